@@ -1,0 +1,69 @@
+import { CreateStreamCommand, DescribeStreamSummaryCommand, KinesisClient, ResourceInUseException } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import kinesalite from 'kinesalite';
+import { mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface KinesisOptions {
+  /** Default: a free one. */
+  port?: number;
+  /** Folder of the records (leveldb); without it they live in memory. A wiped folder starts empty. */
+  path?: string;
+  /** Made when absent. */
+  streams?: { name: string; shards: number }[];
+}
+
+export interface RunningKinesis {
+  endpoint: string;
+  port: number;
+  stop(): Promise<void>;
+}
+
+/** Starts kinesalite, a server that speaks the Kinesis protocol, with its streams active. It never throttles. */
+export async function startKinesis(options: KinesisOptions = {}): Promise<RunningKinesis> {
+  if (options.path !== undefined) mkdirSync(options.path, { recursive: true, mode: 0o700 });
+  const server = kinesalite({
+    createStreamMs: 5,
+    deleteStreamMs: 5,
+    updateStreamMs: 5,
+    shardLimit: 100,
+    ...(options.path === undefined ? {} : { path: options.path }),
+  });
+  // Kinesalite's own answers carry no deadline: a client that keeps its connection open must not delay the stop.
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('kinesalite listens on TCP');
+  const endpoint = `http://127.0.0.1:${address.port}`;
+  for (const stream of options.streams ?? []) await createStream(endpoint, stream);
+  return {
+    endpoint,
+    port: address.port,
+    stop: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error ? reject(error) : resolve()));
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function createStream(endpoint: string, stream: { name: string; shards: number }): Promise<void> {
+  const client = new KinesisClient({
+    endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    // The SDK's default is HTTP/2, which kinesalite does not speak (ERR_HTTP2_ERROR).
+    requestHandler: new NodeHttpHandler({ connectionTimeout: 1000, requestTimeout: 5000 }),
+  });
+  try {
+    await client.send(new CreateStreamCommand({ StreamName: stream.name, ShardCount: stream.shards })).catch((error: unknown) => {
+      if (!(error instanceof ResourceInUseException)) throw error;
+    });
+    const describe = new DescribeStreamSummaryCommand({ StreamName: stream.name });
+    while ((await client.send(describe)).StreamDescriptionSummary?.StreamStatus !== 'ACTIVE') await sleep(5);
+  } finally {
+    client.destroy();
+  }
+}

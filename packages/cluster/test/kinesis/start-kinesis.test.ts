@@ -1,0 +1,52 @@
+import { GetRecordsCommand, GetShardIteratorCommand, KinesisClient, ListShardsCommand, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'tap';
+import { startKinesis } from '../../src/kinesis/start-kinesis.ts';
+
+const streams = [{ name: 'audit-events', shards: 2 }];
+
+function client(t: { teardown(fn: () => void): void }, endpoint: string): KinesisClient {
+  const made = new KinesisClient({
+    endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    requestHandler: new NodeHttpHandler({ connectionTimeout: 1000 }),
+  });
+  t.teardown(() => made.destroy());
+  return made;
+}
+
+async function read(kinesis: KinesisClient): Promise<string[]> {
+  const texts: string[] = [];
+  const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName: 'audit-events' }));
+  for (const shard of Shards) {
+    const { ShardIterator } = await kinesis.send(new GetShardIteratorCommand({ StreamName: 'audit-events', ShardId: shard.ShardId, ShardIteratorType: 'TRIM_HORIZON' }));
+    const { Records = [] } = await kinesis.send(new GetRecordsCommand({ ShardIterator }));
+    texts.push(...Records.map((record) => Buffer.from(record.Data ?? []).toString()));
+  }
+  return texts;
+}
+
+test('records survive a restart from the same folder, and a wiped folder gives the stream anew and empty', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'muniment-kinesis-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const data = path.join(folder, 'data');
+
+  const first = await startKinesis({ path: data, streams });
+  await client(t, first.endpoint).send(new PutRecordCommand({ StreamName: 'audit-events', PartitionKey: 'a', Data: Buffer.from('kept') }));
+  await first.stop();
+
+  const second = await startKinesis({ path: data, streams });
+  t.same(await read(client(t, second.endpoint)), ['kept']);
+  await second.stop();
+
+  rmSync(data, { recursive: true });
+  const third = await startKinesis({ path: data, streams });
+  t.teardown(() => third.stop());
+  const kinesis = client(t, third.endpoint);
+  t.same(await read(kinesis), []);
+  t.equal((await kinesis.send(new ListShardsCommand({ StreamName: 'audit-events' }))).Shards?.length, 2);
+});
