@@ -1,0 +1,33 @@
+import { canonicalJson } from './canonical.ts';
+import { MAX_EVENT_BYTES, eventFault, type AuditEvent } from './event.ts';
+
+export type DecodedRecord = { event: AuditEvent; text: string } | { fault: string };
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Reads a record of the stream. What is not an event in canonical form comes back as a fault: the reader quarantines it and goes on. */
+export function decodeRecord(data: Uint8Array): DecodedRecord {
+  // The seq, its key and its commas come on top of what the producer measured.
+  if (data.byteLength > MAX_EVENT_BYTES + 64) return { fault: `the record has ${data.byteLength} bytes, more than an event may` };
+  let text: string;
+  let value: unknown;
+  try {
+    text = utf8.decode(data);
+    value = JSON.parse(text);
+  } catch (error) {
+    return { fault: error instanceof Error ? error.message : 'unreadable' };
+  }
+  const fault = eventFault(value);
+  if (fault) return { fault };
+  if (canonicalJson(value) !== text) return { fault: 'the JSON is not canonical (RFC 8785)' };
+  return { event: value as AuditEvent, text };
+}
+
+/**
+ * The bytes of an event that are stored and sealed: canonical JSON with the commitment in place of the ciphertext. So a key can rotate and an erasure can
+ * destroy the values while every proof keeps verifying.
+ */
+export function sealedForm(event: AuditEvent): string {
+  const { personal } = event;
+  return canonicalJson({ ...event, personal: personal && { commitment: personal.commitment, subject: personal.subject } });
+}

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { Ajv } from 'ajv';
+
+/** Lanes of a source. Fixed for ever: a subject's lane, and with it the order of its events, follows from this number. */
+export const LANES = 16;
+/** Canonical bytes an event may have; half of what one row of a page should cost, and far below a Kinesis record's 1 MiB. */
+export const MAX_EVENT_BYTES = 16 * 1024;
+export const EVENT_VERSION = 1;
+
+export const SOURCES = ['user', 'file', 'audit', 'app'] as const;
+export type Source = (typeof SOURCES)[number];
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** Personal values as they leave the process: unreadable without the subject's key, yet bound to the event by the commitment. */
+export interface PersonalBlock {
+  /** A user id, or `address:<HMAC of the address under the day's key>` for somebody without an account. */
+  subject: string;
+  key_id: string;
+  /** base64 SHA-256 (salt ‖ canonical bytes of the values); all that the sealed leaf keeps of the values. */
+  commitment: string;
+  /** base64, 96 bits */
+  nonce: string;
+  /** base64 AES-256-GCM (salt ‖ canonical bytes), tag appended */
+  ciphertext: string;
+}
+
+/** The audit event as it is transported; see docs/decisions/0002 for what of it is sealed. */
+export interface AuditEvent {
+  version: typeof EVENT_VERSION;
+  /** UUIDv7 */
+  id: string;
+  source: Source;
+  lane: number;
+  /** 1, 2, 3 ... without holes per (source, lane) */
+  seq: number;
+  tenant_id: string | null;
+  action: string;
+  outcome: 'success' | 'failure';
+  /** Who acted; null when nobody was authenticated. */
+  user_id: string | null;
+  resource: string | null;
+  resource_type: string | null;
+  session_id: string | null;
+  request_id: string;
+  /** W3C Trace Context */
+  traceparent: string | null;
+  metadata: { readonly [key: string]: Json };
+  error: string | null;
+  /** ISO 8601 UTC */
+  timestamp: string;
+  /** null when there are none, or when the subject has been erased */
+  personal: PersonalBlock | null;
+}
+
+const nullableText = (maxLength: number) => ({ type: ['string', 'null'], maxLength }) as const;
+const base64 = (maxLength: number) => ({ type: 'string', pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength }) as const;
+const uuid = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
+
+/** JSON Schema (draft 7) of `AuditEvent`; the contract for any other producer or reader of the stream. */
+export const auditEventSchema = {
+  $id: 'https://muniment.dev/schemas/audit-event-1.json',
+  type: 'object',
+  additionalProperties: false,
+  required: [
+    'version', 'id', 'source', 'lane', 'seq', 'tenant_id', 'action', 'outcome', 'user_id', 'resource', 'resource_type',
+    'session_id', 'request_id', 'traceparent', 'metadata', 'error', 'timestamp', 'personal',
+  ],
+  properties: {
+    version: { const: EVENT_VERSION },
+    id: { type: 'string', pattern: uuid },
+    source: { enum: SOURCES },
+    lane: { type: 'integer', minimum: 0, maximum: LANES - 1 },
+    seq: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+    tenant_id: nullableText(200),
+    action: { type: 'string', pattern: '^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$', maxLength: 100 },
+    outcome: { enum: ['success', 'failure'] },
+    user_id: { type: ['string', 'null'], pattern: uuid },
+    resource: nullableText(500),
+    resource_type: nullableText(100),
+    session_id: { type: ['string', 'null'], pattern: uuid },
+    request_id: { type: 'string', minLength: 1, maxLength: 64 },
+    traceparent: nullableText(55),
+    metadata: { type: 'object' },
+    error: nullableText(1000),
+    timestamp: { type: 'string', pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' },
+    personal: {
+      type: ['object', 'null'],
+      additionalProperties: false,
+      required: ['subject', 'key_id', 'commitment', 'nonce', 'ciphertext'],
+      properties: {
+        subject: { type: 'string', minLength: 1, maxLength: 100 },
+        key_id: { type: 'string', pattern: uuid },
+        commitment: base64(44),
+        nonce: base64(16),
+        ciphertext: base64(MAX_EVENT_BYTES),
+      },
+    },
+  },
+} as const;
+
+const validate = new Ajv({ allowUnionTypes: true }).compile<AuditEvent>(auditEventSchema);
+
+/** The first way in which a value is not an audit event, as `path message`; undefined when it is one. */
+export function eventFault(value: unknown): string | undefined {
+  if (validate(value)) return undefined;
+  const fault = validate.errors?.[0];
+  return `${fault?.instancePath || 'event'} ${fault?.message ?? 'is malformed'}`;
+}
+
+/** The lane of a subject: all events of one subject keep their order because they share it. */
+export function laneOf(subject: string): number {
+  return createHash('sha256').update(subject).digest().readUInt32BE(0) % LANES;
+}

@@ -1,0 +1,10 @@
+export { canonicalJson, cleanText } from './canonical.ts';
+export { decodeRecord, sealedForm, type DecodedRecord } from './decode-record.ts';
+export { LANES, SOURCES, auditEventSchema, laneOf, type AuditEvent, type Json, type PersonalBlock, type Source } from './event.ts';
+export { createKinesisClient, type KinesisOptions } from './kinesis.ts';
+export { outboxBacklog, type OutboxBacklog } from './outbox.ts';
+export { openPersonal, type PersonalValues, type SubjectKey } from './personal.ts';
+export { createEventRecorder, derivedEventId, type EventRecorderOptions, type NewEvent, type RecordEvent } from './record-event.ts';
+export { createRelay, type LoopLogger, type Relay, type RelayOptions, type RelayStatus } from './relay.ts';
+export { createSubjectKeys, type Subject, type SubjectKeys } from './subject-keys.ts';
+export { uuidv7 } from './uuidv7.ts';

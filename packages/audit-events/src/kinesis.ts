@@ -1,0 +1,61 @@
+import { KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+
+export interface KinesisOptions {
+  region: string;
+  /** Absent: AWS's own endpoint. */
+  endpoint?: string | undefined;
+  /** Absent: the SDK's default credential chain. */
+  credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
+}
+
+/** A client that gives up quickly: the relay and the consumer retry by themselves, knowing what is at stake. */
+export function createKinesisClient({ region, endpoint, credentials }: KinesisOptions): KinesisClient {
+  return new KinesisClient({
+    region,
+    ...(endpoint && { endpoint }),
+    ...(credentials && { credentials }),
+    maxAttempts: 1,
+    // HTTP/1.1: the local server speaks no HTTP/2. A half-open connection must not hold the relay for longer than its lease.
+    requestHandler: new NodeHttpHandler({ connectionTimeout: 1_000, requestTimeout: 5_000 }),
+  });
+}
+
+export interface StreamRecord {
+  lane: number;
+  text: string;
+}
+
+const MAX_BATCH_RECORDS = 500;
+// 5 MiB is the service's limit for a request, keys included.
+const MAX_BATCH_BYTES = 5 * 1024 * 1024 - 64 * 1024;
+
+/** Cuts records into requests of ≤ 500 records and ≤ 5 MiB, order kept. */
+export function batchRecords(records: readonly StreamRecord[]): StreamRecord[][] {
+  const batches: StreamRecord[][] = [];
+  let batch: StreamRecord[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const size = Buffer.byteLength(record.text) + 32;
+    if (batch.length === MAX_BATCH_RECORDS || (batch.length > 0 && bytes + size > MAX_BATCH_BYTES)) {
+      batches.push(batch);
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(record);
+    bytes += size;
+  }
+  if (batch.length > 0) batches.push(batch);
+  return batches;
+}
+
+/**
+ * Puts one batch and returns exactly the records that the stream refused (throttled shard, internal error), for an exact retry.
+ * @throws when the request as a whole failed; then every record counts as not sent
+ */
+export async function putBatch(kinesis: KinesisClient, stream: string, source: string, batch: readonly StreamRecord[]): Promise<StreamRecord[]> {
+  const entries: PutRecordsRequestEntry[] = batch.map(({ lane, text }) => ({ Data: Buffer.from(text), PartitionKey: `${source}/${lane}` }));
+  const answer = await kinesis.send(new PutRecordsCommand({ StreamName: stream, Records: entries }));
+  if (!answer.FailedRecordCount) return [];
+  return batch.filter((_, index) => answer.Records?.[index]?.ErrorCode !== undefined);
+}

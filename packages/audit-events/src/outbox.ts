@@ -1,0 +1,86 @@
+import { sql, type Kysely } from 'kysely';
+import { holdLease, type Lease } from '@muniment/database';
+import type { StreamRecord } from './kinesis.ts';
+
+/**
+ * Gives the oldest visible rows without a `seq` the next numbers of their lanes, and commits that before anything is sent: a
+ * number that was sent and then forgotten would name two events. Rows are chosen by «has no seq», never by `id > last`: a slow
+ * transaction's row becomes visible behind rows with higher positions and would be passed over for good.
+ * @returns the claimed records in (lane, seq) order; undefined when the lease is lost
+ */
+export async function claimRows<DB>(db: Kysely<DB>, lease: Lease, limit: number): Promise<StreamRecord[] | undefined> {
+  const outbox = sql.table(`${lease.schema}.outbox`);
+  const lanes = sql.table(`${lease.schema}.outbox_lanes`);
+  return db.transaction().execute(async (trx) => {
+    if (!(await holdLease(trx, lease))) return undefined;
+    const { rows } = await sql<StreamRecord>`
+      with waiting as (
+        select position, lane from ${outbox} where seq is null order by position limit ${limit}
+      ), numbered as (
+        select position, lane, row_number() over (partition by lane order by position) as offset_in_lane from waiting
+      ), taken as (
+        update ${lanes} l set last_seq = l.last_seq + n.rows
+        from (select lane, count(*) as rows from numbered group by lane) n
+        where l.lane = n.lane
+        returning l.lane, l.last_seq - n.rows as base
+      ), claimed as (
+        update ${outbox} o set seq = t.base + n.offset_in_lane, sent_at = clock_timestamp()
+        from numbered n join taken t using (lane)
+        where o.position = n.position
+        returning o.lane, o.seq, o.head || ',"seq":' || o.seq || ',' || o.tail as text
+      )
+      select lane, text from claimed order by lane, seq`.execute(trx);
+    return rows;
+  });
+}
+
+/**
+ * Rows that were sent and have not been stored for `afterMs`: the stream may have lost them. Marks them as sent now.
+ * @returns undefined when the lease is lost
+ */
+export async function claimUnstored<DB>(db: Kysely<DB>, lease: Lease, source: string, afterMs: number, limit: number): Promise<StreamRecord[] | undefined> {
+  const outbox = sql.table(`${lease.schema}.outbox`);
+  return db.transaction().execute(async (trx) => {
+    if (!(await holdLease(trx, lease))) return undefined;
+    const { rows } = await sql<StreamRecord>`
+      with overdue as (
+        select o.position from ${outbox} o
+        left join shared.stored_watermarks w on w.source = ${source} and w.lane = o.lane
+        where o.seq > coalesce(w.watermark, 0) and o.sent_at <= clock_timestamp() - ${afterMs} * interval '1 millisecond'
+        order by o.seq limit ${limit}
+      ), marked as (
+        update ${outbox} o set sent_at = clock_timestamp() from overdue where o.position = overdue.position
+        returning o.lane, o.seq, o.head || ',"seq":' || o.seq || ',' || o.tail as text
+      )
+      select lane, text from marked order by lane, seq`.execute(trx);
+    return rows;
+  });
+}
+
+/** Deletes the rows that the audit service has stored: behind its watermark, never on the stream's word alone. */
+export async function deleteStored<DB>(db: Kysely<DB>, schema: string, source: string): Promise<number> {
+  const result = await sql`
+    delete from ${sql.table(`${schema}.outbox`)} o using shared.stored_watermarks w
+    where w.source = ${source} and w.lane = o.lane and o.seq <= w.watermark`.execute(db);
+  return Number(result.numAffectedRows ?? 0);
+}
+
+/** Rows that have their number and are not yet known to be stored. */
+export async function countUnstored<DB>(db: Kysely<DB>, schema: string): Promise<number> {
+  const { rows } = await sql<{ rows: number }>`select count(*) as rows from ${sql.table(`${schema}.outbox`)} where seq is not null`.execute(db);
+  return rows[0]?.rows ?? 0;
+}
+
+export interface OutboxBacklog {
+  rows: number;
+  /** Seconds since the oldest row was written; 0 for an empty outbox. */
+  oldestSeconds: number;
+}
+
+/** What has been acknowledged and is not yet stored in the audit service. */
+export async function outboxBacklog<DB>(db: Kysely<DB>, schema: string): Promise<OutboxBacklog> {
+  const { rows } = await sql<{ rows: number; oldest: number | null }>`
+    select count(*) as rows, extract(epoch from clock_timestamp() - min(created_at))::float8 as oldest
+    from ${sql.table(`${schema}.outbox`)}`.execute(db);
+  return { rows: rows[0]?.rows ?? 0, oldestSeconds: rows[0]?.oldest ?? 0 };
+}

@@ -1,0 +1,60 @@
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { canonicalJson } from './canonical.ts';
+import type { Json, PersonalBlock } from './event.ts';
+
+const SALT_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** Values that tell who somebody is: `email`, `ip`, `user_agent`, and what a caller marks as personal. */
+export type PersonalValues = { readonly [name: string]: Json };
+
+/** A subject's key as a process holds it. */
+export interface SubjectKey {
+  keyId: string;
+  subject: string;
+  /** 32 bytes */
+  secret: Buffer;
+}
+
+// Bound to the event, so that a block moved to another event does not open.
+const associatedData = (eventId: string, key: SubjectKey): Buffer => Buffer.from(`${eventId}|${key.subject}|${key.keyId}`);
+
+/** Encrypts the values under the subject's key and commits to them. The salt keeps a guessed value from being tested against the commitment. */
+export function sealPersonal(eventId: string, values: PersonalValues, key: SubjectKey): PersonalBlock {
+  const salted = Buffer.concat([randomBytes(SALT_BYTES), Buffer.from(canonicalJson(values))]);
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key.secret, nonce).setAAD(associatedData(eventId, key));
+  const ciphertext = Buffer.concat([cipher.update(salted), cipher.final(), cipher.getAuthTag()]);
+  return {
+    subject: key.subject,
+    key_id: key.keyId,
+    commitment: createHash('sha256').update(salted).digest('base64'),
+    nonce: nonce.toString('base64'),
+    ciphertext: ciphertext.toString('base64'),
+  };
+}
+
+/**
+ * The values of a block.
+ * @throws when the key, the event or a byte is another, or when the values are not those committed to
+ */
+export function openPersonal(eventId: string, block: PersonalBlock, key: SubjectKey): PersonalValues {
+  const sealed = Buffer.from(block.ciphertext, 'base64');
+  const decipher = createDecipheriv('aes-256-gcm', key.secret, Buffer.from(block.nonce, 'base64'), { authTagLength: TAG_BYTES })
+    .setAAD(associatedData(eventId, key))
+    .setAuthTag(sealed.subarray(-TAG_BYTES));
+  const salted = Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()]);
+  if (createHash('sha256').update(salted).digest('base64') !== block.commitment) throw new Error('the values are not those committed to');
+  return JSON.parse(salted.subarray(SALT_BYTES).toString()) as PersonalValues;
+}
+
+/** Subject of somebody who has no account: the same address gives the same subject within a day, and no one can tell the address from it. */
+export function addressSubject(address: string, dayKey: SubjectKey): string {
+  return `address:${createHmac('sha256', dayKey.secret).update(address).digest('base64url')}`;
+}
+
+/** The key of such a subject. It follows from the day's key, so an attacker's flood of addresses makes no rows, and it dies with that key. */
+export function addressKey(subject: string, dayKey: SubjectKey): SubjectKey {
+  return { keyId: dayKey.keyId, subject, secret: Buffer.from(hkdfSync('sha256', dayKey.secret, '', subject, 32)) };
+}

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { sql, type Kysely } from 'kysely';
+import { canonicalJson, cleanText } from './canonical.ts';
+import { EVENT_VERSION, MAX_EVENT_BYTES, laneOf, type AuditEvent, type Json, type Source } from './event.ts';
+import { sealPersonal, type PersonalValues } from './personal.ts';
+import type { Subject, SubjectKeys } from './subject-keys.ts';
+import { uuidv7 } from './uuidv7.ts';
+
+const MAX_PERSONAL_TEXT_BYTES = 512;
+
+/** What a service says of an action; the rest of the event follows from it. */
+export interface NewEvent {
+  /** Given only where a retry must give the same event; else made. */
+  id?: string;
+  action: string;
+  outcome?: 'success' | 'failure';
+  user_id?: string | null;
+  /** Whose personal values these are. */
+  subject: Subject;
+  personal: PersonalValues;
+  resource?: string | null;
+  resource_type?: string | null;
+  session_id?: string | null;
+  tenant_id?: string | null;
+  request_id: string;
+  traceparent?: string | null;
+  metadata?: { readonly [key: string]: Json };
+  error?: string | null;
+}
+
+/** Writes the event into the outbox of the transaction it is given: no commit, no event; no event, no commit. */
+export type RecordEvent = <DB>(trx: Kysely<DB>, event: NewEvent) => Promise<string>;
+
+export interface EventRecorderOptions {
+  source: Source;
+  /** Schema of the source's outbox, one of ours and never a caller's text. */
+  schema: string;
+  subjectKeys: SubjectKeys;
+}
+
+function cleanPersonal(values: PersonalValues): PersonalValues {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, typeof value === 'string' ? cleanText(value, MAX_PERSONAL_TEXT_BYTES) : value]),
+  );
+}
+
+/**
+ * The canonical JSON of an event in two halves. `seq` is known only when the relay claims the row, and in RFC 8785's key order it
+ * stands between `resource_type` and `session_id`: the relay joins `head ,"seq":N, tail` and no byte is made twice.
+ */
+function canonicalHalves(event: Omit<AuditEvent, 'seq'>): { head: string; tail: string } {
+  const { session_id, source, tenant_id, timestamp, traceparent, user_id, version, ...before } = event;
+  const head = canonicalJson(before).slice(0, -1);
+  const tail = canonicalJson({ session_id, source, tenant_id, timestamp, traceparent, user_id, version }).slice(1);
+  return { head, tail };
+}
+
+/**
+ * Makes the `recordEvent` of one source.
+ * @throws RangeError when the event's canonical form passes 16 KiB
+ */
+export function createEventRecorder({ source, schema, subjectKeys }: EventRecorderOptions): RecordEvent {
+  const outbox = sql.table(`${schema}.outbox`);
+  return async (trx, input) => {
+    const now = new Date();
+    const id = input.id ?? uuidv7(now.getTime());
+    const key = await subjectKeys.forSubject(trx, input.subject);
+    const laneSubject = key?.subject ?? ('userId' in input.subject ? input.subject.userId : source);
+    const { head, tail } = canonicalHalves({
+      version: EVENT_VERSION,
+      id,
+      source,
+      lane: laneOf(laneSubject),
+      tenant_id: input.tenant_id ?? null,
+      action: input.action,
+      outcome: input.outcome ?? 'success',
+      user_id: input.user_id ?? null,
+      resource: input.resource ?? null,
+      resource_type: input.resource_type ?? null,
+      session_id: input.session_id ?? null,
+      request_id: input.request_id,
+      traceparent: input.traceparent ?? null,
+      metadata: input.metadata ?? {},
+      error: input.error ?? null,
+      timestamp: now.toISOString(),
+      personal: key ? sealPersonal(id, cleanPersonal(input.personal), key) : null,
+    });
+    if (Buffer.byteLength(head) + Buffer.byteLength(tail) > MAX_EVENT_BYTES) throw new RangeError(`the event ${input.action} passes ${MAX_EVENT_BYTES} bytes`);
+    await sql`
+      insert into ${outbox} (event_id, lane, head, tail) values (${id}, ${laneOf(laneSubject)}, ${head}, ${tail})
+      on conflict (event_id) do nothing`.execute(trx);
+    return id;
+  };
+}
+
+/** The id of an event that a retried request must not double: UUIDv7 of the request's start, its random bits from the request's id. */
+export function derivedEventId(requestId: string, startedAtMs: number): string {
+  return uuidv7(startedAtMs, createHash('sha256').update(requestId).digest());
+}

@@ -1,0 +1,71 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { NamedStatementsClient } from './named-statements.ts';
+
+const INT8_OID = 20;
+const utf8Types = {
+  // Every int8 here is a count, a sequence number or a size: all far below 2^53, so they arrive as numbers, not as strings.
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8_OID && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+};
+
+export interface DatabaseOptions {
+  /** `postgres://role:password@host:port/database` */
+  url: string;
+  /** Shown in pg_stat_activity, so that a stuck session names its replica. */
+  applicationName: string;
+  poolMax?: number;
+  /** Milliseconds after which the server cancels a statement. */
+  statementTimeoutMs?: number;
+  /** Called for a connection that died while idle; pg ends the process when nobody listens. */
+  onIdleError?: (error: Error) => void;
+}
+
+export interface Database<DB> {
+  db: Kysely<DB>;
+  pool: pg.Pool;
+}
+
+/**
+ * Opens a pool and a typed Kysely over it. Nothing connects until the first query; when PostgreSQL does not answer, a query
+ * rejects within two seconds, and `isDatabaseUnavailable` recognises that rejection. Close both with `db.destroy()`.
+ */
+export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
+  const statementTimeout = options.statementTimeoutMs ?? 5_000;
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    Client: NamedStatementsClient,
+    application_name: options.applicationName,
+    max: options.poolMax ?? 10,
+    connectionTimeoutMillis: 2_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: statementTimeout,
+    // A half-open connection never answers: the server's own time-out cannot reach us then, so the client has one, a little later.
+    query_timeout: statementTimeout + 1_000,
+    idle_in_transaction_session_timeout: 10_000,
+    keepAlive: true,
+    types: utf8Types,
+  });
+  pool.on('error', (error) => options.onIdleError?.(error));
+  return { db: new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }), pool };
+}
+
+/** SQLSTATE classes and codes that mean «PostgreSQL cannot serve now»: connection exceptions, shutdown, start-up, too many clients. */
+const UNAVAILABLE_SQLSTATE = /^(08...|57P0[1-5]|53300)$/;
+const UNAVAILABLE_ERRNO = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+const UNAVAILABLE_MESSAGE =
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after)/;
+
+/** True when the error says that the database is out of reach, rather than that a statement was wrong. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable);
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_ERRNO.has(code) || UNAVAILABLE_MESSAGE.test(error.message);
+}
+
+/** The name of the unique constraint that an INSERT or UPDATE ran into (SQLSTATE 23505), else undefined. */
+export function violatedUniqueConstraint(error: unknown): string | undefined {
+  if (!(error instanceof pg.DatabaseError) || error.code !== '23505') return undefined;
+  return error.constraint;
+}

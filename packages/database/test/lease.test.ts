@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import { acquireLease, createDatabase, holdLease, releaseLease } from '../src/index.ts';
+import { createTestDatabase } from '../src/testing.ts';
+
+test('a lease has one holder until it runs out, and its epoch tells holders apart', async (t) => {
+  const database = await createTestDatabase(t);
+  const { db } = createDatabase({ url: database.url('user_service'), applicationName: 'test' });
+  t.teardown(() => db.destroy());
+
+  const first = await acquireLease(db, 'identity', 'relay', 'a', 200);
+  t.equal(first?.epoch, 1);
+  t.equal(await acquireLease(db, 'identity', 'relay', 'b', 200), undefined);
+  t.equal((await acquireLease(db, 'identity', 'relay', 'a', 200))?.epoch, 1, 'renewing keeps the epoch');
+  await sleep(250);
+  t.equal((await acquireLease(db, 'identity', 'relay', 'b', 5_000))?.epoch, 2);
+  t.equal(await db.transaction().execute((trx) => holdLease(trx, first ?? t.fail())), false, 'the old holder may not write');
+});
+
+test('a holder that comes back after its lease ran out gets a new epoch, so its stale self stays fenced', async (t) => {
+  const database = await createTestDatabase(t);
+  const { db } = createDatabase({ url: database.url('user_service'), applicationName: 'test' });
+  t.teardown(() => db.destroy());
+  await acquireLease(db, 'identity', 'relay', 'a', 50);
+  await sleep(80);
+  t.equal((await acquireLease(db, 'identity', 'relay', 'a', 50))?.epoch, 2);
+});
+
+test('a released lease is free at once', async (t) => {
+  const database = await createTestDatabase(t);
+  const { db } = createDatabase({ url: database.url('user_service'), applicationName: 'test' });
+  t.teardown(() => db.destroy());
+  const lease = await acquireLease(db, 'identity', 'relay', 'a', 60_000);
+  if (!lease) return t.fail('no lease');
+  await releaseLease(db, lease);
+  t.equal((await acquireLease(db, 'identity', 'relay', 'b', 1_000))?.holder, 'b');
+});

@@ -1,0 +1,30 @@
+import { sql, type Kysely } from 'kysely';
+
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create table files.files (
+      id uuid primary key,
+      user_id uuid not null,
+      name text not null,
+      size bigint,
+      mime_type text,
+      sha256 text,
+      etag text,
+      object_key text not null unique,
+      object_version text,
+      status text not null default 'pending' check (status in ('pending', 'ready', 'deleted', 'purged')),
+      scan_status text not null default 'unscanned' check (scan_status in ('unscanned', 'clean', 'infected', 'failed')),
+      created timestamptz not null default now(),
+      updated timestamptz not null default now(),
+      deleted_at timestamptz,
+      constraint files_ready_is_whole check (status <> 'ready' or (size is not null and mime_type is not null and etag is not null))
+    )`.execute(db);
+  // A user's list, newest first: ids are UUIDv7, so their order is that of creation.
+  await sql`create index files_of_user on files.files (user_id, id desc) where status = 'ready'`.execute(db);
+  await sql`create index files_to_settle on files.files (updated) where status in ('pending', 'deleted')`.execute(db);
+  await sql`grant select, insert, update, delete on files.files to file_service`.execute(db);
+}
+
+export async function down(db: Kysely<unknown>): Promise<void> {
+  await sql`drop table files.files`.execute(db);
+}
