@@ -1,0 +1,25 @@
+import createError from '@fastify/error';
+
+type Extra = {
+  cause?: unknown;
+  /** Seconds; the error renderer sends it as Retry-After. */
+  retryAfter?: number;
+};
+
+/** `createError` turns codes to upper case, but ours are the lower snake case that clients see: hence set again. */
+const catalogued = <Code extends string>(code: Code, message: string, status: number, always: Extra = {}) => {
+  const Catalogued = createError(code, message, status);
+  return (extra: Extra = {}) => Object.assign(new Catalogued(), { code }, always, extra);
+};
+
+/** No credentials, or credentials that no longer count. One code for all causes: the reason would help only a forger. */
+export const unauthenticated = catalogued('unauthenticated', 'Authentication is required', 401);
+export const permissionDenied = catalogued('permission_denied', 'You may not do this', 403);
+export const passwordLength = catalogued('password_length', 'A password has 8 to 128 characters', 422);
+export const passwordMalformed = catalogued('password_malformed', 'A password must be well-formed Unicode text', 422);
+export const overloaded = catalogued('overloaded', 'Too many requests are waiting, try again shortly', 503, { retryAfter: 1 });
+export const dependencyUnavailable = catalogued(
+  'dependency_unavailable', 'A service that this one needs does not answer', 503, { retryAfter: 1 });
+
+/** Refresh token material that does not open: altered, or sealed under another parent. Never shown to a client as such. */
+export const sealBroken = catalogued('seal_broken', 'A sealed refresh token cannot be opened', 500);
