@@ -60,7 +60,7 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
     concurrency: options.concurrency ?? defaultConcurrency(),
     queueLimit: options.queueLimit ?? 64,
   });
-  const cost = { type: argon2.argon2id, memoryCost: memoryKiB, timeCost: passes, parallelism };
+  const cost = { type: argon2.argon2id, memoryCost: memoryKiB, timeCost: passes, parallelism } as const;
   const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
   /** In the order m, t, p that other implementations insist on; npm argon2 0.45 writes m, p, t but reads any order. */
   const encode = (salt: Buffer, hash: Buffer) =>

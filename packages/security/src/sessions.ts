@@ -72,7 +72,9 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
       const rows = await withTimeout(query([...batch.ids]), timeoutMs);
       const states = new Map(rows.map((row) => [row.session_id, stateOf(row)]));
       for (const id of batch.ids) {
-        if (!batch.dropped.has(id)) cache.set(id, { state: states.get(id) ?? dead, until });
+        // Of two statements that overlapped, the one sent later counts, whichever answers last.
+        const newer = (cache.peek(id)?.until ?? 0) > until;
+        if (!newer && !batch.dropped.has(id)) cache.set(id, { state: states.get(id) ?? dead, until });
       }
       return states;
     } catch (cause) {

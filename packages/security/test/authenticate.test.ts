@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import Fastify, { type FastifyRequest } from 'fastify';
+import { type Test, test } from 'tap';
+import {
+  authentication, type AuthenticationOptions, createSessionLookup, type LiveSessionRow, principalOf, type Role, roleMay,
+} from '../src/index.ts';
+import { audience, forgeries, issuer, keyPair, ringOf } from './forgery.ts';
+
+const build = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied'> = {}) => {
+  const pair = keyPair('key-1');
+  const { keys } = ringOf([pair.row], t);
+  await keys.refresh();
+  const database = { up: true, rows: new Map<string, LiveSessionRow>(), statements: 0 };
+  const sessions = createSessionLookup({
+    cacheMs: 1_000,
+    query: async (ids) => {
+      database.statements++;
+      if (!database.up) throw new Error('ECONNREFUSED');
+      return ids.flatMap((id) => database.rows.get(id) ?? []);
+    },
+  });
+  const app = Fastify();
+  t.teardown(() => app.close());
+  await app.register(authentication, { keys, sessions, issuer, audience, signing: { key: pair.signing, ttlSeconds: 900 }, ...options });
+  app.get('/public', { config: { access: 'public' } }, async (request) => ({ principal: request.principal }));
+  app.get('/profile', { config: { access: { permission: 'profile:read' } } }, async (request) => principalOf(request));
+  app.post('/profile', { config: { access: { permission: 'profile:write' } } }, async (request) => principalOf(request));
+  app.get('/directory', { config: { access: { permission: 'directory:read' } } }, async () => 'everyone');
+  app.options('*', async () => '');
+
+  const signIn = (role: Role) => {
+    const userId = randomUUID();
+    const sessionId = randomUUID();
+    database.rows.set(sessionId, { session_id: sessionId, user_id: userId, role, status: 'active' });
+    return { userId, sessionId, ...app.accessTokens.issue({ userId, sessionId, role }) };
+  };
+  const call = (url: string, authorization?: string, method: 'GET' | 'POST' | 'HEAD' | 'OPTIONS' = 'GET') =>
+    app.inject({ method, url, headers: authorization === undefined ? {} : { authorization } });
+  return { app, pair, database, sessions, signIn, call };
+};
+
+test('a public route asks for nothing and looks at nothing', async (t) => {
+  const { call, database, signIn } = await build(t);
+  t.same((await call('/public')).json(), { principal: null });
+  t.equal((await call('/public', `Bearer ${signIn('admin').token}`)).statusCode, 200);
+  t.equal((await call('/public', 'Bearer forged')).statusCode, 200);
+  t.equal(database.statements, 0);
+});
+
+test('a signed-in caller is known to the handler', async (t) => {
+  const { call, signIn } = await build(t);
+  const { token, userId, sessionId, tokenId } = signIn('vendor');
+  const response = await call('/profile', `Bearer ${token}`);
+  t.equal(response.statusCode, 200);
+  t.same(response.json(), { id: userId, role: 'vendor', sessionId, tokenId, keyId: 'key-1' });
+  t.equal((await call('/profile', `bEARER   ${token}`)).statusCode, 200, 'the scheme in any case');
+  t.equal((await call('/profile', `Bearer ${token}`, 'HEAD')).statusCode, 200);
+});
+
+test('no credentials: 401 with a bare challenge', async (t) => {
+  const { call } = await build(t);
+  for (const method of ['GET', 'HEAD'] as const) {
+    const response = await call('/profile', undefined, method);
+    t.equal(response.statusCode, 401);
+    t.equal(response.headers['www-authenticate'], 'Bearer realm="muniment"');
+  }
+});
+
+test('credentials of another form: 401 invalid_token', async (t) => {
+  const { call, signIn } = await build(t);
+  const { token } = signIn('admin');
+  for (const authorization of ['', 'Bearer', 'Bearer ', token, `Basic ${token}`, `Bearer ${token} x`, `Bearer  ${token}, Bearer x`,
+    `Bearer\t${token}`, `XBearer ${token}`, `Bearer ${'a'.repeat(10_000)}`, 'Bearer ünï']) {
+    const response = await call('/profile', authorization);
+    t.equal(response.statusCode, 401, authorization.slice(0, 30));
+    t.equal(response.headers['www-authenticate'], 'Bearer realm="muniment", error="invalid_token"');
+    t.equal(response.json().code, 'unauthenticated');
+  }
+});
+
+test('every forgery is 401 on every method and gets the same answer', async (t) => {
+  const { call, signIn, pair } = await build(t);
+  const { token } = signIn('admin');
+  const bodies = new Set<string>();
+  for (const [name, forged] of Object.entries(forgeries('key-1', pair, token))) {
+    for (const method of ['GET', 'POST'] as const) {
+      const response = await call('/profile', `Bearer ${forged}`, method);
+      t.equal(response.statusCode, 401, name);
+      bodies.add(response.body);
+    }
+  }
+  t.equal(bodies.size, 1);
+});
+
+test('a role without the permission: 403, told to onDenied with the caller', async (t) => {
+  const denied: unknown[] = [];
+  const { call, signIn } = await build(t, {
+    onDenied: async (request: FastifyRequest, { permission }) => { denied.push([request.principal?.id, permission]); },
+  });
+  const customer = signIn('customer');
+  const response = await call('/directory', `Bearer ${customer.token}`);
+  t.equal(response.statusCode, 403);
+  t.equal(response.json().code, 'permission_denied');
+  t.same(denied, [[customer.userId, 'directory:read']]);
+  t.equal((await call('/directory', `Bearer ${signIn('admin').token}`)).statusCode, 200);
+  t.equal((await call('/directory')).statusCode, 401);
+  t.equal(denied.length, 1, 'strangers are no one to record');
+});
+
+test('a refusal that cannot be recorded is still a refusal', async (t) => {
+  const { call, signIn } = await build(t, { onDenied: () => Promise.reject(new Error('outbox is down')) });
+  const response = await call('/directory', `Bearer ${signIn('customer').token}`);
+  t.equal(response.statusCode, 500);
+  t.notMatch(response.body, 'everyone');
+});
+
+test('the role is the one of the database, not the one of the token', async (t) => {
+  const { call, signIn, database } = await build(t);
+  const admin = signIn('admin');
+  const row = database.rows.get(admin.sessionId);
+  if (row) row.role = 'customer';
+  t.equal((await call('/directory', `Bearer ${admin.token}`)).statusCode, 403);
+  t.ok(roleMay('admin', 'directory:read'));
+});
+
+test('a session of another user lends nothing', async (t) => {
+  const { app, call, signIn } = await build(t);
+  const admin = signIn('admin');
+  const { token } = app.accessTokens.issue({ userId: randomUUID(), sessionId: admin.sessionId, role: 'admin' });
+  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 401);
+});
+
+test('a revoked session writes nothing from the first moment, and reads no longer than the cache lasts', async (t) => {
+  const { call, signIn, database, sessions } = await build(t);
+  const { token, sessionId } = signIn('customer');
+  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
+  database.rows.delete(sessionId);
+  t.equal((await call('/profile', `Bearer ${token}`, 'POST')).statusCode, 401);
+  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 401, 'the fresh answer serves reads too');
+  sessions.drop(sessionId);
+  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 401);
+});
+
+test('reads within a second share one look-up, writes look each time', async (t) => {
+  const { call, signIn, database } = await build(t);
+  const authorization = `Bearer ${signIn('customer').token}`;
+  for (let i = 0; i < 5; i++) await call('/profile', authorization);
+  t.equal(database.statements, 1);
+  for (let i = 0; i < 3; i++) await call('/profile', authorization, 'POST');
+  t.equal(database.statements, 4);
+});
+
+test('a database that is down: 503 and nobody is let in', async (t) => {
+  const { call, signIn, database } = await build(t);
+  const { token } = signIn('admin');
+  database.up = false;
+  for (const method of ['GET', 'POST'] as const) {
+    const response = await call('/profile', `Bearer ${token}`, method);
+    t.equal(response.statusCode, 503);
+    t.equal(response.json().code, 'dependency_unavailable');
+  }
+  database.up = true;
+  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
+});
+
+test('an unknown path is 404 for everyone, and a preflight is answered', async (t) => {
+  const { call } = await build(t);
+  t.equal((await call('/nowhere')).statusCode, 404);
+  t.equal((await call('/profile', undefined, 'OPTIONS')).statusCode, 200);
+});
+
+test('a route that states nothing, or something unknown, keeps the app from starting', async (t) => {
+  const { app } = await build(t);
+  t.throws(() => app.get('/forgotten', async () => ''), /route GET \/forgotten does not say who may call it/);
+  t.throws(() => app.route({ method: ['PUT', 'PATCH'], url: '/both', handler: async () => '' }), /PUT,PATCH \/both/);
+  t.throws(() => app.options('/some', async () => ''), /OPTIONS \/some/);
+  // @ts-expect-error such a permission does not exist
+  t.throws(() => app.get('/unknown', { config: { access: { permission: 'toString' } } }, async () => ''), /GET \/unknown/);
+  // @ts-expect-error such an access does not exist
+  t.throws(() => app.get('/open', { config: { access: 'everyone' } }, async () => ''), /GET \/open/);
+  await t.rejects(async () => app.register(async (scope) => { scope.get('/inner', async () => ''); }, { prefix: '/a' }), /GET \/a\/inner/);
+});
+
+test('a route registered before the plugin is closed', async (t) => {
+  const app = Fastify();
+  t.teardown(() => app.close());
+  app.get('/early', async () => 'secret');
+  const { keys } = ringOf([], t);
+  await app.register(authentication, { keys, issuer, audience, sessions: createSessionLookup({ query: async () => [] }) });
+  const response = await app.inject('/early');
+  t.equal(response.statusCode, 500);
+  t.notMatch(response.body, 'secret');
+});
