@@ -1,0 +1,50 @@
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import { DescribeStreamSummaryCommand } from '@aws-sdk/client-kinesis';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Kysely } from 'kysely';
+import { Gauge, type Registry } from 'prom-client';
+import { createRelay, outboxBacklog, type Relay, type Source } from '@muniment/audit-events';
+import type { ServerConfig } from './config.ts';
+import type { DependencyCheck } from './health.ts';
+
+export interface AuditTrailOptions<DB> {
+  db: Kysely<DB>;
+  schema: string;
+  source: Source;
+  config: ServerConfig;
+  kinesis: KinesisClient;
+  log: FastifyBaseLogger;
+  metrics: Registry;
+}
+
+/** The relay of this service's outbox, with its backlog as metrics and the stream as a dependency that can wait. */
+export function createAuditTrail<DB>({ db, schema, source, config, kinesis, log, metrics }: AuditTrailOptions<DB>): { relay: Relay; streamCheck: DependencyCheck } {
+  const relay = createRelay({ db, schema, source, holder: config.REPLICA, kinesis, stream: config.KINESIS_STREAM, log, resendAfterMs: config.RELAY_RESEND_AFTER_MS });
+
+  const oldest = new Gauge({ name: 'muniment_outbox_oldest_seconds', help: 'Age of the oldest event that is not yet stored in the trail.', registers: [metrics] });
+  new Gauge({
+    name: 'muniment_outbox_rows',
+    help: 'Events that are acknowledged and not yet stored in the trail.',
+    registers: [metrics],
+    async collect() {
+      // A scrape must not fail because the database is down: the readiness and the last values say so.
+      const backlog = await outboxBacklog(db, schema).catch(() => undefined);
+      if (!backlog) return;
+      this.set(backlog.rows);
+      oldest.set(backlog.oldestSeconds);
+    },
+  });
+  new Gauge({
+    name: 'muniment_relay_leading',
+    help: '1 on the replica that carries the outbox to the stream.',
+    registers: [metrics],
+    collect() { this.set(relay.status().leading ? 1 : 0); },
+  });
+
+  const streamCheck: DependencyCheck = {
+    name: 'kinesis',
+    critical: false,
+    check: () => kinesis.send(new DescribeStreamSummaryCommand({ StreamName: config.KINESIS_STREAM })),
+  };
+  return { relay, streamCheck };
+}

@@ -1,0 +1,49 @@
+import envSchema from 'env-schema';
+import { Type, type Static, type TObject } from 'typebox';
+
+const milliseconds = (options: { default: number; description: string }) => Type.Integer({ minimum: 0, ...options });
+
+/** What every service reads from its environment. `writeOnly` marks a secret: it is never logged and has no place in the reference's examples. */
+export const serverSettings = {
+  HOST: Type.String({ default: '127.0.0.1', description: 'Address to listen on.' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65535, description: 'Port to listen on.' }),
+  REPLICA: Type.String({ default: `replica-${process.pid}`, description: 'Name of this replica: in logs, leases and pg_stat_activity. Unique among the replicas that run.' }),
+  LOG_LEVEL: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)), { default: 'info', description: 'Least severe level that is logged.' }),
+  TRUSTED_PROXIES: Type.String({ default: '127.0.0.1/32,::1/128', description: 'Addresses or CIDR ranges, comma separated, whose X-Forwarded-For, X-Request-Id and X-Request-Start are believed: the gateway.' }),
+  CORS_ORIGINS: Type.String({ default: '', description: 'Origins, comma separated, that browsers may call from. Empty: none.' }),
+  PUBLIC_URL: Type.String({ default: 'http://localhost:8080', description: "The gateway's URL as clients see it." }),
+  BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, default: 64 * 1024, description: 'Largest JSON body.' }),
+  EVENT_LOOP_MAX_DELAY_MS: milliseconds({ default: 1_000, description: 'Delay of the event loop past which requests are refused with 503 and Retry-After.' }),
+  SHUTDOWN_TIMEOUT_MS: milliseconds({ default: 30_000, description: 'Time a stop may take before the process ends the hard way.' }),
+  SHUTDOWN_DELAY_MS: milliseconds({ default: 0, description: 'Time between readiness turning 503 and the end of listening, for balancers that poll readiness.' }),
+  DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://', writeOnly: true, description: "PostgreSQL URL with the service's own role." }),
+  DATABASE_POOL_MAX: Type.Integer({ minimum: 2, maximum: 200, default: 10, description: 'Most connections of this replica.' }),
+  DATABASE_STATEMENT_TIMEOUT_MS: milliseconds({ default: 5_000, description: 'Time after which PostgreSQL cancels a statement.' }),
+  MASTER_KEY_FILE: Type.String({ description: 'File with the master key (32 bytes, base64) that wraps signing keys and subject keys.' }),
+  JWT_ISSUER: Type.String({ default: 'muniment', description: 'Issuer (iss) that access tokens must name.' }),
+  JWT_AUDIENCE: Type.String({ default: 'muniment-api', description: 'Audience (aud) that access tokens must name.' }),
+  SESSION_CACHE_MS: Type.Integer({ minimum: 0, maximum: 1_000, default: 500, description: 'How long a replica may believe that a session still lives. At most a second.' }),
+  AWS_REGION: Type.String({ default: 'us-east-1', description: 'Region of Kinesis and S3.' }),
+  AWS_ACCESS_KEY_ID: Type.Optional(Type.String({ writeOnly: true, description: "Access key. Absent: the SDK's default credential chain." })),
+  AWS_SECRET_ACCESS_KEY: Type.Optional(Type.String({ writeOnly: true, description: 'Its secret.' })),
+  KINESIS_ENDPOINT: Type.Optional(Type.String({ description: "Endpoint of the Kinesis protocol. Absent: AWS's own." })),
+  KINESIS_STREAM: Type.String({ default: 'audit-events', description: 'Stream of the audit events.' }),
+  RELAY_RESEND_AFTER_MS: milliseconds({ default: 60_000, description: 'Time after which a sent event that is not stored is sent again.' }),
+};
+
+const serverSchema = Type.Object(serverSettings);
+export type ServerConfig = Static<typeof serverSchema>;
+
+/**
+ * Reads, checks and freezes a service's settings. An empty variable counts as absent.
+ * @throws when a variable is missing or malformed; the message names it and never its value
+ */
+export function loadConfig<Schema extends TObject>(schema: Schema, environment: NodeJS.ProcessEnv): Readonly<Static<Schema>> {
+  const data = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  return Object.freeze(envSchema<Static<Schema>>({ schema, data, env: false, dotenv: false }));
+}
+
+/** The parts of a comma-separated setting. */
+export function splitList(setting: string): string[] {
+  return setting.split(',').map((part) => part.trim()).filter((part) => part !== '');
+}

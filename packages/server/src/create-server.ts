@@ -1,0 +1,161 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { sql, type Kysely } from 'kysely';
+import type { Registry } from 'prom-client';
+import { createEventRecorder, createKinesisClient, createSubjectKeys, type Source, type SubjectKeys } from '@muniment/audit-events';
+import { createDatabase, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
+import { loadMasterKey, type MasterKey } from '@muniment/master-key';
+import { authentication, createPublicKeyRing, createSessionLookup, loadPublicKeys, queryLiveSessions, type PublicKeyRing, type SessionLookup, type SigningKey } from '@muniment/security';
+import { createAuditTrail } from './audit-trail.ts';
+import type { BackgroundLoop } from './background.ts';
+import { parseBodies } from './body-parsing.ts';
+import type { ServerConfig } from './config.ts';
+import { createErasureLoop, type ErasurePart } from './erasures.ts';
+import { reportHealth, type DependencyCheck, type Health } from './health.ts';
+import { createLogger } from './logger.ts';
+import { measureRequests } from './metrics.ts';
+import { shedLoad } from './overload.ts';
+import { malformedRequestResponse, renderErrors, sendProblem } from './problem.ts';
+import { secureHeaders } from './security-headers.ts';
+import { createTransactions, type InTransaction, type RecordFor } from './transactions.ts';
+import { decorateRequests, trustedHop } from './trusted-hop.ts';
+import { validateStrictly } from './validation.ts';
+
+export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+
+export interface ServerOptions<DB> {
+  service: 'user' | 'file' | 'audit';
+  /** Schema that the service owns; its outbox lies there. */
+  schema: 'identity' | 'files' | 'audit';
+  source: Source;
+  config: ServerConfig;
+  /** What must have been applied before the service may start. */
+  migrations: readonly MigrationSet[];
+  /** Dependencies besides PostgreSQL and the stream. */
+  checks?: readonly DependencyCheck[];
+  /** Recognise errors that mean «a dependency is down», beside the database's. */
+  unavailable?: readonly ((error: unknown) => boolean)[];
+  /** The service's part in the deletion of a user. Given the database, so that it can be stated before the server exists. */
+  erasure(db: Kysely<DB>, subjectKeys: SubjectKeys): ErasurePart;
+  /** Only where tokens are issued. */
+  signing?: (db: Kysely<DB>, masterKey: MasterKey) => Promise<{ key: SigningKey; ttlSeconds: number }>;
+}
+
+/** What every service is made of. Routes take it whole and pick what they need. */
+export interface Server<DB> {
+  app: App;
+  db: Kysely<DB>;
+  inTransaction: InTransaction<DB>;
+  recordFor: RecordFor;
+  subjectKeys: SubjectKeys;
+  masterKey: MasterKey;
+  sessions: SessionLookup;
+  keys: PublicKeyRing;
+  kinesis: KinesisClient;
+  metrics: Registry;
+  log: FastifyBaseLogger;
+  health: Health;
+  /** Adds a loop that runs while the replica listens and is stopped after the last request, before the pool closes. */
+  background(loop: BackgroundLoop): void;
+}
+
+function createApp(config: ServerConfig, service: string): App {
+  const hop = trustedHop(config.TRUSTED_PROXIES);
+  const loggerInstance: FastifyBaseLogger = createLogger(config, service);
+  const app: App = Fastify({
+    loggerInstance,
+    // The gateway writes one access line per request; a second one here would cost more than the request (36k → 17k a second).
+    disableRequestLogging: true,
+    trustProxy: hop.trusts,
+    genReqId: (request) => hop.requestId(request),
+    bodyLimit: config.BODY_LIMIT_BYTES,
+    // While closing, requests that come over kept-alive connections are still served: the gateway does not retry a 503.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    http: { maxHeaderSize: 16 * 1024, headersTimeout: 15_000 },
+    routerOptions: { maxParamLength: 256 },
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply as never),
+    clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket) {
+      if (error.code !== 'ECONNRESET' && socket.writable) socket.end(malformedRequestResponse(error.code));
+      else socket.destroy();
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  decorateRequests(app, hop);
+  validateStrictly(app);
+  parseBodies(app);
+  return app;
+}
+
+/**
+ * Builds a service's app with all that services have in common: errors as problems, request ids, health, metrics, authentication, the audit
+ * trail, transactions and an ordered close. It neither listens nor starts loops.
+ * @throws when the master key cannot be read, the database does not answer or lacks a migration
+ */
+export async function createServer<DB>(options: ServerOptions<DB>): Promise<Server<DB>> {
+  const { service, schema, source, config } = options;
+  const app = createApp(config, service);
+  const masterKey = await loadMasterKey(config.MASTER_KEY_FILE);
+  const { db } = createDatabase<DB>({
+    url: config.DATABASE_URL,
+    applicationName: `muniment-${config.REPLICA}`,
+    poolMax: config.DATABASE_POOL_MAX,
+    statementTimeoutMs: config.DATABASE_STATEMENT_TIMEOUT_MS,
+    onIdleError: (error) => app.log.warn({ err: error }, 'idle database connection lost'),
+  });
+  const loops: BackgroundLoop[] = [];
+  // Registered first, so it runs last: whatever closes after it would find no database.
+  app.addHook('onClose', async () => {
+    await Promise.all(loops.map((loop) => loop.stop()));
+    kinesis.destroy();
+    keys.close();
+    await db.destroy();
+  });
+  app.addHook('onListen', async () => { for (const loop of loops) loop.start(); });
+
+  const credentials = config.AWS_ACCESS_KEY_ID && config.AWS_SECRET_ACCESS_KEY
+    ? { accessKeyId: config.AWS_ACCESS_KEY_ID, secretAccessKey: config.AWS_SECRET_ACCESS_KEY } : undefined;
+  const kinesis = createKinesisClient({ region: config.AWS_REGION, endpoint: config.KINESIS_ENDPOINT, credentials });
+  const keys = createPublicKeyRing({ load: () => loadPublicKeys(db), onError: (error) => app.log.warn({ err: error }, 'public keys could not be read again') });
+  try {
+    await verifyMigrated(db, options.migrations);
+
+    renderErrors(app, (error) => isDatabaseUnavailable(error) || (options.unavailable ?? []).some((recognises) => recognises(error)));
+    await secureHeaders(app, config.CORS_ORIGINS);
+    await shedLoad(app, config.EVENT_LOOP_MAX_DELAY_MS);
+
+    const subjectKeys = createSubjectKeys(masterKey);
+    const recordEvent = createEventRecorder({ source, schema, subjectKeys });
+    const sessions = createSessionLookup({ query: queryLiveSessions(db), cacheMs: config.SESSION_CACHE_MS });
+    let poke = (): void => {};
+    const { inTransaction, recordFor } = createTransactions(db, recordEvent, () => poke());
+    const signing = await options.signing?.(db, masterKey);
+    await app.register(authentication, {
+      keys,
+      sessions,
+      issuer: config.JWT_ISSUER,
+      audience: config.JWT_AUDIENCE,
+      ...(signing && { signing }),
+      onDenied: async (request, { permission }) => {
+        await recordFor(request, { action: 'ACCESS_DENIED', outcome: 'failure', metadata: { permission, operation: request.routeOptions.config.operation ?? '' } });
+      },
+    });
+
+    const metrics = measureRequests(app, service);
+    const { relay, streamCheck } = createAuditTrail({ db, schema, source, config, kinesis, log: app.log, metrics });
+    poke = relay.poke;
+    loops.push({ name: 'relay', ...relay });
+    loops.push(createErasureLoop(db, options.erasure(db, subjectKeys), subjectKeys.drop, (error) => app.log.warn({ err: error }, 'an erasure could not be worked off yet')));
+    const health = reportHealth(app, [
+      { name: 'postgres', critical: true, check: () => sql`select 1`.execute(db) },
+      streamCheck,
+      ...(options.checks ?? []),
+    ]);
+    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, keys, kinesis, metrics, log: app.log, health, background: (loop) => void loops.push(loop) };
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}

@@ -1,0 +1,113 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { DependencyUnavailable, MalformedJson, NotFound } from './errors.ts';
+
+/** RFC 9457 problem details as every error of the product is answered. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  /** Stable, lower snake case, documented in docs/api.md. */
+  code: string;
+  request_id: string;
+  errors?: { pointer: string; message: string }[];
+}
+
+/** The product's names for what Fastify and its plugins call by codes of their own. */
+const FRAMEWORK_CODES: Readonly<Record<string, string>> = {
+  FST_ERR_VALIDATION: 'validation_failed',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'content_length_mismatch',
+  FST_ERR_CTP_INVALID_TYPE: 'unsupported_media_type',
+  FST_ERR_BAD_URL: 'malformed_url',
+  FST_ERR_ASYNC_CONSTRAINT: 'malformed_url',
+  FST_ERR_MAX_PARAM_LENGTH: 'malformed_url',
+  FST_ERR_NOT_FOUND: 'not_found',
+  FST_INVALID_MULTIPART_CONTENT_TYPE: 'unsupported_media_type',
+  FST_REQ_FILE_TOO_LARGE: 'file_too_large',
+  FST_FILES_LIMIT: 'too_many_files',
+  FST_PARTS_LIMIT: 'too_many_parts',
+  FST_FIELDS_LIMIT: 'too_many_parts',
+  FST_PROTO_VIOLATION: 'malformed_multipart',
+};
+
+const STATUS_FALLBACK: Readonly<Record<number, string>> = { 400: 'malformed_request', 404: 'not_found', 413: 'body_too_large', 415: 'unsupported_media_type' };
+
+interface Rendered {
+  problem: Problem;
+  headers: Record<string, string>;
+}
+
+function codeOf(error: FastifyError, status: number): string {
+  if (status >= 500 && status !== 503) return 'internal_error';
+  const code = error.code ?? '';
+  if (code.startsWith('FST_')) return FRAMEWORK_CODES[code] ?? STATUS_FALLBACK[status] ?? 'malformed_request';
+  // @fastify/error turns the catalogues' codes to upper case; clients see them as they were written.
+  return /^[A-Za-z][A-Za-z0-9_]*$/.test(code) ? code.toLowerCase() : STATUS_FALLBACK[status] ?? 'malformed_request';
+}
+
+function validationErrors(error: FastifyError): Problem['errors'] {
+  return error.validation?.map((fault) => {
+    const property = fault.params.missingProperty ?? fault.params.additionalProperty;
+    const part = error.validationContext === 'body' ? '' : `/${error.validationContext ?? ''}`;
+    const pointer = `${part}${fault.instancePath}${typeof property === 'string' ? `/${property}` : ''}`;
+    return { pointer, message: fault.message ?? 'is not valid' };
+  });
+}
+
+/** The problem that an error is answered with. Above 500 nothing of the error's own words gets out. */
+function renderProblem(error: FastifyError, requestId: string): Rendered {
+  const status = error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 600 ? error.statusCode : 500;
+  const code = codeOf(error, status);
+  const errors = validationErrors(error);
+  const hidden = code === 'internal_error';
+  const retryAfter = 'retryAfter' in error && typeof error.retryAfter === 'number' ? error.retryAfter : status === 503 ? 1 : undefined;
+  return {
+    problem: {
+      type: `https://muniment.dev/problems/${code}`,
+      title: STATUS_CODES[status] ?? 'Error',
+      status,
+      detail: hidden ? 'Something went wrong here; it has been logged under the request id' : error.message,
+      code,
+      request_id: requestId,
+      ...(errors && { errors }),
+    },
+    headers: {
+      ...('headers' in error ? (error.headers as Record<string, string>) : {}),
+      ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }),
+    },
+  };
+}
+
+/** Answers a request with the problem of an error. */
+export function sendProblem(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { problem, headers } = renderProblem(error, request.id);
+  if (problem.status >= 500 && problem.status !== 503) request.log.error({ err: error, request_id: request.id, operation: request.routeOptions.config.operation }, 'request failed');
+  // The route's own serializer is for its success; a problem always has this one form.
+  return reply.code(problem.status).headers(headers).type('application/problem+json').serializer(JSON.stringify).send(problem);
+}
+
+/** Makes this the one renderer of errors: those of handlers, of Fastify, of plugins, and of requests that match no route. */
+export function renderErrors(app: FastifyInstance, isUnavailable: (error: unknown) => boolean): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    if (error instanceof SyntaxError && error.statusCode === 400) return sendProblem(new MalformedJson(), request, reply);
+    if (isUnavailable(error)) {
+      request.log.warn({ err: error, request_id: request.id }, 'dependency unavailable');
+      return sendProblem(new DependencyUnavailable(), request, reply);
+    }
+    return sendProblem(error, request, reply);
+  });
+  app.setNotFoundHandler((request, reply) => sendProblem(new NotFound(), request, reply));
+}
+
+/** The answer to bytes that are not HTTP: there is no request yet, so it is written to the socket as it is. */
+export function malformedRequestResponse(code: string | undefined): string {
+  const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const name = status === 431 ? 'headers_too_large' : status === 408 ? 'request_timeout' : 'malformed_request';
+  const body = JSON.stringify({ type: `https://muniment.dev/problems/${name}`, title: STATUS_CODES[status], status, detail: 'The request could not be read', code: name, request_id: '' });
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
+}

@@ -1,0 +1,71 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { NewEvent, PersonalValues, RecordEvent, Subject } from '@muniment/audit-events';
+import type { Principal } from '@muniment/security';
+
+/** What of a request an event tells. A FastifyRequest is one; an operator's command makes its own. */
+export interface RequestContext {
+  readonly id: string;
+  readonly ip: string;
+  readonly headers: { readonly 'user-agent'?: string | undefined };
+  readonly principal: Principal | null;
+  readonly traceparent: string | null;
+}
+
+/** An event as a handler states it: who, from where and under which request follows from the request. */
+export interface RequestEvent extends Omit<NewEvent, 'subject' | 'personal' | 'request_id' | 'traceparent'> {
+  /** Needed where nobody is signed in; else the caller. */
+  subject?: Subject;
+  /** On top of the address and user agent, which are always recorded. */
+  personal?: PersonalValues;
+}
+
+/**
+ * Runs one change in one transaction. `record` puts the change's event into the outbox of that transaction; a change that recorded none is
+ * rolled back with an error, so that nothing can be acknowledged without its event.
+ */
+export type InTransaction<DB> = <T>(
+  request: RequestContext,
+  change: (trx: Transaction<DB>, record: (event: RequestEvent) => Promise<string>) => Promise<T>,
+) => Promise<T>;
+
+/** Records what changes no row (a failed login, a download): committed when the promise resolves, before the answer's first byte. */
+export type RecordFor = (request: RequestContext, event: RequestEvent) => Promise<string>;
+
+function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
+  const { principal } = request;
+  const subject = event.subject ?? (principal && { userId: principal.id });
+  if (!subject) throw new Error(`the event ${event.action} names no subject`);
+  return {
+    user_id: principal?.id ?? null,
+    session_id: principal?.sessionId ?? null,
+    ...event,
+    subject,
+    personal: { ip: request.ip, user_agent: request.headers['user-agent'] ?? null, ...event.personal },
+    request_id: request.id,
+    traceparent: request.traceparent,
+  };
+}
+
+/** Makes the two ways in which anything leaves a trace. `recorded` is called after a commit, to wake the relay. */
+export function createTransactions<DB>(db: Kysely<DB>, recordEvent: RecordEvent, recorded: () => void): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
+  return {
+    async inTransaction(request, change) {
+      let events = 0;
+      const result = await db.transaction().execute(async (trx) => {
+        const answer = await change(trx, (event) => {
+          events += 1;
+          return recordEvent(trx, eventOf(request, event));
+        });
+        if (events === 0) throw new Error('a change without an audit event');
+        return answer;
+      });
+      recorded();
+      return result;
+    },
+    async recordFor(request, event) {
+      const id = await recordEvent(db, eventOf(request, event));
+      recorded();
+      return id;
+    },
+  };
+}

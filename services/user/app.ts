@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { createPasswordHasher, ensureSigningKey, type PasswordHasher } from '@muniment/security';
+import { createServer, repeat, type Server } from '@muniment/server';
+import type { Config } from './config.ts';
+import { forgetOldTokens } from './queries/refresh-tokens.ts';
+import { changePasswordRoute } from './routes/change-password.ts';
+import { deleteAccountRoute } from './routes/delete-account.ts';
+import { getHealthRoute } from './routes/get-health.ts';
+import { getJwksRoute } from './routes/get-jwks.ts';
+import { getProfileRoute } from './routes/get-profile.ts';
+import { loginRoute } from './routes/login.ts';
+import { logoutRoute } from './routes/logout.ts';
+import { refreshSessionRoute } from './routes/refresh-session.ts';
+import { registerRoute } from './routes/register.ts';
+import { updateProfileRoute } from './routes/update-profile.ts';
+import type { Tables } from './tables.ts';
+
+export interface UserServer extends Server<Tables> {
+  config: Config;
+  passwords: PasswordHasher;
+}
+
+/** The user service: who somebody is, and how they prove it. */
+export async function buildApp(config: Config): Promise<UserServer> {
+  const base = await createServer<Tables>({
+    service: 'user',
+    schema: 'identity',
+    source: 'user',
+    config,
+    migrations: [{ name: 'user', folder: join(import.meta.dirname, 'migrations') }],
+    // The row and all that hangs on it went with the request; nothing is left to do here.
+    erasure: () => ({ column: 'identity_done', erase: async () => {} }),
+    signing: async (db, masterKey) => ({ key: await ensureSigningKey(db, masterKey), ttlSeconds: config.ACCESS_TOKEN_TTL_S }),
+  });
+  const passwords = createPasswordHasher({ memoryKiB: config.PASSWORD_MEMORY_KIB, passes: config.PASSWORD_PASSES, queueLimit: config.PASSWORD_QUEUE_LIMIT });
+  const server: UserServer = { ...base, config, passwords };
+  server.app.addHook('onClose', () => passwords.close());
+  await server.keys.refresh();
+  server.background(repeat('refresh tokens', 5_000, () => forgetOldTokens(server.db), (error) => server.log.warn({ err: error }, 'old refresh tokens could not be wiped')));
+
+  // Anyone
+  getHealthRoute(server);
+  getJwksRoute(server);
+  registerRoute(server);
+  loginRoute(server);
+  refreshSessionRoute(server);
+
+  // Signed in
+  getProfileRoute(server);
+  updateProfileRoute(server);
+  deleteAccountRoute(server);
+  changePasswordRoute(server);
+  logoutRoute(server);
+
+  return server;
+}

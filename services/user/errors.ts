@@ -1,0 +1,10 @@
+import createError from '@fastify/error';
+
+/** One answer for a wrong password, an unknown address and an account that may not sign in: which it was would tell who has an account (OWASP ASVS 6.3.8). */
+export const InvalidCredentials = createError('invalid_credentials', 'E-mail address or password is wrong', 401);
+export const EmailTaken = createError('email_taken', 'There is an account with this e-mail address', 409);
+export const EmailMalformed = createError('email_malformed', 'This is not an e-mail address', 422);
+export const PasswordIncorrect = createError('password_incorrect', 'The current password is wrong', 403);
+/** One answer for unknown, spent, expired and revoked: a thief learns nothing from it. */
+export const RefreshTokenInvalid = createError('refresh_token_invalid', 'The refresh token is not valid; sign in again', 401);
+export const AccountChanged = createError('account_changed', 'The account was changed by another request; try again', 409);

@@ -1,0 +1,39 @@
+import type { Transaction } from 'kysely';
+import { cleanText, uuidv7 } from '@muniment/audit-events';
+import { createRefreshToken, hashRefreshToken, type Role } from '@muniment/security';
+import type { RequestContext } from '@muniment/server';
+import type { UserServer } from './app.ts';
+import { insertRefreshToken } from './queries/refresh-tokens.ts';
+import { insertSession } from './queries/sessions.ts';
+import type { Tables } from './tables.ts';
+
+const USER_AGENT_BYTES = 512;
+
+export interface SessionTokens {
+  token: string;
+  refresh_token: string;
+  expires_in: number;
+  session_id: string;
+}
+
+/** Opens a session for a user in the transaction that lets them in, and makes its first pair of tokens. */
+export async function openSession(
+  { app, config }: Pick<UserServer, 'app' | 'config'>,
+  trx: Transaction<Tables>,
+  request: RequestContext,
+  user: { id: string; type: Role },
+): Promise<SessionTokens> {
+  const sessionId = uuidv7(Date.now());
+  const userAgent = request.headers['user-agent'];
+  await insertSession(trx, {
+    id: sessionId,
+    user_id: user.id,
+    ip: request.ip,
+    user_agent: userAgent === undefined ? null : cleanText(userAgent, USER_AGENT_BYTES),
+    expires_at: new Date(Date.now() + config.SESSION_TTL_S * 1_000),
+  });
+  const refreshToken = createRefreshToken();
+  await insertRefreshToken(trx, hashRefreshToken(refreshToken), sessionId, config.REFRESH_TOKEN_TTL_S);
+  const { token, expiresIn } = app.accessTokens.issue({ userId: user.id, sessionId, role: user.type });
+  return { token, refresh_token: refreshToken, expires_in: expiresIn, session_id: sessionId };
+}

@@ -1,0 +1,62 @@
+import { sql, type Kysely, type Transaction } from 'kysely';
+import type { Role } from '@muniment/security';
+import type { Tables, User } from '../tables.ts';
+
+export interface NewUser {
+  id: string;
+  type: Role;
+  name: string | null;
+  first_name: string | null;
+  last_name: string | null;
+  email: string;
+  email_key: string;
+  password_hash: string;
+}
+
+/** The user made, or undefined when another has the address: the unique key decides between parallel registrations. */
+export async function insertUser(trx: Transaction<Tables>, user: NewUser): Promise<User | undefined> {
+  return trx.insertInto('identity.users').values(user)
+    .onConflict((conflict) => conflict.constraint('users_email_key').doNothing()).returningAll().executeTakeFirst();
+}
+
+/** By primary key; on the path of every profile read, hence one constant statement. */
+export async function findUserById(db: Kysely<Tables>, id: string): Promise<User | undefined> {
+  const { rows } = await sql<User>`
+    select id, type, status, is_verified, name, first_name, last_name, email, email_key, password_hash, created, updated
+    from identity.users where id = ${id}`.execute(db);
+  return rows[0];
+}
+
+export async function findUserByEmailKey(db: Kysely<Tables>, emailKey: string): Promise<User | undefined> {
+  return db.selectFrom('identity.users').selectAll().where('email_key', '=', emailKey).executeTakeFirst();
+}
+
+/**
+ * Locks the user for the rest of the transaction if it is still as it was when its password was checked. Hashing takes long enough for
+ * the password to change or the account to be suspended meanwhile; a session must not outlive either.
+ */
+export async function lockUnchangedUser(trx: Transaction<Tables>, id: string, passwordHash: string): Promise<boolean> {
+  const row = await trx.selectFrom('identity.users').select('id')
+    .where('id', '=', id).where('password_hash', '=', passwordHash).where('status', '=', 'active').forUpdate().executeTakeFirst();
+  return row !== undefined;
+}
+
+export type ProfileChange = Partial<Pick<User, 'name' | 'first_name' | 'last_name'>>;
+
+export async function updateProfile(trx: Transaction<Tables>, id: string, change: ProfileChange): Promise<User | undefined> {
+  return trx.updateTable('identity.users').set({ ...change, updated: sql<Date>`now()` }).where('id', '=', id).returningAll().executeTakeFirst();
+}
+
+export async function setPasswordHash(trx: Transaction<Tables>, id: string, passwordHash: string): Promise<void> {
+  await trx.updateTable('identity.users').set({ password_hash: passwordHash, updated: sql<Date>`now()` }).where('id', '=', id).execute();
+}
+
+export async function setUserType(trx: Transaction<Tables>, id: string, type: Role): Promise<void> {
+  await trx.updateTable('identity.users').set({ type, status: 'active', updated: sql<Date>`now()` }).where('id', '=', id).execute();
+}
+
+/** Deletes the user with sessions and tokens, and leaves the order to the other services to do their part. */
+export async function deleteUser(trx: Transaction<Tables>, id: string): Promise<void> {
+  await trx.deleteFrom('identity.users').where('id', '=', id).execute();
+  await trx.insertInto('shared.erasures').values({ user_id: id, identity_done: true }).onConflict((conflict) => conflict.column('user_id').doNothing()).execute();
+}

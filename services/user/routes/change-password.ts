@@ -1,0 +1,39 @@
+import { Type } from 'typebox';
+import { principalOf } from '@muniment/security';
+import type { UserServer } from '../app.ts';
+import { confirmPassword } from '../confirm-password.ts';
+import { AccountChanged } from '../errors.ts';
+import { openSession } from '../open-session.ts';
+import { revokeSessionsOfUser } from '../queries/sessions.ts';
+import { findUserById, lockUnchangedUser, setPasswordHash } from '../queries/users.ts';
+import { passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
+
+const bodySchema = Type.Object({ current_password: passwordSchema, new_password: passwordSchema }, { additionalProperties: false });
+
+/** `POST /api/users/me/password`: ends every session of the user, the caller's too, and answers with a new one. */
+export function changePasswordRoute(server: UserServer): void {
+  const { app, inTransaction, passwords, sessions } = server;
+  app.route({
+    method: 'POST',
+    url: '/api/users/me/password',
+    schema: { body: bodySchema, response: { 200: signedInSchema } },
+    config: { operation: 'user.change_password', access: { permission: 'profile:write' } },
+    handler: async (request) => {
+      const { id } = principalOf(request);
+      const checkedHash = await confirmPassword(server, request, request.body.current_password, 'PASSWORD_CHANGED');
+      const newHash = await passwords.hash(request.body.new_password);
+      const { ended, answer } = await inTransaction(request, async (trx, record) => {
+        if (!(await lockUnchangedUser(trx, id, checkedHash))) throw new AccountChanged();
+        await setPasswordHash(trx, id, newHash);
+        const ended = await revokeSessionsOfUser(trx, id, 'password_changed');
+        const user = await findUserById(trx, id);
+        if (!user) throw new AccountChanged();
+        const tokens = await openSession(server, trx, request, user);
+        await record({ action: 'PASSWORD_CHANGED', resource: id, resource_type: 'user', metadata: { sessions_ended: ended.length, new_session_id: tokens.session_id } });
+        return { ended, answer: { user: representUser(user), ...tokens } };
+      });
+      for (const sessionId of ended) sessions.drop(sessionId);
+      return answer;
+    },
+  });
+}

@@ -1,0 +1,32 @@
+import { Type } from 'typebox';
+import { principalOf } from '@muniment/security';
+import type { UserServer } from '../app.ts';
+import { confirmPassword } from '../confirm-password.ts';
+import { AccountChanged } from '../errors.ts';
+import { deleteUser, lockUnchangedUser } from '../queries/users.ts';
+import { passwordSchema } from '../user-representation.ts';
+
+const bodySchema = Type.Object({ password: passwordSchema }, { additionalProperties: false });
+
+/** `DELETE /api/users/me`: the account is gone with the answer; files and readable audit values follow within seconds. */
+export function deleteAccountRoute(server: UserServer): void {
+  const { app, inTransaction, sessions, subjectKeys } = server;
+  app.route({
+    method: 'DELETE',
+    url: '/api/users/me',
+    schema: { body: bodySchema, response: { 204: Type.Null() } },
+    config: { operation: 'user.delete', access: { permission: 'profile:delete' } },
+    handler: async (request, reply) => {
+      const { id, sessionId } = principalOf(request);
+      const checkedHash = await confirmPassword(server, request, request.body.password, 'USER_DELETED');
+      await inTransaction(request, async (trx, record) => {
+        if (!(await lockUnchangedUser(trx, id, checkedHash))) throw new AccountChanged();
+        await deleteUser(trx, id);
+        await record({ action: 'USER_DELETED', resource: id, resource_type: 'user' });
+      });
+      sessions.drop(sessionId);
+      subjectKeys.drop(id);
+      return reply.code(204).send(null);
+    },
+  });
+}

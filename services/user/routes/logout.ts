@@ -1,0 +1,23 @@
+import { Type } from 'typebox';
+import { principalOf } from '@muniment/security';
+import type { UserServer } from '../app.ts';
+import { revokeSession } from '../queries/sessions.ts';
+
+/** `POST /api/auth/logout`: ends the session that the token belongs to. */
+export function logoutRoute({ app, inTransaction, sessions }: UserServer): void {
+  app.route({
+    method: 'POST',
+    url: '/api/auth/logout',
+    schema: { response: { 204: Type.Null() } },
+    config: { operation: 'session.logout', access: { permission: 'sessions:manage' } },
+    handler: async (request, reply) => {
+      const { sessionId } = principalOf(request);
+      await inTransaction(request, async (trx, record) => {
+        await revokeSession(trx, sessionId, 'logout');
+        await record({ action: 'LOGOUT', resource: sessionId, resource_type: 'session' });
+      });
+      sessions.drop(sessionId);
+      return reply.code(204).send(null);
+    },
+  });
+}

@@ -1,0 +1,66 @@
+import { Type, type Static } from 'typebox';
+import { createRefreshToken, hashRefreshToken, isRefreshToken, openChild, sealChild } from '@muniment/security';
+import type { RequestContext } from '@muniment/server';
+import type { UserServer } from '../app.ts';
+import { RefreshTokenInvalid } from '../errors.ts';
+import { findSpentToken, insertRefreshToken, spendRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
+import { revokeSession } from '../queries/sessions.ts';
+
+const bodySchema = Type.Object({ refresh_token: Type.String({ minLength: 1, maxLength: 512 }) }, { additionalProperties: false });
+const tokensSchema = Type.Object({
+  token: Type.String(),
+  refresh_token: Type.String(),
+  expires_in: Type.Integer(),
+  session_id: Type.String({ format: 'uuid' }),
+});
+type Tokens = Static<typeof tokensSchema>;
+
+/** `POST /api/auth/refresh`: a new pair of tokens for a refresh token, which is spent by it (RFC 9700 §4.14.2). */
+export function refreshSessionRoute(server: UserServer): void {
+  server.app.route({
+    method: 'POST',
+    url: '/api/auth/refresh',
+    schema: { body: bodySchema, response: { 200: tokensSchema } },
+    config: { operation: 'session.refresh', access: 'public' },
+    handler: async (request) => {
+      const parent = request.body.refresh_token;
+      if (!isRefreshToken(parent)) throw new RefreshTokenInvalid();
+      return (await rotate(server, request, parent)) ?? answerSpent(server, request, parent);
+    },
+  });
+}
+
+function answer({ app }: UserServer, session: RefreshedSession, refreshToken: string): Tokens {
+  const { token, expiresIn } = app.accessTokens.issue({ userId: session.user_id, sessionId: session.session_id, role: session.role });
+  return { token, refresh_token: refreshToken, expires_in: expiresIn, session_id: session.session_id };
+}
+
+/** Spends the token; undefined when it is not there to be spent. */
+async function rotate(server: UserServer, request: RequestContext, parent: string): Promise<Tokens | undefined> {
+  const child = createRefreshToken();
+  try {
+    return await server.inTransaction(request, async (trx, record) => {
+      const session = await spendRefreshToken(trx, hashRefreshToken(parent), sealChild(parent, child));
+      if (!session) throw new RefreshTokenInvalid();
+      await insertRefreshToken(trx, hashRefreshToken(child), session.session_id, server.config.REFRESH_TOKEN_TTL_S);
+      await record({ action: 'TOKEN_REFRESHED', user_id: session.user_id, session_id: session.session_id, subject: { userId: session.user_id }, resource: session.session_id, resource_type: 'session' });
+      return answer(server, session, child);
+    });
+  } catch (error) {
+    if (error instanceof RefreshTokenInvalid) return undefined;
+    throw error;
+  }
+}
+
+/** An identical retry within ten seconds gets the child it lost; a spent token that comes later was stolen on one side or the other, so its session ends. */
+async function answerSpent(server: UserServer, request: RequestContext, parent: string): Promise<Tokens> {
+  const spent = await findSpentToken(server.db, hashRefreshToken(parent));
+  if (!spent) throw new RefreshTokenInvalid();
+  if (spent.sealed_child) return answer(server, spent, openChild(parent, spent.sealed_child));
+  await server.inTransaction(request, async (trx, record) => {
+    await revokeSession(trx, spent.session_id, 'refresh_token_reused');
+    await record({ action: 'TOKEN_REUSE_DETECTED', outcome: 'failure', error: 'refresh_token_reused', session_id: spent.session_id, subject: { userId: spent.user_id }, resource: spent.session_id, resource_type: 'session' });
+  });
+  server.sessions.drop(spent.session_id);
+  throw new RefreshTokenInvalid();
+}
