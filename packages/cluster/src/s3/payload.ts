@@ -29,7 +29,7 @@ export function receivePayload(source: AsyncIterable<Buffer>, header: Header, au
   if (contentMd5 !== undefined && Buffer.from(contentMd5, 'base64').length !== 16) throw new S3Error('InvalidDigest');
 
   const trailerName = header('x-amz-trailer')?.trim().toLowerCase();
-  if (form.trailing !== (trailerName !== undefined)) throw new S3Error('InvalidRequest', 'x-amz-trailer and x-amz-content-sha256 contradict each other.');
+  if (form.trailing !== (trailerName !== undefined)) throw new S3Error('MalformedTrailerError');
   const given = givenChecksum(header, trailerName);
   const algorithm = given?.algorithm ?? fallback;
   const checksum = algorithm && createChecksum(algorithm);
