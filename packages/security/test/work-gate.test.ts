@@ -14,12 +14,16 @@ test('never more run than allowed, in order of arrival, also after failures', as
     running--;
     if (i % 5 === 0) throw new Error('a job failed');
   };
-  const jobs = Array.from({ length: 50 }, (_, i) => gate.run(() => job(i)).catch(() => undefined));
-  await Promise.all(jobs.slice(0, 20));
-  // Newcomers while places change hands must not slip in beside the queue.
-  await Promise.all([...jobs, ...Array.from({ length: 20 }, (_, i) => gate.run(() => job(50 + i)).catch(() => undefined))]);
+  const run = (i: number) => gate.run(() => job(i)).catch(() => undefined);
+  const jobs = Array.from({ length: 50 }, (_, i) => run(i));
+  // Newcomers at every moment, also while a place changes hands, must not slip in beside the queue.
+  for (let i = 50; gate.load().waiting > 0; i++) {
+    if (i < 90) jobs.push(run(i));
+    await (i % 4 === 0 ? sleep(1) : Promise.resolve());
+  }
+  await Promise.all(jobs);
   t.equal(most, 3);
-  t.same(started, Array.from({ length: 70 }, (_, i) => i));
+  t.same(started, jobs.map((_, i) => i));
   t.same(gate.load(), { running: 0, waiting: 0 });
 });
 
@@ -31,4 +35,23 @@ test('a closed gate takes nothing and waits for what it took', async (t) => {
   t.equal(done, 3);
   await t.rejects(gate.run(async () => undefined), { code: 'overloaded' });
   await Promise.all(jobs);
+});
+
+test('a newcomer at the very moment a place changes hands waits behind the queue', async (t) => {
+  const gate = createWorkGate({ concurrency: 1, queueLimit: 5 });
+  const order: string[] = [];
+  let running = 0;
+  const job = (name: string) => async () => {
+    order.push(`${name} beside ${running++}`);
+    await sleep(2);
+    running--;
+  };
+  let finish = () => undefined as void;
+  const first = new Promise<void>((resolve) => (finish = resolve));
+  const jobs = [gate.run(() => first), gate.run(job('second'))];
+  // Reactions run in the order in which they were registered: this one right after the gate's own, before the second starts.
+  const newcomer = first.then(() => gate.run(job('newcomer')));
+  finish();
+  await Promise.all([...jobs, newcomer]);
+  t.same(order, ['second beside 0', 'newcomer beside 0']);
 });
