@@ -1,0 +1,116 @@
+import {
+  ExpiredIteratorException, GetRecordsCommand, GetShardIteratorCommand, InvalidArgumentException, KMSThrottlingException,
+  LimitExceededException, ProvisionedThroughputExceededException, ResourceNotFoundException, type GetRecordsCommandOutput, type KinesisClient,
+} from '@aws-sdk/client-kinesis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kysely } from 'kysely';
+import { isDatabaseUnavailable } from '@muniment/database';
+import { LeaseLost } from '../errors.ts';
+import type { Tables } from '../tables.ts';
+import type { Outage } from './outage.ts';
+import type { ShardLease } from './shard-leases.ts';
+import { storeBatch, type StoredCounts } from './store-batch.ts';
+
+export interface ShardReaderOptions {
+  db: Kysely<Tables>;
+  kinesis: KinesisClient;
+  leaseTtlMs: number;
+  /** Least time between two reads. Kinesis allows five reads a second and shard, to all readers together. */
+  pollMs: number;
+  streamOutage: Outage;
+  databaseOutage: Outage;
+  /** A store that failed though the database answers. */
+  storeFault: Outage;
+  onStored(counts: StoredCounts): void;
+  /** How far the reader is behind the newest record of the shard. Milliseconds. */
+  onLag(shardId: string, lagMs: number): void;
+  /** The stream does not know the shard: it may have been deleted and made again. */
+  onStreamChanged(): void;
+}
+
+// 16 MiB of events at the most, about 1 MiB as they usually are; five such reads a second are 5,000 events.
+const MAX_RECORDS = 1_000;
+const MAX_BACKOFF_MS = 2_000;
+
+const isThrottled = (error: unknown): boolean =>
+  error instanceof ProvisionedThroughputExceededException || error instanceof LimitExceededException || error instanceof KMSThrottlingException;
+
+/**
+ * Reads a shard from its checkpoint and stores what it finds, until the shard ends, another holder takes it or `signal` says stop. A stop
+ * lets a batch that is being stored be stored. Outages of the stream or the database are waited out, with a growing pause.
+ */
+export async function readShard(options: ShardReaderOptions, lease: ShardLease, signal: AbortSignal): Promise<'ended' | 'lost' | 'stopped'> {
+  const { db, kinesis, leaseTtlMs, pollMs, streamOutage, databaseOutage, storeFault } = options;
+  let iterator: string | undefined;
+  let fromHorizon = lease.checkpoint === null;
+  let failures = 0;
+
+  async function openIterator(): Promise<string | undefined> {
+    const { ShardIterator } = await kinesis.send(new GetShardIteratorCommand({
+      StreamName: lease.stream,
+      ShardId: lease.shardId,
+      ...(fromHorizon || lease.checkpoint === null
+        ? { ShardIteratorType: 'TRIM_HORIZON' }
+        : { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: lease.checkpoint }),
+    }), { abortSignal: signal });
+    return ShardIterator;
+  }
+
+  async function read(): Promise<GetRecordsCommandOutput | undefined> {
+    try {
+      iterator ??= await openIterator();
+      const answer = await kinesis.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: MAX_RECORDS }), { abortSignal: signal });
+      streamOutage.over();
+      return answer;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      failures += 1;
+      if (isThrottled(error)) return undefined;
+      if (error instanceof ExpiredIteratorException) failures = 0;
+      else if (error instanceof InvalidArgumentException && iterator === undefined) {
+        // The checkpoint is not of this stream. From the start, then: what is stored already is dismissed.
+        fromHorizon = true;
+        options.onStreamChanged();
+      } else if (error instanceof ResourceNotFoundException) options.onStreamChanged();
+      else streamOutage.noticed(error);
+      iterator = undefined;
+      return undefined;
+    }
+  }
+
+  /** @returns whether the shard has ended */
+  async function store({ Records = [], NextShardIterator, MillisBehindLatest }: GetRecordsCommandOutput): Promise<boolean> {
+    const ended = !NextShardIterator;
+    if (Records.length > 0 || ended) {
+      const records = Records.map(({ SequenceNumber = '', Data = new Uint8Array() }) => ({ sequenceNumber: SequenceNumber, data: Data }));
+      options.onStored(await storeBatch(db, lease, leaseTtlMs, records, ended));
+      databaseOutage.over();
+      storeFault.over();
+      lease.checkpoint = records.at(-1)?.sequenceNumber ?? lease.checkpoint;
+      if (records.length > 0) fromHorizon = false;
+    }
+    iterator = NextShardIterator;
+    options.onLag(lease.shardId, MillisBehindLatest ?? 0);
+    return ended;
+  }
+
+  while (!signal.aborted) {
+    const startedAt = performance.now();
+    const answer = await read();
+    if (answer) {
+      try {
+        if (await store(answer)) return 'ended';
+        failures = 0;
+      } catch (error) {
+        if (error instanceof LeaseLost) return 'lost';
+        (isDatabaseUnavailable(error) ? databaseOutage : storeFault).noticed(error);
+        failures += 1;
+        // The same records again, from the checkpoint: keeping them while the database is away would keep memory.
+        iterator = undefined;
+      }
+    }
+    const pause = failures === 0 ? pollMs - (performance.now() - startedAt) : Math.min(MAX_BACKOFF_MS, pollMs * 2 ** Math.min(failures, 8));
+    if (pause > 0) await sleep(pause, undefined, { signal }).catch(() => {});
+  }
+  return 'stopped';
+}

@@ -1,0 +1,118 @@
+import { sql, type Kysely, type Transaction } from 'kysely';
+import type { Tables } from '../tables.ts';
+import type { ListedStream } from './list-shards.ts';
+
+/** A shard as its holder knows it. A write that names an old epoch is refused in the transaction that would make it. */
+export interface ShardLease {
+  stream: string;
+  created: Date;
+  shardId: string;
+  owner: string;
+  epoch: number;
+  /** Sequence number of the last record stored; null before the first. */
+  checkpoint: string | null;
+}
+
+/** Which shards of which stream: the identity includes the creation time, so a stream made again starts with rows of its own. */
+export type StreamIdentity = Pick<ListedStream, 'name' | 'created'>;
+
+/**
+ * Gives every listed shard its row, all in one statement: a child must never be seen before its parent. Rows of a stream that bore the
+ * name before, and of ended shards that the stream no longer lists, go.
+ */
+export async function registerShards(db: Kysely<Tables>, { name, created, shards }: ListedStream): Promise<void> {
+  await sql`
+    insert into audit.shards (stream, stream_created, shard_id, parent_ids)
+    select ${name}, ${created}, s.id, string_to_array(s.parents, ',')
+    from unnest(${shards.map(({ id }) => id)}::text[], ${shards.map(({ parents }) => parents.join(','))}::text[]) as s(id, parents)
+    on conflict do nothing`.execute(db);
+  // Only older ones: a replica that has not yet noticed the new stream must not take its rows away.
+  await sql`
+    delete from audit.shards
+    where stream = ${name} and (
+      stream_created < ${created}
+      or stream_created = ${created} and ended and shard_id <> all(${shards.map(({ id }) => id)}::text[])
+    )`.execute(db);
+}
+
+/** Says «I live» and how many consumers do, this one included. Who has been silent for longer than the time to live is not counted. */
+export async function reportAlive(db: Kysely<Tables>, owner: string, ttlMs: number): Promise<number> {
+  await sql`
+    insert into audit.consumers (name, expires_at) values (${owner}, clock_timestamp() + ${ttlMs} * interval '1 millisecond')
+    on conflict (name) do update set expires_at = excluded.expires_at`.execute(db);
+  await sql`delete from audit.consumers where expires_at < clock_timestamp() - interval '1 hour'`.execute(db);
+  const { rows } = await sql<{ live: number }>`select count(*) as live from audit.consumers where expires_at > clock_timestamp()`.execute(db);
+  return rows[0]?.live ?? 1;
+}
+
+/** Takes the consumer out of the count at once, so that the others need not wait for its share. */
+export async function reportGone(db: Kysely<Tables>, owner: string): Promise<void> {
+  await sql`delete from audit.consumers where name = ${owner}`.execute(db);
+}
+
+/**
+ * Extends the leases that this consumer reads under. One that nobody reads (its claim committed, the answer was lost) runs out instead.
+ * @returns ids of the shards it still has
+ */
+export async function renewLeases(db: Kysely<Tables>, leases: readonly ShardLease[], ttlMs: number): Promise<Set<string>> {
+  const [first] = leases;
+  if (!first) return new Set();
+  const { rows } = await sql<{ shard_id: string }>`
+    update audit.shards s set expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
+    from unnest(${leases.map(({ shardId }) => shardId)}::text[], ${leases.map(({ epoch }) => epoch)}::bigint[]) as held(shard_id, epoch)
+    where s.stream = ${first.stream} and s.stream_created = ${first.created} and s.owner = ${first.owner}
+      and s.shard_id = held.shard_id and s.epoch = held.epoch
+    returning s.shard_id`.execute(db);
+  return new Set(rows.map((row) => row.shard_id));
+}
+
+/** Shards that can be read now: not ended, and every parent that is still known has ended. */
+export async function countReadable(db: Kysely<Tables>, stream: StreamIdentity): Promise<number> {
+  const { rows } = await sql<{ shards: number }>`
+    select count(*) as shards from audit.shards s
+    where s.stream = ${stream.name} and s.stream_created = ${stream.created} and not s.ended and ${parentsEnded}`.execute(db);
+  return rows[0]?.shards ?? 0;
+}
+
+// Parents before children: else an event could be stored before one of the same subject that was sent earlier.
+const parentsEnded = sql`not exists (
+  select 1 from audit.shards p
+  where p.stream = s.stream and p.stream_created = s.stream_created and p.shard_id = any(s.parent_ids) and not p.ended)`;
+
+/** Takes up to `limit` shards that nobody holds or whose holder has fallen silent. */
+export async function claimShards(db: Kysely<Tables>, stream: StreamIdentity, owner: string, ttlMs: number, limit: number): Promise<ShardLease[]> {
+  const { rows } = await sql<{ shard_id: string; epoch: number; checkpoint: string | null }>`
+    update audit.shards c set owner = ${owner}, epoch = c.epoch + 1, expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
+    from (
+      select s.shard_id from audit.shards s
+      where s.stream = ${stream.name} and s.stream_created = ${stream.created} and not s.ended
+        and s.expires_at <= clock_timestamp() and ${parentsEnded}
+      order by s.shard_id limit ${limit}
+      for update skip locked
+    ) free
+    where c.stream = ${stream.name} and c.stream_created = ${stream.created} and c.shard_id = free.shard_id
+    returning c.shard_id, c.epoch, c.checkpoint`.execute(db);
+  return rows.map((row) => ({ stream: stream.name, created: stream.created, shardId: row.shard_id, owner, epoch: row.epoch, checkpoint: row.checkpoint }));
+}
+
+/** Gives the shard up at once. One lost meanwhile is left alone. */
+export async function releaseShard(db: Kysely<Tables>, lease: ShardLease): Promise<void> {
+  await sql`
+    update audit.shards set owner = null, expires_at = '-infinity'
+    where stream = ${lease.stream} and stream_created = ${lease.created} and shard_id = ${lease.shardId}
+      and owner = ${lease.owner} and epoch = ${lease.epoch}`.execute(db);
+}
+
+/**
+ * Moves the shard's checkpoint and marks its end, if the lease still stands. The row stays locked until the transaction ends: who wants the
+ * shard waits for it, so a holder that was stopped and continued cannot write beside its successor.
+ * @returns false when the lease is lost; then nothing of the transaction may stay
+ */
+export async function moveCheckpoint(trx: Transaction<Tables>, lease: ShardLease, ttlMs: number, checkpoint: string | null, ended: boolean): Promise<boolean> {
+  const result = await sql`
+    update audit.shards
+    set checkpoint = coalesce(${checkpoint}, checkpoint), ended = ${ended}, expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
+    where stream = ${lease.stream} and stream_created = ${lease.created} and shard_id = ${lease.shardId}
+      and owner = ${lease.owner} and epoch = ${lease.epoch} and expires_at > clock_timestamp()`.execute(trx);
+  return result.numAffectedRows === 1n;
+}

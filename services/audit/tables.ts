@@ -1,0 +1,69 @@
+import type { Generated } from 'kysely';
+
+export interface EventsTable {
+  id: string;
+  source: string;
+  lane: number;
+  seq: number;
+  tenant_id: string | null;
+  action: string;
+  outcome: 'success' | 'failure';
+  user_id: string | null;
+  subject: string | null;
+  resource: string | null;
+  resource_type: string | null;
+  session_id: string | null;
+  request_id: string;
+  error: string | null;
+  timestamp: Date;
+  /** The sealed bytes (see `sealedForm`); the other columns are projections of the event. */
+  record: string;
+  personal_key_id: string | null;
+  personal_nonce: string | null;
+  personal_ciphertext: string | null;
+}
+
+export interface LanesTable {
+  source: string;
+  lane: number;
+  /** `int8multirange` of the numbers that have arrived. */
+  received: Generated<string>;
+  duplicates: Generated<number>;
+  /** All numbers up to this one have arrived. */
+  watermark: Generated<number>;
+}
+
+export interface ShardsTable {
+  stream: string;
+  stream_created: Date;
+  shard_id: string;
+  parent_ids: string[];
+  checkpoint: string | null;
+  ended: Generated<boolean>;
+  owner: string | null;
+  epoch: Generated<number>;
+  expires_at: Generated<Date>;
+}
+
+export interface QuarantineTable {
+  id: Generated<string>;
+  stream: string;
+  shard_id: string;
+  sequence_number: string;
+  reason: string;
+  data: Buffer;
+  received_at: Generated<Date>;
+}
+
+export interface ConsumersTable {
+  name: string;
+  expires_at: Date;
+}
+
+export interface Tables {
+  'audit.events': EventsTable;
+  'audit.lanes': LanesTable;
+  'audit.shards': ShardsTable;
+  'audit.quarantine': QuarantineTable;
+  'audit.consumers': ConsumersTable;
+}

@@ -1,0 +1,81 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { Kysely } from 'kysely';
+import { startKinesis, type RunningKinesis } from '@muniment/cluster';
+import { createDatabase } from '@muniment/database';
+import { createTestDatabase, type TestDatabase } from '@muniment/database/testing';
+import { createEventRecorder, createKinesisClient, createRelay, createSubjectKeys, type NewEvent, type RelayOptions, type SubjectKeys } from '@muniment/audit-events';
+import { createMasterKey, type MasterKey } from '@muniment/master-key';
+import { createConsumer, type Consumer, type ConsumerOptions } from '../consumer/consumer.ts';
+import type { Tables } from '../tables.ts';
+
+export const STREAM = 'audit-events';
+export const silent = { info() {}, warn() {} };
+
+interface Teardown {
+  teardown(fn: () => unknown): void;
+}
+
+/** A producer (the user service's outbox) and a reader of one stream, with the roles that the services have. */
+export interface Parts {
+  database: TestDatabase;
+  kinesis: RunningKinesis;
+  client: KinesisClient;
+  masterKey: MasterKey;
+  /** As `user_service`. */
+  producer: Kysely<unknown>;
+  /** As `audit_service`. */
+  db: Kysely<Tables>;
+  subjectKeys: SubjectKeys;
+  record(event?: Partial<NewEvent>): Promise<string>;
+  relay(options?: Partial<RelayOptions<unknown>>): ReturnType<typeof createRelay>;
+  consumer(options?: Partial<ConsumerOptions>): Consumer;
+  connect(kinesis: RunningKinesis | { port: number }): KinesisClient;
+}
+
+export async function startParts(t: Teardown, { shards = 2, kinesisPath }: { shards?: number; kinesisPath?: string } = {}): Promise<Parts> {
+  const database = await createTestDatabase(t);
+  const kinesis = await startKinesis({ streams: [{ name: STREAM, shards }], ...(kinesisPath !== undefined && { path: kinesisPath }) });
+  t.teardown(() => kinesis.stop().catch(() => {}));
+  const connect = ({ port }: { port: number }): KinesisClient => {
+    const client = createKinesisClient({ region: 'us-east-1', endpoint: `http://127.0.0.1:${port}`, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+    t.teardown(() => client.destroy());
+    return client;
+  };
+  const client = connect(kinesis);
+  const { db: producer } = createDatabase<unknown>({ url: database.url('user_service'), applicationName: 'test-user' });
+  t.teardown(() => producer.destroy());
+  const { db } = createDatabase<Tables>({ url: database.url('audit_service'), applicationName: 'test-audit' });
+  t.teardown(() => db.destroy());
+  const masterKey = createMasterKey(randomBytes(32));
+  const subjectKeys = createSubjectKeys(masterKey);
+  const recordEvent = createEventRecorder({ source: 'user', schema: 'identity', subjectKeys });
+  const userId = randomUUID();
+  return {
+    database, kinesis, client, masterKey, producer, db, subjectKeys, connect,
+    record: (event) => recordEvent(producer, { action: 'LOGIN_SUCCESS', subject: { userId }, user_id: userId, personal: { ip: '192.0.2.1' }, request_id: 'r1', ...event }),
+    relay(options) {
+      const relay = createRelay({ db: producer, schema: 'identity', source: 'user', holder: randomUUID(), kinesis: client, stream: STREAM, log: silent, ...options });
+      t.teardown(() => relay.stop());
+      return relay;
+    },
+    consumer(options) {
+      const consumer = createConsumer({ db, kinesis: client, stream: STREAM, replica: 'audit-test', log: silent, leaseTtlMs: 1_500, listEveryMs: 500, ...options });
+      t.teardown(() => consumer.stop());
+      return consumer;
+    },
+  };
+}
+
+/** Waits until `ready` answers true. @throws after `timeoutMs` */
+export async function until(ready: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await ready())) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export async function storedIds(db: Kysely<Tables>): Promise<string[]> {
+  return (await db.selectFrom('audit.events').select('id').orderBy('id').execute()).map(({ id }) => id);
+}
