@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { FleetError } from '../errors.ts';
+
+const TEMPLATE = path.join(import.meta.dirname, '../../../../nginx/nginx.conf.template');
+
+export interface GatewayConfig {
+  /** Folder of the configuration, logs and temporary folders. */
+  dir: string;
+  /** Addresses to listen on, e.g. 127.0.0.1 and [::1]. */
+  hosts: string[];
+  port: number;
+  /** Absent: no TLS. */
+  tls?: { port: number; certificate: string; key: string };
+  upstreams: { user: number[]; file: number[]; audit: number[] };
+  /** host:port of S3, which is also the Host its presigned URLs are signed for. */
+  s3Host: string;
+  uploadMaxBytes: number;
+  limits: boolean;
+  /** Whether the master runs as root, and drops its workers to nobody. */
+  root: boolean;
+}
+
+// 300 requests/s and 100 credentials' worth of burst: a browser or a test run never notices, a scanner does.
+const LIMITS = 'limit_req zone=requests burst=600 nodelay;\n    limit_req zone=credentials burst=100 nodelay;\n    limit_conn connections 200;';
+
+/** The text of nginx.conf for a fleet on this machine. */
+export function nginxConfig(config: GatewayConfig): string {
+  const servers = (ports: number[]): string => ports.map((port) => `server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;`).join('\n    ');
+  const { tls } = config;
+  const listen = config.hosts.map((host) => `listen ${host}:${config.port};`);
+  if (tls) {
+    listen.push(
+      ...config.hosts.map((host) => `listen ${host}:${tls.port} ssl http2;`),
+      `ssl_certificate ${quoted(tls.certificate)};`,
+      `ssl_certificate_key ${quoted(tls.key)};`,
+      'ssl_protocols TLSv1.2 TLSv1.3;',
+      'ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;',
+      'ssl_session_cache shared:tls:5m;',
+      'ssl_session_tickets off;',
+    );
+  }
+  return renderTemplate(readFileSync(TEMPLATE, 'utf8'), {
+    MAIN: `${config.root ? 'user nobody nogroup;\n' : ''}daemon off;\npid ${quoted(path.join(config.dir, 'nginx.pid'))};\nerror_log stderr warn;`,
+    TMP_DIR: path.join(config.dir, 'tmp'),
+    ACCESS_LOG: path.join(config.dir, 'access.log'),
+    USER_SERVERS: servers(config.upstreams.user),
+    FILE_SERVERS: servers(config.upstreams.file),
+    AUDIT_SERVERS: servers(config.upstreams.audit),
+    S3_SERVERS: `server ${config.s3Host} max_fails=0;`,
+    S3_URL: 'http://s3',
+    S3_HOST: config.s3Host,
+    LISTEN: listen.join('\n    '),
+    // One MiB for the multipart frame: a file a little too large gets the service's own answer.
+    UPLOAD_MAX_BODY: String(config.uploadMaxBytes + 1024 * 1024),
+    LIMITS: config.limits ? LIMITS : '',
+  });
+}
+
+/** Fills in ${UPPER_CASE}, as envsubst does in a container; a word without a value is a mistake. */
+export function renderTemplate(template: string, values: Record<string, string>): string {
+  return template.replace(/^#.*$/gm, '').replace(/\$\{([A-Z][A-Z0-9_]*)\}/g, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new FleetError(`nginx.conf.template asks for ${name}, which nobody gives`);
+    return value;
+  });
+}
+
+function quoted(file: string): string {
+  return `"${file.replace(/["\\$]/g, '\\$&')}"`;
+}
