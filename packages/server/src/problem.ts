@@ -86,7 +86,7 @@ function renderProblem(error: FastifyError, requestId: string): Rendered {
 /** Answers a request with the problem of an error. */
 export function sendProblem(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { problem, headers } = renderProblem(error, request.id);
-  if (problem.status >= 500 && problem.status !== 503) request.log.error({ err: error, request_id: request.id, operation: request.routeOptions.config.operation }, 'request failed');
+  if (problem.status >= 500 && problem.status !== 503) request.log.error({ err: error, operation: request.routeOptions.config.operation }, 'request failed');
   // The route's own serializer is for its success; a problem always has this one form.
   return reply.code(problem.status).headers(headers).type('application/problem+json').serializer(JSON.stringify).send(problem);
 }
@@ -96,7 +96,7 @@ export function renderErrors(app: FastifyInstance, isUnavailable: (error: unknow
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     if (error instanceof SyntaxError && error.statusCode === 400) return sendProblem(new MalformedJson(), request, reply);
     if (isUnavailable(error)) {
-      request.log.warn({ err: error, request_id: request.id }, 'dependency unavailable');
+      request.log.warn({ err: error }, 'dependency unavailable');
       return sendProblem(new DependencyUnavailable(), request, reply);
     }
     return sendProblem(error, request, reply);

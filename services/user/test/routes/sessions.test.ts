@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import { build, PASSWORD } from '../build.ts';
+
+test('logging in opens a second session; logging out ends that one only, at once', async (t) => {
+  const { call, register, events } = await build(t);
+  const first = await register();
+  const login = await call('POST', '/api/users/login', { body: { email: 'ADA@example.com', password: PASSWORD } });
+  t.equal(login.statusCode, 200);
+  const second = login.json();
+  t.equal((await call('GET', '/api/users/me', { token: second.token })).statusCode, 200);
+  t.equal((await call('POST', '/api/auth/logout', { token: second.token })).statusCode, 204);
+  const refused = await call('GET', '/api/users/me', { token: second.token });
+  t.match(refused.json(), { status: 401, code: 'unauthenticated' });
+  t.equal((await call('GET', '/api/users/me', { token: first.token })).statusCode, 200);
+  t.equal((await call('POST', '/api/auth/refresh', { body: { refresh_token: second.refresh_token } })).json().code, 'refresh_token_invalid');
+  t.strictSame((await events()).map((event) => event.action), ['SIGNUP_SUCCESS', 'LOGIN_SUCCESS', 'LOGOUT']);
+});
+
+test('a session ended on one replica is refused on another within a second, and changes nothing there from the first instant', async (t) => {
+  const here = await build(t);
+  const there = await here.replica();
+  const { token } = await here.register();
+  t.equal((await there.call('GET', '/api/users/me', { token })).statusCode, 200, 'the other replica believes in it now');
+  await here.call('POST', '/api/auth/logout', { token });
+  t.equal((await there.call('PATCH', '/api/users/me', { token, body: { name: 'Eve' } })).statusCode, 401);
+  await sleep(1_000);
+  t.equal((await there.call('GET', '/api/users/me', { token })).statusCode, 401);
+  t.strictSame(await here.rows('select name from identity.users'), [{ name: null }]);
+});
+
+test('a wrong password and an unknown address get the same answer and each leaves one event', async (t) => {
+  const { call, register, events } = await build(t);
+  const { user } = await register();
+  const wrong = await call('POST', '/api/users/login', { body: { email: 'ada@example.com', password: 'not her password' } });
+  const unknown = await call('POST', '/api/users/login', { body: { email: 'bob@example.com', password: 'not her password' } });
+  t.equal(wrong.statusCode, 401);
+  const { request_id: _, ...wrongProblem } = wrong.json();
+  const { request_id: __, ...unknownProblem } = unknown.json();
+  t.strictSame(wrongProblem, unknownProblem);
+  const failures = (await events()).filter((event) => event.action === 'LOGIN_FAIL');
+  t.match(failures, [
+    { outcome: 'failure', error: 'invalid_credentials', user_id: null, personal: { subject: user.id } },
+    { outcome: 'failure', error: 'invalid_credentials', user_id: null, personal: { subject: /^address:/ } },
+  ]);
+  t.notMatch(JSON.stringify(await events()), /ada@example|bob@example|password!/, 'no address leaves the process readable');
+});
+
+test('a suspended account cannot log in, and is told nothing else', async (t) => {
+  const { call, register, rows } = await build(t);
+  const { token } = await register();
+  await rows(`update identity.users set status = 'suspended'`);
+  t.equal((await call('POST', '/api/users/login', { body: { email: 'ada@example.com', password: PASSWORD } })).json().code, 'invalid_credentials');
+  await sleep(600);
+  t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
+});
+
+test('changing the password ends every session and answers with a new one', async (t) => {
+  const { call, register, events } = await build(t);
+  const { token, refresh_token } = await register();
+  const wrong = await call('POST', '/api/users/me/password', { token, body: { current_password: 'not her password', new_password: 'another long one' } });
+  t.match(wrong.json(), { status: 403, code: 'password_incorrect' });
+  const changed = await call('POST', '/api/users/me/password', { token, body: { current_password: PASSWORD, new_password: 'another long one' } });
+  t.equal(changed.statusCode, 200);
+  t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
+  t.equal((await call('POST', '/api/auth/refresh', { body: { refresh_token } })).statusCode, 401);
+  t.equal((await call('GET', '/api/users/me', { token: changed.json().token })).statusCode, 200);
+  t.equal((await call('POST', '/login', { body: { email: 'ada@example.com', password: PASSWORD } })).statusCode, 401);
+  t.equal((await call('POST', '/login', { body: { email: 'ada@example.com', password: 'another long one' } })).statusCode, 200);
+  t.match((await events()).filter((event) => event.action === 'PASSWORD_CHANGED').map((event) => event.outcome), ['failure', 'success']);
+});
+
+test('two parallel changes of the password: one wins, the other is told', async (t) => {
+  const { call, register } = await build(t);
+  const { token } = await register();
+  const answers = await Promise.all(['first new password', 'second new password'].map((new_password) =>
+    call('POST', '/api/users/me/password', { token, body: { current_password: PASSWORD, new_password } })));
+  t.strictSame(answers.map((answer) => answer.statusCode).sort(), [200, 409]);
+});
+
+test('twenty parallel refreshes of one token give one child; its reuse after the retry window ends the session', async (t) => {
+  const here = await build(t);
+  const there = await here.replica();
+  const { refresh_token, token } = await here.register();
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 ? here : there).call('POST', '/api/auth/refresh', { body: { refresh_token } })));
+  t.ok(answers.every((answer) => answer.statusCode === 200));
+  const children = new Set(answers.map((answer) => answer.json().refresh_token));
+  t.equal(children.size, 1);
+  t.equal((await here.events()).filter((event) => event.action === 'TOKEN_REFRESHED').length, 1);
+  t.notMatch(JSON.stringify(await here.rows(`select encode(token_hash, 'escape'), encode(sealed_child, 'escape') from identity.refresh_tokens`)), [...children][0], 'no token lies readable');
+
+  await here.rows(`update identity.refresh_tokens set spent_at = spent_at - interval '11 seconds' where spent_at is not null`);
+  t.equal((await there.call('POST', '/api/auth/refresh', { body: { refresh_token } })).statusCode, 401);
+  t.equal((await here.call('POST', '/api/auth/refresh', { body: { refresh_token: [...children][0] } })).statusCode, 401, 'the family is dead');
+  await sleep(600);
+  t.equal((await here.call('GET', '/api/users/me', { token })).statusCode, 401);
+  t.equal((await here.events()).filter((event) => event.action === 'TOKEN_REUSE_DETECTED').length, 1);
+});
+
+test('deleting the account needs the password, and then nothing of it is left here but the order for the others', async (t) => {
+  const { call, register, rows, events } = await build(t);
+  const { token, user } = await register();
+  t.equal((await call('DELETE', '/api/users/me', { token, body: { password: 'not her password' } })).statusCode, 403);
+  t.equal((await call('DELETE', '/api/users/me', { token, body: { password: PASSWORD } })).statusCode, 204);
+  t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
+  t.strictSame(await rows('select 1 from identity.users union all select 1 from identity.sessions union all select 1 from identity.refresh_tokens'), []);
+  t.strictSame(await rows('select user_id, identity_done, files_done, audit_done from shared.erasures'), [{ user_id: user.id, identity_done: true, files_done: false, audit_done: false }]);
+  t.equal((await call('POST', '/login', { body: { email: 'ada@example.com', password: PASSWORD } })).statusCode, 401);
+  t.match((await events()).at(-2), { action: 'USER_DELETED', outcome: 'success' });
+});
+
+test('the profile is read and its names changed; unknown fields and empty changes are refused', async (t) => {
+  const { call, register, events } = await build(t);
+  const { token, user } = await register();
+  t.match((await call('PATCH', '/api/users/me', { token, body: { name: 'Ada', last_name: 'Lovelace' } })).json(), { id: user.id, name: 'Ada', last_name: 'Lovelace' });
+  t.match((await call('PATCH', '/api/users/me', { token, body: { name: null } })).json(), { name: null, last_name: 'Lovelace' });
+  t.equal((await call('PATCH', '/api/users/me', { token, body: {} })).json().code, 'validation_failed');
+  t.equal((await call('PATCH', '/api/users/me', { token, body: { type: 'admin' } })).json().code, 'validation_failed');
+  t.match((await events()).filter((event) => event.action === 'USER_UPDATED').map((event) => event.metadata), [{ fields: ['last_name', 'name'] }, { fields: ['name'] }]);
+});
