@@ -5,6 +5,8 @@ import { sameSignature, sha256, type Authorization } from './signature.ts';
 const emptySha256 = sha256('');
 const maxLineBytes = 4096;
 
+type DecodeOptions = { signing: Authorization | undefined; trailing: boolean; onTrailer: (name: string, value: string) => void };
+
 type ByteReader = {
   /** The next line without its CRLF. */
   line(): Promise<string>;
@@ -20,11 +22,17 @@ type ByteReader = {
  * `onTrailer` gets each trailing header when `trailing` is set.
  * Source: "Signature calculations: transferring payload in multiple chunks", with and without trailing headers.
  */
-export async function* decodeChunks(
-  source: AsyncIterable<Buffer>,
-  options: { signing: Authorization | undefined; trailing: boolean; onTrailer: (name: string, value: string) => void },
-): AsyncGenerator<Buffer> {
-  const reader = createReader(source);
+export async function* decodeChunks(source: AsyncIterable<Buffer>, options: DecodeOptions): AsyncGenerator<Buffer> {
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    yield* decode(createReader(iterator), options);
+  } finally {
+    // Lets go of the request, so that what is left of it can be drained.
+    await iterator.return?.();
+  }
+}
+
+async function* decode(reader: ByteReader, options: DecodeOptions): AsyncGenerator<Buffer> {
   const { signing } = options;
   let previous = signing?.signature ?? '';
   for (;;) {
@@ -49,11 +57,7 @@ export async function* decodeChunks(
   if (!await reader.ended()) throw malformedChunk();
 }
 
-async function readTrailer(
-  reader: ByteReader,
-  previous: string,
-  { signing, onTrailer }: { signing: Authorization | undefined; onTrailer: (name: string, value: string) => void },
-): Promise<void> {
+async function readTrailer(reader: ByteReader, previous: string, { signing, onTrailer }: DecodeOptions): Promise<void> {
   let canonical = '';
   let signature = '';
   while (!await reader.ended()) {
@@ -84,8 +88,7 @@ function malformedChunk(): S3Error {
   return new S3Error('InvalidRequest', 'The chunked body is not well formed.');
 }
 
-function createReader(source: AsyncIterable<Buffer>): ByteReader {
-  const iterator = source[Symbol.asyncIterator]();
+function createReader(iterator: AsyncIterator<Buffer>): ByteReader {
   let pending: Buffer = Buffer.alloc(0);
 
   async function fill(): Promise<boolean> {

@@ -68,7 +68,10 @@ async function handle(incoming: IncomingMessage, response: ServerResponse, store
     const request = readRequest(incoming, response, store, credentials);
     await send(response, await findOperation(request)(request));
   } catch (error) {
-    await sendError(incoming, response, error, requestId);
+    sendError(incoming, response, error, requestId);
+  } finally {
+    // Node drains a body that nobody began to read, not one half read; without this the next request on the socket hangs.
+    incoming.resume();
   }
 }
 
@@ -83,7 +86,7 @@ async function send(response: ServerResponse, answer: Answer): Promise<void> {
   await pipeline(file.createReadStream({ start, end, highWaterMark: readBytes }), response);
 }
 
-async function sendError(incoming: IncomingMessage, response: ServerResponse, error: unknown, requestId: string): Promise<void> {
+function sendError(incoming: IncomingMessage, response: ServerResponse, error: unknown, requestId: string): void {
   // The client went away, or the answer is half sent: cutting the connection is the only honest sign left.
   if (response.headersSent || incoming.errored || response.destroyed) {
     response.destroy();
