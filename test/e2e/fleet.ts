@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Test } from 'tap';
+import { freePort } from '@muniment/cluster';
+
+const root = join(import.meta.dirname, '../..');
+
+export interface FleetProcess {
+  name: string;
+  service: 'user' | 'file' | 'audit' | 'nginx' | 'postgres' | 'kinesis' | 's3';
+  pid: number;
+  port: number;
+  log: string;
+}
+
+export interface FleetDescription {
+  gateway: { http: string; https: string };
+  processes: FleetProcess[];
+  postgres: { url: string };
+  s3: { endpoint: string; bucket: string; accessKeyId: string; secretAccessKey: string };
+  kinesis: { endpoint: string; stream: string };
+  environments: Record<'user' | 'file' | 'audit', Record<string, string>>;
+}
+
+export interface SignedIn {
+  user: { id: string; email: string };
+  token: string;
+  refresh_token: string;
+  session_id: string;
+}
+
+export interface CallOptions {
+  token?: string;
+  /** Sent as JSON. */
+  json?: unknown;
+  body?: BodyInit;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+export interface Fleet {
+  url: string;
+  dataDir: string;
+  /** fleet.json as it stands now: pids change when the supervisor restarts something. */
+  describe(): Promise<FleetDescription>;
+  /** One request through the gateway. */
+  call(method: string, path: string, options?: CallOptions): Promise<Response>;
+  /** A new account, signed in. */
+  signUp(): Promise<SignedIn>;
+  upload(token: string, name: string, bytes: Uint8Array<ArrayBuffer> | string, type?: string): Promise<Response>;
+  /** The caller's whole audit trail, oldest first, read page by page. */
+  trail(token: string): Promise<AuditLog[]>;
+}
+
+export interface AuditLog {
+  id: string;
+  user_id: string | null;
+  action: string;
+  outcome: string;
+  resource: string | null;
+  ip: string | null;
+  user_agent: string | null;
+  request_id: string;
+  metadata: Record<string, unknown>;
+  timestamp: string;
+}
+
+export const PASSWORD = 'correct horse battery';
+let accounts = 0;
+
+async function run(script: string, environment: Record<string, string>): Promise<void> {
+  const child = spawn(process.execPath, [join(root, 'packages/cluster/src', script)], { cwd: root, env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
+  if (code !== 0) throw new Error(`${script} exited with ${code}:\n${output}`);
+}
+
+/** A fleet of its own in a temporary folder, as `make up` starts it; taken down when the test ends. */
+export async function startFleet(t: Test, settings: Record<string, string> = {}): Promise<Fleet> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'muniment-fleet-'));
+  const environment = { DATA: dataDir, PORT: String(await freePort()), TLS_PORT: String(await freePort()), REPLICAS: '2', LIMITS: 'off', ...settings };
+  t.teardown(async () => {
+    await run('down.ts', environment);
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  await run('up.ts', environment);
+  return connectToFleet(dataDir);
+}
+
+/** Speaks to a fleet that runs already. */
+export async function connectToFleet(dataDir: string): Promise<Fleet> {
+  const describe = async (): Promise<FleetDescription> => JSON.parse(await readFile(join(dataDir, 'fleet.json'), 'utf8'));
+  const url = (await describe()).gateway.http;
+
+  const call: Fleet['call'] = (method, path, { token, json, body, headers, signal } = {}) => fetch(url + path, {
+    method,
+    redirect: 'manual',
+    headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...(json !== undefined && { 'content-type': 'application/json' }), ...headers },
+    ...(json !== undefined ? { body: JSON.stringify(json) } : body !== undefined ? { body } : {}),
+    ...(signal && { signal }),
+  });
+
+  return {
+    url,
+    dataDir,
+    describe,
+    call,
+    async signUp() {
+      accounts += 1;
+      const answer = await call('POST', '/api/users/register', { json: { email: `user-${process.pid}-${accounts}@example.com`, password: PASSWORD } });
+      if (answer.status !== 201) throw new Error(`sign-up answered ${answer.status}: ${await answer.text()}`);
+      return await answer.json() as SignedIn;
+    },
+    upload(token, name, bytes, type = 'application/octet-stream') {
+      const form = new FormData();
+      form.append('file', new File([bytes], name, { type }));
+      return call('POST', '/api/files', { token, body: form });
+    },
+    async trail(token) {
+      const logs: AuditLog[] = [];
+      let path: string | undefined = '/api/audit/logs?limit=200';
+      while (path !== undefined) {
+        const answer: Response = await call('GET', path, { token });
+        if (answer.status !== 200) throw new Error(`the trail answered ${answer.status}: ${await answer.text()}`);
+        logs.push(...await answer.json() as AuditLog[]);
+        const next = /<([^>]+)>; rel="next"/.exec(answer.headers.get('link') ?? '')?.[1];
+        path = next === undefined ? undefined : new URL(next, url).pathname + new URL(next, url).search;
+      }
+      return logs.reverse();
+    },
+  };
+}
+
+/** Looks again and again until `look` finds something. */
+export async function eventually<T>(what: string, timeoutMs: number, look: () => Promise<T | undefined | false>): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await sleep(50);
+  }
+}
