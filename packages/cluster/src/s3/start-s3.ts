@@ -52,9 +52,11 @@ export async function startS3(options: S3Options): Promise<S3Server> {
     stop: async () => {
       const closed = once(server, 'close');
       server.close();
-      server.closeIdleConnections();
+      // Again and again: a connection whose answer ends later is kept alive by then, and would hold the server open.
+      const idle = setInterval(() => server.closeIdleConnections(), 20);
       const cut = setTimeout(() => server.closeAllConnections(), drainMs);
       await closed;
+      clearInterval(idle);
       clearTimeout(cut);
     },
   };

@@ -7,6 +7,8 @@ import { bucket, credentials } from './s3-server.ts';
 export type RawRequest = {
   method?: string;
   path?: string;
+  /** The canonical query, e.g. `delete=`; the path that is sent carries its own. */
+  query?: string;
   headers?: Record<string, string>;
   payload: string;
   secret?: string;
@@ -25,7 +27,7 @@ export function signRequest(endpoint: string, raw: RawRequest): { headers: Recor
   const scope = `${day}/us-east-1/s3/aws4_request`;
   const headers: Record<string, string> = { ...raw.headers, host: new URL(endpoint).host, 'x-amz-date': timestamp, 'x-amz-content-sha256': raw.payload };
   const names = Object.keys(headers).sort();
-  const canonical = [raw.method ?? 'PUT', raw.path ?? `/${bucket}/k`, '', ...names.map((name) => `${name}:${headers[name]}`), '', names.join(';'), raw.payload].join('\n');
+  const canonical = [raw.method ?? 'PUT', raw.path ?? `/${bucket}/k`, raw.query ?? '', ...names.map((name) => `${name}:${headers[name]}`), '', names.join(';'), raw.payload].join('\n');
   const key = [day, 'us-east-1', 's3', 'aws4_request'].reduce<string | Buffer>(hmac, `AWS4${raw.secret ?? credentials.secretAccessKey}`);
   const sign = (kind: string, ...lines: string[]): string => hmac(key, [kind, timestamp, scope, ...lines].join('\n')).toString('hex');
   let previous = sign('AWS4-HMAC-SHA256', sha256(canonical));
