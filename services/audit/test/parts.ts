@@ -1,11 +1,11 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Kysely } from 'kysely';
 import { startKinesis, type RunningKinesis } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
 import { createTestDatabase, type TestDatabase } from '@muniment/database/testing';
 import { createEventRecorder, createKinesisClient, createRelay, createSubjectKeys, type NewEvent, type RelayOptions, type SubjectKeys } from '@muniment/audit-events';
-import { createMasterKey, type MasterKey } from '@muniment/master-key';
+import { createMasterKey, generateMasterKey, type MasterKey } from '@muniment/master-key';
 import { createConsumer, type Consumer, type ConsumerOptions } from '../consumer/consumer.ts';
 import type { Tables } from '../tables.ts';
 
@@ -21,6 +21,8 @@ export interface Parts {
   database: TestDatabase;
   kinesis: RunningKinesis;
   client: KinesisClient;
+  /** 32 bytes, base64. */
+  masterKeyText: string;
   masterKey: MasterKey;
   /** As `user_service`. */
   producer: Kysely<unknown>;
@@ -47,12 +49,13 @@ export async function startParts(t: Teardown, { shards = 2, kinesisPath }: { sha
   t.teardown(() => producer.destroy());
   const { db } = createDatabase<Tables>({ url: database.url('audit_service'), applicationName: 'test-audit' });
   t.teardown(() => db.destroy());
-  const masterKey = createMasterKey(randomBytes(32));
+  const masterKeyText = generateMasterKey();
+  const masterKey = createMasterKey(Buffer.from(masterKeyText, 'base64'));
   const subjectKeys = createSubjectKeys(masterKey);
   const recordEvent = createEventRecorder({ source: 'user', schema: 'identity', subjectKeys });
   const userId = randomUUID();
   return {
-    database, kinesis, client, masterKey, producer, db, subjectKeys, connect,
+    database, kinesis, client, masterKeyText, masterKey, producer, db, subjectKeys, connect,
     record: (event) => recordEvent(producer, { action: 'LOGIN_SUCCESS', subject: { userId }, user_id: userId, personal: { ip: '192.0.2.1' }, request_id: 'r1', ...event }),
     relay(options) {
       const relay = createRelay({ db: producer, schema: 'identity', source: 'user', holder: randomUUID(), kinesis: client, stream: STREAM, log: silent, ...options });

@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { createServer, repeat, type Server } from '@muniment/server';
+import type { Config } from './config.ts';
+import { createConsumer, type Consumer } from './consumer/consumer.ts';
+import { measureConsumer } from './consumer/measure-consumer.ts';
+import { eraseSubject } from './queries/keys.ts';
+import { getLogRoute } from './routes/get-log.ts';
+import { listLogsRoute } from './routes/list-logs.ts';
+import type { Tables } from './tables.ts';
+import { keepHouse } from './upkeep.ts';
+
+export interface AuditServer extends Server<Tables> {
+  config: Config;
+  consumer: Consumer;
+}
+
+const UPKEEP_PAUSE_MS = 60 * 60_000;
+
+/** The audit service: keeps what happened, and shows each what concerns them. */
+export async function buildApp(config: Config): Promise<AuditServer> {
+  const base = await createServer<Tables>({
+    service: 'audit',
+    schema: 'audit',
+    source: 'audit',
+    config,
+    migrations: [{ name: 'audit', folder: join(import.meta.dirname, 'migrations') }],
+    // The log keeps its rows and its proofs; without the key nobody reads who it was.
+    erasure: (db, subjectKeys) => ({
+      column: 'audit_done',
+      async erase(userId) {
+        await eraseSubject(db, userId);
+        subjectKeys.drop(userId);
+      },
+    }),
+  });
+  const consumer = createConsumer({
+    db: base.db,
+    kinesis: base.kinesis,
+    stream: config.KINESIS_STREAM,
+    replica: config.REPLICA,
+    log: base.log,
+    leaseTtlMs: config.CONSUMER_LEASE_TTL_MS,
+    pollMs: config.CONSUMER_POLL_MS,
+  });
+  const server: AuditServer = { ...base, config, consumer };
+  measureConsumer(consumer, server.metrics);
+  server.background({ name: 'consumer', ...consumer });
+  server.background(repeat('upkeep', UPKEEP_PAUSE_MS, () => keepHouse(server), (error) => server.log.warn({ err: error }, 'upkeep of the log failed; it is tried again')));
+
+  // Signed in: what concerns the caller. Who may read what concerns others gets a section of its own.
+  listLogsRoute(server);
+  getLogRoute(server);
+
+  return server;
+}

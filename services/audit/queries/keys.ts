@@ -1,0 +1,13 @@
+import { sql, type Kysely } from 'kysely';
+import type { Tables } from '../tables.ts';
+
+/** Destroys a subject's key for good; its personal values cannot be read again. Idempotent. */
+export async function eraseSubject(db: Kysely<Tables>, subject: string): Promise<void> {
+  await sql`select keys.erase_subject(${subject})`.execute(db);
+}
+
+/** Destroys the keys of the days (UTC) before `before`. @returns how many */
+export async function destroyDayKeys(db: Kysely<Tables>, before: Date): Promise<number> {
+  const { rows } = await sql<{ destroyed: number }>`select keys.destroy_day_keys(${before.toISOString().slice(0, 10)}::date) as destroyed`.execute(db);
+  return rows[0]?.destroyed ?? 0;
+}

@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import Fastify, { type LightMyRequestResponse } from 'fastify';
+import pg from 'pg';
+import type { Test } from 'tap';
+import { accessTokens, ensureSigningKey } from '@muniment/security';
+import { buildApp, type AuditServer } from '../app.ts';
+import { readConfig } from '../config.ts';
+import { STREAM, startParts, type Parts } from './parts.ts';
+
+export interface Caller {
+  id: string;
+  token: string;
+}
+
+export interface TestServer extends Parts {
+  server: AuditServer;
+  /** Somebody signed in, as the user service would leave them in the tables. */
+  signIn(): Promise<Caller>;
+  get(url: string, caller?: Caller): Promise<LightMyRequestResponse>;
+  superuser: pg.Client;
+}
+
+/** An audit service of its own database and stream, closed when the test ends. It does not listen, so its loops are not started. */
+export async function build(t: Test, settings: Record<string, string> = {}): Promise<TestServer> {
+  const parts = await startParts(t);
+  const masterKeyFile = join(t.testdir(), 'master.key');
+  await writeFile(masterKeyFile, parts.masterKeyText);
+  const signing = { key: await ensureSigningKey(parts.producer, parts.masterKey), ttlSeconds: 900 };
+  const server = await buildApp(readConfig({
+    PORT: '0', LOG_LEVEL: 'silent', REPLICA: 'audit-1', MASTER_KEY_FILE: masterKeyFile, DATABASE_URL: parts.database.url('audit_service'),
+    KINESIS_ENDPOINT: parts.kinesis.endpoint, KINESIS_STREAM: STREAM, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', ...settings,
+  }));
+  t.teardown(() => server.app.close());
+  const issuer = Fastify();
+  await issuer.register(accessTokens, { keys: server.keys, issuer: 'muniment', audience: 'muniment-api', signing });
+  t.teardown(() => issuer.close());
+  const superuser = new pg.Client({ connectionString: parts.database.url() });
+  await superuser.connect();
+  t.teardown(() => superuser.end());
+  return {
+    ...parts,
+    server,
+    superuser,
+    async signIn() {
+      const id = randomUUID();
+      const sessionId = randomUUID();
+      await superuser.query('insert into identity.users (id, email, email_key) values ($1, $2, $2)', [id, `${id}@example.com`]);
+      await superuser.query("insert into identity.sessions (id, user_id, expires_at) values ($1, $2, now() + interval '1 day')", [sessionId, id]);
+      return { id, token: issuer.accessTokens.issue({ userId: id, sessionId, role: 'customer' }).token };
+    },
+    get: (url, caller) => server.app.inject({ method: 'GET', url, headers: caller ? { authorization: `Bearer ${caller.token}` } : {} }),
+  };
+}

@@ -1,0 +1,18 @@
+import { acquireLease } from '@muniment/database';
+import type { AuditServer } from './app.ts';
+import { destroyDayKeys } from './queries/keys.ts';
+import { ensurePartitions } from './queries/partitions.ts';
+
+const MONTHS_AHEAD = 2;
+/** Somebody without an account can be told from another for this long. */
+const DAY_KEY_DAYS = 30;
+const HALF_A_DAY_MS = 12 * 60 * 60_000;
+
+/** Partitions for the months to come, and the end of day keys that are past their time. Every replica calls it; doing it twice does nothing. */
+export async function keepHouse({ db, config, log }: Pick<AuditServer, 'db' | 'config' | 'log'>): Promise<void> {
+  await ensurePartitions(db, MONTHS_AHEAD);
+  // The lease is not given back: it keeps the other replicas from looking again today.
+  if (!(await acquireLease(db, 'audit', 'day-keys', config.REPLICA, HALF_A_DAY_MS))) return;
+  const destroyed = await destroyDayKeys(db, new Date(Date.now() - DAY_KEY_DAYS * 24 * 60 * 60_000));
+  if (destroyed > 0) log.info({ destroyed }, 'day keys destroyed');
+}
