@@ -42,9 +42,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
   // No role may touch these tables; the functions are the only doors, each open to those who need it.
   await sql`
-    create function keys.find_subject_key(wanted text) returns table (key_id uuid, wrapped bytea, erased boolean)
+    create function keys.find_subject_key(wanted text) returns table (key_id uuid, wrapped bytea, erased boolean, uncommitted boolean)
     language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-      select k.key_id, k.wrapped, e.subject is not null
+      -- now() is the start of the transaction, and so is the created_at of a key that it made itself.
+      select k.key_id, k.wrapped, e.subject is not null, coalesce(k.created_at = now(), false)
       from (select wanted as subject) w
       left join keys.subject_keys k using (subject)
       left join keys.erased_subjects e using (subject)

@@ -3,6 +3,7 @@ import { MAX_EVENT_BYTES, eventFault, type AuditEvent } from './event.ts';
 
 export type DecodedRecord = { event: AuditEvent; text: string } | { fault: string };
 
+const ESCAPED_NUL = '\\u0000';
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Reads a record of the stream. What is not an event in canonical form comes back as a fault: the reader quarantines it and goes on. */
@@ -13,14 +14,25 @@ export function decodeRecord(data: Uint8Array): DecodedRecord {
   let value: unknown;
   try {
     text = utf8.decode(data);
+    // PostgreSQL's text holds no NUL, so an event with one could be kept in no column.
+    if (text.includes(ESCAPED_NUL)) return { fault: 'the text holds a NUL character' };
     value = JSON.parse(text);
   } catch (error) {
     return { fault: error instanceof Error ? error.message : 'unreadable' };
   }
   const fault = eventFault(value);
   if (fault) return { fault };
-  if (canonicalJson(value) !== text) return { fault: 'the JSON is not canonical (RFC 8785)' };
+  if (!isCanonical(value, text)) return { fault: 'the JSON is not canonical (RFC 8785)' };
   return { event: value as AuditEvent, text };
+}
+
+function isCanonical(value: unknown, text: string): boolean {
+  try {
+    return canonicalJson(value) === text;
+  } catch {
+    // An escaped lone surrogate has no canonical form; arrays nested a thousand deep overflow the stack.
+    return false;
+  }
 }
 
 /**

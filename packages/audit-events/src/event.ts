@@ -103,9 +103,15 @@ const validate = new Ajv({ allowUnionTypes: true }).compile<AuditEvent>(auditEve
 
 /** The first way in which a value is not an audit event, as `path message`; undefined when it is one. */
 export function eventFault(value: unknown): string | undefined {
-  if (validate(value)) return undefined;
+  // The pattern lets the 31st of February through, which no timestamptz takes.
+  if (validate(value)) return isInstant(value.timestamp) ? undefined : '/timestamp is no point in time';
   const fault = validate.errors?.[0];
   return `${fault?.instancePath || 'event'} ${fault?.message ?? 'is malformed'}`;
+}
+
+function isInstant(timestamp: string): boolean {
+  const time = new Date(timestamp);
+  return !Number.isNaN(time.getTime()) && time.toISOString() === timestamp && time.getUTCFullYear() > 0;
 }
 
 /** The lane of a subject: all events of one subject keep their order because they share it. */

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { sql, type Kysely } from 'kysely';
 import { canonicalJson, cleanText } from './canonical.ts';
-import { EVENT_VERSION, MAX_EVENT_BYTES, laneOf, type AuditEvent, type Json, type Source } from './event.ts';
+import { EVENT_VERSION, MAX_EVENT_BYTES, eventFault, laneOf, type AuditEvent, type Json, type Source } from './event.ts';
 import { sealPersonal, type PersonalValues } from './personal.ts';
 import type { Subject, SubjectKeys } from './subject-keys.ts';
 import { uuidv7 } from './uuidv7.ts';
 
 const MAX_PERSONAL_TEXT_BYTES = 512;
+const MAX_RESOURCE_BYTES = 500;
+const MAX_ERROR_BYTES = 1_000;
 
 /** What a service says of an action; the rest of the event follows from it. */
 export interface NewEvent {
@@ -38,17 +40,25 @@ export interface EventRecorderOptions {
   subjectKeys: SubjectKeys;
 }
 
-function cleanPersonal(values: PersonalValues): PersonalValues {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, typeof value === 'string' ? cleanText(value, MAX_PERSONAL_TEXT_BYTES) : value]),
-  );
+/** What comes from a client may hold anything: every text in it is made one that each store takes. */
+function cleanJson(value: Json, maxTextBytes: number): Json {
+  if (typeof value === 'string') return cleanText(value, maxTextBytes);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item: Json) => cleanJson(item, maxTextBytes));
+  return cleanObject(value as { readonly [key: string]: Json }, maxTextBytes);
 }
+
+function cleanObject(values: { readonly [key: string]: Json }, maxTextBytes: number): { readonly [key: string]: Json } {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [cleanText(name, maxTextBytes), cleanJson(value, maxTextBytes)]));
+}
+
+const cleanOrNull = (text: string | null | undefined, maxBytes: number): string | null => (text === null || text === undefined ? null : cleanText(text, maxBytes));
 
 /**
  * The canonical JSON of an event in two halves. `seq` is known only when the relay claims the row, and in RFC 8785's key order it
  * stands between `resource_type` and `session_id`: the relay joins `head ,"seq":N, tail` and no byte is made twice.
  */
-function canonicalHalves(event: Omit<AuditEvent, 'seq'>): { head: string; tail: string } {
+export function canonicalHalves(event: Omit<AuditEvent, 'seq'>): { head: string; tail: string } {
   const { session_id, source, tenant_id, timestamp, traceparent, user_id, version, ...before } = event;
   const head = canonicalJson(before).slice(0, -1);
   const tail = canonicalJson({ session_id, source, tenant_id, timestamp, traceparent, user_id, version }).slice(1);
@@ -57,7 +67,7 @@ function canonicalHalves(event: Omit<AuditEvent, 'seq'>): { head: string; tail: 
 
 /**
  * Makes the `recordEvent` of one source.
- * @throws RangeError when the event's canonical form passes 16 KiB
+ * @throws RangeError when the event's canonical form passes 16 KiB, TypeError when it breaks the contract (an action that is not SCREAMING_SNAKE)
  */
 export function createEventRecorder({ source, schema, subjectKeys }: EventRecorderOptions): RecordEvent {
   const outbox = sql.table(`${schema}.outbox`);
@@ -66,28 +76,33 @@ export function createEventRecorder({ source, schema, subjectKeys }: EventRecord
     const id = input.id ?? uuidv7(now.getTime());
     const key = await subjectKeys.forSubject(trx, input.subject);
     const laneSubject = key?.subject ?? ('userId' in input.subject ? input.subject.userId : source);
-    const { head, tail } = canonicalHalves({
+    const lane = laneOf(laneSubject);
+    const event = {
       version: EVENT_VERSION,
       id,
       source,
-      lane: laneOf(laneSubject),
+      lane,
       tenant_id: input.tenant_id ?? null,
       action: input.action,
       outcome: input.outcome ?? 'success',
       user_id: input.user_id ?? null,
-      resource: input.resource ?? null,
+      resource: cleanOrNull(input.resource, MAX_RESOURCE_BYTES),
       resource_type: input.resource_type ?? null,
       session_id: input.session_id ?? null,
       request_id: input.request_id,
       traceparent: input.traceparent ?? null,
-      metadata: input.metadata ?? {},
-      error: input.error ?? null,
+      metadata: cleanObject(input.metadata ?? {}, MAX_EVENT_BYTES),
+      error: cleanOrNull(input.error, MAX_ERROR_BYTES),
       timestamp: now.toISOString(),
-      personal: key ? sealPersonal(id, cleanPersonal(input.personal), key) : null,
-    });
+      personal: key ? sealPersonal(id, cleanObject(input.personal, MAX_PERSONAL_TEXT_BYTES), key) : null,
+    } as const;
+    // What the reader would not take must not get a number: it would be a hole in its lane for ever.
+    const fault = eventFault({ ...event, seq: 1 });
+    if (fault) throw new TypeError(`the event ${input.action} is malformed: ${fault}`);
+    const { head, tail } = canonicalHalves(event);
     if (Buffer.byteLength(head) + Buffer.byteLength(tail) > MAX_EVENT_BYTES) throw new RangeError(`the event ${input.action} passes ${MAX_EVENT_BYTES} bytes`);
     await sql`
-      insert into ${outbox} (event_id, lane, head, tail) values (${id}, ${laneOf(laneSubject)}, ${head}, ${tail})
+      insert into ${outbox} (event_id, lane, head, tail) values (${id}, ${lane}, ${head}, ${tail})
       on conflict (event_id) do nothing`.execute(trx);
     return id;
   };

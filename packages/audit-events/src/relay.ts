@@ -45,6 +45,8 @@ export interface Relay {
 }
 
 const IDLE_MS = 100;
+/** From a poke to the look: under load one look then serves many events (40 looks a second at the most, instead of hundreds). */
+const GATHER_MS = 20;
 const CLAIM_ROWS = 500;
 const MAX_BACKOFF_MS = 1_000;
 /** While this many rows are sent and not stored, no more are claimed: an outage of the audit service must not fill the stream with what would be sent twice. */
@@ -68,12 +70,29 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
   let sent = 0;
   let resent = 0;
   let unstored = 0;
-  let wake: () => void = () => {};
+  let poked = false;
+  let wake: () => void = () => { poked = true; };
   let running: Promise<void> = Promise.resolve();
 
+  /** Ends early when poked, also when that happened before the pause began. */
   async function pause(ms: number): Promise<void> {
-    const poked = new Promise<void>((resolve) => { wake = resolve; });
-    await Promise.race([poked, sleep(ms, undefined, { signal: stopping.signal }).catch(() => {})]);
+    if (stopping.signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      let timer = setTimeout(resolve, poked ? GATHER_MS : ms);
+      const end = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      wake = () => {
+        if (stopping.signal.aborted) return end();
+        if (poked) return;
+        poked = true;
+        clearTimeout(timer);
+        timer = setTimeout(resolve, GATHER_MS);
+      };
+    });
+    poked = false;
+    wake = () => { poked = true; };
   }
 
   async function keepLease(): Promise<void> {
@@ -99,10 +118,16 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     for (const batch of batchRecords(records)) {
       let left = batch;
       for (let attempt = 0; left.length > 0 && lease && !stopping.signal.aborted; attempt += 1) {
-        if (attempt > 0) {
-          await sleep(Math.min(MAX_BACKOFF_MS, 25 * 2 ** attempt), undefined, { signal: stopping.signal }).catch(() => {});
-          lease = await acquireLease(db, schema, 'relay', holder, leaseTtlMs);
+        if (attempt > 0) await sleep(Math.min(MAX_BACKOFF_MS, 25 * 2 ** attempt), undefined, { signal: stopping.signal }).catch(() => {});
+        // A long outage must not cost the lease: its next holder would send the same again.
+        if (performance.now() - renewedAt > leaseTtlMs / 3) {
+          const renewed = await acquireLease(db, schema, 'relay', holder, leaseTtlMs);
           renewedAt = performance.now();
+          if (renewed?.epoch !== lease.epoch) {
+            // Another held it meanwhile: begin anew, with what that one may have left unsent.
+            lease = undefined;
+            return;
+          }
         }
         left = await tryPut(left);
       }
@@ -178,7 +203,10 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
       wake();
       await running;
     },
-    poke: () => wake(),
+    poke() {
+      // Who does not lead has nothing to look for, and asking for the lease at every event would be a write at every event.
+      if (lease) wake();
+    },
     status: () => ({ leading: lease !== undefined, streamDownSince, sent, resent }),
   };
 }

@@ -25,9 +25,21 @@ interface StoredKey {
   wrapped: Buffer;
 }
 
+/** A block may name any key: only an address's key follows from its day's, and nobody's follows from another's. */
+function keyOfBlock(base: SubjectKey, subject: string): SubjectKey | undefined {
+  if (base.subject === subject) return base;
+  return base.subject.startsWith('day:') && subject.startsWith('address:') ? addressKey(subject, base) : undefined;
+}
+
 /** Subject keys, unwrapped by the master key and kept in memory for a minute at most, 10,000 at most. */
 export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
   const bySubject = new LRUCache<string, SubjectKey>({ max: CACHE_MAX, ttl: CACHE_TTL_MS });
+  // Counts the drops: a key that was read before an erasure must not be put back after it.
+  let drops = 0;
+
+  function remember(key: SubjectKey, dropsBefore: number): void {
+    if (drops === dropsBefore) bySubject.set(key.subject, key);
+  }
 
   async function unwrap(subject: string, stored: StoredKey): Promise<SubjectKey> {
     return { keyId: stored.key_id, subject, secret: await masterKey.unwrap(stored.wrapped, `subject:${subject}`) };
@@ -36,13 +48,15 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
   async function stored<DB>(db: Kysely<DB>, subject: string): Promise<SubjectKey | undefined> {
     const cached = bySubject.get(subject);
     if (cached) return cached;
-    const found = await sql<{ key_id: string | null; wrapped: Buffer | null; erased: boolean }>`
-      select key_id, wrapped, erased from keys.find_subject_key(${subject})`.execute(db);
+    const dropsBefore = drops;
+    const found = await sql<{ key_id: string | null; wrapped: Buffer | null; erased: boolean; uncommitted: boolean }>`
+      select key_id, wrapped, erased, uncommitted from keys.find_subject_key(${subject})`.execute(db);
     const row = found.rows[0];
     if (row?.erased) return undefined;
     if (row?.key_id && row.wrapped) {
       const key = await unwrap(subject, { key_id: row.key_id, wrapped: row.wrapped });
-      bySubject.set(subject, key);
+      // A key made in this very transaction goes with it when it rolls back.
+      if (!row.uncommitted) remember(key, dropsBefore);
       return key;
     }
     const wrapped = await masterKey.wrap(randomBytes(32), `subject:${subject}`);
@@ -60,6 +74,7 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
     },
 
     async forBlocks(db, blocks) {
+      const dropsBefore = drops;
       const keys = new Map<string, SubjectKey>();
       const missing = new Set<string>();
       for (const { key_id, subject } of blocks) {
@@ -73,14 +88,17 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
       const byId = new Map(await Promise.all(rows.map(async (row) => [row.key_id, await unwrap(row.subject, row)] as const)));
       for (const { key_id, subject } of blocks) {
         const base = byId.get(key_id);
-        if (!base || keys.has(subject)) continue;
-        const key = base.subject === subject ? base : addressKey(subject, base);
+        const key = base && keyOfBlock(base, subject);
+        if (!key || keys.has(subject)) continue;
         keys.set(subject, key);
-        bySubject.set(subject, key);
+        remember(key, dropsBefore);
       }
       return keys;
     },
 
-    drop: (subject) => void bySubject.delete(subject),
+    drop(subject) {
+      drops += 1;
+      bySubject.delete(subject);
+    },
   };
 }
