@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { HeadBucketCommand } from '@aws-sdk/client-s3';
+import { createServer, type Server } from '@muniment/server';
+import { createBufferPool } from './buffer-pool.ts';
+import type { Config } from './config.ts';
+import { eraseFiles } from './erase-files.ts';
+import { deleteFileRoute } from './routes/delete-file.ts';
+import { downloadFileRoute } from './routes/download-file.ts';
+import { listFilesRoute } from './routes/list-files.ts';
+import { renameFileRoute } from './routes/rename-file.ts';
+import { showFileRoute } from './routes/show-file.ts';
+import { uploadFileRoute } from './routes/upload-file.ts';
+import type { ObjectStore } from './s3/object-store.ts';
+import { createPresigner, type Presign } from './s3/presign.ts';
+import { createS3Client } from './s3/s3-client.ts';
+import { isS3Unavailable } from './s3/unavailable.ts';
+import { createSettler } from './settler.ts';
+import type { Tables } from './tables.ts';
+
+/** S3's smallest part but for the last, and so the size of a buffer. */
+const PART_BYTES = 5 * 1024 ** 2;
+
+export interface FileServer extends Server<Tables> {
+  config: Config;
+  store: ObjectStore;
+  presign: Presign;
+}
+
+/** Builds the file service. It neither listens nor starts its loops. */
+export async function buildApp(config: Config): Promise<FileServer> {
+  const s3 = createS3Client(config);
+  const pool = createBufferPool({ buffers: config.UPLOAD_BUFFERS, bufferBytes: PART_BYTES, waitMs: config.UPLOAD_QUEUE_TIMEOUT_MS });
+  const store: ObjectStore = { s3, bucket: config.S3_BUCKET, pool };
+
+  const server = await createServer<Tables>({
+    service: 'file',
+    schema: 'files',
+    source: 'file',
+    config,
+    migrations: [{ name: 'file', folder: join(import.meta.dirname, 'migrations') }],
+    unavailable: [isS3Unavailable],
+    checks: [{ name: 's3', critical: false, check: () => s3.send(new HeadBucketCommand({ Bucket: config.S3_BUCKET })) }],
+    erasure: (db, subjectKeys) => eraseFiles(db, store, subjectKeys),
+  });
+  const presign = createPresigner({
+    host: new URL(config.S3_ENDPOINT ?? `https://s3.${config.AWS_REGION}.amazonaws.com`).host,
+    region: config.AWS_REGION,
+    bucket: config.S3_BUCKET,
+    ttlSeconds: config.DOWNLOAD_URL_TTL_S,
+    credentials: () => s3.config.credentials(),
+  });
+  const { erase } = eraseFiles(server.db, store, server.subjectKeys);
+  const settler = createSettler({ db: server.db, store, config, erase, log: server.log });
+  server.background({
+    ...settler,
+    async stop() {
+      await settler.stop();
+      s3.destroy();
+    },
+  });
+
+  const files: FileServer = { ...server, config, store, presign };
+  // Signed in; there is nothing public here and nothing for administrators alone.
+  uploadFileRoute(files);
+  listFilesRoute(files);
+  downloadFileRoute(files);
+  showFileRoute(files);
+  renameFileRoute(files);
+  deleteFileRoute(files);
+  return files;
+}

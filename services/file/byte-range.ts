@@ -1,0 +1,28 @@
+/** First and last byte, both inclusive. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/**
+ * The part of `size` bytes that a Range header asks for (RFC 9110 §14.1.2). Undefined means the whole: no header, another unit, a malformed
+ * one, or several ranges; S3 knows no multipart/byteranges either, so both download modes answer those with all of it (§14.2 allows it).
+ */
+export function parseRange(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
+  const match = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? '');
+  const [first, last] = [match?.[1] ?? '', match?.[2] ?? ''];
+  if (!match || (first === '' && last === '')) return undefined;
+  if (first === '') {
+    const length = Math.min(Number(last), size);
+    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 };
+  }
+  if (last !== '' && isLess(last, first)) return undefined;
+  const start = Number(first);
+  if (start >= size) return 'unsatisfiable';
+  return { start, end: last === '' ? size - 1 : Math.min(Number(last), size - 1) };
+}
+
+/** Compares digits of any length: beyond 2^53 two different ones may be the same number. */
+function isLess(a: string, b: string): boolean {
+  return BigInt(a) < BigInt(b);
+}

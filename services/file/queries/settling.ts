@@ -1,0 +1,73 @@
+import { sql, type Kysely } from 'kysely';
+import type { FileStatus, Tables } from '../tables.ts';
+
+/** Says that an upload is still alive. */
+export async function touchPendingFile(db: Kysely<Tables>, id: string): Promise<void> {
+  await sql`update files.files set updated = now() where id = ${id} and status = 'pending'`.execute(db);
+}
+
+/**
+ * Takes an upload back. From here on it cannot become ready, whoever tries.
+ * @returns false when the file is ready: a commit took place whose answer was lost
+ */
+export async function withdrawPendingFile(db: Kysely<Tables>, id: string): Promise<boolean> {
+  const { numAffectedRows } = await sql`
+    update files.files set status = 'deleted', deleted_at = now(), updated = now() where id = ${id} and status = 'pending'`.execute(db);
+  if (numAffectedRows === 1n) return true;
+  // A statement of its own: the one above may have waited for that very commit, and its snapshot is older than it.
+  const { rows } = await sql<{ status: FileStatus }>`select status from files.files where id = ${id}`.execute(db);
+  return rows[0]?.status !== 'ready';
+}
+
+/** Takes back the uploads that have given no sign of life for `silentMs`. @returns how many */
+export async function withdrawAbandonedFiles(db: Kysely<Tables>, silentMs: number, limit: number): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update files.files set status = 'deleted', deleted_at = now(), updated = now()
+    where id in (
+      select id from files.files where status = 'pending' and updated < now() - ${silentMs} * interval '1 millisecond'
+      order by updated limit ${limit} for update skip locked
+    )`.execute(db);
+  return Number(numAffectedRows ?? 0n);
+}
+
+/** Users who were erased within the last hour and still have files: uploads that began before the order and committed beside it. */
+export async function findErasedUsersWithFiles(db: Kysely<Tables>): Promise<string[]> {
+  const { rows } = await sql<{ user_id: string }>`
+    select e.user_id from shared.erasures e
+    where e.files_done and e.requested_at > now() - interval '1 hour'
+      and exists (select from files.files f where f.user_id = e.user_id and f.status in ('pending', 'ready'))`.execute(db);
+  return rows.map((row) => row.user_id);
+}
+
+export interface DeletedFile {
+  id: string;
+  object_key: string;
+  object_version: string | null;
+  /** Whether it ever could be seen. */
+  was_ready: boolean;
+}
+
+/** Deleted files whose objects are still to be removed, longest deleted first; of one user when one is named. */
+export async function findDeletedFiles(db: Kysely<Tables>, limit: number, userId?: string): Promise<DeletedFile[]> {
+  const ofUser = userId === undefined ? sql`` : sql`and user_id = ${userId}`;
+  const { rows } = await sql<DeletedFile>`
+    select id, object_key, object_version, etag is not null as was_ready
+    from files.files where status = 'deleted' ${ofUser} order by updated limit ${limit}`.execute(db);
+  return rows;
+}
+
+/**
+ * Records that no byte of these is left. A row that could once be seen stays, since the trail refers to it, but without its name and hash:
+ * those are of use to nobody now. One that never could goes.
+ */
+export async function markFilesPurged(db: Kysely<Tables>, ids: readonly string[]): Promise<void> {
+  await sql`
+    with gone as (delete from files.files where id = any(${ids}::uuid[]) and status = 'deleted' and etag is null)
+    update files.files set status = 'purged', name = '', sha256 = null, updated = now()
+    where id = any(${ids}::uuid[]) and status = 'deleted' and etag is not null`.execute(db);
+}
+
+/** Puts files at the end of the queue whose objects could not be removed, so that one of them cannot keep the others waiting. */
+export async function deferDeletedFiles(db: Kysely<Tables>, ids: readonly string[]): Promise<void> {
+  await sql`update files.files set updated = now() where id = any(${ids}::uuid[]) and status = 'deleted'`.execute(db);
+}

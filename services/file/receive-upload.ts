@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import { principalOf } from '@muniment/security';
+import { uuidv7 } from '@muniment/audit-events';
+import type { FileServer } from './app.ts';
+import { FileMissing, FileTooLarge, TooManyFiles, UnknownField, UploadNotMultipart, UploadSuperseded } from './errors.ts';
+import { nameOfUpload } from './file-name.ts';
+import { servedMediaType, sniffMediaType } from './media-type.ts';
+import { boundaryOf, type PartHeaders } from './multipart/part-headers.ts';
+import { createMultipartParser } from './multipart/multipart-parser.ts';
+import { insertPendingFile, markFileReady } from './queries/files.ts';
+import { markFilesPurged, touchPendingFile, withdrawPendingFile } from './queries/settling.ts';
+import { requestChunks } from './request-chunks.ts';
+import { createObjectWriter, type ObjectWriter } from './s3/object-writer.ts';
+import type { ReadyFile } from './tables.ts';
+
+/** What a form may have around its file: delimiters and headers. */
+const FORM_OVERHEAD_BYTES = 64 * 1024;
+
+/** One upload on its way. */
+interface Upload {
+  id: string;
+  /** Known once the file's part has begun. */
+  file?: { name: string; declaredType: string | undefined };
+  /** Known once S3 has been turned to. */
+  mediaType?: string;
+  pending: boolean;
+  size: number;
+}
+
+function acceptPart(upload: Upload, { name, filename, contentType }: PartHeaders): void {
+  if (name !== 'file') throw new UnknownField();
+  if (upload.file) throw new TooManyFiles();
+  // A browser sends an empty filename for a file input in which nothing was chosen.
+  if (filename === undefined || filename === '') throw new FileMissing();
+  upload.file = { name: nameOfUpload(filename), declaredType: contentType };
+}
+
+/** Reads the form to its end and hands the file's bytes to the writer. @throws for every way in which it is not a form with one file */
+async function readForm(request: FastifyRequest, upload: Upload, writer: ObjectWriter, maxBytes: number, idleMs: number, signal: AbortSignal): Promise<void> {
+  const contentType = request.headers['content-type'] ?? '';
+  if (!/^multipart\/form-data[ \t]*(?:;|$)/i.test(contentType)) throw new UploadNotMultipart();
+  const parser = createMultipartParser(boundaryOf(contentType));
+  // Said before a byte is read, where the client says how much it is going to send.
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes + FORM_OVERHEAD_BYTES) throw new FileTooLarge(maxBytes);
+  for await (const chunk of requestChunks(request.raw, idleMs, signal)) {
+    for (const event of parser.push(chunk)) {
+      if (event.kind === 'part') acceptPart(upload, event.headers);
+      if (event.kind !== 'data') continue;
+      upload.size += event.bytes.length;
+      if (upload.size > maxBytes) throw new FileTooLarge(maxBytes);
+      await writer.write(event.bytes);
+    }
+  }
+  parser.finish();
+  if (!upload.file) throw new FileMissing();
+}
+
+/**
+ * Receives a form with one file: a row `pending` first, then the bytes to S3, then row `ready` and FILE_UPLOAD in one transaction. When it
+ * fails anywhere, nothing is left; where S3 or the database cannot be asked to forget, the settler will.
+ */
+export async function receiveUpload(server: FileServer, request: FastifyRequest): Promise<ReadyFile> {
+  const { db, inTransaction, store, config, log } = server;
+  const userId = principalOf(request).id;
+  const created = new Date();
+  const upload: Upload = { id: uuidv7(created.getTime()), pending: false, size: 0 };
+  const key = randomUUID();
+  const failure = new AbortController();
+  let heartbeat: NodeJS.Timeout | undefined;
+
+  const writer = createObjectWriter({
+    store,
+    key,
+    failure,
+    async begin(head) {
+      if (!upload.file) throw new FileMissing();
+      upload.mediaType = await sniffMediaType(head, upload.file.declaredType);
+      // Assumed before it is known: an insert whose answer is lost may have taken place.
+      upload.pending = true;
+      if (!(await insertPendingFile(db, { id: upload.id, userId, name: upload.file.name, objectKey: key, created }))) throw new UploadSuperseded();
+      heartbeat = setInterval(() => void touchPendingFile(db, upload.id).catch((error: unknown) => log.warn({ err: error }, 'an upload could not show that it lives')), config.UPLOAD_ABANDONED_MS / 4).unref();
+      return servedMediaType(upload.mediaType);
+    },
+  });
+
+  /** The row first: once withdrawn it cannot become ready, and only then may its bytes go. */
+  async function undo(): Promise<void> {
+    // A commit whose answer was lost took place all the same: then the file is whole, and stays.
+    if (upload.pending && !(await withdrawPendingFile(db, upload.id))) return;
+    await writer.discard();
+    if (upload.pending) await markFilesPurged(db, [upload.id]);
+  }
+
+  try {
+    await readForm(request, upload, writer, config.UPLOAD_MAX_BYTES, config.UPLOAD_IDLE_TIMEOUT_MS, failure.signal);
+    const written = await writer.finish();
+    const { file, mediaType } = upload;
+    if (!file || mediaType === undefined) throw new FileMissing();
+    return await inTransaction(request, async (trx, record) => {
+      const { size, sha256, etag, versionId } = written;
+      const ready = await markFileReady(trx, { id: upload.id, size, sha256, etag, mimeType: mediaType, objectVersion: versionId });
+      if (!ready) throw new UploadSuperseded();
+      await record({ action: 'FILE_UPLOAD', resource: ready.id, resource_type: 'file', metadata: { filename: file.name, size } });
+      return ready;
+    });
+  } catch (error) {
+    await writer.release();
+    await undo().catch((cause: unknown) => {
+      log.warn({ err: cause, file_id: upload.id }, 'a failed upload could not be taken back; the settler will');
+    });
+    throw error;
+  } finally {
+    clearInterval(heartbeat);
+  }
+}

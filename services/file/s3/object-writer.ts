@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, PutObjectCommand, UploadPartCommand, type CompletedPart } from '@aws-sdk/client-s3';
+import { UploadCapacity } from '../errors.ts';
+import { abortOpenUploads, abortUpload, deleteObject, type ObjectStore } from './object-store.ts';
+import { attempt } from './unavailable.ts';
+
+export interface WrittenObject {
+  size: number;
+  /** Lower case hex. */
+  sha256: string;
+  /** With its quotes, as S3 gives it. */
+  etag: string;
+  versionId: string | null;
+}
+
+export interface ObjectWriter {
+  /** Takes bytes; resolves when there is room for more. The chunk may be reused then. */
+  write(chunk: Buffer): Promise<void>;
+  /** Resolves once S3 holds the whole object. */
+  finish(): Promise<WrittenObject>;
+  /** After a failure: gives the memory back, once nothing of it is on its way any more. */
+  release(): Promise<void>;
+  /** After `release`: removes what has reached S3. @throws when S3 cannot say that nothing is left */
+  discard(): Promise<void>;
+}
+
+export interface ObjectWriterOptions {
+  store: ObjectStore;
+  key: string;
+  /** Called once, before the first byte goes to S3, with the beginning of the object; answers the media type to keep with it. */
+  begin(head: Buffer): Promise<string>;
+  /** Ended with the error when a part fails while the caller waits for its client. */
+  failure: AbortController;
+}
+
+/**
+ * Writes one object of unknown length in bounded memory: what fits one buffer goes as one PutObject, more goes as parts, of which one is
+ * filled while one is on its way. A writer waits for a second buffer only while its first is being sent, and sending ends within S3's
+ * time-out, so writers cannot wait for each other for ever.
+ */
+export function createObjectWriter({ store, key, begin, failure }: ObjectWriterOptions): ObjectWriter {
+  const { s3, bucket, pool } = store;
+  const object = { Bucket: bucket, Key: key };
+  const sha256 = createHash('sha256');
+  const parts: CompletedPart[] = [];
+  let size = 0;
+  let buffer: Buffer | undefined;
+  let filled = 0;
+  let sending: Promise<void> | undefined;
+  let uploadId: string | undefined;
+  let version: string | null = null;
+  /** What S3 may hold although nobody has said so. */
+  const doubt = { object: false, upload: false };
+
+  async function borrow(): Promise<Buffer> {
+    const lent = await pool.acquire(failure.signal);
+    if (!lent) throw Object.assign(new UploadCapacity(), { retryAfter: 5 });
+    return lent;
+  }
+
+  async function sendPart(bytes: Buffer, number: number): Promise<void> {
+    const checksum = Buffer.alloc(4);
+    checksum.writeUInt32BE(crc32(bytes));
+    const ChecksumCRC32 = checksum.toString('base64');
+    const { ETag } = await attempt(() => s3.send(new UploadPartCommand({
+      ...object, UploadId: uploadId, PartNumber: number, Body: bytes, ContentLength: bytes.length, ChecksumCRC32,
+    })));
+    parts.push({ PartNumber: number, ETag, ChecksumCRC32 });
+  }
+
+  /** Sends the buffer on its way as the next part; a failure shows at the next call and in `failure`. */
+  async function flush(): Promise<void> {
+    if (!buffer) return;
+    await sending;
+    if (uploadId === undefined) {
+      const ContentType = await begin(buffer.subarray(0, filled));
+      const created = await attempt(() => s3.send(new CreateMultipartUploadCommand({ ...object, ContentType, ChecksumAlgorithm: 'CRC32' })), () => { doubt.upload = true; });
+      uploadId = created.UploadId;
+    }
+    const full = buffer;
+    sending = sendPart(full.subarray(0, filled), parts.length + 1).finally(() => pool.release(full));
+    buffer = undefined;
+    filled = 0;
+    sending.catch((error: unknown) => failure.abort(error));
+  }
+
+  async function putWhole(digest: string): Promise<{ ETag?: string | undefined; VersionId?: string | undefined }> {
+    const body = buffer?.subarray(0, filled) ?? Buffer.alloc(0);
+    const ContentType = await begin(body);
+    const ChecksumSHA256 = Buffer.from(digest, 'hex').toString('base64');
+    const put = await attempt(
+      () => s3.send(new PutObjectCommand({ ...object, Body: body, ContentLength: body.length, ContentType, ChecksumSHA256 })),
+      () => { doubt.object = true; },
+    );
+    doubt.object = true;
+    return put;
+  }
+
+  async function complete(): Promise<{ ETag?: string | undefined; VersionId?: string | undefined }> {
+    await flush();
+    await sending;
+    doubt.object = true;
+    return attempt(() => s3.send(new CompleteMultipartUploadCommand({ ...object, UploadId: uploadId, MultipartUpload: { Parts: parts } })));
+  }
+
+  function giveBack(): void {
+    if (buffer) pool.release(buffer);
+    buffer = undefined;
+  }
+
+  return {
+    async write(chunk) {
+      sha256.update(chunk);
+      size += chunk.length;
+      for (let offset = 0; offset < chunk.length;) {
+        if (buffer && filled === buffer.length) await flush();
+        buffer ??= await borrow();
+        const copied = chunk.copy(buffer, filled, offset);
+        offset += copied;
+        filled += copied;
+      }
+    },
+    async finish() {
+      const digest = sha256.digest('hex');
+      const { ETag, VersionId } = uploadId === undefined ? await putWhole(digest) : await complete();
+      giveBack();
+      version = VersionId ?? null;
+      if (ETag === undefined) throw new Error('S3 gave no ETag');
+      return { size, sha256: digest, etag: ETag, versionId: version };
+    },
+    async release() {
+      await sending?.catch(() => undefined);
+      giveBack();
+    },
+    async discard() {
+      if (uploadId !== undefined) await abortUpload(store, key, uploadId);
+      else if (doubt.upload) await abortOpenUploads(store, key);
+      if (doubt.object) await deleteObject(store, key, version);
+    },
+  };
+}

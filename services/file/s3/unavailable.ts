@@ -1,0 +1,52 @@
+import { S3ServiceException } from '@aws-sdk/client-s3';
+import { ObjectStoreUnavailable } from '../errors.ts';
+
+const UNREACHABLE_CODES = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+const BROKEN_CODES = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
+const TRANSIENT_NAMES = new Set(['TimeoutError', 'RequestTimeout', 'SlowDown', 'ServiceUnavailable', 'InternalError', 'ThrottlingException', 'Throttling', 'RequestLimitExceeded']);
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** True when S3 is out of reach or cannot serve now. All calls go through `attempt`, which says so by this one error. */
+export function isS3Unavailable(error: unknown): boolean {
+  return error instanceof ObjectStoreUnavailable;
+}
+
+/** True when no connection came about, so that S3 cannot have taken anything. */
+function neverConnected(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(neverConnected);
+  if (!(error instanceof Error)) return false;
+  return UNREACHABLE_CODES.has(codeOf(error)) || (timedOut(error) && error.message.includes('did not establish a connection'));
+}
+
+function timedOut(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError';
+}
+
+function isTransient(error: unknown): boolean {
+  if (neverConnected(error)) return true;
+  if (!(error instanceof Error)) return false;
+  if (error instanceof S3ServiceException) return TRANSIENT_NAMES.has(error.name) || (error.$metadata.httpStatusCode ?? 0) >= 500;
+  return timedOut(error) || BROKEN_CODES.has(codeOf(error));
+}
+
+/**
+ * Sends, and once more when the connection broke: a kept-alive one that S3 had just closed fails exactly so. Where nobody answers there is
+ * no second try, which would only double the client's waiting.
+ * @param onDoubt called for each failed attempt that S3 may have acted on all the same
+ * @throws ObjectStoreUnavailable with its cause when S3 is out of reach, else S3's own error
+ */
+export async function attempt<T>(send: () => Promise<T>, onDoubt?: () => void): Promise<T> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      const unheard = neverConnected(error);
+      if (!unheard) onDoubt?.();
+      if (!isTransient(error)) throw error;
+      if (attempts === 2 || unheard || timedOut(error)) throw new ObjectStoreUnavailable({ cause: error });
+    }
+  }
+}
