@@ -41,7 +41,7 @@ export function nginxConfig(config: GatewayConfig): string {
     );
   }
   return renderTemplate(readFileSync(TEMPLATE, 'utf8'), {
-    MAIN: `${config.root ? 'user nobody nogroup;\n' : ''}daemon off;\npid ${quoted(path.join(config.dir, 'nginx.pid'))};\nerror_log stderr warn;`,
+    MAIN: `${config.root ? `user nobody ${nobodysGroup()};\n` : ''}daemon off;\npid ${quoted(path.join(config.dir, 'nginx.pid'))};\nerror_log stderr warn;`,
     TMP_DIR: path.join(config.dir, 'tmp'),
     ACCESS_LOG: path.join(config.dir, 'access.log'),
     USER_SERVERS: servers(config.upstreams.user),
@@ -64,6 +64,10 @@ export function renderTemplate(template: string, values: Record<string, string>)
     if (value === undefined) throw new FleetError(`nginx.conf.template asks for ${name}, which nobody gives`);
     return value;
   });
+}
+
+function nobodysGroup(): string {
+  return /^nogroup:/m.test(readFileSync('/etc/group', 'utf8')) ? 'nogroup' : 'nobody';
 }
 
 function quoted(file: string): string {

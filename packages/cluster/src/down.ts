@@ -1,0 +1,23 @@
+// make down: stops the fleet in order; its data stays.
+import { existsSync, realpathSync } from 'node:fs';
+import { reportFailure } from './fleet/cli.ts';
+import { dataFolder } from './fleet/settings.ts';
+import { lockData } from './fleet/start-lock.ts';
+import { stopFleet } from './fleet/stop-fleet.ts';
+
+const data = dataFolder(process.env);
+try {
+  if (!existsSync(data)) {
+    console.log(`no fleet runs from ${data}`);
+  } else {
+    const unlock = lockData(realpathSync(data));
+    try {
+      const stopped = await stopFleet(realpathSync(data), console.log);
+      console.log(stopped ? `the fleet is down; its data stays in ${data}` : `no fleet runs from ${data}`);
+    } finally {
+      unlock();
+    }
+  }
+} catch (error) {
+  reportFailure('make down', error);
+}

@@ -1,0 +1,128 @@
+import path from 'node:path';
+import { postgresCommand } from '../postgres/postgres-command.ts';
+import type { PostgresRuntime } from '../postgres/unprivileged.ts';
+import type { Plan, ProcessSpec } from './plan.ts';
+import type { Secrets } from './secrets.ts';
+import { type FleetSettings, ROOT } from './settings.ts';
+
+const SERVICES = ['user', 'file', 'audit'] as const;
+const STREAM = 'audit-events';
+const BUCKET = 'muniment-files';
+// Per replica: its pool, the direct connection that listens, the leases' connection and one to spare.
+const POOL = 10;
+const CONNECTIONS_PER_REPLICA = POOL + 4;
+
+export interface FleetParts {
+  settings: FleetSettings;
+  ports: Record<string, number>;
+  secrets: Secrets;
+  masterKeyFile: string;
+  postgres: PostgresRuntime;
+  nginx: string;
+  /** Absent: no TLS. */
+  tlsPort?: number;
+}
+
+export function replicaNames(replicas: number): { service: (typeof SERVICES)[number]; name: string }[] {
+  return SERVICES.flatMap((service) => Array.from({ length: replicas }, (_, index) => ({ service, name: `${service}-${index + 1}` })));
+}
+
+/** Every name that needs a port, beside the gateway's own two. */
+export function portNames(replicas: number): string[] {
+  return ['postgres', 'kinesis', 's3', ...replicaNames(replicas).map(({ name }) => name)];
+}
+
+/** The whole fleet as the supervisor runs it. */
+export function fleetPlan(parts: FleetParts): Plan {
+  const { settings, secrets } = parts;
+  const { data } = settings;
+  const port = (name: string): number => parts.ports[name] ?? 0;
+  const log = (name: string): string => path.join(data, 'logs', `${name}.log`);
+  const url = (role: keyof Secrets, database: string): string => `postgres://${role}:${secrets[role]}@127.0.0.1:${port('postgres')}/${database}`;
+  const kinesis = { endpoint: `http://127.0.0.1:${port('kinesis')}`, stream: STREAM };
+  const s3 = { endpoint: `http://127.0.0.1:${port('s3')}`, bucket: BUCKET, accessKeyId: secrets.s3AccessKeyId, secretAccessKey: secrets.s3SecretAccessKey };
+  const node = (file: string): string[] => [process.execPath, path.join(ROOT, file)];
+  const base = inherited(process.env);
+
+  const connections = settings.replicas * SERVICES.length * CONNECTIONS_PER_REPLICA + 40;
+  const stores: ProcessSpec[] = [
+    {
+      name: 'postgres', service: 'postgres', port: port('postgres'), log: log('postgres'), ready: { postgres: parts.postgres.dataDir }, stopSignal: 'SIGINT', stopTimeout: 20_000,
+      command: postgresCommand(parts.postgres, { port: port('postgres'), durable: settings.durable, settings: { max_connections: String(connections), shared_buffers: '128MB' } }),
+      env: { ...base, LC_ALL: 'C.UTF-8' },
+      ...(parts.postgres.user ? { user: parts.postgres.user } : {}),
+    },
+    {
+      name: 'kinesis', service: 'kinesis', port: port('kinesis'), log: log('kinesis'), ready: { tcp: port('kinesis') }, stopSignal: 'SIGTERM', stopTimeout: 5_000,
+      command: node('packages/cluster/src/kinesis-serve.ts'),
+      env: { ...base, PORT: String(port('kinesis')), DIR: path.join(data, 'kinesis'), STREAM, SHARDS: String(settings.shards) },
+    },
+    {
+      name: 's3', service: 's3', port: port('s3'), log: log('s3'), ready: { tcp: port('s3') }, stopSignal: 'SIGTERM', stopTimeout: 5_000,
+      command: node('packages/cluster/src/s3/serve.ts'),
+      env: { ...base, PORT: String(port('s3')), DIR: path.join(data, 's3'), BUCKETS: BUCKET, S3_ACCESS_KEY_ID: s3.accessKeyId, S3_SECRET_ACCESS_KEY: s3.secretAccessKey },
+    },
+  ];
+
+  const replicas = replicaNames(settings.replicas).map(({ service, name }): ProcessSpec => ({
+    name, service, port: port(name), log: log(name), ready: { http: `http://127.0.0.1:${port(name)}/health/ready` }, stopSignal: 'SIGTERM', stopTimeout: 35_000,
+    command: [process.execPath, ...(settings.watch ? ['--watch'] : []), path.join(ROOT, `services/${service}/server.ts`)],
+    env: {
+      PUBLIC_URL: `http://localhost:${settings.port}`,
+      DATABASE_POOL_MAX: String(POOL),
+      UPLOAD_MAX_BYTES: String(settings.uploadMaxBytes),
+      ...base,
+      HOST: '127.0.0.1',
+      PORT: String(port(name)),
+      REPLICA: name,
+      TRUSTED_PROXIES: '127.0.0.1/32,::1/128',
+      DATABASE_URL: url(`${service}_service`, 'muniment'),
+      MASTER_KEY_FILE: parts.masterKeyFile,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: s3.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+      KINESIS_ENDPOINT: kinesis.endpoint,
+      KINESIS_STREAM: kinesis.stream,
+      ...(service === 'file' ? { S3_ENDPOINT: s3.endpoint, S3_BUCKET: s3.bucket, DOWNLOAD_MODE: 'accel' } : {}),
+    },
+  }));
+
+  const nginxDir = path.join(data, 'nginx');
+  const gateway: ProcessSpec = {
+    name: 'nginx', service: 'nginx', port: settings.port, log: log('nginx'), ready: { tcp: settings.port }, stopSignal: 'SIGQUIT', stopTimeout: 8_000,
+    command: [parts.nginx, '-p', `${nginxDir}/`, '-c', path.join(nginxDir, 'nginx.conf'), '-e', 'stderr'],
+    env: base,
+  };
+
+  const passwords = Object.fromEntries(Object.entries(secrets).flatMap(([role, password]) => (/^[a-z_]+$/.test(role) ? [[`${role.toUpperCase()}_PASSWORD`, password]] : [])));
+  return {
+    data,
+    cwd: ROOT,
+    settings: { ...settings },
+    facts: {
+      gateway: { http: `http://localhost:${settings.port}`, https: parts.tlsPort === undefined ? null : `https://localhost:${parts.tlsPort}` },
+      postgres: { url: url('postgres', 'muniment') },
+      s3,
+      kinesis,
+      masterKeyFile: parts.masterKeyFile,
+      logs: path.join(data, 'logs'),
+    },
+    stages: [
+      {
+        title: 'starting PostgreSQL, Kinesis and S3, bringing the schema up to date', processes: stores,
+        task: { name: 'migration', command: node('scripts/migrate.ts'), log: log('migrate'), env: { ...base, ...passwords, DATABASE_ADMIN_URL: url('postgres', 'postgres') } },
+      },
+      { title: `starting ${settings.replicas} ${settings.replicas === 1 ? 'replica' : 'replicas'} each of user, file and audit`, processes: replicas },
+      { title: 'starting nginx', processes: [gateway] },
+    ],
+  };
+}
+
+// A developer's AWS_*, PG* and npm_* settings must not lead the local fleet to other places; the rest tunes the services.
+function inherited(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (value !== undefined && !/^(AWS_|PG|npm_|MAKE|MFLAGS|GNUMAKE|REPLICAS$|DATA$|LIMITS$|TLS_PORT$|DURABLE$|WATCH$|SHARDS$|NODE_TEST|TAP)/.test(name)) kept[name] = value;
+  }
+  return kept;
+}

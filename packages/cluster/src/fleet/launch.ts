@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FleetError } from '../errors.ts';
+import { lastLines } from './last-lines.ts';
+import type { Plan } from './plan.ts';
+import { isReady } from './readiness.ts';
+import type { FleetSettings } from './settings.ts';
+import { readState, supervisorLives } from './state.ts';
+import { writeAtomically } from './write-atomically.ts';
+
+export interface LaunchedFleet {
+  http: string;
+  https: string | null;
+  processes: number;
+}
+
+/** The running fleet when it is the one asked for and all of it is ready. */
+export async function alreadyRunning(settings: FleetSettings): Promise<LaunchedFleet | undefined> {
+  const state = readState(settings.data);
+  if (!supervisorLives(state) || state.phase !== 'running' || !isDeepStrictEqual(state.settings, { ...settings })) return undefined;
+  const ready = await Promise.all(state.processes.map(({ ready: probe, pid }) => (pid === undefined ? Promise.resolve(false) : isReady(probe, pid))));
+  return ready.every(Boolean) ? facts(settings.data) : undefined;
+}
+
+/** Starts the supervisor as a process of its own session and waits until the fleet is ready. */
+export async function launch(plan: Plan, report: (line: string) => void): Promise<LaunchedFleet> {
+  const logs = path.join(plan.data, 'logs');
+  mkdirSync(logs, { recursive: true, mode: 0o700 });
+  const file = path.join(plan.data, 'plan.json');
+  writeAtomically(file, JSON.stringify(plan));
+  const log = path.join(logs, 'supervisor.log');
+  const fd = openSync(log, 'a', 0o600);
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'supervisor-main.ts'), file], { cwd: plan.cwd, detached: true, stdio: ['ignore', fd, fd] });
+  closeSync(fd);
+  let exited = false;
+  child.once('exit', () => (exited = true)).once('error', () => (exited = true));
+  const interrupt = (): void => void child.kill('SIGTERM');
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+
+  for (let shown = ''; ; await sleep(50)) {
+    const state = readState(plan.data);
+    const ours = state?.supervisor.pid === child.pid ? state : undefined;
+    if (ours && ours.phase === 'starting' && ours.title !== shown) report((shown = ours.title));
+    if (ours?.phase === 'running') break;
+    if (exited) throw new FleetError(`${ours?.failure ?? `the supervisor ended:\n${lastLines(log, 10).join('\n')}`}\nNothing was left running.`);
+  }
+  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  child.unref();
+  const launched = facts(plan.data);
+  if (!(await isReady({ http: `${launched.http.replace('localhost', '127.0.0.1')}/health` }, 0))) {
+    throw new FleetError(`the fleet runs, but ${launched.http}/health does not answer: see make status and make logs`);
+  }
+  return launched;
+}
+
+function facts(data: string): LaunchedFleet {
+  const { gateway, processes }: { gateway: { http: string; https: string | null }; processes: unknown[] } = JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8'));
+  return { ...gateway, processes: processes.length };
+}
