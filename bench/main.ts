@@ -1,0 +1,47 @@
+/**
+ * `make bench`: starts a fleet of its own, measures, prints a table and writes `.bench/results.json`. Ratios stand beside a limit of the same
+ * run, since machines are shared and noisy. About three minutes; bounded in time, connections and bytes; loopback only.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '@muniment/cluster';
+import { connectToFleet, type Fleet } from '../test/e2e/fleet.ts';
+import { measureLists } from './lists.ts';
+import { measureLogins } from './logins.ts';
+import { measureProfile } from './profile.ts';
+import { report, type Measurement } from './report.ts';
+import { measureUploads } from './uploads.ts';
+
+const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
+  // First of all, while the replicas are as they started.
+  uploads: measureUploads,
+  profile: measureProfile,
+  logins: measureLogins,
+  lists: measureLists,
+};
+
+const root = join(import.meta.dirname, '..');
+const dataDir = await mkdtemp(join(tmpdir(), 'muniment-bench-'));
+const environment = { ...process.env, DATA: dataDir, PORT: String(await freePort()), TLS_PORT: String(await freePort()), REPLICAS: '2', LIMITS: 'off' };
+const cluster = (script: string): void => {
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'packages/cluster/src', script)], { cwd: root, env: environment, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${script}: ${stderr}`);
+};
+
+const wanted = process.argv.slice(2);
+cluster('up.ts');
+try {
+  const fleet = await connectToFleet(dataDir);
+  const measurements: Measurement[] = [];
+  for (const [name, measure] of Object.entries(sections)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    console.error(`measuring ${name} ...`);
+    measurements.push(...await measure(fleet));
+  }
+  await report(measurements);
+} finally {
+  cluster('down.ts');
+  await rm(dataDir, { recursive: true, force: true });
+}
