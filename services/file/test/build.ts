@@ -12,6 +12,7 @@ import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { buildApp, type FileServer } from '../app.ts';
 import { readConfig } from '../config.ts';
+import type { FileResource } from '../file-resource.ts';
 
 interface Teardown {
   teardown(fn: () => Promise<unknown>): void;
@@ -140,4 +141,12 @@ export async function form(...parts: { name?: string; filename?: string; type?: 
   }
   const response = new Response(data);
   return { payload: Buffer.from(await response.arrayBuffer()), headers: { 'content-type': response.headers.get('content-type') ?? '' } };
+}
+
+/** Uploads one file and answers what the service says of it. */
+export async function upload(app: FileServer['app'], user: TestUser, content: Buffer | string, filename = 'a.bin', type?: string): Promise<FileResource> {
+  const { payload, headers } = await form({ filename, content, ...(type !== undefined && { type }) });
+  const answer = await app.inject({ method: 'POST', url: '/api/files', headers: { ...user.headers, ...headers }, payload });
+  if (answer.statusCode !== 201) throw new Error(`upload answered ${answer.statusCode} ${answer.body}`);
+  return answer.json();
 }
