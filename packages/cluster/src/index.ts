@@ -2,5 +2,7 @@ export { FleetError } from './errors.ts';
 export { type Fault, type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 export { freePort } from './free-port.ts';
 export { type KinesisOptions, type RunningKinesis, startKinesis } from './kinesis/start-kinesis.ts';
+export { ensureNginx } from './nginx/ensure-nginx.ts';
+export { type GatewayConfig, nginxConfig } from './nginx/nginx-config.ts';
 export { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres/start-postgres.ts';
 export { type S3Options, type S3Server, startS3 } from './s3/start-s3.ts';

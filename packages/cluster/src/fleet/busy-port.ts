@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { FleetError } from '../errors.ts';
+import { canListen } from '../free-port.ts';
 import { commandLine } from './process-table.ts';
 
 const LISTENING = '0A';
@@ -11,21 +11,9 @@ export async function requireFree(port: number, what: string, howToChange: strin
   throw new FleetError(`port ${port} (${what}) is taken by ${describe(port)}. Stop it or choose another: ${howToChange}`);
 }
 
-/** Whether a listener can be put on 127.0.0.1 (and with it on every address) at this port. */
+/** Whether nobody listens at this port, on any address, and this user may. */
 export async function isFree(port: number): Promise<boolean> {
-  if (listeners(port).length > 0) return false;
-  const server = createServer();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, '127.0.0.1', resolve);
-    });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    server.close();
-  }
+  return listeners(port).length === 0 && (await canListen(port));
 }
 
 function describe(port: number): string {

@@ -38,7 +38,9 @@ export function fleetPlan(parts: FleetParts): Plan {
   const { data } = settings;
   const port = (name: string): number => parts.ports[name] ?? 0;
   const log = (name: string): string => path.join(data, 'logs', `${name}.log`);
-  const url = (role: keyof Secrets, database: string): string => `postgres://${role}:${secrets[role]}@127.0.0.1:${port('postgres')}/${database}`;
+  // What the services are told: in fault tests a proxy stands in front of the real one.
+  const seen = (name: string): number => settings.proxyPorts[name] ?? port(name);
+  const url = (role: keyof Secrets, database: string, at = port('postgres')): string => `postgres://${role}:${secrets[role]}@127.0.0.1:${at}/${database}`;
   const kinesis = { endpoint: `http://127.0.0.1:${port('kinesis')}`, stream: STREAM };
   const s3 = { endpoint: `http://127.0.0.1:${port('s3')}`, bucket: BUCKET, accessKeyId: secrets.s3AccessKeyId, secretAccessKey: secrets.s3SecretAccessKey };
   const node = (file: string): string[] => [process.execPath, path.join(ROOT, file)];
@@ -64,27 +66,26 @@ export function fleetPlan(parts: FleetParts): Plan {
     },
   ];
 
+  const environment = (service: (typeof SERVICES)[number]): Record<string, string> => ({
+    PUBLIC_URL: `http://localhost:${settings.port}`,
+    DATABASE_POOL_MAX: String(POOL),
+    ...(service === 'file' ? { UPLOAD_MAX_BYTES: String(settings.uploadMaxBytes), DOWNLOAD_MODE: 'accel' } : {}),
+    ...base,
+    HOST: '127.0.0.1',
+    TRUSTED_PROXIES: '127.0.0.1/32,::1/128',
+    DATABASE_URL: url(`${service}_service`, 'muniment', seen('postgres')),
+    MASTER_KEY_FILE: parts.masterKeyFile,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    KINESIS_ENDPOINT: `http://127.0.0.1:${seen('kinesis')}`,
+    KINESIS_STREAM: STREAM,
+    ...(service === 'file' ? { S3_ENDPOINT: `http://127.0.0.1:${seen('s3')}`, S3_BUCKET: BUCKET } : {}),
+  });
   const replicas = replicaNames(settings.replicas).map(({ service, name }): ProcessSpec => ({
     name, service, port: port(name), log: log(name), ready: { http: `http://127.0.0.1:${port(name)}/health/ready` }, stopSignal: 'SIGTERM', stopTimeout: 35_000,
     command: [process.execPath, ...(settings.watch ? ['--watch'] : []), path.join(ROOT, `services/${service}/server.ts`)],
-    env: {
-      PUBLIC_URL: `http://localhost:${settings.port}`,
-      DATABASE_POOL_MAX: String(POOL),
-      UPLOAD_MAX_BYTES: String(settings.uploadMaxBytes),
-      ...base,
-      HOST: '127.0.0.1',
-      PORT: String(port(name)),
-      REPLICA: name,
-      TRUSTED_PROXIES: '127.0.0.1/32,::1/128',
-      DATABASE_URL: url(`${service}_service`, 'muniment'),
-      MASTER_KEY_FILE: parts.masterKeyFile,
-      AWS_REGION: 'us-east-1',
-      AWS_ACCESS_KEY_ID: s3.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
-      KINESIS_ENDPOINT: kinesis.endpoint,
-      KINESIS_STREAM: kinesis.stream,
-      ...(service === 'file' ? { S3_ENDPOINT: s3.endpoint, S3_BUCKET: s3.bucket, DOWNLOAD_MODE: 'accel' } : {}),
-    },
+    env: { ...environment(service), PORT: String(port(name)), REPLICA: name },
   }));
 
   const nginxDir = path.join(data, 'nginx');
@@ -105,6 +106,8 @@ export function fleetPlan(parts: FleetParts): Plan {
       s3,
       kinesis,
       masterKeyFile: parts.masterKeyFile,
+      // Of one replica each, without PORT and REPLICA: for scripts that do a service's work beside it.
+      environments: Object.fromEntries(SERVICES.map((service) => [service, environment(service)])),
       logs: path.join(data, 'logs'),
     },
     stages: [
@@ -122,7 +125,7 @@ export function fleetPlan(parts: FleetParts): Plan {
 function inherited(environment: NodeJS.ProcessEnv): Record<string, string> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && !/^(AWS_|PG|npm_|MAKE|MFLAGS|GNUMAKE|REPLICAS$|DATA$|LIMITS$|TLS_PORT$|DURABLE$|WATCH$|SHARDS$|NODE_TEST|TAP)/.test(name)) kept[name] = value;
+    if (value !== undefined && !/^(AWS_|PG|npm_|MAKE|MFLAGS|GNUMAKE|REPLICAS$|DATA$|LIMITS$|TLS_PORT$|DURABLE$|WATCH$|SHARDS$|PORT$|REPLICA$|S$|EMAIL$|(PROXY_)?(POSTGRES|KINESIS|S3)_PORT$|NODE_TEST|TAP|_TAPJS|TEST_)/.test(name)) kept[name] = value;
   }
   return kept;
 }

@@ -1,23 +1,20 @@
-import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { freePort } from '../free-port.ts';
 import { isFree } from './busy-port.ts';
 import { writeAtomically } from './write-atomically.ts';
 
-const LOWEST = 15_000;
-
 /**
- * A port for each name: the same at every start, unless another program has taken it meanwhile. From below the range
- * that the kernel gives to outgoing connections: there a killed replica could find its port taken by one of them.
+ * A port for each name: the one that was fixed, else the same at every start, unless another program has taken it.
  */
-export async function assignPorts(data: string, names: string[]): Promise<Record<string, number>> {
+export async function assignPorts(data: string, names: string[], fixed: Record<string, number> = {}): Promise<Record<string, number>> {
   const file = path.join(data, 'ports.json');
   const known = readPorts(file);
-  const ports: Record<string, number> = {};
-  const highest = ephemeralStart();
+  const ports: Record<string, number> = { ...fixed };
   for (const name of names) {
+    if (fixed[name] !== undefined) continue;
     let port = known[name];
-    while (port === undefined || Object.values(ports).includes(port) || !(await isFree(port))) port = randomInt(LOWEST, highest);
+    while (port === undefined || Object.values(ports).includes(port) || !(await isFree(port))) port = await freePort();
     ports[name] = port;
   }
   writeAtomically(file, `${JSON.stringify({ ...known, ...ports }, undefined, 2)}\n`);
@@ -30,9 +27,4 @@ function readPorts(file: string): Record<string, number> {
   } catch {
     return {};
   }
-}
-
-function ephemeralStart(): number {
-  const start = Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/)[0]);
-  return start > LOWEST + 1000 ? start : 60_000;
 }

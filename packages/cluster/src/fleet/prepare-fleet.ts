@@ -32,7 +32,8 @@ export async function prepareFleet(asked: FleetSettings, report: (line: string) 
   if (!existsSync(path.join(postgres.dataDir, 'PG_VERSION'))) report('making the database folder (first start)');
   initDatabase(postgres, { password: secrets.postgres, durable: settings.durable });
 
-  const ports = await assignPorts(data, portNames(settings.replicas));
+  for (const [name, port] of Object.entries(settings.fixedPorts)) await requireFree(port, name, `${name.toUpperCase()}_PORT=...`);
+  const ports = await assignPorts(data, portNames(settings.replicas), settings.fixedPorts);
   writeGatewayConfig(settings, ports, certificate);
   const tls = certificate ? { tlsPort: settings.tlsPort } : {};
   const plan = fleetPlan({ settings, ports, secrets, masterKeyFile, postgres, nginx, ...tls });
@@ -51,7 +52,7 @@ function writeGatewayConfig(settings: FleetSettings, ports: Record<string, numbe
     port: settings.port,
     ...(certificate ? { tls: { port: settings.tlsPort, ...certificate } } : {}),
     upstreams: { user: of('user'), file: of('file'), audit: of('audit') },
-    s3Host: `127.0.0.1:${ports.s3 ?? 0}`,
+    s3Host: `127.0.0.1:${settings.proxyPorts.s3 ?? ports.s3 ?? 0}`,
     uploadMaxBytes: settings.uploadMaxBytes,
     limits: settings.limits,
     root: process.getuid?.() === 0,

@@ -16,6 +16,10 @@ export interface FleetSettings {
   watch: boolean;
   shards: number;
   uploadMaxBytes: number;
+  /** Ports to use instead of picked ones, by name (postgres, kinesis, s3). */
+  fixedPorts: Record<string, number>;
+  /** Where the services are told that PostgreSQL, Kinesis and S3 are: a fault proxy in front of the real one. */
+  proxyPorts: Record<string, number>;
 }
 
 /** The folder that `make` was told, or .data in the checkout. */
@@ -35,7 +39,14 @@ export function readSettings(environment: NodeJS.ProcessEnv): FleetSettings {
     watch: onOff(environment, 'WATCH', false),
     shards: integer(environment, 'SHARDS', 4, 1, 64),
     uploadMaxBytes: integer(environment, 'UPLOAD_MAX_BYTES', 50 * 1024 * 1024, 1, Number.MAX_SAFE_INTEGER),
+    fixedPorts: storePorts(environment, ''),
+    proxyPorts: storePorts(environment, 'PROXY_'),
   };
+}
+
+function storePorts(environment: NodeJS.ProcessEnv, prefix: string): Record<string, number> {
+  const stores = ['postgres', 'kinesis', 's3'].map((store) => ({ store, name: `${prefix}${store.toUpperCase()}_PORT` }));
+  return Object.fromEntries(stores.flatMap(({ store, name }) => (environment[name] ? [[store, integer(environment, name, 0, 1, 65535)]] : [])));
 }
 
 function integer(environment: NodeJS.ProcessEnv, name: string, fallback: number, least: number, most: number): number {

@@ -7,7 +7,7 @@ export function summary(options: { http: string; https: string | null; data: str
   const data = folder.startsWith('..') ? options.data : folder;
   const json = "-H 'content-type: application/json'";
   const own = '-H "authorization: Bearer $TOKEN"';
-  const credentials = `'{"email":"ada@example.com","password":"a long pass phrase"}'`;
+  const credentials = `'{"email":"ada@example.com","password":"correct horse battery"}'`;
   const took = options.seconds === undefined ? '' : ` after ${options.seconds.toFixed(1)} s`;
   return `
 Muniment is ${options.already ? 'already running' : `up${took}`}: ${options.processes} processes.
@@ -18,7 +18,7 @@ Try it:
   curl -s ${http}/api/users/register ${json} -d ${credentials}
   TOKEN=$(curl -s ${http}/api/users/login ${json} -d ${credentials} | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
   echo 'hello, muniment' > /tmp/hello.txt
-  ID=$(curl -s ${http}/api/files ${own} -F file=@/tmp/hello.txt | sed 's/^{"id":"\\([^"]*\\)".*/\\1/')
+  ID=$(curl -s ${http}/api/files ${own} -F file=@/tmp/hello.txt | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')
   curl -s ${http}/api/files ${own}
   curl -s ${http}/api/files/$ID ${own}
   curl -s ${http}/api/audit/logs ${own}

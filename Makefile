@@ -1,0 +1,78 @@
+# `make` prints what there is. Settings are given as words: make up REPLICAS=3 PORT=9000 DATA=/var/lib/muniment LIMITS=off
+# GNU make 4.3. Checkout and DATA may lie under a path with spaces (all rules use relative paths and quoted words).
+
+REPLICAS ?= 2
+PORT     ?= 8080
+TLS_PORT ?= 8443
+DATA     ?= ./.data
+LIMITS   ?= on
+# Not exported: the tests must not find a PORT in their environment.
+FLEET := REPLICAS='$(REPLICAS)' PORT='$(PORT)' TLS_PORT='$(TLS_PORT)' DATA='$(DATA)' LIMITS='$(LIMITS)'
+
+ARCH  := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
+# Node's own folder first: the wrapper in .bin does not exec, and a SIGTERM to it would leave node orphaned.
+export PATH := $(CURDIR)/node_modules/node-linux-$(ARCH)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+PNPM  := .tools/node_modules/.bin/pnpm
+STAMP := node_modules/.bootstrapped
+LOG   := .tools/bootstrap.log
+# Runs a step quietly and shows its log only when it fails.
+quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG); echo 'failed: see $(LOG)'; exit 1; }
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Targets in sequence: two of them would only compete for the machine.
+.NOTPARALLEL:
+.PHONY: help bootstrap up down status logs admin dev test test-long coverage bench lint typecheck deps run docker-run docker-logs docker-stop benchmark
+
+help: ## what there is
+	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+up: $(STAMP) ## start the whole fleet and return: PostgreSQL, Kinesis, S3, REPLICAS of each service, nginx
+	@$(FLEET) node packages/cluster/src/up.ts
+down: $(STAMP) ## stop the fleet; its data stays in DATA
+	@$(FLEET) node packages/cluster/src/down.ts
+status: $(STAMP) ## process, port, pid, uptime, restarts, ready, memory
+	@$(FLEET) node packages/cluster/src/status.ts
+logs: $(STAMP) ## follow the logs; S=user only those of one service
+	@$(FLEET) S='$(S)' node packages/cluster/src/logs.ts
+admin: $(STAMP) ## EMAIL=... makes or promotes an administrator and prints a token
+	@$(FLEET) EMAIL='$(EMAIL)' node scripts/admin.ts
+dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs
+	@$(FLEET) REPLICAS=1 WATCH=on node packages/cluster/src/up.ts
+	@$(FLEET) node packages/cluster/src/logs.ts
+
+test: $(STAMP) ## run all tests but the long ones (T=path/to/x.test.ts for one)
+	@node scripts/test.ts $(T)
+test-long: $(STAMP) ## run all tests, the long ones too
+	@TEST_LONG=1 node scripts/test.ts $(T)
+coverage: $(STAMP) ## run all tests and report what they reach
+	@node scripts/test.ts --no-disable-coverage
+	@tap report text
+bench: $(STAMP) ## measure on a fleet of its own; prints a table, writes .bench/results.json
+	@node bench/main.ts
+lint: $(STAMP) ## oxlint, with types
+	@oxlint --type-aware
+typecheck: $(STAMP) ## tsc
+	@tsc -p tsconfig.json
+
+bootstrap: $(STAMP) ## install what is missing: Node 24, pnpm, packages
+$(PNPM):
+	$(call quiet,installing pnpm,npm install --prefix .tools --no-audit --no-fund --no-save --loglevel=error pnpm@10.34.9)
+$(STAMP): $(PNPM) pnpm-lock.yaml pnpm-workspace.yaml package.json .taprc
+	$(call quiet,installing Node 24 and the packages (some 20 seconds),CI=1 $(PNPM) install --frozen-lockfile)
+	$(call quiet,preparing the test runner,tap build)
+	$(call quiet,building argon2 for this processor,./scripts/build-argon2.sh)
+	@touch $@
+
+# The seed documents' names.
+deps: bootstrap ## = bootstrap
+run: up ## = up
+docker-run: ## docker compose up
+	docker compose up --detach --build
+docker-logs: ## docker compose logs
+	docker compose logs --follow
+docker-stop: ## docker compose down
+	docker compose down
+benchmark: bench ## = bench
