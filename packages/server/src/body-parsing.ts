@@ -1,11 +1,20 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance } from 'fastify';
-import { MalformedText } from './errors.ts';
+import { MalformedRequest, MalformedText } from './errors.ts';
 
-function holdsOnlyStorableText(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
-  if (typeof value !== 'object' || value === null) return true;
-  return Object.entries(value).every(([name, member]) => holdsOnlyStorableText(name) && holdsOnlyStorableText(member));
+const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+
+/** Walks without recursion: 64 KiB of `[` would exhaust the stack. */
+function holdsOnlyStorableText(root: unknown): boolean {
+  const open: unknown[] = [root];
+  while (open.length > 0) {
+    const value = open.pop();
+    if (typeof value === 'string' && !isStorable(value)) return false;
+    if (typeof value !== 'object' || value === null) continue;
+    if (!Array.isArray(value) && !Object.keys(value).every(isStorable)) return false;
+    for (const member of Object.values(value)) open.push(member);
+  }
+  return true;
 }
 
 /**
@@ -25,5 +34,10 @@ export function parseBodies(app: FastifyInstance): void {
       return done(error, value);
     });
   });
-  app.addHook('onRequest', (request, _reply, done) => done(request.url.includes('%00') ? new MalformedText() : undefined));
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.url.includes('%00')) return done(new MalformedText());
+    // RFC 9112 §3.2
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') return done(new MalformedRequest());
+    done();
+  });
 }

@@ -18,7 +18,7 @@ import { reportHealth, type DependencyCheck, type Health } from './health.ts';
 import { createLogger } from './logger.ts';
 import { measureRequests } from './metrics.ts';
 import { shedLoad } from './overload.ts';
-import { malformedRequestResponse, renderErrors, sendProblem } from './problem.ts';
+import { malformedRequestResponse, renderErrors, sendProblem, unreadableProblem } from './problem.ts';
 import { secureHeaders } from './security-headers.ts';
 import { createTransactions, type InTransaction, type RecordFor } from './transactions.ts';
 import { decorateRequests, trustedHop } from './trusted-hop.ts';
@@ -75,7 +75,8 @@ function createApp(config: ServerConfig, service: string): App {
     // While closing, requests that come over kept-alive connections are still served: the gateway does not retry a 503.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    http: { maxHeaderSize: 16 * 1024, headersTimeout: 15_000 },
+    // Node's own refusal of a request without Host is an empty 400; `parseBodies` refuses it as a problem.
+    http: { maxHeaderSize: 16 * 1024, headersTimeout: 15_000, requireHostHeader: false },
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply as never),
     clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket) {
@@ -83,6 +84,10 @@ function createApp(config: ServerConfig, service: string): App {
       else socket.destroy();
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
+  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    const { problem, headers } = unreadableProblem(417);
+    response.writeHead(417, headers).end(JSON.stringify(problem));
+  });
   decorateRequests(app, hop);
   validateStrictly(app);
   parseBodies(app);

@@ -2,6 +2,7 @@ import createError from '@fastify/error';
 
 /** Errors that any service can answer; each service and package has a catalogue of its own beside this one. */
 export const NotFound = createError('not_found', 'There is nothing here', 404);
+export const MalformedRequest = createError('malformed_request', 'The request lacks a Host header', 400);
 export const MalformedText = createError('malformed_text', 'Text holds a NUL character or half of a surrogate pair, or is not UTF-8', 400);
 export const MalformedJson = createError('malformed_json', 'The body is not valid JSON', 400);
 export const DependencyUnavailable = createError('dependency_unavailable', 'A part of the system is out of reach; try again shortly', 503);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DependencyUnavailable, MalformedJson, NotFound } from './errors.ts';
@@ -35,7 +36,7 @@ const FRAMEWORK_CODES: Readonly<Record<string, string>> = {
   FST_PROTO_VIOLATION: 'malformed_multipart',
 };
 
-const STATUS_FALLBACK: Readonly<Record<number, string>> = { 400: 'malformed_request', 404: 'not_found', 413: 'body_too_large', 415: 'unsupported_media_type' };
+const STATUS_FALLBACK: Readonly<Record<number, string>> = { 400: 'malformed_request', 404: 'not_found', 413: 'body_too_large', 415: 'unsupported_media_type', 503: 'dependency_unavailable' };
 
 interface Rendered {
   problem: Problem;
@@ -64,7 +65,8 @@ function renderProblem(error: FastifyError, requestId: string): Rendered {
   const status = error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 600 ? error.statusCode : 500;
   const code = codeOf(error, status);
   const errors = validationErrors(error);
-  const hidden = code === 'internal_error';
+  // Only a catalogue's own 503 was written for callers.
+  const hidden = status >= 500 && !(status === 503 && error.name === 'FastifyError');
   const retryAfter = 'retryAfter' in error && typeof error.retryAfter === 'number' ? error.retryAfter : status === 503 ? 1 : undefined;
   return {
     problem: {
@@ -91,9 +93,15 @@ export function sendProblem(error: FastifyError, request: FastifyRequest, reply:
   return reply.code(problem.status).headers(headers).type('application/problem+json').serializer(JSON.stringify).send(problem);
 }
 
+/** Anything can be thrown; what is no Error would make the renderer itself fail, and Fastify's own form of answer escape. */
+function asError(thrown: unknown): FastifyError {
+  return thrown instanceof Error ? (thrown as FastifyError) : Object.assign(new Error('something that is no Error was thrown', { cause: thrown }), { code: '' });
+}
+
 /** Makes this the one renderer of errors: those of handlers, of Fastify, of plugins, and of requests that match no route. */
 export function renderErrors(app: FastifyInstance, isUnavailable: (error: unknown) => boolean): void {
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
+  app.setErrorHandler<FastifyError>((thrown, request, reply) => {
+    const error = asError(thrown);
     if (error instanceof SyntaxError && error.statusCode === 400) return sendProblem(new MalformedJson(), request, reply);
     if (isUnavailable(error)) {
       request.log.warn({ err: error }, 'dependency unavailable');
@@ -104,10 +112,19 @@ export function renderErrors(app: FastifyInstance, isUnavailable: (error: unknow
   app.setNotFoundHandler((request, reply) => sendProblem(new NotFound(), request, reply));
 }
 
+/** The answer to a request that Fastify never sees, since it cannot be read or expects what nobody does. */
+export function unreadableProblem(status: 400 | 408 | 417 | 431): { problem: Problem; headers: Record<string, string | number> } {
+  const code = status === 431 ? 'headers_too_large' : status === 408 ? 'request_timeout' : 'malformed_request';
+  const request_id = randomBytes(16).toString('hex');
+  const problem: Problem = { type: `https://muniment.dev/problems/${code}`, title: STATUS_CODES[status] ?? 'Error', status, detail: 'The request could not be read', code, request_id };
+  const headers = { 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(JSON.stringify(problem)), 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', connection: 'close' };
+  return { problem, headers };
+}
+
 /** The answer to bytes that are not HTTP: there is no request yet, so it is written to the socket as it is. */
 export function malformedRequestResponse(code: string | undefined): string {
   const status = code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const name = status === 431 ? 'headers_too_large' : status === 408 ? 'request_timeout' : 'malformed_request';
-  const body = JSON.stringify({ type: `https://muniment.dev/problems/${name}`, title: STATUS_CODES[status], status, detail: 'The request could not be read', code: name, request_id: '' });
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
+  const { problem, headers } = unreadableProblem(status);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('\r\n')}\r\n\r\n${JSON.stringify(problem)}`;
 }

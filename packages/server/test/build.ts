@@ -1,0 +1,72 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Type } from 'typebox';
+import pg from 'pg';
+import type { Test } from 'tap';
+import { createTestDatabase } from '@muniment/database/testing';
+import { generateMasterKey } from '@muniment/master-key';
+import { createServer, loadConfig, serverSettings, type Server, type ServerConfig, type ServerOptions } from '../src/index.ts';
+import type { Problem } from '../src/problem.ts';
+
+export interface TestServer extends Server<unknown> {
+  config: ServerConfig;
+  /** Runs SQL as superuser, to look at what is stored. */
+  rows<Row>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** The outbox's events in order, as the relay would send them. */
+  events(): Promise<Record<string, unknown>[]>;
+}
+
+/** What differs from one test to another of how a server is made. */
+export interface BuildOptions extends Partial<Pick<ServerOptions<unknown>, 'checks' | 'unavailable' | 'erasure'>> {
+  settings?: Record<string, string>;
+}
+
+/** The environment of a server over its own database, with a stream that nobody listens at. */
+export async function environment(t: Test, settings: Record<string, string> = {}): Promise<{ env: Record<string, string>; superuserUrl: string }> {
+  const database = await createTestDatabase(t);
+  const masterKeyFile = join(t.testdir(), 'master.key');
+  await writeFile(masterKeyFile, generateMasterKey());
+  const env = {
+    PORT: '0', LOG_LEVEL: 'silent', REPLICA: 'probe-1', MASTER_KEY_FILE: masterKeyFile, DATABASE_URL: database.url('user_service'),
+    KINESIS_ENDPOINT: 'http://127.0.0.1:9', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', ...settings,
+  };
+  return { env, superuserUrl: database.url() };
+}
+
+/** A server with no routes of a service, over its own database; closed when the test ends. */
+export async function build(t: Test, { settings, ...options }: BuildOptions = {}): Promise<TestServer> {
+  const { env, superuserUrl } = await environment(t, settings);
+  const config = loadConfig(Type.Object(serverSettings), env);
+  const superuser = new pg.Client({ connectionString: superuserUrl });
+  await superuser.connect();
+  const server = await createServer<unknown>({
+    service: 'user', schema: 'identity', source: 'user', config, migrations: [],
+    erasure: () => ({ column: 'identity_done', erase: async () => {} }),
+    ...options,
+  });
+  t.teardown(async () => {
+    await server.app.close();
+    await superuser.end();
+  });
+  return {
+    ...server,
+    config,
+    async rows<Row>(text: string, values: unknown[] = []) {
+      return (await superuser.query(text, values)).rows as Row[];
+    },
+    async events() {
+      const { rows } = await superuser.query<{ text: string }>(`select head || ',' || tail as text from identity.outbox order by position`);
+      return rows.map(({ text }) => JSON.parse(text));
+    },
+  };
+}
+
+/** What every error must look like, whoever raised it: RFC 9457 with our two members, and nothing that tells of the inside. */
+export function checkProblem(t: Test, answer: { statusCode: number; headers: Record<string, unknown>; body: string }, status: number, code: string): Problem {
+  t.equal(answer.statusCode, status, answer.body);
+  t.match(answer.headers['content-type'], /^application\/problem\+json/);
+  const problem: Problem = JSON.parse(answer.body);
+  t.match(problem, { type: `https://muniment.dev/problems/${code}`, title: String, status, detail: String, code, request_id: /^[0-9a-f]{32}$/ });
+  t.strictSame(Object.keys(problem).filter((name) => !['type', 'title', 'status', 'detail', 'code', 'request_id', 'errors'].includes(name)), []);
+  return problem;
+}
