@@ -19,7 +19,7 @@ import { createLogger } from './logger.ts';
 import { measureRequests } from './metrics.ts';
 import { shedLoad } from './overload.ts';
 import { malformedRequestResponse, renderErrors, sendProblem, unreadableProblem } from './problem.ts';
-import { secureHeaders } from './security-headers.ts';
+import { SECURITY_HEADERS, secureHeaders } from './security-headers.ts';
 import { createTransactions, type InTransaction, type RecordFor } from './transactions.ts';
 import { decorateRequests, trustedHop } from './trusted-hop.ts';
 import { validateStrictly } from './validation.ts';
@@ -78,7 +78,8 @@ function createApp(config: ServerConfig, service: string): App {
     // Node's own refusal of a request without Host is an empty 400; `parseBodies` refuses it as a problem.
     http: { maxHeaderSize: 16 * 1024, headersTimeout: 15_000, requireHostHeader: false },
     routerOptions: { maxParamLength: 256 },
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply as never),
+    // No hook runs for a URL that cannot be routed, so the headers are set here.
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply.headers(SECURITY_HEADERS) as never),
     clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket) {
       if (error.code !== 'ECONNRESET' && socket.writable) socket.end(malformedRequestResponse(error.code));
       else socket.destroy();

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { splitList } from './config.ts';
 
 /** OWASP REST Security Cheat Sheet, «Security headers»: an answer is data, never a document that a browser may run, frame or keep. */
-const SECURITY_HEADERS = {
+export const SECURITY_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-site',
