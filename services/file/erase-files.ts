@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely';
 import { createEventRecorder, type SubjectKeys } from '@muniment/audit-events';
 import type { ErasurePart } from '@muniment/server';
-import { purgeDeletedFiles } from './purge.ts';
+import { purgeDeletedFiles, removeOrphans } from './purge.ts';
 import { markFilesOfUserDeleted } from './queries/files.ts';
+import { withdrawPendingFilesOfUser } from './queries/settling.ts';
 import type { ObjectStore } from './s3/object-store.ts';
 import type { Tables } from './tables.ts';
 
@@ -17,7 +18,7 @@ export function eraseFiles(db: Kysely<Tables>, store: ObjectStore, subjectKeys: 
 
   async function deleteSome(userId: string): Promise<number> {
     return db.transaction().execute(async (trx) => {
-      const { marked, files } = await markFilesOfUserDeleted(trx, userId, BATCH);
+      const files = await markFilesOfUserDeleted(trx, userId, BATCH);
       for (const file of files) {
         // The order came from the user; nobody sent a request for each file.
         await recordEvent<Tables>(trx, {
@@ -31,15 +32,18 @@ export function eraseFiles(db: Kysely<Tables>, store: ObjectStore, subjectKeys: 
           metadata: { size: file.size, reason: 'user_deleted' },
         });
       }
-      return marked;
+      return files.length;
     });
   }
 
   return {
     column: 'files_done',
     async erase(userId) {
+      // First what is under way, so that nothing becomes ready behind the loop.
+      await withdrawPendingFilesOfUser(db, userId);
       while ((await deleteSome(userId)) === BATCH);
       await purgeDeletedFiles(db, store, userId);
+      await removeOrphans(db, store);
     },
   };
 }

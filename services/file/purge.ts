@@ -1,7 +1,7 @@
 import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import type { Kysely } from 'kysely';
-import { deferDeletedFiles, findDeletedFiles, markFilesPurged } from './queries/settling.ts';
-import { abortOpenUploads, type ObjectStore } from './s3/object-store.ts';
+import { deferDeletedFiles, deferOrphan, findDeletedFiles, findOrphans, forgetOrphan, markFilesPurged } from './queries/settling.ts';
+import { removeEverything, type ObjectStore } from './s3/object-store.ts';
 import { attempt } from './s3/unavailable.ts';
 import type { Tables } from './tables.ts';
 
@@ -17,8 +17,6 @@ export async function purgeDeletedFiles(db: Kysely<Tables>, store: ObjectStore, 
   for (;;) {
     const files = await findDeletedFiles(db, BATCH, userId);
     if (files.length === 0) return;
-    // What never became ready may have parts lying in an upload that nobody completed.
-    for (const file of files) if (!file.was_ready) await abortOpenUploads(store, file.object_key);
     const objects = files.map((file) => ({ Key: file.object_key, ...(file.object_version !== null && { VersionId: file.object_version }) }));
     const { Errors: errors = [] } = await attempt(() => store.s3.send(new DeleteObjectsCommand({ Bucket: store.bucket, Delete: { Objects: objects, Quiet: true } })));
     const refused = new Set(errors.map((error) => error.Key));
@@ -27,5 +25,21 @@ export async function purgeDeletedFiles(db: Kysely<Tables>, store: ObjectStore, 
     if (kept.length === 0) continue;
     await deferDeletedFiles(db, kept.map((file) => file.id));
     throw new Error(`S3 refused to delete ${kept.length} objects: ${errors[0]?.Code ?? 'no reason given'}`);
+  }
+}
+
+/**
+ * Removes what S3 may hold of uploads that failed: their objects and the parts of uploads that nobody completed.
+ * @throws as purgeDeletedFiles
+ */
+export async function removeOrphans(db: Kysely<Tables>, store: ObjectStore): Promise<void> {
+  for (const key of await findOrphans(db, BATCH)) {
+    try {
+      await removeEverything(store, key);
+    } catch (error) {
+      await deferOrphan(db, key);
+      throw error;
+    }
+    await forgetOrphan(db, key);
   }
 }

@@ -9,7 +9,7 @@ import { servedMediaType, sniffMediaType } from './media-type.ts';
 import { boundaryOf, type PartHeaders } from './multipart/part-headers.ts';
 import { createMultipartParser } from './multipart/multipart-parser.ts';
 import { insertPendingFile, markFileReady } from './queries/files.ts';
-import { markFilesPurged, touchPendingFile, withdrawPendingFile } from './queries/settling.ts';
+import { forgetOrphan, touchPendingFile, withdrawPendingFile } from './queries/settling.ts';
 import { requestChunks } from './request-chunks.ts';
 import { createObjectWriter, type ObjectWriter } from './s3/object-writer.ts';
 import type { ReadyFile } from './tables.ts';
@@ -89,7 +89,7 @@ export async function receiveUpload(server: FileServer, request: FastifyRequest)
     // A commit whose answer was lost took place all the same: then the file is whole, and stays.
     if (upload.pending && !(await withdrawPendingFile(db, upload.id))) return;
     await writer.discard();
-    if (upload.pending) await markFilesPurged(db, [upload.id]);
+    if (upload.pending) await forgetOrphan(db, key);
   }
 
   try {

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import { acquireLease, releaseLease, type Lease } from '@muniment/database';
 import { repeat, type BackgroundLoop } from '@muniment/server';
 import type { Config } from './config.ts';
-import { purgeDeletedFiles } from './purge.ts';
+import { purgeDeletedFiles, removeOrphans } from './purge.ts';
 import { findErasedUsersWithFiles, withdrawAbandonedFiles } from './queries/settling.ts';
 import type { ObjectStore } from './s3/object-store.ts';
 import type { Tables } from './tables.ts';
@@ -31,6 +31,7 @@ export function createSettler({ db, store, config, erase, log }: SettlerOptions)
     const withdrawn = await withdrawAbandonedFiles(db, config.UPLOAD_ABANDONED_MS, BATCH);
     if (withdrawn > 0) log.warn({ uploads: withdrawn }, 'abandoned uploads are cleaned away');
     for (const userId of await findErasedUsersWithFiles(db)) await erase(userId);
+    await removeOrphans(db, store);
     await purgeDeletedFiles(db, store);
   }, (error) => log.warn({ err: error }, 'not everything could be settled yet'));
   return {

@@ -25,8 +25,15 @@ export interface FilesTable {
   deleted_at: Date | null;
 }
 
+/** files.orphans: objects that S3 may hold though no file has them. */
+export interface OrphansTable {
+  object_key: string;
+  since: Generated<Date>;
+}
+
 export interface Tables {
   'files.files': FilesTable;
+  'files.orphans': OrphansTable;
 }
 
 export type FileRow = Selectable<FilesTable>;

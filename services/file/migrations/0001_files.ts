@@ -23,8 +23,17 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`create index files_of_user on files.files (user_id, id desc) where status = 'ready'`.execute(db);
   await sql`create index files_to_settle on files.files (updated) where status in ('pending', 'deleted')`.execute(db);
   await sql`grant select, insert, update, delete on files.files to file_service`.execute(db);
+
+  // Objects that S3 may hold though no file has them: what a failed upload could not take back while S3 was out of reach.
+  await sql`
+    create table files.orphans (
+      object_key text primary key,
+      since timestamptz not null default now()
+    )`.execute(db);
+  await sql`create index orphans_since on files.orphans (since)`.execute(db);
+  await sql`grant select, insert, update, delete on files.orphans to file_service`.execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await sql`drop table files.files`.execute(db);
+  await sql`drop table files.files, files.orphans`.execute(db);
 }

@@ -70,11 +70,11 @@ export async function markFileDeleted(trx: Transaction<Tables>, userId: string, 
   return rows[0];
 }
 
-/** Makes up to `limit` of a user's files disappear, unfinished uploads among them. @returns those that could be seen before */
-export async function markFilesOfUserDeleted(trx: Transaction<Tables>, userId: string, limit: number): Promise<{ marked: number; files: ReadyFile[] }> {
-  const { rows } = await sql<FileRow>`
+/** Makes up to `limit` of a user's files disappear. */
+export async function markFilesOfUserDeleted(trx: Transaction<Tables>, userId: string, limit: number): Promise<{ id: string; size: number }[]> {
+  const { rows } = await sql<{ id: string; size: number }>`
     update files.files set status = 'deleted', deleted_at = now(), updated = now()
-    where id in (select id from files.files where user_id = ${userId} and status in ('pending', 'ready') order by id limit ${limit} for update)
-    returning ${SHOWN}`.execute(trx);
-  return { marked: rows.length, files: rows.filter((row): row is ReadyFile => row.etag !== null) };
+    where id in (select id from files.files where user_id = ${userId} and status = 'ready' order by id limit ${limit} for update)
+    returning id, size`.execute(trx);
+  return rows;
 }

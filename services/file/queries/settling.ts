@@ -1,4 +1,4 @@
-import { sql, type Kysely } from 'kysely';
+import { sql, type Kysely, type RawBuilder } from 'kysely';
 import type { FileStatus, Tables } from '../tables.ts';
 
 /** Says that an upload is still alive. */
@@ -6,13 +6,17 @@ export async function touchPendingFile(db: Kysely<Tables>, id: string): Promise<
   await sql`update files.files set updated = now() where id = ${id} and status = 'pending'`.execute(db);
 }
 
+/** Deletes pending rows and notes their objects as orphans, in one statement: what a row named, something still names. */
+const orphan = (chosen: RawBuilder<unknown>) => sql`
+  with withdrawn as (delete from files.files where status = 'pending' and ${chosen} returning object_key)
+  insert into files.orphans (object_key) select object_key from withdrawn on conflict (object_key) do nothing`;
+
 /**
  * Takes an upload back. From here on it cannot become ready, whoever tries.
  * @returns false when the file is ready: a commit took place whose answer was lost
  */
 export async function withdrawPendingFile(db: Kysely<Tables>, id: string): Promise<boolean> {
-  const { numAffectedRows } = await sql`
-    update files.files set status = 'deleted', deleted_at = now(), updated = now() where id = ${id} and status = 'pending'`.execute(db);
+  const { numAffectedRows } = await orphan(sql`id = ${id}`).execute(db);
   if (numAffectedRows === 1n) return true;
   // A statement of its own: the one above may have waited for that very commit, and its snapshot is older than it.
   const { rows } = await sql<{ status: FileStatus }>`select status from files.files where id = ${id}`.execute(db);
@@ -21,13 +25,31 @@ export async function withdrawPendingFile(db: Kysely<Tables>, id: string): Promi
 
 /** Takes back the uploads that have given no sign of life for `silentMs`. @returns how many */
 export async function withdrawAbandonedFiles(db: Kysely<Tables>, silentMs: number, limit: number): Promise<number> {
-  const { numAffectedRows } = await sql`
-    update files.files set status = 'deleted', deleted_at = now(), updated = now()
-    where id in (
-      select id from files.files where status = 'pending' and updated < now() - ${silentMs} * interval '1 millisecond'
-      order by updated limit ${limit} for update skip locked
-    )`.execute(db);
+  const { numAffectedRows } = await orphan(sql`id in (
+    select id from files.files where status = 'pending' and updated < now() - ${silentMs} * interval '1 millisecond'
+    order by updated limit ${limit} for update skip locked)`).execute(db);
   return Number(numAffectedRows ?? 0n);
+}
+
+/** Takes back all uploads of a user that are under way. */
+export async function withdrawPendingFilesOfUser(db: Kysely<Tables>, userId: string): Promise<void> {
+  await orphan(sql`user_id = ${userId}`).execute(db);
+}
+
+/** Objects that no file has, longest waiting first. */
+export async function findOrphans(db: Kysely<Tables>, limit: number): Promise<string[]> {
+  const { rows } = await sql<{ object_key: string }>`select object_key from files.orphans order by since limit ${limit}`.execute(db);
+  return rows.map((row) => row.object_key);
+}
+
+/** Records that S3 holds nothing more under this key. */
+export async function forgetOrphan(db: Kysely<Tables>, objectKey: string): Promise<void> {
+  await sql`delete from files.orphans where object_key = ${objectKey}`.execute(db);
+}
+
+/** Puts one at the end of the queue that could not be removed, so that it cannot keep the others waiting. */
+export async function deferOrphan(db: Kysely<Tables>, objectKey: string): Promise<void> {
+  await sql`update files.orphans set since = now() where object_key = ${objectKey}`.execute(db);
 }
 
 /** Users who were erased within the last hour and still have files: uploads that began before the order and committed beside it. */
@@ -43,28 +65,21 @@ export interface DeletedFile {
   id: string;
   object_key: string;
   object_version: string | null;
-  /** Whether it ever could be seen. */
-  was_ready: boolean;
 }
 
 /** Deleted files whose objects are still to be removed, longest deleted first; of one user when one is named. */
 export async function findDeletedFiles(db: Kysely<Tables>, limit: number, userId?: string): Promise<DeletedFile[]> {
   const ofUser = userId === undefined ? sql`` : sql`and user_id = ${userId}`;
   const { rows } = await sql<DeletedFile>`
-    select id, object_key, object_version, etag is not null as was_ready
-    from files.files where status = 'deleted' ${ofUser} order by updated limit ${limit}`.execute(db);
+    select id, object_key, object_version from files.files where status = 'deleted' ${ofUser} order by updated limit ${limit}`.execute(db);
   return rows;
 }
 
-/**
- * Records that no byte of these is left. A row that could once be seen stays, since the trail refers to it, but without its name and hash:
- * those are of use to nobody now. One that never could goes.
- */
+/** Records that no byte of these is left. The rows stay, since the trail refers to them, but without name and hash: nobody needs those now. */
 export async function markFilesPurged(db: Kysely<Tables>, ids: readonly string[]): Promise<void> {
   await sql`
-    with gone as (delete from files.files where id = any(${ids}::uuid[]) and status = 'deleted' and etag is null)
     update files.files set status = 'purged', name = '', sha256 = null, updated = now()
-    where id = any(${ids}::uuid[]) and status = 'deleted' and etag is not null`.execute(db);
+    where id = any(${ids}::uuid[]) and status = 'deleted'`.execute(db);
 }
 
 /** Puts files at the end of the queue whose objects could not be removed, so that one of them cannot keep the others waiting. */

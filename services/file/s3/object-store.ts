@@ -30,3 +30,10 @@ export async function abortOpenUploads(store: ObjectStore, key: string): Promise
     if (Key === key && UploadId !== undefined) await abortUpload(store, key, UploadId);
   }
 }
+
+/** Removes whatever S3 may hold under a key of which nobody knows how far its upload came. */
+export async function removeEverything(store: ObjectStore, key: string): Promise<void> {
+  // The parts first: one of them could still be completed into an object.
+  await abortOpenUploads(store, key);
+  await deleteObject(store, key);
+}

@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test, type Test } from 'tap';
+import { build, form, upload, type Fixture, type TestUser } from '../build.ts';
+
+const MIB = 1024 ** 2;
+
+/** Begins an upload on a socket of its own and leaves it open. */
+async function beginUpload(url: string, user: TestUser, bytes: Buffer, announced: number): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(`POST /api/files HTTP/1.1\r\nHost: x\r\nAuthorization: ${user.headers.authorization}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${announced}\r\n\r\n`);
+  socket.write('--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n');
+  socket.write(bytes);
+  return socket;
+}
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 20_000; Date.now() < end; await sleep(20)) if (await holds()) return;
+  throw new Error(`not within 20 s: ${what}`);
+}
+
+const isEmpty = async ({ query, stored, files }: Fixture): Promise<boolean> => {
+  const [rows, { objects, uploads }] = await Promise.all([query('select from files.files union all select from files.orphans'), stored()]);
+  return rows.length + objects.length + uploads.length + files.store.pool.load().lent === 0;
+};
+
+async function nothingLeft(t: Test, fixture: Fixture): Promise<void> {
+  await until('nothing is left', () => isEmpty(fixture));
+  t.strictSame(await fixture.events(), []);
+}
+
+test('a client that is cut off in the middle leaves nothing, before S3 is touched and after', async (t) => {
+  const fixture = await build(t, { SETTLE_INTERVAL_MS: '60000' });
+  const url = await fixture.listen();
+  const user = await fixture.signIn();
+  for (const size of [1_000, 12 * MIB]) {
+    const socket = await beginUpload(url, user, randomBytes(size), 20 * MIB);
+    await until('bytes have arrived', async () => size < MIB ? fixture.files.store.pool.load().lent > 0 : (await fixture.stored()).uploads.length > 0);
+    socket.destroy();
+    await nothingLeft(t, fixture);
+  }
+});
+
+test('a client that goes silent is answered 408 and leaves nothing', async (t) => {
+  const fixture = await build(t, { UPLOAD_IDLE_TIMEOUT_MS: '200', SETTLE_INTERVAL_MS: '60000' });
+  const user = await fixture.signIn();
+  const socket = await beginUpload(await fixture.listen(), user, randomBytes(6 * MIB), 20 * MIB);
+  t.teardown(async () => socket.destroy());
+  const [answer] = await once(socket, 'data');
+  t.match(String(answer), /^HTTP\/1\.1 408 .*upload_timeout/s);
+  await nothingLeft(t, fixture);
+});
+
+test('S3 down: 503 with Retry-After at once, no row; what needs no S3 works; afterwards uploads do', async (t) => {
+  for (const size of [1_000, 6 * MIB]) {
+    const fixture = await build(t, { SETTLE_INTERVAL_MS: '60000' });
+    const { app, s3, signIn } = fixture;
+    const user = await signIn();
+    s3.proxy.mode('refuse');
+    const { payload, headers } = await form({ content: randomBytes(size) });
+    const begun = Date.now();
+    const answer = await app.inject({ method: 'POST', url: '/api/files', headers: { ...user.headers, ...headers }, payload });
+    t.match([answer.statusCode, answer.json().code, answer.headers['retry-after']], [503, 'dependency_unavailable', /\d/]);
+    t.ok(Date.now() - begun < 2_000);
+    t.strictSame(await fixture.query('select id from files.files'), []);
+    t.strictSame(await fixture.stored(), { objects: [], uploads: [] });
+    t.strictSame(await fixture.events(), []);
+    t.equal((await app.inject({ url: '/api/files', headers: user.headers })).statusCode, 200);
+    const ready = await app.inject('/health/ready');
+    t.equal(ready.json().dependencies.s3.status, 'down');
+    s3.proxy.mode('pass');
+    t.ok(await upload(app, user, 'hello'));
+  }
+});
+
+test('S3 that stops answering in the middle: 503 within its time-out, and once it is back the settler leaves nothing', async (t) => {
+  const fixture = await build(t);
+  const { s3, signIn, query, app } = fixture;
+  const user = await signIn();
+  const url = await fixture.listen();
+  const socket = await beginUpload(url, user, randomBytes(6 * MIB), 20 * MIB);
+  t.teardown(async () => socket.destroy());
+  await until('the first part is sent', async () => (await fixture.stored()).uploads.length > 0);
+  s3.proxy.mode('blackhole');
+  socket.write(randomBytes(10 * MIB));
+  const [answer] = await once(socket, 'data');
+  t.match(String(answer), /^HTTP\/1\.1 503 .*retry-after/is);
+  t.strictSame((await app.inject({ url: '/api/files', headers: user.headers })).json(), []);
+  t.strictSame(await query('select id from files.files'), []);
+  s3.proxy.mode('pass');
+  await nothingLeft(t, fixture);
+});
+
+test('connections that S3 has cut while they were idle cost no upload', async (t) => {
+  const { app, s3, signIn } = await build(t);
+  const user = await signIn();
+  for (let i = 0; i < 5; i += 1) {
+    t.ok(await upload(app, user, `hello ${i}`));
+    s3.proxy.mode('cut');
+  }
+});
+
+test('uploads share their buffers: who finds none waits, and gets 503 when none comes free', async (t) => {
+  const fixture = await build(t, { UPLOAD_BUFFERS: '2', UPLOAD_QUEUE_TIMEOUT_MS: '300' });
+  const user = await fixture.signIn();
+  const url = await fixture.listen();
+  const sockets = [await beginUpload(url, user, randomBytes(10), 1_000), await beginUpload(url, user, randomBytes(10), 1_000)];
+  await until('both hold a buffer', async () => fixture.files.store.pool.load().lent === 2);
+  const { payload, headers } = await form({ content: 'hello' });
+  const refused = await fetch(`${url}/api/files`, { method: 'POST', headers: { ...user.headers, ...headers }, body: new Uint8Array(payload) });
+  t.match([refused.status, refused.headers.get('retry-after'), await refused.json()], [503, /\d/, { code: 'upload_capacity' }]);
+
+  const waiting = fetch(`${url}/api/files`, { method: 'POST', headers: { ...user.headers, ...headers }, body: new Uint8Array(payload) });
+  await until('it waits', async () => fixture.files.store.pool.load().waiting === 1);
+  sockets[0]?.destroy();
+  t.equal((await waiting).status, 201);
+  sockets[1]?.destroy();
+  await until('all buffers are back', async () => fixture.files.store.pool.load().lent === 0);
+});
+
+test('eight large uploads at once through eight buffers all arrive whole', async (t) => {
+  const fixture = await build(t, { UPLOAD_BUFFERS: '3', S3_REQUEST_TIMEOUT_MS: '20000' });
+  const user = await fixture.signIn();
+  const files = await Promise.all(Array.from({ length: 8 }, (_, i) => upload(fixture.app, user, Buffer.alloc(11 * MIB, i))));
+  t.equal(new Set(files.map(({ sha256 }) => sha256)).size, 8);
+  t.equal((await fixture.stored()).objects.length, 8);
+  t.ok(fixture.files.store.pool.load().lent === 0);
+});
+
+test('the database lost before the commit: 503, and the settler leaves no object', async (t) => {
+  const fixture = await build(t, { UPLOAD_ABANDONED_MS: '1000' });
+  const user = await fixture.signIn();
+  await fixture.query('alter table files.outbox rename to outbox_away');
+  const { payload, headers } = await form({ content: 'hello' });
+  const answer = await fixture.app.inject({ method: 'POST', url: '/api/files', headers: { ...user.headers, ...headers }, payload });
+  t.equal(answer.statusCode, 500);
+  await fixture.query('alter table files.outbox_away rename to outbox');
+  await nothingLeft(t, fixture);
+});
