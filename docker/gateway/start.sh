@@ -1,0 +1,48 @@
+#!/bin/sh
+# Renders nginx.conf from the template of the repository and becomes nginx.
+#   USER_UPSTREAM FILE_UPSTREAM AUDIT_UPSTREAM   host:port; every address that the name has is one server
+#   S3_UPSTREAM S3_SCHEME S3_HOST                where objects are fetched, and the Host that presigned URLs are signed for
+#   RESOLVER           name server that is asked again while running; empty: names are looked up once, at the start
+#   UPLOAD_MAX_BYTES   as the file service has it      LIMITS=on|off      TLS_CERTIFICATE TLS_KEY   files; absent: no TLS
+set -eu
+
+TEMPLATE=${TEMPLATE:-/etc/muniment/nginx.conf.template}
+TMP_DIR=${TMP_DIR:-/tmp/nginx}
+mkdir -p "$TMP_DIR"
+
+: "${RESOLVER=127.0.0.11}"
+resolver=''
+resolve=''
+if [ -n "$RESOLVER" ]; then
+  resolver="resolver $RESOLVER valid=2s ipv6=off; "
+  resolve=' resolve'
+fi
+servers() { echo "${resolver}server $1$resolve max_fails=1 fail_timeout=1s;"; }
+
+USER_SERVERS=$(servers "${USER_UPSTREAM:-user:8080}")
+FILE_SERVERS=$(servers "${FILE_UPSTREAM:-file:8080}")
+AUDIT_SERVERS=$(servers "${AUDIT_UPSTREAM:-audit:8080}")
+S3_UPSTREAM=${S3_UPSTREAM:-minio:9000}
+S3_SERVERS="${resolver}server $S3_UPSTREAM$resolve max_fails=0;"
+S3_URL="${S3_SCHEME:-http}://s3"
+S3_HOST=${S3_HOST:-$S3_UPSTREAM}
+MAIN="daemon off; pid $TMP_DIR/nginx.pid; error_log stderr warn;"
+ACCESS_LOG=${ACCESS_LOG:-/dev/stdout}
+LISTEN="listen ${HTTP_LISTEN:-8080};"
+if [ -n "${TLS_CERTIFICATE:-}" ]; then
+  LISTEN="$LISTEN listen ${TLS_LISTEN:-8443} ssl; http2 on; ssl_certificate \"$TLS_CERTIFICATE\"; ssl_certificate_key \"$TLS_KEY\";
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:5m; ssl_session_tickets off;
+    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;"
+fi
+# One MiB for the multipart frame: a file a little too large gets the service's own answer.
+UPLOAD_MAX_BODY=$((${UPLOAD_MAX_BYTES:-52428800} + 1048576))
+case "${LIMITS:-on}" in
+  on) LIMITS='limit_req zone=requests burst=600 nodelay; limit_req zone=credentials burst=100 nodelay; limit_conn connections 200;' ;;
+  off) LIMITS='' ;;
+  *) echo "LIMITS must be on or off, not $LIMITS" >&2; exit 1 ;;
+esac
+
+export MAIN TMP_DIR ACCESS_LOG USER_SERVERS FILE_SERVERS AUDIT_SERVERS S3_SERVERS S3_URL S3_HOST LISTEN UPLOAD_MAX_BODY LIMITS
+envsubst '${MAIN} ${TMP_DIR} ${ACCESS_LOG} ${USER_SERVERS} ${FILE_SERVERS} ${AUDIT_SERVERS} ${S3_SERVERS} ${S3_URL} ${S3_HOST} ${LISTEN} ${UPLOAD_MAX_BODY} ${LIMITS}' \
+  < "$TEMPLATE" > "$TMP_DIR/nginx.conf"
+exec nginx -c "$TMP_DIR/nginx.conf" "$@"

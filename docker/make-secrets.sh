@@ -1,0 +1,35 @@
+#!/bin/sh
+# Makes what docker-compose.yml expects in ./secrets: passwords, the master key and a self-signed certificate. What is there stays.
+# The folder is for its owner only. The files are readable for all, since Docker mounts each as it is and no container runs as root.
+set -eu
+cd "$(dirname "$0")/.."
+umask 077
+mkdir -p secrets
+cd secrets
+printf '*\n' > .gitignore
+
+keep() { # name, value
+  [ -s "$1" ] || { printf '%s\n' "$2" > "$1"; }
+}
+for role in postgres migrator user_service file_service audit_service audit_retention audit_reconciler; do
+  keep "${role}_password" "$(openssl rand -hex 24)"
+done
+keep s3_root_user muniment-root
+keep s3_root_password "$(openssl rand -hex 24)"
+keep s3_access_key_id muniment-files
+keep s3_secret_access_key "$(openssl rand -hex 24)"
+keep kinesis_credential local
+keep grafana_admin_password "$(openssl rand -hex 16)"
+keep master_key "$(openssl rand -base64 32)"
+
+keep database_admin_url "postgres://postgres:$(cat postgres_password)@postgres:5432/postgres"
+for service in user file audit; do
+  keep "database_url_$service" "postgres://${service}_service:$(cat "${service}_service_password")@postgres:5432/muniment"
+done
+
+if [ ! -s tls_certificate.pem ]; then
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -keyout tls_key.pem -out tls_certificate.pem \
+    -subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' 2>/dev/null
+fi
+chmod 0444 ./*
+echo "secrets are in $(pwd). Back up master_key: without it no signing key and no personal value can be read again."

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Starts a service or the migrations in a container. A variable of the list below may be given as a file: NAME_FILE=/run/secrets/name.
+# (MASTER_KEY_FILE is a setting of its own and stays as it is.)
+set -eu
+
+for name in DATABASE_URL DATABASE_ADMIN_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY MIGRATOR_PASSWORD USER_SERVICE_PASSWORD \
+  FILE_SERVICE_PASSWORD AUDIT_SERVICE_PASSWORD AUDIT_RETENTION_PASSWORD AUDIT_RECONCILER_PASSWORD; do
+  eval "file=\${${name}_FILE:-}"
+  if [ -n "$file" ]; then
+    value=$(cat "$file")
+    export "$name=$value"
+    unset "${name}_FILE"
+  fi
+done
+
+if [ "$SERVICE" = migrate ]; then
+  exec node scripts/migrate.ts
+fi
+
+# Leases are held under this name: two replicas of one name would both think that they lead. In a container every process has
+# the pid 1, so the host name, which is the container's id, makes the difference.
+: "${REPLICA:=$SERVICE-${HOSTNAME:-$(cat /etc/hostname)}}"
+export REPLICA
+exec node "services/$SERVICE/server.ts"
