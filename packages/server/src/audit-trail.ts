@@ -21,19 +21,17 @@ export interface AuditTrailOptions<DB> {
 export function createAuditTrail<DB>({ db, schema, source, config, kinesis, log, metrics }: AuditTrailOptions<DB>): { relay: Relay; streamCheck: DependencyCheck } {
   const relay = createRelay({ db, schema, source, holder: config.REPLICA, kinesis, stream: config.KINESIS_STREAM, log, resendAfterMs: config.RELAY_RESEND_AFTER_MS });
 
-  const oldest = new Gauge({ name: 'muniment_outbox_oldest_seconds', help: 'Age of the oldest event that is not yet stored in the trail.', registers: [metrics] });
-  new Gauge({
-    name: 'muniment_outbox_rows',
-    help: 'Events that are acknowledged and not yet stored in the trail.',
-    registers: [metrics],
-    async collect() {
-      // A scrape must not fail because the database is down: the readiness and the last values say so.
-      const backlog = await outboxBacklog(db, schema).catch(() => undefined);
-      if (!backlog) return;
-      this.set(backlog.rows);
+  let reading: Promise<void> | undefined;
+  // One look serves both gauges of a scrape. A scrape must not fail because the database is down: the readiness and the last values say so.
+  const readBacklog = (): Promise<void> => {
+    reading ??= outboxBacklog(db, schema).then((backlog) => {
+      waiting.set(backlog.rows);
       oldest.set(backlog.oldestSeconds);
-    },
-  });
+    }, () => {}).finally(() => { reading = undefined; });
+    return reading;
+  };
+  const oldest = new Gauge({ name: 'muniment_outbox_oldest_seconds', help: 'Age of the oldest event that is not yet stored in the trail.', registers: [metrics], collect: readBacklog });
+  const waiting = new Gauge({ name: 'muniment_outbox_rows', help: 'Events that are acknowledged and not yet stored in the trail.', registers: [metrics], collect: readBacklog });
   new Gauge({
     name: 'muniment_relay_leading',
     help: '1 on the replica that carries the outbox to the stream.',

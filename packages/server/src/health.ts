@@ -44,7 +44,7 @@ export function reportHealth(app: FastifyInstance, checks: readonly DependencyCh
 
   async function lookAtAll(): Promise<void> {
     await Promise.all(checks.map(async ({ name, critical, check }) => {
-      const status = (await within(CHECK_TIMEOUT_MS, check())) ? 'up' : 'down';
+      const status = (await within(CHECK_TIMEOUT_MS, Promise.resolve().then(check))) ? 'up' : 'down';
       const before = states.get(name);
       if (before?.status === status) return;
       states.set(name, { status, critical, since: new Date().toISOString() });
