@@ -79,7 +79,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
     declare destroyed integer;
     begin
-      delete from keys.subject_keys k where k.subject ~ '^day:\d{4}-\d{2}-\d{2}$' and substr(k.subject, 5)::date < before;
+      delete from keys.subject_keys k where k.subject ~ '^day:[0-9]{4}-[0-9]{2}-[0-9]{2}$' and substr(k.subject, 5)::date < before;
       get diagnostics destroyed = row_count;
       return destroyed;
     end $$`.execute(db);

@@ -4,7 +4,7 @@ import { MAX_EVENT_BYTES, eventFault, type AuditEvent } from './event.ts';
 export type DecodedRecord = { event: AuditEvent; text: string } | { fault: string };
 
 const ESCAPED_NUL = '\\u0000';
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Reads a record of the stream. What is not an event in canonical form comes back as a fault: the reader quarantines it and goes on. */
 export function decodeRecord(data: Uint8Array): DecodedRecord {
@@ -30,7 +30,7 @@ function isCanonical(value: unknown, text: string): boolean {
   try {
     return canonicalJson(value) === text;
   } catch {
-    // An escaped lone surrogate has no canonical form; arrays nested a thousand deep overflow the stack.
+    // An escaped lone surrogate has no canonical form.
     return false;
   }
 }

@@ -5,6 +5,7 @@ import { Ajv } from 'ajv';
 export const LANES = 16;
 /** Canonical bytes an event may have; half of what one row of a page should cost, and far below a Kinesis record's 1 MiB. */
 export const MAX_EVENT_BYTES = 16 * 1024;
+const MAX_NESTING = 32;
 export const EVENT_VERSION = 1;
 
 export const SOURCES = ['user', 'file', 'audit', 'app'] as const;
@@ -103,10 +104,20 @@ const validate = new Ajv({ allowUnionTypes: true }).compile<AuditEvent>(auditEve
 
 /** The first way in which a value is not an audit event, as `path message`; undefined when it is one. */
 export function eventFault(value: unknown): string | undefined {
-  // The pattern lets the 31st of February through, which no timestamptz takes.
-  if (validate(value)) return isInstant(value.timestamp) ? undefined : '/timestamp is no point in time';
+  if (validate(value)) {
+    // The pattern lets the 31st of February through, which no timestamptz takes.
+    if (!isInstant(value.timestamp)) return '/timestamp is no point in time';
+    // Whoever walks the values recurses; 16 KiB of brackets would overflow the stack of one reader and not of another.
+    return isNestedDeeper(value.metadata, MAX_NESTING) ? `/metadata is nested deeper than ${MAX_NESTING} levels` : undefined;
+  }
   const fault = validate.errors?.[0];
   return `${fault?.instancePath || 'event'} ${fault?.message ?? 'is malformed'}`;
+}
+
+function isNestedDeeper(value: Json, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((inner: Json) => isNestedDeeper(inner, levels - 1));
 }
 
 function isInstant(timestamp: string): boolean {

@@ -118,8 +118,8 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     for (const batch of batchRecords(records)) {
       let left = batch;
       for (let attempt = 0; left.length > 0 && lease && !stopping.signal.aborted; attempt += 1) {
-        if (attempt > 0) await sleep(Math.min(MAX_BACKOFF_MS, 25 * 2 ** attempt), undefined, { signal: stopping.signal }).catch(() => {});
-        // A long outage must not cost the lease: its next holder would send the same again.
+        // The pause stays below the lease's time to live: an outage must not cost it, its next holder would send the same again.
+        if (attempt > 0) await sleep(Math.min(MAX_BACKOFF_MS, leaseTtlMs / 3, 25 * 2 ** attempt), undefined, { signal: stopping.signal }).catch(() => {});
         if (performance.now() - renewedAt > leaseTtlMs / 3) {
           const renewed = await acquireLease(db, schema, 'relay', holder, leaseTtlMs);
           renewedAt = performance.now();

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
+import { test } from 'tap';
+import { acquireLease, type Lease } from '@muniment/database';
+import type { AuditEvent } from '../src/event.ts';
+import { claimRows, claimUnstored, deleteStored, outboxBacklog } from '../src/outbox.ts';
+import { aRequest, markStored, numberingFaults, outboxRows, startProducer, type Producer } from './parts.ts';
+
+async function lead({ db }: Producer, holder = 'a', ttlMs = 60_000): Promise<Lease> {
+  const lease = await acquireLease(db, 'identity', 'relay', holder, ttlMs);
+  if (!lease) throw new Error('no lease');
+  return lease;
+}
+
+const eventsOf = (records: readonly { text: string }[] | undefined): AuditEvent[] => (records ?? []).map(({ text }) => JSON.parse(text) as AuditEvent);
+
+test('a slow transaction, committed after later rows were claimed, is claimed all the same', async (t) => {
+  const producer = await startProducer(t);
+  const { db, recordEvent } = producer;
+  const lease = await lead(producer);
+  const subject = { userId: '018f0000-0000-7000-8000-000000000001' };
+  await recordEvent(db, aRequest({ subject }));
+  let slowId = '';
+  const claimedEarly: AuditEvent[] = [];
+  await db.transaction().execute(async (slow) => {
+    slowId = await recordEvent(slow, aRequest({ subject }));
+    await recordEvent(db, aRequest({ subject }));
+    claimedEarly.push(...eventsOf(await claimRows(db, lease, 500)));
+  });
+  t.equal(claimedEarly.length, 2, 'the rows around it went first');
+  const late = eventsOf(await claimRows(db, lease, 500));
+  t.same(late.map(({ id }) => id), [slowId]);
+  t.same(numberingFaults([...claimedEarly, ...late]), []);
+});
+
+test('numbers go on after every row of a lane was stored and deleted', async (t) => {
+  const producer = await startProducer(t);
+  const { db, audit, recordEvent } = producer;
+  const lease = await lead(producer);
+  const subject = { userId: '018f0000-0000-7000-8000-000000000002' };
+  for (let n = 0; n < 3; n += 1) await recordEvent(db, aRequest({ subject }));
+  const first = eventsOf(await claimRows(db, lease, 500));
+  await markStored(audit, first);
+  t.equal(await deleteStored(db, 'identity', 'user'), 3);
+  t.same(await outboxRows(db), []);
+  await recordEvent(db, aRequest({ subject }));
+  const next = eventsOf(await claimRows(db, lease, 500));
+  t.same([...first, ...next].map(({ seq }) => seq), [1, 2, 3, 4]);
+});
+
+test('a row is deleted only behind the watermark: one beyond a hole stays', async (t) => {
+  const producer = await startProducer(t);
+  const { db, audit, recordEvent } = producer;
+  const lease = await lead(producer);
+  const subject = { userId: '018f0000-0000-7000-8000-000000000003' };
+  for (let n = 0; n < 3; n += 1) await recordEvent(db, aRequest({ subject }));
+  const events = eventsOf(await claimRows(db, lease, 500));
+  await markStored(audit, events.filter(({ seq }) => seq !== 2));
+  t.equal(await deleteStored(db, 'identity', 'user'), 1);
+  t.same((await outboxRows(db)).map(({ seq }) => seq), [2, 3]);
+  t.same(eventsOf(await claimUnstored(db, lease, 'user', 0, 500)).map(({ seq }) => seq), [2, 3], 'both are sent again');
+  t.same(await claimUnstored(db, lease, 'user', 60_000, 500), [], 'and then not for a while');
+});
+
+test('a holder whose lease ran out writes nothing, though nobody else has taken it yet', async (t) => {
+  const producer = await startProducer(t);
+  const lease = await lead(producer, 'a', 50);
+  await producer.recordEvent(producer.db, aRequest());
+  await sleep(80);
+  t.equal(await claimRows(producer.db, lease, 500), undefined);
+  t.equal(await claimUnstored(producer.db, lease, 'user', 0, 500), undefined);
+  t.equal((await outboxRows(producer.db))[0]?.seq, null);
+});
+
+test('a holder that was stopped cannot give numbers after its successor took over', async (t) => {
+  const producer = await startProducer(t);
+  const { db, recordEvent } = producer;
+  const stopped = await lead(producer, 'a', 50);
+  await sleep(80);
+  const successor = await lead(producer, 'b');
+  await recordEvent(db, aRequest());
+  t.equal(await claimRows(db, stopped, 500), undefined);
+  t.equal((await outboxRows(db))[0]?.seq, null, 'no number was given');
+  t.equal((await claimRows(db, successor, 500))?.length, 1);
+});
+
+test('a successor waits for the numbers that the holder is giving, so none is given twice', async (t) => {
+  const producer = await startProducer(t);
+  const { db, recordEvent } = producer;
+  await lead(producer, 'a', 200);
+  await recordEvent(db, aRequest());
+  let taken = false;
+  await db.transaction().execute(async (trx) => {
+    await sql`select 1 from identity.leases where name = 'relay' for share`.execute(trx);
+    await sleep(250);
+    const taking = acquireLease(db, 'identity', 'relay', 'b', 60_000).then(() => { taken = true; });
+    await sleep(150);
+    t.equal(taken, false);
+    void taking;
+  });
+  await sleep(100);
+  t.equal(taken, true);
+});
+
+test('the backlog tells how many rows wait and for how long', async (t) => {
+  const { db, recordEvent } = await startProducer(t);
+  t.same(await outboxBacklog(db, 'identity'), { rows: 0, oldestSeconds: 0 });
+  await recordEvent(db, aRequest());
+  await sleep(60);
+  const { rows, oldestSeconds } = await outboxBacklog(db, 'identity');
+  t.equal(rows, 1);
+  t.ok(oldestSeconds >= 0.05 && oldestSeconds < 10, `${oldestSeconds} s`);
+});

@@ -1,0 +1,132 @@
+import { sql } from 'kysely';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import { openPersonal, sealPersonal } from '../src/personal.ts';
+import { createSubjectKeys } from '../src/subject-keys.ts';
+import { aRequest, everyEvent, outboxRows, startProducer } from './parts.ts';
+
+const USER = { userId: '018f0000-0000-7000-8000-000000000001' };
+const ID = '018f0000-0000-7000-8000-00000000000b';
+
+test('a subject has one key, in every process', async (t) => {
+  const { db, masterKey, subjectKeys } = await startProducer(t);
+  const other = createSubjectKeys(masterKey);
+  const [first, second] = await Promise.all([subjectKeys.forSubject(db, USER), other.forSubject(db, USER)]);
+  t.ok(first);
+  t.same(first, second);
+  t.same(await subjectKeys.forSubject(db, USER), first);
+  t.notSame((await subjectKeys.forSubject(db, { userId: ID }))?.secret, first?.secret);
+});
+
+test('a key made in a transaction that rolled back is never used afterwards', async (t) => {
+  const { db, masterKey, subjectKeys, recordEvent } = await startProducer(t);
+  await t.rejects(db.transaction().execute(async (trx) => {
+    // Two events: the second finds the key that the first made, and it is not committed yet.
+    await recordEvent(trx, aRequest({ subject: USER }));
+    await recordEvent(trx, aRequest({ subject: USER }));
+    throw new Error('undone');
+  }), /undone/);
+  await recordEvent(db, aRequest({ subject: USER, personal: { email: 'ada@example.com' } }));
+  const [event] = everyEvent(await outboxRows(db));
+  const stored = await createSubjectKeys(masterKey).forSubject(db, USER);
+  if (!event?.personal || !stored) return t.fail('nothing recorded');
+  t.same(openPersonal(event.id, event.personal, stored), { email: 'ada@example.com' }, 'another process can open it');
+  t.equal((await subjectKeys.forSubject(db, USER))?.keyId, stored.keyId);
+});
+
+test('an erased subject gets no key again, and its events carry no personal values', async (t) => {
+  const { db, audit, masterKey, subjectKeys, recordEvent } = await startProducer(t);
+  await recordEvent(db, aRequest({ subject: USER }));
+  await sql`select keys.erase_subject(${USER.userId})`.execute(audit);
+  subjectKeys.drop(USER.userId);
+  t.equal(await subjectKeys.forSubject(db, USER), undefined);
+  t.equal(await createSubjectKeys(masterKey).forSubject(db, USER), undefined);
+  await recordEvent(db, aRequest({ subject: USER, user_id: USER.userId, personal: { email: 'ada@example.com' } }));
+  const events = everyEvent(await outboxRows(db));
+  t.same(events.map(({ personal }) => personal === null), [false, true]);
+  t.equal(events[0]?.lane, events[1]?.lane, 'the lane stays');
+});
+
+test('an erasure and a first event at once leave no key behind, whoever comes first', async (t) => {
+  const { db, audit, masterKey } = await startProducer(t);
+  for (let n = 0; n < 20; n += 1) {
+    const userId = `018f0000-0000-7000-8000-0000000001${String(n).padStart(2, '0')}`;
+    const keys = createSubjectKeys(masterKey);
+    await Promise.all([
+      keys.forSubject(db, { userId }),
+      sleep(n % 4).then(() => sql`select keys.erase_subject(${userId})`.execute(audit)),
+    ]);
+    const { rows } = await sql<{ found: boolean }>`select key_id is not null as found from keys.find_subject_key(${userId})`.execute(db);
+    t.same(rows, [{ found: false }], `round ${n}`);
+  }
+});
+
+test('an erasure waits for a transaction that is making the key, and then takes the key', async (t) => {
+  const { db, audit, masterKey } = await startProducer(t);
+  let erased: Promise<unknown> = Promise.resolve();
+  await db.transaction().execute(async (trx) => {
+    t.ok(await createSubjectKeys(masterKey).forSubject(trx, USER));
+    erased = sql`select keys.erase_subject(${USER.userId})`.execute(audit);
+    await sleep(100);
+  });
+  await erased;
+  t.equal(await createSubjectKeys(masterKey).forSubject(db, USER), undefined);
+});
+
+test('a key that was being read when its subject was erased does not come back into the cache', async (t) => {
+  const { db, audit, masterKey } = await startProducer(t);
+  await createSubjectKeys(masterKey).forSubject(db, USER);
+  const slow = { ...masterKey, unwrap: async (wrapped: Buffer, context: string) => {
+    await sleep(100);
+    return masterKey.unwrap(wrapped, context);
+  } };
+  const keys = createSubjectKeys(slow);
+  const reading = keys.forSubject(db, USER);
+  await sleep(40);
+  await sql`select keys.erase_subject(${USER.userId})`.execute(audit);
+  keys.drop(USER.userId);
+  await reading;
+  t.equal(await keys.forSubject(db, USER), undefined);
+});
+
+test('blocks open with the keys that still exist; who has no account opens until the day key is destroyed', async (t) => {
+  const { db, audit, masterKey, subjectKeys } = await startProducer(t);
+  const user = await subjectKeys.forSubject(db, USER);
+  const stranger = await subjectKeys.forSubject(db, { address: 'eve@example.com' });
+  if (!user || !stranger) return t.fail('no keys');
+  const blocks = [sealPersonal(ID, { ip: '1' }, user), sealPersonal(ID, { ip: '2' }, stranger)];
+  const reader = createSubjectKeys(masterKey);
+  const opened = async () => {
+    const keys = await reader.forBlocks(audit, blocks);
+    return blocks.map((block) => {
+      const key = keys.get(block.subject);
+      return key && openPersonal(ID, block, key).ip;
+    });
+  };
+  t.same(await opened(), ['1', '2']);
+  await sql`select keys.erase_subject(${USER.userId})`.execute(audit);
+  reader.drop(USER.userId);
+  t.same(await opened(), [undefined, '2']);
+  await sql`select keys.destroy_day_keys(current_date + 2)`.execute(audit);
+  t.same((await createSubjectKeys(masterKey).forBlocks(audit, blocks)).size, 0);
+});
+
+test('a block that names another\'s key brings no false key into the cache', async (t) => {
+  const { db, audit, masterKey, subjectKeys } = await startProducer(t);
+  const own = await subjectKeys.forSubject(db, USER);
+  const stranger = await subjectKeys.forSubject(db, { address: 'eve@example.com' });
+  const reader = createSubjectKeys(masterKey);
+  await reader.forBlocks(audit, [{ key_id: stranger?.keyId ?? '', subject: USER.userId }]);
+  t.same(await reader.forSubject(audit, USER), own);
+});
+
+test('only the day keys before a date are destroyed', async (t) => {
+  const { db, audit, subjectKeys } = await startProducer(t);
+  await subjectKeys.forSubject(db, USER);
+  await subjectKeys.forSubject(db, { address: 'eve@example.com' });
+  const destroy = async (before: string) => (await sql<{ n: number }>`select keys.destroy_day_keys(${before}::date) as n`.execute(audit)).rows[0]?.n;
+  const today = new Date().toISOString().slice(0, 10);
+  t.equal(await destroy(today), 0);
+  t.equal(await destroy('9999-12-31'), 1);
+  t.ok(await subjectKeys.forSubject(db, USER));
+});
