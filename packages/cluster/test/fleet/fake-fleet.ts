@@ -1,0 +1,51 @@
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Test } from 'tap';
+import { freePort } from '../../src/free-port.ts';
+import type { Plan, ProcessSpec, Stage } from '../../src/fleet/plan.ts';
+
+/** A folder that goes away with the test. */
+export function folder(t: Test): string {
+  const made = realpathSync(mkdtempSync(path.join(tmpdir(), 'muniment-fleet-')));
+  t.teardown(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+// A real process that listens; it answers with its pid, and does what its words say.
+const CHILD = `
+import { createServer } from 'node:http';
+import { appendFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+const { PORT, NAME, ORDER, DIE_AFTER_MS, WITH_CHILD, STUBBORN } = process.env;
+if (DIE_AFTER_MS !== undefined) setTimeout(() => { console.error('last words of ' + NAME); process.exit(3); }, Number(DIE_AFTER_MS));
+if (WITH_CHILD) spawn(process.execPath, ['-e', 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+process.on('SIGTERM', () => { if (STUBBORN) return; appendFileSync(ORDER, NAME + '\\n'); process.exit(0); });
+createServer((request, response) => response.end(String(process.pid))).listen(Number(PORT), '127.0.0.1');
+`;
+
+/** A process of the fake fleet; `env` makes it misbehave. */
+export async function fake(data: string, name: string, service: ProcessSpec['service'], env: Record<string, string> = {}): Promise<ProcessSpec> {
+  const script = path.join(data, 'child.mjs');
+  writeFileSync(script, CHILD);
+  const port = await freePort();
+  return {
+    name, service, port, command: [process.execPath, script], log: path.join(data, 'logs', `${name}.log`), ready: { tcp: port }, stopSignal: 'SIGTERM', stopTimeout: 1500,
+    env: { PATH: process.env.PATH ?? '', PORT: String(port), NAME: name, ORDER: path.join(data, 'order'), ...env },
+  };
+}
+
+export function planOf(data: string, ...stages: ProcessSpec[][]): Plan {
+  return { data, cwd: data, settings: { replicas: 1 }, facts: { gateway: { http: 'http://localhost:1', https: null } }, stages: stages.map((processes, index): Stage => ({ title: `stage ${index + 1}`, processes })) };
+}
+
+/** Waits for a truth, at most five seconds. */
+export async function until(truth: () => boolean | Promise<boolean>, limit = 5000): Promise<number> {
+  const started = performance.now();
+  while (!(await truth())) {
+    if (performance.now() - started > limit) throw new Error(`not within ${limit} ms`);
+    await sleep(10);
+  }
+  return performance.now() - started;
+}
