@@ -47,6 +47,9 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
     types: utf8Types,
   });
   pool.on('error', (error) => options.onIdleError?.(error));
+  // The pool listens to idle clients alone. One that loses its connection while in use rejects its query, and emits «error» besides: with
+  // nobody listening that ends the process, and a restart of PostgreSQL would end every replica at once.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return { db: new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }), pool };
 }
 

@@ -21,8 +21,21 @@ export class NamedStatementsClient extends pg.Client {
   override query = ((...args: unknown[]): unknown => {
     const [text, values] = args;
     const send = pg.Client.prototype.query as (...args: unknown[]) => unknown;
-    if (typeof text !== 'string' || !Array.isArray(values) || values.length === 0) return send.apply(this, args);
-    const name = nameOf(text);
-    return send.call(this, name === undefined ? { text, values } : { name, text, values }, ...args.slice(2));
+    if (typeof text !== 'string' || !Array.isArray(values)) return this.#endWhenUnanswered(send.apply(this, args));
+    const name = values.length === 0 ? undefined : nameOf(text);
+    return this.#endWhenUnanswered(send.call(this, name === undefined ? { text, values } : { name, text, values }, ...args.slice(2)));
   }) as pg.Client['query'];
+
+  /**
+   * After its client-side time-out pg would give the connection back to the pool with the answer still owing, and whoever drew it next, a ROLLBACK
+   * first of all, would wait as long again. Cut, it is replaced by one that may lead to a server that lives.
+   */
+  #endWhenUnanswered(result: unknown): unknown {
+    if (result instanceof Promise) {
+      result.catch((error: unknown) => {
+        if (error instanceof Error && error.message === 'Query read timeout') this.connection.stream.destroy();
+      });
+    }
+    return result;
+  }
 }

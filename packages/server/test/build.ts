@@ -19,6 +19,8 @@ export interface TestServer extends Server<unknown> {
 /** What differs from one test to another of how a server is made. */
 export interface BuildOptions extends Partial<Pick<ServerOptions<unknown>, 'checks' | 'unavailable' | 'erasure'>> {
   settings?: Record<string, string>;
+  /** Where PostgreSQL is reached, if not directly. */
+  databasePort?: number;
 }
 
 /** The environment of a server over its own database, with a stream that nobody listens at. */
@@ -34,9 +36,11 @@ export async function environment(t: Test, settings: Record<string, string> = {}
 }
 
 /** A server with no routes of a service, over its own database; closed when the test ends. */
-export async function build(t: Test, { settings, ...options }: BuildOptions = {}): Promise<TestServer> {
+export async function build(t: Test, { settings, databasePort, ...options }: BuildOptions = {}): Promise<TestServer> {
   const { env, superuserUrl } = await environment(t, settings);
-  const config = loadConfig(Type.Object(serverSettings), env);
+  const databaseUrl = new URL(env.DATABASE_URL ?? '');
+  if (databasePort !== undefined) databaseUrl.port = String(databasePort);
+  const config = loadConfig(Type.Object(serverSettings), { ...env, DATABASE_URL: databaseUrl.href });
   const superuser = new pg.Client({ connectionString: superuserUrl });
   await superuser.connect();
   const server = await createServer<unknown>({
