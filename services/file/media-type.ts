@@ -12,9 +12,9 @@ const MARKUP = /^\s*(?:<!--|<!doctype html|<(?:html|head|script|iframe|h1|div|fo
 const SVG = /<svg[\s>]/i;
 const XML = /^\s*<\?xml\s/i;
 
-function isText(sample: Buffer): boolean {
+function isText(sample: Buffer, isPart: boolean): boolean {
   // A character that the sample cuts in two must not make text look like data.
-  for (let cut = 0; cut <= Math.min(3, sample.length); cut += 1) {
+  for (let cut = 0; cut <= (isPart ? 3 : 0); cut += 1) {
     const whole = sample.subarray(0, sample.length - cut);
     // oxlint-disable-next-line no-control-regex
     if (isUtf8(whole)) return !/[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/.test(whole.toString('latin1'));
@@ -34,7 +34,7 @@ export async function sniffMediaType(head: Buffer, declared: string | undefined)
   const text = known === undefined || known.mime === 'application/xml' ? sample.toString('utf8', 0, 1_024) : '';
   if (known?.mime === 'application/xml' || XML.test(text)) return SVG.test(text) ? 'image/svg+xml' : 'application/xml';
   if (known) return known.mime;
-  if (!isText(sample)) return UNKNOWN;
+  if (!isText(sample, head.length > sample.length)) return UNKNOWN;
   if (SVG.test(text)) return 'image/svg+xml';
   if (MARKUP.test(text.replace(/^\uFEFF/, ''))) return 'text/html';
   return declared !== undefined && PASSIVE_TEXT.has(declared) ? declared : 'text/plain';
