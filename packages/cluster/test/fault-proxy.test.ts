@@ -71,6 +71,28 @@ test('pass forwards both ways, also much data and a half-closed connection', asy
   t.ok(Buffer.concat(chunks).equals(bytes), 'what came back after our end of the connection was closed is complete');
 });
 
+test('a server that has said all it has to say still gets all that the client sends', async (t) => {
+  let got = 0;
+  const slow = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.end('bye');
+    setTimeout(() => socket.on('data', (chunk: Buffer) => { got += chunk.length; }), 300);
+    socket.on('error', () => {});
+  });
+  slow.listen(0, '127.0.0.1');
+  await once(slow, 'listening');
+  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: (slow.address() as AddressInfo).port } });
+  t.teardown(async () => {
+    await proxy.stop();
+    slow.close();
+  });
+  const size = 7 * 1024 ** 2;
+  const socket = connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.resume().end(Buffer.alloc(size));
+  await once(socket, 'close');
+  for (let i = 0; i < 100 && got < size; i++) await sleep(10);
+  t.equal(got, size);
+});
+
 test('refuse cuts open connections and resets new ones until it passes again', async (t) => {
   const { proxy, open } = await build(t);
   const old = await open();

@@ -34,6 +34,12 @@ export async function getBucketLocationOperation(request: S3Request): Promise<An
   return { xml: document('LocationConstraint', '') };
 }
 
+/** Tools ask before they list or delete; the answer is that of a bucket whose versioning was never switched on. */
+export async function getBucketVersioningOperation(request: S3Request): Promise<Answer> {
+  findBucket(request.store, request.bucket);
+  return { xml: document('VersioningConfiguration', '') };
+}
+
 export async function deleteObjectsOperation(request: S3Request): Promise<Answer> {
   const bucket = findBucket(request.store, request.bucket);
   const checked = request.header('content-md5') ?? request.header('x-amz-trailer') ?? [...request.headers.keys()].find((name) => name.startsWith('x-amz-checksum-'));

@@ -1,5 +1,6 @@
 import {
-  createBucketOperation, deleteBucketOperation, deleteObjectsOperation, getBucketLocationOperation, headBucketOperation, listBucketsOperation,
+  createBucketOperation, deleteBucketOperation, deleteObjectsOperation, getBucketLocationOperation, getBucketVersioningOperation,
+  headBucketOperation, listBucketsOperation,
 } from './bucket-operations.ts';
 import { S3Error } from './errors.ts';
 import { listObjectsOperation, listObjectsV2Operation } from './list-operations.ts';
@@ -15,7 +16,7 @@ type Operation = (request: S3Request) => Promise<Answer>;
 const notHere = new Set(['accelerate', 'acl', 'analytics', 'attributes', 'cors', 'encryption', 'intelligent-tiering', 'inventory', 'legal-hold',
   'lifecycle', 'logging', 'metrics', 'notification', 'object-lock', 'ownershipControls', 'policy', 'policyStatus', 'publicAccessBlock',
   'renameObject', 'replication', 'requestPayment', 'restore', 'retention', 'select', 'session', 'tagging', 'torrent', 'versionId',
-  'versioning', 'versions', 'website']);
+  'versions', 'website']);
 
 /** The operation that a request names by its method, resource and subresource. */
 export function findOperation(request: S3Request): Operation {
@@ -32,12 +33,15 @@ function serviceOperation({ method }: S3Request): Operation | undefined {
 
 function bucketOperation({ method, query }: S3Request): Operation | undefined {
   switch (method) {
-    case 'PUT': return createBucketOperation;
+    case 'PUT':
+      if (query.has('versioning')) throw new S3Error('NotImplemented', undefined, { ResourceType: 'versioning' });
+      return createBucketOperation;
     case 'HEAD': return headBucketOperation;
     case 'DELETE': return deleteBucketOperation;
     case 'POST': return query.has('delete') ? deleteObjectsOperation : undefined;
     case 'GET':
       if (query.has('location')) return getBucketLocationOperation;
+      if (query.has('versioning')) return getBucketVersioningOperation;
       if (query.has('uploads')) return listUploadsOperation;
       return query.get('list-type') === '2' ? listObjectsV2Operation : listObjectsOperation;
     default: return undefined;

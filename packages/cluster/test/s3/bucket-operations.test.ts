@@ -1,5 +1,5 @@
 import {
-  CreateBucketCommand, CreateMultipartUploadCommand, DeleteBucketCommand, DeleteObjectCommand, DeleteObjectsCommand, GetBucketAclCommand, GetBucketLocationCommand,
+  CreateBucketCommand, CreateMultipartUploadCommand, DeleteBucketCommand, DeleteObjectCommand, DeleteObjectsCommand, GetBucketAclCommand, GetBucketLocationCommand, GetBucketVersioningCommand, PutBucketVersioningCommand,
   HeadBucketCommand, ListBucketsCommand, ListObjectsCommand, ListObjectsV2Command, PutObjectCommand, type ListObjectsV2CommandOutput, type S3Client,
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
@@ -34,6 +34,7 @@ test('buckets are made, listed, found and deleted once they are empty', async (t
   t.same(Buckets?.map(({ Name }) => Name), [bucket, 'second']);
   t.ok(Buckets?.every(({ CreationDate }) => Math.abs((CreationDate?.getTime() ?? 0) - Date.now()) < 10_000));
   await t.resolves(client.send(new GetBucketLocationCommand({ Bucket: 'second' })));
+  t.equal((await client.send(new GetBucketVersioningCommand({ Bucket: 'second' }))).Status, undefined);
   t.same(await failureOf(client.send(new CreateBucketCommand({ Bucket: 'second' }))), { code: 'BucketAlreadyOwnedByYou', status: 409 });
   for (const Bucket of ['Up', 'a', 'a..b', '1.2.3.4']) {
     t.same(await failureOf(client.send(new CreateBucketCommand({ Bucket }))), { code: 'InvalidBucketName', status: 400 }, Bucket);
@@ -51,6 +52,8 @@ test('buckets are made, listed, found and deleted once they are empty', async (t
 test('what is not here is NotImplemented, a wrong method MethodNotAllowed', async (t) => {
   const { client, endpoint } = await build(t);
   t.same(await failureOf(client.send(new GetBucketAclCommand({ Bucket: bucket }))), { code: 'NotImplemented', status: 501 });
+  const versioning = new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: { Status: 'Enabled' } });
+  t.same(await failureOf(client.send(versioning)), { code: 'NotImplemented', status: 501 });
   const raw = { payload: sha256(''), headers: {} };
   t.match(await put(endpoint, { ...raw, method: 'POST' }, Buffer.alloc(0)), { status: 405, code: 'MethodNotAllowed' });
   t.match(await put(endpoint, { ...raw, method: 'PATCH', path: `/${bucket}` }, Buffer.alloc(0)), { status: 405, code: 'MethodNotAllowed' });

@@ -41,6 +41,18 @@ test('an upload that breaks off leaves the old object and no file', async (t) =>
   t.equal(await got.Body?.transformToString(), 'old');
 });
 
+test('a body that outgrows its declared length is refused before it ends', async (t) => {
+  const { endpoint } = await build(t);
+  const { headers } = signRequest(endpoint, {
+    payload: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER', headers: { 'x-amz-decoded-content-length': '10', 'x-amz-trailer': 'x-amz-checksum-crc32', 'content-encoding': 'aws-chunked' },
+  });
+  const outgoing = request(endpoint, { method: 'PUT', path: `/${bucket}/k`, headers: { ...headers, 'content-length': '1000000' } });
+  t.teardown(() => outgoing.destroy());
+  outgoing.on('error', () => {}).write(`10000\r\n${'x'.repeat(1000)}`);
+  const [incoming]: IncomingMessage[] = await once(outgoing, 'response', { signal: AbortSignal.timeout(2000) });
+  t.equal(incoming?.statusCode, 400);
+});
+
 test('a refused upload leaves its connection usable', async (t) => {
   const { endpoint, client } = await build(t);
   const url = await getSignedUrl(client, new GetObjectCommand({ Bucket: bucket, Key: 'k' }));
