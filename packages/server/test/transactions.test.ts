@@ -1,0 +1,88 @@
+import { sql } from 'kysely';
+import { test } from 'tap';
+import { openPersonal } from '@muniment/audit-events';
+import type { Principal } from '@muniment/security';
+import type { RequestContext } from '../src/index.ts';
+import { build, type TestServer } from './build.ts';
+
+const USER = '0190a1b2-c3d4-7e5f-8a9b-000000000001';
+const SESSION = '0190a1b2-c3d4-7e5f-8a9b-0000000000aa';
+const PRINCIPAL: Principal = { id: USER, role: 'customer', sessionId: SESSION, tokenId: 'token', keyId: 'key' };
+const TRACE = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+const SIGNED_IN: RequestContext = { id: 'f'.repeat(32), ip: '203.0.113.9', headers: { 'user-agent': 'tap/21' }, principal: PRINCIPAL, traceparent: TRACE };
+const ANONYMOUS: RequestContext = { ...SIGNED_IN, principal: null, traceparent: null, headers: {} };
+
+const leases = ({ rows }: TestServer) => rows(`select name from identity.leases where name like 'probe%'`);
+const makeLease = (name: string) => sql`insert into identity.leases (name, holder, epoch, expires_at) values (${name}, 'a', 1, now())`;
+
+test('a change and its event are committed together', async (t) => {
+  const server = await build(t);
+  const id = await server.inTransaction(SIGNED_IN, async (trx, record) => {
+    await makeLease('probe').execute(trx);
+    return record({ action: 'PROFILE_UPDATE', resource: USER, resource_type: 'user', metadata: { fields: ['name'] } });
+  });
+  t.strictSame(await leases(server), [{ name: 'probe' }]);
+  t.match(await server.events(), [{ id, action: 'PROFILE_UPDATE', outcome: 'success', resource: USER, resource_type: 'user', metadata: { fields: ['name'] } }]);
+});
+
+test('a change without an event is rolled back with an error', async (t) => {
+  const server = await build(t);
+  await t.rejects(server.inTransaction(SIGNED_IN, async (trx) => { await makeLease('probe').execute(trx); }), /without an audit event/);
+  t.strictSame(await leases(server), []);
+});
+
+test('a change that fails takes its event with it, whether it fails before or after the event', async (t) => {
+  const server = await build(t);
+  await t.rejects(server.inTransaction(SIGNED_IN, async (trx, record) => {
+    await makeLease('probe').execute(trx);
+    await record({ action: 'PROFILE_UPDATE' });
+    throw new Error('changed my mind');
+  }), /changed my mind/);
+  await t.rejects(server.inTransaction(SIGNED_IN, async (trx, record) => {
+    await record({ action: 'PROFILE_UPDATE' });
+    await sql`select 1 / 0`.execute(trx);
+  }), /division by zero/);
+  t.strictSame(await leases(server), []);
+  t.strictSame(await server.events(), []);
+});
+
+test('an event that cannot be recorded takes the change with it', async (t) => {
+  const server = await build(t);
+  await t.rejects(server.inTransaction(SIGNED_IN, async (trx, record) => {
+    await makeLease('probe').execute(trx);
+    await record({ action: 'PROFILE_UPDATE', metadata: { much: 'a'.repeat(20_000) } });
+  }), RangeError);
+  t.strictSame(await leases(server), []);
+});
+
+test('an event tells who called, by which session, under which request and trace', async (t) => {
+  const server = await build(t);
+  await server.recordFor(SIGNED_IN, { action: 'FILE_DOWNLOAD' });
+  t.match(await server.events(), [{ user_id: USER, session_id: SESSION, request_id: SIGNED_IN.id, traceparent: TRACE, source: 'user', outcome: 'success', error: null, personal: { subject: USER } }]);
+});
+
+test("an event carries the caller's address and user agent, and what more is given, sealed under its subject's key", async (t) => {
+  const server = await build(t);
+  await server.recordFor(SIGNED_IN, { action: 'LOGIN_SUCCESS', personal: { email: 'ada@example.com' } });
+  const [event] = await server.events();
+  if (!event?.personal) return t.fail('no personal block');
+  t.notMatch(JSON.stringify(event), /203\.0\.113\.9|tap\/21|ada@example/);
+  const key = await server.subjectKeys.forSubject(server.db, { userId: USER });
+  if (!key) return t.fail('no key');
+  t.strictSame(openPersonal(String(event.id), event.personal as Parameters<typeof openPersonal>[1], key), { ip: '203.0.113.9', user_agent: 'tap/21', email: 'ada@example.com' });
+});
+
+test('where nobody is signed in, the event names its subject and no user, and without a subject it is refused', async (t) => {
+  const server = await build(t);
+  await server.recordFor(ANONYMOUS, { action: 'LOGIN_FAIL', outcome: 'failure', error: 'invalid_credentials', subject: { userId: USER } });
+  t.match(await server.events(), [{ user_id: null, session_id: null, outcome: 'failure', error: 'invalid_credentials', traceparent: null, personal: { subject: USER } }]);
+  await t.rejects(server.recordFor(ANONYMOUS, { action: 'LOGIN_FAIL' }), /names no subject/);
+  t.equal((await server.events()).length, 1);
+});
+
+test('a handler may state another user or session than the one that called', async (t) => {
+  const server = await build(t);
+  const other = '0190a1b2-c3d4-7e5f-8a9b-000000000002';
+  await server.recordFor(SIGNED_IN, { action: 'ROLE_CHANGE', user_id: other, session_id: null, subject: { userId: other } });
+  t.match(await server.events(), [{ user_id: other, session_id: null, personal: { subject: other } }]);
+});
