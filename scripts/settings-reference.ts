@@ -1,0 +1,119 @@
+/**
+ * Writes what the services' config schemas say into docs/operations.md (between the markers) and .env.example.
+ * `--check` writes nothing and exits 1 when either is stale.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { serverSettings } from '@muniment/server';
+import { settings as auditSettings } from '../services/audit/config.ts';
+import { settings as fileSettings } from '../services/file/config.ts';
+import { settings as userSettings } from '../services/user/config.ts';
+
+/** What of a setting's JSON schema the reference shows. */
+interface Setting {
+  description?: string;
+  default?: string | number | boolean;
+  minimum?: number;
+  maximum?: number;
+  pattern?: string;
+  anyOf?: readonly { const?: unknown }[];
+  writeOnly?: boolean;
+}
+
+interface Section {
+  title: string;
+  names: readonly string[];
+  settings: Readonly<Record<string, Setting>>;
+  required: ReadonlySet<string>;
+}
+
+export interface Rendered {
+  table: string;
+  env: string;
+}
+
+const BEGIN = '<!-- settings: begin (made by scripts/settings-reference.ts) -->';
+const END = '<!-- settings: end -->';
+const root = join(import.meta.dirname, '..');
+const operations = join(root, 'docs/operations.md');
+const envExample = join(root, '.env.example');
+
+const common = new Set(Object.keys(serverSettings));
+const schemas = [['User service', userSettings], ['File service', fileSettings], ['Audit service', auditSettings]] as const;
+
+/** The settings that all services share, then what each adds. A service without any of its own has no section. */
+function sections(): Section[] {
+  const shared = { settings: userSettings.properties as Record<string, Setting>, required: new Set(userSettings.required) };
+  const own = schemas.map(([title, schema]): Section => {
+    const settings = schema.properties as Record<string, Setting>;
+    return { title, names: Object.keys(settings).filter((name) => !common.has(name)), settings, required: new Set(schema.required) };
+  });
+  return [{ title: 'All services', names: [...common], ...shared }, ...own.filter(({ names }) => names.length > 0)];
+}
+
+/** The value a setting has when nobody sets it; undefined when it must be set, '' when it stays unset. */
+function defaultOf(section: Section, name: string): string | undefined {
+  const setting = section.settings[name];
+  if (setting?.default !== undefined) return String(setting.default).replace(`replica-${process.pid}`, 'replica-<pid>');
+  return section.required.has(name) ? undefined : '';
+}
+
+function allowed({ anyOf, minimum, maximum, pattern }: Setting): string {
+  if (anyOf) return anyOf.map(({ const: value }) => `\`${String(value)}\``).join(', ');
+  if (minimum !== undefined && maximum !== undefined) return `${minimum} to ${maximum}`;
+  if (minimum !== undefined) return `${minimum} or more`;
+  return pattern === undefined ? '' : `\`${pattern.replaceAll('|', '\\|')}\``;
+}
+
+function tableOf(section: Section): string {
+  const rows = section.names.map((name) => {
+    const setting = section.settings[name] ?? {};
+    const byDefault = defaultOf(section, name);
+    const shown = byDefault === undefined ? '**required**' : byDefault === '' ? 'none' : `\`${byDefault}\``;
+    return `| \`${name}\` | ${shown} | ${allowed(setting)} | ${setting.description ?? ''}${setting.writeOnly ? ' Secret.' : ''} |`;
+  });
+  return [`### ${section.title}`, '', '| Variable | Default | Allowed | Meaning |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+function envOf(section: Section): string {
+  const lines = section.names.flatMap((name) => {
+    const byDefault = defaultOf(section, name);
+    // A required variable stands uncommented and empty: a service that is started without it says so.
+    const line = byDefault === undefined ? `${name}=` : `#${name}=${byDefault}`;
+    return [`# ${section.settings[name]?.description ?? ''}`, line];
+  });
+  return [`# ---- ${section.title}`, ...lines].join('\n');
+}
+
+const ENV_HEAD = `# The settings of the services with their defaults. Made by scripts/settings-reference.ts from the config schemas: do not edit.
+# For one service run by hand: node --env-file=<copy of this file> services/<service>/server.ts
+# PORT, REPLICA and DATABASE_URL differ for each. \`make up\` and docker-compose.yml set everything themselves and read no such file.`;
+
+/** The reference as it must stand in the two files. */
+export function renderReference(): Rendered {
+  const all = sections();
+  return { table: `${BEGIN}\n\n${all.map(tableOf).join('\n\n')}\n\n${END}`, env: `${[ENV_HEAD, ...all.map(envOf)].join('\n\n')}\n` };
+}
+
+/** `text` with what stands between the markers replaced. @throws when the markers are missing */
+export function withTable(text: string, table: string): string {
+  const begin = text.indexOf(BEGIN);
+  const end = text.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error('docs/operations.md lacks the markers of the settings reference');
+  return text.slice(0, begin) + table + text.slice(end + END.length);
+}
+
+async function main(check: boolean): Promise<void> {
+  const { table, env } = renderReference();
+  for (const [file, wanted] of [[operations, withTable(await readFile(operations, 'utf8'), table)], [envExample, env]] as const) {
+    const present = await readFile(file, 'utf8').catch(() => '');
+    if (present === wanted) continue;
+    if (check) {
+      console.error(`${file.slice(root.length + 1)} is stale: run node scripts/settings-reference.ts`);
+      process.exitCode = 1;
+    } else await writeFile(file, wanted);
+  }
+}
+
+if (import.meta.main) await main(parseArgs({ options: { check: { type: 'boolean', default: false } } }).values.check);

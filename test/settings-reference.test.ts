@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { renderReference, withTable } from '../scripts/settings-reference.ts';
+import { settings as auditSettings } from '../services/audit/config.ts';
+import { settings as fileSettings } from '../services/file/config.ts';
+import { settings as userSettings } from '../services/user/config.ts';
+
+const root = join(import.meta.dirname, '..');
+
+test('docs/operations.md and .env.example are what the config schemas say', (t) => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/settings-reference.ts', '--check'], { cwd: root, encoding: 'utf8' });
+  t.equal(status, 0, stderr);
+  t.end();
+});
+
+test('every setting of every service stands in both, once', (t) => {
+  const { table, env } = renderReference();
+  const names = new Set([userSettings, fileSettings, auditSettings].flatMap((schema) => Object.keys(schema.properties)));
+  t.ok(names.size > 30);
+  for (const name of names) {
+    t.equal(table.split(`| \`${name}\` |`).length - 1, 1, `${name} in the table`);
+    t.equal(env.split('\n').filter((line) => line.replace(/^#/, '').startsWith(`${name}=`)).length, 1, `${name} in .env.example`);
+  }
+  t.end();
+});
+
+test('what must be set stands uncommented and empty, and nothing else does', (t) => {
+  const set = renderReference().env.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  t.same(set, ['PORT=', 'DATABASE_URL=', 'MASTER_KEY_FILE=']);
+  t.end();
+});
+
+test('the reference does not depend on the process that makes it', (t) => {
+  const { table, env } = renderReference();
+  t.match(table, 'replica-<pid>');
+  t.notMatch(table + env, `replica-${process.pid}`);
+  t.end();
+});
+
+test('a stale table is seen and put right, and the text around it stays', (t) => {
+  const { table } = renderReference();
+  const text = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  const stale = text.replace('| `PORT` |', '| `PROT` |');
+  t.not(stale, text);
+  t.equal(withTable(stale, table), text);
+  t.throws(() => withTable('no markers here', table), /markers/);
+  t.end();
+});
