@@ -74,7 +74,7 @@ test('S3 sees the signed host, the presigned query and the range: no credentials
   t.same(s3.seen[0]?.headers, { host: `127.0.0.1:${s3.port}`, range: 'bytes=10-19', 'if-range': '"of-the-row"' });
 });
 
-for (const [status, answered, code] of [[403, 502, 'storage_error'], [400, 502, 'storage_error'], [307, 502, 'storage_error'], [404, 404, 'not_found'], [416, 416, 'range_not_satisfiable'], [500, 503, 'storage_unavailable'], [503, 503, 'storage_unavailable'], [0, 503, 'storage_unavailable']] as const) {
+for (const [status, answered, code] of [[403, 502, 'object_store_error'], [400, 502, 'object_store_error'], [307, 502, 'object_store_error'], [404, 404, 'file_not_found'], [416, 416, 'range_not_satisfiable'], [500, 503, 'object_store_unavailable'], [503, 503, 'object_store_unavailable'], [0, 503, 'object_store_unavailable']] as const) {
   test(`${status === 0 ? 'no answer' : status} of S3 becomes the problem ${answered} ${code}`, async (t) => {
     const file = await fileService(t);
     const s3 = status === 0 ? await freePort() : (await storage(t, status)).port;

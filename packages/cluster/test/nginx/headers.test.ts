@@ -14,7 +14,9 @@ test('the client address, request id, start time and scheme are the gateway\'s, 
     headers: { 'x-forwarded-for': '1.2.3.4', 'x-real-ip': '1.2.3.4', forwarded: 'for=1.2.3.4', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil', 'x-request-id': 'mine', 'x-request-start': '1', traceparent },
   });
   const headers = user.seen[0]?.headers ?? {};
-  t.match(headers, { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http', 'x-request-id': /^[0-9a-f]{32}$/, 'x-request-start': /^\d{10}\.\d{3}$/, traceparent });
+  // Compared whole: as a pattern, "1.2.3.4, 127.0.0.1" would match the address that it ends in.
+  t.same([headers['x-forwarded-for'], headers['x-forwarded-proto'], headers.traceparent], ['127.0.0.1', 'http', traceparent]);
+  t.match(headers, { 'x-request-id': /^[0-9a-f]{32}$/, 'x-request-start': /^\d{10}\.\d{3}$/ });
   t.same([headers['x-real-ip'], headers.forwarded, headers['x-forwarded-host'], headers.upgrade], [undefined, undefined, undefined, undefined]);
   t.equal(response.headers.get('x-request-id'), headers['x-request-id']);
   t.equal(response.headers.get('server'), 'nginx', 'no version');

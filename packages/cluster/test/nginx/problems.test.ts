@@ -8,7 +8,7 @@ async function problem(response: Response): Promise<unknown> {
 }
 
 function expected(status: number, code: string): object {
-  return { status, type: 'application/problem+json', cache: 'no-store', body: { type: 'about:blank', status, code, request_id: /^[0-9a-f]{32}$/ } };
+  return { status, type: 'application/problem+json', cache: 'no-store', body: { type: `https://muniment.dev/problems/${code}`, status, code, request_id: /^[0-9a-f]{32}$/ } };
 }
 
 test('every refusal of the gateway itself is a problem with a code', async (t) => {
@@ -17,14 +17,14 @@ test('every refusal of the gateway itself is a problem with a code', async (t) =
   t.match(await problem(await fetch(`${http}/nothing`)), expected(404, 'not_found'));
   t.match(await problem(await fetch(`${http}/api/users/me`)), expected(502, 'bad_gateway'), 'no user service');
   t.match(await problem(await fetch(`${http}/login`, { method: 'POST', body: '{}' })), expected(502, 'bad_gateway'));
-  t.match(await problem(await fetch(`${http}/api/audit/events`, { method: 'POST', body: 'x'.repeat(300_000) })), expected(413, 'payload_too_large'));
+  t.match(await problem(await fetch(`${http}/api/audit/events`, { method: 'POST', body: 'x'.repeat(300_000) })), expected(413, 'body_too_large'));
   t.match(await problem(await fetch(`${http}/api/audit/logs?${'x'.repeat(20_000)}`)), expected(414, 'uri_too_long'));
   t.match(await problem(await fetch(`${http}/api/audit/logs`, { headers: { 'x-long': 'x'.repeat(20_000) } })), expected(431, 'headers_too_large'));
 
   for (const [bytes, status, code] of [
-    ['GET / HTTP/1.1\r\n\r\n', 400, 'bad_request'],
-    ['GARBAGE\r\n\r\n', 400, 'bad_request'],
-    ['GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'bad_request'],
+    ['GET / HTTP/1.1\r\n\r\n', 400, 'malformed_request'],
+    ['GARBAGE\r\n\r\n', 400, 'malformed_request'],
+    ['GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'malformed_request'],
     ['GET / HTTP/3.0\r\nHost: a\r\n\r\n', 505, 'http_version_not_supported'],
     ['TRACE / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 405, 'method_not_allowed'],
     ['POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n\r\n', 501, 'not_implemented'],
@@ -51,10 +51,10 @@ test('a file within the limit streams through whole, one past it is a 413 proble
   t.equal(hash, createHash('sha256').update(body).digest('hex'));
 
   const large = Buffer.alloc(2 * 1024 * 1024 + 1);
-  t.match(await problem(await fetch(`${http}/api/files`, { method: 'POST', body: large })), expected(413, 'payload_too_large'));
+  t.match(await problem(await fetch(`${http}/api/files`, { method: 'POST', body: large })), expected(413, 'file_too_large'));
   const stream = new ReadableStream({ start: (controller) => (controller.enqueue(large), controller.close()) });
   const chunked = await fetch(`${http}/api/files`, { method: 'POST', body: stream, duplex: 'half' });
-  t.match(await problem(chunked), expected(413, 'payload_too_large'));
+  t.match(await problem(chunked), expected(413, 'file_too_large'));
   t.equal((await fetch(`${http}/api/uploads/1`, { method: 'PATCH', body: large })).status, 200, 'resumable uploads are bounded by the service');
 });
 

@@ -44,14 +44,14 @@ test('each path reaches its service, bare paths of the seed documents included',
   }
 });
 
-test('metrics, internal health, the storage and unknown paths are a 404 problem from outside', async (t) => {
+test('metrics, internal health and unknown paths are a 404 problem from outside', async (t) => {
   const user = await upstream(t, 'user');
   const { http, port } = await gateway(t, { user: [user.port], file: [user.port], audit: [user.port], s3: user.port });
-  for (const path of ['/metrics', '/health/live', '/health/ready', '/health/', '/', '/api', '/api/usersx', '/_s3/bucket/key', '/_problem/500', '/nothing', '/..;/metrics']) {
+  for (const path of ['/metrics', '/health/live', '/health/ready', '/health/', '/', '/api', '/api/usersx', '/_problem/500', '/nothing', '/..;/metrics']) {
     const response = await fetch(http + path);
     t.equal(response.status, 404, path);
     t.equal(response.headers.get('content-type'), 'application/problem+json', path);
-    t.match(await response.json(), { type: 'about:blank', title: 'Not Found', status: 404, code: 'not_found', request_id: /^[0-9a-f]{32}$/ }, path);
+    t.match(await response.json(), { type: 'https://muniment.dev/problems/not_found', title: 'Not Found', status: 404, code: 'not_found', request_id: /^[0-9a-f]{32}$/ }, path);
   }
   for (const path of ['/api/users/../../metrics', '//metrics', '/api/users/%2e%2e/%2e%2e/metrics', '/./health/ready', '/metrics#/../api/users', '/%6detrics']) {
     t.match(await raw(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`), /^HTTP\/1.1 404/, path);
