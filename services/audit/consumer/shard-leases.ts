@@ -82,14 +82,16 @@ const parentsEnded = sql`not exists (
 /** Takes up to `limit` shards that nobody holds or whose holder has fallen silent. */
 export async function claimShards(db: Kysely<Tables>, stream: StreamIdentity, owner: string, ttlMs: number, limit: number): Promise<ShardLease[]> {
   const { rows } = await sql<{ shard_id: string; epoch: number; checkpoint: string | null }>`
-    update audit.shards c set owner = ${owner}, epoch = c.epoch + 1, expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
-    from (
+    -- Materialised: as a joined subquery it may be run once per row, and each run would choose anew.
+    with free as materialized (
       select s.shard_id from audit.shards s
       where s.stream = ${stream.name} and s.stream_created = ${stream.created} and not s.ended
         and s.expires_at <= clock_timestamp() and ${parentsEnded}
       order by s.shard_id limit ${limit}
       for update skip locked
-    ) free
+    )
+    update audit.shards c set owner = ${owner}, epoch = c.epoch + 1, expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
+    from free
     where c.stream = ${stream.name} and c.stream_created = ${stream.created} and c.shard_id = free.shard_id
     returning c.shard_id, c.epoch, c.checkpoint`.execute(db);
   return rows.map((row) => ({ stream: stream.name, created: stream.created, shardId: row.shard_id, owner, epoch: row.epoch, checkpoint: row.checkpoint }));

@@ -1,15 +1,208 @@
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ListShardsCommand, MergeShardsCommand, PutRecordCommand, PutRecordsCommand, SplitShardCommand } from '@aws-sdk/client-kinesis';
 import { sql } from 'kysely';
 import { test } from 'tap';
-import { startParts, storedIds, until } from '../parts.ts';
+import { startFaultProxy, startKinesis } from '@muniment/cluster';
+import { canonicalJson } from '@muniment/audit-events';
+import { createDatabase } from '@muniment/database';
+import type { Tables } from '../../tables.ts';
+import { STREAM, startParts, storedIds, until, type Parts } from '../parts.ts';
+import { anEvent } from '../records.ts';
+
+async function recordMany(parts: Parts, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 0; n < count; n += 1) ids.push(await parts.record({ subject: { userId: randomUUID() } }));
+  return ids;
+}
+
+const allStored = (parts: Parts, count: number, timeoutMs = 15_000) => until(async () => (await storedIds(parts.db)).length >= count, timeoutMs);
+
+const held = async ({ db }: Parts) => (await sql<{ owner: string; shards: number }>`
+  select split_part(owner, '/', 1) as owner, count(*) as shards from audit.shards where not ended and expires_at > clock_timestamp() group by 1 order by 1`.execute(db)).rows;
+
+const watermarks = async ({ db }: Parts) => (await sql<{ whole: boolean; numbers: number }>`
+  select bool_and(received = '{}' or received = int8multirange(int8range(1, watermark + 1))) as whole, sum(watermark) as numbers from audit.lanes`.execute(db)).rows[0];
 
 test('what is recorded arrives in the log once, and the outbox empties only after it', async (t) => {
   const parts = await startParts(t);
   parts.relay().start();
   parts.consumer().start();
-  const ids: string[] = [];
-  for (let n = 0; n < 200; n += 1) ids.push(await parts.record({ subject: { userId: randomUUID() } }));
-  await until(async () => (await storedIds(parts.db)).length === 200);
+  const ids = await recordMany(parts, 150);
+  await allStored(parts, 150);
   t.same(await storedIds(parts.db), ids.toSorted());
   await until(async () => (await sql<{ rows: number }>`select count(*) as rows from identity.outbox`.execute(parts.producer)).rows[0]?.rows === 0);
+  t.same(await watermarks(parts), { whole: true, numbers: 150 });
+});
+
+test('every record sent three times, out of order, is stored once', async (t) => {
+  const parts = await startParts(t);
+  const consumer = parts.consumer();
+  consumer.start();
+  const events = Array.from({ length: 200 }, (_, index) => anEvent({ lane: index % 4, seq: Math.floor(index / 4) + 1 }));
+  for (const round of [events, events.toReversed(), events.toSorted((a, b) => a.seq % 7 - b.seq % 7)]) {
+    await parts.client.send(new PutRecordsCommand({ StreamName: STREAM, Records: round.map((event) => ({ Data: Buffer.from(canonicalJson(event)), PartitionKey: `user/${event.lane}` })) }));
+  }
+  await until(() => consumer.status().stored + consumer.status().duplicates === 600);
+  t.match(consumer.status(), { stored: 200, duplicates: 400, quarantined: 0 });
+  t.same(await storedIds(parts.db), events.map(({ id }) => id).toSorted());
+  t.same(await watermarks(parts), { whole: true, numbers: 200 });
+});
+
+test('a record that is no event goes to quarantine and the shard goes on', async (t) => {
+  const parts = await startParts(t, { shards: 1 });
+  const consumer = parts.consumer();
+  consumer.start();
+  parts.relay().start();
+  await recordMany(parts, 5);
+  await parts.client.send(new PutRecordCommand({ StreamName: STREAM, Data: Buffer.from('poison'), PartitionKey: 'x' }));
+  await parts.client.send(new PutRecordCommand({ StreamName: STREAM, Data: Buffer.from(canonicalJson(anEvent()).replace('"error":null', '"error":"\\ud800"')), PartitionKey: 'x' }));
+  await recordMany(parts, 5);
+  await allStored(parts, 10);
+  await until(() => consumer.status().quarantined === 2);
+  const kept = await parts.db.selectFrom('audit.quarantine').select(['data', 'reason', 'shard_id']).orderBy('sequence_number').execute();
+  t.equal(kept[0]?.data.toString(), 'poison');
+  t.match(kept.map(({ reason }) => reason), [/JSON/, /canonical/]);
+});
+
+test('a shard that is split and merged while events flow loses none, and children wait for their parents', async (t) => {
+  const parts = await startParts(t, { shards: 1 });
+  parts.relay().start();
+  parts.consumer().start();
+  const ids = await recordMany(parts, 40);
+  await parts.client.send(new SplitShardCommand({ StreamName: STREAM, ShardToSplit: 'shardId-000000000000', NewStartingHashKey: (2n ** 127n).toString() }));
+  ids.push(...await recordMany(parts, 40));
+  await until(async () => {
+    const { Shards = [] } = await parts.client.send(new ListShardsCommand({ StreamName: STREAM }));
+    return Shards.length === 3;
+  });
+  await sleep(50);
+  await parts.client.send(new MergeShardsCommand({ StreamName: STREAM, ShardToMerge: 'shardId-000000000001', AdjacentShardToMerge: 'shardId-000000000002' }));
+  ids.push(...await recordMany(parts, 40));
+  await allStored(parts, 120, 30_000);
+  t.same(await storedIds(parts.db), ids.toSorted());
+  t.same(await watermarks(parts), { whole: true, numbers: 120 });
+  await until(async () => (await parts.db.selectFrom('audit.shards').select('shard_id').where('ended', '=', true).execute()).length === 3);
+  t.same((await held(parts)).map(({ shards }) => shards), [1]);
+});
+
+test('a stream that is wiped and made anew is read from its start, and what was lost with it arrives again', async (t) => {
+  const path = join(t.testdir(), 'stream');
+  const parts = await startParts(t, { kinesisPath: path });
+  parts.relay({ resendAfterMs: 400 }).start();
+  parts.consumer().start();
+  const ids = await recordMany(parts, 20);
+  await allStored(parts, 20);
+  const [before] = await parts.db.selectFrom('audit.shards').select('stream_created').execute();
+  // The local server tells streams apart by the second.
+  await sleep(1_100);
+  await parts.kinesis.stop();
+  await rm(path, { recursive: true });
+  ids.push(...await recordMany(parts, 20));
+  const anew = await startKinesis({ port: parts.kinesis.port, path, streams: [{ name: STREAM, shards: 2 }] });
+  t.teardown(() => anew.stop());
+  ids.push(...await recordMany(parts, 20));
+  await allStored(parts, 60, 20_000);
+  t.same(await storedIds(parts.db), ids.toSorted());
+  t.same(await watermarks(parts), { whole: true, numbers: 60 });
+  await until(async () => {
+    const after = await parts.db.selectFrom('audit.shards').select('stream_created').execute();
+    return after.length === 2 && after.every((row) => before && row.stream_created > before.stream_created);
+  });
+});
+
+test('consumers share the shards out fairly; a stop hands them over within a second and a half', async (t) => {
+  const parts = await startParts(t, { shards: 4 });
+  const [one, two] = [parts.consumer({ replica: 'one' }), parts.consumer({ replica: 'two' })];
+  one.start();
+  await until(async () => (await held(parts))[0]?.shards === 4);
+  two.start();
+  await until(async () => JSON.stringify((await held(parts)).map(({ shards }) => shards)) === '[2,2]');
+  const startedAt = performance.now();
+  await one.stop();
+  await until(async () => (await held(parts)).some(({ owner, shards }) => owner === 'two' && shards === 4));
+  t.ok(performance.now() - startedAt < 1_500, `${Math.round(performance.now() - startedAt)} ms`);
+});
+
+test('the stream out of reach and back: the consumer goes on by itself and says so once', async (t) => {
+  const parts = await startParts(t);
+  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: parts.kinesis.port } });
+  t.teardown(() => proxy.stop());
+  const warnings: string[] = [];
+  const consumer = parts.consumer({ kinesis: parts.connect(proxy), log: { info() {}, warn: (details, message) => void warnings.push(`${JSON.stringify(details)} ${message}`) } });
+  parts.relay().start();
+  consumer.start();
+  await recordMany(parts, 5);
+  await allStored(parts, 5);
+  proxy.mode('refuse');
+  await until(() => consumer.status().streamDownSince !== undefined);
+  const ids = await recordMany(parts, 20);
+  await sleep(1_500);
+  t.equal(warnings.length, 1, warnings.join('\n'));
+  proxy.mode('pass');
+  await allStored(parts, 25);
+  t.equal(consumer.status().streamDownSince, undefined);
+  for (const id of ids) t.ok((await storedIds(parts.db)).includes(id));
+});
+
+test('throttled reads are retried and not taken for an outage', async (t) => {
+  const parts = await startParts(t);
+  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: parts.kinesis.port } });
+  t.teardown(() => proxy.stop());
+  const warnings: string[] = [];
+  proxy.mode({ throttle: 'kinesis', probability: 0.6 });
+  parts.relay().start();
+  parts.consumer({ kinesis: parts.connect(proxy), log: { info() {}, warn: (_details, message) => void warnings.push(message) } }).start();
+  await recordMany(parts, 30);
+  await allStored(parts, 30, 20_000);
+  t.same(warnings, []);
+});
+
+test('PostgreSQL out of reach and back: nothing is lost or doubled, and it is said once', async (t) => {
+  const parts = await startParts(t);
+  const url = new URL(parts.database.url('audit_service'));
+  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: Number(url.port) } });
+  t.teardown(() => proxy.stop());
+  url.port = String(proxy.port);
+  const { db } = createDatabase<Tables>({ url: url.href, applicationName: 'test-faulty' });
+  t.teardown(() => db.destroy());
+  const warnings: string[] = [];
+  const consumer = parts.consumer({ db, log: { info() {}, warn: (details, message) => void warnings.push(`${JSON.stringify(details)} ${message}`) } });
+  parts.relay().start();
+  consumer.start();
+  const ids = await recordMany(parts, 10);
+  await allStored(parts, 10);
+  proxy.mode('refuse');
+  await until(() => consumer.status().databaseDownSince !== undefined);
+  ids.push(...await recordMany(parts, 30));
+  await sleep(2_000);
+  t.equal(warnings.length, 1, warnings.join('\n'));
+  proxy.mode('pass');
+  await allStored(parts, 40);
+  t.same(await storedIds(parts.db), ids.toSorted());
+  t.same(await watermarks(parts), { whole: true, numbers: 40 });
+});
+
+test('from commit to log it takes less than 300 ms as a rule', async (t) => {
+  const parts = await startParts(t);
+  const relay = parts.relay();
+  relay.start();
+  parts.consumer().start();
+  await recordMany(parts, 1);
+  await allStored(parts, 1);
+  const times: number[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    await sleep(37);
+    const id = await parts.record();
+    const startedAt = performance.now();
+    relay.poke();
+    while (!(await parts.db.selectFrom('audit.events').select('id').where('id', '=', id).executeTakeFirst())) await sleep(5);
+    times.push(performance.now() - startedAt);
+  }
+  const sorted = times.toSorted((a, b) => a - b);
+  t.comment(`p50 ${Math.round(sorted[10] ?? 0)} ms, p95 ${Math.round(sorted[18] ?? 0)} ms`);
+  // Twice the goal, since tests share their two cores; the goal itself is measured by the bench.
+  t.ok((sorted[10] ?? Infinity) < 600, `${Math.round(sorted[10] ?? 0)} ms`);
 });

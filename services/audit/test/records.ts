@@ -1,0 +1,37 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kysely } from 'kysely';
+import { canonicalJson, uuidv7, type AuditEvent } from '@muniment/audit-events';
+import { claimShards, registerShards, type ShardLease } from '../consumer/shard-leases.ts';
+import type { ReceivedRecord } from '../consumer/sort-records.ts';
+import type { Tables } from '../tables.ts';
+
+export const CREATED = new Date('2026-01-01T00:00:00.000Z');
+
+let sequence = 0;
+
+export function anEvent(more: Partial<AuditEvent> = {}): AuditEvent {
+  return {
+    version: 1, id: uuidv7(Date.now()), source: 'user', lane: 3, seq: 1, tenant_id: null, action: 'LOGIN_SUCCESS', outcome: 'success', user_id: randomUUID(), resource: null,
+    resource_type: null, session_id: null, request_id: 'r1', traceparent: null, metadata: { text: 'äöü' }, error: null, timestamp: new Date().toISOString(),
+    personal: { subject: randomUUID(), key_id: randomUUID(), commitment: randomBytes(32).toString('base64'), nonce: randomBytes(12).toString('base64'), ciphertext: randomBytes(90).toString('base64') },
+    ...more,
+  };
+}
+
+/** As the stream would hand it out. */
+export function aRecord(content: AuditEvent | string): ReceivedRecord {
+  sequence += 1;
+  return { sequenceNumber: String(sequence).padStart(20, '0'), data: Buffer.from(typeof content === 'string' ? content : canonicalJson(content)) };
+}
+
+/** A lease on the only shard of a stream. */
+export async function aLease(db: Kysely<Tables>, { owner = 'a', ttlMs = 60_000, shardId = 'shard-0' } = {}): Promise<ShardLease> {
+  const stream = { name: 'test', created: CREATED, shards: [{ id: shardId, parents: [] }] };
+  await registerShards(db, stream);
+  for (;;) {
+    const [lease] = await claimShards(db, stream, owner, ttlMs, 1);
+    if (lease) return lease;
+    await sleep(10);
+  }
+}
