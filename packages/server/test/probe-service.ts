@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Type } from 'typebox';
+import { createServer, loadConfig, serverSettings, startService } from '../src/index.ts';
+
+/** A service of its own process for the tests of starting and stopping: says its address, and has routes that are slow, stuck or fatal. */
+await startService((env) => loadConfig(Type.Object(serverSettings), env), async (config) => {
+  const server = await createServer<unknown>({
+    service: 'user', schema: 'identity', source: 'user', config, migrations: [], erasure: () => ({ column: 'identity_done', erase: async () => {} }),
+  });
+  const { app } = server;
+  const slow = async () => {
+    process.stderr.write('slow begins\n');
+    await sleep(1_500);
+    return { answered: true };
+  };
+  app.get('/slow', { config: { operation: 'slow', access: 'public' } }, slow);
+  app.get('/stuck', { config: { operation: 'stuck', access: 'public' } }, () => {
+    process.stderr.write('stuck begins\n');
+    return new Promise(() => {});
+  });
+  app.get('/throw', { config: { operation: 'throw', access: 'public' } }, () => {
+    setImmediate(() => { throw new Error('nobody catches this'); });
+    return {};
+  });
+  app.get('/reject', { config: { operation: 'reject', access: 'public' } }, () => {
+    void Promise.reject(new Error('nobody awaits this'));
+    return {};
+  });
+  app.addHook('onListen', async () => { process.stderr.write(`url=${app.listeningOrigin}\n`); });
+  server.background({ name: 'probe', start: () => {}, stop: async () => { process.stderr.write('loop stopped\n'); } });
+  return server;
+});
