@@ -12,10 +12,12 @@ if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error('PORT m
 const dir = required('DIR');
 const buckets = (process.env['BUCKETS'] ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
 const server = await startS3({ port, dir, buckets, accessKeyId: required('S3_ACCESS_KEY_ID'), secretAccessKey: required('S3_SECRET_ACCESS_KEY') });
-console.log(`S3 server for local use only, ready at ${server.endpoint} (objects in ${dir}, buckets: ${buckets.join(', ') || 'none'})`);
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     void server.stop().then(() => process.exit(0));
   });
 }
+
+// Last: whoever waits for this line may send a signal at once.
+console.log(`S3 server for local use only, ready at ${server.endpoint} (objects in ${dir}, buckets: ${buckets.join(', ') || 'none'})`);
