@@ -11,6 +11,9 @@ import type { FleetSettings } from './settings.ts';
 import { readState, supervisorLives } from './state.ts';
 import { writeAtomically } from './write-atomically.ts';
 
+// On a machine that is busy starting everything the first answer may take longer than it will ever again.
+const GATEWAY_PATIENCE_MS = 15_000;
+
 export interface LaunchedFleet {
   http: string;
   https: string | null;
@@ -50,7 +53,9 @@ export async function launch(plan: Plan, report: (line: string) => void): Promis
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   child.unref();
   const launched = facts(plan.data);
-  if (!(await isReady({ http: `${launched.http.replace('localhost', '127.0.0.1')}/health` }, 0))) {
+  const health = { http: `${launched.http.replace('localhost', '127.0.0.1')}/health` };
+  for (const deadline = performance.now() + GATEWAY_PATIENCE_MS; !(await isReady(health, 0)); await sleep(100)) {
+    if (performance.now() < deadline) continue;
     throw new FleetError(`the fleet runs, but ${launched.http}/health does not answer: see make status and make logs`);
   }
   return launched;

@@ -38,6 +38,12 @@ export function createSupervisor(plan: Plan): Supervisor {
 
   function save(): void {
     const processes = all.map(({ spec: { name, service, port, log: file, ready }, identity, restarts }) => ({ name, service, port, log: file, ready, restarts: restarts(), ...identity() }));
+    // fleet.json first: who reads in the state that the fleet runs goes on to read it.
+    // A process that is being restarted keeps its old pid there until it has a new one: a reader always finds a number.
+    if (phase === 'running' && processes.every(({ pid }) => pid !== undefined)) {
+      const listed = processes.map(({ name, service, pid, port, log: file }) => ({ name, service, pid, port, log: file }));
+      writeAtomically(path.join(plan.data, 'fleet.json'), `${JSON.stringify({ ...plan.facts, processes: listed }, undefined, 2)}\n`);
+    }
     writeState(plan.data, {
       boot: bootId(),
       supervisor: { pid: process.pid, startTime: processStat(process.pid)?.startTime ?? 0 },
@@ -47,10 +53,6 @@ export function createSupervisor(plan: Plan): Supervisor {
       settings: plan.settings,
       processes,
     });
-    // A process that is being restarted keeps its old pid here until it has a new one: a reader always finds a number.
-    if (phase !== 'running' || processes.some(({ pid }) => pid === undefined)) return;
-    const listed = processes.map(({ name, service, pid, port, log: file }) => ({ name, service, pid, port, log: file }));
-    writeAtomically(path.join(plan.data, 'fleet.json'), `${JSON.stringify({ ...plan.facts, processes: listed }, undefined, 2)}\n`);
   }
 
   async function start(): Promise<void> {
