@@ -1,10 +1,11 @@
 // make down: stops the fleet in order; its data stays.
 import { existsSync, realpathSync } from 'node:fs';
-import { reportFailure } from './fleet/cli.ts';
+import { outliveOutput, reportFailure } from './fleet/cli.ts';
 import { dataFolder } from './fleet/settings.ts';
 import { lockData } from './fleet/start-lock.ts';
 import { stopFleet } from './fleet/stop-fleet.ts';
 
+outliveOutput();
 const data = dataFolder(process.env);
 try {
   if (!existsSync(data)) {

@@ -1,6 +1,6 @@
 // make up: starts the fleet under a detached supervisor and returns once all of it is ready.
 import { mkdirSync, realpathSync } from 'node:fs';
-import { reportFailure } from './fleet/cli.ts';
+import { outliveOutput, reportFailure } from './fleet/cli.ts';
 import { prepareFleet } from './fleet/prepare-fleet.ts';
 import { readSettings } from './fleet/settings.ts';
 import { lockData } from './fleet/start-lock.ts';
@@ -8,6 +8,7 @@ import { alreadyRunning, launch } from './fleet/launch.ts';
 import { stopFleet } from './fleet/stop-fleet.ts';
 import { summary } from './fleet/summary.ts';
 
+outliveOutput();
 const started = performance.now();
 const report = (line: string): void => console.log(`[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${line}`);
 

@@ -6,3 +6,8 @@ export function reportFailure(command: string, error: unknown): void {
   else console.error(`\n${command} failed:`, error);
   process.exitCode = 1;
 }
+
+/** Output that nobody reads any more (`make up | head`) must not end a command half way. */
+export function outliveOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+}

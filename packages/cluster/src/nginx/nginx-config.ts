@@ -26,7 +26,7 @@ const LIMITS = 'limit_req zone=requests burst=600 nodelay;\n    limit_req zone=c
 
 /** The text of nginx.conf for a fleet on this machine. */
 export function nginxConfig(config: GatewayConfig): string {
-  const servers = (ports: number[]): string => ports.map((port) => `server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;`).join('\n    ');
+  const servers = (ports: number[]): string => ports.map((port) => `server 127.0.0.1:${port} max_fails=3 fail_timeout=1s;`).join('\n    ');
   const { tls } = config;
   const listen = config.hosts.map((host) => `listen ${host}:${config.port};`);
   if (tls) {
