@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import { startKinesis, type RunningKinesis } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
 import { createTestDatabase, type TestDatabase } from '@muniment/database/testing';
@@ -82,3 +82,16 @@ export async function until(ready: () => Promise<boolean> | boolean, timeoutMs =
 export async function storedIds(db: Kysely<Tables>): Promise<string[]> {
   return (await db.selectFrom('audit.events').select('id').orderBy('id').execute()).map(({ id }) => id);
 }
+
+/** Records events of as many subjects. @returns their ids */
+export async function recordMany(parts: Parts, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 0; n < count; n += 1) ids.push(await parts.record({ subject: { userId: randomUUID() } }));
+  return ids;
+}
+
+export const allStored = (parts: Parts, count: number, timeoutMs = 15_000) => until(async () => (await storedIds(parts.db)).length >= count, timeoutMs);
+
+/** Whether the received numbers of all lanes have no hole, and how many they are. */
+export const watermarks = async ({ db }: Parts) => (await sql<{ whole: boolean; numbers: number }>`
+  select bool_and(received = '{}' or received = int8multirange(int8range(1, watermark + 1))) as whole, sum(watermark) as numbers from audit.lanes`.execute(db)).rows[0];

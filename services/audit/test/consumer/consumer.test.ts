@@ -1,30 +1,16 @@
-import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListShardsCommand, MergeShardsCommand, PutRecordCommand, PutRecordsCommand, SplitShardCommand } from '@aws-sdk/client-kinesis';
 import { sql } from 'kysely';
 import { test } from 'tap';
-import { startFaultProxy, startKinesis } from '@muniment/cluster';
+import { startKinesis } from '@muniment/cluster';
 import { canonicalJson } from '@muniment/audit-events';
-import { createDatabase } from '@muniment/database';
-import type { Tables } from '../../tables.ts';
-import { STREAM, startParts, storedIds, until, type Parts } from '../parts.ts';
+import { STREAM, allStored, recordMany, startParts, storedIds, until, watermarks, type Parts } from '../parts.ts';
 import { anEvent } from '../records.ts';
-
-async function recordMany(parts: Parts, count: number): Promise<string[]> {
-  const ids: string[] = [];
-  for (let n = 0; n < count; n += 1) ids.push(await parts.record({ subject: { userId: randomUUID() } }));
-  return ids;
-}
-
-const allStored = (parts: Parts, count: number, timeoutMs = 15_000) => until(async () => (await storedIds(parts.db)).length >= count, timeoutMs);
 
 const held = async ({ db }: Parts) => (await sql<{ owner: string; shards: number }>`
   select split_part(owner, '/', 1) as owner, count(*) as shards from audit.shards where not ended and expires_at > clock_timestamp() group by 1 order by 1`.execute(db)).rows;
-
-const watermarks = async ({ db }: Parts) => (await sql<{ whole: boolean; numbers: number }>`
-  select bool_and(received = '{}' or received = int8multirange(int8range(1, watermark + 1))) as whole, sum(watermark) as numbers from audit.lanes`.execute(db)).rows[0];
 
 test('what is recorded arrives in the log once, and the outbox empties only after it', async (t) => {
   const parts = await startParts(t);
@@ -124,65 +110,6 @@ test('consumers share the shards out fairly; a stop hands them over within a sec
   await one.stop();
   await until(async () => (await held(parts)).some(({ owner, shards }) => owner === 'two' && shards === 4));
   t.ok(performance.now() - startedAt < 1_500, `${Math.round(performance.now() - startedAt)} ms`);
-});
-
-test('the stream out of reach and back: the consumer goes on by itself and says so once', async (t) => {
-  const parts = await startParts(t);
-  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: parts.kinesis.port } });
-  t.teardown(() => proxy.stop());
-  const warnings: string[] = [];
-  const consumer = parts.consumer({ kinesis: parts.connect(proxy), log: { info() {}, warn: (details, message) => void warnings.push(`${JSON.stringify(details)} ${message}`) } });
-  parts.relay().start();
-  consumer.start();
-  await recordMany(parts, 5);
-  await allStored(parts, 5);
-  proxy.mode('refuse');
-  await until(() => consumer.status().streamDownSince !== undefined);
-  const ids = await recordMany(parts, 20);
-  await sleep(1_500);
-  t.equal(warnings.length, 1, warnings.join('\n'));
-  proxy.mode('pass');
-  await allStored(parts, 25);
-  t.equal(consumer.status().streamDownSince, undefined);
-  for (const id of ids) t.ok((await storedIds(parts.db)).includes(id));
-});
-
-test('throttled reads are retried and not taken for an outage', async (t) => {
-  const parts = await startParts(t);
-  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: parts.kinesis.port } });
-  t.teardown(() => proxy.stop());
-  const warnings: string[] = [];
-  proxy.mode({ throttle: 'kinesis', probability: 0.6 });
-  parts.relay().start();
-  parts.consumer({ kinesis: parts.connect(proxy), log: { info() {}, warn: (_details, message) => void warnings.push(message) } }).start();
-  await recordMany(parts, 30);
-  await allStored(parts, 30, 20_000);
-  t.same(warnings, []);
-});
-
-test('PostgreSQL out of reach and back: nothing is lost or doubled, and it is said once', async (t) => {
-  const parts = await startParts(t);
-  const url = new URL(parts.database.url('audit_service'));
-  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: Number(url.port) } });
-  t.teardown(() => proxy.stop());
-  url.port = String(proxy.port);
-  const { db } = createDatabase<Tables>({ url: url.href, applicationName: 'test-faulty' });
-  t.teardown(() => db.destroy());
-  const warnings: string[] = [];
-  const consumer = parts.consumer({ db, log: { info() {}, warn: (details, message) => void warnings.push(`${JSON.stringify(details)} ${message}`) } });
-  parts.relay().start();
-  consumer.start();
-  const ids = await recordMany(parts, 10);
-  await allStored(parts, 10);
-  proxy.mode('refuse');
-  await until(() => consumer.status().databaseDownSince !== undefined);
-  ids.push(...await recordMany(parts, 30));
-  await sleep(2_000);
-  t.equal(warnings.length, 1, warnings.join('\n'));
-  proxy.mode('pass');
-  await allStored(parts, 40);
-  t.same(await storedIds(parts.db), ids.toSorted());
-  t.same(await watermarks(parts), { whole: true, numbers: 40 });
 });
 
 test('from commit to log it takes less than 300 ms as a rule', async (t) => {
