@@ -1,0 +1,500 @@
+-- Made by scripts/schema-dump.ts from the migrations; do not edit. Without the partitions of single months.
+
+CREATE SCHEMA audit;
+GRANT USAGE ON SCHEMA audit TO audit_service;
+
+CREATE SCHEMA files;
+GRANT USAGE ON SCHEMA files TO file_service;
+
+CREATE SCHEMA identity;
+GRANT USAGE ON SCHEMA identity TO user_service;
+
+CREATE SCHEMA keys;
+GRANT USAGE ON SCHEMA keys TO audit_service;
+GRANT USAGE ON SCHEMA keys TO file_service;
+GRANT USAGE ON SCHEMA keys TO user_service;
+
+CREATE SCHEMA shared;
+GRANT USAGE ON SCHEMA shared TO audit_service;
+GRANT USAGE ON SCHEMA shared TO file_service;
+GRANT USAGE ON SCHEMA shared TO user_service;
+
+CREATE TABLE audit.consumers (
+  name text NOT NULL,
+  expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE audit.consumers ADD CONSTRAINT consumers_pkey PRIMARY KEY (name);
+GRANT DELETE, INSERT, SELECT, UPDATE ON audit.consumers TO audit_service;
+
+CREATE TABLE audit.events (
+  id uuid NOT NULL,
+  source text NOT NULL,
+  lane smallint NOT NULL,
+  seq bigint NOT NULL,
+  tenant_id text,
+  action text NOT NULL,
+  outcome text NOT NULL,
+  user_id uuid,
+  subject text,
+  resource text,
+  resource_type text,
+  session_id uuid,
+  request_id text NOT NULL,
+  error text,
+  "timestamp" timestamp with time zone NOT NULL,
+  record text NOT NULL,
+  personal_key_id uuid,
+  personal_nonce text,
+  personal_ciphertext text
+) PARTITION BY RANGE (id);
+ALTER TABLE audit.events ADD CONSTRAINT events_pkey PRIMARY KEY (id);
+CREATE INDEX events_lane ON ONLY audit.events USING btree (source, lane, seq);
+CREATE INDEX events_subject ON ONLY audit.events USING btree (subject, id DESC);
+CREATE INDEX events_user ON ONLY audit.events USING btree (user_id, id DESC);
+GRANT INSERT, SELECT ON audit.events TO audit_service;
+
+CREATE TABLE audit.events_default (
+  id uuid NOT NULL,
+  source text NOT NULL,
+  lane smallint NOT NULL,
+  seq bigint NOT NULL,
+  tenant_id text,
+  action text NOT NULL,
+  outcome text NOT NULL,
+  user_id uuid,
+  subject text,
+  resource text,
+  resource_type text,
+  session_id uuid,
+  request_id text NOT NULL,
+  error text,
+  "timestamp" timestamp with time zone NOT NULL,
+  record text NOT NULL,
+  personal_key_id uuid,
+  personal_nonce text,
+  personal_ciphertext text
+) /* PARTITION OF audit.events DEFAULT */;
+ALTER TABLE audit.events_default ADD CONSTRAINT events_default_pkey PRIMARY KEY (id);
+CREATE INDEX events_default_source_lane_seq_idx ON audit.events_default USING btree (source, lane, seq);
+CREATE INDEX events_default_subject_id_idx ON audit.events_default USING btree (subject, id DESC);
+CREATE INDEX events_default_user_id_id_idx ON audit.events_default USING btree (user_id, id DESC);
+
+CREATE TABLE audit.lanes (
+  source text NOT NULL,
+  lane smallint NOT NULL,
+  received int8multirange DEFAULT '{}'::int8multirange NOT NULL,
+  duplicates bigint DEFAULT 0 NOT NULL,
+  watermark bigint GENERATED ALWAYS AS ((lower((int8multirange(int8range((1)::bigint, NULL::bigint)) - received)) - 1)) STORED
+);
+ALTER TABLE audit.lanes ADD CONSTRAINT lanes_pkey PRIMARY KEY (source, lane);
+GRANT SELECT, UPDATE ON audit.lanes TO audit_service;
+
+CREATE TABLE audit.leases (
+  name text NOT NULL,
+  holder text NOT NULL,
+  epoch bigint NOT NULL,
+  expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE audit.leases ADD CONSTRAINT leases_pkey PRIMARY KEY (name);
+GRANT INSERT, SELECT, UPDATE ON audit.leases TO audit_service;
+
+CREATE TABLE audit.outbox (
+  "position" bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  event_id uuid NOT NULL,
+  lane smallint NOT NULL,
+  seq bigint,
+  head text NOT NULL,
+  tail text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  sent_at timestamp with time zone
+) WITH (fillfactor=70, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_cost_delay=0);
+ALTER TABLE audit.outbox ADD CONSTRAINT outbox_event_id_key UNIQUE (event_id);
+ALTER TABLE audit.outbox ADD CONSTRAINT outbox_pkey PRIMARY KEY ("position");
+CREATE UNIQUE INDEX outbox_claimed ON audit.outbox USING btree (lane, seq) WHERE (seq IS NOT NULL);
+CREATE INDEX outbox_unclaimed ON audit.outbox USING btree ("position") WHERE (seq IS NULL);
+GRANT DELETE, INSERT, SELECT, UPDATE ON audit.outbox TO audit_service;
+
+CREATE TABLE audit.outbox_lanes (
+  lane smallint NOT NULL,
+  last_seq bigint DEFAULT 0 NOT NULL
+);
+ALTER TABLE audit.outbox_lanes ADD CONSTRAINT outbox_lanes_pkey PRIMARY KEY (lane);
+GRANT SELECT, UPDATE ON audit.outbox_lanes TO audit_service;
+
+CREATE TABLE audit.quarantine (
+  id uuid DEFAULT uuidv7() NOT NULL,
+  stream text NOT NULL,
+  shard_id text NOT NULL,
+  sequence_number text NOT NULL,
+  reason text NOT NULL,
+  data bytea NOT NULL,
+  received_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
+ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_stream_shard_id_sequence_number_key UNIQUE (stream, shard_id, sequence_number);
+GRANT INSERT, SELECT ON audit.quarantine TO audit_service;
+
+CREATE TABLE audit.shards (
+  stream text NOT NULL,
+  stream_created timestamp with time zone NOT NULL,
+  shard_id text NOT NULL,
+  parent_ids text[] DEFAULT '{}'::text[] NOT NULL,
+  checkpoint text,
+  ended boolean DEFAULT false NOT NULL,
+  owner text,
+  epoch bigint DEFAULT 0 NOT NULL,
+  expires_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+);
+ALTER TABLE audit.shards ADD CONSTRAINT shards_pkey PRIMARY KEY (stream, stream_created, shard_id);
+GRANT DELETE, INSERT, SELECT, UPDATE ON audit.shards TO audit_service;
+
+CREATE TABLE files.files (
+  id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  name text NOT NULL,
+  size bigint,
+  mime_type text,
+  sha256 text,
+  etag text,
+  object_key text NOT NULL,
+  object_version text,
+  status text DEFAULT 'pending'::text NOT NULL,
+  scan_status text DEFAULT 'unscanned'::text NOT NULL,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  updated timestamp with time zone DEFAULT now() NOT NULL,
+  deleted_at timestamp with time zone
+);
+ALTER TABLE files.files ADD CONSTRAINT files_object_key_key UNIQUE (object_key);
+ALTER TABLE files.files ADD CONSTRAINT files_pkey PRIMARY KEY (id);
+ALTER TABLE files.files ADD CONSTRAINT files_ready_is_whole CHECK (((status <> 'ready'::text) OR ((size IS NOT NULL) AND (mime_type IS NOT NULL) AND (etag IS NOT NULL))));
+ALTER TABLE files.files ADD CONSTRAINT files_scan_status_check CHECK ((scan_status = ANY (ARRAY['unscanned'::text, 'clean'::text, 'infected'::text, 'failed'::text])));
+ALTER TABLE files.files ADD CONSTRAINT files_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'ready'::text, 'deleted'::text, 'purged'::text])));
+CREATE INDEX files_of_user ON files.files USING btree (user_id, id DESC) WHERE (status = 'ready'::text);
+CREATE INDEX files_to_settle ON files.files USING btree (updated) WHERE (status = ANY (ARRAY['pending'::text, 'deleted'::text]));
+GRANT DELETE, INSERT, SELECT, UPDATE ON files.files TO file_service;
+
+CREATE TABLE files.leases (
+  name text NOT NULL,
+  holder text NOT NULL,
+  epoch bigint NOT NULL,
+  expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE files.leases ADD CONSTRAINT leases_pkey PRIMARY KEY (name);
+GRANT INSERT, SELECT, UPDATE ON files.leases TO file_service;
+
+CREATE TABLE files.orphans (
+  object_key text NOT NULL,
+  since timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE files.orphans ADD CONSTRAINT orphans_pkey PRIMARY KEY (object_key);
+CREATE INDEX orphans_since ON files.orphans USING btree (since);
+GRANT DELETE, INSERT, SELECT, UPDATE ON files.orphans TO file_service;
+
+CREATE TABLE files.outbox (
+  "position" bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  event_id uuid NOT NULL,
+  lane smallint NOT NULL,
+  seq bigint,
+  head text NOT NULL,
+  tail text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  sent_at timestamp with time zone
+) WITH (fillfactor=70, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_cost_delay=0);
+ALTER TABLE files.outbox ADD CONSTRAINT outbox_event_id_key UNIQUE (event_id);
+ALTER TABLE files.outbox ADD CONSTRAINT outbox_pkey PRIMARY KEY ("position");
+CREATE UNIQUE INDEX outbox_claimed ON files.outbox USING btree (lane, seq) WHERE (seq IS NOT NULL);
+CREATE INDEX outbox_unclaimed ON files.outbox USING btree ("position") WHERE (seq IS NULL);
+GRANT DELETE, INSERT, SELECT, UPDATE ON files.outbox TO file_service;
+
+CREATE TABLE files.outbox_lanes (
+  lane smallint NOT NULL,
+  last_seq bigint DEFAULT 0 NOT NULL
+);
+ALTER TABLE files.outbox_lanes ADD CONSTRAINT outbox_lanes_pkey PRIMARY KEY (lane);
+GRANT SELECT, UPDATE ON files.outbox_lanes TO file_service;
+
+CREATE TABLE identity.leases (
+  name text NOT NULL,
+  holder text NOT NULL,
+  epoch bigint NOT NULL,
+  expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE identity.leases ADD CONSTRAINT leases_pkey PRIMARY KEY (name);
+GRANT INSERT, SELECT, UPDATE ON identity.leases TO user_service;
+
+CREATE TABLE identity.outbox (
+  "position" bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  event_id uuid NOT NULL,
+  lane smallint NOT NULL,
+  seq bigint,
+  head text NOT NULL,
+  tail text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  sent_at timestamp with time zone
+) WITH (fillfactor=70, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_cost_delay=0);
+ALTER TABLE identity.outbox ADD CONSTRAINT outbox_event_id_key UNIQUE (event_id);
+ALTER TABLE identity.outbox ADD CONSTRAINT outbox_pkey PRIMARY KEY ("position");
+CREATE UNIQUE INDEX outbox_claimed ON identity.outbox USING btree (lane, seq) WHERE (seq IS NOT NULL);
+CREATE INDEX outbox_unclaimed ON identity.outbox USING btree ("position") WHERE (seq IS NULL);
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.outbox TO user_service;
+
+CREATE TABLE identity.outbox_lanes (
+  lane smallint NOT NULL,
+  last_seq bigint DEFAULT 0 NOT NULL
+);
+ALTER TABLE identity.outbox_lanes ADD CONSTRAINT outbox_lanes_pkey PRIMARY KEY (lane);
+GRANT SELECT, UPDATE ON identity.outbox_lanes TO user_service;
+
+CREATE TABLE identity.refresh_tokens (
+  token_hash bytea NOT NULL,
+  session_id uuid NOT NULL,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  spent_at timestamp with time zone,
+  sealed_child bytea
+);
+ALTER TABLE identity.refresh_tokens ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash);
+ALTER TABLE identity.refresh_tokens ADD CONSTRAINT refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES identity.sessions(id) ON DELETE CASCADE;
+CREATE INDEX refresh_tokens_sealed ON identity.refresh_tokens USING btree (spent_at) WHERE (sealed_child IS NOT NULL);
+CREATE INDEX refresh_tokens_session ON identity.refresh_tokens USING btree (session_id);
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.refresh_tokens TO user_service;
+
+CREATE TABLE identity.sessions (
+  id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  ip text,
+  user_agent text,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  last_seen timestamp with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  revoked_at timestamp with time zone,
+  revoked_reason text
+);
+ALTER TABLE identity.sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+ALTER TABLE identity.sessions ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+CREATE INDEX sessions_user ON identity.sessions USING btree (user_id) WHERE (revoked_at IS NULL);
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.sessions TO user_service;
+
+CREATE TABLE identity.signing_keys (
+  kid text NOT NULL,
+  algorithm text NOT NULL,
+  public_jwk jsonb NOT NULL,
+  wrapped_private bytea NOT NULL,
+  status text DEFAULT 'active'::text NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  retires_at timestamp with time zone
+);
+ALTER TABLE identity.signing_keys ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (kid);
+ALTER TABLE identity.signing_keys ADD CONSTRAINT signing_keys_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text, 'compromised'::text])));
+CREATE UNIQUE INDEX signing_keys_active ON identity.signing_keys USING btree (status) WHERE (status = 'active'::text);
+GRANT INSERT, SELECT, UPDATE ON identity.signing_keys TO user_service;
+
+CREATE TABLE identity.users (
+  id uuid NOT NULL,
+  type text DEFAULT 'customer'::text NOT NULL,
+  status text DEFAULT 'active'::text NOT NULL,
+  is_verified boolean DEFAULT false NOT NULL,
+  name text,
+  first_name text,
+  last_name text,
+  email text NOT NULL,
+  email_key text NOT NULL,
+  password_hash text,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  updated timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE identity.users ADD CONSTRAINT users_email_key UNIQUE (email_key);
+ALTER TABLE identity.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+ALTER TABLE identity.users ADD CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text, 'pending'::text])));
+ALTER TABLE identity.users ADD CONSTRAINT users_type_check CHECK ((type = ANY (ARRAY['customer'::text, 'vendor'::text, 'admin'::text])));
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.users TO user_service;
+
+CREATE TABLE keys.erased_subjects (
+  subject text NOT NULL,
+  erased_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE keys.erased_subjects ADD CONSTRAINT erased_subjects_pkey PRIMARY KEY (subject);
+
+CREATE TABLE keys.subject_keys (
+  key_id uuid NOT NULL,
+  subject text NOT NULL,
+  wrapped bytea NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE keys.subject_keys ADD CONSTRAINT subject_keys_pkey PRIMARY KEY (key_id);
+CREATE UNIQUE INDEX subject_keys_subject ON keys.subject_keys USING btree (subject);
+
+CREATE TABLE shared.erasures (
+  user_id uuid NOT NULL,
+  requested_at timestamp with time zone DEFAULT now() NOT NULL,
+  identity_done boolean DEFAULT false NOT NULL,
+  files_done boolean DEFAULT false NOT NULL,
+  audit_done boolean DEFAULT false NOT NULL
+);
+ALTER TABLE shared.erasures ADD CONSTRAINT erasures_pkey PRIMARY KEY (user_id);
+CREATE INDEX erasures_requested_at ON shared.erasures USING btree (requested_at);
+GRANT SELECT ON shared.erasures TO audit_service;
+GRANT SELECT ON shared.erasures TO file_service;
+GRANT INSERT, SELECT ON shared.erasures TO user_service;
+GRANT UPDATE (audit_done) ON shared.erasures TO audit_service;
+GRANT UPDATE (files_done) ON shared.erasures TO file_service;
+GRANT UPDATE (identity_done) ON shared.erasures TO user_service;
+
+CREATE VIEW shared.live_sessions WITH (security_barrier=true) AS
+ SELECT s.id AS session_id,
+    u.id AS user_id,
+    u.type AS role,
+    u.status
+   FROM (identity.sessions s
+     JOIN identity.users u ON ((u.id = s.user_id)))
+  WHERE ((s.revoked_at IS NULL) AND (s.expires_at > clock_timestamp()) AND (u.status = 'active'::text));
+GRANT SELECT ON shared.live_sessions TO audit_service;
+GRANT SELECT ON shared.live_sessions TO file_service;
+GRANT SELECT ON shared.live_sessions TO user_service;
+
+CREATE VIEW shared.public_keys WITH (security_barrier=true) AS
+ SELECT kid,
+    algorithm,
+    public_jwk,
+    status
+   FROM identity.signing_keys;
+GRANT SELECT ON shared.public_keys TO audit_service;
+GRANT SELECT ON shared.public_keys TO file_service;
+GRANT SELECT ON shared.public_keys TO user_service;
+
+CREATE VIEW shared.stored_watermarks WITH (security_barrier=true) AS
+ SELECT source,
+    lane,
+    watermark
+   FROM audit.lanes;
+GRANT SELECT ON shared.stored_watermarks TO audit_service;
+GRANT SELECT ON shared.stored_watermarks TO file_service;
+GRANT SELECT ON shared.stored_watermarks TO user_service;
+
+CREATE VIEW shared.user_status WITH (security_barrier=true) AS
+ SELECT id AS user_id,
+    type AS role,
+    status
+   FROM identity.users;
+GRANT SELECT ON shared.user_status TO audit_service;
+GRANT SELECT ON shared.user_status TO file_service;
+GRANT SELECT ON shared.user_status TO user_service;
+
+CREATE OR REPLACE FUNCTION audit.ensure_partitions(months_ahead integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+    declare month timestamptz := date_trunc('month', now() at time zone 'UTC') at time zone 'UTC';
+            name text;
+    begin
+      perform pg_advisory_xact_lock(7305149);
+      for i in 0..least(months_ahead, 24) loop
+        name := 'events_' || to_char(month at time zone 'UTC', 'YYYY_MM');
+        if to_regclass('audit.' || name) is null then
+          -- An id from a clock that runs far ahead lies in the default partition and forbids its month a partition of its own. That month
+          -- stays in the default one; the others must not go without for it.
+          begin
+            execute format('create table audit.%I partition of audit.events for values from (%L) to (%L)',
+              name, audit.uuid_floor(month), audit.uuid_floor(month + interval '1 month'));
+          exception when check_violation then
+            raise warning 'partition % is not made: the default partition holds rows of that month', name;
+          end;
+        end if;
+        month := month + interval '1 month';
+      end loop;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION audit.ensure_partitions(integer) TO audit_service;
+
+CREATE OR REPLACE FUNCTION audit.uuid_floor(at timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+      select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid
+    $function$
+;
+
+CREATE OR REPLACE FUNCTION keys.create_subject_key(wanted text, proposed_id uuid, proposed bytea)
+ RETURNS TABLE(key_id uuid, wrapped bytea)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      -- Serialises with keys.erase_subject, so that no key is made in the instant after the tombstone.
+      perform pg_advisory_xact_lock_shared(hashtextextended(wanted, 7305148));
+      if exists (select 1 from keys.erased_subjects e where e.subject = wanted) then return; end if;
+      insert into keys.subject_keys (key_id, subject, wrapped) values (proposed_id, wanted, proposed) on conflict (subject) do nothing;
+      return query select k.key_id, k.wrapped from keys.subject_keys k where k.subject = wanted;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION keys.create_subject_key(text,uuid,bytea) TO audit_service;
+GRANT EXECUTE ON FUNCTION keys.create_subject_key(text,uuid,bytea) TO file_service;
+GRANT EXECUTE ON FUNCTION keys.create_subject_key(text,uuid,bytea) TO user_service;
+
+CREATE OR REPLACE FUNCTION keys.destroy_day_keys(before date)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare destroyed integer;
+    begin
+      delete from keys.subject_keys k where k.subject ~ '^day:[0-9]{4}-[0-9]{2}-[0-9]{2}$' and substr(k.subject, 5)::date < before;
+      get diagnostics destroyed = row_count;
+      return destroyed;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION keys.destroy_day_keys(date) TO audit_service;
+
+CREATE OR REPLACE FUNCTION keys.erase_subject(erased text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      perform pg_advisory_xact_lock(hashtextextended(erased, 7305148));
+      insert into keys.erased_subjects (subject) values (erased) on conflict do nothing;
+      delete from keys.subject_keys k where k.subject = erased;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION keys.erase_subject(text) TO audit_service;
+
+CREATE OR REPLACE FUNCTION keys.find_keys(wanted uuid[])
+ RETURNS TABLE(key_id uuid, subject text, wrapped bytea)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select k.key_id, k.subject, k.wrapped from keys.subject_keys k where k.key_id = any(wanted)
+    $function$
+;
+GRANT EXECUTE ON FUNCTION keys.find_keys(uuid[]) TO audit_service;
+
+CREATE OR REPLACE FUNCTION keys.find_subject_key(wanted text)
+ RETURNS TABLE(key_id uuid, wrapped bytea, erased boolean, uncommitted boolean)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      -- now() is the start of the transaction, and so is the created_at of a key that it made itself.
+      select k.key_id, k.wrapped, e.subject is not null, coalesce(k.created_at = now(), false)
+      from (select wanted as subject) w
+      left join keys.subject_keys k using (subject)
+      left join keys.erased_subjects e using (subject)
+    $function$
+;
+GRANT EXECUTE ON FUNCTION keys.find_subject_key(text) TO audit_service;
+GRANT EXECUTE ON FUNCTION keys.find_subject_key(text) TO file_service;
+GRANT EXECUTE ON FUNCTION keys.find_subject_key(text) TO user_service;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA migrations GRANT SELECT ON r TO audit_service;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA migrations GRANT SELECT ON r TO file_service;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA migrations GRANT SELECT ON r TO user_service;
