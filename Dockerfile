@@ -3,7 +3,7 @@
 #   docker build --target kinesis|gateway|object-store .
 # Base images are pinned by version. Pin them by digest too (`docker buildx imagetools inspect <image>`) where you build for production.
 ARG NODE=node:24.21.0-bookworm-slim
-ARG NGINX=nginx:1.28.3
+ARG NGINX=nginx:1.30.6
 ARG MINIO=minio/minio:RELEASE.2025-09-07T16-13-09Z
 
 FROM ${NODE} AS base
