@@ -1,6 +1,6 @@
 import { Type, type TSchema } from 'typebox';
 import type { Kysely } from 'kysely';
-import { openPersonal, type PersonalValues, type SubjectKeys } from '@muniment/audit-events';
+import { openPersonal, type PersonalBlock, type PersonalValues, type SubjectKey, type SubjectKeys } from '@muniment/audit-events';
 import type { LoggedEvent } from './queries/own-events.ts';
 import type { Tables } from './tables.ts';
 
@@ -53,6 +53,15 @@ function renderEntry(record: string, at: number, end: number, { email, ip, user_
   return JSON.stringify({ ...parsed, metadata: { ...parsed.metadata, ...personalMetadata } });
 }
 
+/** A block that was tampered with must not take the rest of the page away; the commitment in the record still tells what was there. */
+function opened(id: string, block: PersonalBlock, key: SubjectKey): PersonalValues {
+  try {
+    return openPersonal(id, block, key);
+  } catch {
+    return {};
+  }
+}
+
 /**
  * Renders events as `reader` may see them: personal values are opened where the reader is the person, and where the key still exists.
  * @returns one JSON text per event, in the shape of `logEntrySchema`
@@ -66,6 +75,6 @@ export async function renderEntries(db: Kysely<Tables>, subjectKeys: SubjectKeys
     const key = subject === null ? undefined : keys?.get(subject);
     if (!key || keyId === null || nonce === null || ciphertext === null) return renderEntry(record, at, end, {});
     const { commitment } = JSON.parse(record.slice(at + PERSONAL_KEY.length, end)) as { commitment: string };
-    return renderEntry(record, at, end, openPersonal(id, { subject: key.subject, key_id: keyId, commitment, nonce, ciphertext }, key));
+    return renderEntry(record, at, end, opened(id, { subject: key.subject, key_id: keyId, commitment, nonce, ciphertext }, key));
   });
 }

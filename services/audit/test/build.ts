@@ -7,7 +7,8 @@ import type { Test } from 'tap';
 import { accessTokens, ensureSigningKey } from '@muniment/security';
 import { buildApp, type AuditServer } from '../app.ts';
 import { readConfig } from '../config.ts';
-import { STREAM, startParts, type Parts } from './parts.ts';
+import type { NewEvent } from '@muniment/audit-events';
+import { STREAM, startParts, until, type Parts } from './parts.ts';
 
 export interface Caller {
   id: string;
@@ -53,3 +54,29 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
     get: (url, caller) => server.app.inject({ method: 'GET', url, headers: caller ? { authorization: `Bearer ${caller.token}` } : {} }),
   };
 }
+
+export interface LogEntry {
+  [field: string]: unknown;
+  id: string;
+  user_id: string | null;
+  action: string;
+}
+
+/** Records through the outbox, relays and stores; then the consumer is stopped, so that the set stays as it is. @returns the ids, oldest first */
+export async function storeEvents(parts: TestServer, events: readonly Partial<NewEvent>[]): Promise<string[]> {
+  const relay = parts.relay();
+  const consumer = parts.consumer();
+  const ids: string[] = [];
+  for (const event of events) ids.push(await parts.record(event));
+  relay.start();
+  consumer.start();
+  await until(async () => (await parts.db.selectFrom('audit.events').select('id').where('id', 'in', ids).execute()).length === ids.length);
+  await relay.stop();
+  await consumer.stop();
+  return ids;
+}
+
+/** Something that a caller did, from a known place. */
+export const eventsOf = (caller: Caller, more: Partial<NewEvent> = {}): Partial<NewEvent> => ({
+  subject: { userId: caller.id }, user_id: caller.id, personal: { email: 'ada@example.com', ip: '192.0.2.7', user_agent: 'tap' }, ...more,
+});
