@@ -18,7 +18,7 @@ try {
   settings.data = realpathSync(settings.data);
   const unlock = lockData(settings.data);
   try {
-    const running = await alreadyRunning(settings);
+    const running = await alreadyRunning(settings, report);
     if (running) {
       console.log(summary({ ...running, data: settings.data, already: true }));
     } else {

@@ -14,18 +14,41 @@ import { writeAtomically } from './write-atomically.ts';
 // On a machine that is busy starting everything the first answer may take longer than it will ever again.
 const GATEWAY_PATIENCE_MS = 15_000;
 
+const PATIENCE_MS = 10_000;
+
 export interface LaunchedFleet {
   http: string;
   https: string | null;
   processes: number;
 }
 
-/** The running fleet when it is the one asked for and all of it is ready. */
-export async function alreadyRunning(settings: FleetSettings): Promise<LaunchedFleet | undefined> {
+/** The running fleet when it is the one asked for and all of it is, or soon gets, ready; else `report` is told why not. */
+export async function alreadyRunning(settings: FleetSettings, report: (line: string) => void): Promise<LaunchedFleet | undefined> {
   const state = readState(settings.data);
-  if (!supervisorLives(state) || state.phase !== 'running' || !isDeepStrictEqual(state.settings, { ...settings })) return undefined;
-  const ready = await Promise.all(state.processes.map(({ ready: probe, pid }) => (pid === undefined ? Promise.resolve(false) : isReady(probe, pid))));
-  return ready.every(Boolean) ? facts(settings.data) : undefined;
+  if (!supervisorLives(state) || state.phase !== 'running') return undefined;
+  const asked: Record<string, unknown> = { ...settings };
+  const differ = Object.keys(asked).filter((name) => !isDeepStrictEqual(state.settings[name], asked[name]));
+  if (differ.length > 0) {
+    report(`the running fleet was asked to be different (${differ.map((name) => `${name} ${JSON.stringify(state.settings[name])}, now ${JSON.stringify(asked[name])}`).join('; ')}): starting it anew`);
+    return undefined;
+  }
+  // A process that is just being restarted is no reason to stop the others.
+  if (await within(PATIENCE_MS, () => allReady(settings.data))) return facts(settings.data);
+  report('a part of the running fleet is not ready: starting it anew');
+  return undefined;
+}
+
+async function allReady(data: string): Promise<boolean> {
+  const processes = readState(data)?.processes ?? [];
+  const ready = await Promise.all(processes.map(({ ready: probe, pid }) => (pid === undefined ? Promise.resolve(false) : isReady(probe, pid))));
+  return ready.length > 0 && ready.every(Boolean);
+}
+
+async function within(limit: number, truth: () => Promise<boolean>): Promise<boolean> {
+  for (const deadline = performance.now() + limit; ; await sleep(100)) {
+    if (await truth()) return true;
+    if (performance.now() > deadline) return false;
+  }
 }
 
 /** Starts the supervisor as a process of its own session and waits until the fleet is ready. */
