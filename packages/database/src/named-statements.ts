@@ -28,12 +28,12 @@ export class NamedStatementsClient extends pg.Client {
 
   /**
    * After its client-side time-out pg would give the connection back to the pool with the answer still owing, and whoever drew it next, a ROLLBACK
-   * first of all, would wait as long again. Cut, it is replaced by one that may lead to a server that lives.
+   * first of all, would wait as long again. Ended (with a statement under way that is a cut), it is replaced by one that may reach a server that lives.
    */
   #endWhenUnanswered(result: unknown): unknown {
     if (result instanceof Promise) {
       result.catch((error: unknown) => {
-        if (error instanceof Error && error.message === 'Query read timeout') this.connection.stream.destroy();
+        if (error instanceof Error && error.message === 'Query read timeout') void this.end().catch(() => {});
       });
     }
     return result;
