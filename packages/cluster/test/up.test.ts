@@ -1,21 +1,11 @@
-import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'tap';
-import { processesOf } from '../src/postgres/stale-postgres.ts';
-import { allProcesses, commandLine } from '../src/fleet/process-table.ts';
 import { readState } from '../src/fleet/state.ts';
 import { freePort } from '../src/free-port.ts';
+import { processesOf } from '../src/postgres/stale-postgres.ts';
+import { command, left } from './fleet/commands.ts';
 import { folder } from './fleet/fake-fleet.ts';
-
-function command(script: string, env: Record<string, string>): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, '../src', script)], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })));
-}
-
-const left = (data: string): string[] => allProcesses().map(({ pid }) => commandLine(pid)).filter((line) => line.includes(data) && !line.includes('test.ts'));
 
 test('the fleet comes up, says what it is, survives kill -9 of everything with its data, and goes down', { timeout: 110_000 }, async (t) => {
   const data = path.join(folder(t), 'a fleet');
@@ -55,14 +45,4 @@ test('the fleet comes up, says what it is, survives kill -9 of everything with i
   t.same(processesOf(path.join(data, 'postgres')), []);
   t.notOk(existsSync(path.join(data, 'fleet.json')));
   t.match(await command('down.ts', env), { code: 0, output: /no fleet runs/ });
-});
-
-test('a start that fails names the process, shows its last words and leaves nothing running', { timeout: 60_000 }, async (t) => {
-  const data = folder(t);
-  const env = { DATA: data, PORT: String(await freePort()), TLS_PORT: String(await freePort()), REPLICAS: '1', LOG_LEVEL: 'deafening' };
-  const { code, output } = await command('up.ts', env);
-  t.equal(code, 1);
-  t.match(output, /make up failed: (user|file|audit)-1 did not start: it ended by exit code 1[^]*LOG_LEVEL[^]*Nothing was left running/);
-  t.same(left(data), []);
-  t.same(processesOf(path.join(data, 'postgres')), []);
 });
