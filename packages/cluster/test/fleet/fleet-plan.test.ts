@@ -1,0 +1,59 @@
+import path from 'node:path';
+import { test } from 'tap';
+import { fleetPlan, portNames } from '../../src/fleet/fleet-plan.ts';
+import { loadSecrets } from '../../src/fleet/secrets.ts';
+import { readSettings } from '../../src/fleet/settings.ts';
+import { folder } from './fake-fleet.ts';
+
+function planFor(data: string, environment: Record<string, string> = {}): ReturnType<typeof fleetPlan> {
+  const settings = readSettings({ DATA: data, ...environment });
+  const ports = Object.fromEntries(portNames(settings.replicas).map((name, index) => [name, 20_001 + index]));
+  return fleetPlan({ settings, ports, ...loadSecrets(data), postgres: { native: '/native', dataDir: path.join(data, 'postgres'), prefix: [] }, nginx: '/usr/sbin/nginx', tlsPort: 8443 });
+}
+
+test('stores start first, then the replicas, nginx last; names and ports are unique', (t) => {
+  const plan = planFor(folder(t), { REPLICAS: '3' });
+  t.same(plan.stages.map(({ processes }) => processes.map(({ name }) => name)), [
+    ['postgres', 'kinesis', 's3'],
+    ['user-1', 'user-2', 'user-3', 'file-1', 'file-2', 'file-3', 'audit-1', 'audit-2', 'audit-3'],
+    ['nginx'],
+  ]);
+  const all = plan.stages.flatMap(({ processes }) => processes);
+  t.equal(new Set(all.map(({ port }) => port)).size, all.length);
+  t.equal(plan.stages[0]?.task?.name, 'migration');
+  t.end();
+});
+
+test('the fleet\'s PostgreSQL keeps what it acknowledged and has room for every pool', (t) => {
+  const words = (environment: Record<string, string>): string => planFor(folder(t), environment).stages[0]!.processes[0]!.command.join(' ');
+  t.match(words({}), /fsync=on .*synchronous_commit=on .*full_page_writes=on/);
+  t.match(words({ DURABLE: 'off' }), /fsync=off/);
+  t.ok(Number(/max_connections=(\d+)/.exec(words({ REPLICAS: '10' }))?.[1]) >= 10 * 3 * 14);
+  t.end();
+});
+
+test('a replica gets its own role only, and nothing of the developer\'s AWS or PG settings', (t) => {
+  process.env.AWS_PROFILE = 'production';
+  process.env.PGHOST = 'production.example';
+  process.env.ACCESS_TOKEN_TTL_S = '60';
+  t.teardown(() => ['AWS_PROFILE', 'PGHOST', 'ACCESS_TOKEN_TTL_S'].forEach((name) => delete process.env[name]));
+  const data = folder(t);
+  const { secrets } = loadSecrets(data);
+  const plan = planFor(data);
+  for (const { name, service, env } of plan.stages[1]!.processes) {
+    t.match(env, { HOST: '127.0.0.1', REPLICA: name, ACCESS_TOKEN_TTL_S: '60', DATABASE_URL: new RegExp(`^postgres://${service}_service:`) });
+    t.same([env.AWS_PROFILE, env.PGHOST], [undefined, undefined]);
+    for (const secret of [secrets.postgres, secrets.migrator]) t.notOk(JSON.stringify(env).includes(secret));
+  }
+  t.notOk(Object.values(secrets).some((secret) => JSON.stringify(plan.stages[2]).includes(secret)), 'nginx knows no secret');
+  t.end();
+});
+
+test('proxied ports are what the services are told; the migration and fleet.json name the real ones', (t) => {
+  const plan = planFor(folder(t), { PROXY_POSTGRES_PORT: '7001', PROXY_KINESIS_PORT: '7002', PROXY_S3_PORT: '7003' });
+  const file = plan.stages[1]!.processes.find(({ name }) => name === 'file-1')!;
+  t.match(file.env, { DATABASE_URL: /:7001\//, KINESIS_ENDPOINT: 'http://127.0.0.1:7002', S3_ENDPOINT: 'http://127.0.0.1:7003' });
+  t.match(plan.stages[0]!.task?.env, { DATABASE_ADMIN_URL: /:20001\// });
+  t.match(plan.facts, { postgres: { url: /:20001\// }, kinesis: { endpoint: /:20002$/ }, s3: { endpoint: /:20003$/ }, environments: { file: { S3_ENDPOINT: 'http://127.0.0.1:7003' } } });
+  t.end();
+});
