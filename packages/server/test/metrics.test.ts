@@ -32,18 +32,6 @@ test('no label holds an id, a path or a query, and a scan of paths makes one ser
   t.equal([...body.matchAll(/^http_request_duration_seconds_count\{service="user",operation="unmatched".*$/gm)].map(([line]) => line).join(), 'http_request_duration_seconds_count{service="user",operation="unmatched",method="ANY",status="404"} 50');
 });
 
-test('the backlog of the trail and the lead over it are told', async (t) => {
-  const { app, recordFor, rows } = await probe(t);
-  const request = { id: 'f'.repeat(32), ip: '203.0.113.9', headers: {}, principal: null, traceparent: null };
-  for (let i = 0; i < 3; i += 1) await recordFor(request, { action: 'LOGIN_FAIL', subject: { userId: ID } });
-  await rows(`update identity.outbox set created_at = now() - interval '90 seconds' where position = 1`);
-  const { body } = await app.inject('/metrics');
-  t.match(body, 'muniment_outbox_rows{service="user"} 3');
-  const oldest = Number(/^muniment_outbox_oldest_seconds\{service="user"\} (\S+)$/m.exec(body)?.[1]);
-  t.ok(oldest >= 90 && oldest < 100, String(oldest));
-  t.match(body, 'muniment_relay_leading{service="user"} 0');
-});
-
 test('the exposition is well formed', async (t) => {
   const { app } = await probe(t);
   await app.inject(`/things/${ID}`);
