@@ -2,6 +2,7 @@
  * Writes what the services' config schemas say into docs/operations.md (between the markers) and .env.example.
  * `--check` writes nothing and exits 1 when either is stale.
  */
+import { hostname } from 'node:os';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -55,7 +56,7 @@ function sections(): Section[] {
 /** The value a setting has when nobody sets it; undefined when it must be set, '' when it stays unset. */
 function defaultOf(section: Section, name: string): string | undefined {
   const setting = section.settings[name];
-  if (setting?.default !== undefined) return String(setting.default).replace(`replica-${process.pid}`, 'replica-<pid>');
+  if (setting?.default !== undefined) return String(setting.default).replace(`${hostname()}-${process.pid}`, '<host>-<pid>');
   return section.required.has(name) ? undefined : '';
 }
 

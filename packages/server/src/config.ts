@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import envSchema from 'env-schema';
 import { Type, type Static, type TObject } from 'typebox';
 
@@ -7,7 +8,7 @@ const milliseconds = (options: { default: number; description: string }) => Type
 export const serverSettings = {
   HOST: Type.String({ default: '127.0.0.1', description: 'Address to listen on.' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65535, description: 'Port to listen on.' }),
-  REPLICA: Type.String({ default: `replica-${process.pid}`, description: 'Name of this replica: in logs, leases and pg_stat_activity. Unique among the replicas that run.' }),
+  REPLICA: Type.String({ default: `${hostname()}-${process.pid}`, description: 'Name of this replica: in logs, leases and pg_stat_activity. Unique among the replicas that run.' }),
   LOG_LEVEL: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)), { default: 'info', description: 'Least severe level that is logged.' }),
   TRUSTED_PROXIES: Type.String({ default: '127.0.0.1/32,::1/128', description: 'Addresses or CIDR ranges, comma separated, whose X-Forwarded-For, X-Request-Id and X-Request-Start are believed: the gateway.' }),
   CORS_ORIGINS: Type.String({ default: '', description: 'Origins, comma separated, that browsers may call from. Empty: none.' }),
