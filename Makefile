@@ -70,7 +70,7 @@ $(STAMP): $(PNPM) pnpm-lock.yaml pnpm-workspace.yaml package.json .taprc
 deps: bootstrap ## = bootstrap
 run: up ## = up
 docker-run: ## docker compose up
-	docker compose up --detach --build
+	sh docker/make-secrets.sh && docker compose up --detach --build
 docker-logs: ## docker compose logs
 	docker compose logs --follow
 docker-stop: ## docker compose down
