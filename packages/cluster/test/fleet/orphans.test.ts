@@ -21,6 +21,7 @@ test('processes that outlive a killed supervisor are ended, with the members of 
   supervisor.kill('SIGKILL');
   await until(() => !isAlive(state.supervisor));
   process.kill(nginx, 'SIGKILL'); // its worker lives on, under a leader that is dead
+  await until(() => processStat(nginx) === undefined);
   t.ok(state.processes.some(({ pid }) => processStat(pid!)), 'the fleet serves on meanwhile');
 
   t.equal((await endOrphans(state)).length, 2, 'user-1 and the worker of nginx');
