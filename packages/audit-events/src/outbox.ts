@@ -2,6 +2,12 @@ import { sql, type Kysely } from 'kysely';
 import { holdLease, type Lease } from '@muniment/database';
 import type { StreamRecord } from './kinesis.ts';
 
+/** Whether a row waits for its number: one cheap look, where claiming takes a transaction of four statements ten times a second. */
+export async function hasUnclaimed<DB>(db: Kysely<DB>, schema: string): Promise<boolean> {
+  const { rows } = await sql`select 1 from ${sql.table(`${schema}.outbox`)} where seq is null limit 1`.execute(db);
+  return rows.length > 0;
+}
+
 /**
  * Gives the oldest visible rows without a `seq` the next numbers of their lanes, and commits that before anything is sent: a
  * number that was sent and then forgotten would name two events. Rows are chosen by «has no seq», never by `id > last`: a slow

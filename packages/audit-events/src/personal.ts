@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hash, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
 import { canonicalJson } from './canonical.ts';
 import type { Json, PersonalBlock } from './event.ts';
 
@@ -13,8 +13,8 @@ export type PersonalValues = { readonly [name: string]: Json };
 export interface SubjectKey {
   keyId: string;
   subject: string;
-  /** 32 bytes */
-  secret: Buffer;
+  /** 32 bytes, as a key object: given as a buffer, a key costs 11 of the 14 µs that opening a block takes. */
+  secret: KeyObject;
 }
 
 // Bound to the event, so that a block moved to another event does not open.
@@ -29,7 +29,7 @@ export function sealPersonal(eventId: string, values: PersonalValues, key: Subje
   return {
     subject: key.subject,
     key_id: key.keyId,
-    commitment: createHash('sha256').update(salted).digest('base64'),
+    commitment: hash('sha256', salted, 'base64'),
     nonce: nonce.toString('base64'),
     ciphertext: ciphertext.toString('base64'),
   };
@@ -45,7 +45,7 @@ export function openPersonal(eventId: string, block: PersonalBlock, key: Subject
     .setAAD(associatedData(eventId, key))
     .setAuthTag(sealed.subarray(-TAG_BYTES));
   const salted = Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()]);
-  if (createHash('sha256').update(salted).digest('base64') !== block.commitment) throw new Error('the values are not those committed to');
+  if (hash('sha256', salted, 'base64') !== block.commitment) throw new Error('the values are not those committed to');
   return JSON.parse(salted.subarray(SALT_BYTES).toString()) as PersonalValues;
 }
 
@@ -56,5 +56,5 @@ export function addressSubject(address: string, dayKey: SubjectKey): string {
 
 /** The key of such a subject. It follows from the day's key, so an attacker's flood of addresses makes no rows, and it dies with that key. */
 export function addressKey(subject: string, dayKey: SubjectKey): SubjectKey {
-  return { keyId: dayKey.keyId, subject, secret: Buffer.from(hkdfSync('sha256', dayKey.secret, '', subject, 32)) };
+  return { keyId: dayKey.keyId, subject, secret: createSecretKey(Buffer.from(hkdfSync('sha256', dayKey.secret, '', subject, 32))) };
 }

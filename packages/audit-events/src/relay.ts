@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { acquireLease, releaseLease, type Lease } from '@muniment/database';
 import { batchRecords, putBatch, type StreamRecord } from './kinesis.ts';
 import type { Source } from './event.ts';
-import { claimRows, claimUnstored, countUnstored, deleteStored } from './outbox.ts';
+import { claimRows, claimUnstored, countUnstored, deleteStored, hasUnclaimed } from './outbox.ts';
 
 /** What of a pino logger the loops use. */
 export interface LoopLogger {
@@ -166,7 +166,8 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
   async function tick(): Promise<boolean> {
     await keepLease();
     if (!lease) return false;
-    const claimed = unstored < MAX_UNSTORED ? await claimRows(db, lease, CLAIM_ROWS) : [];
+    const waiting = unstored < MAX_UNSTORED && (await hasUnclaimed(db, schema));
+    const claimed = waiting ? await claimRows(db, lease, CLAIM_ROWS) : [];
     unstored += claimed?.length ?? 0;
     await send(claimed, 'sent');
     const now = performance.now();

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { sql, type Kysely } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import type { MasterKey } from '@muniment/master-key';
@@ -42,7 +42,7 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
   }
 
   async function unwrap(subject: string, stored: StoredKey): Promise<SubjectKey> {
-    return { keyId: stored.key_id, subject, secret: await masterKey.unwrap(stored.wrapped, `subject:${subject}`) };
+    return { keyId: stored.key_id, subject, secret: createSecretKey(await masterKey.unwrap(stored.wrapped, `subject:${subject}`)) };
   }
 
   async function stored<DB>(db: Kysely<DB>, subject: string): Promise<SubjectKey | undefined> {

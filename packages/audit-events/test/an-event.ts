@@ -1,9 +1,9 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import type { AuditEvent } from '../src/event.ts';
 import { sealPersonal, type SubjectKey } from '../src/personal.ts';
 import { uuidv7 } from '../src/uuidv7.ts';
 
-export const aKey = (subject: string = randomUUID()): SubjectKey => ({ keyId: randomUUID(), subject, secret: randomBytes(32) });
+export const aKey = (subject: string = randomUUID()): SubjectKey => ({ keyId: randomUUID(), subject, secret: createSecretKey(randomBytes(32)) });
 
 export function anEvent(more: Partial<AuditEvent> = {}, key: SubjectKey = aKey()): AuditEvent {
   const id = uuidv7(Date.now());
