@@ -6,7 +6,8 @@ import { Overloaded } from './errors.ts';
 export async function shedLoad(app: FastifyInstance, maxEventLoopDelayMs: number): Promise<void> {
   await app.register(underPressure, {
     maxEventLoopDelay: maxEventLoopDelayMs,
-    sampleInterval: 500,
+    // A sample in which the loop never turned counts as an endless delay, so one must not be shorter than the delay that is allowed.
+    sampleInterval: Math.max(500, maxEventLoopDelayMs),
     pressureHandler(request) {
       // Who asks whether this replica lives must hear that it does.
       if (request.routeOptions.url?.startsWith('/health/')) return;
