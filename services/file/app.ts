@@ -29,7 +29,12 @@ export interface FileServer extends Server<Tables> {
 /** Builds the file service. It neither listens nor starts its loops. */
 export async function buildApp(config: Config): Promise<FileServer> {
   const s3 = createS3Client(config);
-  const pool = createBufferPool({ buffers: config.UPLOAD_BUFFERS, bufferBytes: PART_BYTES, waitMs: config.UPLOAD_QUEUE_TIMEOUT_MS });
+  const pool = createBufferPool({
+    buffers: config.UPLOAD_BUFFERS,
+    bufferBytes: PART_BYTES,
+    waitMs: config.UPLOAD_QUEUE_TIMEOUT_MS,
+    minBytesPerSecond: config.UPLOAD_MIN_BYTES_PER_S,
+  });
   const store: ObjectStore = { s3, bucket: config.S3_BUCKET, pool };
 
   const server = await createServer<Tables>({

@@ -12,6 +12,7 @@ import { insertPendingFile, markFileReady } from './queries/files.ts';
 import { forgetOrphan, touchPendingFile, withdrawPendingFile } from './queries/settling.ts';
 import { requestChunks } from './request-chunks.ts';
 import { createObjectWriter, type ObjectWriter } from './s3/object-writer.ts';
+import { isS3Unavailable } from './s3/unavailable.ts';
 import type { ReadyFile } from './tables.ts';
 
 /** What a form may have around its file: delimiters and headers. */
@@ -85,9 +86,11 @@ export async function receiveUpload(server: FileServer, request: FastifyRequest)
   });
 
   /** The row first: once withdrawn it cannot become ready, and only then may its bytes go. */
-  async function undo(): Promise<void> {
+  async function undo(error: unknown): Promise<void> {
     // A commit whose answer was lost took place all the same: then the file is whole, and stays.
     if (upload.pending && !(await withdrawPendingFile(db, upload.id))) return;
+    // The client need not wait for a second time-out: the orphan's note is kept, and the settler asks S3 again.
+    if (isS3Unavailable(error) && writer.isInDoubt()) return;
     await writer.discard();
     if (upload.pending) await forgetOrphan(db, key);
   }
@@ -106,7 +109,7 @@ export async function receiveUpload(server: FileServer, request: FastifyRequest)
     });
   } catch (error) {
     await writer.release();
-    await undo().catch((cause: unknown) => {
+    await undo(error).catch((cause: unknown) => {
       log.warn({ err: cause, file_id: upload.id }, 'a failed upload could not be taken back; the settler will');
     });
     throw error;

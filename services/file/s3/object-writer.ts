@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, PutObjectCommand, UploadPartCommand, type CompletedPart } from '@aws-sdk/client-s3';
-import { UploadCapacity } from '../errors.ts';
+import { UploadCapacity, UploadTimeout } from '../errors.ts';
 import { abortOpenUploads, abortUpload, deleteObject, type ObjectStore } from './object-store.ts';
 import { attempt } from './unavailable.ts';
 
@@ -21,6 +21,8 @@ export interface ObjectWriter {
   finish(): Promise<WrittenObject>;
   /** After a failure: gives the memory back, once nothing of it is on its way any more. */
   release(): Promise<void>;
+  /** Whether S3 may hold anything of it. */
+  isInDoubt(): boolean;
   /** After `release`: removes what has reached S3. @throws when S3 cannot say that nothing is left */
   discard(): Promise<void>;
 }
@@ -54,7 +56,7 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
   const doubt = { object: false, upload: false };
 
   async function borrow(): Promise<Buffer> {
-    const lent = await pool.acquire(failure.signal);
+    const lent = await pool.acquire({ filled: () => filled, giveWay: () => failure.abort(new UploadTimeout()) }, failure.signal);
     if (!lent) throw Object.assign(new UploadCapacity(), { retryAfter: 5 });
     return lent;
   }
@@ -79,6 +81,7 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
       uploadId = created.UploadId;
     }
     const full = buffer;
+    pool.settle(full);
     sending = sendPart(full.subarray(0, filled), parts.length + 1).finally(() => pool.release(full));
     buffer = undefined;
     filled = 0;
@@ -87,6 +90,7 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
 
   async function putWhole(digest: string): Promise<{ ETag?: string | undefined; VersionId?: string | undefined }> {
     const body = buffer?.subarray(0, filled) ?? Buffer.alloc(0);
+    if (buffer) pool.settle(buffer);
     const ContentType = await begin(body);
     const ChecksumSHA256 = Buffer.from(digest, 'hex').toString('base64');
     const put = await attempt(
@@ -133,6 +137,7 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
       await sending?.catch(() => undefined);
       giveBack();
     },
+    isInDoubt: () => uploadId !== undefined || doubt.upload || doubt.object,
     async discard() {
       if (uploadId !== undefined) await abortUpload(store, key, uploadId);
       else if (doubt.upload) await abortOpenUploads(store, key);

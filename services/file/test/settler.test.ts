@@ -40,6 +40,7 @@ test('deleted files wait for S3 to come back, and one replica settles at a time'
   await app.inject({ method: 'DELETE', url: `/api/files/${file.id}`, headers: user.headers });
   s3.proxy.mode('refuse');
   await listen();
+  await until('the first has the lease', async () => (await query(`select from files.leases where name = 'settler'`)).length === 1);
   await second.app.listen({ host: '127.0.0.1', port: 0 });
   await sleep(500);
   t.match(await query('select status from files.files'), [{ status: 'deleted' }]);
