@@ -56,7 +56,7 @@ function sections(): Section[] {
 /** The value a setting has when nobody sets it; undefined when it must be set, '' when it stays unset. */
 function defaultOf(section: Section, name: string): string | undefined {
   const setting = section.settings[name];
-  if (setting?.default !== undefined) return String(setting.default).replace(`${hostname()}-${process.pid}`, '<host>-<pid>');
+  if (setting?.default !== undefined) return `${setting.default}`.replace(`${hostname()}-${process.pid}`, '<host>-<pid>');
   return section.required.has(name) ? undefined : '';
 }
 

@@ -96,3 +96,8 @@ test('limits answer 429 with Retry-After as a problem, sooner for credentials, a
   const open = await gateway(t, { user: [user.port], limits: false });
   t.same([...await statuses(`${open.http}/login`, { method: 'POST', body: '{}' }, 300)], [[200, 300]]);
 });
+
+test('a large upload with no file service to take it gets the problem too, not nginx\'s own page', async (t) => {
+  const { http } = await gateway(t, { uploadMaxBytes: 2 * 1024 * 1024 });
+  t.match(await problem(await fetch(`${http}/api/files`, { method: 'POST', body: Buffer.alloc(1024 * 1024) })), expected(502, 'bad_gateway'));
+});

@@ -75,7 +75,7 @@ test('two parallel changes of the password: one wins, the other is told', async 
   const { token } = await register();
   const answers = await Promise.all(['first new password', 'second new password'].map((new_password) =>
     call('POST', '/api/users/me/password', { token, body: { current_password: PASSWORD, new_password } })));
-  t.strictSame(answers.map((answer) => answer.statusCode).sort(), [200, 409]);
+  t.strictSame(answers.map((answer) => answer.statusCode).toSorted((a, b) => a - b), [200, 409]);
 });
 
 test('twenty parallel refreshes of one token give one child; its reuse after the retry window ends the session', async (t) => {
