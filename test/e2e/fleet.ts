@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
-import { freePort } from '@muniment/cluster';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -55,6 +54,11 @@ export interface Fleet {
   trail(token: string): Promise<AuditLog[]>;
 }
 
+export interface OwnFleet extends Fleet {
+  /** `make up` once more. */
+  up(): Promise<void>;
+}
+
 export interface AuditLog {
   id: string;
   user_id: string | null;
@@ -79,16 +83,20 @@ async function run(script: string, environment: Record<string, string>): Promise
   if (code !== 0) throw new Error(`${script} exited with ${code}:\n${output}`);
 }
 
-/** A fleet of its own in a temporary folder, as `make up` starts it; taken down when the test ends. */
-export async function startFleet(t: Test, settings: Record<string, string> = {}): Promise<Fleet> {
+/**
+ * A fleet of its own in a temporary folder, as `make up` starts it; taken down when the test ends. `settings` are the environment of
+ * `make up`, and of the services where it does not know a name.
+ */
+export async function startFleet(t: Test, settings: Record<string, string> = {}): Promise<OwnFleet> {
   const dataDir = await mkdtemp(join(tmpdir(), 'muniment-fleet-'));
-  const environment = { DATA: dataDir, PORT: String(await freePort()), TLS_PORT: String(await freePort()), REPLICAS: '2', LIMITS: 'off', ...settings };
+  // Port 0: one that the fleet keeps over its restarts, chosen below the range that the kernel gives to outgoing connections.
+  const environment = { DATA: dataDir, PORT: '0', TLS_PORT: '0', REPLICAS: '2', LIMITS: 'off', ...settings };
   t.teardown(async () => {
     await run('down.ts', environment);
     await rm(dataDir, { recursive: true, force: true });
   });
   await run('up.ts', environment);
-  return connectToFleet(dataDir);
+  return { ...await connectToFleet(dataDir), up: () => run('up.ts', environment) };
 }
 
 /** Speaks to a fleet that runs already. */

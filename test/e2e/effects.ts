@@ -1,0 +1,53 @@
+import type { Test } from 'tap';
+import { eventually } from './fleet.ts';
+import { isAcknowledged, type Ledger } from './load.ts';
+import { type Rows, trailGaps } from './stores.ts';
+
+/**
+ * Has the database itself write down each change that takes effect, beside what the services say and record: a change that happened
+ * twice shows twice, whoever did it. Before the first account is made.
+ */
+export async function recordEffects(rows: Rows): Promise<void> {
+  await rows(`
+    create schema effects;
+    create table effects.log (action text not null, resource uuid not null, key text not null);
+    create function effects.of_user() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    begin
+      if tg_op = 'INSERT' then insert into effects.log values ('SIGNUP_SUCCESS', new.id, new.email);
+      elsif new.name is distinct from old.name then insert into effects.log values ('USER_UPDATED', new.id, new.name);
+      end if;
+      return null;
+    end $$;
+    create trigger effects after insert or update on identity.users for each row execute function effects.of_user();
+    create function effects.of_file() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    begin
+      if new.status = 'ready' and old.status = 'pending' then insert into effects.log values ('FILE_UPLOAD', new.id, new.name);
+      elsif new.status = 'deleted' and old.status = 'ready' then insert into effects.log values ('FILE_DELETE', new.id, new.id::text);
+      end if;
+      return null;
+    end $$;
+    create trigger effects after update on files.files for each row execute function effects.of_file()`);
+}
+
+const ACTIONS = { register: 'SIGNUP_SUCCESS', rename: 'USER_UPDATED', upload: 'FILE_UPLOAD', delete: 'FILE_DELETE' } as const;
+
+/** Asserts that what was acknowledged took effect, that nothing took effect twice, and that the trail holds each effect exactly once and nothing else. */
+export async function effectsAreRecorded(t: Test, rows: Rows, ledger: Ledger): Promise<void> {
+  await eventually('the trail is complete', 40_000, async () => (await trailGaps(rows)).length === 0)
+    .catch(async (error: unknown) => { throw new Error((await trailGaps(rows)).join('\n'), { cause: error }); });
+  t.pass('no event is under way and no number is missing');
+
+  const acknowledged = ledger.writes.filter(isAcknowledged);
+  const lost = await rows(`
+    select action, key from unnest($1::text[], $2::text[]) as told (action, key)
+    where not exists (select from effects.log l where l.action = told.action and l.key = told.key)`,
+  [acknowledged.map(({ kind }) => ACTIONS[kind]), acknowledged.map(({ key }) => key)]);
+  t.strictSame(lost, [], `each of ${acknowledged.length} acknowledged changes took effect`);
+  t.strictSame(await rows('select action, key, count(*)::int from effects.log group by action, key having count(*) > 1'), [], 'none took effect twice');
+  const unequal = await rows(`
+    select * from (select action, resource::text, count(*)::int as effects from effects.log group by action, resource) e
+    full join (select action, resource, count(*)::int as events from audit.events where action = any($1) and outcome = 'success' group by action, resource) a
+    using (action, resource) where effects is distinct from events limit 10`, [Object.values(ACTIONS)]);
+  t.strictSame(unequal, [], 'the trail holds exactly as many events as there were changes');
+  t.strictSame(await rows('select reason from audit.quarantine'), [], 'no record was unreadable');
+}
