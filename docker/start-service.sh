@@ -21,4 +21,5 @@ fi
 # the pid 1, so the host name, which is the container's id, makes the difference.
 : "${REPLICA:=$SERVICE-${HOSTNAME:-$(cat /etc/hostname)}}"
 export REPLICA
-exec node "services/$SERVICE/server.ts"
+# A small young generation: see packages/cluster/src/fleet/fleet-plan.ts.
+exec node --max-semi-space-size=4 "services/$SERVICE/server.ts"

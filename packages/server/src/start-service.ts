@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import type { ServerConfig } from './config.ts';
 import type { Server } from './create-server.ts';
 
@@ -48,6 +49,8 @@ export async function startService<Config extends ServerConfig, DB>(
 
   try {
     await app.listen({ host: config.HOST, port: config.PORT });
+    // Written now and not at the exit, so that it is there for the next start even after a kill: stripping types costs 200 ms of CPU and 20 MB.
+    flushCompileCache();
   } catch (error) {
     console.error(`cannot listen on ${config.HOST}:${config.PORT}: ${error instanceof Error ? error.message : String(error)}`);
     process.exit(1);

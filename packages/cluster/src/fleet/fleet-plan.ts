@@ -11,6 +11,8 @@ const BUCKET = 'muniment-files';
 // Per replica: its pool, the direct connection that listens, the leases' connection and one to spare.
 const POOL = 10;
 const CONNECTIONS_PER_REPLICA = POOL + 4;
+// Node's own choice (16 MiB, three times over) costs a replica 20 MB and gains these services nothing measurable.
+const SMALL_YOUNG_GENERATION = '--max-semi-space-size=4';
 
 export interface FleetParts {
   settings: FleetSettings;
@@ -85,7 +87,7 @@ export function fleetPlan(parts: FleetParts): Plan {
   });
   const replicas = replicaNames(settings.replicas).map(({ service, name }): ProcessSpec => ({
     name, service, port: port(name), log: log(name), ready: { http: `http://127.0.0.1:${port(name)}/health/ready` }, stopSignal: 'SIGTERM', stopTimeout: 35_000,
-    command: [process.execPath, ...(settings.watch ? ['--watch'] : []), path.join(ROOT, `services/${service}/server.ts`)],
+    command: [process.execPath, SMALL_YOUNG_GENERATION, ...(settings.watch ? ['--watch'] : []), path.join(ROOT, `services/${service}/server.ts`)],
     env: { ...environment(service), PORT: String(port(name)), REPLICA: name },
   }));
 
