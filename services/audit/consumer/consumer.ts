@@ -107,7 +107,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   async function lookAtStream(): Promise<void> {
     if (performance.now() - listedAt < listEveryMs) return;
     listedAt = performance.now();
-    const listed = await listShards(kinesis, name).catch((error: unknown) => {
+    // The next renewal waits for this: a stream that answers nothing must not cost the leases.
+    const listed = await listShards(kinesis, name, AbortSignal.timeout(leaseTtlMs / 3)).catch((error: unknown) => {
       streamOutage.noticed(error);
     });
     if (!listed) return;

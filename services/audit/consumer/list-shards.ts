@@ -13,14 +13,14 @@ export interface ListedStream {
   shards: ListedShard[];
 }
 
-/** What the stream consists of now, closed shards within the retention time included. */
-export async function listShards(kinesis: KinesisClient, stream: string): Promise<ListedStream> {
-  const { StreamDescriptionSummary: summary } = await kinesis.send(new DescribeStreamSummaryCommand({ StreamName: stream }));
+/** What the stream consists of now, closed shards within the retention time included. @throws when `signal` says that it took too long */
+export async function listShards(kinesis: KinesisClient, stream: string, signal: AbortSignal): Promise<ListedStream> {
+  const { StreamDescriptionSummary: summary } = await kinesis.send(new DescribeStreamSummaryCommand({ StreamName: stream }), { abortSignal: signal });
   if (!summary?.StreamCreationTimestamp) throw new Error(`stream ${stream} has no creation time`);
   const shards: Shard[] = [];
   let token: string | undefined;
   do {
-    const page = await kinesis.send(new ListShardsCommand(token === undefined ? { StreamName: stream } : { NextToken: token }));
+    const page = await kinesis.send(new ListShardsCommand(token === undefined ? { StreamName: stream } : { NextToken: token }), { abortSignal: signal });
     shards.push(...(page.Shards ?? []));
     token = page.NextToken;
   } while (token !== undefined);

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, request as forward } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
@@ -62,4 +65,40 @@ test('PostgreSQL out of reach and back: nothing is lost or doubled, and it is sa
   await allStored(parts, 40);
   t.same(await storedIds(parts.db), ids.toSorted());
   t.same(await watermarks(parts), { whole: true, numbers: 40 });
+});
+
+test('an iterator that expired is opened again at the checkpoint', async (t) => {
+  const parts = await startParts(t);
+  let expiries = 0;
+  let reads = 0;
+  // The local server lets an iterator live for five minutes; this one ends every third read of it.
+  const proxy = createServer((request, response) => {
+    if (request.headers['x-amz-target'] === 'Kinesis_20131202.GetRecords' && (reads += 1) % 3 === 0) {
+      expiries += 1;
+      request.resume().on('end', () => response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end('{"__type":"ExpiredIteratorException","message":"Iterator expired."}'));
+      return;
+    }
+    request.pipe(forward({ host: '127.0.0.1', port: parts.kinesis.port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    }));
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  t.teardown(() => new Promise((resolve) => { proxy.close(resolve); proxy.closeAllConnections(); }));
+  const { port } = proxy.address() as AddressInfo;
+  const warnings: string[] = [];
+  const consumer = parts.consumer({ kinesis: parts.connect({ port }), log: { info() {}, warn: (_details, message) => void warnings.push(message) } });
+  parts.relay().start();
+  consumer.start();
+  const ids: string[] = [];
+  for (let n = 0; n < 4; n += 1) {
+    ids.push(...await recordMany(parts, 10));
+    await sleep(200);
+  }
+  await allStored(parts, 40);
+  await until(() => expiries >= 3);
+  t.same(await storedIds(parts.db), ids.toSorted());
+  t.same(warnings, []);
+  t.equal(consumer.status().duplicates, 0, 'nothing stored is read again');
 });

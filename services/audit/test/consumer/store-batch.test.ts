@@ -157,6 +157,18 @@ test('two shards that carry one lane store each number once', async (t) => {
   t.match(await lane(db), { watermark: 200, duplicates: 200 });
 });
 
+test('of two events that claim one number through two shards at once, one is stored and one quarantined', async (t) => {
+  const { db } = await open(t);
+  const leases = [await aLease(db, { shardId: 'shard-1' }), await aLease(db, { shardId: 'shard-2' })];
+  for (let round = 0; round < 10; round += 1) {
+    const rivals = () => Array.from({ length: 20 }, (_, index) => aRecord(anEvent({ seq: round * 20 + index + 1 })));
+    const counts = await Promise.all(leases.map((lease) => storeBatch(db, lease, 5_000, rivals(), false)));
+    t.same(counts.map(({ stored }) => stored).toSorted((a, b) => a - b), [0, 20]);
+    t.same(counts.map(({ quarantined }) => quarantined).toSorted((a, b) => a - b), [0, 20]);
+  }
+  t.equal((await storedIds(db)).length, 200);
+});
+
 test('5,000 events a second are stored', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
