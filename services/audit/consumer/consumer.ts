@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Kysely } from 'kysely';
 import type { LoopLogger } from '@muniment/audit-events';
+import { isDatabaseUnavailable } from '@muniment/database';
 import type { Tables } from '../tables.ts';
 import { listShards } from './list-shards.ts';
 import { watchOutage } from './outage.ts';
@@ -108,7 +109,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     if (performance.now() - listedAt < listEveryMs) return;
     listedAt = performance.now();
     // The next renewal waits for this: a stream that answers nothing must not cost the leases.
-    const listed = await listShards(kinesis, name, AbortSignal.timeout(leaseTtlMs / 3)).catch((error: unknown) => {
+    const listed = await listShards(kinesis, name, AbortSignal.timeout(Math.ceil(leaseTtlMs / 3))).catch((error: unknown) => {
       streamOutage.noticed(error);
     });
     if (!listed) return;
@@ -141,7 +142,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         await beat();
         databaseOutage.over();
       } catch (error) {
-        databaseOutage.noticed(error);
+        (isDatabaseUnavailable(error) ? databaseOutage : storeFault).noticed(error);
       }
       await Promise.race([woken, sleep(leaseTtlMs / 5, undefined, { signal: stopping.signal }).catch(() => {})]);
     }
