@@ -1,0 +1,142 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type Test } from 'tap';
+import { assemble, keyPair } from '../../packages/security/test/forgery.ts';
+import { type CallOptions, eventually, type Fleet, PASSWORD, type SignedIn, startFleet } from './fleet.ts';
+import { isProblem } from './problems.ts';
+
+const ABSENT = '01890000-0000-7000-8000-000000000000';
+const services = join(import.meta.dirname, '../../services');
+
+interface Owner extends SignedIn {
+  fileId: string;
+  logId: string;
+}
+
+interface Row {
+  /** `public`: anyone. `own`: who is signed in, about themselves. `one`: who owns what the path names. */
+  access: 'public' | 'own' | 'one';
+  answers: number;
+  /** With the owner's things; `id` stands for what a path names. */
+  send?: (owner: Owner) => CallOptions;
+  /** It ends the session it is called with. */
+  ends?: boolean;
+}
+
+const form = (): FormData => {
+  const data = new FormData();
+  data.append('file', new File(['other bytes'], 'other.txt'));
+  return data;
+};
+let addresses = 0;
+const credentials = (): CallOptions => ({ json: { email: `walk-${addresses += 1}@example.com`, password: PASSWORD } });
+const ownCredentials = ({ user }: Owner): CallOptions => ({ json: { email: user.email, password: PASSWORD } });
+
+/** Every route of every service, and who gets which answer. */
+const table: Record<string, Row> = {
+  'GET /health': { access: 'public', answers: 200 },
+  'GET /.well-known/jwks.json': { access: 'public', answers: 200 },
+  'POST /api/users/register': { access: 'public', answers: 201, send: credentials },
+  'POST /signup': { access: 'public', answers: 201, send: credentials },
+  'POST /api/users/login': { access: 'public', answers: 200, send: ownCredentials },
+  'POST /login': { access: 'public', answers: 200, send: ownCredentials },
+  'POST /api/auth/refresh': { access: 'public', answers: 200, send: ({ refresh_token }) => ({ json: { refresh_token } }) },
+  'GET /api/users/me': { access: 'own', answers: 200 },
+  'PATCH /api/users/me': { access: 'own', answers: 200, send: () => ({ json: { name: 'Ada' } }) },
+  'DELETE /api/users/me': { access: 'own', answers: 204, send: () => ({ json: { password: PASSWORD } }), ends: true },
+  'POST /api/users/me/password': { access: 'own', answers: 200, send: () => ({ json: { current_password: PASSWORD, new_password: 'another good one' } }), ends: true },
+  'POST /api/auth/logout': { access: 'own', answers: 204, ends: true },
+  'POST /api/files': { access: 'own', answers: 201, send: () => ({ body: form() }) },
+  'GET /api/files': { access: 'own', answers: 200 },
+  'GET /api/files/:id': { access: 'one', answers: 200 },
+  'HEAD /api/files/:id': { access: 'one', answers: 200 },
+  'GET /api/files/:id/metadata': { access: 'one', answers: 200 },
+  'PATCH /api/files/:id': { access: 'one', answers: 200, send: () => ({ json: { name: 'renamed.txt' } }) },
+  'DELETE /api/files/:id': { access: 'one', answers: 204, ends: true },
+  'GET /api/audit/logs': { access: 'own', answers: 200 },
+  'GET /api/audit/logs/:id': { access: 'one', answers: 200 },
+};
+
+/** `METHOD url` of every route in the sources. A file in a form that is not understood is an error, not a file without routes. */
+async function statedRoutes(): Promise<string[]> {
+  const files = (await readdir(services, { recursive: true })).filter((file) => /^[a-z]+\/routes\/.*\.ts$/.test(file));
+  const found = await Promise.all(files.map(async (file) => {
+    const source = await readFile(join(services, file), 'utf8');
+    const urls = [...source.matchAll(/\burl: '([^']+)'|\burl of \[([^\]]+)\]/g)].flatMap(([, one, some]) => one ?? some?.split(/[',\s]+/).filter(Boolean) ?? []);
+    const methods = [...source.matchAll(/\bmethod: (?:'([A-Z]+)'|\[([^\]]+)\])/g)].flatMap(([, one, some]) => one ?? some?.split(/[',\s]+/).filter(Boolean) ?? []);
+    if (urls.length === 0 || methods.length === 0) throw new Error(`${file}: no route could be read out of it`);
+    return methods.flatMap((method) => urls.map((url) => `${method} ${url}`));
+  }));
+  return found.flat();
+}
+
+async function newOwner(fleet: Fleet): Promise<Owner> {
+  const signedIn = await fleet.signUp();
+  const { id: fileId } = await (await fleet.upload(signedIn.token, 'own.txt', 'own bytes')).json() as { id: string };
+  const log = await eventually('the first event is in the trail', 15_000, async () => (await fleet.trail(signedIn.token))[0]);
+  return { ...signedIn, fileId, logId: log.id };
+}
+
+const pathFor = (route: string, id: string): string => (route.split(' ')[1] ?? '').replace(':id', id);
+const idOf = (route: string, owner: Owner): string => (route.includes('/logs/') ? owner.logId : owner.fileId);
+
+/** What a problem says, but for the request id. */
+async function said(answer: Response): Promise<unknown> {
+  const { request_id: _, ...rest } = JSON.parse(await answer.text() || '{}') as Record<string, unknown>;
+  const told = ['content-type', 'cache-control', 'www-authenticate', 'etag', 'content-length'].map((name) => [name, answer.headers.get(name)]);
+  return { status: answer.status, ...Object.fromEntries(told), ...rest };
+}
+
+test('the table names every route that the services have, and no other', async (t) => {
+  t.strictSame((await statedRoutes()).toSorted(), Object.keys(table).toSorted());
+});
+
+test('each route answers whom it should, and nobody else', async (t) => {
+  const fleet = await startFleet(t, { DURABLE: 'off', REPLICAS: '1' });
+  let owner = await newOwner(fleet);
+  let other = await newOwner(fleet);
+
+  async function refused(t: Test, route: string, method: string, token: string | undefined, who: string): Promise<void> {
+    const answer = await fleet.call(method, pathFor(route, idOf(route, owner)), { ...table[route]?.send?.(owner), ...(token !== undefined && { token }) });
+    t.match(answer.headers.get('www-authenticate'), /^Bearer /, `${who}: is told how to sign in`);
+    if (method === 'HEAD') t.equal(answer.status, 401, `${who}: HEAD`);
+    else await isProblem(t, answer, 401, 'unauthenticated', who);
+  }
+
+  for (const [route, row] of Object.entries(table)) {
+    await t.test(route, async (t) => {
+      const [method = ''] = route.split(' ');
+      const [header, claims] = owner.token.split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url').toString() || '{}') as { kid: string });
+      const forged = assemble(header, claims, keyPair(header?.kid ?? '').privateKey);
+      const send = (token: string | undefined, path: string): Promise<Response> => fleet.call(method, path, { ...row.send?.(owner), ...(token !== undefined && { token }) });
+      const path = pathFor(route, idOf(route, owner));
+
+      if (row.access === 'public') {
+        for (const token of route.endsWith('/refresh') ? [undefined] : [undefined, owner.token, other.token, forged]) {
+          const answer = await send(token, path);
+          t.equal(answer.status, row.answers, await answer.text());
+        }
+        return;
+      }
+      await refused(t, route, method, undefined, 'nobody');
+      await refused(t, route, method, forged, 'forged token');
+      const asOther = await send(other.token, path);
+      if (row.access === 'one') {
+        t.strictSame(await said(asOther), await said(await send(other.token, pathFor(route, ABSENT))), 'another\'s answers as an absent one');
+        t.equal(asOther.status, 404);
+      } else {
+        const text = await asOther.text();
+        t.equal(asOther.status, row.answers, text);
+        for (const own of [owner.user.id, owner.user.email, owner.fileId, owner.logId]) t.notMatch(text, own, 'holds nothing of the owner\'s');
+      }
+      const asOwner = await send(owner.token, path);
+      t.equal(asOwner.status, row.answers, `owner; ${await asOwner.text()}`);
+      if (row.ends) [owner, other] = await Promise.all([newOwner(fleet), newOwner(fleet)]);
+    });
+  }
+
+  for (const [index, account] of [owner, other].entries()) {
+    const names = (await (await fleet.call('GET', '/api/files', { token: account.token })).json() as { name: string }[]).map(({ name }) => name);
+    t.strictSame(names, ['own.txt'], `account ${index} has its file as it was`);
+  }
+});
