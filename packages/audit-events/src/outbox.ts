@@ -77,6 +77,12 @@ export async function countUnstored<DB>(db: Kysely<DB>, schema: string): Promise
   return rows[0]?.rows ?? 0;
 }
 
+/** Grows whenever the audit service stores events of the source in order; stands still when it stores none. */
+export async function storedProgress<DB>(db: Kysely<DB>, source: string): Promise<number> {
+  const { rows } = await sql<{ stored: number }>`select coalesce(sum(watermark), 0)::int8 as stored from shared.stored_watermarks where source = ${source}`.execute(db);
+  return rows[0]?.stored ?? 0;
+}
+
 export interface OutboxBacklog {
   rows: number;
   /** Seconds since the oldest row was written; 0 for an empty outbox. */

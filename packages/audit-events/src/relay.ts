@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { acquireLease, releaseLease, type Lease } from '@muniment/database';
 import { batchRecords, putBatch, type StreamRecord } from './kinesis.ts';
 import type { Source } from './event.ts';
-import { claimRows, claimUnstored, countUnstored, deleteStored, hasUnclaimed } from './outbox.ts';
+import { claimRows, claimUnstored, countUnstored, deleteStored, hasUnclaimed, storedProgress } from './outbox.ts';
 
 /** What of a pino logger the loops use. */
 export interface LoopLogger {
@@ -51,6 +51,7 @@ const CLAIM_ROWS = 500;
 const MAX_BACKOFF_MS = 1_000;
 /** While this many rows are sent and not stored, no more are claimed: an outage of the audit service must not fill the stream with what would be sent twice. */
 const MAX_UNSTORED = 50_000;
+const MAX_RESEND_AFTER_MS = 15 * 60_000;
 
 /**
  * The relay of one source. Every replica runs one; the one with the lease carries rows from the outbox to the stream. It may die
@@ -70,6 +71,8 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
   let sent = 0;
   let resent = 0;
   let unstored = 0;
+  let storedBefore = -1;
+  let movedAt = performance.now();
   let poked = false;
   let wake: () => void = () => { poked = true; };
   let running: Promise<void> = Promise.resolve();
@@ -153,12 +156,23 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     }
   }
 
+  /**
+   * How old a sent row must be to go again. While nothing at all is stored the age grows with the outage: sending everything again each
+   * minute of a night would leave the audit service 50 million duplicates to read in the morning.
+   */
+  async function overdueAfterMs(now: number): Promise<number> {
+    const progress = await storedProgress(db, source);
+    if (progress !== storedBefore || unstored <= 0) movedAt = now;
+    storedBefore = progress;
+    return Math.max(resendAfterMs, Math.min((now - movedAt) / 2, MAX_RESEND_AFTER_MS));
+  }
+
   async function resendOverdue(): Promise<void> {
     const now = performance.now();
     const afterOutage = resentAt === -Infinity;
     if (!lease || (!afterOutage && now - resentAt < Math.min(5_000, resendAfterMs / 2))) return;
     resentAt = now;
-    const overdue = await claimUnstored(db, lease, source, afterOutage ? 1_000 : resendAfterMs, 5_000);
+    const overdue = await claimUnstored(db, lease, source, afterOutage ? 1_000 : await overdueAfterMs(now), 5_000);
     if (overdue && overdue.length > 0) log.warn({ source, rows: overdue.length }, 'sent rows are not stored; sending them again');
     await send(overdue, 'resent');
   }

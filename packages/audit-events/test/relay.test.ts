@@ -150,6 +150,21 @@ test('relays whose leases run out under them again and again double no number an
   t.same(numberingFaults(await readStream(kinesis)), []);
 });
 
+test('while nothing is stored, what was sent goes again more and more rarely; once something is, as soon as ever', async (t) => {
+  const producer = await startProducer(t);
+  const kinesis = connect(t, (await startStream(t)).port);
+  const relay = startRelay(t, producer, kinesis, { resendAfterMs: 100, leaseTtlMs: 3_000 });
+  await recordMany(producer, 1);
+  await sleep(5_000);
+  const copies = relay.status().resent;
+  t.ok(copies >= 2 && copies <= 9, `${copies} instead of 20 (a look each 250 ms)`);
+  await markStored(producer.audit, await readStream(kinesis));
+  await until(async () => (await outboxRows(producer.db)).length === 0);
+  await recordMany(producer, 1);
+  const before = relay.status().resent;
+  await until(() => relay.status().resent > before, 3_000);
+});
+
 test('a poke brings an event to the stream well before the next look', async (t) => {
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
