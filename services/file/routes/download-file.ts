@@ -69,7 +69,11 @@ async function handToGateway(server: FileServer, request: Download, reply: Fasti
 }
 
 async function passOn(server: FileServer, request: Download, reply: FastifyReply, file: ReadyFile, range: ByteRange | undefined): Promise<FastifyReply> {
-  const bytes = await openObject(server.store, file, range);
+  const bytes = await openObject(server.store, file, range).catch(async (error: unknown) => {
+    // Deleted and purged between the look at the row and the look at S3.
+    if (!(await findReadyFile(server.db, file.user_id, file.id))) throw new FileNotFound();
+    throw error;
+  });
   try {
     await recordDownload(server, request, file, range);
   } catch (error) {
