@@ -68,6 +68,8 @@ test('a second signal changes nothing', async (t) => {
   const slow = request(`${service.url}/slow`, new Agent());
   await until(() => service.output().includes('slow begins'));
   service.process.kill('SIGTERM');
+  // Two at once would arrive as one.
+  await until(() => service.output().includes('stopping'));
   service.process.kill('SIGTERM');
   t.equal((await slow).status, 200);
   t.equal(await service.exit, 0);
