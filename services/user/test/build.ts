@@ -38,7 +38,7 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
   const superuser = new pg.Client({ connectionString: database.url() });
   await superuser.connect();
   const environment = {
-    PORT: '0', LOG_LEVEL: 'silent', MASTER_KEY_FILE: masterKeyFile, DATABASE_URL: database.url('user_service'),
+    PORT: '0', LOG_LEVEL: 'silent', EVENT_LOOP_MAX_DELAY_MS: '0', MASTER_KEY_FILE: masterKeyFile, DATABASE_URL: database.url('user_service'),
     KINESIS_ENDPOINT: 'http://127.0.0.1:9', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', ...settings,
   };
   const open: UserServer[] = [];
