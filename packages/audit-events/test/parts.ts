@@ -121,7 +121,7 @@ export function startRelay(t: Teardown, producer: Producer, kinesis: KinesisClie
 }
 
 /** Waits until `ready` answers true. @throws after `timeoutMs` */
-export async function until(ready: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+export async function until(ready: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await ready())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);

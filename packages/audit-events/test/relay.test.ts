@@ -41,9 +41,9 @@ test('a relay killed after it sent and before anything was stored: what is sent 
 
   await recordMany(producer, 20);
   startRelay(t, producer, kinesis);
-  await until(async () => (await readStream(kinesis)).length === 60);
+  await until(async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 40);
+  await until(async () => (await readStream(kinesis)).length >= 60);
   const events = await readStream(kinesis);
-  t.equal(distinct(events.map(({ id }) => id)).length, 40);
   t.same(numberingFaults(events), []);
 });
 
@@ -52,14 +52,14 @@ test('numbers go on when a relay starts anew after all was stored', async (t) =>
   const kinesis = connect(t, (await startStream(t)).port);
   const first = startRelay(t, producer, kinesis);
   await recordMany(producer, 30);
-  await until(async () => (await readStream(kinesis)).length === 30);
+  await until(async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 30);
   await markStored(producer.audit, await readStream(kinesis));
   await until(async () => (await outboxRows(producer.db)).length === 0);
   await first.stop();
 
   startRelay(t, producer, kinesis);
   await recordMany(producer, 30);
-  await until(async () => (await readStream(kinesis)).length === 60);
+  await until(async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 60);
   t.same(numberingFaults(await readStream(kinesis)), []);
 });
 
@@ -93,8 +93,8 @@ test('records that a throttled shard refuses are sent again, exactly those', asy
   t.teardown(() => proxy.stop());
   proxy.mode({ throttle: 'kinesis', partial: 0.4 });
   const ids = await recordMany(producer, 300);
-  const relay = startRelay(t, producer, connect(t, proxy.port));
-  await until(() => relay.status().sent === 300);
+  const relay = startRelay(t, producer, connect(t, proxy.port), { leaseTtlMs: 15_000 });
+  await until(() => relay.status().sent === 300, 30_000);
   await sleep(300);
   const events = await readStream(connect(t, stream.port));
   t.same(events.map(({ id }) => id).toSorted(), ids.toSorted(), 'each event lies in the stream once');
@@ -108,10 +108,10 @@ test('while the stream is down the outbox grows and the relay says since when; t
   t.teardown(() => proxy.stop());
   proxy.mode('refuse');
   const warnings: string[] = [];
-  const relay = startRelay(t, producer, connect(t, proxy.port), { log: { info() {}, warn: (_details, message) => void warnings.push(message) } });
+  const relay = startRelay(t, producer, connect(t, proxy.port), { leaseTtlMs: 1_500, log: { info() {}, warn: (_details, message) => void warnings.push(message) } });
   const ids = await recordMany(producer, 50);
   await until(() => relay.status().streamDownSince !== undefined);
-  await sleep(700);
+  await sleep(2_000);
   t.equal((await outboxRows(producer.db)).length, 50);
   t.equal(relay.status().leading, true, 'an outage longer than the lease does not cost it');
   t.equal(warnings.filter((message) => message.includes('refuses')).length, 1, 'said once');
@@ -126,7 +126,7 @@ test('while the stream is down the outbox grows and the relay says since when; t
 test('of several relays at once one leads; after its stop another goes on, and no number is doubled', async (t) => {
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
-  const relays = [1, 2, 3].map(() => startRelay(t, producer, kinesis));
+  const relays = [1, 2, 3].map(() => startRelay(t, producer, kinesis, { leaseTtlMs: 3_000 }));
   await until(() => relays.some((relay) => relay.status().leading));
   t.equal(relays.filter((relay) => relay.status().leading).length, 1);
   const recording = recordMany(producer, 200);

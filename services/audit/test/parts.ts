@@ -71,7 +71,7 @@ export async function startParts(t: Teardown, { shards = 2, kinesisPath }: { sha
 }
 
 /** Waits until `ready` answers true. @throws after `timeoutMs` */
-export async function until(ready: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+export async function until(ready: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await ready())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);
@@ -90,7 +90,7 @@ export async function recordMany(parts: Parts, count: number): Promise<string[]>
   return ids;
 }
 
-export const allStored = (parts: Parts, count: number, timeoutMs = 15_000) => until(async () => (await storedIds(parts.db)).length >= count, timeoutMs);
+export const allStored = (parts: Parts, count: number, timeoutMs = 25_000) => until(async () => (await storedIds(parts.db)).length >= count, timeoutMs);
 
 /** Whether the received numbers of all lanes have no hole, and how many they are. */
 export const watermarks = async ({ db }: Parts) => (await sql<{ whole: boolean; numbers: number }>`
