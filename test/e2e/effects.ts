@@ -14,7 +14,7 @@ export async function recordEffects(rows: Rows): Promise<void> {
     create function effects.of_user() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
     begin
       if tg_op = 'INSERT' then insert into effects.log values ('SIGNUP_SUCCESS', new.id, new.email);
-      elsif new.name is distinct from old.name then insert into effects.log values ('USER_UPDATED', new.id, new.name);
+      else insert into effects.log values ('USER_UPDATED', new.id, new.name);
       end if;
       return null;
     end $$;
@@ -27,6 +27,17 @@ export async function recordEffects(rows: Rows): Promise<void> {
       return null;
     end $$;
     create trigger effects after update on files.files for each row execute function effects.of_file()`);
+}
+
+/**
+ * Makes every commit of an event take `ms` longer. Who is killed meanwhile has changed something and told nobody: the instant in which a
+ * second attempt does harm, which otherwise lasts for microseconds.
+ */
+export async function slowCommits(rows: Rows, ms: number): Promise<void> {
+  await rows(`
+    create function effects.wait() returns trigger language plpgsql as $$ begin perform pg_sleep(${ms / 1_000}); return null; end $$;
+    create constraint trigger wait after insert on identity.outbox deferrable initially deferred for each row execute function effects.wait();
+    create constraint trigger wait after insert on files.outbox deferrable initially deferred for each row execute function effects.wait()`);
 }
 
 const ACTIONS = { register: 'SIGNUP_SUCCESS', rename: 'USER_UPDATED', upload: 'FILE_UPLOAD', delete: 'FILE_DELETE' } as const;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { effectsAreRecorded, recordEffects } from './effects.ts';
+import { effectsAreRecorded, recordEffects, slowCommits } from './effects.ts';
 import { eventually, startFleet } from './fleet.ts';
 import { isAcknowledged, startLoad } from './load.ts';
 import { findProcess, isReady, kill } from './processes.ts';
@@ -14,6 +14,7 @@ test('killed replicas cost no read and no acknowledged change, and no change hap
   const fleet = await startFleet(t, { DURABLE: 'off', RELAY_RESEND_AFTER_MS: '3000' });
   const rows = await openDatabase(t, fleet);
   await recordEffects(rows);
+  await slowCommits(rows, 30);
   const accounts = await Promise.all(Array.from({ length: 5 }, () => fleet.signUp()));
   const load = startLoad(fleet, { accounts, reads: ['profile', 'list', 'download', 'trail'] });
   await sleep(1_000);
