@@ -35,7 +35,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db);
   await sql`create index erasures_requested_at on shared.erasures (requested_at)`.execute(db);
   await sql`grant select on shared.erasures to user_service, file_service, audit_service`.execute(db);
-  await sql`grant insert, update (identity_done) on shared.erasures to user_service`.execute(db);
+  for (const column of ['identity_done', 'files_done', 'audit_done']) {
+    await sql`create index ${sql.id(`erasures_without_${column}`)} on shared.erasures (user_id) where not ${sql.id(column)}`.execute(db);
+  }
+  await sql`grant insert (user_id, identity_done), update (identity_done) on shared.erasures to user_service`.execute(db);
   await sql`grant update (files_done) on shared.erasures to file_service`.execute(db);
   await sql`grant update (audit_done) on shared.erasures to audit_service`.execute(db);
 }

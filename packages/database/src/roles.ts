@@ -15,8 +15,11 @@ export async function ensureRolesAndDatabase(adminUrl: string, database: string,
     await admin.query('select pg_advisory_lock(7305146)');
     for (const role of ROLES) {
       const { rowCount } = await admin.query('select 1 from pg_roles where rolname = $1', [role]);
-      const verb = rowCount === 0 ? 'create' : 'alter';
-      await admin.query(`${verb} role ${role} login nosuperuser nocreatedb nocreaterole password ${admin.escapeLiteral(passwords[role])}`);
+      // PostgreSQL lets only superusers name these attributes of a role that exists, even to say «no»: an admin without it (a managed
+      // database's master) could migrate once and never again.
+      const made = rowCount === 0 ? 'create' : 'alter';
+      const attributes = rowCount === 0 ? 'nosuperuser nocreatedb nocreaterole' : '';
+      await admin.query(`${made} role ${role} login ${attributes} password ${admin.escapeLiteral(passwords[role])}`);
     }
     const { rowCount } = await admin.query('select 1 from pg_database where datname = $1', [database]);
     if (rowCount === 0) {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { test } from 'tap';
+import { startPostgres } from '../../cluster/src/postgres/start-postgres.ts';
 import { ROLES, ensureRolesAndDatabase, type Role } from '../src/roles.ts';
 import { createTestDatabase } from '../src/testing.ts';
 import { asSuperuser } from './empty-database.ts';
@@ -149,4 +150,28 @@ test('the database is made once, lets in the roles of the product alone, and let
   await asSuperuser(`create role ${stranger} login`);
   url.username = stranger;
   await t.rejects(new pg.Client({ connectionString: url.href }).connect(), { code: '42501' });
+});
+
+test('an admin that is no superuser, as a managed database has, can run it again and again, with new passwords', async (t) => {
+  // A server of its own: the roles of the shared one were made by a superuser, and only who made a role may alter it.
+  const postgres = await startPostgres({ dataDir: t.testdir(), durable: false });
+  t.teardown(() => postgres.stop());
+  const superuser = new pg.Client({ connectionString: postgres.superuserUrl });
+  await superuser.connect();
+  await superuser.query(`create role master login createrole createdb password 'test'`);
+  const url = new URL(postgres.superuserUrl);
+  url.username = 'master';
+  const passwordsOf = (password: string) => Object.fromEntries(ROLES.map((role) => [role, password])) as Record<Role, string>;
+  const stored = async () => (await superuser.query(`select rolname, rolpassword from pg_authid where rolname = any($1) order by rolname`, [ROLES])).rows;
+  await ensureRolesAndDatabase(url.href, 'muniment', passwordsOf('first'));
+  const first = await stored();
+  await ensureRolesAndDatabase(url.href, 'muniment', passwordsOf('second'));
+  const second = await stored();
+  t.equal(second.length, ROLES.length);
+  for (const [i, { rolname, rolpassword }] of second.entries()) t.not(rolpassword, first[i]?.rolpassword, rolname);
+  const { rows } = await superuser.query(`select pg_get_userbyid(datdba) as owner, has_database_privilege('user_service', oid, 'connect') as lets_in from pg_database where datname = 'muniment'`);
+  t.strictSame(rows, [{ owner: 'migrator', lets_in: true }]);
+  const { rows: members } = await superuser.query(`select from pg_auth_members m where pg_get_userbyid(roleid) = 'migrator' and pg_get_userbyid(member) = 'master' and set_option`);
+  t.ok(members.length > 0, 'it may make a database that belongs to migrator');
+  await superuser.end();
 });
