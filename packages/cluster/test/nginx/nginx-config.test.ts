@@ -8,6 +8,7 @@ test('every placeholder is filled, every address listens, every replica is an up
   t.notMatch(text, /\$\{[A-Z]/);
   t.match(text, /listen 127\.0\.0\.1:8080;\s+listen \[::1\]:8080;/);
   t.match(text, /server 127\.0\.0\.1:1 max_fails=3 fail_timeout=1s;\s+server 127\.0\.0\.1:2 /);
+  t.match(text, /server 127\.0\.0\.1:1 backup max_fails=0;/, 'a replica that is left out is still asked before nobody is');
   t.match(text, /client_max_body_size 1049600;/);
   t.notMatch(text, /^\s*user /m, 'an ordinary user can not change to another');
   t.notMatch(text, /ssl_certificate/, 'no TLS without a certificate');
