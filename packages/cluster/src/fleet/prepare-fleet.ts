@@ -27,8 +27,8 @@ export async function prepareFleet(asked: FleetSettings, report: (line: string) 
   else if (settings.tlsPort !== 0) await requireFree(settings.tlsPort, 'the gateway with TLS', 'make up TLS_PORT=...');
   settings.tlsPort ||= chosen['gateway-tls'] ?? 0;
 
-  const { secrets, masterKeyFile } = loadSecrets(data);
   const postgres = postgresRuntime(path.join(data, 'postgres'));
+  const { secrets, masterKeyFile } = loadSecrets(data, postgres.dataDir);
   if (!existsSync(path.join(postgres.dataDir, 'PG_VERSION'))) report('making the database folder (first start)');
   initDatabase(postgres, { password: secrets.postgres, durable: settings.durable });
 

@@ -8,7 +8,7 @@ import { folder } from './fake-fleet.ts';
 function planFor(data: string, environment: Record<string, string> = {}): ReturnType<typeof fleetPlan> {
   const settings = readSettings({ DATA: data, ...environment });
   const ports = Object.fromEntries(portNames(settings.replicas).map((name, index) => [name, 20_001 + index]));
-  return fleetPlan({ settings, ports, ...loadSecrets(data), postgres: { native: '/native', dataDir: path.join(data, 'postgres'), prefix: [] }, nginx: '/usr/sbin/nginx', tlsPort: 8443 });
+  return fleetPlan({ settings, ports, ...loadSecrets(data, path.join(data, 'postgres')), postgres: { native: '/native', dataDir: path.join(data, 'postgres'), prefix: [] }, nginx: '/usr/sbin/nginx', tlsPort: 8443 });
 }
 
 test('stores start first, then the replicas, nginx last; names and ports are unique', (t) => {
@@ -38,7 +38,7 @@ test('a replica gets its own role only, and nothing of the developer\'s AWS or P
   process.env.ACCESS_TOKEN_TTL_S = '60';
   t.teardown(() => ['AWS_PROFILE', 'PGHOST', 'ACCESS_TOKEN_TTL_S'].forEach((name) => delete process.env[name]));
   const data = folder(t);
-  const { secrets } = loadSecrets(data);
+  const { secrets } = loadSecrets(data, path.join(data, 'postgres'));
   const plan = planFor(data);
   for (const { name, service, env } of plan.stages[1]!.processes) {
     t.match(env, { HOST: '127.0.0.1', REPLICA: name, ACCESS_TOKEN_TTL_S: '60', DATABASE_URL: new RegExp(`^postgres://${service}_service:`) });
