@@ -20,6 +20,8 @@ export type PublicKeyRingOptions = {
   refreshMs?: number;
   /** An unknown kid makes the ring look again, but never more often than this, whatever arrives. */
   unknownKidIntervalMs?: number;
+  /** Recognises an outage among what `load` rejects with. Anything else is a fault of ours and passes as it is: to be logged, not retried. */
+  isUnavailable?: (error: unknown) => boolean;
   /** A background refresh failed; the keys known until then go on counting. */
   onError?: (error: unknown) => void;
 };
@@ -35,7 +37,7 @@ export const loadPublicKeys = async (db: QueryExecutorProvider): Promise<readonl
  * one rate limit (load on the database): a flood of forged tokens costs one read a second.
  */
 export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
-  const { load, refreshMs = 30_000, unknownKidIntervalMs = 1_000, onError } = options;
+  const { load, refreshMs = 30_000, unknownKidIntervalMs = 1_000, isUnavailable = () => false, onError } = options;
   let keys = new Map<string, VerificationKey>();
   let loading: Promise<void> | undefined;
   let failure: unknown;
@@ -65,7 +67,8 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   return {
     /**
      * The key, or undefined if there is none of that kid. Rejects with `dependency_unavailable` when the kid is unknown
-     * because the keys could not be read: a valid token must not get 401 only because the database is down.
+     * because the keys could not be read: a valid token must not get 401 only because the database is down. Rejects with the
+     * error of `load` when that is no outage.
      */
     async get(kid: string): Promise<VerificationKey | undefined> {
       const known = keys.get(kid);
@@ -77,7 +80,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
       } else if (loading) {
         await loading.catch(() => undefined);
       }
-      if (failure !== undefined) throw dependencyUnavailable({ cause: failure });
+      if (failure !== undefined) throw isUnavailable(failure) ? dependencyUnavailable({ cause: failure }) : failure;
       return keys.get(kid);
     },
 

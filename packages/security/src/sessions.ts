@@ -16,6 +16,8 @@ export type SessionLookupOptions = {
   cacheSize?: number;
   /** A database that has not answered by then counts as down. */
   timeoutMs?: number;
+  /** Recognises an outage among what `query` rejects with. Anything else is a fault of ours and passes as it is: to be logged, not retried. */
+  isUnavailable?: (error: unknown) => boolean;
 };
 
 export type SessionLookup = ReturnType<typeof createSessionLookup>;
@@ -46,7 +48,7 @@ const stateOf = (row: LiveSessionRow): SessionState =>
 const withTimeout = async <T>(work: Promise<T>, ms: number): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(dependencyUnavailable({ cause: new Error(`no answer within ${ms} ms`) })), ms);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 };
@@ -56,17 +58,20 @@ const withTimeout = async <T>(work: Promise<T>, ms: number): Promise<T> => {
  * most `cacheMs`, counted from when the statement was sent, not from when it answered: a slow answer is no fresher.
  */
 export const createSessionLookup = (options: SessionLookupOptions) => {
-  const { query, cacheMs = 500, cacheSize = 20_000, timeoutMs = 3_000 } = options;
+  const { query, cacheMs = 500, cacheSize = 20_000, timeoutMs = 3_000, isUnavailable = () => false } = options;
   if (!(cacheMs >= 0 && cacheMs <= 1_000)) throw new RangeError('a session look-up may be cached for 0 to 1000 ms');
   const cache = new LRUCache<string, { state: SessionState; until: number }>({ max: cacheSize });
   /** Statements that were sent, by each id they ask for; the newest counts. */
   const sent = new Map<string, Batch>();
+  /** All that have not answered: an older one may still do so after a newer, and must know what was dropped. */
+  const open = new Set<Batch>();
   let gathering: Batch | undefined;
 
   const send = async (batch: Batch): Promise<ReadonlyMap<string, SessionState>> => {
     await new Promise((resolve) => setImmediate(resolve));
     gathering = undefined;
     for (const id of batch.ids) sent.set(id, batch);
+    open.add(batch);
     const until = performance.now() + cacheMs;
     try {
       const rows = await withTimeout(query([...batch.ids]), timeoutMs);
@@ -77,10 +82,11 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
         if (!newer && !batch.dropped.has(id)) cache.set(id, { state: states.get(id) ?? dead, until });
       }
       return states;
-    } catch (cause) {
+    } catch (error) {
       // Whatever went wrong, nobody is let in on a guess.
-      throw dependencyUnavailable({ cause });
+      throw isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error;
     } finally {
+      open.delete(batch);
       for (const id of batch.ids) if (sent.get(id) === batch) sent.delete(id);
     }
   };
@@ -96,7 +102,8 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
   return {
     /**
      * `fresh` asks the database with a statement sent after this call: for what changes something, so that a revoked session
-     * changes nothing any more. Rejects with `dependency_unavailable` (503) when the database does not answer.
+     * changes nothing any more. Rejects with `dependency_unavailable` (503) when the database does not answer, and with the
+     * error of `query` when it did.
      */
     async isLive(sessionId: string, { fresh = false }: { fresh?: boolean } = {}): Promise<SessionState> {
       let batch: Batch | undefined;
@@ -115,7 +122,7 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
     /** Forgets a session that this replica has just ended, after the commit. Other replicas notice within `cacheMs`. */
     drop(sessionId: string): void {
       cache.delete(sessionId);
-      sent.get(sessionId)?.dropped.add(sessionId);
+      for (const batch of open) if (batch.ids.has(sessionId)) batch.dropped.add(sessionId);
       sent.delete(sessionId);
     },
 

@@ -13,6 +13,7 @@ const build = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied'> =
   const database = { up: true, rows: new Map<string, LiveSessionRow>(), statements: 0 };
   const sessions = createSessionLookup({
     cacheMs: 1_000,
+    isUnavailable: () => true,
     query: async (ids) => {
       database.statements++;
       if (!database.up) throw new Error('ECONNREFUSED');

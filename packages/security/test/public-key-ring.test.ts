@@ -50,6 +50,7 @@ test('keys that cannot be read are 503, not 401, and known keys go on counting',
   let up = false;
   const ring = closed(t, createPublicKeyRing({
     unknownKidIntervalMs: 10,
+    isUnavailable: (error) => error instanceof Error && error.message === 'ECONNREFUSED',
     load: () => up ? Promise.resolve([row('a')]) : Promise.reject(new Error('ECONNREFUSED')),
   }));
   await t.rejects(ring.get('a'), { code: 'dependency_unavailable', statusCode: 503 });
@@ -60,6 +61,13 @@ test('keys that cannot be read are 503, not 401, and known keys go on counting',
   await sleep(12);
   await t.rejects(ring.get('unknown'), { code: 'dependency_unavailable' });
   t.ok(await ring.get('a'));
+});
+
+test('keys that cannot be read for another reason than an outage are no 503: the reason passes on', async (t) => {
+  const fault = Object.assign(new Error('permission denied for view public_keys'), { code: '42501' });
+  const ring = closed(t, createPublicKeyRing({ isUnavailable: () => false, load: () => Promise.reject(fault) }));
+  t.equal(await ring.get('a').catch((error: unknown) => error), fault);
+  t.equal(await ring.get('a').catch((error: unknown) => error), fault, 'within the interval, too');
 });
 
 test('a refresh keeps what did not change and lets go of what was compromised', async (t) => {

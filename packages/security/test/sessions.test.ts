@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { createSessionLookup, type LiveSessionRow } from '../src/index.ts';
 
+const isUnavailable = (error: unknown) => error instanceof Error && error.message === 'ECONNREFUSED';
+
 /** Stands for the view: what it holds can be changed, and each statement is noted. */
 const liveSessions = (...ids: string[]) => {
   const rows = new Map<string, LiveSessionRow>(
@@ -86,6 +88,24 @@ test('a slow older answer does not revive a session that was dropped meanwhile',
   t.same(await sessions.isLive('a'), { live: false });
 });
 
+test('drop counts for every statement on its way, not for the newest alone', async (t) => {
+  const { query, rows } = liveSessions('a');
+  const answers: (() => void)[] = [];
+  const sessions = createSessionLookup({
+    cacheMs: 1_000,
+    query: async (ids) => { const found = await query(ids); if (answers.length < 2) await new Promise<void>((resolve) => answers.push(resolve)); return found; },
+  });
+  const older = sessions.isLive('a');
+  await sleep(5);
+  const newer = sessions.isLive('a', { fresh: true });
+  await sleep(5);
+  rows.delete('a');
+  sessions.drop('a');
+  for (const answer of answers.toReversed()) answer();
+  await Promise.all([older, newer]);
+  t.same(await sessions.isLive('a'), { live: false });
+});
+
 test('drop bites at once on this replica', async (t) => {
   const { query, rows } = liveSessions('a');
   const sessions = createSessionLookup({ query, cacheMs: 1_000 });
@@ -100,6 +120,7 @@ test('a database that is down or silent lets nobody in, and counts again as soon
   let down: 'refuses' | 'silent' | 'up' = 'refuses';
   const sessions = createSessionLookup({
     timeoutMs: 30,
+    isUnavailable,
     query: (ids) => down === 'up' ? query(ids) : down === 'refuses' ? Promise.reject(new Error('ECONNREFUSED')) : new Promise(() => undefined),
   });
   const expected = { code: 'dependency_unavailable', statusCode: 503, retryAfter: 1 };
@@ -113,11 +134,18 @@ test('a database that is down or silent lets nobody in, and counts again as soon
 test('a session known to live is refused too once the answer is old and the database is down', async (t) => {
   const { query } = liveSessions('a');
   let up = true;
-  const sessions = createSessionLookup({ cacheMs: 20, query: (ids) => up ? query(ids) : Promise.reject(new Error('down')) });
+  const sessions = createSessionLookup({ cacheMs: 20, isUnavailable, query: (ids) => up ? query(ids) : Promise.reject(new Error('ECONNREFUSED')) });
   await sessions.isLive('a');
   up = false;
   await sleep(25);
   await t.rejects(sessions.isLive('a'), { code: 'dependency_unavailable' });
+});
+
+test('a look-up that fails for another reason than an outage lets nobody in and passes the reason on', async (t) => {
+  const fault = Object.assign(new Error('permission denied for view live_sessions'), { code: '42501' });
+  const sessions = createSessionLookup({ isUnavailable, query: () => Promise.reject(fault) });
+  t.equal(await sessions.isLive('a').catch((error: unknown) => error), fault);
+  t.equal(await sessions.isLive('a', { fresh: true }).catch((error: unknown) => error), fault);
 });
 
 test('the cache is bounded, and longer than a second is refused at start', async (t) => {

@@ -124,7 +124,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
   const credentials = config.AWS_ACCESS_KEY_ID && config.AWS_SECRET_ACCESS_KEY
     ? { accessKeyId: config.AWS_ACCESS_KEY_ID, secretAccessKey: config.AWS_SECRET_ACCESS_KEY } : undefined;
   const kinesis = createKinesisClient({ region: config.AWS_REGION, endpoint: config.KINESIS_ENDPOINT, credentials });
-  const keys = createPublicKeyRing({ load: () => loadPublicKeys(db), onError: (error) => app.log.warn({ err: error }, 'public keys could not be read again') });
+  const keys = createPublicKeyRing({ load: () => loadPublicKeys(db), isUnavailable: isDatabaseUnavailable, onError: (error) => app.log.warn({ err: error }, 'public keys could not be read again') });
   try {
     await verifyMigrated(db, options.migrations);
 
@@ -134,7 +134,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
 
     const subjectKeys = createSubjectKeys(masterKey);
     const recordEvent = createEventRecorder({ source, schema, subjectKeys });
-    const sessions = createSessionLookup({ query: queryLiveSessions(db), cacheMs: config.SESSION_CACHE_MS });
+    const sessions = createSessionLookup({ query: queryLiveSessions(db), cacheMs: config.SESSION_CACHE_MS, isUnavailable: isDatabaseUnavailable });
     let poke = (): void => {};
     const { inTransaction, recordFor } = createTransactions(db, recordEvent, () => poke());
     const signing = await options.signing?.(db, masterKey);

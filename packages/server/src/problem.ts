@@ -85,10 +85,27 @@ function renderProblem(error: FastifyError, requestId: string): Rendered {
   };
 }
 
+/** 503s not logged since the last line of their code, and when that was; by code, so the catalogues bound it. */
+const refusals = new Map<string, { loggedAt: number; unlogged: number }>();
+const REFUSAL_LOG_INTERVAL_MS = 1_000;
+
+/** Logs why requests get 503, one line a second for each code: in an outage every request gets one, and a flood of lines would bury the cause. */
+function logRefusal(error: FastifyError, code: string, request: FastifyRequest): void {
+  const last = refusals.get(code);
+  const now = performance.now();
+  if (last && now - last.loggedAt < REFUSAL_LOG_INTERVAL_MS) {
+    last.unlogged += 1;
+    return;
+  }
+  refusals.set(code, { loggedAt: now, unlogged: 0 });
+  request.log.warn({ err: error, operation: request.routeOptions.config.operation, code, unlogged: last?.unlogged ?? 0 }, 'request refused');
+}
+
 /** Answers a request with the problem of an error. */
 export function sendProblem(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { problem, headers } = renderProblem(error, request.id);
-  if (problem.status >= 500 && problem.status !== 503) request.log.error({ err: error, operation: request.routeOptions.config.operation }, 'request failed');
+  if (problem.status === 503) logRefusal(error, problem.code, request);
+  else if (problem.status > 499) request.log.error({ err: error, operation: request.routeOptions.config.operation }, 'request failed');
   // The route's own serializer is for its success; a problem always has this one form.
   return reply.code(problem.status).headers(headers).type('application/problem+json').serializer(JSON.stringify).send(problem);
 }
@@ -103,10 +120,7 @@ export function renderErrors(app: FastifyInstance, isUnavailable: (error: unknow
   app.setErrorHandler<FastifyError>((thrown, request, reply) => {
     const error = asError(thrown);
     if (error instanceof SyntaxError && error.statusCode === 400) return sendProblem(new MalformedJson(), request, reply);
-    if (isUnavailable(error)) {
-      request.log.warn({ err: error }, 'dependency unavailable');
-      return sendProblem(new DependencyUnavailable(), request, reply);
-    }
+    if (isUnavailable(error)) return sendProblem(Object.assign(new DependencyUnavailable(), { cause: error }), request, reply);
     return sendProblem(error, request, reply);
   });
   app.setNotFoundHandler((request, reply) => sendProblem(new NotFound(), request, reply));

@@ -103,3 +103,21 @@ test('an error that a service recognises as its own dependency being away is a 5
   t.equal(answer.headers['retry-after'], '1');
   t.notMatch(answer.body, '10.0.0.7');
 });
+
+test('a grant that is missing is a logged 500 for the signed-in caller, not an outage that comes back by itself', async (t) => {
+  const server = await build(t);
+  const { app } = server;
+  const logged: { err: Error }[] = [];
+  app.setChildLoggerFactory((logger, bindings, options) => {
+    const child = logger.child(bindings, options);
+    child.error = ((line: (typeof logged)[number]) => void logged.push(line)) as typeof child.error;
+    return child;
+  });
+  app.get('/mine', { config: { operation: 'mine', access: { permission: 'files:read' } } }, () => ({}));
+  await server.rows('revoke all on shared.public_keys from user_service');
+  const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', typ: 'JWT', kid: 'a' })).toString('base64url');
+  const claims = Buffer.from('{}').toString('base64url');
+  const answer = await app.inject({ url: '/mine', headers: { authorization: `Bearer ${header}.${claims}.${'a'.repeat(86)}` } });
+  checkProblem(t, answer, 500, 'internal_error');
+  t.match(logged, [{ err: { code: '42501' } }]);
+});

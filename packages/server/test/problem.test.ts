@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import createError from '@fastify/error';
 import type { InjectOptions } from 'fastify';
 import { test, type Test } from 'tap';
@@ -112,6 +113,28 @@ test('an error above 500 is logged with its own message under the request id tha
   t.match(answer.json().request_id, /^[0-9a-f]{32}$/);
   await server.app.inject('/throws/own-code');
   t.equal(logged.length, 1);
+});
+
+test('a 503 is logged with its cause, one line a second for each code however many there are', async (t) => {
+  const cause = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:5432'), { code: 'ECONNREFUSED' });
+  const server = await probe(t);
+  const { app } = server;
+  app.get('/away', { config: { operation: 'away', access: 'public' } }, () => { throw cause; });
+  const logged: { err: Error; operation: string; code: string; unlogged: number }[] = [];
+  app.addHook('onRequest', (request, _reply, done) => {
+    request.log.warn = ((line: (typeof logged)[number]) => void logged.push(line)) as typeof request.log.warn;
+    done();
+  });
+  // A line of an earlier test may have been a moment ago.
+  await sleep(1_050);
+  for (let i = 0; i < 20; i += 1) checkProblem(t, await app.inject('/away'), 503, 'dependency_unavailable');
+  t.match(logged, [{ err: { cause }, operation: 'away', code: 'dependency_unavailable' }]);
+  t.equal(logged.length, 1);
+  checkProblem(t, await app.inject('/throws/busy'), 503, 'busy');
+  t.match(logged[1], { err: { message: 'Come back' }, operation: 'thing.throw', code: 'busy' }, 'another code has a line of its own');
+  await sleep(1_050);
+  await app.inject('/away');
+  t.match(logged.slice(2), [{ code: 'dependency_unavailable', unlogged: 19 }], 'and the next one says how many there were');
 });
 
 test('bytes that are not HTTP get a problem before the connection ends', async (t) => {
