@@ -17,7 +17,7 @@ export interface ProcessEvents {
   /** A new pid, or an exit. */
   changed(): void;
   log(line: string): void;
-  /** Whether an exit leads to a restart; false while the fleet starts or stops. */
+  /** Whether an exit leads to a restart; false before the process was ready for the first time and while the fleet stops. */
   restarts(): boolean;
 }
 

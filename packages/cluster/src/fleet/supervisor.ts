@@ -14,7 +14,7 @@ import { writeAtomically } from './write-atomically.ts';
 const START_TIMEOUT_MS = 60_000;
 
 export interface Supervisor {
-  /** Resolves when all stages are ready; rejects, with everything stopped again, when one process ends before. */
+  /** Resolves when all stages are ready; rejects, with everything stopped again, when one process ends before it was ready. */
   start(): Promise<void>;
   /** The stages in the opposite order; idempotent. */
   stop(): Promise<void>;
@@ -30,9 +30,12 @@ export function createSupervisor(plan: Plan): Supervisor {
   let stopped: Promise<void> | undefined;
 
   const log = (line: string): void => appendFileSync(path.join(logs, 'supervisor.log'), `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
+  // A process that has been ready once is started again whenever it ends: its stage is over, and nobody else looks at it.
+  const wasReady = new Set<string>();
+  const restarts = (name: string): boolean => phase === 'running' || (phase === 'starting' && wasReady.has(name));
   const stages = plan.stages.map((stage) => ({
     stage,
-    processes: stage.processes.map((spec) => superviseProcess(spec, plan.cwd, { changed: save, log, restarts: () => phase === 'running' })),
+    processes: stage.processes.map((spec) => superviseProcess(spec, plan.cwd, { changed: save, log, restarts: () => restarts(spec.name) })),
   }));
   const all = stages.flatMap(({ processes }) => processes);
 
@@ -62,6 +65,7 @@ export function createSupervisor(plan: Plan): Supervisor {
         save();
         await startStage(stage, processes);
       }
+      await untilAllReady();
     } catch (error) {
       failure = error instanceof FleetError ? error.message : String(error);
       log(`start failed: ${failure}`);
@@ -85,8 +89,22 @@ export function createSupervisor(plan: Plan): Supervisor {
     for (const deadline = performance.now() + START_TIMEOUT_MS; phase === 'starting'; await sleep(30)) {
       const pid = process.identity()?.pid;
       if (pid === undefined) throw failed(`${name} did not start: it ended by ${process.exit() ?? 'an unknown cause'}`, file);
-      if (await isReady(ready, pid)) return;
+      // Asked again after the wait: from here on its end leads to a restart, before it to a failed start.
+      if ((await isReady(ready, pid)) && process.identity()?.pid === pid) {
+        wasReady.add(name);
+        return;
+      }
       if (performance.now() > deadline) throw failed(`${name} was not ready within ${START_TIMEOUT_MS / 1000} s`, file);
+    }
+  }
+
+  // Those of the first stages may have died since.
+  async function untilAllReady(): Promise<void> {
+    for (const deadline = performance.now() + START_TIMEOUT_MS; phase === 'starting'; await sleep(30)) {
+      const ready = await Promise.all(all.map(({ spec, identity }) => isReady(spec.ready, identity()?.pid ?? -1)));
+      const late = all.find(({ identity }, index) => identity() === undefined || ready[index] !== true);
+      if (late === undefined) return;
+      if (performance.now() > deadline) throw failed(`${late.spec.name} was no longer ready when all others were`, late.spec.log);
     }
   }
 

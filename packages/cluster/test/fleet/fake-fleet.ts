@@ -16,13 +16,15 @@ export function folder(t: Test): string {
 // A real process that listens; it answers with its pid, and does what its words say.
 const CHILD = `
 import { createServer } from 'node:http';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
-const { PORT, NAME, ORDER, DIE_AFTER_MS, WITH_CHILD, STUBBORN } = process.env;
+const { PORT, NAME, ORDER, DIE_AFTER_MS, WITH_CHILD, STUBBORN, DIE_ONCE, LISTEN_AFTER_MS } = process.env;
+if (DIE_ONCE !== undefined && !existsSync(DIE_ONCE)) setTimeout(() => { writeFileSync(DIE_ONCE, ''); process.exit(3); }, 500);
 if (DIE_AFTER_MS !== undefined) setTimeout(() => { console.error('last words of ' + NAME); process.exit(3); }, Number(DIE_AFTER_MS));
 if (WITH_CHILD) spawn(process.execPath, ['-e', 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)'], { stdio: 'ignore' });
 process.on('SIGTERM', () => { if (STUBBORN) return; appendFileSync(ORDER, NAME + '\\n'); process.exit(0); });
-createServer((request, response) => response.end(String(process.pid))).listen(Number(PORT), '127.0.0.1');
+const server = createServer((request, response) => response.end(String(process.pid)));
+setTimeout(() => server.listen(Number(PORT), '127.0.0.1'), Number(LISTEN_AFTER_MS ?? 0));
 `;
 
 /** A process of the fake fleet; `env` makes it misbehave. */

@@ -128,6 +128,18 @@ test('a start that fails says which process and its last words, and leaves nothi
   t.same(allProcesses().filter(({ pid }) => readCommand(pid).includes(script)), []);
 });
 
+test('a process that dies while a later stage starts is back before the fleet counts as running', async (t) => {
+  const data = folder(t);
+  // The second stage takes a while; the first one's process dies within it, once.
+  const kinesis = await fake(data, 'kinesis', 'kinesis', { DIE_ONCE: path.join(data, 'died') });
+  const slow = await fake(data, 'user-1', 'user', { LISTEN_AFTER_MS: '1200' });
+  const supervisor = supervise(t, planOf(data, [kinesis], [slow]));
+  await supervisor.start();
+  t.match(log(data), /kinesis: process \d+ ended by exit code 3[^]*the fleet is ready/);
+  t.equal(await (await fetch(`http://127.0.0.1:${kinesis.port}`)).text(), String(listed(data, 'kinesis').pid));
+  t.equal(readState(data)?.processes.find(({ name }) => name === 'kinesis')?.restarts, 1);
+});
+
 test('a failing task between stages ends the start', async (t) => {
   const data = folder(t);
   const plan = planOf(data, [await fake(data, 's3', 's3')], [await fake(data, 'user-1', 'user')]);
