@@ -15,6 +15,7 @@ export PATH := $(CURDIR)/node_modules/node-linux-$(ARCH)/bin:$(CURDIR)/node_modu
 PNPM  := .tools/node_modules/.bin/pnpm
 STAMP := node_modules/.bootstrapped
 LOG   := .tools/bootstrap.log
+FAULTS := $(wildcard test/e2e/*-outage.test.ts test/e2e/*killed.test.ts)
 # Runs a step quietly and shows its log only when it fails.
 quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG); echo 'failed: see $(LOG)'; exit 1; }
 
@@ -43,10 +44,11 @@ dev: $(STAMP) ## one replica each, started again when its source changes; follow
 	@$(FLEET) REPLICAS=1 WATCH=on node packages/cluster/src/up.ts
 	@$(FLEET) node packages/cluster/src/logs.ts
 
-test: $(STAMP) ## run all tests but the long ones (T=path/to/x.test.ts for one)
+test: $(STAMP) ## run all tests (T=path/to/x.test.ts for one)
 	@node scripts/test.ts $(T)
-test-long: $(STAMP) ## run all tests, the long ones too
-	@TEST_LONG=1 node scripts/test.ts $(T)
+test-long: $(STAMP) ## run all tests, then five times those that kill processes and cut off stores; ends at the first that fails
+	@node scripts/test.ts
+	@for round in 1 2 3 4 5; do echo "faults, round $$round of 5"; node scripts/test.ts $(or $(T),$(FAULTS)) || exit 1; done
 coverage: $(STAMP) ## run all tests and report what they reach
 	@node scripts/test.ts --no-disable-coverage
 	@tap report text
