@@ -255,6 +255,7 @@ CREATE TABLE identity.refresh_tokens (
 );
 ALTER TABLE identity.refresh_tokens ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash);
 ALTER TABLE identity.refresh_tokens ADD CONSTRAINT refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES identity.sessions(id) ON DELETE CASCADE;
+CREATE INDEX refresh_tokens_expiry ON identity.refresh_tokens USING btree (expires_at);
 CREATE INDEX refresh_tokens_sealed ON identity.refresh_tokens USING btree (spent_at) WHERE (sealed_child IS NOT NULL);
 CREATE INDEX refresh_tokens_session ON identity.refresh_tokens USING btree (session_id);
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.refresh_tokens TO user_service;
@@ -272,7 +273,9 @@ CREATE TABLE identity.sessions (
 );
 ALTER TABLE identity.sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 ALTER TABLE identity.sessions ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
-CREATE INDEX sessions_user ON identity.sessions USING btree (user_id) WHERE (revoked_at IS NULL);
+CREATE INDEX sessions_expiry ON identity.sessions USING btree (expires_at);
+CREATE INDEX sessions_revoked ON identity.sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+CREATE INDEX sessions_user ON identity.sessions USING btree (user_id);
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.sessions TO user_service;
 
 CREATE TABLE identity.signing_keys (
@@ -333,11 +336,15 @@ CREATE TABLE shared.erasures (
 );
 ALTER TABLE shared.erasures ADD CONSTRAINT erasures_pkey PRIMARY KEY (user_id);
 CREATE INDEX erasures_requested_at ON shared.erasures USING btree (requested_at);
+CREATE INDEX erasures_without_audit_done ON shared.erasures USING btree (user_id) WHERE (NOT audit_done);
+CREATE INDEX erasures_without_files_done ON shared.erasures USING btree (user_id) WHERE (NOT files_done);
+CREATE INDEX erasures_without_identity_done ON shared.erasures USING btree (user_id) WHERE (NOT identity_done);
 GRANT SELECT ON shared.erasures TO audit_service;
 GRANT SELECT ON shared.erasures TO file_service;
-GRANT INSERT, SELECT ON shared.erasures TO user_service;
+GRANT SELECT ON shared.erasures TO user_service;
 GRANT UPDATE (audit_done) ON shared.erasures TO audit_service;
 GRANT UPDATE (files_done) ON shared.erasures TO file_service;
+GRANT INSERT (user_id, identity_done) ON shared.erasures TO user_service;
 GRANT UPDATE (identity_done) ON shared.erasures TO user_service;
 
 CREATE VIEW shared.live_sessions WITH (security_barrier=true) AS

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { createPasswordHasher, ensureSigningKey, type PasswordHasher } from '@muniment/security';
-import { createServer, repeat, type Server } from '@muniment/server';
+import { createServer, type Server } from '@muniment/server';
 import type { Config } from './config.ts';
-import { forgetOldTokens } from './queries/refresh-tokens.ts';
+import { measurePasswords } from './measure-passwords.ts';
 import { changePasswordRoute } from './routes/change-password.ts';
 import { deleteAccountRoute } from './routes/delete-account.ts';
 import { getHealthRoute } from './routes/get-health.ts';
@@ -14,6 +14,7 @@ import { refreshSessionRoute } from './routes/refresh-session.ts';
 import { registerRoute } from './routes/register.ts';
 import { updateProfileRoute } from './routes/update-profile.ts';
 import type { Tables } from './tables.ts';
+import { keepHouse } from './upkeep.ts';
 
 export interface UserServer extends Server<Tables> {
   config: Config;
@@ -36,7 +37,8 @@ export async function buildApp(config: Config): Promise<UserServer> {
   const server: UserServer = { ...base, config, passwords };
   server.app.addHook('onClose', () => passwords.close());
   await server.keys.refresh();
-  server.background(repeat('refresh tokens', 5_000, () => forgetOldTokens(server.db), (error) => server.log.warn({ err: error }, 'old refresh tokens could not be wiped')));
+  keepHouse(server);
+  measurePasswords(passwords, server.metrics);
 
   // Anyone
   getHealthRoute(server);

@@ -29,7 +29,7 @@ export async function makeAdmin(server: UserServer, typedEmail: string): Promise
     const tokens = await openSession(server, trx, request, { id: user.id, type: 'admin' });
     await record({
       action: existing ? 'USER_UPDATED' : 'USER_CREATED', subject: { userId: user.id }, personal: { email }, resource: user.id, resource_type: 'user',
-      session_id: tokens.session_id, metadata: { fields: ['type'], type: 'admin', by: 'operator' },
+      session_id: tokens.session_id, metadata: { fields: existing?.status === 'active' ? ['type'] : ['status', 'type'], type: 'admin', status: 'active', by: 'operator' },
     });
     return { user_id: user.id, ...tokens, ...(!existing && { password }) };
   });

@@ -23,3 +23,9 @@ export const dependencyUnavailable = catalogued(
 
 /** Refresh token material that does not open: altered, or sealed under another parent. Never shown to a client as such. */
 export const sealBroken = catalogued('seal_broken', 'A sealed refresh token cannot be opened', 500);
+
+/** The code of a password that the rules refuse, for the record of a failed sign-up; undefined for any other error. */
+export const passwordRefusal = (error: unknown): string | undefined => {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'password_length' || code === 'password_malformed' ? code : undefined;
+};

@@ -3,7 +3,7 @@ export type { AccessTokenClaims, AccessTokenOptions, AccessTokens, IssuedAccessT
 export { authentication, principalOf } from './authenticate.ts';
 export type { AuthenticationOptions, Principal, RouteAccess } from './authenticate.ts';
 export {
-  dependencyUnavailable, overloaded, passwordLength, passwordMalformed, permissionDenied, unauthenticated,
+  dependencyUnavailable, overloaded, passwordLength, passwordMalformed, passwordRefusal, permissionDenied, unauthenticated,
 } from './errors.ts';
 export { createPasswordHasher, normalizePassword } from './passwords.ts';
 export type { PasswordHasher, PasswordHasherOptions } from './passwords.ts';

@@ -68,10 +68,21 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
   /** A well-formed hash that nothing hashes to: checking against it costs what checking a real one costs. */
   const nobody = encode(randomBytes(16), randomBytes(32));
 
+  const costOf = (hash: string): { m: number; t: number; p: number } => {
+    const [, m, t, p] = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(hash) ?? [];
+    return { m: Number(m), t: Number(t), p: Number(p) };
+  };
+
   /** Rehash when the configured cost has risen; a lowered setting must not weaken what is stored. */
   const needsRehash = (hash: string): boolean => {
-    const [, m, t, p] = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(hash) ?? [];
-    return !(Number(m) >= memoryKiB && Number(t) >= passes && Number(p) >= parallelism);
+    const { m, t, p } = costOf(hash);
+    return !(m >= memoryKiB && t >= passes && p >= parallelism);
+  };
+
+  /** Passes over the configured memory that a hash made before the cost rose is cheaper by. Its time is that of memory × passes. */
+  const missingPasses = (hash: string): number => {
+    const { m, t } = costOf(hash);
+    return Math.round((memoryKiB * passes - m * t) / memoryKiB);
   };
 
   const verifyDummy = async (password: string): Promise<false> => {
@@ -98,7 +109,13 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
       } catch {
         return { ok: await verifyDummy(password), needsRehash: false };
       }
-      const ok = await gate.run(() => argon2.verify(hash, normalized));
+      const ok = await gate.run(async () => {
+        const right = await argon2.verify(hash, normalized);
+        // Else a wrong password would fail sooner for an account that has not signed in since the cost rose than for none.
+        const missing = right ? 0 : missingPasses(hash);
+        if (missing > 0) await argon2.hash(normalized, { ...cost, timeCost: missing, salt: randomBytes(16), raw: true });
+        return right;
+      });
       return { ok, needsRehash: ok && needsRehash(hash) };
     },
 

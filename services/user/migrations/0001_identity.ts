@@ -28,7 +28,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       revoked_at timestamptz,
       revoked_reason text
     )`.execute(db);
-  await sql`create index sessions_user on identity.sessions (user_id) where revoked_at is null`.execute(db);
+  await sql`create index sessions_user on identity.sessions (user_id)`.execute(db);
+  await sql`create index sessions_expiry on identity.sessions (expires_at)`.execute(db);
+  await sql`create index sessions_revoked on identity.sessions (revoked_at) where revoked_at is not null`.execute(db);
   // Opaque tokens are kept as SHA-256 only. A spent one keeps its child, sealed under the token itself, for an identical retry.
   await sql`
     create table identity.refresh_tokens (
@@ -40,6 +42,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       sealed_child bytea
     )`.execute(db);
   await sql`create index refresh_tokens_session on identity.refresh_tokens (session_id)`.execute(db);
+  await sql`create index refresh_tokens_expiry on identity.refresh_tokens (expires_at)`.execute(db);
   await sql`create index refresh_tokens_sealed on identity.refresh_tokens (spent_at) where sealed_child is not null`.execute(db);
   await sql`
     create table identity.signing_keys (

@@ -1,4 +1,4 @@
-import { sql, type Transaction } from 'kysely';
+import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Tables } from '../tables.ts';
 
 export interface NewSession {
@@ -25,4 +25,11 @@ export async function revokeSessionsOfUser(trx: Transaction<Tables>, userId: str
   const rows = await trx.updateTable('identity.sessions').set({ revoked_at: sql<Date>`now()`, revoked_reason: reason })
     .where('user_id', '=', userId).where('revoked_at', 'is', null).returning('id').execute();
   return rows.map((row) => row.id);
+}
+
+/** Forgets sessions that ended a week ago: a row keeps an address and a user agent, and there is no more use for them. */
+export async function forgetOldSessions(db: Kysely<Tables>): Promise<void> {
+  await sql`
+    delete from identity.sessions
+    where revoked_at < now() - interval '7 days' or expires_at < now() - interval '7 days'`.execute(db);
 }

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { principalOf } from '@muniment/security';
+import { principalOf, unauthenticated } from '@muniment/security';
 import type { UserServer } from '../app.ts';
 import { revokeSession } from '../queries/sessions.ts';
 
@@ -13,7 +13,8 @@ export function logoutRoute({ app, inTransaction, sessions }: UserServer): void 
     handler: async (request, reply) => {
       const { sessionId } = principalOf(request);
       await inTransaction(request, async (trx, record) => {
-        await revokeSession(trx, sessionId, 'logout');
+        // Ended by another request since this one was let in: there is nothing left to log out of.
+        if (!(await revokeSession(trx, sessionId, 'logout'))) throw unauthenticated();
         await record({ action: 'LOGOUT', resource: sessionId, resource_type: 'session' });
       });
       sessions.drop(sessionId);

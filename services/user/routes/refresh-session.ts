@@ -3,7 +3,7 @@ import { createRefreshToken, hashRefreshToken, isRefreshToken, openChild, sealCh
 import type { RequestContext } from '@muniment/server';
 import type { UserServer } from '../app.ts';
 import { RefreshTokenInvalid } from '../errors.ts';
-import { findSpentToken, insertRefreshToken, spendRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
+import { findSpentToken, insertRefreshToken, lockSessionOfToken, spendRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
 import { revokeSession } from '../queries/sessions.ts';
 
 const bodySchema = Type.Object({ refresh_token: Type.String({ minLength: 1, maxLength: 512 }) }, { additionalProperties: false });
@@ -40,6 +40,7 @@ async function rotate(server: UserServer, request: RequestContext, parent: strin
   const child = createRefreshToken();
   try {
     return await server.inTransaction(request, async (trx, record) => {
+      await lockSessionOfToken(trx, hashRefreshToken(parent));
       const session = await spendRefreshToken(trx, hashRefreshToken(parent), sealChild(parent, child));
       if (!session) throw new RefreshTokenInvalid();
       await insertRefreshToken(trx, hashRefreshToken(child), session.session_id, server.config.REFRESH_TOKEN_TTL_S);
@@ -52,14 +53,22 @@ async function rotate(server: UserServer, request: RequestContext, parent: strin
   }
 }
 
-/** An identical retry within ten seconds gets the child it lost; a spent token that comes later was stolen on one side or the other, so its session ends. */
+/**
+ * An identical retry within ten seconds gets the child it lost, and an event that says so: were it a thief, the trail would show from where. A spent token
+ * that comes later was stolen on one side or the other, so its session ends.
+ */
 async function answerSpent(server: UserServer, request: RequestContext, parent: string): Promise<Tokens> {
   const spent = await findSpentToken(server.db, hashRefreshToken(parent));
   if (!spent) throw new RefreshTokenInvalid();
-  if (spent.sealed_child) return answer(server, spent, openChild(parent, spent.sealed_child));
+  const about = { session_id: spent.session_id, subject: { userId: spent.user_id }, resource: spent.session_id, resource_type: 'session' };
+  if (spent.sealed_child) {
+    await server.recordFor(request, { ...about, action: 'TOKEN_REFRESHED', user_id: spent.user_id, metadata: { retry: true } });
+    return answer(server, spent, openChild(parent, spent.sealed_child));
+  }
   await server.inTransaction(request, async (trx, record) => {
-    await revokeSession(trx, spent.session_id, 'refresh_token_reused');
-    await record({ action: 'TOKEN_REUSE_DETECTED', outcome: 'failure', error: 'refresh_token_reused', session_id: spent.session_id, subject: { userId: spent.user_id }, resource: spent.session_id, resource_type: 'session' });
+    // Of several who find out at once, the one that ends the session says so.
+    if (!(await revokeSession(trx, spent.session_id, 'refresh_token_reused'))) throw new RefreshTokenInvalid();
+    await record({ ...about, action: 'TOKEN_REUSE_DETECTED', outcome: 'failure', error: 'refresh_token_reused' });
   });
   server.sessions.drop(spent.session_id);
   throw new RefreshTokenInvalid();

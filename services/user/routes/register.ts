@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { uuidv7 } from '@muniment/audit-events';
+import { passwordRefusal } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserServer } from '../app.ts';
 import { parseEmail } from '../email.ts';
@@ -34,7 +35,11 @@ export function registerRoute(server: UserServer): void {
 async function register(server: UserServer, request: RequestContext, body: Static<typeof bodySchema>): Promise<Static<typeof signedInSchema>> {
   const { email, emailKey } = parseEmail(body.email);
   // Hashed before the address is looked at: an address that is taken must not answer faster.
-  const passwordHash = await server.passwords.hash(body.password);
+  const passwordHash = await server.passwords.hash(body.password).catch(async (error: unknown) => {
+    const refusal = passwordRefusal(error);
+    if (refusal) await server.recordFor(request, { action: 'SIGNUP_FAIL', outcome: 'failure', error: refusal, subject: { address: emailKey }, personal: { email } });
+    throw error;
+  });
   const signedIn = await server.inTransaction(request, async (trx, record) => {
     const user = await insertUser(trx, {
       id: uuidv7(Date.now()),

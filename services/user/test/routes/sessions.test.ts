@@ -17,15 +17,32 @@ test('logging in opens a second session; logging out ends that one only, at once
   t.strictSame((await events()).map((event) => event.action), ['SIGNUP_SUCCESS', 'LOGIN_SUCCESS', 'LOGOUT']);
 });
 
-test('a session ended on one replica is refused on another within a second, and changes nothing there from the first instant', async (t) => {
+test('a session ended on one replica is refused on another within a second, without anything else having told it', async (t) => {
+  const here = await build(t, { SESSION_CACHE_MS: '1000' });
+  const there = await here.replica();
+  const { token } = await here.register();
+  t.equal((await there.call('GET', '/api/users/me', { token })).statusCode, 200, 'the other replica believes in it now');
+  await here.call('POST', '/api/auth/logout', { token });
+  const endedAt = performance.now();
+  let status = 200;
+  let lastSeenAlive = 0;
+  while (status === 200 && performance.now() - endedAt < 5_000) {
+    status = (await there.call('GET', '/api/users/me', { token })).statusCode;
+    if (status === 200) lastSeenAlive = performance.now() - endedAt;
+    await sleep(20);
+  }
+  t.equal(status, 401);
+  t.ok(lastSeenAlive > 0, 'it had been remembered, so the look-up was what ended it');
+  t.ok(lastSeenAlive <= 1_000, `last believed in ${lastSeenAlive.toFixed(0)} ms after its end`);
+});
+
+test('a session ended on one replica changes nothing on another from the first instant', async (t) => {
   const here = await build(t);
   const there = await here.replica();
   const { token } = await here.register();
   t.equal((await there.call('GET', '/api/users/me', { token })).statusCode, 200, 'the other replica believes in it now');
   await here.call('POST', '/api/auth/logout', { token });
   t.equal((await there.call('PATCH', '/api/users/me', { token, body: { name: 'Eve' } })).statusCode, 401);
-  await sleep(1_000);
-  t.equal((await there.call('GET', '/api/users/me', { token })).statusCode, 401);
   t.strictSame(await here.rows('select name from identity.users'), [{ name: null }]);
 });
 
@@ -49,6 +66,7 @@ test('a wrong password and an unknown address get the same answer and each leave
 test('a suspended account cannot log in, and is told nothing else', async (t) => {
   const { call, register, rows } = await build(t);
   const { token } = await register();
+  t.equal((await call('GET', '/api/users/me', { token })).statusCode, 200, 'the session is remembered');
   await rows(`update identity.users set status = 'suspended'`);
   t.equal((await call('POST', '/api/users/login', { body: { email: 'ada@example.com', password: PASSWORD } })).json().code, 'invalid_credentials');
   await sleep(600);
@@ -86,11 +104,15 @@ test('twenty parallel refreshes of one token give one child; its reuse after the
   t.ok(answers.every((answer) => answer.statusCode === 200));
   const children = new Set(answers.map((answer) => answer.json().refresh_token));
   t.equal(children.size, 1);
-  t.equal((await here.events()).filter((event) => event.action === 'TOKEN_REFRESHED').length, 1);
+  const refreshed = (await here.events()).filter((event) => event.action === 'TOKEN_REFRESHED');
+  t.equal(refreshed.length, 20, 'each answer has its event');
+  t.equal(refreshed.filter((event) => event.metadata.retry !== true).length, 1, 'and one of them is the refresh');
   t.notMatch(JSON.stringify(await here.rows(`select encode(token_hash, 'escape'), encode(sealed_child, 'escape') from identity.refresh_tokens`)), [...children][0], 'no token lies readable');
 
   await here.rows(`update identity.refresh_tokens set spent_at = spent_at - interval '11 seconds' where spent_at is not null`);
-  t.equal((await there.call('POST', '/api/auth/refresh', { body: { refresh_token } })).statusCode, 401);
+  t.equal((await here.call('GET', '/api/users/me', { token })).statusCode, 200, 'the session is remembered');
+  const reuses = await Promise.all(Array.from({ length: 6 }, () => there.call('POST', '/api/auth/refresh', { body: { refresh_token } })));
+  t.ok(reuses.every((answer) => answer.statusCode === 401));
   t.equal((await here.call('POST', '/api/auth/refresh', { body: { refresh_token: [...children][0] } })).statusCode, 401, 'the family is dead');
   await sleep(600);
   t.equal((await here.call('GET', '/api/users/me', { token })).statusCode, 401);
@@ -117,4 +139,31 @@ test('the profile is read and its names changed; unknown fields and empty change
   t.equal((await call('PATCH', '/api/users/me', { token, body: {} })).json().code, 'validation_failed');
   t.equal((await call('PATCH', '/api/users/me', { token, body: { type: 'admin' } })).json().code, 'validation_failed');
   t.match((await events()).filter((event) => event.action === 'USER_UPDATED').map((event) => event.metadata), [{ fields: ['last_name', 'name'] }, { fields: ['name'] }]);
+});
+
+test('deleting an account while its client refreshes never fails for either', async (t) => {
+  const { call, register, rows } = await build(t);
+  for (let n = 0; n < 30; n += 1) {
+    const { token, refresh_token } = await register(`ada${n}@example.com`);
+    const [deleted, ...refreshes] = await Promise.all([
+      call('DELETE', '/api/users/me', { token, body: { password: PASSWORD } }),
+      ...Array.from({ length: 4 }, async (_, k) => {
+        // Hashing the password takes the deletion some 10 ms; the refreshes fall around its transaction.
+        await sleep(6 + 3 * k);
+        return call('POST', '/api/auth/refresh', { body: { refresh_token } });
+      }),
+    ]);
+    t.equal(deleted.statusCode, 204, deleted.body);
+    t.ok(refreshes.every((answer) => answer.statusCode === 200 || answer.statusCode === 401), refreshes.map((answer) => answer.body).join());
+  }
+  t.strictSame(await rows('select 1 from identity.users union all select 1 from identity.refresh_tokens'), []);
+});
+
+test('ten parallel logouts of one session are one logout', async (t) => {
+  const { call, register, events } = await build(t);
+  const { token } = await register();
+  const answers = await Promise.all(Array.from({ length: 10 }, () => call('POST', '/api/auth/logout', { token })));
+  t.equal(answers.filter((answer) => answer.statusCode === 204).length, 1);
+  t.equal(answers.filter((answer) => answer.statusCode === 401).length, 9);
+  t.equal((await events()).filter((event) => event.action === 'LOGOUT').length, 1);
 });

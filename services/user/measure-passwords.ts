@@ -1,0 +1,17 @@
+import { Gauge, type Registry } from 'prom-client';
+import type { PasswordHasher } from '@muniment/security';
+
+/** How full the queue before the password hashes is: near its limit, sign-ins are about to be refused with 503. */
+export function measurePasswords(passwords: PasswordHasher, metrics: Registry): void {
+  new Gauge({
+    name: 'muniment_password_hashes',
+    help: 'Password hashes by whether they run or wait.',
+    labelNames: ['state'],
+    registers: [metrics],
+    collect() {
+      const { running, waiting } = passwords.load();
+      this.set({ state: 'running' }, running);
+      this.set({ state: 'waiting' }, waiting);
+    },
+  });
+}
