@@ -3,33 +3,29 @@
  * that each test file clones. Prints `N passed, N failed` last and exits non-zero on any failure.
  */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { startPostgres } from '@muniment/cluster';
 import { migrateToLatest } from '@muniment/database/migrate';
 import { ensureRolesAndDatabase, ROLES, type Role } from '@muniment/database/roles';
 import { migrationSets } from './migrations.ts';
+import { summarizeTap } from './tap-summary.ts';
 
 const TEMPLATE = 'muniment_template';
 
-async function runTap(args: string[], outputFile: string, env: NodeJS.ProcessEnv): Promise<number> {
-  const tap = spawn(process.execPath, ['node_modules/tap/dist/esm/run.mjs', '--output-file', outputFile, ...args], { stdio: 'inherit', env });
-  return new Promise((resolve) => tap.on('exit', (code) => resolve(code ?? 1)));
-}
-
-async function countResults(outputFile: string): Promise<{ passed: number; failed: number }> {
-  const output = await readFile(outputFile, 'utf8').catch(() => '');
-  const summary = output.match(/^# \{ total: .*\}$/gm)?.at(-1) ?? '';
-  const count = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(summary)?.[1] ?? 0);
-  return { passed: count('pass'), failed: count('fail') };
+async function runTap(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number; passed: number; failed: number }> {
+  const tap = spawn(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const exit = new Promise<number>((resolve) => tap.on('exit', (code) => resolve(code ?? 1)));
+  const summary = summarizeTap();
+  for await (const line of createInterface(tap.stdout)) for (const text of summary.line(line)) console.log(text);
+  return { code: await exit, ...summary.counts() };
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'muniment-test-'));
-const outputFile = join(folder, 'run.tap');
 const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), durable: false });
-let code = 1;
-let results = { passed: 0, failed: 0 };
+let run = { code: 1, passed: 0, failed: 0 };
 try {
   // No secrets: this server trusts the loopback and lives as long as the run.
   const passwords = Object.fromEntries(ROLES.map((role) => [role, 'test'])) as Record<Role, string>;
@@ -38,13 +34,12 @@ try {
   template.username = 'migrator';
   template.pathname = `/${TEMPLATE}`;
   await migrateToLatest(template.href, migrationSets);
-  code = await runTap(process.argv.slice(2), outputFile, { ...process.env, TEST_POSTGRES_URL: postgres.superuserUrl, TEST_DATABASE_TEMPLATE: TEMPLATE });
-  results = await countResults(outputFile);
-  // A run that checked nothing has shown nothing.
-  if (results.passed === 0) code ||= 1;
+  run = await runTap(process.argv.slice(2), { ...process.env, TEST_POSTGRES_URL: postgres.superuserUrl, TEST_DATABASE_TEMPLATE: TEMPLATE });
 } finally {
   await postgres.stop();
   await rm(folder, { recursive: true, force: true });
 }
-console.log(`${results.passed} passed, ${code === 0 ? results.failed : Math.max(1, results.failed)} failed`);
-process.exitCode = code;
+// A run that checked nothing has shown nothing.
+const failed = run.code !== 0 || run.passed === 0 ? Math.max(1, run.failed) : run.failed;
+console.log(`${run.passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;

@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { parseEmail } from '../email.ts';
+import { EmailMalformed } from '../errors.ts';
 
 test('spellings of one address share a key, and the address is kept as typed', async (t) => {
   t.strictSame(parseEmail('  Ada.Lovelace+x@Example.COM '), { email: 'Ada.Lovelace+x@Example.COM', emailKey: 'ada.lovelace+x@example.com' });
@@ -14,5 +15,5 @@ test('what is not one mailbox of one domain is refused, however a URL parser wou
     'victim@example.com/x,root', 'victim@example.com?x', 'victim@example.com#<script>', 'victim@example.com\\x', 'victim@ex%61mple.com', 'victim@example.com:25',
     'victim@example.com/\u0001', 'ada\u200b@example.com', 'ada\u202e@example.com', 'ada@exam\u00adple.com', 'ada@[127.0.0.1]', 'ada@1.2.3.4:80',
     '.ada@example.com', 'ada.@example.com', 'a..da@example.com', `${'a'.repeat(65)}@example.com`, `ada@${'a'.repeat(64)}.com`, `ada@${'a.'.repeat(130)}com`, 'ada@example..com', 'ada@-example.com',
-  ]) t.throws(() => parseEmail(typed), { statusCode: 422 }, typed);
+  ]) t.throws(() => parseEmail(typed), EmailMalformed, typed);
 });
