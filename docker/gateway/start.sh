@@ -17,7 +17,8 @@ if [ -n "$RESOLVER" ]; then
   resolver="resolver $RESOLVER valid=2s ipv6=off; "
   resolve=' resolve'
 fi
-servers() { echo "${resolver}server $1$resolve max_fails=1 fail_timeout=1s;"; }
+# Each once more as its own backup: see packages/cluster/src/nginx/nginx-config.ts.
+servers() { echo "${resolver}server $1$resolve max_fails=3 fail_timeout=1s; server $1$resolve backup max_fails=0;"; }
 
 USER_SERVERS=$(servers "${USER_UPSTREAM:-user:8080}")
 FILE_SERVERS=$(servers "${FILE_UPSTREAM:-file:8080}")
