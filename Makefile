@@ -30,7 +30,7 @@ help: ## what there is
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
-up: $(STAMP) ## start the whole fleet and return: PostgreSQL, Kinesis, S3, REPLICAS of each service, nginx
+up: $(STAMP) ## start PostgreSQL, Kinesis, S3, REPLICAS of each service, nginx, and return; with other settings than it has, a running fleet is stopped in order and started anew
 	@$(FLEET) node packages/cluster/src/up.ts
 down: $(STAMP) ## stop the fleet; its data stays in DATA
 	@$(FLEET) node packages/cluster/src/down.ts
@@ -40,7 +40,7 @@ logs: $(STAMP) ## follow the logs; S=user only those of one service
 	@$(FLEET) S='$(S)' node packages/cluster/src/logs.ts
 admin: $(STAMP) ## EMAIL=... makes or promotes an administrator and prints a token
 	@$(FLEET) EMAIL='$(EMAIL)' node scripts/admin.ts
-dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs
+dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs (Ctrl-C ends only that; make down stops the fleet)
 	@$(FLEET) REPLICAS=1 WATCH=on node packages/cluster/src/up.ts
 	@$(FLEET) node packages/cluster/src/logs.ts
 
