@@ -38,19 +38,22 @@ export const rendered = (schema: TSchema) => Type.Unsafe<string>(schema);
 // escaped, and metadata lies before, so the last occurrence is the event's own.
 const PERSONAL_KEY = ',"personal":';
 const NEXT_KEY = ',"request_id":';
+// Before it stand only scalars, whose quotes are escaped: the first occurrence is the event's own.
+const METADATA_KEY = ',"metadata":{';
 
 const json = (value: unknown): string => JSON.stringify(value ?? null);
 
 /**
- * An entry as JSON: the stored canonical text with the personal values in the place of their commitment. Parsing 50 records and
+ * An entry as JSON: the stored canonical text with the personal values in the place of their commitment, those beyond the three that every event
+ * has (a file's name, what a caller marked) in its metadata. Parsing 50 records and
  * serialising them again would cost more than all the rest of the request.
  */
-function renderEntry(record: string, at: number, end: number, { email, ip, user_agent: userAgent, ...personalMetadata }: PersonalValues): string {
+function renderEntry(record: string, at: number, end: number, { email, ip, user_agent: userAgent, ...marked }: PersonalValues): string {
+  const metadataAt = record.indexOf(METADATA_KEY) + METADATA_KEY.length;
+  const comma = record[metadataAt] === '}' ? '' : ',';
+  const more = Object.keys(marked).length === 0 ? '' : `${JSON.stringify(marked).slice(1, -1)}${comma}`;
   const values = `"email":${json(email)},"ip":${json(ip)},"user_agent":${json(userAgent)}`;
-  const entry = `${record.slice(0, at)},${values}${record.slice(end)}`;
-  if (Object.keys(personalMetadata).length === 0) return entry;
-  const parsed = JSON.parse(entry) as { metadata: object };
-  return JSON.stringify({ ...parsed, metadata: { ...parsed.metadata, ...personalMetadata } });
+  return `${record.slice(0, metadataAt)}${more}${record.slice(metadataAt, at)},${values}${record.slice(end)}`;
 }
 
 /** A block that was tampered with must not take the rest of the page away; the commitment in the record still tells what was there. */
