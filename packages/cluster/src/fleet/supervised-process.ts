@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
-import path from 'node:path';
+import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clearStalePostgres } from '../postgres/stale-postgres.ts';
+import { openLog } from './open-log.ts';
 import type { ProcessSpec } from './plan.ts';
 import { allProcesses, processStat } from './process-table.ts';
 import type { Identity } from './state.ts';
@@ -11,7 +11,6 @@ const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 10_000;
 // A process that has lived this long is not one that keeps dying: the next restart is quick again.
 const STEADY_MS = 5_000;
-const LOG_LIMIT_BYTES = 64 * 1024 * 1024;
 
 export interface ProcessEvents {
   /** A new pid, or an exit. */
@@ -126,10 +125,4 @@ export function signalQuietly(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // it ended meanwhile
   }
-}
-
-function openLog(file: string): number {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LOG_LIMIT_BYTES) renameSync(file, `${file}.1`);
-  return openSync(file, 'a', 0o600);
 }
