@@ -1,18 +1,14 @@
 import { join } from 'node:path';
-import { createServer, repeat, type Server } from '@muniment/server';
+import { createServer, repeat } from '@muniment/server';
+import type { AuditServer } from './audit-server.ts';
 import type { Config } from './config.ts';
-import { createConsumer, type Consumer } from './consumer/consumer.ts';
+import { createConsumer } from './consumer/consumer.ts';
 import { measureConsumer } from './consumer/measure-consumer.ts';
 import { eraseSubject } from './queries/keys.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
 import type { Tables } from './tables.ts';
 import { keepHouse } from './upkeep.ts';
-
-export interface AuditServer extends Server<Tables> {
-  config: Config;
-  consumer: Consumer;
-}
 
 const UPKEEP_PAUSE_MS = 60 * 60_000;
 

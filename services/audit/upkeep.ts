@@ -1,5 +1,5 @@
 import { acquireLease } from '@muniment/database';
-import type { AuditServer } from './app.ts';
+import type { AuditServer } from './audit-server.ts';
 import { destroyDayKeys } from './queries/keys.ts';
 import { ensurePartitions } from './queries/partitions.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { createPasswordHasher, ensureSigningKey, type PasswordHasher } from '@muniment/security';
-import { createServer, type Server } from '@muniment/server';
+import { createPasswordHasher, ensureSigningKey } from '@muniment/security';
+import { createServer } from '@muniment/server';
 import type { Config } from './config.ts';
 import { measurePasswords } from './measure-passwords.ts';
 import { changePasswordRoute } from './routes/change-password.ts';
@@ -15,11 +15,7 @@ import { registerRoute } from './routes/register.ts';
 import { updateProfileRoute } from './routes/update-profile.ts';
 import type { Tables } from './tables.ts';
 import { keepHouse } from './upkeep.ts';
-
-export interface UserServer extends Server<Tables> {
-  config: Config;
-  passwords: PasswordHasher;
-}
+import type { UserServer } from './user-server.ts';
 
 /** The user service: who somebody is, and how they prove it. */
 export async function buildApp(config: Config): Promise<UserServer> {

@@ -1,7 +1,7 @@
 import type { RequestContext } from '@muniment/server';
 import { principalOf, unauthenticated } from '@muniment/security';
 import type { FastifyRequest } from 'fastify';
-import type { UserServer } from './app.ts';
+import type { UserServer } from './user-server.ts';
 import { PasswordIncorrect } from './errors.ts';
 import { findUserById } from './queries/users.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { uuidv7 } from '@muniment/audit-events';
 import type { RequestContext } from '@muniment/server';
-import type { UserServer } from './app.ts';
+import type { UserServer } from './user-server.ts';
 import { parseEmail } from './email.ts';
 import { openSession, type SessionTokens } from './open-session.ts';
 import { findUserByEmailKey, insertUser, setUserType } from './queries/users.ts';

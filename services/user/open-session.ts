@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely';
 import { cleanText, uuidv7 } from '@muniment/audit-events';
 import { createRefreshToken, hashRefreshToken, type Role } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
-import type { UserServer } from './app.ts';
+import type { UserServer } from './user-server.ts';
 import { insertRefreshToken } from './queries/refresh-tokens.ts';
 import { insertSession } from './queries/sessions.ts';
 import type { Tables } from './tables.ts';

@@ -1,5 +1,5 @@
 import { repeat } from '@muniment/server';
-import type { UserServer } from './app.ts';
+import type { UserServer } from './user-server.ts';
 import { forgetOldTokens, wipeSealedChildren } from './queries/refresh-tokens.ts';
 import { forgetOldSessions } from './queries/sessions.ts';
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { AuditServer } from '../app.ts';
+import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
 import { logEntrySchema, rendered, renderEntries } from '../log-entry.ts';
 import { findOwnEvent } from '../queries/own-events.ts';

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { AuditServer } from '../app.ts';
+import type { AuditServer } from '../audit-server.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { logEntrySchema, rendered, renderEntries } from '../log-entry.ts';
 import { listOwnEvents } from '../queries/own-events.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { UserServer } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 import { confirmPassword } from '../confirm-password.ts';
 import { AccountChanged } from '../errors.ts';
 import { openSession } from '../open-session.ts';

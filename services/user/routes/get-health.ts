@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 
 const healthSchema = Type.Object({ status: Type.Literal('healthy'), timestamp: Type.String({ format: 'date-time' }) });
 

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 
 const jwksSchema = Type.Object({
   keys: Type.Array(Type.Object({ kty: Type.String(), crv: Type.String(), x: Type.String(), kid: Type.String(), alg: Type.String(), use: Type.String() })),

@@ -1,5 +1,5 @@
 import { principalOf, unauthenticated } from '@muniment/security';
-import type { UserServer } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 import { findUserById } from '../queries/users.ts';
 import { representUser, userSchema } from '../user-representation.ts';
 

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { RequestContext } from '@muniment/server';
-import type { UserServer } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 import { parseEmail, type EmailAddress } from '../email.ts';
 import { InvalidCredentials } from '../errors.ts';
 import { openSession } from '../open-session.ts';

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { principalOf, unauthenticated } from '@muniment/security';
-import type { UserServer } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 import { revokeSession } from '../queries/sessions.ts';
 
 /** `POST /api/auth/logout`: ends the session that the token belongs to. */

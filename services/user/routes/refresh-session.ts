@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { createRefreshToken, hashRefreshToken, isRefreshToken, openChild, sealChild } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
-import type { UserServer } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 import { RefreshTokenInvalid } from '../errors.ts';
 import { findSpentToken, insertRefreshToken, lockSessionOfToken, spendRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
 import { revokeSession } from '../queries/sessions.ts';

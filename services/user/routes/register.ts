@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { uuidv7 } from '@muniment/audit-events';
 import { passwordRefusal } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
-import type { UserServer } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 import { parseEmail } from '../email.ts';
 import { EmailTaken } from '../errors.ts';
 import { openSession } from '../open-session.ts';

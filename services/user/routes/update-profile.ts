@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { principalOf, unauthenticated } from '@muniment/security';
-import type { UserServer } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 import { updateProfile } from '../queries/users.ts';
 import { personNameSchema, representUser, userSchema } from '../user-representation.ts';
 

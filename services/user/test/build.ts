@@ -5,7 +5,8 @@ import pg from 'pg';
 import type { Test } from 'tap';
 import { createTestDatabase } from '@muniment/database/testing';
 import { generateMasterKey } from '@muniment/master-key';
-import { buildApp, type UserServer } from '../app.ts';
+import { buildApp } from '../app.ts';
+import type { UserServer } from '../user-server.ts';
 import { readConfig } from '../config.ts';
 
 export interface SignedIn {

@@ -1,0 +1,10 @@
+import type { PasswordHasher } from '@muniment/security';
+import type { Server } from '@muniment/server';
+import type { Config } from './config.ts';
+import type { Tables } from './tables.ts';
+
+/** The user service's parts, as routes and loops take them. */
+export interface UserServer extends Server<Tables> {
+  config: Config;
+  passwords: PasswordHasher;
+}
