@@ -53,18 +53,27 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
   return { db: new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }), pool };
 }
 
-/** SQLSTATE classes and codes that mean «PostgreSQL cannot serve now»: connection exceptions, shutdown, start-up, too many clients. */
-const UNAVAILABLE_SQLSTATE = /^(08...|57P0[1-5]|53300)$/;
-const UNAVAILABLE_ERRNO = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+/**
+ * SQLSTATE classes and codes that mean «PostgreSQL cannot serve this now, and may in a moment»: connection exceptions, shutdown, start-up, too many
+ * clients; a statement or lock that took too long, a transaction that stood idle; a deadlock or a conflict; disk or memory that is full; and a
+ * database that is read-only, as after a failover whose address still names the old primary.
+ */
+const UNAVAILABLE_SQLSTATE = /^(08...|57P0[1-5]|53[123]00|57014|55P03|40P01|40001|25006|25P03)$/;
+const UNAVAILABLE_ERRNO = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 const UNAVAILABLE_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after)/;
 
-/** True when the error says that the database is out of reach, rather than that a statement was wrong. */
+/** True when the error says that the database cannot serve now, rather than that a statement was wrong. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable);
   if (!(error instanceof Error)) return false;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   return UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_ERRNO.has(code) || UNAVAILABLE_MESSAGE.test(error.message);
+}
+
+/** True when PostgreSQL ended a transaction for the sake of another one (deadlock, serialization): nothing of it was committed, and it may be run again. */
+export function isTransactionConflict(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001');
 }
 
 /** The name of the unique constraint that an INSERT or UPDATE ran into (SQLSTATE 23505), else undefined. */

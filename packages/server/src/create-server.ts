@@ -95,6 +95,13 @@ function createApp(config: ServerConfig, service: string): App {
   return app;
 }
 
+/** After a failover the old address may lead to a standby: it answers, and no change can be made there. */
+async function checkWritable<DB>(db: Kysely<DB>): Promise<void> {
+  const { rows } = await sql<{ writable: boolean }>`
+    select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as writable`.execute(db);
+  if (!rows[0]?.writable) throw new Error('the database is read-only');
+}
+
 /**
  * Builds a service's app with all that services have in common: errors as problems, request ids, health, metrics, authentication, the audit
  * trail, transactions and an ordered close. It neither listens nor starts loops.
@@ -155,7 +162,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     loops.push({ name: 'relay', ...relay });
     loops.push(createErasureLoop(db, options.erasure(db, subjectKeys), subjectKeys.drop, (error) => app.log.warn({ err: error }, 'an erasure could not be worked off yet')));
     const health = reportHealth(app, [
-      { name: 'postgres', critical: true, check: () => sql`select 1`.execute(db) },
+      { name: 'postgres', critical: true, check: () => checkWritable(db) },
       streamCheck,
       ...(options.checks ?? []),
     ]);

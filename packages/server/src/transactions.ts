@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import type { NewEvent, PersonalValues, RecordEvent, Subject } from '@muniment/audit-events';
+import { isTransactionConflict } from '@muniment/database';
 import type { Principal } from '@muniment/security';
 
 /** What of a request an event tells. A FastifyRequest is one; an operator's command makes its own. */
@@ -21,7 +23,8 @@ export interface RequestEvent extends Omit<NewEvent, 'subject' | 'personal' | 'r
 
 /**
  * Runs one change in one transaction. `record` puts the change's event into the outbox of that transaction; a change that recorded none is
- * rolled back with an error, so that nothing can be acknowledged without its event.
+ * rolled back with an error, so that nothing can be acknowledged without its event. A change that PostgreSQL ended for the sake of another one
+ * (deadlock, serialization) is run again from its start, three times at most: it must do nothing outside of its transaction.
  */
 export type InTransaction<DB> = <T>(
   request: RequestContext,
@@ -46,19 +49,33 @@ function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
   };
 }
 
+const TRIES = 3;
+
+/** Runs work again while PostgreSQL ends it for a conflict. The pause differs by chance, so that two which met do not meet again. */
+async function throughConflicts<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === TRIES || !isTransactionConflict(error)) throw error;
+      await sleep(attempt * (10 + Math.random() * 30));
+    }
+  }
+}
+
 /** Makes the two ways in which anything leaves a trace. `recorded` is called after a commit, to wake the relay. */
 export function createTransactions<DB>(db: Kysely<DB>, recordEvent: RecordEvent, recorded: () => void): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
   return {
     async inTransaction(request, change) {
-      let events = 0;
-      const result = await db.transaction().execute(async (trx) => {
+      const result = await throughConflicts(() => db.transaction().execute(async (trx) => {
+        let events = 0;
         const answer = await change(trx, (event) => {
           events += 1;
           return recordEvent(trx, eventOf(request, event));
         });
         if (events === 0) throw new Error('a change without an audit event');
         return answer;
-      });
+      }));
       recorded();
       return result;
     },

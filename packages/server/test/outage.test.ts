@@ -121,3 +121,23 @@ test('a grant that is missing is a logged 500 for the signed-in caller, not an o
   checkProblem(t, answer, 500, 'internal_error');
   t.match(logged, [{ err: { code: '42501' } }]);
 });
+
+test('while the database is read-only, as after a failover, readiness is down and a change gets 503; all works when it is not', async (t) => {
+  const { server } = await behindProxy(t);
+  const { app } = server;
+  const become = async (readOnly: 'on' | 'off') => {
+    const name = new URL(server.config.DATABASE_URL).pathname.slice(1);
+    await server.rows(`alter database ${name} set default_transaction_read_only = ${readOnly}`);
+    await server.rows('select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()');
+    await sleep(600);
+  };
+  t.equal((await app.inject('/health/ready')).statusCode, 200);
+  await become('on');
+  checkProblem(t, await app.inject({ method: 'POST', url: '/change' }), 503, 'dependency_unavailable');
+  const ready = await app.inject('/health/ready');
+  t.equal(ready.statusCode, 503);
+  t.match(ready.json(), { dependencies: { postgres: { status: 'down' } } });
+  await become('off');
+  t.equal((await app.inject({ method: 'POST', url: '/change' })).statusCode, 200);
+  t.equal((await app.inject('/health/ready')).statusCode, 200);
+});

@@ -55,6 +55,53 @@ test('an event that cannot be recorded takes the change with it', async (t) => {
   t.strictSame(await leases(server), []);
 });
 
+test('of two changes that lock each other out both go through, each with one event', async (t) => {
+  const server = await build(t);
+  await server.rows(`insert into identity.leases (name, holder, epoch, expires_at) values ('probe-a', 'a', 1, now()), ('probe-b', 'a', 1, now())`);
+  // Makes the subject's key: who makes it holds a lock to the end of its transaction.
+  await server.recordFor(SIGNED_IN, { action: 'PROFILE_UPDATE' });
+  const tries: string[] = [];
+  let holding = 0;
+  let both = (): void => {};
+  const locked = new Promise<void>((resolve) => { both = resolve; });
+  const change = (first: string, second: string) => server.inTransaction(SIGNED_IN, async (trx, record) => {
+    tries.push(first);
+    await record({ action: 'PROFILE_UPDATE', metadata: { first } });
+    await sql`update identity.leases set epoch = epoch + 1 where name = ${first}`.execute(trx);
+    holding += 1;
+    if (holding === 2) both();
+    await locked;
+    await sql`update identity.leases set epoch = epoch + 1 where name = ${second}`.execute(trx);
+    return first;
+  });
+  t.strictSame(await Promise.all([change('probe-a', 'probe-b'), change('probe-b', 'probe-a')]), ['probe-a', 'probe-b']);
+  t.equal(tries.length, 3, 'one of them ran again');
+  t.strictSame(await server.rows('select epoch from identity.leases'), [{ epoch: '3' }, { epoch: '3' }]);
+  t.equal((await server.events()).length, 3);
+});
+
+test('a change that meets a conflict each time is given up after three tries, as a database that cannot serve now', async (t) => {
+  const server = await build(t);
+  let tries = 0;
+  await t.rejects(server.inTransaction(SIGNED_IN, async (trx, record) => {
+    tries += 1;
+    await record({ action: 'PROFILE_UPDATE' });
+    await sql`do $$ begin raise exception 'could not serialize access' using errcode = '40001'; end $$`.execute(trx);
+  }), { code: '40001' });
+  t.equal(tries, 3);
+  t.strictSame(await server.events(), []);
+});
+
+test('a change that fails otherwise is not run again', async (t) => {
+  const server = await build(t);
+  let tries = 0;
+  await t.rejects(server.inTransaction(SIGNED_IN, async () => {
+    tries += 1;
+    throw new Error('changed my mind');
+  }), /changed my mind/);
+  t.equal(tries, 1);
+});
+
 test('an event tells who called, by which session, under which request and trace', async (t) => {
   const server = await build(t);
   await server.recordFor(SIGNED_IN, { action: 'FILE_DOWNLOAD' });
