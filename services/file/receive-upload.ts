@@ -3,58 +3,24 @@ import type { FastifyRequest } from 'fastify';
 import { principalOf } from '@muniment/security';
 import { uuidv7 } from '@muniment/audit-events';
 import type { FileServer } from './app.ts';
-import { FileMissing, FileTooLarge, TooManyFiles, UnknownField, UploadNotMultipart, UploadSuperseded } from './errors.ts';
+import { FileMissing, UploadSuperseded } from './errors.ts';
 import { nameOfUpload } from './file-name.ts';
 import { servedMediaType, sniffMediaType } from './media-type.ts';
-import { boundaryOf, type PartHeaders } from './multipart/part-headers.ts';
-import { createMultipartParser } from './multipart/multipart-parser.ts';
 import { insertPendingFile, markFileReady } from './queries/files.ts';
 import { forgetOrphan, touchPendingFile, withdrawPendingFile } from './queries/settling.ts';
-import { requestChunks } from './request-chunks.ts';
-import { createObjectWriter, type ObjectWriter } from './s3/object-writer.ts';
+import { readForm } from './read-form.ts';
+import { createObjectWriter } from './s3/object-writer.ts';
 import { isS3Unavailable } from './s3/unavailable.ts';
 import type { ReadyFile } from './tables.ts';
-
-/** What a form may have around its file: delimiters and headers. */
-const FORM_OVERHEAD_BYTES = 64 * 1024;
 
 /** One upload on its way. */
 interface Upload {
   id: string;
   /** Known once the file's part has begun. */
-  file?: { name: string; declaredType: string | undefined };
+  file?: { name: string; declaredType: string };
   /** Known once S3 has been turned to. */
   mediaType?: string;
   pending: boolean;
-  size: number;
-}
-
-function acceptPart(upload: Upload, { name, filename, contentType }: PartHeaders): void {
-  if (name !== 'file') throw new UnknownField();
-  if (upload.file) throw new TooManyFiles();
-  // A browser sends an empty filename for a file input in which nothing was chosen.
-  if (filename === undefined || filename === '') throw new FileMissing();
-  upload.file = { name: nameOfUpload(filename), declaredType: contentType };
-}
-
-/** Reads the form to its end and hands the file's bytes to the writer. @throws for every way in which it is not a form with one file */
-async function readForm(request: FastifyRequest, upload: Upload, writer: ObjectWriter, maxBytes: number, idleMs: number, signal: AbortSignal): Promise<void> {
-  const contentType = request.headers['content-type'] ?? '';
-  if (!/^multipart\/form-data[ \t]*(?:;|$)/i.test(contentType)) throw new UploadNotMultipart();
-  const parser = createMultipartParser(boundaryOf(contentType));
-  // Said before a byte is read, where the client says how much it is going to send.
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes + FORM_OVERHEAD_BYTES) throw new FileTooLarge(maxBytes);
-  for await (const chunk of requestChunks(request.raw, idleMs, signal)) {
-    for (const event of parser.push(chunk)) {
-      if (event.kind === 'part') acceptPart(upload, event.headers);
-      if (event.kind !== 'data') continue;
-      upload.size += event.bytes.length;
-      if (upload.size > maxBytes) throw new FileTooLarge(maxBytes);
-      await writer.write(event.bytes);
-    }
-  }
-  parser.finish();
-  if (!upload.file) throw new FileMissing();
 }
 
 /**
@@ -65,7 +31,7 @@ export async function receiveUpload(server: FileServer, request: FastifyRequest)
   const { db, inTransaction, store, config, log } = server;
   const userId = principalOf(request).id;
   const created = new Date();
-  const upload: Upload = { id: uuidv7(created.getTime()), pending: false, size: 0 };
+  const upload: Upload = { id: uuidv7(created.getTime()), pending: false };
   const key = randomUUID();
   const failure = new AbortController();
   let heartbeat: NodeJS.Timeout | undefined;
@@ -96,7 +62,10 @@ export async function receiveUpload(server: FileServer, request: FastifyRequest)
   }
 
   try {
-    await readForm(request, upload, writer, config.UPLOAD_MAX_BYTES, config.UPLOAD_IDLE_TIMEOUT_MS, failure.signal);
+    await readForm(request, {
+      begin({ filename, declaredType }) { upload.file = { name: nameOfUpload(filename), declaredType }; },
+      write: writer.write,
+    }, { maxBytes: config.UPLOAD_MAX_BYTES, idleMs: config.UPLOAD_IDLE_TIMEOUT_MS, signal: failure.signal });
     const written = await writer.finish();
     const { file, mediaType } = upload;
     if (!file || mediaType === undefined) throw new FileMissing();

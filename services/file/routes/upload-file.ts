@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
+import multipart from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import type { FileServer } from '../app.ts';
 import { UploadNotMultipart } from '../errors.ts';
 import { fileSchema, toFileResource, type FileResource } from '../file-resource.ts';
+import { formOptions } from '../read-form.ts';
 import { receiveUpload } from '../receive-upload.ts';
 
 /** How long the rest of a refused upload is swallowed, so that a client that is still sending can read the answer. */
@@ -13,7 +15,7 @@ export function uploadFileRoute(server: FileServer): void {
   void server.app.register(async (app) => {
     // Here a form is the only body there is, and its bytes are read by the handler.
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser('multipart/form-data', (_request, _body, done) => done(null));
+    await app.register(multipart, formOptions(server.config.UPLOAD_MAX_BYTES));
     app.route({
       method: 'POST',
       url: '/api/files',
@@ -29,7 +31,7 @@ export function uploadFileRoute(server: FileServer): void {
 }
 
 async function uploadFile(server: FileServer, request: FastifyRequest): Promise<FileResource> {
-  if (request.headers['content-type'] === undefined) throw new UploadNotMultipart();
+  if (!request.isMultipart()) throw new UploadNotMultipart();
   try {
     return toFileResource(await receiveUpload(server, request));
   } finally {
@@ -39,6 +41,8 @@ async function uploadFile(server: FileServer, request: FastifyRequest): Promise<
 
 function swallowRest(body: IncomingMessage): void {
   if (body.readableEnded || body.destroyed) return;
+  // From the parser too, which would hold it back.
+  body.unpipe();
   body.on('error', () => undefined).resume();
   setTimeout(() => {
     if (!body.complete) body.destroy();

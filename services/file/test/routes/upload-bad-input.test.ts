@@ -45,7 +45,9 @@ test('forms that are not one file are refused with their code, and leave nothing
     ['a part without a name', 400, 'malformed_multipart', part('form-data; filename="a"', 'x') + END],
     ['a part that is no form-data', 400, 'malformed_multipart', part('attachment; name="file"; filename="a"', 'x') + END],
     ['a part in base64', 400, 'malformed_multipart', part('form-data; name="file"; filename="a"', 'aGk=', 'Content-Transfer-Encoding: base64\r\n') + END],
-    ['a header that is none', 400, 'malformed_multipart', part('form-data; name="file"; filename="a"', 'x', 'nonsense\r\n') + END],
+    ['a part without a disposition', 400, 'malformed_multipart', '--b\r\nContent-Type: text/plain\r\n\r\nx\r\n' + END],
+    ['a header that is none', 400, 'malformed_multipart', `--b\r\nnonsense\r\n${FILE.slice(5)}${END}`],
+    ['a boundary and nothing else', 400, 'malformed_multipart', '--b\r\n'],
     ['a header block without end', 400, 'malformed_multipart', `--b\r\nX: ${'x'.repeat(9_000)}`],
     ['bytes in a name that are not UTF-8', 400, 'malformed_multipart', Buffer.from(part('form-data; name="file"; filename="\xff"', 'x') + END, 'latin1')],
     ['a NUL in a name', 400, 'name_invalid', part('form-data; name="file"; filename="a\0.txt"', 'x') + END],
@@ -74,7 +76,7 @@ test('a file of exactly the limit is taken, one byte more is not', async (t) => 
   }
 });
 
-test('names: paths are reduced to their last part, filename* counts before filename, text is NFC', async (t) => {
+test('names: paths are reduced to their last part, filename* is read, text is NFC', async (t) => {
   const { app, signIn } = await build(t);
   const user: TestUser = await signIn();
   for (const [parameters, name] of [
@@ -82,8 +84,9 @@ test('names: paths are reduced to their last part, filename* counts before filen
     ['filename="C:\\fakepath\\report.pdf"', 'report.pdf'],
     ['filename="/abs/x.txt"', 'x.txt'],
     ['filename="a%22b.txt"', 'a"b.txt'],
-    ['filename="plain.txt"; filename*=UTF-8\'\'na%C3%AFve.txt', 'naïve.txt'],
-    ['filename*=UTF-8\'\'%e2%82%ac.txt; filename="e.txt"', '€.txt'],
+    ['filename*=UTF-8\'\'%e2%82%ac.txt', '€.txt'],
+    ['filename=plain.txt; filename*=UTF-8\'\'na%C3%AFve.txt', 'naïve.txt'],
+    ['filename="\\"quoted\\".txt"', '"quoted".txt'],
     ['filename="e\u0301.txt"', 'é.txt'],
     ['filename="👩‍👩‍👧.png"', '👩‍👩‍👧.png'],
     ['filename=" spaced .txt "', 'spaced .txt'],
