@@ -41,7 +41,7 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
     idleTimeoutMillis: 30_000,
     statement_timeout: statementTimeout,
     // A half-open connection never answers: the server's own time-out cannot reach us then, so the client has one, a little later.
-    query_timeout: statementTimeout + 1_000,
+    query_timeout: statementTimeout + 500,
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
     types: utf8Types,

@@ -8,11 +8,11 @@ import { until } from './until.ts';
 const USER = '0190a1b2-c3d4-7e5f-8a9b-000000000001';
 
 /** A server that reaches PostgreSQL through a proxy, with a route that reads and one that changes. */
-async function behindProxy(t: Test, settings: Record<string, string> = {}): Promise<{ server: TestServer; proxy: FaultProxy }> {
+async function behindProxy(t: Test): Promise<{ server: TestServer; proxy: FaultProxy }> {
   const { hostname, port } = new URL(process.env.TEST_POSTGRES_URL ?? '');
   const proxy = await startFaultProxy({ target: { host: hostname, port: Number(port) } });
   t.teardown(() => proxy.stop());
-  const server = await build(t, { settings, databasePort: proxy.port });
+  const server = await build(t, { databasePort: proxy.port });
   server.app.get('/read', { config: { operation: 'read', access: 'public' } }, async () => (await sql`select 1 as one`.execute(server.db)).rows[0]);
   server.app.post('/change', { config: { operation: 'change', access: 'public' } }, (request) => server.inTransaction(request, async (trx, record) => {
     await sql`select 1`.execute(trx);
@@ -61,14 +61,14 @@ test('while PostgreSQL refuses, requests get 503 and Retry-After at once, readin
 });
 
 test('while PostgreSQL is silent, requests get their 503 in bounded time, and all works when it is back', async (t) => {
-  const { server: { app }, proxy } = await behindProxy(t, { DATABASE_STATEMENT_TIMEOUT_MS: '1000' });
+  const { server: { app }, proxy } = await behindProxy(t);
   t.equal((await app.inject('/read')).statusCode, 200);
   proxy.mode('blackhole');
   const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => timed(app.inject(i % 2 ? { method: 'POST', url: '/change' } : { url: '/read' }))));
   for (const { answer, ms } of answers) {
     checkProblem(t, answer, 503, 'dependency_unavailable');
     t.equal(answer.headers['retry-after'], '1');
-    t.ok(ms < 3_000, `${Math.round(ms)} ms`);
+    t.ok(ms < 4_000, `${Math.round(ms)} ms`);
   }
   proxy.mode('pass');
   await until(async () => (await app.inject('/read')).statusCode === 200, 4_000);
@@ -76,7 +76,7 @@ test('while PostgreSQL is silent, requests get their 503 in bounded time, and al
 });
 
 test('a connection that goes silent within a transaction is given up once, not once per statement', async (t) => {
-  const { server: { app, inTransaction }, proxy } = await behindProxy(t, { DATABASE_STATEMENT_TIMEOUT_MS: '1000' });
+  const { server: { app, inTransaction }, proxy } = await behindProxy(t);
   app.post('/stuck', { config: { operation: 'stuck', access: 'public' } }, (request) => inTransaction(request, async (trx) => {
     await sql`select 1`.execute(trx);
     proxy.mode('blackhole');
@@ -84,7 +84,7 @@ test('a connection that goes silent within a transaction is given up once, not o
   }));
   const { answer, ms } = await timed(app.inject({ method: 'POST', url: '/stuck' }));
   checkProblem(t, answer, 503, 'dependency_unavailable');
-  t.ok(ms < 2_700, `${Math.round(ms)} ms: one time-out, no second one for the rollback`);
+  t.ok(ms < 3_200, `${Math.round(ms)} ms: one time-out, no second one for the rollback`);
 });
 
 test('connections that are cut cost at most the requests in flight', async (t) => {
