@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
+import { FleetError } from '../errors.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 
 /** How PostgreSQL's programs are started here: prefix words, and a uid and gid for `spawn` where setpriv can't do it. */
@@ -31,7 +32,9 @@ export function postgresRuntime(dataDir: string): PostgresRuntime {
   const drop = ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--no-new-privs'];
   const passing = [...drop, '--securebits=+no_setuid_fixup', '--inh-caps=-all,+dac_read_search', '--ambient-caps=-all,+dac_read_search'];
   if (succeeds([...passing, `${native}/bin/postgres`, '--version'])) {
-    return { native, dataDir, prefix: passing, owner: user };
+    // A database that was made without the capability stays where it is: beside it an empty one would be made, unnoticed.
+    const lies = !holdsDatabase(dataDir) && holdsDatabase(elsewhere(dataDir)) ? elsewhere(dataDir) : dataDir;
+    return { native, dataDir: lies, prefix: passing, owner: user };
   }
   return withoutCapabilities(native, dataDir, user);
 }
@@ -49,10 +52,19 @@ function withoutCapabilities(native: string, dataDir: string, user: { uid: numbe
   }
   mkdirSync(path.dirname(dataDir), { recursive: true });
   if (!canEnter(path.dirname(dataDir), user)) {
-    runtime.dataDir = `/var/lib/muniment-postgres/${digest(dataDir)}`;
+    if (holdsDatabase(dataDir)) throw new FleetError(`the database in ${dataDir} was made where nobody, PostgreSQL's user, could enter ${path.dirname(dataDir)}, and here it may not: give the container the capability DAC_READ_SEARCH`);
+    runtime.dataDir = elsewhere(dataDir);
     mkdirSync(path.dirname(runtime.dataDir), { recursive: true, mode: 0o755 });
   }
   return runtime;
+}
+
+function elsewhere(dataDir: string): string {
+  return `/var/lib/muniment-postgres/${digest(dataDir)}`;
+}
+
+function holdsDatabase(dataDir: string): boolean {
+  return existsSync(path.join(dataDir, 'PG_VERSION'));
 }
 
 function nobody(): { uid: number; gid: number } {
