@@ -22,12 +22,16 @@ export function createAuditTrail<DB>({ db, schema, source, config, kinesis, log,
   const relay = createRelay({ db, schema, source, holder: config.REPLICA, kinesis, stream: config.KINESIS_STREAM, log, resendAfterMs: config.RELAY_RESEND_AFTER_MS });
 
   let reading: Promise<void> | undefined;
-  // One look serves both gauges of a scrape. A scrape must not fail because the database is down: the readiness and the last values say so.
+  // One look serves both gauges of a scrape. A scrape must not fail because the database is down; a value of before the outage would say that
+  // all is well, so there is none.
   const readBacklog = (): Promise<void> => {
     reading ??= outboxBacklog(db, schema).then((backlog) => {
       waiting.set(backlog.rows);
       oldest.set(backlog.oldestSeconds);
-    }, () => {}).finally(() => { reading = undefined; });
+    }, () => {
+      waiting.set(NaN);
+      oldest.set(NaN);
+    }).finally(() => { reading = undefined; });
     return reading;
   };
   const oldest = new Gauge({ name: 'muniment_outbox_oldest_seconds', help: 'Age of the oldest event that is not yet stored in the trail.', registers: [metrics], collect: readBacklog });

@@ -32,7 +32,7 @@ test('a replica that does not carry the outbox says so', async (t) => {
   t.equal(await scrape(await build(t), 'muniment_relay_leading'), 0);
 });
 
-test('a scrape works while the database is away, with the last values', async (t) => {
+test('a scrape works while the database is away, with no value where there is none', async (t) => {
   const { hostname, port } = new URL(process.env.TEST_POSTGRES_URL ?? '');
   const proxy = await startFaultProxy({ target: { host: hostname, port: Number(port) } });
   t.teardown(() => proxy.stop());
@@ -41,5 +41,9 @@ test('a scrape works while the database is away, with the last values', async (t
   t.equal(await scrape(server, 'muniment_outbox_rows'), 3);
   proxy.mode('refuse');
   t.equal((await server.app.inject('/metrics')).statusCode, 200);
+  t.ok(Number.isNaN(await scrape(server, 'muniment_outbox_rows')));
+  t.ok(Number.isNaN(await scrape(server, 'muniment_outbox_oldest_seconds')));
+  t.match((await server.app.inject('/metrics')).body, /^muniment_outbox_rows\{service="user"\} nan$/im, 'as Prometheus reads it');
+  proxy.mode('pass');
   t.equal(await scrape(server, 'muniment_outbox_rows'), 3);
 });
