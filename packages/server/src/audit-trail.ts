@@ -17,6 +17,28 @@ export interface AuditTrailOptions<DB> {
   metrics: Registry;
 }
 
+/** AWS answers 20 such calls a second to a whole account, and the consumers need some of them. */
+const STREAM_CHECK_INTERVAL_MS = 10_000;
+const THROTTLED = new Set(['LimitExceededException', 'ProvisionedThroughputExceededException', 'ThrottlingException', 'KMSThrottlingException']);
+
+/** Whether the stream answers. One that was up is asked again after ten seconds, or at once when `failing` says that sending fails; being throttled is an answer. */
+function createStreamCheck(kinesis: KinesisClient, stream: string, failing: () => boolean): DependencyCheck {
+  let nextLook = 0;
+  return {
+    name: 'kinesis',
+    critical: false,
+    async check() {
+      if (performance.now() < nextLook && !failing()) return;
+      try {
+        await kinesis.send(new DescribeStreamSummaryCommand({ StreamName: stream }));
+      } catch (error) {
+        if (!(error instanceof Error && THROTTLED.has(error.name))) throw error;
+      }
+      nextLook = performance.now() + STREAM_CHECK_INTERVAL_MS;
+    },
+  };
+}
+
 /** The relay of this service's outbox, with its backlog as metrics and the stream as a dependency that can wait. */
 export function createAuditTrail<DB>({ db, schema, source, config, kinesis, log, metrics }: AuditTrailOptions<DB>): { relay: Relay; streamCheck: DependencyCheck } {
   const relay = createRelay({ db, schema, source, holder: config.REPLICA, kinesis, stream: config.KINESIS_STREAM, log, resendAfterMs: config.RELAY_RESEND_AFTER_MS });
@@ -43,10 +65,5 @@ export function createAuditTrail<DB>({ db, schema, source, config, kinesis, log,
     collect() { this.set(relay.status().leading ? 1 : 0); },
   });
 
-  const streamCheck: DependencyCheck = {
-    name: 'kinesis',
-    critical: false,
-    check: () => kinesis.send(new DescribeStreamSummaryCommand({ StreamName: config.KINESIS_STREAM })),
-  };
-  return { relay, streamCheck };
+  return { relay, streamCheck: createStreamCheck(kinesis, config.KINESIS_STREAM, () => relay.status().streamDownSince !== undefined) };
 }

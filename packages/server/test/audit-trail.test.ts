@@ -1,6 +1,11 @@
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { startFaultProxy } from '../../cluster/src/fault-proxy.ts';
 import { build, type TestServer } from './build.ts';
+import { until } from './until.ts';
 
 const ID = '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
 const REQUEST = { id: 'f'.repeat(32), ip: '203.0.113.9', headers: {}, principal: null, traceparent: null };
@@ -46,4 +51,46 @@ test('a scrape works while the database is away, with no value where there is no
   t.match((await server.app.inject('/metrics')).body, /^muniment_outbox_rows\{service="user"\} nan$/im, 'as Prometheus reads it');
   proxy.mode('pass');
   t.equal(await scrape(server, 'muniment_outbox_rows'), 3);
+});
+
+/** A server of the Kinesis protocol that answers every call alike, and counts them. */
+async function streamThat(t: Test, answer: (response: ServerResponse) => void): Promise<{ server: TestServer; calls(): number; close(): void }> {
+  let calls = 0;
+  const stream = createServer((request, response) => {
+    calls += 1;
+    request.resume();
+    answer(response);
+  });
+  t.teardown(() => stream.close());
+  await once(stream.listen(0, '127.0.0.1'), 'listening');
+  const server = await build(t, { settings: { KINESIS_ENDPOINT: `http://127.0.0.1:${(stream.address() as AddressInfo).port}` } });
+  const close = (): void => {
+    stream.close();
+    stream.closeAllConnections();
+  };
+  return { server, calls: () => calls, close };
+}
+
+const streamState = async ({ app }: TestServer): Promise<unknown> => (await app.inject('/health/ready')).json().dependencies.kinesis.status;
+
+test('a stream that says it is asked too often is up', async (t) => {
+  for (const name of ['LimitExceededException', 'ProvisionedThroughputExceededException', 'ThrottlingException']) {
+    const { server } = await streamThat(t, (response) => response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify({ __type: name, message: 'Rate exceeded' })));
+    t.equal(await streamState(server), 'up', name);
+  }
+  const { server } = await streamThat(t, (response) => response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify({ __type: 'ResourceNotFoundException', message: 'no such stream' })));
+  t.equal(await streamState(server), 'down', 'one that does not exist is not');
+});
+
+test('a stream that is up is not asked again for seconds, one that is down is, and a relay that cannot send makes it be asked at once', async (t) => {
+  const { server, calls, close } = await streamThat(t, (response) => response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' }).end('{}'));
+  for (let i = 0; i < 3; i += 1) {
+    t.equal(await streamState(server), 'up');
+    await sleep(520);
+  }
+  t.equal(calls(), 1);
+  await server.app.listen({ host: '127.0.0.1', port: 0 });
+  close();
+  await server.recordFor(REQUEST, { action: 'LOGIN_FAIL', subject: { userId: ID } });
+  await until(async () => (await streamState(server)) === 'down', 4_000);
 });
