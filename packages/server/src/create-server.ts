@@ -65,6 +65,9 @@ export interface Server<DB> {
 function createApp(config: ServerConfig, service: string): App {
   const hop = trustedHop(config.TRUSTED_PROXIES);
   const loggerInstance: FastifyBaseLogger = createLogger(config, service);
+  const answering = new WeakMap<Socket, Set<ServerResponse>>();
+  // Bytes that are no HTTP behind a whole request, or once its answer runs: a refusal would become that answer, or a part of it.
+  const wouldAnswerAnother = (socket: Socket): boolean => [...(answering.get(socket) ?? [])].some((response) => response.headersSent || response.req.complete);
   const app: App = Fastify({
     loggerInstance,
     // The gateway writes one access line per request; a second one here would cost more than the request (36k → 17k a second).
@@ -81,10 +84,16 @@ function createApp(config: ServerConfig, service: string): App {
     // No hook runs for a URL that cannot be routed, so the headers are set here.
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply.headers(SECURITY_HEADERS) as never),
     clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket) {
-      if (error.code !== 'ECONNRESET' && socket.writable) socket.end(malformedRequestResponse(error.code));
+      if (error.code !== 'ECONNRESET' && socket.writable && !wouldAnswerAnother(socket)) socket.end(malformedRequestResponse(error.code));
       else socket.destroy();
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
+  app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    const owed = answering.get(socket) ?? new Set();
+    answering.set(socket, owed.add(response));
+    response.once('close', () => owed.delete(response));
+  });
   app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
     const { problem, headers } = unreadableProblem(417);
     response.writeHead(417, headers).end(JSON.stringify(problem));

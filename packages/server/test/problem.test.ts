@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import createError from '@fastify/error';
 import type { InjectOptions } from 'fastify';
@@ -157,4 +160,34 @@ test('bytes that are not HTTP get a problem before the connection ends', async (
   for (const [name, bytes, status, code] of cases) {
     await t.test(name, async (t) => { checkProblem(t, await raw(port, bytes), status, code); });
   }
+});
+
+test('bytes that are not HTTP behind a request whose answer runs end the connection, and nothing is written into that answer', async (t) => {
+  const { app } = await probe(t);
+  app.get('/stream', { config: { operation: 'stream', access: 'public' } }, (_request, reply) => reply.send(Readable.from((async function* () {
+    for (let i = 0; i < 20; i += 1) {
+      yield 'abcdefgh';
+      await sleep(20);
+    }
+  })())));
+  const port = await listen(app);
+  const request = 'GET /stream HTTP/1.1\r\nHost: a\r\n\r\n';
+  const socket = connect(port, '127.0.0.1').setEncoding('utf8').on('error', () => {});
+  let text = '';
+  socket.on('data', (chunk) => { text += String(chunk); });
+  socket.write(request);
+  await sleep(100);
+  socket.write('no http\r\n\r\n');
+  await once(socket, 'close');
+  t.match(text, /abcdefgh/, 'the answer had begun');
+  t.notMatch(text, /malformed_request|HTTP\/1\.1 400/);
+
+  const kept = connect(port, '127.0.0.1').setEncoding('utf8');
+  let after = '';
+  kept.on('data', (chunk) => { after += String(chunk); });
+  kept.write('GET /things/a HTTP/1.1\r\nHost: a\r\n\r\n');
+  await sleep(200);
+  kept.write('no http\r\n\r\n');
+  await once(kept, 'close');
+  t.match(after, /^HTTP\/1\.1 200[^]*HTTP\/1\.1 400[^]*malformed_request/, 'behind an answer that has ended, a problem of its own');
 });
