@@ -34,8 +34,8 @@ test('what must be set stands uncommented and empty, and nothing else does', (t)
 
 test('the reference does not depend on the process that makes it', (t) => {
   const { table, env } = renderReference();
-  t.match(table, 'replica-<pid>');
-  t.notMatch(table + env, `replica-${process.pid}`);
+  t.match(table, '<host>-<pid>');
+  t.notMatch(table + env, `-${process.pid}`);
   t.end();
 });
 

@@ -2,6 +2,7 @@ import { CreateStreamCommand, DescribeStreamSummaryCommand, KinesisClient, Resou
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import kinesalite from 'kinesalite';
 import { mkdirSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface KinesisOptions {
@@ -29,7 +30,14 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
     shardLimit: 100,
     ...(options.path === undefined ? {} : { path: options.path }),
   });
-  // Kinesalite's own answers carry no deadline: a client that keeps its connection open must not delay the stop.
+  // Kinesalite closes its store under requests that are still reading it, and they throw where nobody can catch it.
+  const unanswered = new Set<ServerResponse>();
+  let stopping = false;
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (stopping) return void request.socket.destroy();
+    unanswered.add(response);
+    response.once('close', () => unanswered.delete(response));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port ?? 0, '127.0.0.1', resolve);
@@ -41,11 +49,15 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
   return {
     endpoint,
     port: address.port,
-    stop: () =>
-      new Promise((resolve, reject) => {
+    async stop() {
+      stopping = true;
+      for (let waited = 0; unanswered.size > 0 && waited < 1_000; waited += 5) await sleep(5);
+      await new Promise<void>((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));
+        // A client that keeps its connection open must not delay the stop.
         server.closeAllConnections();
-      }),
+      });
+    },
   };
 }
 

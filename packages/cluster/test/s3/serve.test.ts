@@ -12,7 +12,7 @@ import { bucket, createClient, credentials, temporaryFolder } from './s3-server.
 import { signRequest } from './sign-request.ts';
 
 const MiB = 1024 ** 2;
-const script = new URL('../../src/s3/serve.ts', import.meta.url).pathname;
+const script = join(import.meta.dirname, '../../src/s3/serve.ts');
 
 /** The server as its own process, ready. */
 async function spawnServer(t: Test, dir: string): Promise<{ process: ChildProcess; endpoint: string; line: string }> {
