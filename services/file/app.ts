@@ -4,6 +4,7 @@ import { createServer, type Server } from '@muniment/server';
 import { createBufferPool } from './buffer-pool.ts';
 import type { Config } from './config.ts';
 import { eraseFiles } from './erase-files.ts';
+import { measureUploads } from './measure-uploads.ts';
 import { deleteFileRoute } from './routes/delete-file.ts';
 import { downloadFileRoute } from './routes/download-file.ts';
 import { listFilesRoute } from './routes/list-files.ts';
@@ -35,7 +36,7 @@ export async function buildApp(config: Config): Promise<FileServer> {
     waitMs: config.UPLOAD_QUEUE_TIMEOUT_MS,
     minBytesPerSecond: config.UPLOAD_MIN_BYTES_PER_S,
   });
-  const store: ObjectStore = { s3, bucket: config.S3_BUCKET, pool };
+  const store: ObjectStore = { s3, bucket: config.S3_BUCKET, pool, requestTimeoutMs: config.S3_REQUEST_TIMEOUT_MS };
 
   const server = await createServer<Tables>({
     service: 'file',
@@ -63,6 +64,8 @@ export async function buildApp(config: Config): Promise<FileServer> {
       s3.destroy();
     },
   });
+
+  measureUploads(pool, server.metrics);
 
   const files: FileServer = { ...server, config, store, presign };
   // Signed in; there is nothing public here and nothing for administrators alone.

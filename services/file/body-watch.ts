@@ -39,26 +39,36 @@ export function watchBody(body: IncomingMessage, { idleMs, signal, onData, onEnd
     reject(error);
     onEnd(error);
   }
+  let silent: NodeJS.Immediate | undefined;
   const idle = setTimeout(() => {
-    // While we hold it back, the silence is ours.
-    if (body.isPaused()) idle.refresh();
-    else end(new UploadTimeout());
+    // Timers come before sockets: where this process itself stood still, the bytes may be waiting.
+    silent = setImmediate(() => {
+      // While we hold it back, the silence is ours.
+      if (body.isPaused()) idle.refresh();
+      else end(new UploadTimeout());
+    });
   }, idleMs);
-  const onChunk = (chunk: Buffer): void => {
+  const refresh = (): void => {
+    clearImmediate(silent);
     idle.refresh();
+  };
+  const onChunk = (chunk: Buffer): void => {
+    refresh();
     received += chunk.length;
     onData(received);
   };
-  const onResume = (): void => void idle.refresh();
-  const onBodyEnd = (): void => clearTimeout(idle);
+  const stopIdle = (): void => {
+    clearTimeout(idle);
+    clearImmediate(silent);
+  };
   const onAbort = (): void => end(signal.reason);
 
   function close(): void {
-    clearTimeout(idle);
-    body.off('data', onChunk).off('resume', onResume).off('end', onBodyEnd);
+    stopIdle();
+    body.off('data', onChunk).off('resume', refresh).off('end', stopIdle);
     signal.removeEventListener('abort', onAbort);
   }
-  body.on('data', onChunk).on('resume', onResume).on('end', onBodyEnd);
+  body.on('data', onChunk).on('resume', refresh).on('end', stopIdle);
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   return { received: () => received, ended, end, close };

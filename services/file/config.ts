@@ -8,7 +8,7 @@ const settings = Type.Object({
   S3_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://', description: 'Endpoint of the S3 protocol, addressed path-style. Absent: AWS itself.' })),
   S3_BUCKET: Type.String({ default: 'muniment-files', description: 'Bucket of the files. It must exist; no service makes it.' }),
   S3_CONNECT_TIMEOUT_MS: Type.Integer({ minimum: 50, default: 1_000, description: 'Time in which a connection to S3 must stand.' }),
-  S3_REQUEST_TIMEOUT_MS: Type.Integer({ minimum: 100, default: 10_000, description: 'Time in which S3 must have answered one request (a part has 5 MiB at most).' }),
+  S3_REQUEST_TIMEOUT_MS: Type.Integer({ minimum: 100, default: 5_000, description: 'Time in which S3 must have answered one request; one that brings bytes has a second more for each MiB.' }),
   UPLOAD_MAX_BYTES: Type.Integer({ minimum: 1, maximum: 5 * 1024 * MIB, default: 50 * MIB, description: 'Largest file that one multipart upload may bring.' }),
   UPLOAD_BUFFERS: Type.Integer({ minimum: 2, maximum: 256, default: 8, description: 'Buffers of 5 MiB that all uploads of the replica share.' }),
   UPLOAD_QUEUE_TIMEOUT_MS: Type.Integer({ minimum: 0, default: 15_000, description: 'Time an upload may wait for a buffer before it is answered 503.' }),

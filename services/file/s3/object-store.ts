@@ -7,6 +7,8 @@ export interface ObjectStore {
   s3: S3Client;
   bucket: string;
   pool: BufferPool;
+  /** Time in which S3 must have answered a request without a body. */
+  requestTimeoutMs: number;
 }
 
 /** Removes an object. Done all the same when there is none. */

@@ -42,7 +42,7 @@ export interface ObjectWriterOptions {
  * time-out, so writers cannot wait for each other for ever.
  */
 export function createObjectWriter({ store, key, begin, failure }: ObjectWriterOptions): ObjectWriter {
-  const { s3, bucket, pool } = store;
+  const { s3, bucket, pool, requestTimeoutMs } = store;
   const object = { Bucket: bucket, Key: key };
   const sha256 = createHash('sha256');
   const parts: CompletedPart[] = [];
@@ -54,6 +54,9 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
   let version: string | null = null;
   /** What S3 may hold although nobody has said so. */
   const doubt = { object: false, upload: false };
+
+  // A path to S3 at 1 MiB/s is slow and not dead; one that takes nothing is, and who uploads is to learn it soon.
+  const answerWithin = (bytes: number): number => requestTimeoutMs + Math.ceil(bytes / 1024 ** 2) * 1_000;
 
   async function borrow(): Promise<Buffer> {
     const lent = await pool.acquire({ filled: () => filled, giveWay: () => failure.abort(new UploadTimeout()) }, failure.signal);
@@ -67,7 +70,7 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
     const ChecksumCRC32 = checksum.toString('base64');
     const { ETag } = await attempt(() => s3.send(new UploadPartCommand({
       ...object, UploadId: uploadId, PartNumber: number, Body: bytes, ContentLength: bytes.length, ChecksumCRC32,
-    })));
+    }), { requestTimeout: answerWithin(bytes.length) }));
     parts.push({ PartNumber: number, ETag, ChecksumCRC32 });
   }
 
@@ -94,7 +97,7 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
     const ContentType = await begin(body);
     const ChecksumSHA256 = Buffer.from(digest, 'hex').toString('base64');
     const put = await attempt(
-      () => s3.send(new PutObjectCommand({ ...object, Body: body, ContentLength: body.length, ContentType, ChecksumSHA256 })),
+      () => s3.send(new PutObjectCommand({ ...object, Body: body, ContentLength: body.length, ContentType, ChecksumSHA256 }), { requestTimeout: answerWithin(body.length) }),
       () => { doubt.object = true; },
     );
     doubt.object = true;

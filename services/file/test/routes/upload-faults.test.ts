@@ -56,6 +56,16 @@ test('a client that goes silent is answered 408 and leaves nothing', async (t) =
   await nothingLeft(t, fixture);
 });
 
+test('a client that waits for our S3 is not silent', async (t) => {
+  const fixture = await build(t, { UPLOAD_IDLE_TIMEOUT_MS: '250', S3_REQUEST_TIMEOUT_MS: '20000' });
+  const user = await fixture.signIn();
+  const url = await fixture.listen();
+  fixture.s3.proxy.mode({ delayMs: 600 });
+  const { payload, headers } = await form({ content: randomBytes(21 * MIB) });
+  const answer = await fetch(`${url}/api/files`, { method: 'POST', headers: { ...user.headers, ...headers }, body: new Uint8Array(payload) });
+  t.equal(answer.status, 201, await answer.text());
+});
+
 test('S3 down: 503 with Retry-After at once, no row; what needs no S3 works; afterwards uploads do', async (t) => {
   for (const size of [1_000, 6 * MIB]) {
     const fixture = await build(t, { SETTLE_INTERVAL_MS: '60000' });
