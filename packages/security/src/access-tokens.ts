@@ -35,12 +35,15 @@ export type AccessTokens = {
   verify(token: string): Promise<AccessTokenClaims>;
 };
 
+/** The key to sign with, or what tells it at each token: a compromised key is replaced while the replica runs. */
+export type SigningKeySource = SigningKey | (() => SigningKey);
+
 export type AccessTokenOptions = {
   keys: PublicKeyRing;
   issuer: string;
   audience: string;
   /** Only where tokens are issued. */
-  signing?: { key: SigningKey; ttlSeconds: number };
+  signing?: { key: SigningKeySource; ttlSeconds: number };
   /** Verified tokens remembered at most; about 1 KB each. */
   cacheSize?: number;
 };
@@ -81,6 +84,8 @@ const hasExpired = (claims: AccessTokenClaims) => Date.now() >= claims.exp * 1_0
  */
 export const accessTokens = fp<AccessTokenOptions>(async (app, options) => {
   const { keys, issuer, audience, signing, cacheSize = 10_000 } = options;
+  const currentKey = (source: SigningKeySource): SigningKey => (typeof source === 'function' ? source() : source);
+  const first = signing && currentKey(signing.key);
   const verified = new LRUCache<string, { claims: AccessTokenClaims; key: VerificationKey }>({ max: cacheSize });
 
   const keyOf = async (decoded: unknown): Promise<VerificationKey> => {
@@ -93,10 +98,10 @@ export const accessTokens = fp<AccessTokenOptions>(async (app, options) => {
   await app.register(fastifyJwt, {
     secret: {
       public: async (_request: FastifyRequest, decoded: unknown) => (await keyOf(decoded)).pem,
-      ...(signing && { private: signing.key.privatePem }),
+      ...(first && { private: first.privatePem }),
     },
     decode: { complete: true },
-    ...(signing && { sign: { algorithm: 'EdDSA', kid: signing.key.kid, iss: issuer, aud: audience } }),
+    ...(first && { sign: { algorithm: 'EdDSA', kid: first.kid, iss: issuer, aud: audience } }),
     verify: {
       algorithms: ['EdDSA'],
       allowedIss: issuer,
@@ -129,11 +134,14 @@ export const accessTokens = fp<AccessTokenOptions>(async (app, options) => {
   app.decorate('accessTokens', {
     issue({ userId, sessionId, role }) {
       if (!signing) throw new Error('this service was given no signing key');
-      const { key, ttlSeconds } = signing;
+      const { ttlSeconds } = signing;
+      const key = currentKey(signing.key);
       const issuedAt = Math.floor(Date.now() / 1_000);
       const exp = issuedAt + ttlSeconds;
       const tokenId = randomUUID();
-      const token = app.jwt.sign({ kid: key.kid, sub: userId, sid: sessionId, jti: tokenId, role, iat: issuedAt, exp });
+      // The signer of the first key is made once; options make one anew for each token.
+      const replaced = key.kid === first?.kid ? undefined : { key: key.privatePem, kid: key.kid };
+      const token = app.jwt.sign({ kid: key.kid, sub: userId, sid: sessionId, jti: tokenId, role, iat: issuedAt, exp }, replaced);
       return { token, tokenId, expiresIn: ttlSeconds, expiresAt: new Date(exp * 1_000) };
     },
 

@@ -1,5 +1,5 @@
 export { accessTokens } from './access-tokens.ts';
-export type { AccessTokenClaims, AccessTokenOptions, AccessTokens, IssuedAccessToken } from './access-tokens.ts';
+export type { AccessTokenClaims, AccessTokenOptions, AccessTokens, IssuedAccessToken, SigningKeySource } from './access-tokens.ts';
 export { authentication, principalOf } from './authenticate.ts';
 export type { AuthenticationOptions, Principal, RouteAccess } from './authenticate.ts';
 export {

@@ -22,6 +22,8 @@ export type PublicKeyRingOptions = {
   unknownKidIntervalMs?: number;
   /** Recognises an outage among what `load` rejects with. Anything else is a fault of ours and passes as it is: to be logged, not retried. */
   isUnavailable?: (error: unknown) => boolean;
+  /** Called after each read that succeeded. */
+  onRead?: () => void;
   /** A background refresh failed; the keys known until then go on counting. */
   onError?: (error: unknown) => void;
 };
@@ -37,8 +39,9 @@ export const loadPublicKeys = async (db: QueryExecutorProvider): Promise<readonl
  * one rate limit (load on the database): a flood of forged tokens costs one read a second.
  */
 export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
-  const { load, refreshMs = 30_000, unknownKidIntervalMs = 1_000, isUnavailable = () => false, onError } = options;
+  const { load, refreshMs = 30_000, unknownKidIntervalMs = 1_000, isUnavailable = () => false, onRead, onError } = options;
   let keys = new Map<string, VerificationKey>();
+  let active = new Set<string>();
   let loading: Promise<void> | undefined;
   let failure: unknown;
   let nextLookAgain = 0;
@@ -46,13 +49,16 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   const read = async (): Promise<void> => {
     try {
       const next = new Map<string, VerificationKey>();
+      const nextActive = new Set<string>();
       for (const { kid, algorithm, public_jwk: jwk, status } of await load()) {
         if (algorithm !== 'EdDSA' || status === 'compromised') continue;
         const known = keys.get(kid);
         const pem = createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' }).toString();
         next.set(kid, known?.pem === pem ? known : { kid, pem, jwk });
+        if (status === 'active') nextActive.add(kid);
       }
       keys = next;
+      active = nextActive;
       failure = undefined;
     } catch (error) {
       failure = error;
@@ -60,7 +66,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
     }
   };
   /** One read at a time; who comes while one runs gets its outcome. */
-  const refresh = (): Promise<void> => (loading ??= read().finally(() => (loading = undefined)));
+  const refresh = (): Promise<void> => (loading ??= read().finally(() => (loading = undefined)).then(onRead));
 
   const timer = setInterval(() => void refresh().catch((error: unknown) => onError?.(error)), refreshMs).unref();
 
@@ -86,6 +92,9 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
 
     /** Without looking again; for what was verified before. */
     holds: (key: VerificationKey): boolean => keys.get(key.kid) === key,
+
+    /** Whether that key may still sign, as of the last read. One that is retired verifies and signs no more. */
+    maySign: (kid: string): boolean => active.has(kid),
 
     /** The JWK Set (RFC 7517) of all keys that verify. */
     jwks: (): { keys: PublicJwk[] } => ({ keys: [...keys.values()].map((key) => key.jwk) }),

@@ -102,6 +102,26 @@ test('a cached token dies with its key', async (t) => {
   await t.rejects(tokens.verify(token), { code: 'unauthenticated' });
 });
 
+test('a key that was replaced signs no further token, and the tokens of its successor verify', async (t) => {
+  const old = keyPair('key-1');
+  const successor = keyPair('key-2');
+  const { keys } = ringOf([old.row, successor.row], t);
+  await keys.refresh();
+  let current = old.signing;
+  const app = Fastify();
+  t.teardown(() => app.close());
+  await app.register(accessTokens, { keys, issuer, audience, signing: { key: () => current, ttlSeconds: 900 } });
+  const before = app.accessTokens.issue({ userId, sessionId, role: 'customer' });
+  t.equal(decodeProtectedHeader(before.token).kid, 'key-1');
+  old.row.status = 'compromised';
+  await keys.refresh();
+  current = successor.signing;
+  const { token } = app.accessTokens.issue({ userId, sessionId, role: 'customer' });
+  t.same(decodeProtectedHeader(token), { alg: 'EdDSA', typ: 'JWT', kid: 'key-2' });
+  t.match(await app.accessTokens.verify(token), { kid: 'key-2', iss: issuer, aud: audience, sub: userId });
+  await t.rejects(app.accessTokens.verify(before.token), { code: 'unauthenticated' });
+});
+
 test('a service without a signing key verifies and cannot issue', async (t) => {
   const { tokens, keys } = await build(t);
   const app = Fastify();

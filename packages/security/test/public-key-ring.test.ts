@@ -22,6 +22,22 @@ test('keys are found by kid, a compromised one is not', async (t) => {
   t.notOk(JSON.stringify(ring.jwks()).includes('"d"'));
 });
 
+test('a key may sign while it is active and no longer; who waits for a read is told of each', async (t) => {
+  const a = row('a');
+  let reads = 0;
+  const ring = closed(t, createPublicKeyRing({ load: async () => [a, row('old', 'retired')], onRead: () => { reads += 1; } }));
+  t.notOk(ring.maySign('a'), 'nothing is known yet');
+  await ring.refresh();
+  t.ok(ring.maySign('a'));
+  t.notOk(ring.maySign('old'));
+  for (const status of ['retired', 'compromised'] as const) {
+    a.status = status;
+    await ring.refresh();
+    t.notOk(ring.maySign('a'), status);
+  }
+  t.equal(reads, 3);
+});
+
 test('a new key is found at its first token', async (t) => {
   const rows = [row('a')];
   const ring = closed(t, createPublicKeyRing({ load: async () => rows }));

@@ -8,7 +8,7 @@ import type { Registry } from 'prom-client';
 import { createEventRecorder, createKinesisClient, createSubjectKeys, type Source, type SubjectKeys } from '@muniment/audit-events';
 import { createDatabase, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
-import { authentication, createPublicKeyRing, createSessionLookup, loadPublicKeys, queryLiveSessions, type PublicKeyRing, type SessionLookup, type SigningKey } from '@muniment/security';
+import { authentication, createPublicKeyRing, createSessionLookup, loadPublicKeys, queryLiveSessions, type PublicKeyRing, type SessionLookup } from '@muniment/security';
 import { createAuditTrail } from './audit-trail.ts';
 import type { BackgroundLoop } from './background.ts';
 import { parseBodies } from './body-parsing.ts';
@@ -20,6 +20,7 @@ import { measureRequests } from './metrics.ts';
 import { shedLoad } from './overload.ts';
 import { malformedRequestResponse, renderErrors, sendProblem, unreadableProblem } from './problem.ts';
 import { SECURITY_HEADERS, secureHeaders } from './security-headers.ts';
+import { createSigning, type Signing } from './signing.ts';
 import { createTransactions, type InTransaction, type RecordFor } from './transactions.ts';
 import { decorateRequests, trustedHop } from './trusted-hop.ts';
 import { validateStrictly } from './validation.ts';
@@ -40,8 +41,8 @@ export interface ServerOptions<DB> {
   unavailable?: readonly ((error: unknown) => boolean)[];
   /** The service's part in the deletion of a user. Given the database, so that it can be stated before the server exists. */
   erasure(db: Kysely<DB>, subjectKeys: SubjectKeys): ErasurePart;
-  /** Only where tokens are issued. */
-  signing?: (db: Kysely<DB>, masterKey: MasterKey) => Promise<{ key: SigningKey; ttlSeconds: number }>;
+  /** Only where tokens are issued. Called again when the key may sign no more. */
+  signing?: (db: Kysely<DB>, masterKey: MasterKey) => Promise<Signing>;
 }
 
 /** What every service is made of. Routes take it whole and pick what they need. */
@@ -140,7 +141,13 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
   const credentials = config.AWS_ACCESS_KEY_ID && config.AWS_SECRET_ACCESS_KEY
     ? { accessKeyId: config.AWS_ACCESS_KEY_ID, secretAccessKey: config.AWS_SECRET_ACCESS_KEY } : undefined;
   const kinesis = createKinesisClient({ region: config.AWS_REGION, endpoint: config.KINESIS_ENDPOINT, credentials });
-  const keys = createPublicKeyRing({ load: () => loadPublicKeys(db), isUnavailable: isDatabaseUnavailable, onError: (error) => app.log.warn({ err: error }, 'public keys could not be read again') });
+  let signing: Awaited<ReturnType<typeof createSigning>> | undefined;
+  const keys = createPublicKeyRing({
+    load: () => loadPublicKeys(db),
+    isUnavailable: isDatabaseUnavailable,
+    onRead: () => void signing?.renew(),
+    onError: (error) => app.log.warn({ err: error }, 'public keys could not be read again'),
+  });
   try {
     await verifyMigrated(db, options.migrations);
 
@@ -153,7 +160,8 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const sessions = createSessionLookup({ query: queryLiveSessions(db), cacheMs: config.SESSION_CACHE_MS, isUnavailable: isDatabaseUnavailable });
     let poke = (): void => {};
     const { inTransaction, recordFor } = createTransactions(db, recordEvent, () => poke());
-    const signing = await options.signing?.(db, masterKey);
+    const { signing: loadSigning } = options;
+    signing = loadSigning && await createSigning(() => loadSigning(db, masterKey), keys, app.log);
     await app.register(authentication, {
       keys,
       sessions,

@@ -17,7 +17,7 @@ export interface TestServer extends Server<unknown> {
 }
 
 /** What differs from one test to another of how a server is made. */
-export interface BuildOptions extends Partial<Pick<ServerOptions<unknown>, 'checks' | 'unavailable' | 'erasure'>> {
+export interface BuildOptions extends Partial<Pick<ServerOptions<unknown>, 'checks' | 'unavailable' | 'erasure' | 'signing'>> {
   settings?: Record<string, string>;
   /** Where PostgreSQL is reached, if not directly. */
   databasePort?: number;
