@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { principalOf } from '@muniment/security';
 import type { FileServer } from '../app.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { fileSchema, toFileResource, type FileResource } from '../file-resource.ts';
+import { fileSchema, type FileResource } from '../file-resource.ts';
 import { listReadyFiles } from '../queries/files.ts';
 
 const query = Type.Object(
@@ -34,5 +34,5 @@ async function listFiles(db: FileServer['db'], request: FastifyRequest<{ Queryst
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   if (rows.length > limit && last) reply.header('link', `</api/files?limit=${limit}&cursor=${encodeCursor(last.id)}>; rel="next"`);
-  return page.map(toFileResource);
+  return page;
 }

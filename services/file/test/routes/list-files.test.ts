@@ -65,3 +65,17 @@ test('bad cursors, limits and unknown parameters are 400', async (t) => {
     t.strictSame([answer.statusCode, answer.json().code], [400, code], search);
   }
 });
+
+test('a list shows a file as its upload did, its times to the millisecond as everywhere', async (t) => {
+  const { app, signIn, query } = await build(t);
+  const user = await signIn();
+  const file = await upload(app, user, 'hello', 'a.txt');
+  t.strictSame((await app.inject({ url: '/api/files', headers: user.headers })).json(), [file]);
+  for (const [stored, shown] of [['2026-03-29 01:59:59+01', '00:59:59.000'], ['2026-03-29 12:00:00.1+00', '12:00:00.100'], ['2026-03-29 12:00:00.987654+00', '12:00:00.987']]) {
+    await query('update files.files set created = $1, updated = $1', [stored]);
+    const [listed] = (await app.inject({ url: '/api/files', headers: user.headers })).json();
+    const single = (await app.inject({ url: `/api/files/${file.id}/metadata`, headers: user.headers })).json();
+    t.strictSame(listed, single);
+    t.equal(listed.updated, `2026-03-29T${shown}Z`);
+  }
+});
