@@ -2,9 +2,7 @@ export { accessTokens } from './access-tokens.ts';
 export type { AccessTokenClaims, AccessTokenOptions, AccessTokens, IssuedAccessToken, SigningKeySource } from './access-tokens.ts';
 export { authentication, principalOf } from './authenticate.ts';
 export type { AuthenticationOptions, Principal, RouteAccess } from './authenticate.ts';
-export {
-  dependencyUnavailable, overloaded, passwordLength, passwordMalformed, passwordRefusal, permissionDenied, unauthenticated,
-} from './errors.ts';
+export { passwordRefusal, unauthenticated } from './errors.ts';
 export { createPasswordHasher, normalizePassword } from './passwords.ts';
 export type { PasswordHasher, PasswordHasherOptions } from './passwords.ts';
 export { isPermission, isRole, permissions, roleMay, roles } from './permissions.ts';

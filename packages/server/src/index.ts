@@ -1,7 +1,6 @@
 export { repeat, type BackgroundLoop } from './background.ts';
 export { loadConfig, serverSettings, splitList, type ServerConfig } from './config.ts';
 export { createServer, type App, type Server, type ServerOptions } from './create-server.ts';
-export { DependencyUnavailable, MalformedText, NotFound, Overloaded } from './errors.ts';
 export type { ErasurePart } from './erasures.ts';
 export type { DependencyCheck, Health } from './health.ts';
 export { startService } from './start-service.ts';
