@@ -55,7 +55,7 @@ test('a body that we hold back is not silent, however long; its bytes are counte
 
 test('silence after a pause of ours counts from its end', async (t) => {
   const { client, body } = await exchange(t);
-  client.write(Buffer.alloc(100_000));
+  client.write('x');
   body.pipe(reader(1, 300));
   const begun = performance.now();
   const watch = watchBody(body, { ...nothing, idleMs: 400 });
