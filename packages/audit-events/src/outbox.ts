@@ -12,6 +12,7 @@ export async function hasUnclaimed<DB>(db: Kysely<DB>, schema: string): Promise<
  * Gives the oldest visible rows without a `seq` the next numbers of their lanes, and commits that before anything is sent: a
  * number that was sent and then forgotten would name two events. Rows are chosen by «has no seq», never by `id > last`: a slow
  * transaction's row becomes visible behind rows with higher positions and would be passed over for good.
+ * The rows are locked, so that even two claims under one lease give each row one number.
  * @returns the claimed records in (lane, seq) order; undefined when the lease is lost
  */
 export async function claimRows<DB>(db: Kysely<DB>, lease: Lease, limit: number): Promise<StreamRecord[] | undefined> {
@@ -21,7 +22,7 @@ export async function claimRows<DB>(db: Kysely<DB>, lease: Lease, limit: number)
     if (!(await holdLease(trx, lease))) return undefined;
     const { rows } = await sql<StreamRecord>`
       with waiting as (
-        select position, lane from ${outbox} where seq is null order by position limit ${limit}
+        select position, lane from ${outbox} where seq is null order by position limit ${limit} for update
       ), numbered as (
         select position, lane, row_number() over (partition by lane order by position) as offset_in_lane from waiting
       ), taken as (

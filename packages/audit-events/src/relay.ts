@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Kysely } from 'kysely';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,7 +60,9 @@ const MAX_RESEND_AFTER_MS = 15 * 60_000;
  * is sent again.
  */
 export function createRelay<DB>(options: RelayOptions<DB>): Relay {
-  const { db, schema, source, holder, kinesis, stream, log } = options;
+  const { db, schema, source, kinesis, stream, log } = options;
+  // Of this process alone: two replicas that were given one name must not both believe that they lead.
+  const holder = `${options.holder}/${randomUUID()}`;
   const resendAfterMs = options.resendAfterMs ?? 60_000;
   const leaseTtlMs = options.leaseTtlMs ?? 3_000;
   const stopping = new AbortController();

@@ -17,6 +17,14 @@ test('what a producer made is read back byte for byte', (t) => {
   t.end();
 });
 
+test('text that only looks like an escaped NUL is text', (t) => {
+  const text = canonicalJson(anEvent({ metadata: { path: '\\u0000' } }));
+  t.match(text, /\\\\u0000/);
+  t.equal(faultOf(bytes(text)), 'none');
+  t.match(faultOf(bytes(canonicalJson(anEvent({ metadata: { deep: [{ name: '\0' }] } })))), /NUL/);
+  t.end();
+});
+
 test('what is no event in canonical form comes back as a fault and never throws', (t) => {
   const event = anEvent();
   const text = canonicalJson(event);

@@ -121,3 +121,14 @@ test('a long backlog is counted to a bound, and its age is that of the row that 
   t.ok(oldestSeconds >= 90 && oldestSeconds < 100, `${oldestSeconds} s`);
   t.equal((await outboxBacklog(db, 'identity', 7)).rows, 7);
 });
+
+test('claims that run at once under one lease give each row one number', async (t) => {
+  const producer = await startProducer(t);
+  const { db, recordEvent } = producer;
+  const lease = await lead(producer);
+  for (let n = 0; n < 60; n += 1) await recordEvent(db, aRequest({ subject: { userId: '018f0000-0000-7000-8000-00000000000a' } }));
+  const claims = await Promise.all([1, 2, 3].map(() => claimRows(db, lease, 500)));
+  const events = claims.flatMap(eventsOf);
+  t.equal(events.length, 60);
+  t.same(events.map(({ seq }) => seq).toSorted((a, b) => a - b), Array.from({ length: 60 }, (_, n) => n + 1));
+});

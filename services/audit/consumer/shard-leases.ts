@@ -18,7 +18,8 @@ export type StreamIdentity = Pick<ListedStream, 'name' | 'created'>;
 
 /**
  * Gives every listed shard its row, all in one statement: a child must never be seen before its parent. Rows of a stream that bore the
- * name before, and of ended shards that the stream no longer lists, go.
+ * name before, and of shards that the stream no longer lists, go: one that left before it was read would keep its children waiting for ever,
+ * and what it held comes again from the outboxes.
  */
 export async function registerShards(db: Kysely<Tables>, { name, created, shards }: ListedStream): Promise<void> {
   await sql`
@@ -31,7 +32,7 @@ export async function registerShards(db: Kysely<Tables>, { name, created, shards
     delete from audit.shards
     where stream = ${name} and (
       stream_created < ${created}
-      or stream_created = ${created} and ended and shard_id <> all(${shards.map(({ id }) => id)}::text[])
+      or stream_created = ${created} and shard_id <> all(${shards.map(({ id }) => id)}::text[])
     )`.execute(db);
 }
 

@@ -44,11 +44,15 @@ async function storeEvents(trx: Transaction<Tables>, events: readonly ReceivedEv
   return { stored: inserted.size, repeats, refused };
 }
 
-async function storeSorted(db: Kysely<Tables>, lease: ShardLease, ttlMs: number, checkpoint: string | null, ended: boolean, sorted: SortedRecords): Promise<StoredCounts> {
+async function storeSorted(
+  db: Kysely<Tables>, lease: ShardLease, ttlMs: number, checkpoint: string | null, ended: boolean, sorted: SortedRecords,
+  /** Events whose numbers count as received, stored or not. */
+  counted: readonly ReceivedEvent[] = sorted.events,
+): Promise<StoredCounts> {
   return db.transaction().execute(async (trx) => {
     if (!(await moveCheckpoint(trx, lease, ttlMs, checkpoint, ended))) throw new LeaseLost(lease.shardId);
     const { stored, repeats, refused } = await storeEvents(trx, sorted.events);
-    if (sorted.events.length > 0) await addReceived(trx, sorted.events.map(({ event }) => event), [...repeats, ...sorted.repeats].map(({ event }) => event));
+    if (counted.length > 0) await addReceived(trx, counted.map(({ event }) => event), [...repeats, ...sorted.repeats].map(({ event }) => event));
     const quarantined = [...sorted.quarantined, ...refused];
     if (quarantined.length > 0) {
       await insertQuarantined(trx, lease.stream, lease.shardId, quarantined.map(({ record, reason }) => ({ ...record, reason })));
@@ -73,7 +77,9 @@ export async function storeBatch(db: Kysely<Tables>, lease: ShardLease, ttlMs: n
     if (!isRefusedContent(error) || records.length === 0) throw error;
     const [only] = records;
     if (only && records.length === 1) {
-      return storeSorted(db, lease, ttlMs, checkpoint, ended, { events: [], repeats: [], quarantined: [{ record: only, reason: error.message }] });
+      // It decodes, so its number is believed: not counted, it would be sent again for ever and hold up its lane.
+      const { events } = await sortRecords(records);
+      return storeSorted(db, lease, ttlMs, checkpoint, ended, { events: [], repeats: [], quarantined: [{ record: only, reason: error.message }] }, events);
     }
     const half = Math.ceil(records.length / 2);
     const first = await storeBatch(db, lease, ttlMs, records.slice(0, half), false);

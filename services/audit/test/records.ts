@@ -25,9 +25,9 @@ export function aRecord(content: AuditEvent | string): ReceivedRecord {
   return { sequenceNumber: String(sequence).padStart(20, '0'), data: Buffer.from(typeof content === 'string' ? content : canonicalJson(content)) };
 }
 
-/** A lease on the only shard of a stream. */
-export async function aLease(db: Kysely<Tables>, { owner = 'a', ttlMs = 60_000, shardId = 'shard-0' } = {}): Promise<ShardLease> {
-  const stream = { name: 'test', created: CREATED, shards: [{ id: shardId, parents: [] }] };
+/** A lease on the next free shard of a stream that has these. */
+export async function aLease(db: Kysely<Tables>, { owner = 'a', ttlMs = 60_000, shardIds = ['shard-0'] } = {}): Promise<ShardLease> {
+  const stream = { name: 'test', created: CREATED, shards: shardIds.map((id) => ({ id, parents: [] })) };
   await registerShards(db, stream);
   for (;;) {
     const [lease] = await claimShards(db, stream, owner, ttlMs, 1);

@@ -71,12 +71,12 @@ test('a stream made anew has rows of its own, the old ones go, and a replica tha
   t.match(await db.selectFrom('audit.shards').select('stream_created').execute(), [{ stream_created: anew.created }]);
 });
 
-test('an ended shard is forgotten when the stream lists it no longer; others stay', async (t) => {
+test('a shard is forgotten when the stream lists it no longer; one that it lists stays', async (t) => {
   const db = await open(t);
   await registerShards(db, { ...STREAM, shards: shards('1', '2') });
   const [lease] = await claimShards(db, STREAM, 'a', 5_000, 1);
   if (lease) await db.transaction().execute((trx) => moveCheckpoint(trx, lease, 5_000, null, true));
-  await registerShards(db, { ...STREAM, shards: shards('3') });
+  await registerShards(db, { ...STREAM, shards: shards('2', '3') });
   t.same((await db.selectFrom('audit.shards').select('shard_id').orderBy('shard_id').execute()).map((row) => row.shard_id), ['2', '3']);
 });
 
@@ -89,4 +89,12 @@ test('only consumers that were heard of lately count', async (t) => {
   t.equal(await reportAlive(db, 'c', 60_000), 2);
   await reportGone(db, 'c');
   t.equal(await reportAlive(db, 'a', 60_000), 1);
+});
+
+test('a parent that the stream has trimmed before it was read does not keep its children waiting', async (t) => {
+  const db = await open(t);
+  await registerShards(db, { ...STREAM, shards: shards('parent') });
+  const children = ['left', 'right'].map((id) => ({ id, parents: ['parent'] }));
+  await registerShards(db, { ...STREAM, shards: children });
+  t.same((await claimShards(db, STREAM, 'a', 5_000, 3)).map(({ shardId }) => shardId).toSorted(), ['left', 'right']);
 });
