@@ -15,6 +15,8 @@ test('while the event loop lags, work is refused with 503 and Retry-After, healt
   app.get('/work', { config: { operation: 'work', access: 'public' } }, () => ({ ok: true }));
   t.equal((await app.inject('/work')).statusCode, 200);
 
+  await block(250, 3);
+  await app.inject('/work');
   await block(250, 5);
   const refused = await app.inject('/work');
   checkProblem(t, refused, 503, 'overloaded');
@@ -24,4 +26,15 @@ test('while the event loop lags, work is refused with 503 and Retry-After, healt
 
   await sleep(1_200);
   t.equal((await app.inject('/work')).statusCode, 200);
+});
+
+test('one long stall refuses nobody once it is over', async (t) => {
+  const { app } = await build(t, { settings: { EVENT_LOOP_MAX_DELAY_MS: '100' } });
+  app.get('/work', { config: { operation: 'work', access: 'public' } }, () => ({ ok: true }));
+  await sleep(600);
+  await block(1_500, 1);
+  for (let n = 0; n < 20; n += 1) {
+    t.equal((await app.inject('/work')).statusCode, 200);
+    await sleep(50);
+  }
 });
