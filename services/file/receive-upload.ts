@@ -73,7 +73,7 @@ export async function receiveUpload(server: FileServer, request: FastifyRequest)
       const { size, sha256, etag, versionId } = written;
       const ready = await markFileReady(trx, { id: upload.id, size, sha256, etag, mimeType: mediaType, objectVersion: versionId });
       if (!ready) throw new UploadSuperseded();
-      await record({ action: 'FILE_UPLOAD', resource: ready.id, resource_type: 'file', metadata: { filename: file.name, size } });
+      await record({ action: 'FILE_UPLOAD', resource: ready.id, resource_type: 'file', personal: { filename: file.name }, metadata: { size } });
       return ready;
     });
   } catch (error) {

@@ -24,6 +24,6 @@ async function deleteFile({ inTransaction }: FileServer, request: FastifyRequest
   await inTransaction(request, async (trx, record) => {
     const file = await markFileDeleted(trx, principalOf(request).id, request.params.id);
     if (!file) throw new FileNotFound();
-    await record({ action: 'FILE_DELETE', resource: file.id, resource_type: 'file', metadata: { filename: file.name, size: file.size } });
+    await record({ action: 'FILE_DELETE', resource: file.id, resource_type: 'file', personal: { filename: file.name }, metadata: { size: file.size } });
   });
 }

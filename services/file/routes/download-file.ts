@@ -58,7 +58,8 @@ async function recordDownload({ recordFor }: FileServer, request: Download, file
     action: 'FILE_DOWNLOAD',
     resource: file.id,
     resource_type: 'file',
-    metadata: { filename: file.name, size: file.size, ...(range && { first_byte: range.start, last_byte: range.end }) },
+    personal: { filename: file.name },
+    metadata: { size: file.size, ...(range && { first_byte: range.start, last_byte: range.end }) },
   });
 }
 

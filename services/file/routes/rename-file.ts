@@ -26,7 +26,7 @@ async function rename(inTransaction: FileServer['inTransaction'], request: Renam
   return inTransaction(request, async (trx, record) => {
     const file = await renameFile(trx, principalOf(request).id, request.params.id, name);
     if (!file) throw new FileNotFound();
-    await record({ action: 'FILE_RENAMED', resource: file.id, resource_type: 'file', metadata: { filename: name } });
+    await record({ action: 'FILE_RENAMED', resource: file.id, resource_type: 'file', personal: { filename: name } });
     return toFileResource(file);
   });
 }

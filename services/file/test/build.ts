@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { startFaultProxy, startS3, type FaultProxy } from '@muniment/cluster';
+import { openPersonal, type AuditEvent, type PersonalValues } from '@muniment/audit-events';
 import { createTestDatabase } from '@muniment/database/testing';
 import { createMasterKey } from '@muniment/master-key';
 import { accessTokens, createPublicKeyRing, ensureSigningKey, loadPublicKeys } from '@muniment/security';
@@ -50,6 +51,8 @@ export interface OutboxEvent {
   session_id: string | null;
   request_id: string;
   metadata: Record<string, unknown>;
+  /** Opened with the key of the subject. */
+  personal: PersonalValues;
 }
 
 const CREDENTIALS = { accessKeyId: 'test-access-key', secretAccessKey: 'test-secret-key' };
@@ -68,7 +71,9 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   const direct = new S3Client({ endpoint: s3.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: CREDENTIALS });
   const superuser = new pg.Pool({ connectionString: database.url(), max: 2 });
   superuser.on('error', () => undefined);
-  const signing = await signer(superuser, key);
+  // What reads the keys of others is the audit service's right, not this service's.
+  const auditor = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: superuser }) });
+  const signing = await signer(auditor, key);
   t.teardown(async () => {
     await Promise.all(servers.map(({ app }) => app.close()));
     await Promise.all([signing.close(), superuser.end(), proxy.stop(), s3.stop()]);
@@ -93,8 +98,15 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     files,
     app: files.app,
     query,
-    events: async () => (await query<{ head: string; tail: string }>('select head, tail from files.outbox order by position'))
-      .map(({ head, tail }) => JSON.parse(`${head},${tail}`)),
+    async events() {
+      const rows = await query<{ head: string; tail: string }>('select head, tail from files.outbox order by position');
+      const sealed = rows.map(({ head, tail }): AuditEvent => JSON.parse(`${head},${tail}`));
+      const keys = await files.subjectKeys.forBlocks(auditor, sealed.flatMap(({ personal }) => personal ?? []));
+      return sealed.map(({ personal, ...event }) => {
+        const key = personal && keys.get(personal.subject);
+        return { ...event, personal: key ? openPersonal(event.id, personal, key) : {} };
+      });
+    },
     async signIn(role = 'customer') {
       const [id, sessionId] = [randomUUID(), randomUUID()];
       await query('insert into identity.users (id, type, email, email_key) values ($1, $2, $3, $3)', [id, role, `${id}@example.com`]);
@@ -117,8 +129,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
 type Issue = (subject: { userId: string; sessionId: string; role: 'customer' | 'vendor' | 'admin' }) => string;
 
 /** Issues tokens as the user service does, with the key pair that it would have put into the database. */
-async function signer(superuser: pg.Pool, masterKey: Buffer): Promise<{ issue: Issue; close(): Promise<unknown> }> {
-  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: superuser }) });
+async function signer(db: Kysely<unknown>, masterKey: Buffer): Promise<{ issue: Issue; close(): Promise<unknown> }> {
   const key = await ensureSigningKey(db, createMasterKey(masterKey));
   const keys = createPublicKeyRing({ load: () => loadPublicKeys(db) });
   const app = Fastify();

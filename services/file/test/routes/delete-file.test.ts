@@ -11,7 +11,7 @@ test('a deleted file is gone at once, recorded once, and its bytes are removed',
   t.equal(answers.find(({ statusCode }) => statusCode === 204)?.body, '');
   t.equal((await app.inject({ url: `/api/files/${file.id}`, headers: user.headers })).statusCode, 404);
   const deletions = (await events()).filter(({ action }) => action === 'FILE_DELETE');
-  t.match(deletions, [{ user_id: user.id, resource: file.id, metadata: { filename: 'a.txt', size: 5 } }]);
+  t.match(deletions, [{ user_id: user.id, resource: file.id, metadata: { size: 5 }, personal: { filename: 'a.txt' } }]);
   t.equal(deletions.length, 1);
 
   await listen();

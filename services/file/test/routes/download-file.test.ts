@@ -25,7 +25,7 @@ test('a download is handed to the gateway with a URL that S3 takes, after its ev
   // The fault proxy's host is the one that is signed for.
   const bytes = await fetch(s3.proxy.url + location.slice('/_s3'.length));
   t.ok(Buffer.from(await bytes.arrayBuffer()).equals(content));
-  t.match((await events()).at(-1), { action: 'FILE_DOWNLOAD', user_id: user.id, resource: file.id, resource_type: 'file', session_id: user.sessionId });
+  t.match((await events()).at(-1), { action: 'FILE_DOWNLOAD', user_id: user.id, resource: file.id, resource_type: 'file', session_id: user.sessionId, metadata: { size: content.length }, personal: { filename: 'naïve "x".bin' } });
 });
 
 test('HEAD answers for the whole file from the row, whatever Range it brings, and is no download', async (t) => {

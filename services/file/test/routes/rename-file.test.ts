@@ -8,7 +8,7 @@ test('a rename changes the name alone, and is an event', async (t) => {
   const answer = await app.inject({ method: 'PATCH', url: `/api/files/${file.id}`, headers: user.headers, payload: { name: 'ne\u0301w.txt' } });
   t.equal(answer.statusCode, 200);
   t.strictSame({ ...answer.json(), updated: '' }, { ...file, name: 'néw.txt', updated: '' });
-  t.match((await events()).at(-1), { action: 'FILE_RENAMED', user_id: user.id, resource: file.id, metadata: { filename: 'néw.txt' } });
+  t.match((await events()).at(-1), { action: 'FILE_RENAMED', user_id: user.id, resource: file.id, metadata: {}, personal: { filename: 'néw.txt' } });
   t.match((await app.inject({ method: 'HEAD', url: `/api/files/${file.id}`, headers: user.headers })).headers['content-disposition'], /n%C3%A9w\.txt$/);
 });
 

@@ -17,7 +17,7 @@ test('an upload is stored whole, listed and recorded', async (t) => {
     t.equal(row?.status, 'ready');
     t.ok((await stored()).objects.includes(row?.object_key ?? ''));
     const event = (await events()).at(-1);
-    t.match(event, { action: 'FILE_UPLOAD', user_id: user.id, resource: answer.json().id, resource_type: 'file', metadata: { filename: `résumé ${size}.bin`, size } });
+    t.match(event, { action: 'FILE_UPLOAD', user_id: user.id, resource: answer.json().id, resource_type: 'file', metadata: { size }, personal: { filename: `résumé ${size}.bin` } });
   }
   t.strictSame((await stored()).uploads, []);
 });
