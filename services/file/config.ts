@@ -10,7 +10,7 @@ const settings = Type.Object({
   S3_CONNECT_TIMEOUT_MS: Type.Integer({ minimum: 50, default: 1_000, description: 'Time in which a connection to S3 must stand.' }),
   S3_REQUEST_TIMEOUT_MS: Type.Integer({ minimum: 100, default: 5_000, description: 'Time in which S3 must have answered one request; one that brings bytes has a second more for each MiB.' }),
   UPLOAD_MAX_BYTES: Type.Integer({ minimum: 1, maximum: 5 * 1024 * MIB, default: 50 * MIB, description: 'Largest file that one multipart upload may bring.' }),
-  UPLOAD_BUFFERS: Type.Integer({ minimum: 2, maximum: 256, default: 8, description: 'Buffers of 5 MiB that all uploads of the replica share.' }),
+  UPLOAD_BUFFERS: Type.Integer({ minimum: 2, maximum: 256, default: 6, description: 'Buffers of 5 MiB that all uploads of the replica share.' }),
   UPLOAD_QUEUE_TIMEOUT_MS: Type.Integer({ minimum: 0, default: 15_000, description: 'Time an upload may wait for a buffer before it is answered 503.' }),
   UPLOAD_IDLE_TIMEOUT_MS: Type.Integer({ minimum: 10, default: 30_000, description: 'Time a client may stay silent in the middle of an upload before it is ended with 408.' }),
   UPLOAD_MIN_BYTES_PER_S: Type.Integer({ minimum: 0, default: 16 * 1024, description: 'Rate below which an upload is ended with 408 while others wait for a buffer.' }),

@@ -46,8 +46,8 @@ export interface Relay {
 }
 
 const IDLE_MS = 100;
-/** From a poke to the look: under load one look then serves many events (40 looks a second at the most, instead of hundreds). */
-const GATHER_MS = 20;
+/** From a poke to the look: under load one look then serves many events (20 looks a second at the most, instead of hundreds). */
+const GATHER_MS = 50;
 const CLAIM_ROWS = 500;
 const MAX_BACKOFF_MS = 1_000;
 /** While this many rows are sent and not stored, no more are claimed: an outage of the audit service must not fill the stream with what would be sent twice. */

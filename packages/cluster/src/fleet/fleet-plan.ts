@@ -13,6 +13,8 @@ const POOL = 10;
 const CONNECTIONS_PER_REPLICA = POOL + 4;
 // Node's own choice (16 MiB, three times over) costs a replica 20 MB and gains these services nothing measurable.
 const SMALL_YOUNG_GENERATION = '--max-semi-space-size=4';
+// glibc keeps what is freed, per thread and in ever larger pieces. With these a file replica that took 2 GiB stays at 204 MB instead of 253.
+const GIVE_MEMORY_BACK = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
 
 export interface FleetParts {
   settings: FleetSettings;
@@ -47,7 +49,7 @@ export function fleetPlan(parts: FleetParts): Plan {
   const s3 = { endpoint: `http://127.0.0.1:${port('s3')}`, bucket: BUCKET, accessKeyId: secrets.s3AccessKeyId, secretAccessKey: secrets.s3SecretAccessKey };
   const node = (file: string): string[] => [process.execPath, path.join(ROOT, file)];
   // Compiled code and stripped types are kept between starts: a killed replica is ready in half the time.
-  const base = { ...inherited(process.env), NODE_COMPILE_CACHE: path.join(data, 'compile-cache') };
+  const base = { ...inherited(process.env), ...GIVE_MEMORY_BACK, NODE_COMPILE_CACHE: path.join(data, 'compile-cache') };
 
   const connections = settings.replicas * SERVICES.length * CONNECTIONS_PER_REPLICA + 40;
   const stores: ProcessSpec[] = [
