@@ -39,16 +39,22 @@ async function downloadFile(server: FileServer, request: Download, reply: Fastif
   const range = isGet && ifRangeHolds(request.headers['if-range'], validators) ? parseRange(request.headers.range, file.size) : undefined;
   if (range === 'unsatisfiable') throw Object.assign(new RangeNotSatisfiable(), { headers: { 'content-range': `bytes */${file.size}`, etag: file.etag } });
 
+  const viaGateway = isGet && server.config.DOWNLOAD_MODE === 'accel';
   reply.headers({
     ...shared,
-    'accept-ranges': 'bytes',
     'content-type': servedMediaType(file.mime_type),
-    'content-disposition': contentDisposition(file.name),
     // Should a browser render it all the same, then without scripts and without our origin.
     'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
   });
+  const onSuccess = { 'content-disposition': contentDisposition(file.name), 'cache-control': shared['cache-control'] };
+  if (viaGateway) {
+    // By their own names nginx would keep these even where S3 fails it and it answers a problem.
+    for (const [name, value] of Object.entries(onSuccess)) reply.removeHeader(name).header(`x-accel-${name}`, value);
+  } else {
+    reply.headers({ ...onSuccess, 'accept-ranges': 'bytes' });
+  }
   if (!isGet) return reply.header('content-length', file.size).send();
-  return server.config.DOWNLOAD_MODE === 'accel' ? handToGateway(server, request, reply, file, range) : passOn(server, request, reply, file, range);
+  return viaGateway ? handToGateway(server, request, reply, file, range) : passOn(server, request, reply, file, range);
 }
 
 /** Committed when the promise resolves. A GET that the gateway retries on another replica has the same id, and stays one event. */

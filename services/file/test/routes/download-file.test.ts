@@ -11,19 +11,24 @@ test('a download is handed to the gateway with a URL that S3 takes, after its ev
   const answer = await app.inject({ url: `/api/files/${file.id}`, headers: user.headers });
   t.equal(answer.statusCode, 200);
   t.equal(answer.body, '');
-  t.match(answer.headers, {
+  const { 'x-accel-redirect': location = '', 'last-modified': modified, date, connection, ...rest } = answer.headers;
+  t.ok(modified && date && connection);
+  // What nginx would keep of it even for a problem (Content-Disposition, Cache-Control, Accept-Ranges) has names of its own here.
+  t.strictSame(rest, {
     etag: `"${createHash('md5').update(content).digest('hex')}"`,
     'content-type': 'application/octet-stream',
-    'content-disposition': `attachment; filename="na?ve \\"x\\".bin"; filename*=UTF-8''na%C3%AFve%20%22x%22.bin`,
-    'accept-ranges': 'bytes',
-    'cache-control': 'private, no-cache',
+    'x-accel-content-disposition': `attachment; filename="na?ve \\"x\\".bin"; filename*=UTF-8''na%C3%AFve%20%22x%22.bin`,
+    'x-accel-cache-control': 'private, no-cache',
     'x-content-type-options': 'nosniff',
-    'content-security-policy': /sandbox/,
+    'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
+    'cross-origin-resource-policy': 'same-site',
+    'referrer-policy': 'no-referrer',
+    'x-frame-options': 'DENY',
+    'content-length': '0',
   });
-  const location = String(answer.headers['x-accel-redirect']);
-  t.ok(location.startsWith(`/_s3/${BUCKET}/`));
+  t.ok(String(location).startsWith(`/_s3/${BUCKET}/`));
   // The fault proxy's host is the one that is signed for.
-  const bytes = await fetch(s3.proxy.url + location.slice('/_s3'.length));
+  const bytes = await fetch(s3.proxy.url + String(location).slice('/_s3'.length));
   t.ok(Buffer.from(await bytes.arrayBuffer()).equals(content));
   t.match((await events()).at(-1), { action: 'FILE_DOWNLOAD', user_id: user.id, resource: file.id, resource_type: 'file', session_id: user.sessionId, metadata: { size: content.length }, personal: { filename: 'naïve "x".bin' } });
 });
