@@ -72,6 +72,7 @@ async function recordDownload({ recordFor }: FileServer, request: Download, file
 async function handToGateway(server: FileServer, request: Download, reply: FastifyReply, file: ReadyFile, range: ByteRange | undefined): Promise<FastifyReply> {
   const location = await server.presign(file.object_key, file.object_version);
   await recordDownload(server, request, file, range);
+  if (range) reply.header('x-accel-range', `bytes=${range.start}-${range.end}`);
   return reply.header('x-accel-redirect', `/_s3${location}`).send();
 }
 

@@ -74,17 +74,27 @@ test('a download comes from S3 with the service\'s headers and none of S3\'s', a
 });
 
 test('S3 sees the signed host, the presigned query and the range: no credentials, no cookies, nothing else of the client', async (t) => {
-  const [file, s3] = [await fileService(t), await storage(t)];
+  const [file, s3] = [await fileService(t, 'bytes=10-19'), await storage(t)];
   const { http } = await gateway(t, { file: [file.port], s3: s3.port });
   const response = await fetch(`${http}/api/files/1?token=secret`, {
-    headers: { authorization: 'Bearer secret', cookie: 'secure=secret', range: 'bytes=10-19', 'if-range': '"of-the-row"', 'x-amz-secret': 'secret', 'if-none-match': '"x"', traceparent: 'secret' },
+    headers: { authorization: 'Bearer secret', cookie: 'secure=secret', range: 'bytes=-7', 'if-range': '"of-the-row"', 'x-amz-secret': 'secret', 'if-none-match': '"x"', traceparent: 'secret' },
   });
   t.equal(response.status, 206);
   t.equal(response.headers.get('content-range'), `bytes 10-19/${bytes.length}`);
   t.equal(response.headers.get('x-content-type-options'), 'nosniff');
   t.ok(bytes.subarray(10, 20).equals(Buffer.from(await response.arrayBuffer())));
   t.equal(s3.seen[0]?.url, '/bucket/0199-key?X-Amz-Signature=abc%2Fd&X-Amz-Expires=60');
-  t.same(s3.seen[0]?.headers, { host: `127.0.0.1:${s3.port}`, range: 'bytes=10-19', 'if-range': '"of-the-row"' });
+  t.same(s3.seen[0]?.headers, { host: `127.0.0.1:${s3.port}`, range: 'bytes=10-19' });
+  t.equal(response.headers.get('x-accel-range'), null);
+});
+
+test('a range that the service did not grant is not asked of S3 either', async (t) => {
+  const [file, s3] = [await fileService(t), await storage(t)];
+  const { http } = await gateway(t, { file: [file.port], s3: s3.port });
+  const response = await fetch(`${http}/api/files/1`, { headers: { range: 'bytes=10-19', 'if-range': 'Wed, 21 Oct 2015 07:28:00 GMT', 'x-accel-range': 'bytes=1-2' } });
+  t.equal(response.status, 200);
+  t.equal((await response.arrayBuffer()).byteLength, bytes.length);
+  t.same(s3.seen[0]?.headers, { host: `127.0.0.1:${s3.port}` });
 });
 
 for (const [status, answered, code] of [[403, 502, 'object_store_error'], [400, 502, 'object_store_error'], [307, 502, 'object_store_error'], [404, 404, 'file_not_found'], [416, 416, 'range_not_satisfiable'], [500, 503, 'object_store_unavailable'], [503, 503, 'object_store_unavailable'], [0, 503, 'object_store_unavailable']] as const) {

@@ -26,6 +26,10 @@ test('a download is handed to the gateway with a URL that S3 takes, after its ev
     'x-frame-options': 'DENY',
     'content-length': '0',
   });
+  const ranged = async (headers: Record<string, string>) => (await app.inject({ url: `/api/files/${file.id}`, headers: { ...user.headers, ...headers } })).headers['x-accel-range'];
+  t.equal(await ranged({ range: 'bytes=-10' }), 'bytes=69990-69999');
+  t.equal(await ranged({ range: 'bytes=5-7', 'if-range': file.etag }), 'bytes=5-7');
+  t.equal(await ranged({ range: 'bytes=5-7', 'if-range': '"another"' }), undefined);
   t.ok(String(location).startsWith(`/_s3/${BUCKET}/`));
   // The fault proxy's host is the one that is signed for.
   const bytes = await fetch(s3.proxy.url + String(location).slice('/_s3'.length));
