@@ -34,10 +34,12 @@ export async function findUserByEmailKey(db: Kysely<Tables>, emailKey: string): 
 /**
  * Locks the user for the rest of the transaction if it is still as it was when its password was checked. Hashing takes long enough for
  * the password to change or the account to be suspended meanwhile; a session must not outlive either.
+ * @param mode `share` where the row only must not change: else the sign-ins of one account would wait for each other's commits
  */
-export async function lockUnchangedUser(trx: Transaction<Tables>, id: string, passwordHash: string): Promise<boolean> {
-  const row = await trx.selectFrom('identity.users').select('id')
-    .where('id', '=', id).where('password_hash', '=', passwordHash).where('status', '=', 'active').forUpdate().executeTakeFirst();
+export async function lockUnchangedUser(trx: Transaction<Tables>, id: string, passwordHash: string, mode: 'share' | 'update'): Promise<boolean> {
+  const unchanged = trx.selectFrom('identity.users').select('id')
+    .where('id', '=', id).where('password_hash', '=', passwordHash).where('status', '=', 'active');
+  const row = await (mode === 'share' ? unchanged.forShare() : unchanged.forUpdate()).executeTakeFirst();
   return row !== undefined;
 }
 

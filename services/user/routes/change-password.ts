@@ -23,7 +23,7 @@ export function changePasswordRoute(server: UserServer): void {
       const checkedHash = await confirmPassword(server, request, request.body.current_password, 'PASSWORD_CHANGED');
       const newHash = await passwords.hash(request.body.new_password);
       const { ended, answer } = await inTransaction(request, async (trx, record) => {
-        if (!(await lockUnchangedUser(trx, id, checkedHash))) throw new AccountChanged();
+        if (!(await lockUnchangedUser(trx, id, checkedHash, 'update'))) throw new AccountChanged();
         await setPasswordHash(trx, id, newHash);
         const ended = await revokeSessionsOfUser(trx, id, 'password_changed');
         const user = await findUserById(trx, id);

@@ -20,7 +20,7 @@ export function deleteAccountRoute(server: UserServer): void {
       const { id, sessionId } = principalOf(request);
       const checkedHash = await confirmPassword(server, request, request.body.password, 'USER_DELETED');
       await inTransaction(request, async (trx, record) => {
-        if (!(await lockUnchangedUser(trx, id, checkedHash))) throw new AccountChanged();
+        if (!(await lockUnchangedUser(trx, id, checkedHash, 'update'))) throw new AccountChanged();
         await deleteUser(trx, id);
         await record({ action: 'USER_DELETED', resource: id, resource_type: 'user' });
       });

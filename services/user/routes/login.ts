@@ -51,7 +51,7 @@ async function letIn(
   if (user.status !== 'active' || user.password_hash === null) return undefined;
   const checkedHash = user.password_hash;
   return server.inTransaction(request, async (trx, record) => {
-    if (!(await lockUnchangedUser(trx, user.id, checkedHash))) throw new InvalidCredentials();
+    if (!(await lockUnchangedUser(trx, user.id, checkedHash, newHash === undefined ? 'share' : 'update'))) throw new InvalidCredentials();
     if (newHash !== undefined) await setPasswordHash(trx, user.id, newHash);
     const tokens = await openSession(server, trx, request, user);
     await record({
