@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { postgresCommand } from '../postgres/postgres-command.ts';
 import type { PostgresRuntime } from '../postgres/unprivileged.ts';
@@ -127,11 +128,17 @@ export function fleetPlan(parts: FleetParts): Plan {
   };
 }
 
-// A developer's AWS_*, PG* and npm_* settings must not lead the local fleet to other places; the rest tunes the services.
+const OF_THE_SYSTEM = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/;
+// What the plan itself decides: a developer's own settings of these must not lead the local fleet to other places.
+const OF_THE_PLAN = /^(HOST|PORT|REPLICA|DATABASE_URL|MASTER_KEY_FILE|TRUSTED_PROXIES|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AWS_[A-Z_]+)$/;
+
+/** Of the caller's environment: what a process needs of its system, and the services' settings by name. A shell may hold secrets of anything else. */
 function inherited(environment: NodeJS.ProcessEnv): Record<string, string> {
+  // Made from the config schemas, and held to them by a test.
+  const settings = new Set(Array.from(readFileSync(path.join(ROOT, '.env.example'), 'utf8').matchAll(/^#?([A-Z][A-Z0-9_]*)=/gm), ([, name]) => name));
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && !/^(AWS_|PG|npm_|MAKE|MFLAGS|GNUMAKE|REPLICAS$|DATA$|LIMITS$|TLS_PORT$|DURABLE$|WATCH$|SHARDS$|PORT$|REPLICA$|S$|EMAIL$|(PROXY_)?(POSTGRES|KINESIS|S3)_PORT$|NODE_TEST|TAP|_TAPJS|TEST_)/.test(name)) kept[name] = value;
+    if (value !== undefined && (OF_THE_SYSTEM.test(name) || (settings.has(name) && !OF_THE_PLAN.test(name)))) kept[name] = value;
   }
   return kept;
 }

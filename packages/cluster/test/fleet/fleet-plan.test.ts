@@ -32,17 +32,18 @@ test('the fleet\'s PostgreSQL keeps what it acknowledged and has room for every 
   t.end();
 });
 
-test('a replica gets its own role only, and nothing of the developer\'s AWS or PG settings', (t) => {
+test('a replica gets its own role and settings only, and nothing else of the developer\'s environment', (t) => {
   process.env.AWS_PROFILE = 'production';
   process.env.PGHOST = 'production.example';
+  process.env.CI_DEPLOY_TOKEN = 'secret';
   process.env.ACCESS_TOKEN_TTL_S = '60';
-  t.teardown(() => ['AWS_PROFILE', 'PGHOST', 'ACCESS_TOKEN_TTL_S'].forEach((name) => delete process.env[name]));
+  t.teardown(() => ['AWS_PROFILE', 'PGHOST', 'CI_DEPLOY_TOKEN', 'ACCESS_TOKEN_TTL_S'].forEach((name) => delete process.env[name]));
   const data = folder(t);
   const { secrets } = loadSecrets(data, path.join(data, 'postgres'));
   const plan = planFor(data);
   for (const { name, service, env } of plan.stages[1]!.processes) {
     t.match(env, { HOST: '127.0.0.1', REPLICA: name, ACCESS_TOKEN_TTL_S: '60', DATABASE_URL: new RegExp(`^postgres://${service}_service:`) });
-    t.same([env.AWS_PROFILE, env.PGHOST], [undefined, undefined]);
+    t.same([env.AWS_PROFILE, env.PGHOST, env.CI_DEPLOY_TOKEN], [undefined, undefined, undefined]);
     for (const secret of [secrets.postgres, secrets.migrator]) t.notOk(JSON.stringify(env).includes(secret));
   }
   t.notOk(Object.values(secrets).some((secret) => JSON.stringify(plan.stages[2]).includes(secret)), 'nginx knows no secret');
