@@ -184,10 +184,13 @@ GRANT INSERT, SELECT, UPDATE ON files.leases TO file_service;
 
 CREATE TABLE files.orphans (
   object_key text NOT NULL,
-  since timestamp with time zone DEFAULT now() NOT NULL
+  user_id uuid NOT NULL,
+  since timestamp with time zone DEFAULT now() NOT NULL,
+  not_before timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE files.orphans ADD CONSTRAINT orphans_pkey PRIMARY KEY (object_key);
-CREATE INDEX orphans_since ON files.orphans USING btree (since);
+CREATE INDEX orphans_not_before ON files.orphans USING btree (not_before);
+CREATE INDEX orphans_of_user ON files.orphans USING btree (user_id);
 GRANT DELETE, INSERT, SELECT, UPDATE ON files.orphans TO file_service;
 
 CREATE TABLE files.outbox (

@@ -46,7 +46,7 @@ export async function buildApp(config: Config): Promise<FileServer> {
     migrations: [{ name: 'file', folder: join(import.meta.dirname, 'migrations') }],
     unavailable: [isS3Unavailable],
     checks: [{ name: 's3', critical: false, check: () => s3.send(new HeadBucketCommand({ Bucket: config.S3_BUCKET })) }],
-    erasure: (db, subjectKeys) => eraseFiles(db, store, subjectKeys),
+    erasure: (db, subjectKeys) => eraseFiles(db, store, config.UPLOAD_LATE_MS, subjectKeys),
   });
   const presign = createPresigner({
     host: new URL(config.S3_ENDPOINT ?? `https://s3.${config.AWS_REGION}.amazonaws.com`).host,
@@ -55,7 +55,7 @@ export async function buildApp(config: Config): Promise<FileServer> {
     ttlSeconds: config.DOWNLOAD_URL_TTL_S,
     credentials: () => s3.config.credentials(),
   });
-  const { erase } = eraseFiles(server.db, store, server.subjectKeys);
+  const { erase } = eraseFiles(server.db, store, config.UPLOAD_LATE_MS, server.subjectKeys);
   const settler = createSettler({ db: server.db, store, config, erase, log: server.log });
   server.background({
     ...settler,

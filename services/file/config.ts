@@ -15,6 +15,7 @@ const settings = Type.Object({
   UPLOAD_IDLE_TIMEOUT_MS: Type.Integer({ minimum: 10, default: 30_000, description: 'Time a client may stay silent in the middle of an upload before it is ended with 408.' }),
   UPLOAD_MIN_BYTES_PER_S: Type.Integer({ minimum: 0, default: 16 * 1024, description: 'Rate below which an upload is ended with 408 while others wait for a buffer.' }),
   UPLOAD_ABANDONED_MS: Type.Integer({ minimum: 1_000, default: 120_000, description: 'Time without a sign of life after which an unfinished upload counts as dead and is cleaned away.' }),
+  UPLOAD_LATE_MS: Type.Integer({ minimum: 0, default: 600_000, description: 'Time in which S3 may still carry out what an upload that failed asked of it. What was removed before is removed again then.' }),
   SETTLE_INTERVAL_MS: Type.Integer({ minimum: 50, default: 1_000, description: 'Pause between rounds of removing the objects of deleted files.' }),
   DOWNLOAD_MODE: Type.Union([Type.Literal('accel'), Type.Literal('stream')], { default: 'accel', description: 'accel: the gateway fetches the bytes from S3 (X-Accel-Redirect). stream: the replica passes them on; for a deployment without Nginx.' }),
   DOWNLOAD_URL_TTL_S: Type.Integer({ minimum: 1, maximum: 3_600, default: 60, description: 'Validity of the presigned URL that the gateway gets.' }),

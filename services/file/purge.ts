@@ -1,8 +1,8 @@
 import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import type { Kysely } from 'kysely';
-import { deferDeletedFiles, deferOrphan, findDeletedFiles, findOrphans, forgetOrphan, markFilesPurged } from './queries/settling.ts';
+import { awaitFinalOrphan, deferDeletedFiles, deferOrphan, findDeletedFiles, findOrphans, forgetOrphan, markFilesPurged } from './queries/settling.ts';
 import { removeEverything, type ObjectStore } from './s3/object-store.ts';
-import { attempt } from './s3/unavailable.ts';
+import { attempt, isS3Unavailable } from './s3/unavailable.ts';
 import type { Tables } from './tables.ts';
 
 /** Within the 1000 that one DeleteObjects may name. */
@@ -29,17 +29,21 @@ export async function purgeDeletedFiles(db: Kysely<Tables>, store: ObjectStore, 
 }
 
 /**
- * Removes what S3 may hold of uploads that failed: their objects and the parts of uploads that nobody completed.
- * @throws as purgeDeletedFiles
+ * Removes what S3 may hold of uploads that failed (of one user, or all whose turn it is): their objects and the parts of uploads that nobody
+ * completed. A request that we gave up may take effect later than its removal, so the note is kept for `lateMs` and all of it removed again.
+ * @throws ObjectStoreUnavailable when S3 is down; else, after all others, the error of the last one that could not be removed
  */
-export async function removeOrphans(db: Kysely<Tables>, store: ObjectStore): Promise<void> {
-  for (const key of await findOrphans(db, BATCH)) {
+export async function removeOrphans(db: Kysely<Tables>, store: ObjectStore, lateMs: number, userId?: string): Promise<void> {
+  const failures: unknown[] = [];
+  for (const { object_key: key, is_final: isFinal } of await findOrphans(db, BATCH, lateMs, userId)) {
     try {
       await removeEverything(store, key);
+      await (isFinal ? forgetOrphan(db, key) : awaitFinalOrphan(db, key, lateMs));
     } catch (error) {
       await deferOrphan(db, key);
-      throw error;
+      if (isS3Unavailable(error)) throw error;
+      failures.push(error);
     }
-    await forgetOrphan(db, key);
   }
+  if (failures.length > 0) throw failures.at(-1);
 }

@@ -13,7 +13,7 @@ const BATCH = 100;
 export interface SettlerOptions {
   db: Kysely<Tables>;
   store: ObjectStore;
-  config: Pick<Config, 'REPLICA' | 'SETTLE_INTERVAL_MS' | 'UPLOAD_ABANDONED_MS'>;
+  config: Pick<Config, 'REPLICA' | 'SETTLE_INTERVAL_MS' | 'UPLOAD_ABANDONED_MS' | 'UPLOAD_LATE_MS'>;
   erase(userId: string): Promise<void>;
   log: { warn(details: object, message: string): void };
 }
@@ -31,8 +31,8 @@ export function createSettler({ db, store, config, erase, log }: SettlerOptions)
     const withdrawn = await withdrawAbandonedFiles(db, config.UPLOAD_ABANDONED_MS, BATCH);
     if (withdrawn > 0) log.warn({ uploads: withdrawn }, 'abandoned uploads are cleaned away');
     for (const userId of await findErasedUsersWithFiles(db)) await erase(userId);
-    await removeOrphans(db, store);
-    await purgeDeletedFiles(db, store);
+    const results = await Promise.allSettled([removeOrphans(db, store, config.UPLOAD_LATE_MS), purgeDeletedFiles(db, store)]);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }, (error) => log.warn({ err: error }, 'not everything could be settled yet'));
   return {
     ...loop,

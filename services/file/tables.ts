@@ -28,7 +28,10 @@ export interface FilesTable {
 /** files.orphans: objects that S3 may hold though no file has them. */
 export interface OrphansTable {
   object_key: string;
+  user_id: string;
   since: Generated<Date>;
+  /** When to remove next. */
+  not_before: Generated<Date>;
 }
 
 export interface Tables {

@@ -28,9 +28,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create table files.orphans (
       object_key text primary key,
-      since timestamptz not null default now()
+      user_id uuid not null,
+      since timestamptz not null default now(),
+      not_before timestamptz not null default now()
     )`.execute(db);
-  await sql`create index orphans_since on files.orphans (since)`.execute(db);
+  await sql`create index orphans_not_before on files.orphans (not_before)`.execute(db);
+  await sql`create index orphans_of_user on files.orphans (user_id)`.execute(db);
   await sql`grant select, insert, update, delete on files.orphans to file_service`.execute(db);
 }
 

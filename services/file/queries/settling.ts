@@ -8,8 +8,8 @@ export async function touchPendingFile(db: Kysely<Tables>, id: string): Promise<
 
 /** Deletes pending rows and notes their objects as orphans, in one statement: what a row named, something still names. */
 const orphan = (chosen: RawBuilder<unknown>) => sql`
-  with withdrawn as (delete from files.files where status = 'pending' and ${chosen} returning object_key)
-  insert into files.orphans (object_key) select object_key from withdrawn on conflict (object_key) do nothing`;
+  with withdrawn as (delete from files.files where status = 'pending' and ${chosen} returning object_key, user_id)
+  insert into files.orphans (object_key, user_id) select object_key, user_id from withdrawn on conflict (object_key) do nothing`;
 
 /**
  * Takes an upload back. From here on it cannot become ready, whoever tries.
@@ -36,10 +36,25 @@ export async function withdrawPendingFilesOfUser(db: Kysely<Tables>, userId: str
   await orphan(sql`user_id = ${userId}`).execute(db);
 }
 
-/** Objects that no file has, longest waiting first. */
-export async function findOrphans(db: Kysely<Tables>, limit: number): Promise<string[]> {
-  const { rows } = await sql<{ object_key: string }>`select object_key from files.orphans order by since limit ${limit}`.execute(db);
-  return rows.map((row) => row.object_key);
+/** An object that no file has. */
+export interface Orphan {
+  object_key: string;
+  /** Whether S3 will carry out nothing more of its upload, so that what is removed now stays away. */
+  is_final: boolean;
+}
+
+/** The orphans whose turn it is, longest waiting first; with a user, all of theirs. @param lateMs time after which an orphan is final */
+export async function findOrphans(db: Kysely<Tables>, limit: number, lateMs: number, userId?: string): Promise<Orphan[]> {
+  const chosen = userId === undefined ? sql`not_before <= now()` : sql`user_id = ${userId}`;
+  const { rows } = await sql<Orphan>`
+    select object_key, since <= now() - ${lateMs} * interval '1 millisecond' as is_final
+    from files.orphans where ${chosen} order by not_before limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** Puts an orphan off that was removed early, until it is final. */
+export async function awaitFinalOrphan(db: Kysely<Tables>, objectKey: string, lateMs: number): Promise<void> {
+  await sql`update files.orphans set not_before = since + ${lateMs} * interval '1 millisecond' where object_key = ${objectKey}`.execute(db);
 }
 
 /** Records that S3 holds nothing more under this key. */
@@ -47,9 +62,9 @@ export async function forgetOrphan(db: Kysely<Tables>, objectKey: string): Promi
   await sql`delete from files.orphans where object_key = ${objectKey}`.execute(db);
 }
 
-/** Puts one at the end of the queue that could not be removed, so that it cannot keep the others waiting. */
+/** Puts one off that could not be removed, so that it cannot keep the others waiting. */
 export async function deferOrphan(db: Kysely<Tables>, objectKey: string): Promise<void> {
-  await sql`update files.orphans set since = now() where object_key = ${objectKey}`.execute(db);
+  await sql`update files.orphans set not_before = now() + interval '10 seconds' where object_key = ${objectKey}`.execute(db);
 }
 
 /** Users who were erased within the last hour and still have files: uploads that began before the order and committed beside it. */

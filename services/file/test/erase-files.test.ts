@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { test } from 'tap';
+import { eraseFiles } from '../erase-files.ts';
 import { insertPendingFile } from '../queries/files.ts';
-import { build, form, upload } from './build.ts';
+import { build, BUCKET, form, upload } from './build.ts';
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 20_000; Date.now() < end; await sleep(25)) if (await holds()) return;
@@ -54,4 +56,16 @@ test('a file that became ready beside the erasure of its user is found and remov
   await listen();
   await until('it is purged', async () => (await query(`select from files.files where status = 'purged'`)).length === 1);
   t.strictSame((await stored()).objects, []);
+});
+
+test("two hundred orphans of others do not hold back the erasure of one user, nor does it end before their orphan is removed", async (t) => {
+  const { files, signIn, query, stored } = await build(t, { UPLOAD_LATE_MS: '600000' });
+  const [user, other] = [await signIn(), await signIn()];
+  await query(`insert into files.orphans (object_key, user_id, since, not_before) select 'other-' || n, $1, now() - interval '1 hour', now() - interval '1 hour' from generate_series(1, 250) n`, [other.id]);
+  await query(`insert into files.orphans (object_key, user_id, not_before) values ('own', $1, now() + interval '1 minute')`, [user.id]);
+  await files.store.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'own', Body: 'x' }));
+  await eraseFiles(files.db, files.store, 600_000, files.subjectKeys).erase(user.id);
+  t.strictSame((await stored()).objects, []);
+  t.match(await query('select user_id from files.orphans where user_id = $1 and not_before > now()', [user.id]), [{ user_id: user.id }], 'it is removed once more later');
+  t.equal((await query('select from files.orphans where user_id = $1', [other.id])).length, 250);
 });

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { test, type Test } from 'tap';
-import { build, form, upload, type Fixture, type TestUser } from '../build.ts';
+import { build, BUCKET, form, upload, type Fixture, type TestUser } from '../build.ts';
 
 const MIB = 1024 ** 2;
 
@@ -150,5 +151,22 @@ test('the database lost before the commit: 503, and the settler leaves no object
   const answer = await fixture.app.inject({ method: 'POST', url: '/api/files', headers: { ...user.headers, ...headers }, payload });
   t.equal(answer.statusCode, 500);
   await fixture.query('alter table files.outbox_away rename to outbox');
+  await nothingLeft(t, fixture);
+});
+
+test('an upload that S3 carries out after we gave it up is removed all the same', async (t) => {
+  const fixture = await build(t, { UPLOAD_LATE_MS: '6000', S3_REQUEST_TIMEOUT_MS: '300' });
+  const { s3, signIn, query, stored, files } = fixture;
+  const user = await signIn();
+  const url = await fixture.listen();
+  const { payload, headers } = await form({ content: 'late' });
+  s3.proxy.mode('blackhole');
+  const answer = await fetch(`${url}/api/files`, { method: 'POST', headers: { ...user.headers, ...headers }, body: new Uint8Array(payload) });
+  t.equal(answer.status, 503, await answer.text());
+  s3.proxy.mode('pass');
+  await until('it was removed once', async () => (await query('select from files.orphans where not_before > since')).length === 1);
+  const [note] = await query<{ object_key: string }>('select object_key from files.orphans');
+  await files.store.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: note?.object_key, Body: 'late' }));
+  t.equal((await stored()).objects.length, 1, 'it has landed');
   await nothingLeft(t, fixture);
 });
