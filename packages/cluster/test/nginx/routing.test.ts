@@ -1,3 +1,5 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'tap';
 import { gateway, raw, upstream } from './gateway.ts';
 
@@ -64,4 +66,21 @@ test('round robin spreads requests evenly over the replicas', async (t) => {
   const { http } = await gateway(t, { user: [first.port, second.port] });
   for (let n = 0; n < 20; n++) await (await fetch(`${http}/health`)).text();
   t.same([first.seen.length, second.seen.length], [10, 10]);
+});
+
+test('no path leads into a file system, and the storage\'s path from outside is like any other that is not there', async (t) => {
+  const user = await upstream(t, 'user');
+  const { http, port, dir } = await gateway(t, { user: [user.port], file: [user.port], s3: user.port });
+  chmodSync(dir, 0o755);
+  mkdirSync(path.join(dir, 'html/users'), { recursive: true });
+  writeFileSync(path.join(dir, 'html/users/x\ny'), 'from the disk');
+  const shape = async (url: string): Promise<unknown> => {
+    const response = await fetch(http + url, { redirect: 'manual' });
+    const { date: _, 'x-request-id': id = '', ...headers } = Object.fromEntries(response.headers);
+    return { status: response.status, headers, body: (await response.text()).replace(id, '') };
+  };
+  const absent = await shape('/nothing');
+  for (const url of ['/users/x%0ay', '/_s3/bucket/key', '/_s3/', '/_s3']) t.same(await shape(url), absent, url);
+  t.match(await raw(port, 'POST /_s3/bucket/key HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'), /^HTTP\/1.1 404 [^]*"code":"not_found"/);
+  t.same(user.seen, []);
 });
