@@ -131,3 +131,11 @@ test('the storage can not be reached by path, and an unsafe answer of the file s
   }
   t.same(s3.seen, []);
 });
+
+test('an upstream that fails leaves neither a presigned URL nor a client\'s address in the error log', async (t) => {
+  const file = await fileService(t);
+  const { http, errorLog } = await gateway(t, { file: [file.port] });
+  t.equal((await fetch(`${http}/api/files/1`)).status, 503);
+  t.equal((await fetch(`${http}/api/users/me?token=secret`)).status, 502);
+  t.notMatch(errorLog(), /X-Amz-Signature|client:|secret/);
+});

@@ -41,6 +41,8 @@ export interface Gateway {
   port: number;
   tlsPort: number;
   dir: string;
+  /** What nginx has written on standard error. */
+  errorLog(): string;
 }
 
 /** A real nginx in front of the given ports; the rest of the upstreams refuse connections. */
@@ -77,7 +79,7 @@ export async function gateway(t: Test, options: { user?: number[]; file?: number
     if (child.exitCode !== null) throw new Error(`nginx ended: ${log}`);
     await sleep(20);
   }
-  return { http: `http://127.0.0.1:${port}`, port, tlsPort, dir };
+  return { http: `http://127.0.0.1:${port}`, port, tlsPort, dir, errorLog: () => log };
 }
 
 function accepts(port: number): Promise<boolean> {
