@@ -12,7 +12,8 @@ const BUCKET = 'muniment-files';
 // Per replica: its pool, the direct connection that listens, the leases' connection and one to spare.
 const POOL = 10;
 const CONNECTIONS_PER_REPLICA = POOL + 4;
-// Node's own choice (16 MiB, three times over) costs a replica 20 MB and gains these services nothing measurable.
+// Node's own choice (16 MiB, three times over) costs a replica 20 MB idle and 50 MB after large uploads. It would save some 15 % of the CPU of answers
+// of 40 KB: memory is the tighter goal here (docs/benchmarks.md).
 const SMALL_YOUNG_GENERATION = '--max-semi-space-size=4';
 // glibc keeps what is freed, per thread and in ever larger pieces. With these a file replica that took 2 GiB stays at 204 MB instead of 253.
 // Not for the user service: the 19 MiB of a password hash would be asked of the kernel each time, at three times the cost of the hash.
