@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { startPostgres } from '@muniment/cluster';
+import { ensureNginx, startPostgres } from '@muniment/cluster';
 import { migrateToLatest } from '@muniment/database/migrate';
 import { ensureRolesAndDatabase, ROLES, type Role } from '@muniment/database/roles';
 import { migrationSets } from './migrations.ts';
@@ -23,6 +23,8 @@ async function runTap(args: string[], env: NodeJS.ProcessEnv): Promise<{ code: n
   return { code: await exit, ...summary.counts() };
 }
 
+// Once and before all: two test files that both found it missing would both call apt-get.
+await ensureNginx((line) => console.log(line));
 const folder = await mkdtemp(join(tmpdir(), 'muniment-test-'));
 const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), durable: false });
 let run = { code: 1, passed: 0, failed: 0 };
