@@ -134,6 +134,24 @@ ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
 ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_stream_shard_id_sequence_number_key UNIQUE (stream, shard_id, sequence_number);
 GRANT INSERT, SELECT ON audit.quarantine TO audit_service;
 
+CREATE TABLE audit.sealed (
+  index bigint NOT NULL,
+  event_id uuid NOT NULL
+);
+ALTER TABLE audit.sealed ADD CONSTRAINT sealed_event_id_key UNIQUE (event_id);
+ALTER TABLE audit.sealed ADD CONSTRAINT sealed_index_check CHECK ((index >= 0));
+ALTER TABLE audit.sealed ADD CONSTRAINT sealed_pkey PRIMARY KEY (index);
+GRANT INSERT, SELECT ON audit.sealed TO audit_service;
+
+CREATE TABLE audit.search_terms (
+  term bytea NOT NULL,
+  event_id uuid NOT NULL,
+  subject text NOT NULL
+);
+ALTER TABLE audit.search_terms ADD CONSTRAINT search_terms_pkey PRIMARY KEY (term, event_id);
+CREATE INDEX search_terms_subject ON audit.search_terms USING btree (subject);
+GRANT DELETE, INSERT, SELECT ON audit.search_terms TO audit_service;
+
 CREATE TABLE audit.shards (
   stream text NOT NULL,
   stream_created timestamp with time zone NOT NULL,

@@ -60,10 +60,24 @@ export interface ConsumersTable {
   expires_at: Date;
 }
 
+export interface SealedTable {
+  /** The leaf's place in the Merkle log, from 0. */
+  index: number;
+  event_id: string;
+}
+
+export interface SearchTermsTable {
+  term: Buffer;
+  event_id: string;
+  subject: string;
+}
+
 export interface Tables {
   'audit.events': EventsTable;
   'audit.lanes': LanesTable;
   'audit.shards': ShardsTable;
   'audit.quarantine': QuarantineTable;
   'audit.consumers': ConsumersTable;
+  'audit.sealed': SealedTable;
+  'audit.search_terms': SearchTermsTable;
 }

@@ -20,6 +20,8 @@ export const permissions = {
   'files:write': everyone,
   'audit:read-own': everyone,
   'audit:read-all': adminOnly,
+  'audit:write-events': adminOnly,
+  'audit:operate': adminOnly,
   'directory:read': adminOnly,
   'directory:write': adminOnly,
 } as const satisfies Record<string, readonly Role[]>;

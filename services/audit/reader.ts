@@ -1,0 +1,15 @@
+import type { FastifyRequest } from 'fastify';
+import { principalOf, roleMay } from '@muniment/security';
+
+/** Who reads the trail, and with it which part of it they see. */
+export type Reader =
+  /** What concerns them. */
+  | { kind: 'user'; userId: string }
+  /** Everything. */
+  | { kind: 'all'; userId: string };
+
+/** The reader that a request's caller is. Of a public route there is none. */
+export function readerOf(request: FastifyRequest): Reader {
+  const { id: userId, role } = principalOf(request);
+  return roleMay(role, 'audit:read-all') ? { kind: 'all', userId } : { kind: 'user', userId };
+}
