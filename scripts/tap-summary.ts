@@ -6,11 +6,14 @@ export interface TapSummary {
 }
 
 const FILE_RESULT = /^(not )?ok \d+ - (.*?)( # time=([\d.]+)ms)?( \{)?$/;
+// Why a file failed none of whose assertions did: it ended with a code, by a signal, or not in time.
+const CAUSE = /^ {2}(exitCode|signal|expired): (?!null)/;
 const PASSING = /^\s*(ok \d+|\d+\.\.\d+$|# Subtest|# time=)/;
 
 /** One line per file that passed; of one that failed, everything but its passing assertions. A file's lines come together, its result last. */
 export function summarizeTap(): TapSummary {
   let file: string[] = [];
+  let failing = false;
   let totals = '';
   const count = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(totals)?.[1] ?? 0);
   return {
@@ -18,11 +21,14 @@ export function summarizeTap(): TapSummary {
       if (text.startsWith('# { total: ')) totals = text;
       const result = FILE_RESULT.exec(text);
       if (!result) {
+        if (failing && CAUSE.test(text)) return [`  ${text}`];
+        if (text === '  ...') failing = false;
         if (text !== '' && text !== 'TAP version 14') file.push(text);
         return [];
       }
       const [, failed, name, , milliseconds] = result;
       const heading = `${failed ? 'FAILED' : 'ok    '} ${name}${milliseconds ? ` (${(Number(milliseconds) / 1_000).toFixed(1)} s)` : ''}`;
+      failing = failed !== undefined;
       const story = failed ? file.filter((one) => !PASSING.test(one)) : [];
       file = [];
       return [heading, ...story];
