@@ -149,8 +149,9 @@ CREATE TABLE audit.search_terms (
   subject text NOT NULL
 );
 ALTER TABLE audit.search_terms ADD CONSTRAINT search_terms_pkey PRIMARY KEY (term, event_id);
+CREATE INDEX search_terms_address ON audit.search_terms USING btree (event_id) WHERE (subject ~~ 'address:%'::text);
 CREATE INDEX search_terms_subject ON audit.search_terms USING btree (subject);
-GRANT DELETE, INSERT, SELECT ON audit.search_terms TO audit_service;
+GRANT DELETE, SELECT ON audit.search_terms TO audit_service;
 
 CREATE TABLE audit.shards (
   stream text NOT NULL,
@@ -338,15 +339,28 @@ CREATE TABLE keys.erased_subjects (
   erased_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE keys.erased_subjects ADD CONSTRAINT erased_subjects_pkey PRIMARY KEY (subject);
+CREATE INDEX erased_subjects_erased_at ON keys.erased_subjects USING btree (erased_at);
+
+CREATE TABLE keys.search_key (
+  id boolean DEFAULT true NOT NULL,
+  wrapped bytea NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE keys.search_key ADD CONSTRAINT search_key_id_check CHECK (id);
+ALTER TABLE keys.search_key ADD CONSTRAINT search_key_pkey PRIMARY KEY (id);
 
 CREATE TABLE keys.subject_keys (
   key_id uuid NOT NULL,
   subject text NOT NULL,
   wrapped bytea NOT NULL,
-  created_at timestamp with time zone DEFAULT now() NOT NULL
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  superseded_at timestamp with time zone
 );
 ALTER TABLE keys.subject_keys ADD CONSTRAINT subject_keys_pkey PRIMARY KEY (key_id);
-CREATE UNIQUE INDEX subject_keys_subject ON keys.subject_keys USING btree (subject);
+CREATE INDEX subject_keys_age ON keys.subject_keys USING btree (created_at) WHERE (superseded_at IS NULL);
+CREATE UNIQUE INDEX subject_keys_current ON keys.subject_keys USING btree (subject) WHERE (superseded_at IS NULL);
+CREATE INDEX subject_keys_day ON keys.subject_keys USING btree (subject COLLATE "C") WHERE (subject ~~ 'day:%'::text);
+CREATE INDEX subject_keys_subject ON keys.subject_keys USING btree (subject);
 
 CREATE TABLE shared.erasures (
   user_id uuid NOT NULL,
@@ -408,6 +422,42 @@ GRANT SELECT ON shared.user_status TO audit_service;
 GRANT SELECT ON shared.user_status TO file_service;
 GRANT SELECT ON shared.user_status TO user_service;
 
+CREATE OR REPLACE FUNCTION audit.add_search_terms(terms bytea[], event_ids uuid[], subjects text[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare added integer;
+    begin
+      perform pg_advisory_xact_lock_shared(7305150);
+      insert into audit.search_terms (term, event_id, subject)
+      select t.term, t.event_id, t.subject from unnest(terms, event_ids, subjects) as t(term, event_id, subject)
+      where t.subject not in (select e.subject from keys.erased_subjects e where e.subject = any(subjects))
+      order by t.term, t.event_id
+      on conflict do nothing;
+      get diagnostics added = row_count;
+      return added;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION audit.add_search_terms(bytea[],uuid[],text[]) TO audit_service;
+
+CREATE OR REPLACE FUNCTION audit.delete_search_terms(erased text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare deleted integer;
+    begin
+      perform pg_advisory_xact_lock(7305150);
+      delete from audit.search_terms t where t.subject = erased;
+      get diagnostics deleted = row_count;
+      return deleted;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION audit.delete_search_terms(text) TO audit_service;
+
 CREATE OR REPLACE FUNCTION audit.ensure_partitions(months_ahead integer)
  RETURNS void
  LANGUAGE plpgsql
@@ -445,6 +495,20 @@ AS $function$
       select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid
     $function$
 ;
+GRANT EXECUTE ON FUNCTION audit.uuid_floor(timestamp with time zone) TO audit_service;
+
+CREATE OR REPLACE FUNCTION keys.create_search_key(proposed bytea)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      insert into keys.search_key (wrapped) values (proposed) on conflict do nothing;
+      return (select k.wrapped from keys.search_key k);
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION keys.create_search_key(bytea) TO audit_service;
 
 CREATE OR REPLACE FUNCTION keys.create_subject_key(wanted text, proposed_id uuid, proposed bytea)
  RETURNS TABLE(key_id uuid, wrapped bytea)
@@ -456,8 +520,9 @@ AS $function$
       -- Serialises with keys.erase_subject, so that no key is made in the instant after the tombstone.
       perform pg_advisory_xact_lock_shared(hashtextextended(wanted, 7305148));
       if exists (select 1 from keys.erased_subjects e where e.subject = wanted) then return; end if;
-      insert into keys.subject_keys (key_id, subject, wrapped) values (proposed_id, wanted, proposed) on conflict (subject) do nothing;
-      return query select k.key_id, k.wrapped from keys.subject_keys k where k.subject = wanted;
+      insert into keys.subject_keys (key_id, subject, wrapped) values (proposed_id, wanted, proposed)
+      on conflict (subject) where superseded_at is null do nothing;
+      return query select k.key_id, k.wrapped from keys.subject_keys k where k.subject = wanted and k.superseded_at is null;
     end $function$
 ;
 GRANT EXECUTE ON FUNCTION keys.create_subject_key(text,uuid,bytea) TO audit_service;
@@ -472,7 +537,8 @@ CREATE OR REPLACE FUNCTION keys.destroy_day_keys(before date)
 AS $function$
     declare destroyed integer;
     begin
-      delete from keys.subject_keys k where k.subject ~ '^day:[0-9]{4}-[0-9]{2}-[0-9]{2}$' and substr(k.subject, 5)::date < before;
+      delete from keys.subject_keys k
+      where k.subject like 'day:%' and k.subject collate "C" < 'day:' || to_char(before, 'YYYY-MM-DD');
       get diagnostics destroyed = row_count;
       return destroyed;
     end $function$
@@ -487,7 +553,8 @@ CREATE OR REPLACE FUNCTION keys.erase_subject(erased text)
 AS $function$
     begin
       perform pg_advisory_xact_lock(hashtextextended(erased, 7305148));
-      insert into keys.erased_subjects (subject) values (erased) on conflict do nothing;
+      -- The clock, not the transaction's start: replicas ask for what was erased lately, and this may have waited for the lock.
+      insert into keys.erased_subjects (subject, erased_at) values (erased, clock_timestamp()) on conflict do nothing;
       delete from keys.subject_keys k where k.subject = erased;
     end $function$
 ;
@@ -504,6 +571,15 @@ AS $function$
 ;
 GRANT EXECUTE ON FUNCTION keys.find_keys(uuid[]) TO audit_service;
 
+CREATE OR REPLACE FUNCTION keys.find_search_key()
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$ select k.wrapped from keys.search_key k $function$
+;
+GRANT EXECUTE ON FUNCTION keys.find_search_key() TO audit_service;
+
 CREATE OR REPLACE FUNCTION keys.find_subject_key(wanted text)
  RETURNS TABLE(key_id uuid, wrapped bytea, erased boolean, uncommitted boolean)
  LANGUAGE sql
@@ -513,13 +589,56 @@ AS $function$
       -- now() is the start of the transaction, and so is the created_at of a key that it made itself.
       select k.key_id, k.wrapped, e.subject is not null, coalesce(k.created_at = now(), false)
       from (select wanted as subject) w
-      left join keys.subject_keys k using (subject)
-      left join keys.erased_subjects e using (subject)
+      left join keys.subject_keys k on k.subject = w.subject and k.superseded_at is null
+      left join keys.erased_subjects e on e.subject = w.subject
     $function$
 ;
 GRANT EXECUTE ON FUNCTION keys.find_subject_key(text) TO audit_service;
 GRANT EXECUTE ON FUNCTION keys.find_subject_key(text) TO file_service;
 GRANT EXECUTE ON FUNCTION keys.find_subject_key(text) TO user_service;
+
+CREATE OR REPLACE FUNCTION keys.list_erased(within interval)
+ RETURNS TABLE(subject text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select e.subject from keys.erased_subjects e where e.erased_at > clock_timestamp() - within
+    $function$
+;
+GRANT EXECUTE ON FUNCTION keys.list_erased(interval) TO audit_service;
+GRANT EXECUTE ON FUNCTION keys.list_erased(interval) TO file_service;
+GRANT EXECUTE ON FUNCTION keys.list_erased(interval) TO user_service;
+
+CREATE OR REPLACE FUNCTION keys.list_keys_to_rotate(older_than timestamp with time zone, most integer)
+ RETURNS TABLE(subject text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select k.subject from keys.subject_keys k
+      where k.superseded_at is null and k.created_at < older_than and k.subject not like 'day:%'
+      order by k.created_at limit most
+    $function$
+;
+GRANT EXECUTE ON FUNCTION keys.list_keys_to_rotate(timestamp with time zone,integer) TO audit_service;
+
+CREATE OR REPLACE FUNCTION keys.rotate_subject_key(wanted text, proposed_id uuid, proposed bytea)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      perform pg_advisory_xact_lock(hashtextextended(wanted, 7305148));
+      if exists (select 1 from keys.erased_subjects e where e.subject = wanted) then return false; end if;
+      update keys.subject_keys k set superseded_at = now() where k.subject = wanted and k.superseded_at is null;
+      if not found then return false; end if;
+      insert into keys.subject_keys (key_id, subject, wrapped) values (proposed_id, wanted, proposed);
+      return true;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION keys.rotate_subject_key(text,uuid,bytea) TO audit_service;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA migrations GRANT SELECT ON r TO audit_service;
 

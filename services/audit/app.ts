@@ -7,10 +7,12 @@ import { measureConsumer } from './consumer/measure-consumer.ts';
 import { eraseSubject } from './queries/keys.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
+import { createSearchTerms } from './search-terms.ts';
 import type { Tables } from './tables.ts';
 import { keepHouse } from './upkeep.ts';
 
 const UPKEEP_PAUSE_MS = 60 * 60_000;
+const COMPLETE_PAUSE_MS = 10_000;
 
 /** The audit service: keeps what happened, and shows each what concerns them. */
 export async function buildApp(config: Config): Promise<AuditServer> {
@@ -29,8 +31,10 @@ export async function buildApp(config: Config): Promise<AuditServer> {
       },
     }),
   });
+  const searchTerms = createSearchTerms(base);
   const consumer = createConsumer({
     db: base.db,
+    searchTerms,
     kinesis: base.kinesis,
     stream: config.KINESIS_STREAM,
     replica: config.REPLICA,
@@ -38,10 +42,12 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     leaseTtlMs: config.CONSUMER_LEASE_TTL_MS,
     pollMs: config.CONSUMER_POLL_MS,
   });
-  const server: AuditServer = { ...base, config, consumer };
+  const server: AuditServer = { ...base, config, consumer, searchTerms };
   measureConsumer(consumer, server.metrics);
   server.background({ name: 'consumer', ...consumer });
   server.background(repeat('upkeep', UPKEEP_PAUSE_MS, () => keepHouse(server), (error) => server.log.warn({ err: error }, 'upkeep of the log failed; it is tried again')));
+
+  server.background(repeat('search-terms', COMPLETE_PAUSE_MS, async () => { await searchTerms.complete(); }, (error) => server.log.warn({ err: error }, 'search terms could not be completed; it is tried again')));
 
   // Signed in: what concerns the caller. Who may read what concerns others gets a section of its own.
   listLogsRoute(server);

@@ -1,10 +1,12 @@
 import type { Server } from '@muniment/server';
 import type { Config } from './config.ts';
 import type { Consumer } from './consumer/consumer.ts';
+import type { SearchTerms } from './search-terms.ts';
 import type { Tables } from './tables.ts';
 
 /** The audit service's parts, as routes and loops take them. */
 export interface AuditServer extends Server<Tables> {
   config: Config;
   consumer: Consumer;
+  searchTerms: SearchTerms;
 }

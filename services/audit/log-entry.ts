@@ -75,7 +75,7 @@ export async function renderEntries(db: Kysely<Tables>, subjectKeys: SubjectKeys
   return events.map(({ id, record, subject, personal_key_id: keyId, personal_nonce: nonce, personal_ciphertext: ciphertext }) => {
     const at = record.lastIndexOf(PERSONAL_KEY);
     const end = record.indexOf(NEXT_KEY, at);
-    const key = subject === null ? undefined : keys?.get(subject);
+    const key = subject === null || keyId === null ? undefined : keys?.of({ key_id: keyId, subject });
     if (!key || keyId === null || nonce === null || ciphertext === null) return renderEntry(record, at, end, {});
     const { commitment } = JSON.parse(record.slice(at + PERSONAL_KEY.length, end)) as { commitment: string };
     return renderEntry(record, at, end, opened(id, { subject: key.subject, key_id: keyId, commitment, nonce, ciphertext }, key));

@@ -2,6 +2,7 @@ import { acquireLease } from '@muniment/database';
 import type { AuditServer } from './audit-server.ts';
 import { destroyDayKeys } from './queries/keys.ts';
 import { ensurePartitions } from './queries/partitions.ts';
+import { deleteAddressTerms } from './queries/search-terms.ts';
 
 const MONTHS_AHEAD = 2;
 /** Somebody without an account can be told from another for this long. */
@@ -13,6 +14,8 @@ export async function keepHouse({ db, config, log }: Pick<AuditServer, 'db' | 'c
   await ensurePartitions(db, MONTHS_AHEAD);
   // The lease is not given back: it keeps the other replicas from looking again today.
   if (!(await acquireLease(db, 'audit', 'day-keys', config.REPLICA, HALF_A_DAY_MS))) return;
-  const destroyed = await destroyDayKeys(db, new Date(Date.now() - DAY_KEY_DAYS * 24 * 60 * 60_000));
+  const before = new Date(Date.now() - DAY_KEY_DAYS * 24 * 60 * 60_000);
+  const destroyed = await destroyDayKeys(db, before);
   if (destroyed > 0) log.info({ destroyed }, 'day keys destroyed');
+  await deleteAddressTerms(db, before);
 }

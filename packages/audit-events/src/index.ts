@@ -6,5 +6,6 @@ export { outboxBacklog, type OutboxBacklog } from './outbox.ts';
 export { openPersonal, type PersonalValues, type SubjectKey } from './personal.ts';
 export { createEventRecorder, derivedEventId, type EventRecorderOptions, type NewEvent, type RecordEvent } from './record-event.ts';
 export { createRelay, type LoopLogger, type Relay, type RelayOptions, type RelayStatus } from './relay.ts';
-export { createSubjectKeys, type Subject, type SubjectKeys } from './subject-keys.ts';
+export { rotateSubjectKey, rotateSubjectKeys } from './rotate-subject-keys.ts';
+export { createSubjectKeys, type BlockKeyRef, type BlockKeys, type Subject, type SubjectKeys } from './subject-keys.ts';
 export { uuidv7 } from './uuidv7.ts';

@@ -14,10 +14,22 @@ export type Subject = { userId: string } | { address: string };
 export interface SubjectKeys {
   /** The key to encrypt under, made on first use; undefined for an erased subject, which never gets another. */
   forSubject<DB>(db: Kysely<DB>, subject: Subject): Promise<SubjectKey | undefined>;
-  /** The keys that still exist among `blocks`, by `subject`. Needs the audit service's role. */
-  forBlocks<DB>(db: Kysely<DB>, blocks: readonly { key_id: string; subject: string }[]): Promise<Map<string, SubjectKey>>;
-  /** Forgets an erased subject's key at once. */
+  /** The keys that still exist among those of `blocks`. Needs the audit service's role. */
+  forBlocks<DB>(db: Kysely<DB>, blocks: readonly BlockKeyRef[]): Promise<BlockKeys>;
+  /** Forgets an erased subject's keys at once. */
   drop(subject: string): void;
+}
+
+/** What of a personal block says which key opens it. A subject whose key was rotated has blocks under several. */
+export interface BlockKeyRef {
+  key_id: string;
+  subject: string;
+}
+
+/** Keys of personal blocks. */
+export interface BlockKeys {
+  /** undefined when the key is destroyed. */
+  of(block: BlockKeyRef): SubjectKey | undefined;
 }
 
 interface StoredKey {
@@ -31,22 +43,23 @@ function keyOfBlock(base: SubjectKey, subject: string): SubjectKey | undefined {
   return base.subject.startsWith('day:') && subject.startsWith('address:') ? addressKey(subject, base) : undefined;
 }
 
-/** Subject keys, unwrapped by the master key and kept in memory for a minute at most, 10,000 at most. */
+const blockId = ({ key_id, subject }: BlockKeyRef): string => `${key_id} ${subject}`;
+
+/** Subject keys, unwrapped by the master key and kept in memory for a minute at most, 10,000 subjects at most. */
 export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
-  const bySubject = new LRUCache<string, SubjectKey>({ max: CACHE_MAX, ttl: CACHE_TTL_MS });
+  /** The key that new blocks are sealed under. */
+  const current = new LRUCache<string, SubjectKey>({ max: CACHE_MAX, ttl: CACHE_TTL_MS });
+  /** The keys that stored blocks name; by subject, so that an erasure finds them all. */
+  const named = new LRUCache<string, ReadonlyMap<string, SubjectKey>>({ max: CACHE_MAX, ttl: CACHE_TTL_MS });
   // Counts the drops: a key that was read before an erasure must not be put back after it.
   let drops = 0;
-
-  function remember(key: SubjectKey, dropsBefore: number): void {
-    if (drops === dropsBefore) bySubject.set(key.subject, key);
-  }
 
   async function unwrap(subject: string, stored: StoredKey): Promise<SubjectKey> {
     return { keyId: stored.key_id, subject, secret: createSecretKey(await masterKey.unwrap(stored.wrapped, `subject:${subject}`)) };
   }
 
   async function stored<DB>(db: Kysely<DB>, subject: string): Promise<SubjectKey | undefined> {
-    const cached = bySubject.get(subject);
+    const cached = current.get(subject);
     if (cached) return cached;
     const dropsBefore = drops;
     const found = await sql<{ key_id: string | null; wrapped: Buffer | null; erased: boolean; uncommitted: boolean }>`
@@ -56,7 +69,7 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
     if (row?.key_id && row.wrapped) {
       const key = await unwrap(subject, { key_id: row.key_id, wrapped: row.wrapped });
       // A key made in this very transaction goes with it when it rolls back.
-      if (!row.uncommitted) remember(key, dropsBefore);
+      if (!row.uncommitted && drops === dropsBefore) current.set(subject, key);
       return key;
     }
     const wrapped = await masterKey.wrap(randomBytes(32), `subject:${subject}`);
@@ -77,28 +90,31 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
       const dropsBefore = drops;
       const keys = new Map<string, SubjectKey>();
       const missing = new Set<string>();
-      for (const { key_id, subject } of blocks) {
-        const cached = bySubject.get(subject);
-        if (cached?.keyId === key_id) keys.set(subject, cached);
-        else missing.add(key_id);
+      for (const block of blocks) {
+        const cached = named.get(block.subject)?.get(block.key_id);
+        if (cached) keys.set(blockId(block), cached);
+        else missing.add(block.key_id);
       }
-      if (missing.size === 0) return keys;
+      const found: BlockKeys = { of: (block) => keys.get(blockId(block)) };
+      if (missing.size === 0) return found;
       const { rows } = await sql<StoredKey & { subject: string }>`
         select key_id, subject, wrapped from keys.find_keys(${[...missing]}::uuid[])`.execute(db);
       const byId = new Map(await Promise.all(rows.map(async (row) => [row.key_id, await unwrap(row.subject, row)] as const)));
-      for (const { key_id, subject } of blocks) {
-        const base = byId.get(key_id);
+      for (const block of blocks) {
+        const { key_id, subject } = block;
+        const base = keys.has(blockId(block)) ? undefined : byId.get(key_id);
         const key = base && keyOfBlock(base, subject);
-        if (!key || keys.has(subject)) continue;
-        keys.set(subject, key);
-        remember(key, dropsBefore);
+        if (!key) continue;
+        keys.set(blockId(block), key);
+        if (drops === dropsBefore) named.set(subject, new Map([...(named.get(subject) ?? []), [key_id, key]]));
       }
-      return keys;
+      return found;
     },
 
     drop(subject) {
       drops += 1;
-      bySubject.delete(subject);
+      current.delete(subject);
+      named.delete(subject);
     },
   };
 }

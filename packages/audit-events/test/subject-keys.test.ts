@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { openPersonal, sealPersonal } from '../src/personal.ts';
+import { rotateSubjectKey, rotateSubjectKeys } from '../src/rotate-subject-keys.ts';
 import { createSubjectKeys } from '../src/subject-keys.ts';
 import { aRequest, everyEvent, outboxRows, startProducer } from './parts.ts';
 
@@ -101,7 +102,7 @@ test('blocks open with the keys that still exist; who has no account opens until
   const opened = async () => {
     const keys = await reader.forBlocks(audit, blocks);
     return blocks.map((block) => {
-      const key = keys.get(block.subject);
+      const key = keys.of(block);
       return key && openPersonal(ID, block, key).ip;
     });
   };
@@ -110,7 +111,8 @@ test('blocks open with the keys that still exist; who has no account opens until
   reader.drop(USER.userId);
   t.same(await opened(), [undefined, '2']);
   await sql`select keys.destroy_day_keys(current_date + 2)`.execute(audit);
-  t.same((await createSubjectKeys(masterKey).forBlocks(audit, blocks)).size, 0);
+  const after = await createSubjectKeys(masterKey).forBlocks(audit, blocks);
+  t.same(blocks.map((block) => after.of(block)), [undefined, undefined]);
 });
 
 test('a block that names another\'s key brings no false key into the cache', async (t) => {
@@ -132,4 +134,42 @@ test('only the day keys before a date are destroyed', async (t) => {
   t.equal(await destroy(today), 0);
   t.equal(await destroy('9999-12-31'), 1);
   t.ok(await subjectKeys.forSubject(db, USER));
+});
+
+test('a rotated key seals what is new, the old one opens what was; an erasure destroys both', async (t) => {
+  const { db, audit, masterKey, subjectKeys } = await startProducer(t);
+  const old = await subjectKeys.forSubject(db, USER);
+  await subjectKeys.forSubject(db, { userId: ID });
+  if (!old) return t.fail('no key');
+  t.equal(await rotateSubjectKeys(audit, masterKey, new Date(Date.now() - 60_000)), 0, 'none is that old');
+  t.equal(await rotateSubjectKeys(audit, masterKey, new Date(Date.now() + 60_000)), 2);
+  t.equal(await rotateSubjectKey(audit, masterKey, USER.userId), true);
+  const other = createSubjectKeys(masterKey);
+  const fresh = await other.forSubject(db, USER);
+  if (!fresh) return t.fail('no key');
+  t.not(fresh.keyId, old.keyId);
+  const blocks = [sealPersonal(ID, { ip: '1' }, old), sealPersonal(ID, { ip: '2' }, fresh)];
+  const read = async () => {
+    const keys = await other.forBlocks(audit, blocks);
+    return blocks.map((block) => {
+      const key = keys.of(block);
+      return key && openPersonal(ID, block, key).ip;
+    });
+  };
+  t.same(await read(), ['1', '2']);
+  t.same(await read(), ['1', '2'], 'from memory too');
+  t.equal((await other.forSubject(db, USER))?.keyId, fresh.keyId, 'reading what is old does not bring the old key back');
+  await sql`select keys.erase_subject(${USER.userId})`.execute(audit);
+  other.drop(USER.userId);
+  t.same(await read(), [undefined, undefined]);
+  t.equal(await rotateSubjectKey(audit, masterKey, USER.userId), false, 'an erased subject gets none by rotation');
+  t.equal(await rotateSubjectKey(audit, masterKey, 'nobody'), false);
+});
+
+test('two rotations at once leave one key that is current', async (t) => {
+  const { db, audit, masterKey, subjectKeys } = await startProducer(t);
+  await subjectKeys.forSubject(db, USER);
+  await Promise.all([1, 2, 3].map(() => rotateSubjectKeys(audit, masterKey, new Date(Date.now() + 60_000))));
+  const found = await sql<{ key_id: string }>`select key_id from keys.find_subject_key(${USER.userId})`.execute(audit);
+  t.equal(found.rows.length, 1);
 });

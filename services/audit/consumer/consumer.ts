@@ -6,6 +6,7 @@ import type { LoopLogger } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
 import type { Tables } from '../tables.ts';
 import { listShards } from './list-shards.ts';
+import type { SearchTerms } from '../search-terms.ts';
 import { watchOutage } from './outage.ts';
 import { readShard } from './read-shard.ts';
 import { claimShards, countReadable, registerShards, releaseShard, renewLeases, reportAlive, reportGone, type ShardLease, type StreamIdentity } from './shard-leases.ts';
@@ -14,6 +15,8 @@ export interface ConsumerOptions {
   db: Kysely<Tables>;
   kinesis: KinesisClient;
   stream: string;
+  /** Makes the events findable by address and e-mail. */
+  searchTerms?: SearchTerms;
   /** This replica's name. */
   replica: string;
   log: LoopLogger;
@@ -74,7 +77,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const abort = new AbortController();
     const reading: Reading = { lease, lagMs: 0, abort, finished: Promise.resolve() };
     const reader = {
-      db, kinesis, leaseTtlMs, pollMs, streamOutage, databaseOutage, storeFault,
+      db, kinesis, searchTerms: options.searchTerms, leaseTtlMs, pollMs, streamOutage, databaseOutage, storeFault,
       onStored(counts: { stored: number; duplicates: number; quarantined: number }) {
         totals.stored += counts.stored;
         totals.duplicates += counts.duplicates;

@@ -9,11 +9,14 @@ import { LeaseLost } from '../errors.ts';
 import type { Tables } from '../tables.ts';
 import type { Outage } from './outage.ts';
 import type { ShardLease } from './shard-leases.ts';
+import type { SearchTerms } from '../search-terms.ts';
 import { storeBatch, type StoredCounts } from './store-batch.ts';
 
 export interface ShardReaderOptions {
   db: Kysely<Tables>;
   kinesis: KinesisClient;
+  /** Makes the events findable by address and e-mail. */
+  searchTerms?: SearchTerms | undefined;
   leaseTtlMs: number;
   /** Least time between two reads. Kinesis allows five reads a second and shard, to all readers together. */
   pollMs: number;
@@ -83,7 +86,7 @@ export async function readShard(options: ShardReaderOptions, lease: ShardLease, 
     const ended = !NextShardIterator;
     if (Records.length > 0 || ended) {
       const records = Records.map(({ SequenceNumber = '', Data = new Uint8Array() }) => ({ sequenceNumber: SequenceNumber, data: Data }));
-      options.onStored(await storeBatch(db, lease, leaseTtlMs, records, ended));
+      options.onStored(await storeBatch(db, lease, leaseTtlMs, records, ended, options.searchTerms));
       databaseOutage.over();
       storeFault.over();
       lease.checkpoint = records.at(-1)?.sequenceNumber ?? lease.checkpoint;

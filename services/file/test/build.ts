@@ -103,7 +103,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
       const sealed = rows.map(({ head, tail }): AuditEvent => JSON.parse(`${head},${tail}`));
       const keys = await files.subjectKeys.forBlocks(auditor, sealed.flatMap(({ personal }) => personal ?? []));
       return sealed.map(({ personal, ...event }) => {
-        const key = personal && keys.get(personal.subject);
+        const key = personal && keys.of(personal);
         return { ...event, personal: key ? openPersonal(event.id, personal, key) : {} };
       });
     },
