@@ -15,6 +15,7 @@ GRANT USAGE ON SCHEMA keys TO file_service;
 GRANT USAGE ON SCHEMA keys TO user_service;
 
 CREATE SCHEMA shared;
+GRANT USAGE ON SCHEMA shared TO audit_reconciler;
 GRANT USAGE ON SCHEMA shared TO audit_service;
 GRANT USAGE ON SCHEMA shared TO file_service;
 GRANT USAGE ON SCHEMA shared TO user_service;
@@ -78,6 +79,16 @@ ALTER TABLE audit.events_default ADD CONSTRAINT events_default_pkey PRIMARY KEY 
 CREATE INDEX events_default_source_lane_seq_idx ON audit.events_default USING btree (source, lane, seq);
 CREATE INDEX events_default_subject_id_idx ON audit.events_default USING btree (subject, id DESC);
 CREATE INDEX events_default_user_id_id_idx ON audit.events_default USING btree (user_id, id DESC);
+
+CREATE TABLE audit.holes (
+  source text NOT NULL,
+  lane smallint NOT NULL,
+  first_seen timestamp with time zone NOT NULL,
+  numbers int8multirange NOT NULL,
+  reported boolean DEFAULT false NOT NULL
+);
+ALTER TABLE audit.holes ADD CONSTRAINT holes_pkey PRIMARY KEY (source, lane, first_seen);
+GRANT DELETE, INSERT, SELECT, UPDATE ON audit.holes TO audit_service;
 
 CREATE TABLE audit.lanes (
   source text NOT NULL,
@@ -162,10 +173,23 @@ CREATE TABLE audit.shards (
   ended boolean DEFAULT false NOT NULL,
   owner text,
   epoch bigint DEFAULT 0 NOT NULL,
-  expires_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+  expires_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+  lag_ms bigint,
+  read_at timestamp with time zone
 );
 ALTER TABLE audit.shards ADD CONSTRAINT shards_pkey PRIMARY KEY (stream, stream_created, shard_id);
 GRANT DELETE, INSERT, SELECT, UPDATE ON audit.shards TO audit_service;
+
+CREATE TABLE audit.stream_losses (
+  id uuid DEFAULT uuidv7() NOT NULL,
+  stream text NOT NULL,
+  kind text NOT NULL,
+  shard_id text,
+  noticed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE audit.stream_losses ADD CONSTRAINT stream_losses_kind_check CHECK ((kind = ANY (ARRAY['made_anew'::text, 'shard_trimmed'::text])));
+ALTER TABLE audit.stream_losses ADD CONSTRAINT stream_losses_pkey PRIMARY KEY (id);
+GRANT INSERT, SELECT ON audit.stream_losses TO audit_service;
 
 CREATE TABLE files.files (
   id uuid NOT NULL,
@@ -188,6 +212,7 @@ ALTER TABLE files.files ADD CONSTRAINT files_pkey PRIMARY KEY (id);
 ALTER TABLE files.files ADD CONSTRAINT files_ready_is_whole CHECK (((status <> 'ready'::text) OR ((size IS NOT NULL) AND (mime_type IS NOT NULL) AND (etag IS NOT NULL))));
 ALTER TABLE files.files ADD CONSTRAINT files_scan_status_check CHECK ((scan_status = ANY (ARRAY['unscanned'::text, 'clean'::text, 'infected'::text, 'failed'::text])));
 ALTER TABLE files.files ADD CONSTRAINT files_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'ready'::text, 'deleted'::text, 'purged'::text])));
+CREATE INDEX files_created ON files.files USING brin (created);
 CREATE INDEX files_of_user ON files.files USING btree (user_id, id DESC) WHERE (status = 'ready'::text);
 CREATE INDEX files_to_settle ON files.files USING btree (updated) WHERE (status = ANY (ARRAY['pending'::text, 'deleted'::text]));
 GRANT DELETE, INSERT, SELECT, UPDATE ON files.files TO file_service;
@@ -295,6 +320,7 @@ CREATE TABLE identity.sessions (
 );
 ALTER TABLE identity.sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 ALTER TABLE identity.sessions ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+CREATE INDEX sessions_created ON identity.sessions USING brin (created);
 CREATE INDEX sessions_expiry ON identity.sessions USING btree (expires_at);
 CREATE INDEX sessions_revoked ON identity.sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX sessions_user ON identity.sessions USING btree (user_id);
@@ -332,6 +358,7 @@ ALTER TABLE identity.users ADD CONSTRAINT users_email_key UNIQUE (email_key);
 ALTER TABLE identity.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 ALTER TABLE identity.users ADD CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text, 'pending'::text])));
 ALTER TABLE identity.users ADD CONSTRAINT users_type_check CHECK ((type = ANY (ARRAY['customer'::text, 'vendor'::text, 'admin'::text])));
+CREATE INDEX users_created ON identity.users USING brin (created);
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.users TO user_service;
 
 CREATE TABLE keys.erased_subjects (
@@ -382,6 +409,33 @@ GRANT UPDATE (files_done) ON shared.erasures TO file_service;
 GRANT INSERT (user_id, identity_done) ON shared.erasures TO user_service;
 GRANT UPDATE (identity_done) ON shared.erasures TO user_service;
 
+CREATE VIEW shared.assigned_sequences AS
+ SELECT 'user'::text AS source,
+    outbox_lanes.lane,
+    outbox_lanes.last_seq
+   FROM identity.outbox_lanes
+UNION ALL
+ SELECT 'file'::text AS source,
+    outbox_lanes.lane,
+    outbox_lanes.last_seq
+   FROM files.outbox_lanes
+UNION ALL
+ SELECT 'audit'::text AS source,
+    outbox_lanes.lane,
+    outbox_lanes.last_seq
+   FROM audit.outbox_lanes;
+GRANT SELECT ON shared.assigned_sequences TO audit_service;
+
+CREATE VIEW shared.file_rows AS
+ SELECT id,
+    user_id,
+    created,
+    updated,
+    (status <> 'ready'::text) AS deleted
+   FROM files.files
+  WHERE (status <> 'pending'::text);
+GRANT SELECT ON shared.file_rows TO audit_reconciler;
+
 CREATE VIEW shared.live_sessions WITH (security_barrier=true) AS
  SELECT s.id AS session_id,
     u.id AS user_id,
@@ -394,6 +448,64 @@ GRANT SELECT ON shared.live_sessions TO audit_service;
 GRANT SELECT ON shared.live_sessions TO file_service;
 GRANT SELECT ON shared.live_sessions TO user_service;
 
+CREATE VIEW shared.outbox_backlogs AS
+ SELECT 'user'::text AS source,
+    ( SELECT count(*) AS count
+           FROM ( SELECT
+                   FROM identity.outbox
+                 LIMIT 100001) counted) AS rows,
+    ( SELECT outbox.created_at
+           FROM identity.outbox
+          ORDER BY outbox."position"
+         LIMIT 1) AS oldest_at
+UNION ALL
+ SELECT 'file'::text AS source,
+    ( SELECT count(*) AS count
+           FROM ( SELECT
+                   FROM files.outbox
+                 LIMIT 100001) counted) AS rows,
+    ( SELECT outbox.created_at
+           FROM files.outbox
+          ORDER BY outbox."position"
+         LIMIT 1) AS oldest_at
+UNION ALL
+ SELECT 'audit'::text AS source,
+    ( SELECT count(*) AS count
+           FROM ( SELECT
+                   FROM audit.outbox
+                 LIMIT 100001) counted) AS rows,
+    ( SELECT outbox.created_at
+           FROM audit.outbox
+          ORDER BY outbox."position"
+         LIMIT 1) AS oldest_at;
+GRANT SELECT ON shared.outbox_backlogs TO audit_service;
+
+CREATE VIEW shared.outbox_records AS
+ SELECT 'user'::text AS source,
+    outbox.lane,
+    outbox.seq,
+    outbox.event_id,
+    sha256(convert_to(((((outbox.head || ',"seq":'::text) || outbox.seq) || ','::text) || outbox.tail), 'UTF8'::name)) AS digest
+   FROM identity.outbox
+  WHERE (outbox.seq IS NOT NULL)
+UNION ALL
+ SELECT 'file'::text AS source,
+    outbox.lane,
+    outbox.seq,
+    outbox.event_id,
+    sha256(convert_to(((((outbox.head || ',"seq":'::text) || outbox.seq) || ','::text) || outbox.tail), 'UTF8'::name)) AS digest
+   FROM files.outbox
+  WHERE (outbox.seq IS NOT NULL)
+UNION ALL
+ SELECT 'audit'::text AS source,
+    outbox.lane,
+    outbox.seq,
+    outbox.event_id,
+    sha256(convert_to(((((outbox.head || ',"seq":'::text) || outbox.seq) || ','::text) || outbox.tail), 'UTF8'::name)) AS digest
+   FROM audit.outbox
+  WHERE (outbox.seq IS NOT NULL);
+GRANT SELECT ON shared.outbox_records TO audit_service;
+
 CREATE VIEW shared.public_keys WITH (security_barrier=true) AS
  SELECT kid,
     algorithm,
@@ -404,6 +516,13 @@ GRANT SELECT ON shared.public_keys TO audit_service;
 GRANT SELECT ON shared.public_keys TO file_service;
 GRANT SELECT ON shared.public_keys TO user_service;
 
+CREATE VIEW shared.session_rows AS
+ SELECT id,
+    user_id,
+    created
+   FROM identity.sessions;
+GRANT SELECT ON shared.session_rows TO audit_reconciler;
+
 CREATE VIEW shared.stored_watermarks WITH (security_barrier=true) AS
  SELECT source,
     lane,
@@ -412,6 +531,13 @@ CREATE VIEW shared.stored_watermarks WITH (security_barrier=true) AS
 GRANT SELECT ON shared.stored_watermarks TO audit_service;
 GRANT SELECT ON shared.stored_watermarks TO file_service;
 GRANT SELECT ON shared.stored_watermarks TO user_service;
+
+CREATE VIEW shared.user_rows AS
+ SELECT id,
+    created,
+    updated
+   FROM identity.users;
+GRANT SELECT ON shared.user_rows TO audit_reconciler;
 
 CREATE VIEW shared.user_status WITH (security_barrier=true) AS
  SELECT id AS user_id,

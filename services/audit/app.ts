@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { createServer, repeat } from '@muniment/server';
 import type { AuditServer } from './audit-server.ts';
 import type { Config } from './config.ts';
+import { measureTrail, watchTrail, type TrailWatch } from './completeness/watch-trail.ts';
 import { createConsumer } from './consumer/consumer.ts';
 import { measureConsumer } from './consumer/measure-consumer.ts';
 import { eraseSubject } from './queries/keys.ts';
+import { completenessRoute } from './routes/completeness.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
 import { createSearchTerms } from './search-terms.ts';
@@ -16,12 +18,14 @@ const COMPLETE_PAUSE_MS = 10_000;
 
 /** The audit service: keeps what happened, and shows each what concerns them. */
 export async function buildApp(config: Config): Promise<AuditServer> {
+  let trail: TrailWatch | undefined;
   const base = await createServer<Tables>({
     service: 'audit',
     schema: 'audit',
     source: 'audit',
     config,
     migrations: [{ name: 'audit', folder: join(import.meta.dirname, 'migrations') }],
+    checks: [{ name: 'trail', critical: false, check: async () => trail?.check.check() }],
     // The log keeps its rows and its proofs; without the key nobody reads who it was.
     erasure: (db, subjectKeys) => ({
       column: 'audit_done',
@@ -42,9 +46,12 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     leaseTtlMs: config.CONSUMER_LEASE_TTL_MS,
     pollMs: config.CONSUMER_POLL_MS,
   });
-  const server: AuditServer = { ...base, config, consumer, searchTerms };
+  trail = watchTrail({ db: base.db, stream: config.KINESIS_STREAM, replica: config.REPLICA, log: base.log });
+  const server: AuditServer = { ...base, config, consumer, searchTerms, trail };
   measureConsumer(consumer, server.metrics);
+  measureTrail(trail, server.metrics);
   server.background({ name: 'consumer', ...consumer });
+  server.background(trail);
   server.background(repeat('upkeep', UPKEEP_PAUSE_MS, () => keepHouse(server), (error) => server.log.warn({ err: error }, 'upkeep of the log failed; it is tried again')));
 
   server.background(repeat('search-terms', COMPLETE_PAUSE_MS, async () => { await searchTerms.complete(); }, (error) => server.log.warn({ err: error }, 'search terms could not be completed; it is tried again')));
@@ -52,6 +59,9 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   // Signed in: what concerns the caller. Who may read what concerns others gets a section of its own.
   listLogsRoute(server);
   getLogRoute(server);
+
+  // Operators.
+  completenessRoute(server);
 
   return server;
 }

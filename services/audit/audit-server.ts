@@ -1,4 +1,5 @@
 import type { Server } from '@muniment/server';
+import type { TrailWatch } from './completeness/watch-trail.ts';
 import type { Config } from './config.ts';
 import type { Consumer } from './consumer/consumer.ts';
 import type { SearchTerms } from './search-terms.ts';
@@ -9,4 +10,5 @@ export interface AuditServer extends Server<Tables> {
   config: Config;
   consumer: Consumer;
   searchTerms: SearchTerms;
+  trail: TrailWatch;
 }

@@ -43,6 +43,9 @@ export interface ShardsTable {
   owner: string | null;
   epoch: Generated<number>;
   expires_at: Generated<Date>;
+  /** How far what is stored is behind the newest record, as its holder last said; null before the first read. */
+  lag_ms: number | null;
+  read_at: Date | null;
 }
 
 export interface QuarantineTable {
@@ -53,6 +56,23 @@ export interface QuarantineTable {
   reason: string;
   data: Buffer;
   received_at: Generated<Date>;
+}
+
+export interface StreamLossesTable {
+  id: Generated<string>;
+  stream: string;
+  kind: 'made_anew' | 'shard_trimmed';
+  shard_id: string | null;
+  noticed_at: Generated<Date>;
+}
+
+export interface HolesTable {
+  source: string;
+  lane: number;
+  first_seen: Date;
+  /** `int8multirange` */
+  numbers: string;
+  reported: Generated<boolean>;
 }
 
 export interface ConsumersTable {
@@ -80,4 +100,6 @@ export interface Tables {
   'audit.consumers': ConsumersTable;
   'audit.sealed': SealedTable;
   'audit.search_terms': SearchTermsTable;
+  'audit.stream_losses': StreamLossesTable;
+  'audit.holes': HolesTable;
 }

@@ -8,7 +8,7 @@ import type { Tables } from '../tables.ts';
 import { listShards } from './list-shards.ts';
 import type { SearchTerms } from '../search-terms.ts';
 import { watchOutage } from './outage.ts';
-import { readShard } from './read-shard.ts';
+import { isThrottled, readShard } from './read-shard.ts';
 import { claimShards, countReadable, registerShards, releaseShard, renewLeases, reportAlive, reportGone, type ShardLease, type StreamIdentity } from './shard-leases.ts';
 
 export interface ConsumerOptions {
@@ -28,13 +28,15 @@ export interface ConsumerOptions {
 
 export interface ConsumerStatus {
   shards: number;
-  /** The furthest that a shard held here is behind its newest record. */
+  /** The furthest that what is stored of a shard held here is behind the shard's newest record. */
   lagMs: number;
   stored: number;
   duplicates: number;
   quarantined: number;
   streamDownSince: Date | undefined;
   databaseDownSince: Date | undefined;
+  /** Since when nothing can be stored, whether the database is away or refuses. */
+  storeDownSince: Date | undefined;
 }
 
 export interface Consumer {
@@ -46,7 +48,7 @@ export interface Consumer {
 
 interface Reading {
   lease: ShardLease;
-  lagMs: number;
+  read: { lagMs: number; at: Date } | undefined;
   abort: AbortController;
   finished: Promise<void>;
 }
@@ -58,7 +60,7 @@ interface Reading {
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { db, kinesis, stream: name, log } = options;
   const leaseTtlMs = options.leaseTtlMs ?? 5_000;
-  const pollMs = options.pollMs ?? 200;
+  const pollMs = options.pollMs ?? 210;
   const listEveryMs = options.listEveryMs ?? 5_000;
   // Of this process alone: a replica that comes back under its name must not pass for the one that died, whose batch may be under way.
   const owner = `${options.replica}/${randomUUID()}`;
@@ -75,7 +77,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   function beginReading(lease: ShardLease): void {
     const abort = new AbortController();
-    const reading: Reading = { lease, lagMs: 0, abort, finished: Promise.resolve() };
+    const reading: Reading = { lease, read: undefined, abort, finished: Promise.resolve() };
     const reader = {
       db, kinesis, searchTerms: options.searchTerms, leaseTtlMs, pollMs, streamOutage, databaseOutage, storeFault,
       onStored(counts: { stored: number; duplicates: number; quarantined: number }) {
@@ -84,7 +86,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         totals.quarantined += counts.quarantined;
         if (counts.quarantined > 0) log.warn({ shard: lease.shardId, records: counts.quarantined }, 'records quarantined');
       },
-      onLag: (_shard: string, lagMs: number) => { reading.lagMs = lagMs; },
+      onLag: (lagMs: number) => { reading.read = { lagMs, at: new Date() }; },
       onStreamChanged: () => { listedAt = -Infinity; },
     };
     log.info({ shard: lease.shardId, epoch: lease.epoch }, 'shard taken');
@@ -113,7 +115,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     listedAt = performance.now();
     // The next renewal waits for this: a stream that answers nothing must not cost the leases.
     const listed = await listShards(kinesis, name, AbortSignal.timeout(Math.ceil(leaseTtlMs / 3))).catch((error: unknown) => {
-      streamOutage.noticed(error);
+      if (!isThrottled(error)) streamOutage.noticed(error);
     });
     if (!listed) return;
     if (readings.size === 0) streamOutage.over();
@@ -122,12 +124,14 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       await endReadings([...readings.values()]);
     }
     stream = listed;
-    await registerShards(db, listed);
+    for (const loss of await registerShards(db, listed)) {
+      log.warn({ stream: name, ...loss }, 'the stream lost records; what was not stored is sent again from the outboxes');
+    }
   }
 
   async function beat(): Promise<void> {
     const live = await reportAlive(db, owner, leaseTtlMs);
-    const kept = await renewLeases(db, [...readings.values()].map(({ lease }) => lease), leaseTtlMs);
+    const kept = await renewLeases(db, [...readings.values()], leaseTtlMs);
     await endReadings([...readings.values()].filter(({ lease }) => !kept.has(lease.shardId)));
     await lookAtStream();
     if (!stream) return;
@@ -169,9 +173,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     status: () => ({
       ...totals,
       shards: readings.size,
-      lagMs: Math.max(0, ...[...readings.values()].map(({ lagMs }) => lagMs)),
+      lagMs: Math.max(0, ...[...readings.values()].map(({ read }) => read?.lagMs ?? 0)),
       streamDownSince: streamOutage.since(),
       databaseDownSince: databaseOutage.since(),
+      storeDownSince: databaseOutage.since() ?? storeFault.since(),
     }),
   };
 }

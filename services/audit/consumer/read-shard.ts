@@ -25,8 +25,8 @@ export interface ShardReaderOptions {
   /** A store that failed though the database answers. */
   storeFault: Outage;
   onStored(counts: StoredCounts): void;
-  /** How far the reader is behind the newest record of the shard. Milliseconds. */
-  onLag(shardId: string, lagMs: number): void;
+  /** How far what is stored is behind the newest record of the shard. Milliseconds. Told before storing is tried, and again when it is done. */
+  onLag(lagMs: number): void;
   /** The stream does not know the shard: it may have been deleted and made again. */
   onStreamChanged(): void;
 }
@@ -35,8 +35,12 @@ export interface ShardReaderOptions {
 const MAX_RECORDS = 1_000;
 const MAX_BACKOFF_MS = 2_000;
 
-const isThrottled = (error: unknown): boolean =>
+/** The stream answers, and says that it was asked too often: no outage. */
+export const isThrottled = (error: unknown): boolean =>
   error instanceof ProvisionedThroughputExceededException || error instanceof LimitExceededException || error instanceof KMSThrottlingException;
+
+const ageOf = (record: { ApproximateArrivalTimestamp?: Date | undefined } | undefined): number =>
+  (record?.ApproximateArrivalTimestamp ? Math.max(0, Date.now() - record.ApproximateArrivalTimestamp.getTime()) : 0);
 
 /**
  * Reads a shard from its checkpoint and stores what it finds, until the shard ends, another holder takes it or `signal` says stop. A stop
@@ -82,8 +86,11 @@ export async function readShard(options: ShardReaderOptions, lease: ShardLease, 
   }
 
   /** @returns whether the shard has ended */
-  async function store({ Records = [], NextShardIterator, MillisBehindLatest }: GetRecordsCommandOutput): Promise<boolean> {
+  async function store({ Records = [], NextShardIterator, MillisBehindLatest = 0 }: GetRecordsCommandOutput): Promise<boolean> {
     const ended = !NextShardIterator;
+    // The stream's own word is about what was read. While nothing can be stored, the same records are read again and again, up to the newest:
+    // only their age tells how far the trail is behind.
+    options.onLag(Math.max(MillisBehindLatest, ageOf(Records[0])));
     if (Records.length > 0 || ended) {
       const records = Records.map(({ SequenceNumber = '', Data = new Uint8Array() }) => ({ sequenceNumber: SequenceNumber, data: Data }));
       options.onStored(await storeBatch(db, lease, leaseTtlMs, records, ended, options.searchTerms));
@@ -93,10 +100,12 @@ export async function readShard(options: ShardReaderOptions, lease: ShardLease, 
       if (records.length > 0) fromHorizon = false;
     }
     iterator = NextShardIterator;
-    options.onLag(lease.shardId, MillisBehindLatest ?? 0);
+    options.onLag(Math.max(MillisBehindLatest, Records.length === MAX_RECORDS ? ageOf(Records.at(-1)) : 0));
     return ended;
   }
 
+  // The holder before may have read a moment ago, and the limit is the shard's, not the reader's.
+  if (lease.epoch > 1) await sleep(pollMs, undefined, { signal }).catch(() => {});
   while (!signal.aborted) {
     const startedAt = performance.now();
     const answer = await read();

@@ -16,24 +16,40 @@ export interface ShardLease {
 /** Which shards of which stream: the identity includes the creation time, so a stream made again starts with rows of its own. */
 export type StreamIdentity = Pick<ListedStream, 'name' | 'created'>;
 
+/** What the stream has lost, as far as it could be noticed: all of it, or a shard that had not been read to its end. */
+export interface StreamLoss {
+  kind: 'made_anew' | 'shard_trimmed';
+  shard_id: string | null;
+}
+
 /**
  * Gives every listed shard its row, all in one statement: a child must never be seen before its parent. Rows of a stream that bore the
  * name before, and of shards that the stream no longer lists, go: one that left before it was read would keep its children waiting for ever,
  * and what it held comes again from the outboxes.
+ * @returns what was lost, to one of the replicas that notice
  */
-export async function registerShards(db: Kysely<Tables>, { name, created, shards }: ListedStream): Promise<void> {
+export async function registerShards(db: Kysely<Tables>, { name, created, shards }: ListedStream): Promise<StreamLoss[]> {
   await sql`
     insert into audit.shards (stream, stream_created, shard_id, parent_ids)
     select ${name}, ${created}, s.id, string_to_array(s.parents, ',')
     from unnest(${shards.map(({ id }) => id)}::text[], ${shards.map(({ parents }) => parents.join(','))}::text[]) as s(id, parents)
     on conflict do nothing`.execute(db);
   // Only older ones: a replica that has not yet noticed the new stream must not take its rows away.
-  await sql`
-    delete from audit.shards
-    where stream = ${name} and (
-      stream_created < ${created}
-      or stream_created = ${created} and shard_id <> all(${shards.map(({ id }) => id)}::text[])
-    )`.execute(db);
+  const { rows } = await sql<StreamLoss>`
+    with gone as (
+      delete from audit.shards
+      where stream = ${name} and (
+        stream_created < ${created}
+        or stream_created = ${created} and shard_id <> all(${shards.map(({ id }) => id)}::text[])
+      )
+      returning stream_created < ${created} as made_anew, shard_id, ended
+    )
+    insert into audit.stream_losses (stream, kind, shard_id)
+    select ${name}, 'made_anew', null where exists (select from gone where made_anew)
+    union all
+    select ${name}, 'shard_trimmed', shard_id from gone where not made_anew and not ended
+    returning kind, shard_id`.execute(db);
+  return rows;
 }
 
 /** Says «I live» and how many consumers do, this one included. Who has been silent for longer than the time to live is not counted. */
@@ -51,16 +67,27 @@ export async function reportGone(db: Kysely<Tables>, owner: string): Promise<voi
   await sql`delete from audit.consumers where name = ${owner}`.execute(db);
 }
 
+/** A shard that is being read, and how its reader fares. */
+export interface HeldShard {
+  lease: ShardLease;
+  /** Undefined until the shard has been read. */
+  read: { lagMs: number; at: Date } | undefined;
+}
+
 /**
- * Extends the leases that this consumer reads under. One that nobody reads (its claim committed, the answer was lost) runs out instead.
+ * Extends the leases that this consumer reads under, and leaves there how far each is behind, for whoever asks another replica. A lease that
+ * nobody reads under (its claim committed, the answer was lost) runs out instead.
  * @returns ids of the shards it still has
  */
-export async function renewLeases(db: Kysely<Tables>, leases: readonly ShardLease[], ttlMs: number): Promise<Set<string>> {
-  const [first] = leases;
+export async function renewLeases(db: Kysely<Tables>, held: readonly HeldShard[], ttlMs: number): Promise<Set<string>> {
+  const first = held[0]?.lease;
   if (!first) return new Set();
   const { rows } = await sql<{ shard_id: string }>`
-    update audit.shards s set expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
-    from unnest(${leases.map(({ shardId }) => shardId)}::text[], ${leases.map(({ epoch }) => epoch)}::bigint[]) as held(shard_id, epoch)
+    update audit.shards s
+    set expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond', lag_ms = coalesce(held.lag_ms, s.lag_ms), read_at = coalesce(held.read_at, s.read_at)
+    from unnest(
+      ${held.map(({ lease }) => lease.shardId)}::text[], ${held.map(({ lease }) => lease.epoch)}::bigint[],
+      ${held.map(({ read }) => (read ? Math.round(read.lagMs) : null))}::bigint[], ${held.map(({ read }) => read?.at ?? null)}::timestamptz[]) as held(shard_id, epoch, lag_ms, read_at)
     where s.stream = ${first.stream} and s.stream_created = ${first.created} and s.owner = ${first.owner}
       and s.shard_id = held.shard_id and s.epoch = held.epoch
     returning s.shard_id`.execute(db);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Fastify, { type LightMyRequestResponse } from 'fastify';
 import pg from 'pg';
 import type { Test } from 'tap';
-import { accessTokens, ensureSigningKey } from '@muniment/security';
+import { accessTokens, ensureSigningKey, type Role } from '@muniment/security';
 import { buildApp } from '../app.ts';
 import type { AuditServer } from '../audit-server.ts';
 import { readConfig } from '../config.ts';
@@ -19,7 +19,7 @@ export interface Caller {
 export interface TestServer extends Parts {
   server: AuditServer;
   /** Somebody signed in, as the user service would leave them in the tables. */
-  signIn(): Promise<Caller>;
+  signIn(role?: Role): Promise<Caller>;
   get(url: string, caller?: Caller): Promise<LightMyRequestResponse>;
   superuser: pg.Client;
 }
@@ -45,12 +45,12 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
     ...parts,
     server,
     superuser,
-    async signIn() {
+    async signIn(role = 'customer') {
       const id = randomUUID();
       const sessionId = randomUUID();
-      await superuser.query('insert into identity.users (id, email, email_key) values ($1, $2, $2)', [id, `${id}@example.com`]);
+      await superuser.query('insert into identity.users (id, type, email, email_key) values ($1, $3, $2, $2)', [id, `${id}@example.com`, role]);
       await superuser.query("insert into identity.sessions (id, user_id, expires_at) values ($1, $2, now() + interval '1 day')", [sessionId, id]);
-      return { id, token: issuer.accessTokens.issue({ userId: id, sessionId, role: 'customer' }).token };
+      return { id, token: issuer.accessTokens.issue({ userId: id, sessionId, role }).token };
     },
     get: (url, caller) => server.app.inject({ method: 'GET', url, headers: caller ? { authorization: `Bearer ${caller.token}` } : {} }),
   };

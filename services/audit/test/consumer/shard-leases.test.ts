@@ -37,10 +37,10 @@ test('a silent owner\'s shards are free; one that renews keeps them', async (t) 
   const [silent] = await claimShards(db, STREAM, 'silent', 400, 1);
   const [lively] = await claimShards(db, STREAM, 'lively', 400, 1);
   if (!silent || !lively) return t.fail('no lease');
-  t.same(await renewLeases(db, [lively], 60_000), new Set([lively.shardId]));
+  t.same(await renewLeases(db, [{ lease: lively, read: undefined }], 60_000), new Set([lively.shardId]));
   await sleep(450);
   t.match(await claimShards(db, STREAM, 'successor', 60_000, 2), [{ shardId: silent.shardId }]);
-  t.same(await renewLeases(db, [silent], 60_000), new Set(), 'what is lost is not renewed');
+  t.same(await renewLeases(db, [{ lease: silent, read: undefined }], 60_000), new Set(), 'what is lost is not renewed');
 });
 
 test('a child is free only when every parent that is still known has ended', async (t) => {

@@ -1,0 +1,54 @@
+import { Type, type Static } from 'typebox';
+import type { TrailState } from './trail-state.ts';
+
+/** How long what is acknowledged may be on its way before its absence is an alarm. */
+export const ALARM_AFTER_S = 60;
+const UNREAD_AFTER_S = 30;
+const LOSS_SHOWN_S = 60 * 60;
+
+export const alarmSchema = Type.Object({
+  code: Type.String(),
+  /** Whether what was acknowledged is not in the trail, or not there for readers. The others are warnings. */
+  incomplete: Type.Boolean(),
+  detail: Type.String(),
+});
+
+export type Alarm = Static<typeof alarmSchema>;
+
+const holeAlarms = ({ sources }: TrailState): Alarm[] => sources.flatMap(({ source, lanes }) => lanes.flatMap(({ lane, holes }) =>
+  holes.filter(({ age_seconds: age }) => age > ALARM_AFTER_S).map(({ from, to, age_seconds: age, in_outbox: inOutbox }) => {
+    const numbers = to - from + 1;
+    const lost = numbers - inOutbox;
+    return {
+      code: lost > 0 ? 'hole_lost' : 'hole',
+      incomplete: true,
+      detail: `${source}/${lane} lacks ${from === to ? String(from) : `${from} to ${to}`} for ${Math.round(age)} s; `
+        + (lost > 0 ? `${lost} of ${numbers} are in no outbox any more` : 'the outbox sends them again'),
+    };
+  })));
+
+const outboxAlarms = ({ sources }: TrailState): Alarm[] => sources.flatMap(({ source, outbox }) => (outbox && outbox.oldest_seconds > ALARM_AFTER_S
+  ? [{ code: 'backlog', incomplete: true, detail: `the oldest event in the outbox of ${source} waits for ${Math.round(outbox.oldest_seconds)} s` }] : []));
+
+function streamAlarms({ stream, checked_at: checkedAt }: TrailState): Alarm[] {
+  const readable = stream.shards.filter(({ readable: isReadable }) => isReadable);
+  const unread = readable.filter(({ holder, unread_seconds: unreadFor }) => holder === null || unreadFor === null || unreadFor > UNREAD_AFTER_S);
+  const behind = readable.filter(({ lag_ms: lag }) => (lag ?? 0) > ALARM_AFTER_S * 1_000);
+  const lost = stream.losses.filter(({ noticed_at: noticedAt }) => Date.parse(checkedAt) - Date.parse(noticedAt) < LOSS_SHOWN_S * 1_000);
+  return [
+    ...unread.map(({ shard_id: id, unread_seconds: unreadFor }) => ({
+      code: 'shard_unread', incomplete: false, detail: `nobody has read ${id} ${unreadFor === null ? 'yet' : `for ${Math.round(unreadFor)} s`}`,
+    })),
+    ...behind.map(({ shard_id: id, lag_ms: lag }) => ({ code: 'stream_lag', incomplete: false, detail: `what is stored of ${id} is ${Math.round((lag ?? 0) / 1_000)} s behind` })),
+    ...lost.map(({ kind, shard_id: id }) => ({
+      code: 'stream_loss', incomplete: false,
+      detail: kind === 'made_anew' ? 'the stream was made anew; the outboxes send again what was not stored' : `${id ?? 'a shard'} was dropped before it was read; the outboxes send again what was not stored`,
+    })),
+  ];
+}
+
+/** What is wrong with the trail, worst first. */
+export function alarmsOf(state: TrailState): Alarm[] {
+  const alarms = [...holeAlarms(state), ...outboxAlarms(state), ...streamAlarms(state)];
+  return [...alarms.filter(({ incomplete }) => incomplete), ...alarms.filter(({ incomplete }) => !incomplete)];
+}
