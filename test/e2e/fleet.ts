@@ -3,9 +3,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Test } from 'tap';
 
 const root = join(import.meta.dirname, '../..');
+
+/** Where something that was started says how it is ended: a tap test, or a script of its own. */
+export interface Teardown {
+  teardown(end: () => Promise<void> | void): void;
+}
 
 export interface FleetProcess {
   name: string;
@@ -87,7 +91,7 @@ async function run(script: string, environment: Record<string, string>): Promise
  * A fleet of its own in a temporary folder, as `make up` starts it; taken down when the test ends. `settings` are the environment of
  * `make up`, and of the services where it does not know a name.
  */
-export async function startFleet(t: Test, settings: Record<string, string> = {}): Promise<OwnFleet> {
+export async function startFleet(t: Teardown, settings: Record<string, string> = {}): Promise<OwnFleet> {
   const dataDir = await mkdtemp(join(tmpdir(), 'muniment-fleet-'));
   // Port 0: one that the fleet keeps over its restarts, chosen below the range that the kernel gives to outgoing connections.
   // And no shedding of load: where two test files run two fleets on two cores, an answer that comes late is still the right one.

@@ -1,13 +1,12 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
-import type { Test } from 'tap';
-import type { Fleet } from './fleet.ts';
+import type { Fleet, Teardown } from './fleet.ts';
 
 /** Runs SQL as superuser, to look at what is stored. */
 export type Rows = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
 
 /** A way into the fleet's database that survives its restarts. */
-export async function openDatabase(t: Test, fleet: Fleet): Promise<Rows> {
+export async function openDatabase(t: Teardown, fleet: Fleet): Promise<Rows> {
   const { postgres } = await fleet.describe();
   const pool = new pg.Pool({ connectionString: postgres.url, max: 2, idleTimeoutMillis: 1_000 });
   pool.on('error', () => { /* the next query opens another connection */ });

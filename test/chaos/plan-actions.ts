@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { createRandom, type Random } from './random.ts';
+
+export type ActionKind =
+  | 'register' | 'register_taken' | 'login' | 'login_fail' | 'refresh' | 'logout' | 'password' | 'delete_account'
+  | 'update' | 'upload' | 'download' | 'delete_file' | 'read_trail';
+
+export interface PlannedAction {
+  kind: ActionKind;
+  /** Rest before it. Milliseconds. */
+  pauseMs: number;
+  /** Bytes of an upload. */
+  size: number;
+  /** Which of the things at hand, from 0 up to 1. */
+  choice: number;
+}
+
+// How often, against each other.
+const WEIGHTS: Partial<Record<ActionKind, number>> = {
+  update: 24, upload: 20, download: 20, delete_file: 11, read_trail: 6, login: 5, login_fail: 4, refresh: 4, register_taken: 2, logout: 3, password: 2, delete_account: 2,
+};
+const deck = Object.entries(WEIGHTS).flatMap(([kind, weight]) => Array.from({ length: weight }, () => kind as ActionKind));
+
+const LARGE = 6 * 1024 ** 2;
+
+function nextAction(random: Random): PlannedAction {
+  const kind = random.pick(deck);
+  const pauseMs = random.integer(5, 60);
+  // One in forty takes more than one part of a multipart upload.
+  const size = random.next() < 0.025 ? LARGE : random.integer(1, 20_000);
+  return { kind, pauseMs, size, choice: random.next() };
+}
+
+/**
+ * What a client will do, without end: the same for the same seed, whatever the answers are. What an answer makes impossible (no account any more,
+ * no file to read) is replaced when its turn comes.
+ */
+export function* planActions(seed: number, client: number): Generator<PlannedAction, never> {
+  const random = createRandom(`${seed}/client/${client}`);
+  for (;;) yield nextAction(random);
+}
+
+/** The W3C traceparent of a client's n-th request. The event carries it, and so tells whose it is though the answer was lost. */
+export function traceparentOf(seed: number, client: number, number: number): string {
+  const digest = createHash('sha256').update(`${seed}/${client}/${number}`).digest('hex');
+  return `00-${digest.slice(0, 32)}-${digest.slice(32, 48)}-01`;
+}

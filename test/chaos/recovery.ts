@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Rows } from '../e2e/stores.ts';
+import type { FaultRecord, History } from './history.ts';
+import type { Area } from './probe.ts';
+import { waitingSince } from './trail.ts';
+
+const POLL_MS = 100;
+
+/** What a fault takes away, by the end of its kind's name. A lease is nothing that a request waits for: there it is the service whose replica was hit. */
+const TAKES_AWAY: [RegExp, Area[]][] = [
+  [/_user$/, ['user']],
+  [/_file$/, ['file']],
+  [/_(audit|sealer|shard_holder)$/, ['audit']],
+  [/_s3$/, ['s3']],
+  [/_(kinesis|stream|shard|shards)$/, []],
+  [/_(postgres|gateway|relay)$/, ['user', 'file', 'audit']],
+];
+
+/** How long after each fault every service it took away had answered a request that was sent since. Of S3 a client's upload or download tells. */
+export function measureAnswers({ operations, faults, answers }: Pick<History, 'operations' | 'faults' | 'answers'>): void {
+  const ofTheBytes = operations.filter(({ kind, result }) => result === 'ok' && (kind === 'upload' || kind === 'download'))
+    .map(({ invokedAt, completedAt }) => ({ area: 's3' as const, sentAt: invokedAt, answeredAt: completedAt }));
+  const all = [...answers, ...ofTheBytes];
+  for (const fault of faults) {
+    const areas = TAKES_AWAY.find(([kind]) => kind.test(fault.kind))?.[1] ?? [];
+    const firsts = areas.map((area) => all.filter((answer) => answer.area === area && answer.sentAt >= fault.healedAt)
+      .reduce((earliest, { answeredAt }) => Math.min(earliest, answeredAt), Infinity));
+    const last = Math.max(...firsts);
+    fault.answeredMs = Number.isFinite(last) ? last - fault.healedAt : null;
+  }
+}
+
+/** Watches how long each healed fault keeps events out of the trail. With the next fault already under way that time is the two's together. */
+export function watchTrail(rows: Rows, history: History): { healed(fault: FaultRecord): void; stop(): Promise<void> } {
+  const behind = new Set<FaultRecord>();
+  let stopped = false;
+  async function watch(): Promise<void> {
+    while (!stopped || behind.size > 0) {
+      await sleep(POLL_MS);
+      if (behind.size === 0) continue;
+      const oldest = await waitingSince(rows).catch(() => -Infinity);
+      const now = history.now();
+      for (const fault of behind) {
+        if (oldest !== null && oldest <= history.beganAt + fault.healedAt) continue;
+        fault.caughtUpMs = now - fault.healedAt;
+        behind.delete(fault);
+      }
+    }
+  }
+  const watching = watch();
+  return {
+    healed: (fault) => { behind.add(fault); },
+    // What never catches up is told by the check; nobody waits for it here.
+    async stop() {
+      stopped = true;
+      await Promise.race([watching, sleep(5_000)]);
+      behind.clear();
+      await watching;
+    },
+  };
+}

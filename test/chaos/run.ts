@@ -1,0 +1,130 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort, startFaultProxy, type FaultProxy } from '@muniment/cluster';
+import { eventually, startFleet, type Fleet, type Teardown } from '../e2e/fleet.ts';
+import { isReady } from '../e2e/processes.ts';
+import { openDatabase, type Rows } from '../e2e/stores.ts';
+import { checkHistory, type Violation } from './check-history.ts';
+import { runClient } from './client.ts';
+import { createHistory, type FaultRecord, type History } from './history.ts';
+import { createNemesis, type Nemesis, type Proxies } from './nemesis.ts';
+import { planFaults, type FaultKind } from './plan-faults.ts';
+import { probe } from './probe.ts';
+import { measureAnswers, watchTrail } from './recovery.ts';
+import { summarize, type Summary } from './report.ts';
+import { checkTrail, readTrail, settle, slowSomeCommits } from './trail.ts';
+
+export interface ChaosOptions {
+  seed: number;
+  /** How long clients act and things break. Milliseconds. */
+  durationMs: number;
+  /** Where the history and the result are put. */
+  folder: string;
+  /** From one fault to the next, on average. Milliseconds. */
+  faultEveryMs?: number;
+  /** Only these. */
+  faults?: readonly FaultKind[];
+  clients?: number;
+  print(line: string): void;
+}
+
+export interface ChaosResult extends Summary {
+  violations: Violation[];
+  faults: FaultRecord[];
+}
+
+const REPLICAS = 2;
+const PROGRESS_MS = 5_000;
+const SETTLE_PATIENCE_MS = 60_000;
+const READY_PATIENCE_MS = 40_000;
+const SLOW_COMMIT_MS = 150;
+
+/**
+ * One run: a fleet of its own with a fault proxy before each store, clients that act and write down what they are told, a nemesis that breaks
+ * things meanwhile, and in the end the history held against the trail. Writes `<seed>.jsonl` (the history) and `<seed>.json` (the result).
+ */
+export async function runChaos(t: Teardown, options: ChaosOptions): Promise<ChaosResult> {
+  const { seed, durationMs, folder, print, clients = 6, faultEveryMs = 1_500 } = options;
+  await mkdir(folder, { recursive: true });
+  const { fleet, proxies } = await startProxiedFleet(t);
+  const rows = await openDatabase(t, fleet);
+  await slowSomeCommits(rows, SLOW_COMMIT_MS);
+  const plan = planFaults(seed, durationMs, faultEveryMs, options.faults);
+  print(`seed ${seed}: ${clients} clients for ${durationMs / 1_000} s, ${plan.length} faults planned`);
+
+  const history = createHistory(join(folder, `${seed}.jsonl`));
+  const nemesis = createNemesis({ fleet, rows, proxies, replicas: REPLICAS, history });
+  t.teardown(() => nemesis.heal());
+  const trail = watchTrail(rows, history);
+  const { user, token } = await fleet.signUp();
+  const progress = setInterval(() => print(progressLine(history, nemesis)), PROGRESS_MS);
+  try {
+    await untilOver(durationMs, (signal) => [
+      nemesis.run(plan, signal, trail.healed),
+      probe(fleet, token, history, signal),
+      ...Array.from({ length: clients }, (_, client) => runClient({ fleet, history, seed, client, signal })),
+    ]);
+  } finally {
+    clearInterval(progress);
+    nemesis.heal();
+  }
+
+  print('everything is healed; waiting until nothing is under way');
+  await replicasAreReady(fleet);
+  const missing = await settle(rows, SETTLE_PATIENCE_MS);
+  await trail.stop();
+  measureAnswers(history);
+  const violations = await check(rows, history, missing, new Set([user.id]));
+  for (const violation of violations) history.write({ type: 'violation', ...violation });
+  await history.close();
+  const result = { ...summarize(seed, durationMs, history, violations), faults: history.faults, violations };
+  await writeFile(join(folder, `${seed}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
+  return result;
+}
+
+async function startProxiedFleet(t: Teardown): Promise<{ fleet: Fleet; proxies: Proxies }> {
+  const settings: Record<string, string> = { REPLICAS: String(REPLICAS), RELAY_RESEND_AFTER_MS: '5000' };
+  const before = async (store: string): Promise<FaultProxy> => {
+    const port = await freePort();
+    const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port } });
+    t.teardown(() => proxy.stop());
+    Object.assign(settings, { [`${store}_PORT`]: String(port), [`PROXY_${store}_PORT`]: String(proxy.port) });
+    return proxy;
+  };
+  const proxies = { postgres: await before('POSTGRES'), kinesis: await before('KINESIS'), s3: await before('S3') };
+  return { proxies, fleet: await startFleet(t, settings) };
+}
+
+/** Lets all go on for `durationMs`, tells them to end, and waits for each; one that fails ends the others. */
+async function untilOver(durationMs: number, start: (signal: AbortSignal) => Promise<void>[]): Promise<void> {
+  const stopping = new AbortController();
+  const ending = sleep(durationMs, undefined, { signal: stopping.signal }).catch(() => {}).then(() => stopping.abort());
+  const all = start(stopping.signal);
+  try {
+    await Promise.all(all);
+  } finally {
+    stopping.abort();
+    await Promise.allSettled([...all, ending]);
+  }
+}
+
+async function replicasAreReady(fleet: Fleet): Promise<void> {
+  await eventually('every replica is ready', READY_PATIENCE_MS, async () => {
+    const replicas = (await fleet.describe()).processes.filter(({ service }) => ['user', 'file', 'audit'].includes(service));
+    return (await Promise.all(replicas.map(isReady))).every(Boolean);
+  });
+}
+
+async function check(rows: Rows, history: History, missing: readonly string[], house: ReadonlySet<string>): Promise<Violation[]> {
+  const events = await readTrail(rows);
+  history.write({ type: 'trail', events: events.length });
+  return [...await checkTrail(rows, events, missing), ...checkHistory(history.operations, events, house)];
+}
+
+function progressLine(history: History, nemesis: Nemesis): string {
+  const { operations, faults } = history;
+  const count = (result: string): number => operations.filter((operation) => operation.result === result).length;
+  const broken = nemesis.current();
+  return `${String(Math.round(history.now() / 1_000)).padStart(4)} s  ${count('ok')} ok, ${count('refused')} refused, ${count('unknown')} unknown; ${faults.length} faults over${broken.length > 0 ? `, now ${broken.join(', ')}` : ''}`;
+}

@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { trailGaps, type Rows } from '../e2e/stores.ts';
+import type { TrailEvent, Violation } from './check-history.ts';
+
+const OUTBOXES = ['identity', 'files', 'audit'];
+
+/**
+ * Lets one commit of an event in ten take up to `maxMs` longer. Who is killed meanwhile has changed something and told nobody, and a later
+ * transaction overtakes it: instants that otherwise last for microseconds.
+ */
+export async function slowSomeCommits(rows: Rows, maxMs: number): Promise<void> {
+  await rows(`
+    create schema chaos;
+    create function chaos.wait() returns trigger language plpgsql as $$
+    begin
+      if random() < 0.1 then perform pg_sleep(random() * ${maxMs / 1_000}); end if;
+      return null;
+    end $$`);
+  for (const schema of OUTBOXES) {
+    await rows(`create constraint trigger wait after insert on ${schema}.outbox deferrable initially deferred for each row execute function chaos.wait()`);
+  }
+}
+
+/** Since when the oldest event waits that is acknowledged and not yet in the trail (milliseconds since the epoch); null when none does. */
+export async function waitingSince(rows: Rows): Promise<number | null> {
+  const [oldest] = await rows<{ ms: number | null }>(`
+    select (extract(epoch from min(at)) * 1000)::float8 as ms from (
+      ${OUTBOXES.map((schema) => `select min(created_at) as at from ${schema}.outbox`).join(' union all ')}) o`);
+  return oldest?.ms ?? null;
+}
+
+/** The whole trail in the order of its lanes. */
+export async function readTrail(rows: Rows): Promise<TrailEvent[]> {
+  return rows<TrailEvent>(`
+    select e.id, e.source, e.lane, e.seq::float8 as seq, s.index::float8 as index, e.action, e.outcome, e.user_id, e.resource, e.request_id,
+      e.record::jsonb ->> 'traceparent' as traceparent
+    from audit.events e left join audit.sealed s on s.event_id = e.id
+    order by e.source, e.lane, e.seq`);
+}
+
+/**
+ * Waits until nothing is under way: outboxes empty, lanes without holes, erasures done, and no event came for two seconds (a request that was
+ * stopped may commit late). What is still missing at the end of `patienceMs` is answered.
+ */
+export async function settle(rows: Rows, patienceMs: number): Promise<string[]> {
+  const QUIET_MS = 2_000;
+  const deadline = performance.now() + patienceMs;
+  let quietSince = performance.now();
+  let seen = -1;
+  for (;;) {
+    const missing = await openEnds(rows).catch((error: unknown) => [`the database does not answer: ${String(error)}`]);
+    const count = await rows<{ count: number }>('select count(*)::int as count from audit.events').then(([row]) => row?.count ?? -1, () => -1);
+    if (count !== seen || missing.length > 0) quietSince = performance.now();
+    seen = count;
+    if (performance.now() - quietSince > QUIET_MS) return [];
+    if (performance.now() > deadline) return missing.length > 0 ? missing : ['events keep coming though nobody acts'];
+    await sleep(200);
+  }
+}
+
+async function openEnds(rows: Rows): Promise<string[]> {
+  const erasures = await rows<{ user_id: string }>('select user_id from shared.erasures where not (identity_done and files_done and audit_done)');
+  return [...await trailGaps(rows), ...erasures.map(({ user_id: id }) => `the erasure of ${id} is not done`)];
+}
+
+/** What the trail's own tables say against it, without knowing what happened. */
+export async function checkTrail(rows: Rows, events: readonly TrailEvent[], missing: readonly string[]): Promise<Violation[]> {
+  const violations: Violation[] = missing.map((detail) => ({ kind: detail.includes('outbox holds') ? 'undelivered' : 'hole', detail }));
+  const last = new Map<string, TrailEvent>();
+  for (const event of events) {
+    const lane = `${event.source}/${event.lane}`;
+    const before = last.get(lane);
+    last.set(lane, event);
+    if (before?.seq === event.seq) violations.push({ kind: 'doubled', detail: `${lane}/${event.seq} is the number of ${before.id} and of ${event.id}` });
+    else if (event.seq !== (before?.seq ?? 0) + 1) violations.push({ kind: 'hole', detail: `${lane}: no event has a number between ${before?.seq ?? 0} and ${event.seq}` });
+  }
+  const given = await rows<{ lane: string; last_seq: number }>(`
+    select 'user/' || lane as lane, last_seq::float8 as last_seq from identity.outbox_lanes
+    union all select 'file/' || lane, last_seq::float8 from files.outbox_lanes union all select 'audit/' || lane, last_seq::float8 from audit.outbox_lanes`);
+  for (const { lane, last_seq: lastSeq } of given) {
+    if (lastSeq !== (last.get(lane)?.seq ?? 0)) violations.push({ kind: 'hole', detail: `${lane}: the numbers up to ${lastSeq} were given, the log ends at ${last.get(lane)?.seq ?? 0}` });
+  }
+  const quarantined = await rows<{ reason: string }>('select reason from audit.quarantine limit 20');
+  return [...violations, ...quarantined.map(({ reason }) => ({ kind: 'quarantined' as const, detail: reason }))];
+}
