@@ -1,12 +1,18 @@
 #!/bin/sh
-# Makes the bucket, and the file service's own user, who may use the objects of this bucket and nothing else. Idempotent.
+# Makes the buckets, and for each a user who may use the objects of this bucket and nothing else. Idempotent.
 set -eu
 read_secret() { cat "/run/secrets/$1"; }
 mc alias set store http://minio:9000 "$(read_secret s3_root_user)" "$(read_secret s3_root_password)" >/dev/null
+
+prepare() { # bucket, policy file, user, password
+  mc admin user add store "$3" "$4"
+  sed "s/BUCKET/$1/g" "/etc/muniment/$2" > "/tmp/$2"
+  mc admin policy create store "$3" "/tmp/$2"
+  # Attaching a policy that is attached already is an error in mc; what counts is that it is attached.
+  mc admin policy attach store "$3" --user "$3" || mc admin policy entities store --user "$3" | grep -q "$3"
+}
 mc mb --ignore-existing "store/$S3_BUCKET"
-mc admin user add store "$(read_secret s3_access_key_id)" "$(read_secret s3_secret_access_key)"
-sed "s/BUCKET/$S3_BUCKET/g" /etc/muniment/policy.json > /tmp/policy.json
-mc admin policy create store muniment-files /tmp/policy.json
-# Attaching a policy that is attached already is an error in mc; what counts is that it is attached.
-mc admin policy attach store muniment-files --user "$(read_secret s3_access_key_id)" \
-  || mc admin policy entities store --user "$(read_secret s3_access_key_id)" | grep -q muniment-files
+prepare "$S3_BUCKET" policy.json "$(read_secret s3_access_key_id)" "$(read_secret s3_secret_access_key)"
+# Locked objects: who writes a checkpoint or an erasure here cannot take it back within the retention that the object names.
+mc mb --ignore-existing --with-lock "store/$AUDIT_BUCKET"
+prepare "$AUDIT_BUCKET" audit-policy.json "$(read_secret s3_audit_access_key_id)" "$(read_secret s3_audit_secret_access_key)"

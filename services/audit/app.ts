@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createServer, repeat } from '@muniment/server';
+import { openAuditBucket } from './audit-bucket.ts';
 import type { AuditServer } from './audit-server.ts';
 import type { Config } from './config.ts';
 import { measureTrail, watchTrail, type TrailWatch } from './completeness/watch-trail.ts';
@@ -19,13 +20,17 @@ const COMPLETE_PAUSE_MS = 10_000;
 /** The audit service: keeps what happened, and shows each what concerns them. */
 export async function buildApp(config: Config): Promise<AuditServer> {
   let trail: TrailWatch | undefined;
+  const bucket = openAuditBucket(config);
   const base = await createServer<Tables>({
     service: 'audit',
     schema: 'audit',
     source: 'audit',
     config,
     migrations: [{ name: 'audit', folder: join(import.meta.dirname, 'migrations') }],
-    checks: [{ name: 'trail', critical: false, check: async () => trail?.check.check() }],
+    checks: [
+      { name: 'trail', critical: false, check: async () => trail?.check.check() },
+      { name: 's3', critical: false, check: () => bucket.check() },
+    ],
     // The log keeps its rows and its proofs; without the key nobody reads who it was.
     erasure: (db, subjectKeys) => ({
       column: 'audit_done',
@@ -35,6 +40,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
       },
     }),
   });
+  base.app.addHook('onClose', async () => bucket.close());
   const searchTerms = createSearchTerms(base);
   const consumer = createConsumer({
     db: base.db,
@@ -47,7 +53,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     pollMs: config.CONSUMER_POLL_MS,
   });
   trail = watchTrail({ db: base.db, stream: config.KINESIS_STREAM, replica: config.REPLICA, log: base.log });
-  const server: AuditServer = { ...base, config, consumer, searchTerms, trail };
+  const server: AuditServer = { ...base, config, bucket, consumer, searchTerms, trail };
   measureConsumer(consumer, server.metrics);
   measureTrail(trail, server.metrics);
   server.background({ name: 'consumer', ...consumer });

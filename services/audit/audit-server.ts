@@ -1,5 +1,6 @@
 import type { Server } from '@muniment/server';
 import type { TrailWatch } from './completeness/watch-trail.ts';
+import type { AuditBucket } from './audit-bucket.ts';
 import type { Config } from './config.ts';
 import type { Consumer } from './consumer/consumer.ts';
 import type { SearchTerms } from './search-terms.ts';
@@ -8,6 +9,7 @@ import type { Tables } from './tables.ts';
 /** The audit service's parts, as routes and loops take them. */
 export interface AuditServer extends Server<Tables> {
   config: Config;
+  bucket: AuditBucket;
   consumer: Consumer;
   searchTerms: SearchTerms;
   trail: TrailWatch;

@@ -9,6 +9,7 @@ import { type FleetSettings, ROOT } from './settings.ts';
 const SERVICES = ['user', 'file', 'audit'] as const;
 const STREAM = 'audit-events';
 const BUCKET = 'muniment-files';
+const AUDIT_BUCKET = 'muniment-audit';
 // Per replica: its pool, the direct connection that listens, the leases' connection and one to spare.
 const POOL = 10;
 const CONNECTIONS_PER_REPLICA = POOL + 4;
@@ -49,7 +50,7 @@ export function fleetPlan(parts: FleetParts): Plan {
   const seen = (name: string): number => settings.proxyPorts[name] ?? port(name);
   const url = (role: keyof Secrets, database: string, at = port('postgres')): string => `postgres://${role}:${secrets[role]}@127.0.0.1:${at}/${database}`;
   const kinesis = { endpoint: `http://127.0.0.1:${port('kinesis')}`, stream: STREAM };
-  const s3 = { endpoint: `http://127.0.0.1:${port('s3')}`, bucket: BUCKET, accessKeyId: secrets.s3AccessKeyId, secretAccessKey: secrets.s3SecretAccessKey };
+  const s3 = { endpoint: `http://127.0.0.1:${port('s3')}`, bucket: BUCKET, auditBucket: AUDIT_BUCKET, accessKeyId: secrets.s3AccessKeyId, secretAccessKey: secrets.s3SecretAccessKey };
   const node = (file: string): string[] => [process.execPath, path.join(ROOT, file)];
   // Compiled code and stripped types are kept between starts: a killed replica is ready in half the time.
   const base = { ...inherited(process.env), NODE_COMPILE_CACHE: path.join(data, 'compile-cache') };
@@ -70,7 +71,7 @@ export function fleetPlan(parts: FleetParts): Plan {
     {
       name: 's3', service: 's3', port: port('s3'), log: log('s3'), ready: { tcp: port('s3') }, stopSignal: 'SIGTERM', stopTimeout: 5_000,
       command: node('packages/cluster/src/s3/serve.ts'),
-      env: { ...base, PORT: String(port('s3')), DIR: path.join(data, 's3'), BUCKETS: BUCKET, S3_ACCESS_KEY_ID: s3.accessKeyId, S3_SECRET_ACCESS_KEY: s3.secretAccessKey },
+      env: { ...base, PORT: String(port('s3')), DIR: path.join(data, 's3'), BUCKETS: `${BUCKET},${AUDIT_BUCKET}`, S3_ACCESS_KEY_ID: s3.accessKeyId, S3_SECRET_ACCESS_KEY: s3.secretAccessKey },
     },
   ];
 
@@ -89,6 +90,7 @@ export function fleetPlan(parts: FleetParts): Plan {
     KINESIS_ENDPOINT: `http://127.0.0.1:${seen('kinesis')}`,
     KINESIS_STREAM: STREAM,
     ...(service === 'file' ? { ...GIVE_MEMORY_BACK, S3_ENDPOINT: `http://127.0.0.1:${seen('s3')}`, S3_BUCKET: BUCKET } : {}),
+    ...(service === 'audit' ? { AUDIT_S3_ENDPOINT: `http://127.0.0.1:${seen('s3')}`, AUDIT_BUCKET } : {}),
   });
   const replicas = replicaNames(settings.replicas).map(({ service, name }): ProcessSpec => ({
     name, service, port: port(name), log: log(name), ready: { http: `http://127.0.0.1:${port(name)}/health/ready` }, stopSignal: 'SIGTERM', stopTimeout: 35_000,
@@ -131,7 +133,7 @@ export function fleetPlan(parts: FleetParts): Plan {
 
 const OF_THE_SYSTEM = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/;
 // What the plan itself decides: a developer's own settings of these must not lead the local fleet to other places.
-const OF_THE_PLAN = /^(HOST|PORT|REPLICA|DATABASE_URL|MASTER_KEY_FILE|TRUSTED_PROXIES|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AWS_[A-Z_]+)$/;
+const OF_THE_PLAN = /^(HOST|PORT|REPLICA|DATABASE_URL|MASTER_KEY_FILE|TRUSTED_PROXIES|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AUDIT_(S3_ENDPOINT|BUCKET)|AWS_[A-Z_]+)$/;
 
 /** Of the caller's environment: what a process needs of its system, and the services' settings by name. A shell may hold secrets of anything else. */
 function inherited(environment: NodeJS.ProcessEnv): Record<string, string> {

@@ -1,0 +1,74 @@
+import { GetObjectCommand, HeadBucketCommand, ListObjectsV2Command, NoSuchKey, PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { Config } from './config.ts';
+
+/**
+ * The bucket in which the audit service keeps what must outlive the database, or convict it: the journal of erasures under `erasures/`,
+ * checkpoints, archives. Apart from the files' bucket, since nobody is ever given a URL into this one.
+ */
+export interface AuditBucket {
+  readonly name: string;
+  readonly client: S3Client;
+  put(key: string, body: string | Uint8Array, contentType?: string): Promise<void>;
+  /** As `put`, but what is there stays. @returns false when there was something */
+  putOnce(key: string, body: string | Uint8Array, contentType?: string): Promise<boolean>;
+  /** undefined when there is no such object. */
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** Keys under a prefix in the order of their bytes, a page at a time. */
+  list(prefix: string, after?: string): AsyncGenerator<string>;
+  /** @throws when the bucket is out of reach */
+  check(): Promise<unknown>;
+  close(): void;
+}
+
+const TIMEOUT_MS = 5_000;
+
+/** A client of the audit bucket. It connects when it is first used. */
+export function openAuditBucket(config: Pick<Config, 'AUDIT_BUCKET' | 'AUDIT_S3_ENDPOINT' | 'AWS_REGION' | 'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY'>): AuditBucket {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AUDIT_BUCKET: Bucket } = config;
+  const client = new S3Client({
+    region: config.AWS_REGION,
+    ...(config.AUDIT_S3_ENDPOINT !== undefined && { endpoint: config.AUDIT_S3_ENDPOINT }),
+    forcePathStyle: true,
+    ...(accessKeyId !== undefined && secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
+    requestHandler: new NodeHttpHandler({ connectionTimeout: 1_000, requestTimeout: TIMEOUT_MS, throwOnRequestTimeout: true }),
+  });
+
+  return {
+    name: Bucket,
+    client,
+    async put(Key, Body, ContentType = 'application/octet-stream') {
+      await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentType }));
+    },
+    async putOnce(Key, Body, ContentType = 'application/octet-stream') {
+      try {
+        await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, IfNoneMatch: '*' }));
+        return true;
+      } catch (error) {
+        if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 412) return false;
+        throw error;
+      }
+    },
+    async get(Key) {
+      try {
+        const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
+        return await Body?.transformToByteArray();
+      } catch (error) {
+        if (error instanceof NoSuchKey) return undefined;
+        throw error;
+      }
+    },
+    async *list(Prefix, after) {
+      let token: string | undefined;
+      do {
+        const page = await client.send(new ListObjectsV2Command({
+          Bucket, Prefix, ...(token === undefined ? after !== undefined && { StartAfter: after } : { ContinuationToken: token }),
+        }));
+        for (const { Key } of page.Contents ?? []) if (Key !== undefined) yield Key;
+        token = page.NextContinuationToken;
+      } while (token !== undefined);
+    },
+    check: () => client.send(new HeadBucketCommand({ Bucket })),
+    close: () => client.destroy(),
+  };
+}
