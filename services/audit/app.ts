@@ -11,6 +11,8 @@ import { completenessRoute } from './routes/completeness.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
 import { createSearchTerms } from './search-terms.ts';
+import { streamLogsRoute } from './routes/stream-logs.ts';
+import { createStreams } from './stream/streams.ts';
 import type { Tables } from './tables.ts';
 import { keepHouse } from './upkeep.ts';
 
@@ -53,7 +55,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     pollMs: config.CONSUMER_POLL_MS,
   });
   trail = watchTrail({ db: base.db, stream: config.KINESIS_STREAM, replica: config.REPLICA, log: base.log });
-  const server: AuditServer = { ...base, config, bucket, consumer, searchTerms, trail };
+  const server: AuditServer = { ...base, config, bucket, consumer, searchTerms, streams: createStreams(base, config), trail };
   measureConsumer(consumer, server.metrics);
   measureTrail(trail, server.metrics);
   server.background({ name: 'consumer', ...consumer });
@@ -65,6 +67,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   // Signed in: what concerns the caller. Who may read what concerns others gets a section of its own.
   listLogsRoute(server);
   getLogRoute(server);
+  streamLogsRoute(server);
 
   // Operators.
   completenessRoute(server);

@@ -4,6 +4,7 @@ import type { AuditBucket } from './audit-bucket.ts';
 import type { Config } from './config.ts';
 import type { Consumer } from './consumer/consumer.ts';
 import type { SearchTerms } from './search-terms.ts';
+import type { Streams } from './stream/streams.ts';
 import type { Tables } from './tables.ts';
 
 /** The audit service's parts, as routes and loops take them. */
@@ -13,4 +14,5 @@ export interface AuditServer extends Server<Tables> {
   consumer: Consumer;
   searchTerms: SearchTerms;
   trail: TrailWatch;
+  streams: Streams;
 }

@@ -7,6 +7,11 @@ export const settings = Type.Object({
   AUDIT_BUCKET: Type.String({ default: 'muniment-audit', description: 'Bucket of the erasure journal, the checkpoints and the archives; not that of the files. It must exist; no service makes it.' }),
   CONSUMER_LEASE_TTL_MS: Type.Integer({ minimum: 500, maximum: 60_000, default: 5_000, description: 'Silence after which the shards of a consumer are taken over by another.' }),
   CONSUMER_POLL_MS: Type.Integer({ minimum: 200, maximum: 10_000, default: 210, description: 'Pause between two reads of a shard. Kinesis allows five a second: 200 ms would pass it whenever a read is a little late.' }),
+  STREAM_MAX: Type.Integer({ minimum: 1, maximum: 100_000, default: 1_000, description: 'Live streams of the trail that a replica serves at once.' }),
+  STREAM_MAX_PER_READER: Type.Integer({ minimum: 1, maximum: 10_000, default: 10, description: 'Live streams that one reader may have open at a replica.' }),
+  STREAM_POLL_MS: Type.Integer({ minimum: 10, maximum: 10_000, default: 100, description: 'Pause between two looks for newly sealed events, while anybody streams.' }),
+  STREAM_HEARTBEAT_MS: Type.Integer({ minimum: 100, maximum: 60_000, default: 15_000, description: 'Silence after which a live stream gets a comment, so that proxies keep it open.' }),
+  STREAM_STALL_MS: Type.Integer({ minimum: 500, maximum: 600_000, default: 30_000, description: 'Time that a reader of a live stream may take nothing before it is cut off.' }),
 });
 
 export type Config = Static<typeof settings>;

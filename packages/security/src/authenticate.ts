@@ -8,8 +8,8 @@ import type { SessionLookup } from './sessions.ts';
 /** Who may call a route. Every route says it in its `config`; one that does not keeps the app from starting. */
 export type RouteAccess = 'public' | { permission: Permission };
 
-/** The signed-in caller of a request. */
-export type Principal = { id: string; role: Role; sessionId: string; tokenId: string; keyId: string };
+/** The signed-in caller of a request. What lasts longer than a request must end at `expiresAt`, the end of the token. */
+export type Principal = { id: string; role: Role; sessionId: string; tokenId: string; keyId: string; expiresAt: Date };
 
 export type AuthenticationOptions = AccessTokenOptions & {
   sessions: SessionLookup;
@@ -79,7 +79,7 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
       throw unauthenticated();
     }
     // The role of the row, not of the token: a demoted admin is one no longer, though the token lives on for minutes.
-    return { id: claims.sub, role: session.role, sessionId: claims.sid, tokenId: claims.jti, keyId: claims.kid };
+    return { id: claims.sub, role: session.role, sessionId: claims.sid, tokenId: claims.jti, keyId: claims.kid, expiresAt: new Date(claims.exp * 1_000) };
   };
 
   app.addHook('onRequest', async (request, reply) => {

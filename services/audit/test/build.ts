@@ -25,11 +25,11 @@ export interface TestServer extends Parts {
 }
 
 /** An audit service of its own database and stream, closed when the test ends. It does not listen, so its loops are not started. */
-export async function build(t: Test, settings: Record<string, string> = {}): Promise<TestServer> {
+export async function build(t: Test, settings: Record<string, string> = {}, tokenSeconds = 900): Promise<TestServer> {
   const parts = await startParts(t);
   const masterKeyFile = join(t.testdir(), 'master.key');
   await writeFile(masterKeyFile, parts.masterKeyText);
-  const signing = { key: await ensureSigningKey(parts.producer, parts.masterKey), ttlSeconds: 900 };
+  const signing = { key: await ensureSigningKey(parts.producer, parts.masterKey), ttlSeconds: tokenSeconds };
   const server = await buildApp(readConfig({
     PORT: '0', LOG_LEVEL: 'silent', EVENT_LOOP_MAX_DELAY_MS: '0', REPLICA: 'audit-1', MASTER_KEY_FILE: masterKeyFile, DATABASE_URL: parts.database.url('audit_service'),
     KINESIS_ENDPOINT: parts.kinesis.endpoint, KINESIS_STREAM: STREAM, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', ...settings,

@@ -34,7 +34,7 @@ test('each path reaches its service, bare paths of the seed documents included',
     ['GET', '/api/links/token', 'file', '/api/links/token'],
     ['GET', '/api/audit/logs', 'audit', '/api/audit/logs'],
     ['POST', '/api/audit/events', 'audit', '/api/audit/events'],
-    ['GET', '/api/audit/logs/stream', 'audit', '/api/audit/logs/stream'],
+    ['GET', '/api/audit/stream', 'audit', '/api/audit/stream'],
   ];
   const seen = { user: user!.seen, file: file!.seen, audit: audit!.seen };
   for (const [method, path, service, url] of expected) {
