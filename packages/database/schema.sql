@@ -20,6 +20,17 @@ GRANT USAGE ON SCHEMA shared TO audit_service;
 GRANT USAGE ON SCHEMA shared TO file_service;
 GRANT USAGE ON SCHEMA shared TO user_service;
 
+CREATE TABLE audit.checkpoints (
+  size bigint NOT NULL,
+  root bytea NOT NULL,
+  note text NOT NULL,
+  created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE audit.checkpoints ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (size);
+ALTER TABLE audit.checkpoints ADD CONSTRAINT checkpoints_root_check CHECK ((octet_length(root) = 32));
+ALTER TABLE audit.checkpoints ADD CONSTRAINT checkpoints_size_check CHECK ((size >= 0));
+GRANT INSERT, SELECT ON audit.checkpoints TO audit_service;
+
 CREATE TABLE audit.consumers (
   name text NOT NULL,
   expires_at timestamp with time zone NOT NULL
@@ -145,6 +156,20 @@ ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
 ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_stream_shard_id_sequence_number_key UNIQUE (stream, shard_id, sequence_number);
 GRANT INSERT, SELECT ON audit.quarantine TO audit_service;
 
+CREATE TABLE audit.seal_lanes (
+  source text NOT NULL,
+  lane smallint NOT NULL,
+  sealed_seq bigint DEFAULT 0 NOT NULL
+);
+ALTER TABLE audit.seal_lanes ADD CONSTRAINT seal_lanes_pkey PRIMARY KEY (source, lane);
+GRANT SELECT, UPDATE ON audit.seal_lanes TO audit_service;
+
+CREATE TABLE audit.seal_late (
+  event_id uuid NOT NULL
+);
+ALTER TABLE audit.seal_late ADD CONSTRAINT seal_late_pkey PRIMARY KEY (event_id);
+GRANT DELETE, INSERT, SELECT ON audit.seal_late TO audit_service;
+
 CREATE TABLE audit.sealed (
   index bigint NOT NULL,
   event_id uuid NOT NULL
@@ -190,6 +215,26 @@ CREATE TABLE audit.stream_losses (
 ALTER TABLE audit.stream_losses ADD CONSTRAINT stream_losses_kind_check CHECK ((kind = ANY (ARRAY['made_anew'::text, 'shard_trimmed'::text])));
 ALTER TABLE audit.stream_losses ADD CONSTRAINT stream_losses_pkey PRIMARY KEY (id);
 GRANT INSERT, SELECT ON audit.stream_losses TO audit_service;
+
+CREATE TABLE audit.tiles (
+  level smallint NOT NULL,
+  index bigint NOT NULL,
+  hashes bytea NOT NULL
+);
+ALTER TABLE audit.tiles ADD CONSTRAINT tiles_hashes_check CHECK ((octet_length(hashes) = 8192));
+ALTER TABLE audit.tiles ADD CONSTRAINT tiles_index_check CHECK ((index >= 0));
+ALTER TABLE audit.tiles ADD CONSTRAINT tiles_level_check CHECK ((level >= 0));
+ALTER TABLE audit.tiles ADD CONSTRAINT tiles_pkey PRIMARY KEY (level, index);
+GRANT INSERT, SELECT ON audit.tiles TO audit_service;
+
+CREATE TABLE audit.tree (
+  id boolean DEFAULT true NOT NULL,
+  size bigint DEFAULT 0 NOT NULL,
+  edge bytea DEFAULT '\x'::bytea NOT NULL
+);
+ALTER TABLE audit.tree ADD CONSTRAINT tree_id_check CHECK (id);
+ALTER TABLE audit.tree ADD CONSTRAINT tree_pkey PRIMARY KEY (id);
+GRANT SELECT, UPDATE ON audit.tree TO audit_service;
 
 CREATE TABLE files.files (
   id uuid NOT NULL,

@@ -10,6 +10,7 @@ import { eraseSubject } from './queries/keys.ts';
 import { completenessRoute } from './routes/completeness.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
+import { createSealer } from './seal/sealer.ts';
 import { createSearchTerms } from './search-terms.ts';
 import { streamLogsRoute } from './routes/stream-logs.ts';
 import { createStreams } from './stream/streams.ts';
@@ -55,11 +56,22 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     pollMs: config.CONSUMER_POLL_MS,
   });
   trail = watchTrail({ db: base.db, stream: config.KINESIS_STREAM, replica: config.REPLICA, log: base.log });
-  const server: AuditServer = { ...base, config, bucket, consumer, searchTerms, streams: createStreams(base, config), trail };
+  const sealer = createSealer({ db: base.db, replica: config.REPLICA, log: base.log, leaseTtlMs: config.SEALER_LEASE_TTL_MS, pollMs: config.SEALER_POLL_MS });
+  const server: AuditServer = {
+    ...base,
+    config,
+    bucket,
+    consumer,
+    searchTerms,
+    sealer,
+    streams: createStreams(base, config),
+    trail,
+  };
   measureConsumer(consumer, server.metrics);
   measureTrail(trail, server.metrics);
   server.background({ name: 'consumer', ...consumer });
   server.background(trail);
+  server.background({ name: 'sealer', ...sealer });
   server.background(repeat('upkeep', UPKEEP_PAUSE_MS, () => keepHouse(server), (error) => server.log.warn({ err: error }, 'upkeep of the log failed; it is tried again')));
 
   server.background(repeat('search-terms', COMPLETE_PAUSE_MS, async () => { await searchTerms.complete(); }, (error) => server.log.warn({ err: error }, 'search terms could not be completed; it is tried again')));

@@ -3,6 +3,7 @@ import type { TrailWatch } from './completeness/watch-trail.ts';
 import type { AuditBucket } from './audit-bucket.ts';
 import type { Config } from './config.ts';
 import type { Consumer } from './consumer/consumer.ts';
+import type { Sealer } from './seal/sealer.ts';
 import type { SearchTerms } from './search-terms.ts';
 import type { Streams } from './stream/streams.ts';
 import type { Tables } from './tables.ts';
@@ -15,4 +16,5 @@ export interface AuditServer extends Server<Tables> {
   searchTerms: SearchTerms;
   trail: TrailWatch;
   streams: Streams;
+  sealer: Sealer;
 }

@@ -12,6 +12,8 @@ export const settings = Type.Object({
   STREAM_POLL_MS: Type.Integer({ minimum: 10, maximum: 10_000, default: 100, description: 'Pause between two looks for newly sealed events, while anybody streams.' }),
   STREAM_HEARTBEAT_MS: Type.Integer({ minimum: 100, maximum: 60_000, default: 15_000, description: 'Silence after which a live stream gets a comment, so that proxies keep it open.' }),
   STREAM_STALL_MS: Type.Integer({ minimum: 500, maximum: 600_000, default: 30_000, description: 'Time that a reader of a live stream may take nothing before it is cut off.' }),
+  SEALER_LEASE_TTL_MS: Type.Integer({ minimum: 500, maximum: 60_000, default: 3_000, description: 'Silence after which the sealer is succeeded by another replica.' }),
+  SEALER_POLL_MS: Type.Integer({ minimum: 5, maximum: 10_000, default: 50, description: 'Pause between two looks for stored events to seal. A reader sees an event once it is sealed.' }),
 });
 
 export type Config = Static<typeof settings>;

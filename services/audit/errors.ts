@@ -9,3 +9,9 @@ export const AuditErrors = {
 
 /** The shard has another holder; nothing of the batch was stored. Never leaves the consumer. */
 export const LeaseLost = createError<[string]>('lease_lost', 'shard %s has another holder', 500);
+
+/** Another replica seals now; nothing of the batch was sealed. Never leaves the sealer. */
+export const SealerLeaseLost = createError('sealer_lease_lost', 'the sealer has another holder', 500);
+
+/** The tree's head or a lane's cursor is not where it was a moment ago: the whole batch is refused. Never leaves the sealer. */
+export const TreeMoved = createError<[number]>('tree_moved', 'the tree of %d leaves was changed by another', 500);

@@ -86,6 +86,38 @@ export interface SealedTable {
   event_id: string;
 }
 
+export interface TilesTable {
+  level: number;
+  index: number;
+  /** 256 hashes. */
+  hashes: Buffer;
+}
+
+export interface TreeTable {
+  id: Generated<boolean>;
+  size: number;
+  /** See `encodeEdge`. */
+  edge: Buffer;
+}
+
+export interface SealLanesTable {
+  source: string;
+  lane: number;
+  sealed_seq: Generated<number>;
+}
+
+export interface SealLateTable {
+  event_id: string;
+}
+
+export interface CheckpointsTable {
+  size: number;
+  root: Buffer;
+  /** The signed note (C2SP tlog-checkpoint). */
+  note: string;
+  created_at: Generated<Date>;
+}
+
 export interface SearchTermsTable {
   term: Buffer;
   event_id: string;
@@ -99,6 +131,11 @@ export interface Tables {
   'audit.quarantine': QuarantineTable;
   'audit.consumers': ConsumersTable;
   'audit.sealed': SealedTable;
+  'audit.tiles': TilesTable;
+  'audit.tree': TreeTable;
+  'audit.seal_lanes': SealLanesTable;
+  'audit.seal_late': SealLateTable;
+  'audit.checkpoints': CheckpointsTable;
   'audit.search_terms': SearchTermsTable;
   'audit.stream_losses': StreamLossesTable;
   'audit.holes': HolesTable;

@@ -1,0 +1,68 @@
+import type { Kysely } from 'kysely';
+import { holdLease, type Lease } from '@muniment/database';
+import { SealerLeaseLost, TreeMoved } from '../errors.ts';
+import { insertSealed } from '../queries/sealed.ts';
+import { findLaneNews, moveSealLanes, type LaneNews } from '../queries/seal-lanes.ts';
+import { insertTiles } from '../queries/tiles.ts';
+import { moveHead, readHead } from '../queries/tree.ts';
+import { findUnsealed, takeLate, type UnsealedEvent } from '../queries/unsealed-events.ts';
+import type { Tables } from '../tables.ts';
+import { growTree, type TreeHead } from './grow-tree.ts';
+
+export interface SealedBatch {
+  head: TreeHead;
+  sealed: number;
+  /** Whether there was more than one batch holds. */
+  more: boolean;
+}
+
+/** How far each lane gets by these events: to its watermark, unless the batch ends before. */
+function laneMoves(lanes: readonly LaneNews[], events: readonly UnsealedEvent[], perLane: number): LaneNews[] {
+  const taken = Map.groupBy(events, ({ source, lane }) => `${source}/${lane}`);
+  return lanes.map((lane) => {
+    const of = taken.get(`${lane.source}/${lane.lane}`) ?? [];
+    return of.length < perLane ? lane : { ...lane, watermark: of.at(-1)?.seq ?? lane.watermark };
+  });
+}
+
+/**
+ * The lanes' events as one sequence: by id, which is by time, as far as each lane's own order allows it. Rows come lane by lane, and sorting is
+ * stable, so events that must wait for an older one of their lane stay behind it.
+ */
+function merge(events: readonly UnsealedEvent[]): UnsealedEvent[] {
+  let latest = '';
+  let lane: string | undefined;
+  const keyed = events.map((event) => {
+    const own = `${event.source}/${event.lane}`;
+    latest = own === lane && latest > event.id ? latest : event.id;
+    lane = own;
+    return { event, key: latest };
+  });
+  return keyed.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ event }) => event);
+}
+
+/**
+ * Gives the next events their indexes: rows, full tiles, the lanes' cursors and the tree's head in one transaction, which commits only while the
+ * lease stands.
+ * @throws SealerLeaseLost, or TreeMoved when the tree is not where this transaction found it
+ */
+export async function sealBatch(db: Kysely<Tables>, lease: Lease, limit: number): Promise<SealedBatch> {
+  return db.transaction().execute(async (trx) => {
+    if (!(await holdLease(trx, lease))) throw new SealerLeaseLost();
+    const before = await readHead(trx);
+    const lanes = await findLaneNews(trx);
+    const perLane = Math.max(1, Math.ceil(limit / Math.max(1, lanes.length)));
+    const late = await takeLate(trx, limit);
+    const next = lanes.length === 0 ? [] : await findUnsealed(trx, lanes, perLane);
+    const moves = laneMoves(lanes, next, perLane);
+    if (moves.length > 0 && (await moveSealLanes(trx, moves)) !== moves.length) throw new TreeMoved(before.size);
+    const events = [...late, ...merge(next)];
+    if (events.length === 0) return { head: before, sealed: 0, more: false };
+
+    const { head, tiles } = growTree(before, events.map((event) => event.leaf_hash));
+    await insertSealed(trx, before.size, events.map(({ id }) => id));
+    if (tiles.length > 0) await insertTiles(trx, tiles);
+    if (!(await moveHead(trx, before.size, head))) throw new TreeMoved(before.size);
+    return { head, sealed: events.length, more: late.length === limit || moves.some((move, n) => move.watermark !== lanes[n]?.watermark) };
+  });
+}
