@@ -20,6 +20,18 @@ GRANT USAGE ON SCHEMA shared TO audit_service;
 GRANT USAGE ON SCHEMA shared TO file_service;
 GRANT USAGE ON SCHEMA shared TO user_service;
 
+CREATE TABLE audit.app_events (
+  tenant_id text NOT NULL,
+  caller_id text NOT NULL,
+  event_id uuid NOT NULL,
+  subject text,
+  fingerprint bytea
+);
+ALTER TABLE audit.app_events ADD CONSTRAINT app_events_pkey PRIMARY KEY (tenant_id, caller_id);
+CREATE INDEX app_events_subject ON audit.app_events USING btree (subject) WHERE ((fingerprint IS NOT NULL) AND (subject IS NOT NULL));
+GRANT INSERT, SELECT ON audit.app_events TO audit_service;
+GRANT UPDATE (fingerprint) ON audit.app_events TO audit_service;
+
 CREATE TABLE audit.checkpoints (
   size bigint NOT NULL,
   root bytea NOT NULL,
@@ -235,6 +247,21 @@ CREATE TABLE audit.tree (
 ALTER TABLE audit.tree ADD CONSTRAINT tree_id_check CHECK (id);
 ALTER TABLE audit.tree ADD CONSTRAINT tree_pkey PRIMARY KEY (id);
 GRANT SELECT, UPDATE ON audit.tree TO audit_service;
+
+CREATE TABLE audit.viewer_tokens (
+  id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  tenant_id text NOT NULL,
+  created_by uuid NOT NULL,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  revoked_at timestamp with time zone
+);
+ALTER TABLE audit.viewer_tokens ADD CONSTRAINT viewer_tokens_pkey PRIMARY KEY (id);
+ALTER TABLE audit.viewer_tokens ADD CONSTRAINT viewer_tokens_token_hash UNIQUE (token_hash);
+CREATE INDEX viewer_tokens_expiry ON audit.viewer_tokens USING btree (expires_at);
+GRANT DELETE, INSERT, SELECT ON audit.viewer_tokens TO audit_service;
+GRANT UPDATE (revoked_at) ON audit.viewer_tokens TO audit_service;
 
 CREATE TABLE files.files (
   id uuid NOT NULL,
@@ -468,7 +495,12 @@ UNION ALL
  SELECT 'audit'::text AS source,
     outbox_lanes.lane,
     outbox_lanes.last_seq
-   FROM audit.outbox_lanes;
+   FROM audit.outbox_lanes
+UNION ALL
+ SELECT 'app'::text AS source,
+    outbox_lanes.lane,
+    outbox_lanes.last_seq
+   FROM app.outbox_lanes;
 GRANT SELECT ON shared.assigned_sequences TO audit_service;
 
 CREATE VIEW shared.file_rows AS
@@ -522,6 +554,16 @@ UNION ALL
     ( SELECT outbox.created_at
            FROM audit.outbox
           ORDER BY outbox."position"
+         LIMIT 1) AS oldest_at
+UNION ALL
+ SELECT 'app'::text AS source,
+    ( SELECT count(*) AS count
+           FROM ( SELECT
+                   FROM app.outbox
+                 LIMIT 100001) counted) AS rows,
+    ( SELECT outbox.created_at
+           FROM app.outbox
+          ORDER BY outbox."position"
          LIMIT 1) AS oldest_at;
 GRANT SELECT ON shared.outbox_backlogs TO audit_service;
 
@@ -548,6 +590,14 @@ UNION ALL
     outbox.event_id,
     sha256(convert_to(((((outbox.head || ',"seq":'::text) || outbox.seq) || ','::text) || outbox.tail), 'UTF8'::name)) AS digest
    FROM audit.outbox
+  WHERE (outbox.seq IS NOT NULL)
+UNION ALL
+ SELECT 'app'::text AS source,
+    outbox.lane,
+    outbox.seq,
+    outbox.event_id,
+    sha256(convert_to(((((outbox.head || ',"seq":'::text) || outbox.seq) || ','::text) || outbox.tail), 'UTF8'::name)) AS digest
+   FROM app.outbox
   WHERE (outbox.seq IS NOT NULL);
 GRANT SELECT ON shared.outbox_records TO audit_service;
 

@@ -7,6 +7,7 @@ import { measureTrail, watchTrail, type TrailWatch } from './completeness/watch-
 import { createConsumer } from './consumer/consumer.ts';
 import { measureConsumer } from './consumer/measure-consumer.ts';
 import { eraseSubject } from './queries/keys.ts';
+import { findViewerByHash } from './queries/viewer-tokens.ts';
 import { completenessRoute } from './routes/completeness.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
@@ -34,6 +35,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
       { name: 'trail', critical: false, check: async () => trail?.check.check() },
       { name: 's3', critical: false, check: () => bucket.check() },
     ],
+    viewers: (db) => (tokenHash) => findViewerByHash(db, tokenHash),
     // The log keeps its rows and its proofs; without the key nobody reads who it was.
     erasure: (db, subjectKeys) => ({
       column: 'audit_done',

@@ -6,10 +6,13 @@ export type Reader =
   /** What concerns them. */
   | { kind: 'user'; userId: string }
   /** Everything. */
-  | { kind: 'all'; userId: string };
+  | { kind: 'all'; userId: string }
+  /** What a tenant's own services recorded (source `app`), by a viewer token. No user, and no session. */
+  | { kind: 'viewer'; tenantId: string; tokenId: string };
 
 /** The reader that a request's caller is. Of a public route there is none. */
 export function readerOf(request: FastifyRequest): Reader {
+  if (request.viewer) return { kind: 'viewer', tenantId: request.viewer.tenantId, tokenId: request.viewer.tokenId };
   const { id: userId, role } = principalOf(request);
   return roleMay(role, 'audit:read-all') ? { kind: 'all', userId } : { kind: 'user', userId };
 }

@@ -124,6 +124,27 @@ export interface SearchTermsTable {
   subject: string;
 }
 
+/** Which of our events a caller's id became. */
+export interface AppEventsTable {
+  tenant_id: string;
+  caller_id: string;
+  event_id: string;
+  subject: string | null;
+  /** HMAC of what was sent; null once its subject is erased. */
+  fingerprint: Buffer | null;
+}
+
+export interface ViewerTokensTable {
+  id: string;
+  /** SHA-256 */
+  token_hash: Buffer;
+  tenant_id: string;
+  created_by: string;
+  created: Generated<Date>;
+  expires_at: Date;
+  revoked_at: Date | null;
+}
+
 export interface Tables {
   'audit.events': EventsTable;
   'audit.lanes': LanesTable;
@@ -137,6 +158,8 @@ export interface Tables {
   'audit.seal_late': SealLateTable;
   'audit.checkpoints': CheckpointsTable;
   'audit.search_terms': SearchTermsTable;
+  'audit.app_events': AppEventsTable;
+  'audit.viewer_tokens': ViewerTokensTable;
   'audit.stream_losses': StreamLossesTable;
   'audit.holes': HolesTable;
 }

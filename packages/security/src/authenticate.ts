@@ -4,17 +4,23 @@ import { accessTokens, type AccessTokenOptions } from './access-tokens.ts';
 import { permissionDenied, unauthenticated } from './errors.ts';
 import { isPermission, type Permission, type Role, roleMay } from './permissions.ts';
 import type { SessionLookup } from './sessions.ts';
+import { hashViewerToken, isViewerToken, type Viewer, type ViewerLookup } from './viewer-tokens.ts';
 
-/** Who may call a route. Every route says it in its `config`; one that does not keeps the app from starting. */
-export type RouteAccess = 'public' | { permission: Permission };
+/**
+ * Who may call a route. Every route says it in its `config`; one that does not keeps the app from starting. `viewer`: who holds a viewer token
+ * may as well, only to read.
+ */
+export type RouteAccess = 'public' | { permission: Permission; viewer?: true };
 
 /** The signed-in caller of a request. What lasts longer than a request must end at `expiresAt`, the end of the token. */
 export type Principal = { id: string; role: Role; sessionId: string; tokenId: string; keyId: string; expiresAt: Date };
 
 export type AuthenticationOptions = AccessTokenOptions & {
   sessions: SessionLookup;
+  /** Only where viewer tokens count; elsewhere they are credentials of an unknown form. */
+  viewers?: ViewerLookup;
   /**
-   * Called before a signed-in caller (`request.principal`) is refused for want of a permission, so that a service can record
+   * Called before a caller (`request.principal` or `request.viewer`) is refused for want of a permission, so that a service can record
    * it. When it rejects, the request fails with that error instead; it is refused either way.
    */
   onDenied?: (request: FastifyRequest, denied: { permission: Permission }) => Promise<void> | void;
@@ -25,8 +31,9 @@ declare module 'fastify' {
     access?: RouteAccess;
   }
   interface FastifyRequest {
-    /** Set on every route that is not public; null on public ones. */
+    /** The signed-in caller. On a route that is not public either this or `viewer` is set; on public ones neither. */
     principal: Principal | null;
+    viewer: Viewer | null;
   }
 }
 
@@ -36,10 +43,13 @@ const bearer = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const challenge = (reply: FastifyReply, error?: 'invalid_token') =>
   reply.header('www-authenticate', `Bearer realm="muniment"${error ? `, error="${error}"` : ''}`);
 
+const isSafe = (method: string) => method === 'GET' || method === 'HEAD';
+
 const requireStatedAccess = (route: RouteOptions): void => {
   const access = route.config?.access;
-  if (access === 'public' || (typeof access === 'object' && isPermission(access.permission))) return;
   const { method, url } = route;
+  if (typeof access === 'object' && access.viewer && ![method].flat().every(isSafe)) throw new Error(`route ${String(method)} ${url} would let a viewer token change something`);
+  if (access === 'public' || (typeof access === 'object' && isPermission(access.permission))) return;
   if (access === undefined && method === 'OPTIONS' && url.endsWith('*')) {
     // @fastify/cors registers OPTIONS * so that its hook runs; a preflight carries no credentials (Fetch standard).
     route.config = { ...route.config, access: 'public' };
@@ -48,26 +58,29 @@ const requireStatedAccess = (route: RouteOptions): void => {
   throw new Error(`route ${String(method)} ${url} does not say who may call it: set config.access to 'public' or { permission }`);
 };
 
-const isSafe = (method: string) => method === 'GET' || method === 'HEAD';
-
 /**
  * Authenticates every request by its `Authorization: Bearer` header, unless its route is public, and refuses it unless the
  * caller's role has the route's permission. Registers `accessTokens` too. Register it before any route.
  */
 export const authentication = fp<AuthenticationOptions>(async (app, options) => {
-  const { sessions, onDenied } = options;
+  const { sessions, viewers, onDenied } = options;
   await app.register(accessTokens, options);
   app.decorateRequest('principal', null);
+  app.decorateRequest('viewer', null);
   app.addHook('onRoute', requireStatedAccess);
 
-  const authenticate = async (request: FastifyRequest, reply: FastifyReply): Promise<Principal> => {
+  /** The bearer token; undefined for credentials of another form. */
+  const tokenOf = (request: FastifyRequest, reply: FastifyReply): string | undefined => {
     const { authorization } = request.headers;
     if (authorization === undefined) {
       challenge(reply);
       throw unauthenticated();
     }
     // The length comes first: nothing is matched or hashed that could not be a token.
-    const token = authorization.length <= 8_192 ? bearer.exec(authorization)?.[1] : undefined;
+    return authorization.length <= 8_192 ? bearer.exec(authorization)?.[1] : undefined;
+  };
+
+  const signedIn = async (token: string | undefined, request: FastifyRequest, reply: FastifyReply): Promise<Principal> => {
     const claims = token === undefined ? undefined : await app.accessTokens.verify(token).catch((error: unknown) => {
       if (error instanceof Error && 'statusCode' in error && error.statusCode === 401) return undefined;
       throw error;
@@ -88,16 +101,27 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
     if (access === 'public') return;
     // Only a route registered before this plugin can still get here without a statement.
     if (access === undefined) throw new Error(`route ${request.routeOptions.url} was registered before authentication`);
-    const principal = await authenticate(request, reply);
-    request.principal = principal;
-    if (roleMay(principal.role, access.permission)) return;
+    const token = tokenOf(request, reply);
+    if (viewers && token !== undefined && isViewerToken(token)) {
+      const viewer = await viewers(hashViewerToken(token));
+      if (!viewer) {
+        challenge(reply, 'invalid_token');
+        throw unauthenticated();
+      }
+      request.viewer = viewer;
+      if (access.viewer) return;
+    } else {
+      const principal = await signedIn(token, request, reply);
+      request.principal = principal;
+      if (roleMay(principal.role, access.permission)) return;
+    }
     await onDenied?.(request, { permission: access.permission });
     throw permissionDenied();
   });
 }, { name: '@muniment/authentication', fastify: '5.x' });
 
-/** The caller in a handler of a route that is not public. */
+/** The signed-in caller, in a handler of a route that is neither public nor open to viewer tokens. */
 export const principalOf = (request: FastifyRequest): Principal => {
-  if (!request.principal) throw new Error('a public route has no principal');
+  if (!request.principal) throw new Error('nobody is signed in');
   return request.principal;
 };

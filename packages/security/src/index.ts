@@ -15,3 +15,5 @@ export type { LiveSessionRow, SessionLookup, SessionLookupOptions, SessionState 
 export { ensureSigningKey, loadActiveSigningKey } from './signing-keys.ts';
 export type { PublicJwk, SigningKey } from './signing-keys.ts';
 export { createWorkGate } from './work-gate.ts';
+export { createViewerToken, hashViewerToken, isViewerToken } from './viewer-tokens.ts';
+export type { Viewer, ViewerLookup } from './viewer-tokens.ts';

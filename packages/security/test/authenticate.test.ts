@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import Fastify, { type FastifyRequest } from 'fastify';
 import { type Test, test } from 'tap';
 import {
-  authentication, type AuthenticationOptions, createSessionLookup, type LiveSessionRow, principalOf, type Role, roleMay,
+  authentication, type AuthenticationOptions, createSessionLookup, createViewerToken, hashViewerToken, type LiveSessionRow, principalOf, type Role, roleMay,
 } from '../src/index.ts';
 import { audience, forgeries, issuer, keyPair, ringOf } from './forgery.ts';
 
-const build = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied'> = {}) => {
+const build = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied' | 'viewers'> = {}) => {
   const pair = keyPair('key-1');
   const { keys } = ringOf([pair.row], t);
   await keys.refresh();
@@ -27,6 +27,7 @@ const build = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied'> =
   app.get('/profile', { config: { access: { permission: 'profile:read' } } }, async (request) => principalOf(request));
   app.post('/profile', { config: { access: { permission: 'profile:write' } } }, async (request) => principalOf(request));
   app.get('/directory', { config: { access: { permission: 'directory:read' } } }, async () => 'everyone');
+  app.get('/trail', { config: { access: { permission: 'audit:read-own', viewer: true } } }, async ({ principal, viewer }) => ({ principal: principal?.id, viewer: viewer?.tenantId }));
   app.options('*', async () => '');
 
   const signIn = (role: Role) => {
@@ -192,4 +193,61 @@ test('a route registered before the plugin is closed', async (t) => {
   const response = await app.inject('/early');
   t.equal(response.statusCode, 500);
   t.notMatch(response.body, 'secret');
+});
+
+const viewing = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied'> = {}) => {
+  const token = createViewerToken();
+  const viewer = { tokenId: randomUUID(), tenantId: 'acme', expiresAt: new Date(Date.now() + 60_000) };
+  const state = { live: true, looks: 0 };
+  const built = await build(t, {
+    viewers: async (hash) => {
+      state.looks += 1;
+      return state.live && hash.equals(hashViewerToken(token)) ? viewer : undefined;
+    },
+    ...options,
+  });
+  return { ...built, token, state };
+};
+
+test('a viewer token opens the routes that say so, and is nobody signed in', async (t) => {
+  const { call, token, signIn } = await viewing(t);
+  const response = await call('/trail', `Bearer ${token}`);
+  t.equal(response.statusCode, 200);
+  t.same(response.json(), { viewer: 'acme' });
+  t.equal((await call('/trail', `Bearer ${token}`, 'HEAD')).statusCode, 200);
+  const { userId, token: signedIn } = signIn('customer');
+  t.same((await call('/trail', `Bearer ${signedIn}`)).json(), { principal: userId });
+});
+
+test('everywhere else a viewer token is refused, and told to onDenied', async (t) => {
+  const denied: unknown[] = [];
+  const { call, token } = await viewing(t, { onDenied: async (request: FastifyRequest) => { denied.push([request.principal, request.viewer?.tenantId]); } });
+  for (const [url, method] of [['/profile', 'GET'], ['/profile', 'HEAD'], ['/profile', 'POST'], ['/directory', 'GET']] as const) {
+    const response = await call(url, `Bearer ${token}`, method);
+    t.equal(response.statusCode, 403, `${method} ${url}`);
+  }
+  t.same(denied, Array.from({ length: 4 }, () => [null, 'acme']));
+});
+
+test('a viewer token that does not count is a 401 at once, on every route', async (t) => {
+  const { call, token, state } = await viewing(t);
+  t.equal((await call('/trail', `Bearer ${token}`)).statusCode, 200);
+  state.live = false;
+  for (const authorization of [`Bearer ${token}`, `Bearer ${createViewerToken()}`, `Bearer ${token}x`, `Basic ${token}`]) {
+    for (const url of ['/trail', '/profile']) {
+      const response = await call(url, authorization);
+      t.equal(response.statusCode, 401, `${authorization.slice(0, 12)} ${url}`);
+      t.equal(response.headers['www-authenticate'], 'Bearer realm="muniment", error="invalid_token"');
+    }
+  }
+});
+
+test('where viewer tokens do not count, one is a credential of an unknown form', async (t) => {
+  const { call } = await build(t);
+  for (const url of ['/trail', '/profile']) t.equal((await call(url, `Bearer ${createViewerToken()}`)).statusCode, 401);
+});
+
+test('a route that would let a viewer token change something keeps the app from starting', async (t) => {
+  const { app } = await build(t);
+  t.throws(() => app.post('/trail', { config: { access: { permission: 'audit:write-events', viewer: true } } }, async () => ''), /POST \/trail would let a viewer token change/);
 });

@@ -8,7 +8,7 @@ import type { Registry } from 'prom-client';
 import { createEventRecorder, createKinesisClient, createSubjectKeys, type Source, type SubjectKeys } from '@muniment/audit-events';
 import { createDatabase, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
-import { authentication, createPublicKeyRing, createSessionLookup, loadPublicKeys, queryLiveSessions, type PublicKeyRing, type SessionLookup } from '@muniment/security';
+import { authentication, createPublicKeyRing, createSessionLookup, loadPublicKeys, queryLiveSessions, type PublicKeyRing, type SessionLookup, type ViewerLookup } from '@muniment/security';
 import { createAuditTrail } from './audit-trail.ts';
 import type { BackgroundLoop } from './background.ts';
 import { parseBodies } from './body-parsing.ts';
@@ -41,6 +41,8 @@ export interface ServerOptions<DB> {
   unavailable?: readonly ((error: unknown) => boolean)[];
   /** The service's part in the deletion of a user. Given the database, so that it can be stated before the server exists. */
   erasure(db: Kysely<DB>, subjectKeys: SubjectKeys): ErasurePart;
+  /** Only where viewer tokens count. */
+  viewers?: (db: Kysely<DB>) => ViewerLookup;
   /** Only where tokens are issued. Called again when the key may sign no more. */
   signing?: (db: Kysely<DB>, masterKey: MasterKey) => Promise<Signing>;
 }
@@ -168,6 +170,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       issuer: config.JWT_ISSUER,
       audience: config.JWT_AUDIENCE,
       ...(signing && { signing }),
+      ...(options.viewers && { viewers: options.viewers(db) }),
       onDenied: async (request, { permission }) => {
         await recordFor(request, { action: 'ACCESS_DENIED', outcome: 'failure', metadata: { permission, operation: request.routeOptions.config.operation ?? '' } });
       },

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import type { NewEvent, PersonalValues, RecordEvent, Subject } from '@muniment/audit-events';
 import { isTransactionConflict } from '@muniment/database';
-import type { Principal } from '@muniment/security';
+import type { Principal, Viewer } from '@muniment/security';
 
 /** What of a request an event tells. A FastifyRequest is one; an operator's command makes its own. */
 export interface RequestContext {
@@ -10,6 +10,7 @@ export interface RequestContext {
   readonly ip: string;
   readonly headers: { readonly 'user-agent'?: string | undefined };
   readonly principal: Principal | null;
+  readonly viewer?: Viewer | null;
   readonly traceparent: string | null;
 }
 
@@ -35,13 +36,16 @@ export type InTransaction<DB> = <T>(
 export type RecordFor = (request: RequestContext, event: RequestEvent) => Promise<string>;
 
 function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
-  const { principal } = request;
-  const subject = event.subject ?? (principal && { userId: principal.id });
+  const { principal, viewer } = request;
+  // Behind a viewer token there is somebody of whom only the address is known.
+  const subject = event.subject ?? (principal ? { userId: principal.id } : viewer ? { address: request.ip } : undefined);
   if (!subject) throw new Error(`the event ${event.action} names no subject`);
   return {
     user_id: principal?.id ?? null,
     session_id: principal?.sessionId ?? null,
+    ...(viewer && { tenant_id: viewer.tenantId }),
     ...event,
+    ...(viewer && { metadata: { ...event.metadata, viewer_token: viewer.tokenId } }),
     subject,
     personal: { ip: request.ip, user_agent: request.headers['user-agent'] ?? null, ...event.personal },
     request_id: request.id,

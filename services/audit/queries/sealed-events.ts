@@ -46,10 +46,12 @@ export async function readSealedFor(
   range: { after: number; upTo: number; limit: number },
 ): Promise<SealedEvent[]> {
   const userId = reader.kind === 'user' ? reader.userId : null;
+  const tenantId = reader.kind === 'viewer' ? reader.tenantId : null;
   const { rows } = await sql<SealedEvent>`
     select ${columns} from audit.sealed s join audit.events e on e.id = s.event_id
     where s.index > ${range.after} and s.index <= ${range.upTo}
       and (${userId}::text is null or e.subject = ${userId}::text or e.user_id = ${userId}::uuid)
+      and (${tenantId}::text is null or (e.source = 'app' and e.tenant_id = ${tenantId}))
       and (${filter.action ?? null}::text is null or e.action = ${filter.action ?? null})
       and (${filter.outcome ?? null}::text is null or e.outcome = ${filter.outcome ?? null})
       and (${filter.resource ?? null}::text is null or e.resource = ${filter.resource ?? null})
@@ -60,6 +62,7 @@ export async function readSealedFor(
 /** What `readSealedFor` decides, of an event that is in memory already. */
 export function isVisible(reader: Reader, filter: SealedFilter, event: SealedEvent): boolean {
   if (reader.kind === 'user' && event.subject !== reader.userId && event.user_id !== reader.userId) return false;
+  if (reader.kind === 'viewer' && (event.source !== 'app' || event.tenant_id !== reader.tenantId)) return false;
   return (filter.action === undefined || event.action === filter.action)
     && (filter.outcome === undefined || event.outcome === filter.outcome)
     && (filter.resource === undefined || event.resource === filter.resource);

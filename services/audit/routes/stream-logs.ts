@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
-import { principalOf, roleMay } from '@muniment/security';
+import { principalOf, roleMay, type Principal } from '@muniment/security';
 import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
 import { sealedHead } from '../queries/sealed-events.ts';
+import { findViewerById } from '../queries/viewer-tokens.ts';
 import { readerOf, type Reader } from '../reader.ts';
 import { followLog } from '../stream/follow-log.ts';
 
@@ -28,9 +29,10 @@ async function startOf(lastEventId: string | undefined, after: string | undefine
 
 /** `GET /api/audit/stream`: server-sent events (WHATWG HTML) of what is sealed, in the order of the log, resumable by `Last-Event-ID` at any replica. */
 export function streamLogsRoute({ app, db, config, sessions, streams, recordFor }: AuditServer): void {
-  const stillReads = async (sessionId: string, reader: Reader): Promise<boolean> => {
-    const session = await sessions.isLive(sessionId, { fresh: true });
-    return session.live && session.userId === reader.userId && roleMay(session.role, 'audit:read-all') === (reader.kind === 'all');
+  const stillReads = async (principal: Principal | null, reader: Reader): Promise<boolean> => {
+    if (reader.kind === 'viewer') return (await findViewerById(db, reader.tokenId)) !== undefined;
+    const session = principal && await sessions.isLive(principal.sessionId, { fresh: true });
+    return session?.live === true && session.userId === reader.userId && roleMay(session.role, 'audit:read-all') === (reader.kind === 'all');
   };
 
   app.route({
@@ -39,16 +41,16 @@ export function streamLogsRoute({ app, db, config, sessions, streams, recordFor 
     // The route that Fastify would add for HEAD runs this handler and reads the stream that never ends.
     exposeHeadRoute: false,
     schema: { querystring: querySchema, headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 20 })) }) },
-    config: { operation: 'audit.stream', access: { permission: 'audit:read-own' } },
+    config: { operation: 'audit.stream', access: { permission: 'audit:read-own', viewer: true } },
     handler: async (request, reply) => {
       const { after, ...filter } = request.query;
-      const { sessionId, expiresAt } = principalOf(request);
+      const { expiresAt } = request.viewer ?? principalOf(request);
       const reader = readerOf(request);
       const start = await startOf(request.headers['last-event-id'], after, () => sealedHead(db));
       const stream = streams.open({
-        owner: reader.userId,
+        owner: reader.kind === 'viewer' ? reader.tokenId : reader.userId,
         expiresAt,
-        mayRead: () => stillReads(sessionId, reader),
+        mayRead: () => stillReads(request.principal, reader),
         destroy: () => reply.raw.destroy(),
       });
       reply.raw.once('close', () => stream.close('gone'));

@@ -31,7 +31,7 @@ export function createFeeds({ db, subjectKeys, tail }: { db: Kysely<Tables>; sub
       const events = await gate.run(() => readSealedFor(db, reader, filter, { after: position, upTo, limit: PAGE }));
       return { events, upTo: events.length === PAGE ? events.at(-1)?.index ?? upTo : upTo };
     },
-    render: (events) => renderEntries(db, subjectKeys, reader.userId, events),
+    render: (events) => renderEntries(db, subjectKeys, reader.kind === 'viewer' ? '' : reader.userId, events),
     isUnavailable: isDatabaseUnavailable,
   });
 }
