@@ -8,6 +8,7 @@ import type { Fleet } from '../e2e/fleet.ts';
 import type { Rows } from '../e2e/stores.ts';
 import type { FaultRecord, History } from './history.ts';
 import type { PlannedFault } from './plan-faults.ts';
+import { findCommitting } from './trail.ts';
 import { createVictims, findHolder } from './victims.ts';
 
 export interface Proxies {
@@ -34,6 +35,8 @@ export interface Nemesis {
 }
 
 const HOLDER_PATIENCE_MS = 1_500;
+const COMMIT_PATIENCE_MS = 3_000;
+const SERVICES = ['user', 'file', 'audit'];
 /** For so long nobody reads before the stream is wiped: records are lost with it that nobody has seen. */
 const UNREAD_MS = 800;
 const RESHARD_PATIENCE_MS = 4_000;
@@ -54,6 +57,15 @@ export function createNemesis({ fleet, rows, proxies, replicas, history }: Nemes
 
   async function kill(name: string): Promise<string> {
     return (await victims.kill(name)) ? name : `${name} (was down already)`;
+  }
+
+  /** Waits for a commit that takes its time, of one service, and strikes then: at the replica whose it is, or at the database. */
+  async function killInCommit(service: string, choice: number, victim?: string): Promise<string> {
+    for (const deadline = performance.now() + COMMIT_PATIENCE_MS; performance.now() < deadline; await sleep(5)) {
+      const found = await findCommitting(rows, service).catch(() => undefined);
+      if (found !== undefined) return `${await kill(victim ?? found)}, a commit of ${found} under way`;
+    }
+    return `${await kill(victim ?? replicaOf(service, choice))}, no commit of ${service} under way`;
   }
 
   async function pause(name: string, durationMs: number): Promise<string> {
@@ -110,6 +122,8 @@ export function createNemesis({ fleet, rows, proxies, replicas, history }: Nemes
       case 'kill_relay': return kill(await holderOf('relay', choice));
       case 'kill_shard_holder': return kill(await holderOf('shard', choice));
       case 'kill_sealer': return kill(await holderOf('sealer', choice));
+      case 'kill_user_committing': case 'kill_file_committing': case 'kill_audit_committing': return killInCommit(kind.slice('kill_'.length, -'_committing'.length), choice);
+      case 'kill_postgres_committing': return killInCommit(SERVICES[Math.floor(choice * SERVICES.length)] ?? 'user', choice, 'postgres');
       case 'pause_user': case 'pause_file': return pause(replicaOf(kind.slice('pause_'.length), choice), durationMs);
       case 'pause_relay': return pause(await holderOf('relay', choice), durationMs);
       case 'pause_shard_holder': return pause(await holderOf('shard', choice), durationMs);

@@ -3,8 +3,9 @@ import { createRandom, type Random } from './random.ts';
 
 export type FaultKind =
   | 'kill_user' | 'kill_file' | 'kill_audit' | 'kill_relay' | 'kill_shard_holder' | 'kill_sealer'
+  | 'kill_user_committing' | 'kill_file_committing' | 'kill_audit_committing'
   | 'pause_user' | 'pause_file' | 'pause_relay' | 'pause_shard_holder' | 'pause_sealer'
-  | 'kill_kinesis' | 'pause_kinesis' | 'wipe_stream' | 'kill_s3' | 'kill_postgres' | 'kill_gateway'
+  | 'kill_kinesis' | 'pause_kinesis' | 'wipe_stream' | 'kill_s3' | 'kill_postgres' | 'kill_postgres_committing' | 'kill_gateway'
   | 'net_postgres' | 'net_kinesis' | 'net_s3'
   | 'split_shard' | 'merge_shards';
 
@@ -35,6 +36,10 @@ export const FAULTS: Record<FaultKind, Terms> = {
   kill_relay: { durationMs: [0, 0] },
   kill_shard_holder: { durationMs: [0, 0] },
   kill_sealer: { durationMs: [0, 0] },
+  // At the instant in which a replica's transaction is under way to its commit: what it changed, it has told nobody.
+  kill_user_committing: { durationMs: [0, 0] },
+  kill_file_committing: { durationMs: [0, 0] },
+  kill_audit_committing: { durationMs: [0, 0] },
   pause_user: { durationMs: [500, 3_000] },
   pause_file: { durationMs: [500, 3_000] },
   pause_relay: { durationMs: [3_500, 6_000] },
@@ -44,7 +49,8 @@ export const FAULTS: Record<FaultKind, Terms> = {
   pause_kinesis: { durationMs: [1_000, 4_000], channel: 'kinesis' },
   wipe_stream: { durationMs: [1_000, 1_500], channel: 'kinesis' },
   kill_s3: { durationMs: [0, 0] },
-  kill_postgres: { durationMs: [0, 0] },
+  kill_postgres: { durationMs: [0, 0], channel: 'postgres' },
+  kill_postgres_committing: { durationMs: [0, 0], channel: 'postgres' },
   kill_gateway: { durationMs: [0, 0] },
   net_postgres: { durationMs: [300, 1_500], channel: 'net_postgres', modes: ['refuse', 'cut', 'blackhole', { delayMs: 30 }] },
   net_kinesis: { durationMs: [1_000, 4_000], channel: 'net_kinesis', modes: ['refuse', 'cut', 'blackhole', { delayMs: 100 }, { throttle: 'kinesis', probability: 0.7 }, { throttle: 'kinesis', partial: 0.5 }] },
@@ -55,7 +61,7 @@ export const FAULTS: Record<FaultKind, Terms> = {
 };
 
 /** After a fault of a channel its next one waits for this long. */
-const SETTLE_MS = 1_000;
+const SETTLE_MS = 3_000;
 const CALM_MS = 2_000;
 
 /**

@@ -8,12 +8,12 @@ const POLL_MS = 100;
 
 /** What a fault takes away, by the end of its kind's name. A lease is nothing that a request waits for: there it is the service whose replica was hit. */
 const TAKES_AWAY: [RegExp, Area[]][] = [
-  [/_user$/, ['user']],
-  [/_file$/, ['file']],
-  [/_(audit|sealer|shard_holder)$/, ['audit']],
+  [/_user(_committing)?$/, ['user']],
+  [/_file(_committing)?$/, ['file']],
+  [/_(audit|audit_committing|sealer|shard_holder)$/, ['audit']],
   [/_s3$/, ['s3']],
   [/_(kinesis|stream|shard|shards)$/, []],
-  [/_(postgres|gateway|relay)$/, ['user', 'file', 'audit']],
+  [/_(postgres|postgres_committing|gateway|relay)$/, ['user', 'file', 'audit']],
 ];
 
 /** How long after each fault every service it took away had answered a request that was sent since. Of S3 a client's upload or download tells. */

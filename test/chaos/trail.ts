@@ -4,8 +4,11 @@ import type { TrailEvent, Violation } from './check-history.ts';
 
 const OUTBOXES = ['identity', 'files', 'audit'];
 
+/** Where commits are slowed: the table whose new rows do it, and how many of them. A batch of the consumer has many rows. */
+const SLOWED = [...OUTBOXES.map((schema) => ({ table: `${schema}.outbox`, share: 0.1 })), { table: 'audit.events', share: 0.01 }];
+
 /**
- * Lets one commit of an event in ten take up to `maxMs` longer. Who is killed meanwhile has changed something and told nobody, and a later
+ * Lets some commits take up to `maxMs` longer. Who is killed meanwhile has changed something and told nobody, and a later
  * transaction overtakes it: instants that otherwise last for microseconds.
  */
 export async function slowSomeCommits(rows: Rows, maxMs: number): Promise<void> {
@@ -13,12 +16,19 @@ export async function slowSomeCommits(rows: Rows, maxMs: number): Promise<void> 
     create schema chaos;
     create function chaos.wait() returns trigger language plpgsql as $$
     begin
-      if random() < 0.1 then perform pg_sleep(random() * ${maxMs / 1_000}); end if;
+      if random() < tg_argv[0]::float8 then perform pg_sleep(random() * ${maxMs / 1_000}); end if;
       return null;
     end $$`);
-  for (const schema of OUTBOXES) {
-    await rows(`create constraint trigger wait after insert on ${schema}.outbox deferrable initially deferred for each row execute function chaos.wait()`);
+  for (const { table, share } of SLOWED) {
+    await rows(`create constraint trigger wait after insert on ${table} deferrable initially deferred for each row execute function chaos.wait('${share}')`);
   }
+}
+
+/** A replica of the service that is in one of those commits at this moment, by the names that connections bear. */
+export async function findCommitting(rows: Rows, service: string): Promise<string | undefined> {
+  const [found] = await rows<{ name: string }>(`
+    select application_name as name from pg_stat_activity where wait_event = 'PgSleep' and application_name like 'muniment-' || $1 || '-%' limit 1`, [service]);
+  return found?.name.slice('muniment-'.length);
 }
 
 /** Since when the oldest event waits that is acknowledged and not yet in the trail (milliseconds since the epoch); null when none does. */

@@ -1,0 +1,74 @@
+import type { Violation } from './check-history.ts';
+import type { FaultKind } from './plan-faults.ts';
+
+/** Text that must be there, once, and what stands in its place in the copy. */
+export interface Mutation {
+  file: string;
+  find: string;
+  replace: string;
+}
+
+/** A mistake that somebody could make, and what the checker must say of it. */
+export interface PlantedBug {
+  name: string;
+  /** What is wrong then. */
+  story: string;
+  mutations: Mutation[];
+  /** The faults that bring it to light; without them the product may look right with it. */
+  faults: FaultKind[];
+  /** At least one of these must be found. */
+  expects: Violation['kind'][];
+}
+
+export const PLANTED_BUGS: PlantedBug[] = [
+  {
+    name: 'deleted-when-sent',
+    story: 'the relay lets go of a row once it has a number and is on its way, not when the audit service has stored it',
+    mutations: [{
+      file: 'packages/audit-events/src/outbox.ts',
+      find: 'where w.source = ${source} and w.lane = o.lane and o.seq <= w.watermark`',
+      replace: 'where w.source = ${source} and w.lane = o.lane and o.seq is not null`',
+    }],
+    faults: ['wipe_stream', 'kill_kinesis', 'kill_relay'],
+    expects: ['lost'],
+  },
+  {
+    name: 'checkpoint-before-rows',
+    story: 'the consumer commits checkpoint and received numbers in a transaction of their own before the rows',
+    mutations: [
+      {
+        file: 'services/audit/consumer/store-batch.ts',
+        find: '  return db.transaction().execute(async (trx) => {\n    if (!(await moveCheckpoint(',
+        replace: [
+          '  await db.transaction().execute(async (trx) => {',
+          '    if (!(await moveCheckpoint(trx, lease, ttlMs, checkpoint, ended))) throw new LeaseLost(lease.shardId);',
+          '    if (counted.length > 0) await addReceived(trx, counted.map(({ event }) => event), []);',
+          '  });',
+          '  return db.transaction().execute(async (trx) => {',
+          '    if (!(await moveCheckpoint(',
+        ].join('\n'),
+      },
+      { file: 'services/audit/consumer/store-batch.ts', find: 'if (!received.has(index) && !fresh.has(one.event.id))', replace: 'if (!fresh.has(one.event.id))' },
+    ],
+    faults: ['kill_postgres_committing', 'kill_audit_committing'],
+    expects: ['lost'],
+  },
+  {
+    name: 'slow-transaction-skipped',
+    story: 'the relay takes rows behind the last numbered one, and passes over a transaction that committed late',
+    mutations: [{
+      file: 'packages/audit-events/src/outbox.ts',
+      find: 'select position, lane from ${outbox} where seq is null order by position limit ${limit} for update',
+      replace: 'select position, lane from ${outbox} where seq is null and position > (select coalesce(max(position), 0) from ${outbox} where seq is not null) order by position limit ${limit} for update',
+    }],
+    faults: ['kill_user', 'kill_file', 'pause_relay', 'pause_kinesis'],
+    expects: ['order', 'lost', 'undelivered'],
+  },
+  {
+    name: 'download-twice',
+    story: 'a download that the gateway gives to a second replica is recorded under an id of its own',
+    mutations: [{ file: 'services/file/routes/download-file.ts', find: '    id: derivedEventId(request.id, request.startedAtMs),\n', replace: '' }],
+    faults: ['kill_file_committing'],
+    expects: ['doubled'],
+  },
+];
