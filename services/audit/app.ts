@@ -12,6 +12,7 @@ import { completenessRoute } from './routes/completeness.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
 import { createSealer } from './seal/sealer.ts';
+import { createTree } from './seal/tree.ts';
 import { createSearchTerms } from './search-terms.ts';
 import { streamLogsRoute } from './routes/stream-logs.ts';
 import { createStreams } from './stream/streams.ts';
@@ -68,6 +69,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     sealer,
     streams: createStreams(base, config),
     trail,
+    tree: createTree({ db: base.db }),
   };
   measureConsumer(consumer, server.metrics);
   measureTrail(trail, server.metrics);

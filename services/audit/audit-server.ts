@@ -4,6 +4,7 @@ import type { AuditBucket } from './audit-bucket.ts';
 import type { Config } from './config.ts';
 import type { Consumer } from './consumer/consumer.ts';
 import type { Sealer } from './seal/sealer.ts';
+import type { Tree } from './seal/tree.ts';
 import type { SearchTerms } from './search-terms.ts';
 import type { Streams } from './stream/streams.ts';
 import type { Tables } from './tables.ts';
@@ -17,4 +18,5 @@ export interface AuditServer extends Server<Tables> {
   trail: TrailWatch;
   streams: Streams;
   sealer: Sealer;
+  tree: Tree;
 }
