@@ -162,10 +162,13 @@ CREATE TABLE audit.quarantine (
   sequence_number text NOT NULL,
   reason text NOT NULL,
   data bytea NOT NULL,
-  received_at timestamp with time zone DEFAULT now() NOT NULL
+  received_at timestamp with time zone DEFAULT now() NOT NULL,
+  key_id uuid,
+  mentions uuid[] DEFAULT '{}'::uuid[] NOT NULL
 );
 ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
 ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_stream_shard_id_sequence_number_key UNIQUE (stream, shard_id, sequence_number);
+CREATE INDEX quarantine_mentions ON audit.quarantine USING gin (mentions);
 GRANT INSERT, SELECT ON audit.quarantine TO audit_service;
 
 CREATE TABLE audit.seal_lanes (
@@ -708,6 +711,23 @@ AS $function$
 ;
 GRANT EXECUTE ON FUNCTION audit.ensure_partitions(integer) TO audit_service;
 
+CREATE OR REPLACE FUNCTION audit.forget_quarantined(erased uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare forgotten integer;
+    begin
+      -- With whoever adds such a record at this moment, as with search terms.
+      perform pg_advisory_xact_lock(7305150);
+      update audit.quarantine q set data = '', key_id = null, mentions = '{}' where q.mentions @> array[erased];
+      get diagnostics forgotten = row_count;
+      return forgotten;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION audit.forget_quarantined(uuid) TO audit_service;
+
 CREATE OR REPLACE FUNCTION audit.uuid_floor(at timestamp with time zone)
  RETURNS uuid
  LANGUAGE sql
@@ -860,6 +880,26 @@ AS $function$
     end $function$
 ;
 GRANT EXECUTE ON FUNCTION keys.rotate_subject_key(text,uuid,bytea) TO audit_service;
+
+CREATE OR REPLACE FUNCTION shared.replay_erasures(erased uuid[])
+ RETURNS SETOF uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare one uuid;
+    begin
+      for one in
+        select u from unnest(erased) u where not exists (select from keys.erased_subjects e where e.subject = u::text)
+      loop
+        perform keys.erase_subject(one::text);
+        insert into shared.erasures (user_id) values (one)
+        on conflict (user_id) do update set requested_at = now(), identity_done = false, files_done = false, audit_done = false;
+        return next one;
+      end loop;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION shared.replay_erasures(uuid[]) TO audit_service;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA migrations GRANT SELECT ON r TO audit_service;
 

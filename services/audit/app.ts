@@ -6,8 +6,9 @@ import type { Config } from './config.ts';
 import { measureTrail, watchTrail, type TrailWatch } from './completeness/watch-trail.ts';
 import { createConsumer } from './consumer/consumer.ts';
 import { measureConsumer } from './consumer/measure-consumer.ts';
-import { eraseSubject } from './queries/keys.ts';
 import { findViewerByHash } from './queries/viewer-tokens.ts';
+import { eraseSubjects } from './erase-subject.ts';
+import { watchJournal } from './erasure-journal.ts';
 import { completenessRoute } from './routes/completeness.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
@@ -37,14 +38,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
       { name: 's3', critical: false, check: () => bucket.check() },
     ],
     viewers: (db) => (tokenHash) => findViewerByHash(db, tokenHash),
-    // The log keeps its rows and its proofs; without the key nobody reads who it was.
-    erasure: (db, subjectKeys) => ({
-      column: 'audit_done',
-      async erase(userId) {
-        await eraseSubject(db, userId);
-        subjectKeys.drop(userId);
-      },
-    }),
+    erasure: (db, subjectKeys) => eraseSubjects(db, subjectKeys, bucket),
   });
   base.app.addHook('onClose', async () => bucket.close());
   const searchTerms = createSearchTerms(base);
@@ -79,6 +73,8 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   server.background(repeat('upkeep', UPKEEP_PAUSE_MS, () => keepHouse(server), (error) => server.log.warn({ err: error }, 'upkeep of the log failed; it is tried again')));
 
   server.background(repeat('search-terms', COMPLETE_PAUSE_MS, async () => { await searchTerms.complete(); }, (error) => server.log.warn({ err: error }, 'search terms could not be completed; it is tried again')));
+
+  server.background(watchJournal(server));
 
   // Signed in: what concerns the caller. Who may read what concerns others gets a section of its own.
   listLogsRoute(server);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createPasswordHasher, ensureSigningKey } from '@muniment/security';
 import { createServer } from '@muniment/server';
 import type { Config } from './config.ts';
+import { eraseAccounts } from './erase-accounts.ts';
 import { measurePasswords } from './measure-passwords.ts';
 import { changePasswordRoute } from './routes/change-password.ts';
 import { deleteAccountRoute } from './routes/delete-account.ts';
@@ -25,8 +26,7 @@ export async function buildApp(config: Config): Promise<UserServer> {
     source: 'user',
     config,
     migrations: [{ name: 'user', folder: join(import.meta.dirname, 'migrations') }],
-    // The row and all that hangs on it went with the request; nothing is left to do here.
-    erasure: () => ({ column: 'identity_done', erase: async () => {} }),
+    erasure: (db, subjectKeys) => eraseAccounts(db, subjectKeys),
     signing: async (db, masterKey) => ({ key: await ensureSigningKey(db, masterKey), ttlSeconds: config.ACCESS_TOKEN_TTL_S }),
   });
   const passwords = createPasswordHasher({ memoryKiB: config.PASSWORD_MEMORY_KIB, passes: config.PASSWORD_PASSES, queueLimit: config.PASSWORD_QUEUE_LIMIT });

@@ -93,6 +93,24 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       return (select k.wrapped from keys.search_key k);
     end $$`.execute(db);
 
+  // The journal of erasures tells more than a database that was restored: what it has worked off and forgotten is ordered again.
+  await sql`
+    create function shared.replay_erasures(erased uuid[]) returns setof uuid
+    language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+    declare one uuid;
+    begin
+      for one in
+        select u from unnest(erased) u where not exists (select from keys.erased_subjects e where e.subject = u::text)
+      loop
+        perform keys.erase_subject(one::text);
+        insert into shared.erasures (user_id) values (one)
+        on conflict (user_id) do update set requested_at = now(), identity_done = false, files_done = false, audit_done = false;
+        return next one;
+      end loop;
+    end $$`.execute(db);
+  await sql`revoke all on function shared.replay_erasures(uuid[]) from public`.execute(db);
+  await sql`grant execute on function shared.replay_erasures(uuid[]) to audit_service`.execute(db);
+
   await sql`
     revoke all on function keys.rotate_subject_key(text, uuid, bytea), keys.list_keys_to_rotate(timestamptz, integer), keys.list_erased(interval),
       keys.find_search_key(), keys.create_search_key(bytea) from public`.execute(db);
@@ -103,6 +121,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
+  await sql`drop function shared.replay_erasures`.execute(db);
   await sql`drop function keys.rotate_subject_key, keys.list_keys_to_rotate, keys.list_erased, keys.find_search_key, keys.create_search_key`.execute(db);
   await sql`drop table keys.search_key`.execute(db);
   await sql`delete from keys.subject_keys where superseded_at is not null`.execute(db);

@@ -16,7 +16,8 @@ export function decodeRecord(data: Uint8Array): DecodedRecord {
     text = utf8.decode(data);
     value = JSON.parse(text);
   } catch (error) {
-    return { fault: error instanceof Error ? error.message : 'unreadable' };
+    // The parser's own message quotes the text, and a fault is kept where nobody looks for a person's values.
+    return { fault: error instanceof SyntaxError ? 'the record is not JSON' : 'the record is not UTF-8' };
   }
   const fault = eventFault(value);
   if (fault) return { fault };

@@ -49,10 +49,28 @@ export function openPersonal(eventId: string, block: PersonalBlock, key: Subject
   return JSON.parse(salted.subarray(SALT_BYTES).toString()) as PersonalValues;
 }
 
+/** Encrypts bytes that cannot be parsed into values, nonce before and tag behind them; bound to `id` as a block is to its event. */
+export function sealBytes(id: string, bytes: Uint8Array, key: SubjectKey): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key.secret, nonce).setAAD(associatedData(id, key));
+  return Buffer.concat([nonce, cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** The bytes that `sealBytes` has sealed. @throws when the key, the id or a byte is another */
+export function openBytes(id: string, sealed: Uint8Array, key: SubjectKey): Buffer {
+  const decipher = createDecipheriv('aes-256-gcm', key.secret, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
+    .setAAD(associatedData(id, key))
+    .setAuthTag(sealed.subarray(-TAG_BYTES));
+  return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+}
+
 /** Subject of somebody who has no account: the same address gives the same subject within a day, and no one can tell the address from it. */
 export function addressSubject(address: string, dayKey: SubjectKey): string {
   return `address:${createHmac('sha256', dayKey.secret).update(address).digest('base64url')}`;
 }
+
+/** Subject of what is kept for a time and belongs to nobody that could be named. */
+export const UNNAMED = 'unnamed';
 
 /** The key of such a subject. It follows from the day's key, so an attacker's flood of addresses makes no rows, and it dies with that key. */
 export function addressKey(subject: string, dayKey: SubjectKey): SubjectKey {

@@ -2,7 +2,7 @@ import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { sql, type Kysely } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import type { MasterKey } from '@muniment/master-key';
-import { addressKey, addressSubject, type SubjectKey } from './personal.ts';
+import { UNNAMED, addressKey, addressSubject, type SubjectKey } from './personal.ts';
 
 /** A key lives in a process no longer than this after its erasure, even if the process misses the notice. */
 const CACHE_TTL_MS = 60_000;
@@ -11,9 +11,13 @@ const CACHE_MAX = 10_000;
 /** Who an event's personal values belong to. */
 export type Subject = { userId: string } | { address: string };
 
+const today = (): string => `day:${new Date().toISOString().slice(0, 10)}`;
+
 export interface SubjectKeys {
   /** The key to encrypt under, made on first use; undefined for an erased subject, which never gets another. */
   forSubject<DB>(db: Kysely<DB>, subject: Subject): Promise<SubjectKey | undefined>;
+  /** A key for what may hold anybody's values and is kept no longer than the key of today, which ends after 30 days. */
+  forUnnamed<DB>(db: Kysely<DB>): Promise<SubjectKey>;
   /** The keys that still exist among those of `blocks`. Needs the audit service's role. */
   forBlocks<DB>(db: Kysely<DB>, blocks: readonly BlockKeyRef[]): Promise<BlockKeys>;
   /** Forgets an erased subject's keys at once. */
@@ -40,7 +44,7 @@ interface StoredKey {
 /** A block may name any key: only an address's key follows from its day's, and nobody's follows from another's. */
 function keyOfBlock(base: SubjectKey, subject: string): SubjectKey | undefined {
   if (base.subject === subject) return base;
-  return base.subject.startsWith('day:') && subject.startsWith('address:') ? addressKey(subject, base) : undefined;
+  return base.subject.startsWith('day:') && (subject.startsWith('address:') || subject === UNNAMED) ? addressKey(subject, base) : undefined;
 }
 
 const blockId = ({ key_id, subject }: BlockKeyRef): string => `${key_id} ${subject}`;
@@ -82,8 +86,15 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
   return {
     async forSubject(db, subject) {
       if ('userId' in subject) return stored(db, subject.userId);
-      const dayKey = await stored(db, `day:${new Date().toISOString().slice(0, 10)}`);
+      const dayKey = await stored(db, today());
       return dayKey && addressKey(addressSubject(subject.address, dayKey), dayKey);
+    },
+
+    async forUnnamed(db) {
+      const dayKey = await stored(db, today());
+      // Days are not erased; only their keys end, and today's does not.
+      if (!dayKey) throw new Error('there is no key of today');
+      return addressKey(UNNAMED, dayKey);
     },
 
     async forBlocks(db, blocks) {

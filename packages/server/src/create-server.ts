@@ -40,7 +40,7 @@ export interface ServerOptions<DB> {
   /** Recognise errors that mean «a dependency is down», beside the database's. */
   unavailable?: readonly ((error: unknown) => boolean)[];
   /** The service's part in the deletion of a user. Given the database, so that it can be stated before the server exists. */
-  erasure(db: Kysely<DB>, subjectKeys: SubjectKeys): ErasurePart;
+  erasure(db: Kysely<DB>, subjectKeys: SubjectKeys): ErasurePart<DB>;
   /** Only where viewer tokens count. */
   viewers?: (db: Kysely<DB>) => ViewerLookup;
   /** Only where tokens are issued. Called again when the key may sign no more. */

@@ -1,7 +1,7 @@
 export { repeat, type BackgroundLoop } from './background.ts';
 export { loadConfig, serverSettings, splitList, type ServerConfig } from './config.ts';
 export { createServer, type App, type Server, type ServerOptions } from './create-server.ts';
-export type { ErasurePart } from './erasures.ts';
+export { createErasureLoop, type ErasurePart } from './erasures.ts';
 export type { DependencyCheck, Health } from './health.ts';
 export { startService } from './start-service.ts';
 export type { InTransaction, RecordFor, RequestContext, RequestEvent } from './transactions.ts';

@@ -45,10 +45,29 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     grant execute on function audit.add_search_terms(bytea[], uuid[], text[]), audit.delete_search_terms(text), audit.uuid_floor(timestamptz)
     to audit_service`.execute(db);
+
+  // What does not decode may hold anybody's values. Its bytes are sealed under the key of the day, which ends after 30 days (`key_id`; without one
+  // the bytes are an event's, whose values are sealed in it); those in which a user's id stands go with that user.
+  await sql`alter table audit.quarantine add column key_id uuid, add column mentions uuid[] not null default '{}'`.execute(db);
+  await sql`create index quarantine_mentions on audit.quarantine using gin (mentions)`.execute(db);
+  await sql`
+    create function audit.forget_quarantined(erased uuid) returns integer
+    language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+    declare forgotten integer;
+    begin
+      -- With whoever adds such a record at this moment, as with search terms.
+      perform pg_advisory_xact_lock(7305150);
+      update audit.quarantine q set data = '', key_id = null, mentions = '{}' where q.mentions @> array[erased];
+      get diagnostics forgotten = row_count;
+      return forgotten;
+    end $$`.execute(db);
+  await sql`revoke all on function audit.forget_quarantined(uuid) from public`.execute(db);
+  await sql`grant execute on function audit.forget_quarantined(uuid) to audit_service`.execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`revoke execute on function audit.uuid_floor(timestamptz) from audit_service`.execute(db);
-  await sql`drop function audit.add_search_terms, audit.delete_search_terms`.execute(db);
+  await sql`alter table audit.quarantine drop column key_id, drop column mentions`.execute(db);
+  await sql`drop function audit.forget_quarantined, audit.add_search_terms, audit.delete_search_terms`.execute(db);
   await sql`drop table audit.search_terms`.execute(db);
 }

@@ -57,6 +57,12 @@ export async function setUserType(trx: Transaction<Tables>, id: string, type: Ro
   await trx.updateTable('identity.users').set({ type, status: 'active', updated: sql<Date>`now()` }).where('id', '=', id).execute();
 }
 
+/** Deletes a user whose deletion is ordered already. @returns false when there is none */
+export async function deleteErasedUser(trx: Transaction<Tables>, id: string): Promise<boolean> {
+  const { numDeletedRows } = await trx.deleteFrom('identity.users').where('id', '=', id).executeTakeFirst();
+  return numDeletedRows > 0n;
+}
+
 /** Deletes the user with sessions and tokens, and leaves the order to the other services to do their part. */
 export async function deleteUser(trx: Transaction<Tables>, id: string): Promise<void> {
   await trx.deleteFrom('identity.users').where('id', '=', id).execute();

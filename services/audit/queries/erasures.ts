@@ -1,0 +1,14 @@
+import { sql, type Kysely, type Transaction } from 'kysely';
+import type { Tables } from '../tables.ts';
+
+/** Orders those erasures of which the database knows nothing any more, and destroys their keys. @returns these users' ids */
+export async function replayErasures(db: Kysely<Tables>, userIds: readonly string[]): Promise<string[]> {
+  const { rows } = await sql<{ user_id: string }>`select replayed as user_id from shared.replay_erasures(${userIds}::uuid[]) replayed`.execute(db);
+  return rows.map((row) => row.user_id);
+}
+
+/** Empties the quarantined records in which the user's id stands. @returns how many */
+export async function forgetQuarantined(trx: Transaction<Tables>, userId: string): Promise<number> {
+  const { rows } = await sql<{ forgotten: number }>`select audit.forget_quarantined(${userId}) as forgotten`.execute(trx);
+  return rows[0]?.forgotten ?? 0;
+}
