@@ -93,7 +93,7 @@ test('a replica that did not do the work forgets the key within a second, also o
   const { replica, subject, rows, done, db } = await open(t);
   const ada = await subject();
   const [worker, other] = [replica(), replica()];
-  const [{ key_id = '' } = {}] = await rows<{ key_id: string }>('select key_id from keys.subject_keys where subject = $1', [ada]);
+  const key_id = (await rows<{ key_id: string }>('select key_id from keys.subject_keys where subject = $1', [ada]))[0]?.key_id ?? '';
   const cached = async () => (await other.subjectKeys.forBlocks(db, [{ key_id, subject: ada }])).of({ key_id, subject: ada });
   await rows("insert into shared.erasures (user_id, requested_at) values ($1, now() - interval '1 day')", [ada]);
   t.ok(await cached());
