@@ -23,7 +23,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down status logs admin dev test test-long chaos chaos-planted coverage bench lint typecheck deps run docker-run docker-logs docker-stop benchmark
+.PHONY: help bootstrap up down status logs admin verify dev test test-long chaos chaos-planted coverage bench lint typecheck deps run docker-run docker-logs docker-stop benchmark
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on]'
@@ -40,6 +40,8 @@ logs: $(STAMP) ## follow the logs; S=user only those of one service
 	@$(FLEET) S='$(S)' node packages/cluster/src/logs.ts
 admin: $(STAMP) ## EMAIL=... makes or promotes an administrator and prints a token
 	@$(FLEET) EMAIL='$(EMAIL)' node scripts/admin.ts
+verify: $(STAMP) ## FILE=export.ndjson[.gz] [KEY=DATA/audit-key.pub] [CHECKPOINT=] [CONSISTENCY=] verifies an export offline (the command's exit codes: audit-verify --help)
+	@node packages/audit-verify/src/cli.ts --key '$(or $(KEY),$(DATA)/audit-key.pub)' $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') '$(FILE)'
 dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs (Ctrl-C ends only that; make down stops the fleet)
 	@$(FLEET) REPLICAS=1 WATCH=on node packages/cluster/src/up.ts
 	@$(FLEET) node packages/cluster/src/logs.ts

@@ -13,6 +13,7 @@ import { measureLogins } from './logins.ts';
 import { measureProfile } from './profile.ts';
 import { report, type Measurement } from './report.ts';
 import { measureUploads } from './uploads.ts';
+import { measureVerifier } from './verifier.ts';
 
 const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
   // First of all, while the replicas are as they started.
@@ -20,6 +21,7 @@ const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
   profile: measureProfile,
   logins: measureLogins,
   lists: measureLists,
+  verifier: measureVerifier,
 };
 
 const root = join(import.meta.dirname, '..');
