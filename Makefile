@@ -23,12 +23,12 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down status logs admin verify dev test test-long chaos chaos-planted coverage bench lint typecheck deps run docker-run docker-logs docker-stop benchmark
+.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-subject-keys dev test test-long chaos chaos-planted coverage bench lint typecheck deps run docker-run docker-logs docker-stop benchmark
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on]'
 	@echo
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 up: $(STAMP) ## start PostgreSQL, Kinesis, S3, REPLICAS of each service, nginx, and return; with other settings than it has, a running fleet is stopped in order and started anew
 	@$(FLEET) node packages/cluster/src/up.ts
@@ -42,6 +42,10 @@ admin: $(STAMP) ## EMAIL=... makes or promotes an administrator and prints a tok
 	@$(FLEET) EMAIL='$(EMAIL)' node scripts/admin.ts
 verify: $(STAMP) ## FILE=export.ndjson[.gz] [KEY=DATA/audit-key.pub] [CHECKPOINT=] [CONSISTENCY=] verifies an export offline (the command's exit codes: audit-verify --help)
 	@node packages/audit-verify/src/cli.ts --key '$(or $(KEY),$(DATA)/audit-key.pub)' $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') '$(FILE)'
+rotate-master-key: $(STAMP) ## wrap all keys by a new master key, on a running fleet
+	@$(FLEET) node scripts/rotate-master-key.ts
+rotate-subject-keys: $(STAMP) ## DAYS=365 or SUBJECT=<user id>: new keys for personal values to come
+	@$(FLEET) DAYS='$(DAYS)' SUBJECT='$(SUBJECT)' node scripts/rotate-subject-keys.ts
 dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs (Ctrl-C ends only that; make down stops the fleet)
 	@$(FLEET) REPLICAS=1 WATCH=on node packages/cluster/src/up.ts
 	@$(FLEET) node packages/cluster/src/logs.ts

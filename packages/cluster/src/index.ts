@@ -6,3 +6,4 @@ export { ensureNginx } from './nginx/ensure-nginx.ts';
 export { type GatewayConfig, nginxConfig } from './nginx/nginx-config.ts';
 export { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres/start-postgres.ts';
 export { type S3Options, type S3Server, startS3 } from './s3/start-s3.ts';
+export { writeAtomically } from './fleet/write-atomically.ts';

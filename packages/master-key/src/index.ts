@@ -1,3 +1,4 @@
-export { createMasterKey, generateMasterKey, loadMasterKey } from './master-key.ts';
+export { loadMasterKey, parseMasterKeys } from './key-file.ts';
+export { createMasterKey, generateMasterKey, wrappedBy } from './master-key.ts';
 export type { MasterKey } from './master-key.ts';
 export type { MasterKeyError, MasterKeyErrorCode } from './errors.ts';

@@ -1,5 +1,4 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { masterKeyError } from './errors.ts';
 
 /**
@@ -22,25 +21,12 @@ const nonceLength = 12;
 const tagLength = 16;
 const headerLength = 1 + idLength;
 
-/** A new key as the one line that a master key file holds: 32 random bytes in base64. */
-export const generateMasterKey = (): string => randomBytes(keyLength).toString('base64');
+/** The `id` of the master key that has wrapped this, of whatever key; undefined when none has. */
+export const wrappedBy = (wrapped: Buffer): string | undefined =>
+  (wrapped.length < headerLength + nonceLength + tagLength || wrapped[0] !== version ? undefined : wrapped.toString('hex', 1, headerLength));
 
-/**
- * Reads a master key file: 32 bytes, base64, one line. Errors name the file and never its content. The mode is not
- * checked: Docker mounts secrets as 0444, and refusing those would teach people to copy keys elsewhere.
- */
-export const loadMasterKey = async (file: string): Promise<MasterKey> => {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw masterKeyError('master_key_unreadable', `master key file ${file} cannot be read`, cause);
-  });
-  const line = text.trimEnd();
-  const key = Buffer.from(line, 'base64');
-  // Buffer.from skips what is not base64, so a damaged file could still give 32 bytes: only the exact form counts.
-  if (key.length !== keyLength || key.toString('base64') !== line) {
-    throw masterKeyError('master_key_malformed', `master key file ${file} must hold 32 bytes in base64 on one line`);
-  }
-  return createMasterKey(key);
-};
+/** A new key as one line of a master key file: 32 random bytes in base64. */
+export const generateMasterKey = (): string => randomBytes(keyLength).toString('base64');
 
 /** A master key from its 32 raw bytes. */
 export const createMasterKey = (key: Buffer): MasterKey => {
@@ -60,16 +46,9 @@ export const createMasterKey = (key: Buffer): MasterKey => {
     },
 
     async unwrap(wrapped, context) {
-      if (wrapped.length < headerLength + nonceLength + tagLength || wrapped[0] !== version) {
-        throw masterKeyError('master_key_unwrap_failed', 'not something a master key has wrapped');
-      }
-      const wrappedBy = wrapped.subarray(1, headerLength);
-      if (!wrappedBy.equals(id)) {
-        throw masterKeyError(
-          'master_key_mismatch',
-          `wrapped by master key ${wrappedBy.toString('hex')}, this is ${id.toString('hex')}`,
-        );
-      }
+      const by = wrappedBy(wrapped);
+      if (by === undefined) throw masterKeyError('master_key_unwrap_failed', 'not something a master key has wrapped');
+      if (by !== id.toString('hex')) throw masterKeyError('master_key_mismatch', `wrapped by master key ${by}, this is ${id.toString('hex')}`);
       const nonce = wrapped.subarray(headerLength, headerLength + nonceLength);
       const ciphertext = wrapped.subarray(headerLength + nonceLength, -tagLength);
       // The tag's length is pinned: GCM in Node takes a 4-byte tag otherwise, which can be guessed.

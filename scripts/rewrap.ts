@@ -1,0 +1,65 @@
+import type pg from 'pg';
+import { wrappedBy, type MasterKey } from '@muniment/master-key';
+
+interface WrappedColumn {
+  table: string;
+  /** Unique, and ordered. */
+  key: string;
+  column: string;
+  /** SQL of the context under which the value was wrapped. */
+  context: string;
+}
+
+/** Every column that holds what the master key has wrapped; a test looks for others. */
+export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
+  { table: 'identity.signing_keys', key: 'kid', column: 'wrapped_private', context: "'signing-key:' || kid" },
+  { table: 'keys.search_key', key: 'id', column: 'wrapped', context: "'search-key'" },
+  { table: 'keys.subject_keys', key: 'key_id', column: 'wrapped', context: "'subject:' || subject" },
+];
+
+interface WrappedRow {
+  key: string;
+  wrapped: Buffer;
+  context: string;
+}
+
+const BATCH = 500;
+
+/** Wraps anew what of a column another key than the newest has wrapped. @returns how many rows */
+async function rewrapColumn(db: pg.Client, masterKey: MasterKey, { table, key, column, context }: WrappedColumn): Promise<number> {
+  const { rows: [type] } = await db.query<{ name: string }>(
+    'select format_type(atttypid, atttypmod) as name from pg_attribute where attrelid = $1::regclass and attname = $2', [table, key]);
+  let rewrapped = 0;
+  let after: string | null = null;
+  for (;;) {
+    const { rows }: pg.QueryResult<WrappedRow> = await db.query(`
+      select ${key}::text as key, ${column} as wrapped, ${context} as context from ${table}
+      where $1::text is null or ${key} > $1::text::${type?.name} order by ${table}.${key} limit ${BATCH}`, [after]);
+    const old = rows.filter(({ wrapped }) => wrappedBy(wrapped) !== masterKey.id);
+    const fresh = await Promise.all(old.map(async (row) => masterKey.wrap(await masterKey.unwrap(row.wrapped, row.context), row.context)));
+    // Only what is still as it was read: a subject erased meanwhile stays erased.
+    const { rowCount } = await db.query(`
+      update ${table} t set ${column} = r.fresh from unnest($1::text[], $2::bytea[], $3::bytea[]) as r(key, old, fresh)
+      where t.${key} = r.key::${type?.name} and t.${column} = r.old`,
+    [old.map((row) => row.key), old.map(({ wrapped }) => wrapped), fresh]);
+    rewrapped += rowCount ?? 0;
+    after = rows.at(-1)?.key ?? null;
+    if (rows.length < BATCH) return rewrapped;
+  }
+}
+
+/**
+ * Wraps by the newest master key whatever another one has wrapped. Values, and with them terms, commitments and proofs, stay what they are. May be
+ * broken off and begun again, and runs beside a fleet: a pass is repeated until one finds nothing, since a replica may have wrapped by the
+ * old key while the first went by. Needs the owner's role.
+ * @returns how many values were wrapped anew
+ */
+export async function rewrapAll(db: pg.Client, masterKey: MasterKey, columns = WRAPPED_COLUMNS): Promise<number> {
+  let total = 0;
+  for (;;) {
+    let found = 0;
+    for (const column of columns) found += await rewrapColumn(db, masterKey, column);
+    total += found;
+    if (found === 0) return total;
+  }
+}

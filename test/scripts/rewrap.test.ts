@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type Test } from 'tap';
+import pg from 'pg';
+import { createEventRecorder, createSubjectKeys, openPersonal, type AuditEvent } from '@muniment/audit-events';
+import { createDatabase } from '@muniment/database';
+import { createTestDatabase } from '@muniment/database/testing';
+import { generateMasterKey, loadMasterKey, wrappedBy, type MasterKey } from '@muniment/master-key';
+import { ensureSigningKey, loadActiveSigningKey } from '@muniment/security';
+import { eraseSubject } from '../../services/audit/queries/keys.ts';
+import { createSearchTerms } from '../../services/audit/search-terms.ts';
+import type { Tables } from '../../services/audit/tables.ts';
+import { rewrapAll, WRAPPED_COLUMNS } from '../../scripts/rewrap.ts';
+
+async function open(t: Test) {
+  const database = await createTestDatabase(t);
+  const { db: producer } = createDatabase<unknown>({ url: database.url('user_service'), applicationName: 'test' });
+  const { db: audit } = createDatabase<Tables>({ url: database.url('audit_service'), applicationName: 'test' });
+  const owner = new pg.Client({ connectionString: database.url('migrator') });
+  await owner.connect();
+  t.teardown(async () => { await producer.destroy(); await audit.destroy(); await owner.end(); });
+  const file = join(t.testdir(), 'master.key');
+  const [older, newer] = [generateMasterKey(), generateMasterKey()];
+  const write = (...keys: string[]): void => writeFileSync(file, `${keys.join('\n')}\n`);
+  write(older);
+  return {
+    owner, audit, producer, file, older, newer, write,
+    events: async () => (await owner.query<{ head: string; tail: string }>('select head, tail from identity.outbox order by position')).rows.map(({ head, tail }): AuditEvent => JSON.parse(`${head},${tail}`)),
+    async read(masterKey: MasterKey, events: readonly AuditEvent[]) {
+      const keys = await createSubjectKeys(masterKey).forBlocks(audit, events.flatMap(({ personal }) => personal ?? []));
+      return events.map(({ id, personal }) => {
+        const key = personal && keys.of(personal);
+        return key ? openPersonal(id, personal, key).ip : null;
+      });
+    },
+    terms: (masterKey: MasterKey) => createSearchTerms({ db: audit, masterKey, subjectKeys: createSubjectKeys(masterKey), log: { info() {}, warn() {} } }),
+  };
+}
+
+test('every column that holds something wrapped is known', async (t) => {
+  const { owner } = await open(t);
+  const { rows } = await owner.query<{ name: string }>(`
+    select table_schema || '.' || table_name || '.' || column_name as name from information_schema.columns
+    where table_schema in ('identity', 'files', 'audit', 'keys', 'shared') and column_name like '%wrapped%' order by 1`);
+  t.same(rows.map(({ name }) => name), WRAPPED_COLUMNS.map(({ table, column }) => `${table}.${column}`).toSorted());
+});
+
+test('under a new master key all values, terms and signatures are what they were; the old one opens nothing', async (t) => {
+  const { owner, audit, producer, file, older, newer, write, events, read, terms } = await open(t);
+  const before = await loadMasterKey(file);
+  const running = await loadMasterKey(file);
+  const record = createEventRecorder({ source: 'user', schema: 'identity', subjectKeys: createSubjectKeys(before) });
+  const recordLate = createEventRecorder({ source: 'user', schema: 'identity', subjectKeys: createSubjectKeys(running) });
+  const goOn = async (count: number): Promise<void> => {
+    for (let n = 0; n < count; n += 1) await recordLate(producer, { action: 'LOGIN_SUCCESS', subject: { userId: randomUUID() }, personal: { ip: 'late' }, request_id: 'r' });
+  };
+  const erased = randomUUID();
+  for (let n = 0; n < 1_100; n += 1) await record(producer, { action: 'LOGIN_SUCCESS', subject: { userId: n === 7 ? erased : randomUUID() }, personal: { ip: `192.0.2.${n}` }, request_id: 'r' });
+  await record(producer, { action: 'LOGIN_FAIL', subject: { address: 'eve@example.com' }, personal: { ip: '198.51.100.1' }, request_id: 'r' });
+  const signing = await ensureSigningKey(producer, before);
+  const term = await terms(before).term('ip', '192.0.2.1');
+  const all = await events();
+  const readable = await read(before, all);
+  t.equal(readable.filter(Boolean).length, 1_101);
+
+  write(newer, older);
+  await eraseSubject(audit, erased);
+  const both = await loadMasterKey(file);
+  // A fleet goes on meanwhile, with keys of its own making.
+  const [rewrapped] = await Promise.all([
+    rewrapAll(owner, both),
+    goOn(50),
+  ]);
+  t.ok(rewrapped >= 1_102, `${rewrapped}`);
+  t.equal(await rewrapAll(owner, both), 0, 'again: nothing');
+  write(newer);
+  const after = await loadMasterKey(file);
+  const expected = readable.map((ip, index) => (index === 7 ? null : ip));
+  t.same(await read(after, all), expected);
+  t.same((await read(after, await events())).filter((ip) => ip === 'late').length, 50);
+  t.same(await read(running, all), expected, 'a process that runs reads on');
+  t.same((await loadActiveSigningKey(producer, after))?.privatePem, signing.privatePem);
+  t.same(await terms(after).term('ip', '192.0.2.1'), term);
+  t.same((await events()).slice(0, all.length), all, 'not a byte of an event has changed');
+
+  write(older);
+  const old = await loadMasterKey(file);
+  await t.rejects(read(old, all), { code: 'master_key_mismatch' });
+  for (const { table, column } of WRAPPED_COLUMNS) {
+    const { rows } = await owner.query<{ wrapped: Buffer }>(`select ${column} as wrapped from ${table}`);
+    t.ok(rows.length > 0 && rows.every(({ wrapped }) => wrappedBy(wrapped) === after.id), table);
+  }
+});
