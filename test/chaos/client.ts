@@ -41,6 +41,7 @@ interface SignedInBody {
 
 /** Who gives no answer for this long is not waited for; the request may take effect all the same. */
 const PATIENCE_MS = 8_000;
+const BACKOFF_MS = 200;
 
 /** The bytes that a file of this name has. */
 const contentOf = ({ name, size }: Pick<StoredFile, 'name' | 'size'>): string => name.repeat(Math.ceil(size / name.length)).slice(0, size);
@@ -50,11 +51,14 @@ export async function runClient({ fleet, history, seed, client, signal }: Client
   const plan = planActions(seed, client);
   let requests = 0;
   let names = 0;
+  let refusedBefore = false;
   let account: Account | undefined;
   const fresh = (what: string): string => `${what}-${seed}-${client}-${names += 1}`;
 
   async function perform(kind: ActionKind, method: string, path: string, options: CallOptions, file: string | null = null): Promise<Answer> {
     const number = requests += 1;
+    // As every client is asked to: who comes again at once prolongs the outage.
+    if (refusedBefore) await sleep(BACKOFF_MS, undefined, { signal }).catch(() => {});
     const operation: Operation = {
       client, number, kind, traceparent: traceparentOf(seed, client, number), account: account?.id ?? null, file,
       invokedAt: history.now(), completedAt: 0, result: 'unknown', status: 0, code: null, requestId: null, note: null,
@@ -72,6 +76,7 @@ export async function runClient({ fleet, history, seed, client, signal }: Client
       operation.note = error instanceof Error ? `${error.name}: ${error.cause instanceof Error ? error.cause.message : error.message}` : String(error);
     }
     operation.completedAt = history.now();
+    refusedBefore = operation.result === 'unknown';
     return { operation, text };
   }
 

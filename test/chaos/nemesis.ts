@@ -135,7 +135,7 @@ export function createNemesis({ fleet, rows, proxies, replicas, history }: Nemes
       case 'kill_postgres': return kill('postgres');
       case 'kill_gateway': return kill('nginx');
       case 'net_postgres': return disturb('postgres', fault);
-      case 'net_kinesis': return disturb('kinesis', fault);
+      case 'net_kinesis': case 'throttle_kinesis': return disturb('kinesis', fault);
       case 'net_s3': return disturb('s3', fault);
       default: return reshard(kind, choice);
     }

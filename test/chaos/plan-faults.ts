@@ -6,7 +6,7 @@ export type FaultKind =
   | 'kill_user_committing' | 'kill_file_committing' | 'kill_audit_committing'
   | 'pause_user' | 'pause_file' | 'pause_relay' | 'pause_shard_holder' | 'pause_sealer'
   | 'kill_kinesis' | 'pause_kinesis' | 'wipe_stream' | 'kill_s3' | 'kill_postgres' | 'kill_postgres_committing' | 'kill_gateway'
-  | 'net_postgres' | 'net_kinesis' | 'net_s3'
+  | 'net_postgres' | 'net_kinesis' | 'net_s3' | 'throttle_kinesis'
   | 'split_shard' | 'merge_shards';
 
 export interface PlannedFault {
@@ -53,7 +53,8 @@ export const FAULTS: Record<FaultKind, Terms> = {
   kill_postgres_committing: { durationMs: [0, 0], channel: 'postgres' },
   kill_gateway: { durationMs: [0, 0] },
   net_postgres: { durationMs: [300, 1_500], channel: 'net_postgres', modes: ['refuse', 'cut', 'blackhole', { delayMs: 30 }] },
-  net_kinesis: { durationMs: [1_000, 4_000], channel: 'net_kinesis', modes: ['refuse', 'cut', 'blackhole', { delayMs: 100 }, { throttle: 'kinesis', probability: 0.7 }, { throttle: 'kinesis', partial: 0.5 }] },
+  net_kinesis: { durationMs: [1_000, 4_000], channel: 'net_kinesis', modes: ['refuse', 'cut', 'blackhole', { delayMs: 100 }] },
+  throttle_kinesis: { durationMs: [1_500, 4_000], channel: 'net_kinesis', modes: [{ throttle: 'kinesis', probability: 0.7 }, { throttle: 'kinesis', partial: 0.5 }] },
   net_s3: { durationMs: [500, 3_000], channel: 'net_s3', modes: ['refuse', 'cut', 'blackhole', { delayMs: 100 }] },
   // The local Kinesis server would stay UPDATING for ever, were it killed within the milliseconds of a reshard.
   split_shard: { durationMs: [0, 0], channel: 'kinesis' },

@@ -71,4 +71,14 @@ export const PLANTED_BUGS: PlantedBug[] = [
     faults: ['kill_file_committing'],
     expects: ['doubled'],
   },
+  {
+    name: 'sealed-past-holes',
+    story: 'the sealer takes a lane up to its highest number, and never comes back for what arrives behind it',
+    mutations: [
+      { file: 'services/audit/queries/seal-lanes.ts', find: 's.sealed_seq, l.watermark\n', replace: 's.sealed_seq, upper(l.received) - 1 as watermark\n' },
+      { file: 'services/audit/queries/seal-lanes.ts', find: 'where l.watermark > s.sealed_seq', replace: 'where upper(l.received) - 1 > s.sealed_seq' },
+    ],
+    faults: ['throttle_kinesis', 'wipe_stream'],
+    expects: ['unsealed'],
+  },
 ];

@@ -4,8 +4,8 @@ import type { TrailEvent, Violation } from './check-history.ts';
 
 const OUTBOXES = ['identity', 'files', 'audit'];
 
-/** Where commits are slowed: the table whose new rows do it, and how many of them. A batch of the consumer has many rows. */
-const SLOWED = [...OUTBOXES.map((schema) => ({ table: `${schema}.outbox`, share: 0.1 })), { table: 'audit.events', share: 0.01 }];
+/** Where commits are slowed: the table whose new rows do it, and how many of them. A batch of the consumer or the sealer has many rows. */
+const SLOWED = [...OUTBOXES.map((schema) => ({ table: `${schema}.outbox`, share: 0.1 })), { table: 'audit.events', share: 0.01 }, { table: 'audit.sealed', share: 0.01 }];
 
 /**
  * Lets some commits take up to `maxMs` longer. Who is killed meanwhile has changed something and told nobody, and a later
@@ -31,11 +31,14 @@ export async function findCommitting(rows: Rows, service: string): Promise<strin
   return found?.name.slice('muniment-'.length);
 }
 
-/** Since when the oldest event waits that is acknowledged and not yet in the trail (milliseconds since the epoch); null when none does. */
+/** Since when the oldest event waits that is acknowledged and not yet sealed (milliseconds since the epoch); null when none does. */
 export async function waitingSince(rows: Rows): Promise<number | null> {
+  // Ids begin with their time: only the partitions' newest part is read.
+  const unsealed = `select min(e.timestamp) as at from audit.events e
+    where e.id > audit.uuid_floor(now() - interval '3 minutes') and not exists (select from audit.sealed s where s.event_id = e.id)`;
   const [oldest] = await rows<{ ms: number | null }>(`
     select (extract(epoch from min(at)) * 1000)::float8 as ms from (
-      ${OUTBOXES.map((schema) => `select min(created_at) as at from ${schema}.outbox`).join(' union all ')}) o`);
+      ${OUTBOXES.map((schema) => `select min(created_at) as at from ${schema}.outbox`).join(' union all ')} union all ${unsealed}) o`);
   return oldest?.ms ?? null;
 }
 
@@ -49,7 +52,7 @@ export async function readTrail(rows: Rows): Promise<TrailEvent[]> {
 }
 
 /**
- * Waits until nothing is under way: outboxes empty, lanes without holes, erasures done, and no event came for two seconds (a request that was
+ * Waits until nothing is under way: outboxes empty, lanes without holes, all events sealed, erasures done, and no event came for two seconds (a request that was
  * stopped may commit late). What is still missing at the end of `patienceMs` is answered.
  */
 export async function settle(rows: Rows, patienceMs: number): Promise<string[]> {
@@ -70,12 +73,13 @@ export async function settle(rows: Rows, patienceMs: number): Promise<string[]> 
 
 async function openEnds(rows: Rows): Promise<string[]> {
   const erasures = await rows<{ user_id: string }>('select user_id from shared.erasures where not (identity_done and files_done and audit_done)');
-  return [...await trailGaps(rows), ...erasures.map(({ user_id: id }) => `the erasure of ${id} is not done`)];
+  const [unsealed] = await rows<{ count: number }>('select count(*)::int as count from audit.events e where not exists (select from audit.sealed s where s.event_id = e.id)');
+  return [...await trailGaps(rows), ...(unsealed?.count ? [`${unsealed.count} events are not sealed`] : []), ...erasures.map(({ user_id: id }) => `the erasure of ${id} is not done`)];
 }
 
 /** What the trail's own tables say against it, without knowing what happened. */
 export async function checkTrail(rows: Rows, events: readonly TrailEvent[], missing: readonly string[]): Promise<Violation[]> {
-  const violations: Violation[] = missing.map((detail) => ({ kind: detail.includes('outbox holds') ? 'undelivered' : 'hole', detail }));
+  const violations: Violation[] = missing.map((detail) => ({ kind: detail.includes('outbox holds') ? 'undelivered' : detail.includes('not sealed') ? 'unsealed' : 'hole', detail }));
   const last = new Map<string, TrailEvent>();
   for (const event of events) {
     const lane = `${event.source}/${event.lane}`;
@@ -90,6 +94,23 @@ export async function checkTrail(rows: Rows, events: readonly TrailEvent[], miss
   for (const { lane, last_seq: lastSeq } of given) {
     if (lastSeq !== (last.get(lane)?.seq ?? 0)) violations.push({ kind: 'hole', detail: `${lane}: the numbers up to ${lastSeq} were given, the log ends at ${last.get(lane)?.seq ?? 0}` });
   }
+  violations.push(...checkSeals(events));
   const quarantined = await rows<{ reason: string }>('select reason from audit.quarantine limit 20');
   return [...violations, ...quarantined.map(({ reason }) => ({ kind: 'quarantined' as const, detail: reason }))];
+}
+
+/** Indexes are 0, 1, 2 ... without a gap, and within a lane they rise with its numbers. */
+function checkSeals(events: readonly TrailEvent[]): Violation[] {
+  const violations: Violation[] = [];
+  const sealed = events.flatMap(({ index }) => (index === null ? [] : [index])).sort((one, other) => one - other);
+  const gap = sealed.findIndex((index, place) => index !== place);
+  if (gap >= 0) violations.push({ kind: 'seal', detail: `the leaf behind ${gap - 1} is ${sealed[gap]}` });
+  for (const event of events) if (event.index === null) violations.push({ kind: 'unsealed', detail: `${event.source}/${event.lane}/${event.seq} (${event.id})` });
+  for (const own of Map.groupBy(events, ({ source, lane }) => `${source}/${lane}`).values()) {
+    for (const [place, { index, source, lane, seq }] of own.entries()) {
+      const before = own[place - 1];
+      if (before && (before.index ?? -1) > (index ?? Infinity)) violations.push({ kind: 'seal', detail: `${source}/${lane}/${before.seq} is leaf ${before.index}, behind it ${seq} is leaf ${index}` });
+    }
+  }
+  return violations;
 }
