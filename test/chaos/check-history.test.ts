@@ -13,6 +13,7 @@ const recorded = (number: number, change: Partial<TrailEvent> = {}): TrailEvent 
   id: `event-${number}`, source: 'user', lane: 3, seq: number, index: number, action: 'USER_UPDATED', outcome: 'success', user_id: ALICE, resource: ALICE,
   request_id: `request-${number}`, traceparent: `trace-${number}`, ...change,
 });
+const erased = recorded(4, { source: 'audit', action: 'SUBJECT_ERASED', user_id: null, traceparent: null, request_id: `erasure-${ALICE}` });
 const upload = acknowledged(1, { kind: 'upload', status: 201, file: FILE });
 const uploaded = recorded(1, { source: 'file', action: 'FILE_UPLOAD', resource: FILE });
 
@@ -27,14 +28,16 @@ test('a trail that is what happened passes', async (t) => {
   finds(t, [acknowledged(1, { result: 'refused', status: 404, code: 'file_not_found', kind: 'download' })], [], [], 'a refusal');
   finds(t, [acknowledged(1, { result: 'refused', status: 401, code: 'invalid_credentials', kind: 'login_fail' })], [recorded(1, { action: 'LOGIN_FAIL', outcome: 'failure' })], [], 'a failed login');
   finds(t, [upload, acknowledged(2, { kind: 'delete_account', status: 204 })],
-    [uploaded, recorded(2, { action: 'USER_DELETED' }), recorded(3, { source: 'file', action: 'FILE_DELETE', resource: FILE, traceparent: null, request_id: `erasure-${ALICE}` })], [], 'an account that took its file along');
+    [uploaded, recorded(2, { action: 'USER_DELETED' }), recorded(3, { source: 'file', action: 'FILE_DELETE', resource: FILE, traceparent: null, request_id: `erasure-${ALICE}` }), erased], [], 'an account that took its file along');
   finds(t, [acknowledged(1, {}), acknowledged(2, { result: 'unknown' }), acknowledged(3, {})], [recorded(1), recorded(2, { seq: 9, index: 9 }), recorded(3)], [], 'what was not answered may happen late');
 });
 
 test('each way in which a trail can be wrong has its name', async (t) => {
   finds(t, [acknowledged(1, {})], [], ['lost'], 'an acknowledged change without event');
   finds(t, [acknowledged(1, { result: 'refused', status: 401, code: 'invalid_credentials', kind: 'login_fail' })], [], ['lost'], 'a failed login without event');
-  finds(t, [upload, acknowledged(2, { kind: 'delete_account', status: 204 })], [uploaded, recorded(2, { action: 'USER_DELETED' })], ['lost'], 'a file that went with its account in silence');
+  finds(t, [upload, acknowledged(2, { kind: 'delete_account', status: 204 })], [uploaded, recorded(2, { action: 'USER_DELETED' }), erased], ['lost'], 'a file that went with its account in silence');
+  finds(t, [acknowledged(1, { kind: 'delete_account', status: 204 })], [recorded(1, { action: 'USER_DELETED' })], ['lost'], 'an erasure that nobody wrote down');
+  finds(t, [acknowledged(1, { kind: 'delete_account', status: 204 })], [recorded(1, { action: 'USER_DELETED' }), erased, { ...erased, id: 'event-5' }], ['doubled'], 'an erasure that was written down twice');
   finds(t, [acknowledged(1, {})], [recorded(1), recorded(2, { traceparent: 'trace-1', request_id: 'request-1' })], ['doubled'], 'one change, two events');
   finds(t, [acknowledged(1, { result: 'unknown' })], [recorded(1), recorded(2, { traceparent: 'trace-1' })], ['doubled'], 'a lost answer, done twice');
   finds(t, [upload], [uploaded, ...[2, 3].map((seq) => recorded(seq, { source: 'file', action: 'FILE_DELETE', resource: FILE, traceparent: null, request_id: `erasure-${ALICE}` }))],

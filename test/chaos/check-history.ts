@@ -112,7 +112,7 @@ function checkOrder(operations: readonly Operation[], eventOf: ReadonlyMap<Opera
 function checkDeletions(events: readonly TrailEvent[]): Violation[] {
   const violations: Violation[] = [];
   const of = (action: string): Map<string, TrailEvent[]> => Map.groupBy(events.filter((event) => event.action === action && event.outcome === 'success'), ({ resource }) => resource ?? '');
-  const [uploaded, deleted, gone] = [of('FILE_UPLOAD'), of('FILE_DELETE'), of('USER_DELETED')];
+  const [uploaded, deleted, gone, erased] = [of('FILE_UPLOAD'), of('FILE_DELETE'), of('USER_DELETED'), of('SUBJECT_ERASED')];
   for (const [file, all] of deleted) {
     if (all.length > 1) violations.push({ kind: 'doubled', detail: `file ${file} was deleted by ${all.map(name).join(' and ')}` });
     if (!uploaded.has(file)) violations.push({ kind: 'unexplained', detail: `file ${file} was deleted and never uploaded: ${all.map(name).join(', ')}` });
@@ -120,7 +120,10 @@ function checkDeletions(events: readonly TrailEvent[]): Violation[] {
   for (const [file, [upload]] of uploaded) {
     if (upload?.user_id && gone.has(upload.user_id) && !deleted.has(file)) violations.push({ kind: 'lost', detail: `file ${file} went with its account ${upload.user_id}: no FILE_DELETE` });
   }
-  for (const [account, all] of gone) if (all.length > 1) violations.push({ kind: 'doubled', detail: `account ${account} was deleted by ${all.map(name).join(' and ')}` });
+  for (const [what, ends] of [['deleted', gone], ['erased', erased]] as const) {
+    for (const [account, all] of ends) if (all.length > 1) violations.push({ kind: 'doubled', detail: `account ${account} was ${what} by ${all.map(name).join(' and ')}` });
+  }
+  for (const account of gone.keys()) if (!erased.has(account)) violations.push({ kind: 'lost', detail: `account ${account} was deleted: no SUBJECT_ERASED` });
   for (const event of events.filter(({ traceparent }) => traceparent === null)) {
     const account = ERASURE.exec(event.request_id)?.[1];
     if (account === undefined || !gone.has(account)) violations.push({ kind: 'unexplained', detail: `${name(event)} of request ${event.request_id}` });
