@@ -15,6 +15,7 @@ FROM base AS workspace
 RUN npm install --global --no-audit --no-fund pnpm@10.34.9
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY packages/audit-events/package.json packages/audit-events/
+COPY packages/audit-key/package.json packages/audit-key/
 COPY packages/audit-verify/package.json packages/audit-verify/
 COPY packages/cluster/package.json packages/cluster/
 COPY packages/database/package.json packages/database/

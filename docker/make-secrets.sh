@@ -24,6 +24,17 @@ keep kinesis_credential local
 keep grafana_admin_password "$(openssl rand -hex 16)"
 keep master_key "$(openssl rand -base64 32)"
 
+# The key that signs the audit log's checkpoints, and audit_key.pub for those who check (C2SP signed-note; Ed25519 is of type 1).
+if [ ! -s audit_key ]; then
+  log=muniment.local/audit
+  openssl genpkey -algorithm ed25519 -outform DER -out audit_key.der
+  openssl pkey -inform DER -in audit_key.der -pubout -outform DER | tail -c 32 > audit_key.raw
+  id=$({ printf '%s\n\001' "$log"; cat audit_key.raw; } | openssl dgst -sha256 -r | cut -c 1-8)
+  keep audit_key "PRIVATE+KEY+$log+$id+$({ printf '\001'; tail -c 32 audit_key.der; } | openssl base64 -A)"
+  keep audit_key.pub "$log+$id+$({ printf '\001'; cat audit_key.raw; } | openssl base64 -A)"
+  rm -f audit_key.der audit_key.raw
+fi
+
 keep database_admin_url "postgres://postgres:$(cat postgres_password)@postgres:5432/postgres"
 for service in user file audit; do
   keep "database_url_$service" "postgres://${service}_service:$(cat "${service}_service_password")@postgres:5432/muniment"
@@ -34,4 +45,4 @@ if [ ! -s tls_certificate.pem ]; then
     -subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' 2>/dev/null
 fi
 chmod 0444 ./*
-echo "secrets are in $(pwd). Back up master_key: without it no signing key and no personal value can be read again."
+echo "secrets are in $(pwd). Back up master_key: without it no signing key and no personal value can be read again. Back up audit_key: it signs the audit log."

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts a service or the migrations in a container. A variable of the list below may be given as a file: NAME_FILE=/run/secrets/name.
-# (MASTER_KEY_FILE is a setting of its own and stays as it is.)
+# (MASTER_KEY_FILE and AUDIT_KEY_FILE are settings of their own and stay as they are.)
 set -eu
 
 for name in DATABASE_URL DATABASE_ADMIN_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY MIGRATOR_PASSWORD USER_SERVICE_PASSWORD \

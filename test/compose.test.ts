@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadLogKeys } from '@muniment/audit-key';
+import { parseVerifierKey } from '@muniment/audit-verify';
 import { test } from 'tap';
 import { parse } from 'yaml';
 
@@ -162,7 +164,7 @@ test('secrets come as files: each one used is declared, and none is in the envir
   t.end();
 });
 
-test('make-secrets.sh makes every secret, in a folder for its owner only, and leaves what is there', (t) => {
+test('make-secrets.sh makes every secret, in a folder for its owner only, and leaves what is there', async (t) => {
   const folder = t.testdir({ docker: { 'make-secrets.sh': read('docker/make-secrets.sh') } });
   const run = (): void => void execFileSync('sh', [join(folder, 'docker/make-secrets.sh')]);
   const contents = (): string[] => Object.values(compose.secrets).map(({ file }) => readFileSync(join(folder, file), 'utf8'));
@@ -172,16 +174,17 @@ test('make-secrets.sh makes every secret, in a folder for its owner only, and le
   for (const { file } of Object.values(compose.secrets)) t.equal(statSync(join(folder, file)).mode & 0o777, 0o444, file);
   t.equal(readFileSync(join(folder, 'secrets/.gitignore'), 'utf8'), '*\n', 'git never sees them');
   t.equal(Buffer.from(readFileSync(join(folder, 'secrets/master_key'), 'utf8').trimEnd(), 'base64').length, 32);
+  const { signers } = await loadLogKeys(join(folder, 'secrets/audit_key'), 'muniment.local/audit');
+  t.same(signers.map(({ verifier }) => verifier.id), [parseVerifierKey(readFileSync(join(folder, 'secrets/audit_key.pub'), 'utf8').trimEnd()).id], 'the log\'s keys belong together');
   run();
   t.same(contents(), made);
-  t.end();
 });
 
 test('start-service.sh reads every secret that a container gets as a file', (t) => {
   const script = read('docker/start-service.sh');
   for (const name of ['user', 'file', 'audit', 'migrate']) {
     for (const variable of Object.keys(compose.services[name]?.environment ?? {})) {
-      if (!variable.endsWith('_FILE') || variable === 'MASTER_KEY_FILE') continue;
+      if (!variable.endsWith('_FILE') || ['MASTER_KEY_FILE', 'AUDIT_KEY_FILE'].includes(variable)) continue;
       t.match(script, new RegExp(`\\b${variable.slice(0, -'_FILE'.length)}\\b`), variable);
     }
   }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { sql, type Kysely } from 'kysely';
 import { startKinesis, type RunningKinesis } from '@muniment/cluster';
+import { generateSigningKey } from '@muniment/audit-key';
 import { createDatabase } from '@muniment/database';
 import { createTestDatabase, type TestDatabase } from '@muniment/database/testing';
 import { createEventRecorder, createKinesisClient, createRelay, createSubjectKeys, type NewEvent, type RelayOptions, type SubjectKeys } from '@muniment/audit-events';
@@ -24,6 +25,8 @@ export interface Parts {
   /** 32 bytes, base64. */
   masterKeyText: string;
   masterKey: MasterKey;
+  /** Signs the log's checkpoints, and the line that a verifier pins. */
+  auditKey: ReturnType<typeof generateSigningKey>;
   /** As `user_service`. */
   producer: Kysely<unknown>;
   /** As `audit_service`. */
@@ -55,7 +58,7 @@ export async function startParts(t: Teardown, { shards = 2, kinesisPath }: { sha
   const recordEvent = createEventRecorder({ source: 'user', schema: 'identity', subjectKeys });
   const userId = randomUUID();
   return {
-    database, kinesis, client, masterKeyText, masterKey, producer, db, subjectKeys, connect,
+    database, kinesis, client, masterKeyText, masterKey, auditKey: generateSigningKey('muniment.local/audit'), producer, db, subjectKeys, connect,
     record: (event) => recordEvent(producer, { action: 'LOGIN_SUCCESS', subject: { userId }, user_id: userId, personal: { ip: '192.0.2.1' }, request_id: 'r1', ...event }),
     relay(options) {
       const relay = createRelay({ db: producer, schema: 'identity', source: 'user', holder: randomUUID(), kinesis: client, stream: STREAM, log: silent, ...options });

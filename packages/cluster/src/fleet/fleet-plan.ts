@@ -25,6 +25,8 @@ export interface FleetParts {
   ports: Record<string, number>;
   secrets: Secrets;
   masterKeyFile: string;
+  /** The log's signing key. */
+  auditKeyFile: string;
   postgres: PostgresRuntime;
   nginx: string;
   /** Absent: no TLS. */
@@ -90,7 +92,7 @@ export function fleetPlan(parts: FleetParts): Plan {
     KINESIS_ENDPOINT: `http://127.0.0.1:${seen('kinesis')}`,
     KINESIS_STREAM: STREAM,
     ...(service === 'file' ? { ...GIVE_MEMORY_BACK, S3_ENDPOINT: `http://127.0.0.1:${seen('s3')}`, S3_BUCKET: BUCKET } : {}),
-    ...(service === 'audit' ? { AUDIT_S3_ENDPOINT: `http://127.0.0.1:${seen('s3')}`, AUDIT_BUCKET } : {}),
+    ...(service === 'audit' ? { AUDIT_KEY_FILE: parts.auditKeyFile, AUDIT_S3_ENDPOINT: `http://127.0.0.1:${seen('s3')}`, AUDIT_BUCKET } : {}),
   });
   const replicas = replicaNames(settings.replicas).map(({ service, name }): ProcessSpec => ({
     name, service, port: port(name), log: log(name), ready: { http: `http://127.0.0.1:${port(name)}/health/ready` }, stopSignal: 'SIGTERM', stopTimeout: 35_000,
@@ -116,6 +118,7 @@ export function fleetPlan(parts: FleetParts): Plan {
       s3,
       kinesis,
       masterKeyFile: parts.masterKeyFile,
+      auditKeyFile: parts.auditKeyFile,
       // Of one replica each, on no port of its own: for scripts that do a service's work beside it.
       environments: Object.fromEntries(SERVICES.map((service) => [service, { ...environment(service), PORT: '0' }])),
       logs: path.join(data, 'logs'),
@@ -133,7 +136,7 @@ export function fleetPlan(parts: FleetParts): Plan {
 
 const OF_THE_SYSTEM = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/;
 // What the plan itself decides: a developer's own settings of these must not lead the local fleet to other places.
-const OF_THE_PLAN = /^(HOST|PORT|REPLICA|DATABASE_URL|MASTER_KEY_FILE|TRUSTED_PROXIES|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AUDIT_(S3_ENDPOINT|BUCKET)|AWS_[A-Z_]+)$/;
+const OF_THE_PLAN = /^(HOST|PORT|REPLICA|DATABASE_URL|MASTER_KEY_FILE|TRUSTED_PROXIES|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AUDIT_(S3_ENDPOINT|BUCKET|KEY_FILE)|AWS_[A-Z_]+)$/;
 
 /** Of the caller's environment: what a process needs of its system, and the services' settings by name. A shell may hold secrets of anything else. */
 function inherited(environment: NodeJS.ProcessEnv): Record<string, string> {

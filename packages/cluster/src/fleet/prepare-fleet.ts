@@ -5,6 +5,7 @@ import { nginxConfig } from '../nginx/nginx-config.ts';
 import { tlsCertificate } from '../nginx/tls-certificate.ts';
 import { initDatabase } from '../postgres/init-database.ts';
 import { postgresRuntime } from '../postgres/unprivileged.ts';
+import { ensureAuditKey } from './audit-key.ts';
 import { requireFree } from './busy-port.ts';
 import { fleetPlan, portNames, replicaNames } from './fleet-plan.ts';
 import type { Plan } from './plan.ts';
@@ -29,6 +30,7 @@ export async function prepareFleet(asked: FleetSettings, report: (line: string) 
 
   const postgres = postgresRuntime(path.join(data, 'postgres'));
   const { secrets, masterKeyFile } = loadSecrets(data, postgres.dataDir);
+  const auditKeyFile = ensureAuditKey(data);
   if (!existsSync(path.join(postgres.dataDir, 'PG_VERSION'))) report('making the database folder (first start)');
   initDatabase(postgres, { password: secrets.postgres, durable: settings.durable });
 
@@ -36,7 +38,7 @@ export async function prepareFleet(asked: FleetSettings, report: (line: string) 
   const ports = await assignPorts(data, portNames(settings.replicas), settings.fixedPorts);
   writeGatewayConfig(settings, ports, certificate);
   const tls = certificate ? { tlsPort: settings.tlsPort } : {};
-  const plan = fleetPlan({ settings, ports, secrets, masterKeyFile, postgres, nginx, ...tls });
+  const plan = fleetPlan({ settings, ports, secrets, masterKeyFile, auditKeyFile, postgres, nginx, ...tls });
   // What was asked, not what was chosen: a later `make up` is compared with it.
   plan.settings = { ...asked };
   return plan;

@@ -8,7 +8,7 @@ import { folder } from './fake-fleet.ts';
 function planFor(data: string, environment: Record<string, string> = {}): ReturnType<typeof fleetPlan> {
   const settings = readSettings({ DATA: data, ...environment });
   const ports = Object.fromEntries(portNames(settings.replicas).map((name, index) => [name, 20_001 + index]));
-  return fleetPlan({ settings, ports, ...loadSecrets(data, path.join(data, 'postgres')), postgres: { native: '/native', dataDir: path.join(data, 'postgres'), prefix: [] }, nginx: '/usr/sbin/nginx', tlsPort: 8443 });
+  return fleetPlan({ settings, ports, auditKeyFile: '/data/audit-key', ...loadSecrets(data, path.join(data, 'postgres')), postgres: { native: '/native', dataDir: path.join(data, 'postgres'), prefix: [] }, nginx: '/usr/sbin/nginx', tlsPort: 8443 });
 }
 
 test('stores start first, then the replicas, nginx last; names and ports are unique', (t) => {

@@ -19,11 +19,13 @@ interface Replica {
 async function spawnReplica(t: Test, parts: Parts, name: string): Promise<Replica> {
   const masterKeyFile = join(t.testdirName, `${name}.key`);
   await writeFile(masterKeyFile, parts.masterKeyText);
+  const auditKeyFile = join(t.testdirName, `${name}.audit-key`);
+  await writeFile(auditKeyFile, parts.auditKey.signingKey);
   const port = await freePort();
   const process_ = spawn(process.execPath, [SERVER], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
-      PATH: process.env.PATH, PORT: String(port), REPLICA: name, LOG_LEVEL: 'silent', MASTER_KEY_FILE: masterKeyFile, DATABASE_URL: parts.database.url('audit_service'),
+      PATH: process.env.PATH, PORT: String(port), REPLICA: name, LOG_LEVEL: 'silent', MASTER_KEY_FILE: masterKeyFile, AUDIT_KEY_FILE: auditKeyFile, DATABASE_URL: parts.database.url('audit_service'),
       KINESIS_ENDPOINT: parts.kinesis.endpoint, KINESIS_STREAM: STREAM, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local',
     },
   });

@@ -28,7 +28,8 @@ test('what is stored is sealed within 100 ms', async (t) => {
   // The quick ones: on a machine that is busy with other tests the slow ones tell of those. `make bench` measures the distribution.
   const quick = waits.toSorted((a, b) => a - b)[5] ?? 0;
   t.ok(quick <= 100, `${quick} ms`);
-  t.match(running.status(), { size: 30, sealed: 30, unsealed: 0, oldestUnsealedMs: 0 });
+  await until(() => running.status().sealed === 30);
+  t.match(running.status(), { size: 30, unsealed: 0, oldestUnsealedMs: 0 });
 });
 
 test('of several sealers one seals; the next takes over at once when it stops', async (t) => {
@@ -43,7 +44,8 @@ test('of several sealers one seals; the next takes over at once when it stops', 
   await first.stop();
   await store(log.db, inLane(4, range(1, 10)));
   await isSealed(log, 20);
-  t.match([first.status().sealed, second.status().sealed], [10, 10]);
+  await until(() => second.status().sealed === 10);
+  t.equal(first.status().sealed, 10);
 });
 
 test('who does not seal sees what stays unsealed, and its age', async (t) => {
