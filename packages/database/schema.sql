@@ -160,16 +160,40 @@ CREATE TABLE audit.quarantine (
   stream text NOT NULL,
   shard_id text NOT NULL,
   sequence_number text NOT NULL,
-  reason text NOT NULL,
+  detail text NOT NULL,
   data bytea NOT NULL,
   received_at timestamp with time zone DEFAULT now() NOT NULL,
   key_id uuid,
-  mentions uuid[] DEFAULT '{}'::uuid[] NOT NULL
+  mentions uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+  reason text DEFAULT 'unreadable'::text NOT NULL,
+  counted boolean DEFAULT false NOT NULL,
+  size integer DEFAULT 0 NOT NULL,
+  source text,
+  lane smallint,
+  seq bigint,
+  event_id uuid,
+  subject text
 );
 ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
+ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_reason_check CHECK ((reason = ANY (ARRAY['unreadable'::text, 'forged'::text, 'contradiction'::text, 'refused'::text])));
 ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_stream_shard_id_sequence_number_key UNIQUE (stream, shard_id, sequence_number);
+CREATE INDEX quarantine_counted ON audit.quarantine USING btree (id) WHERE counted;
 CREATE INDEX quarantine_mentions ON audit.quarantine USING gin (mentions);
+CREATE INDEX quarantine_reason ON audit.quarantine USING btree (reason, id);
+CREATE INDEX quarantine_subject ON audit.quarantine USING btree (subject) WHERE (subject IS NOT NULL);
 GRANT INSERT, SELECT ON audit.quarantine TO audit_service;
+
+CREATE TABLE audit.quarantine_replays (
+  quarantine_id uuid NOT NULL,
+  event_id uuid NOT NULL,
+  outcome text NOT NULL,
+  replayed_by uuid,
+  replayed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE audit.quarantine_replays ADD CONSTRAINT quarantine_replays_outcome_check CHECK ((outcome = ANY (ARRAY['stored'::text, 'known'::text])));
+ALTER TABLE audit.quarantine_replays ADD CONSTRAINT quarantine_replays_pkey PRIMARY KEY (quarantine_id);
+ALTER TABLE audit.quarantine_replays ADD CONSTRAINT quarantine_replays_quarantine_id_fkey FOREIGN KEY (quarantine_id) REFERENCES audit.quarantine(id) ON DELETE CASCADE;
+GRANT INSERT, SELECT ON audit.quarantine_replays TO audit_service;
 
 CREATE TABLE audit.seal_lanes (
   source text NOT NULL,
@@ -880,6 +904,24 @@ AS $function$
     end $function$
 ;
 GRANT EXECUTE ON FUNCTION keys.rotate_subject_key(text,uuid,bytea) TO audit_service;
+
+CREATE OR REPLACE FUNCTION shared.find_sent(wanted text, lanes smallint[], seqs bigint[], ids uuid[], digests bytea[])
+ RETURNS SETOF integer
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+      select w.n::integer
+      from unnest(lanes, seqs, ids, digests) with ordinality as w(lane, seq, id, digest, n)
+      cross join lateral (
+        select o.event_id, o.digest from shared.outbox_records o where o.source = wanted and o.lane = w.lane and o.seq = w.seq offset 0) o
+      where o.event_id = w.id and o.digest = w.digest
+    $function$
+;
+GRANT EXECUTE ON FUNCTION shared.find_sent(text,smallint[],bigint[],uuid[],bytea[]) TO audit_service;
 
 CREATE OR REPLACE FUNCTION shared.replay_erasures(erased uuid[])
  RETURNS SETOF uuid

@@ -53,9 +53,39 @@ export interface QuarantineTable {
   stream: string;
   shard_id: string;
   sequence_number: string;
-  reason: string;
+  reason: QuarantineReason;
+  /** For people. */
+  detail: string;
+  /** As much of the record as an event may have. */
   data: Buffer;
+  /** Bytes that the record had. */
+  size: number;
+  /** Its number counts as received: the trail lacks this event until it is replayed. */
+  counted: Generated<boolean>;
+  /** What it claims to be; null for what does not decode. */
+  source: string | null;
+  lane: number | null;
+  seq: number | null;
+  event_id: string | null;
+  subject: string | null;
   received_at: Generated<Date>;
+}
+
+/**
+ * - `unreadable`: does not decode as an event.
+ * - `forged`: decodes, and no outbox has sent it.
+ * - `contradiction`: its number or its id belongs to another event.
+ * - `refused`: PostgreSQL does not take what is in it.
+ */
+export type QuarantineReason = 'unreadable' | 'forged' | 'contradiction' | 'refused';
+
+export interface QuarantineReplaysTable {
+  quarantine_id: string;
+  event_id: string;
+  /** `known`: the event was in the log already. */
+  outcome: 'stored' | 'known';
+  replayed_by: string | null;
+  replayed_at: Generated<Date>;
 }
 
 export interface StreamLossesTable {
@@ -162,4 +192,5 @@ export interface Tables {
   'audit.viewer_tokens': ViewerTokensTable;
   'audit.stream_losses': StreamLossesTable;
   'audit.holes': HolesTable;
+  'audit.quarantine_replays': QuarantineReplaysTable;
 }

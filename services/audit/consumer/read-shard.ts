@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import { isDatabaseUnavailable } from '@muniment/database';
 import { LeaseLost } from '../errors.ts';
+import { findSent } from '../queries/sent-events.ts';
 import type { Tables } from '../tables.ts';
 import type { Outage } from './outage.ts';
 import type { ShardLease } from './shard-leases.ts';
@@ -93,7 +94,7 @@ export async function readShard(options: ShardReaderOptions, lease: ShardLease, 
     options.onLag(Math.max(MillisBehindLatest, ageOf(Records[0])));
     if (Records.length > 0 || ended) {
       const records = Records.map(({ SequenceNumber = '', Data = new Uint8Array() }) => ({ sequenceNumber: SequenceNumber, data: Data }));
-      options.onStored(await storeBatch(db, lease, leaseTtlMs, records, ended, options.searchTerms));
+      options.onStored(await storeBatch(db, lease, leaseTtlMs, records, ended, { searchTerms: options.searchTerms, attest: findSent }));
       databaseOutage.over();
       storeFault.over();
       lease.checkpoint = records.at(-1)?.sequenceNumber ?? lease.checkpoint;

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { decodeRecord, type AuditEvent } from '@muniment/audit-events';
+import type { QuarantineReason } from '../tables.ts';
 
 /** A record as the stream hands it out. */
 export interface ReceivedRecord {
@@ -10,44 +12,48 @@ export interface ReceivedRecord {
 export interface ReceivedEvent {
   event: AuditEvent;
   record: ReceivedRecord;
+  /** SHA-256 of the record's bytes. */
+  digest: Buffer;
 }
 
 export interface QuarantinedRecord {
   record: ReceivedRecord;
-  reason: string;
+  reason: QuarantineReason;
+  /** For people. */
+  detail: string;
+  event?: AuditEvent;
+  /** Its number counts as received, though it is not stored. */
+  counted: boolean;
 }
 
 export interface SortedRecords {
+  /** More than one of them may claim a number: which of them is ours is for the store to tell. */
   events: ReceivedEvent[];
   quarantined: QuarantinedRecord[];
-  /** The same event twice within these records. */
+  /** The same record twice within these. */
   repeats: ReceivedEvent[];
 }
 
 // 1,000 events take about 40 ms to decode and check; requests are answered in between.
 const DECODE_AT_ONCE = 100;
 
-/**
- * Parts the events from what is none, and drops repeats. Of two different events with one number the first stays, as it would if they
- * came in different batches; the other is quarantined.
- */
+/** Parts the events from what is none, and drops repeats. */
 export async function sortRecords(records: readonly ReceivedRecord[]): Promise<SortedRecords> {
   const quarantined: QuarantinedRecord[] = [];
-  const byNumber = new Map<string, ReceivedEvent>();
+  const events = new Map<string, ReceivedEvent>();
   const repeats: ReceivedEvent[] = [];
   for (const [index, record] of records.entries()) {
     if (index > 0 && index % DECODE_AT_ONCE === 0) await nextTurn();
     const decoded = decodeRecord(record.data);
     if ('fault' in decoded) {
-      quarantined.push({ record, reason: decoded.fault });
+      quarantined.push({ record, reason: 'unreadable', detail: decoded.fault, counted: false });
       continue;
     }
-    const { event } = decoded;
-    const number = `${event.source}/${event.lane}/${event.seq}`;
-    const first = byNumber.get(number);
-    if (!first) byNumber.set(number, { event, record });
-    else if (first.event.id === event.id) repeats.push({ event, record });
-    else quarantined.push({ record, reason: `the number ${number} belongs to event ${first.event.id}` });
+    const digest = createHash('sha256').update(record.data).digest();
+    const received = { event: decoded.event, record, digest };
+    const key = digest.toString('latin1');
+    if (events.has(key)) repeats.push(received);
+    else events.set(key, received);
   }
-  return { events: [...byNumber.values()], quarantined, repeats };
+  return { events: [...events.values()], quarantined, repeats };
 }

@@ -27,6 +27,47 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         (select created_at from ${sql.table(`${schema}.outbox`)} order by position limit 1) as oldest_at`)}`.execute(db);
   await sql`grant select on shared.assigned_sequences, shared.outbox_records, shared.outbox_backlogs to audit_service`.execute(db);
 
+  // Which of these an outbox has sent, by number, id and digest. One look by the index for each: an outbox may be empty when this is planned
+  // and hold millions an hour later, and a plan that reads it whole would then be run for every batch.
+  await sql`
+    create function shared.find_sent(wanted text, lanes smallint[], seqs bigint[], ids uuid[], digests bytea[]) returns setof integer
+    language sql stable security definer
+    set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+      select w.n::integer
+      from unnest(lanes, seqs, ids, digests) with ordinality as w(lane, seq, id, digest, n)
+      cross join lateral (
+        select o.event_id, o.digest from shared.outbox_records o where o.source = wanted and o.lane = w.lane and o.seq = w.seq offset 0) o
+      where o.event_id = w.id and o.digest = w.digest
+    $$`.execute(db);
+  await sql`revoke all on function shared.find_sent(text, smallint[], bigint[], uuid[], bytea[]) from public`.execute(db);
+  await sql`grant execute on function shared.find_sent(text, smallint[], bigint[], uuid[], bytea[]) to audit_service`.execute(db);
+
+  // Why a record is no entry of the trail, and what it claims to be. «counted»: its number counts as received, so the trail lacks this event
+  // until it is replayed. A replay is a row of its own: nothing here is ever changed.
+  await sql`alter table audit.quarantine rename column reason to detail`.execute(db);
+  await sql`
+    alter table audit.quarantine
+      add column reason text not null default 'unreadable' check (reason in ('unreadable', 'forged', 'contradiction', 'refused')),
+      add column counted boolean not null default false,
+      add column size integer not null default 0,
+      add column source text,
+      add column lane smallint,
+      add column seq bigint,
+      add column event_id uuid,
+      add column subject text`.execute(db);
+  await sql`create index quarantine_reason on audit.quarantine (reason, id)`.execute(db);
+  await sql`create index quarantine_subject on audit.quarantine (subject) where subject is not null`.execute(db);
+  await sql`create index quarantine_counted on audit.quarantine (id) where counted`.execute(db);
+  await sql`
+    create table audit.quarantine_replays (
+      quarantine_id uuid primary key references audit.quarantine on delete cascade,
+      event_id uuid not null,
+      outcome text not null check (outcome in ('stored', 'known')),
+      replayed_by uuid,
+      replayed_at timestamptz not null default now()
+    )`.execute(db);
+  await sql`grant select, insert on audit.quarantine_replays to audit_service`.execute(db);
+
   // Numbers that were assigned and are not stored, with the time at which they were first missed. A number that was missing then and is
   // missing now has been missing in between: numbers arrive once.
   await sql`
@@ -55,5 +96,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`alter table audit.shards drop column lag_ms, drop column read_at`.execute(db);
   await sql`drop table audit.holes, audit.stream_losses`.execute(db);
+  await sql`drop table audit.quarantine_replays`.execute(db);
+  await sql`
+    alter table audit.quarantine
+      drop column reason, drop column counted, drop column size, drop column source, drop column lane, drop column seq, drop column event_id, drop column subject`.execute(db);
+  await sql`alter table audit.quarantine rename column detail to reason`.execute(db);
+  await sql`drop function shared.find_sent`.execute(db);
   await sql`drop view shared.assigned_sequences, shared.outbox_records, shared.outbox_backlogs`.execute(db);
 }

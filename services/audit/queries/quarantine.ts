@@ -1,22 +1,98 @@
-import { sql, type Transaction } from 'kysely';
-import type { Tables } from '../tables.ts';
+import { sql, type Kysely, type Transaction } from 'kysely';
+import type { AuditEvent } from '@muniment/audit-events';
+import type { QuarantineReason, Tables } from '../tables.ts';
 
 export interface QuarantineEntry {
   sequenceNumber: string;
-  reason: string;
   data: Uint8Array;
+  reason: QuarantineReason;
+  detail: string;
+  /** What it decodes as. */
+  event?: AuditEvent | undefined;
+  counted: boolean;
 }
 
-const MAX_REASON_CHARACTERS = 500;
+const MAX_DETAIL_CHARACTERS = 500;
+// What is longer can be no event. Whoever may write into the stream must not be able to fill the database by the megabyte.
+const MAX_KEPT_BYTES = 32 * 1024;
 
-/** Keeps what is no event, with its bytes and the reason, for somebody to look at. */
+/** Keeps what is no entry of the trail, with its bytes and the reason, for somebody to look at. */
 export async function insertQuarantined(trx: Transaction<Tables>, stream: string, shardId: string, entries: readonly QuarantineEntry[]): Promise<void> {
+  const of = <Value>(pick: (entry: QuarantineEntry) => Value): Value[] => entries.map(pick);
   await sql`
-    insert into audit.quarantine (stream, shard_id, sequence_number, reason, data)
+    insert into audit.quarantine (stream, shard_id, sequence_number, reason, detail, data, size, counted, source, lane, seq, event_id, subject)
     select ${stream}, ${shardId}, q.*
     from unnest(
-      ${entries.map(({ sequenceNumber }) => sequenceNumber)}::text[],
-      ${entries.map(({ reason }) => reason.toWellFormed().replaceAll('\0', '').slice(0, MAX_REASON_CHARACTERS))}::text[],
-      ${entries.map(({ data }) => Buffer.from(data))}::bytea[]) as q
+      ${of(({ sequenceNumber }) => sequenceNumber)}::text[], ${of(({ reason }) => reason)}::text[],
+      ${of(({ detail }) => detail.toWellFormed().replaceAll('\0', '').slice(0, MAX_DETAIL_CHARACTERS))}::text[],
+      ${of(({ data }) => Buffer.from(data.subarray(0, MAX_KEPT_BYTES)))}::bytea[], ${of(({ data }) => data.byteLength)}::int[],
+      ${of(({ counted }) => counted)}::boolean[], ${of(({ event }) => event?.source ?? null)}::text[], ${of(({ event }) => event?.lane ?? null)}::smallint[],
+      ${of(({ event }) => event?.seq ?? null)}::bigint[], ${of(({ event }) => event?.id ?? null)}::uuid[],
+      ${of(({ event }) => event?.personal?.subject ?? null)}::text[]) as q
     on conflict do nothing`.execute(trx);
+}
+
+export interface QuarantinedEntry {
+  id: string;
+  reason: QuarantineReason;
+  detail: string;
+  stream: string;
+  shard_id: string;
+  sequence_number: string;
+  received_at: Date;
+  size: number;
+  counted: boolean;
+  source: string | null;
+  lane: number | null;
+  seq: number | null;
+  event_id: string | null;
+  data: Buffer;
+  replayed_at: Date | null;
+  replayed_by: string | null;
+  outcome: 'stored' | 'known' | null;
+}
+
+const entries = (db: Kysely<Tables>) => db.selectFrom('audit.quarantine as q').leftJoin('audit.quarantine_replays as r', 'r.quarantine_id', 'q.id')
+  .select([
+    'q.id', 'q.reason', 'q.detail', 'q.stream', 'q.shard_id', 'q.sequence_number', 'q.received_at', 'q.size', 'q.counted', 'q.source', 'q.lane', 'q.seq', 'q.event_id',
+    'q.data', 'r.replayed_at', 'r.replayed_by', 'r.outcome',
+  ]);
+
+/** Quarantined records, newest first. @param before id of the last one of the page before */
+export async function listQuarantined(
+  db: Kysely<Tables>, { limit, before, reason, open }: { limit: number; before: string | undefined; reason: QuarantineReason | undefined; open: boolean | undefined },
+): Promise<QuarantinedEntry[]> {
+  return entries(db)
+    .$if(before !== undefined, (query) => query.where('q.id', '<', before ?? ''))
+    .$if(reason !== undefined, (query) => query.where('q.reason', '=', reason ?? 'unreadable'))
+    .$if(open !== undefined, (query) => query.where('r.quarantine_id', open ? 'is' : 'is not', null))
+    .orderBy('q.id', 'desc').limit(limit).execute();
+}
+
+export async function findQuarantined(db: Kysely<Tables>, id: string): Promise<QuarantinedEntry | undefined> {
+  return entries(db).where('q.id', '=', id).executeTakeFirst();
+}
+
+/** Notes that the record is in the log now. @returns false when that was noted before, by whoever came first */
+export async function insertReplay(trx: Transaction<Tables>, replay: { quarantineId: string; eventId: string; outcome: 'stored' | 'known'; by: string }): Promise<boolean> {
+  const result = await trx.insertInto('audit.quarantine_replays')
+    .values({ quarantine_id: replay.quarantineId, event_id: replay.eventId, outcome: replay.outcome, replayed_by: replay.by })
+    .onConflict((conflict) => conflict.column('quarantine_id').doNothing()).executeTakeFirst();
+  return result.numInsertedOrUpdatedRows === 1n;
+}
+
+export interface QuarantineState {
+  records: number;
+  /** Counted as received and not in the log: the trail lacks these. */
+  events_missing: number;
+  last_received_at: Date | null;
+}
+
+/** How much is in quarantine. Records that any holder of the stream can put there are counted to a bound. */
+export async function readQuarantine(db: Kysely<Tables>): Promise<QuarantineState> {
+  const { rows } = await sql<QuarantineState>`
+    select (select count(*) from (select from audit.quarantine limit 100001) counted) as records,
+      (select count(*) from audit.quarantine q where q.counted and not exists (select from audit.quarantine_replays r where r.quarantine_id = q.id)) as events_missing,
+      (select received_at from audit.quarantine order by id desc limit 1) as last_received_at`.execute(db);
+  return rows[0] ?? { records: 0, events_missing: 0, last_received_at: null };
 }

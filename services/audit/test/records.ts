@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import { canonicalJson, uuidv7, type AuditEvent } from '@muniment/audit-events';
 import { claimShards, registerShards, type ShardLease } from '../consumer/shard-leases.ts';
 import type { ReceivedRecord } from '../consumer/sort-records.ts';
@@ -23,6 +23,19 @@ export function anEvent(more: Partial<AuditEvent> = {}): AuditEvent {
 export function aRecord(content: AuditEvent | string): ReceivedRecord {
   sequence += 1;
   return { sequenceNumber: String(sequence).padStart(20, '0'), data: Buffer.from(typeof content === 'string' ? content : canonicalJson(content)) };
+}
+
+/** Puts the events into the user service's outbox as sent, under the numbers that they have. @param producer as `user_service` */
+export async function asSent<DB>(producer: Kysely<DB>, events: readonly AuditEvent[]): Promise<void> {
+  const halves = events.map((event) => canonicalJson(event).split(`,"seq":${event.seq},`));
+  await sql`
+    insert into identity.outbox (event_id, lane, seq, head, tail, sent_at)
+    select r.*, now() from unnest(
+      ${events.map(({ id }) => id)}::uuid[], ${events.map(({ lane }) => lane)}::smallint[], ${events.map(({ seq }) => seq)}::bigint[],
+      ${halves.map(([head]) => head)}::text[], ${halves.map(([, tail]) => tail)}::text[]) as r`.execute(producer);
+  await sql`
+    update identity.outbox_lanes l set last_seq = greatest(last_seq, n.seq)
+    from (select lane, max(seq) as seq from identity.outbox group by lane) n where n.lane = l.lane`.execute(producer);
 }
 
 /** A lease on the next free shard of a stream that has these. */

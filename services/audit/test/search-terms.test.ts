@@ -64,7 +64,7 @@ test('every spelling of an e-mail is one', (t) => {
 test('stored events are found by address and by e-mail, whichever replica asks; the terms tell neither', async (t) => {
   const { db, terms, event, rows } = await open(t);
   const [first, second, other] = [await event(), await event({ personal: { ip: '::ffff:192.0.2.7' } }), await event({ personal: { ip: '2001:db8::1', email: 'eve@example.com' } })];
-  await storeBatch(db, await aLease(db), 5_000, [first, second, other].map(aRecord), false, terms());
+  await storeBatch(db, await aLease(db), 5_000, [first, second, other].map(aRecord), false, { searchTerms: terms() });
   const found = async (kind: 'ip' | 'email', value: string) => {
     const term = await terms().term(kind, value);
     t.equal(term.length, 16);
@@ -81,10 +81,10 @@ test('a replayed batch adds no term twice, and one that is rolled back adds none
   const { db, terms, event, rows } = await open(t);
   const records = [aRecord(await event()), aRecord(await event())];
   const lease = await aLease(db);
-  await t.rejects(storeBatch(db, { ...lease, epoch: lease.epoch + 1 }, 5_000, records, false, terms()));
+  await t.rejects(storeBatch(db, { ...lease, epoch: lease.epoch + 1 }, 5_000, records, false, { searchTerms: terms() }));
   t.same(await rows(), []);
-  await storeBatch(db, lease, 5_000, records, false, terms());
-  await storeBatch(db, lease, 5_000, records, false, terms());
+  await storeBatch(db, lease, 5_000, records, false, { searchTerms: terms() });
+  await storeBatch(db, lease, 5_000, records, false, { searchTerms: terms() });
   t.equal((await rows()).length, 4);
 });
 
@@ -93,12 +93,12 @@ test('an erased subject gets no terms, though a replica still holds the key', as
   const userId = randomUUID();
   const [one, two] = [await event({ subject: { userId } }), await event({ subject: { userId } })];
   const cached = terms();
-  await storeBatch(db, await aLease(db), 5_000, [aRecord(one)], false, cached);
+  await storeBatch(db, await aLease(db), 5_000, [aRecord(one)], false, { searchTerms: cached });
   t.equal((await rows()).length, 2);
   await erase(db, userId);
   await db.transaction().execute((trx) => deleteSearchTerms(trx, userId));
   const lease = await aLease(db, { shardIds: ['shard-1'] });
-  await storeBatch(db, lease, 5_000, [aRecord(two), aRecord(await event())], false, cached);
+  await storeBatch(db, lease, 5_000, [aRecord(two), aRecord(await event())], false, { searchTerms: cached });
   t.same((await rows()).filter(({ subject }) => subject === userId), []);
   t.equal((await rows()).length, 2, 'the others of the batch have theirs');
 });
@@ -112,7 +112,7 @@ test('an erasure and a batch of the same subject at once leave no term, whoever 
     const lease = await aLease(db, { shardIds: [`shard-${round}`] });
     await cached.ofEvents(events);
     await Promise.all([
-      storeBatch(db, lease, 5_000, events.map(aRecord), false, cached),
+      storeBatch(db, lease, 5_000, events.map(aRecord), false, { searchTerms: cached }),
       sleep(round % 6).then(async () => {
         await erase(db, userId);
         await db.transaction().execute((trx) => deleteSearchTerms(trx, userId));
@@ -147,7 +147,7 @@ test('a master key that cannot be asked keeps no event from being stored; its te
   const kept = [await event(), await event({ subject: { address: 'eve@example.com' } })];
   const gone = randomUUID();
   const erased = await event({ subject: { userId: gone } });
-  t.match(await storeBatch(db, await aLease(db), 5_000, [...kept, erased].map(aRecord), false, searchTerms), { stored: 3 });
+  t.match(await storeBatch(db, await aLease(db), 5_000, [...kept, erased].map(aRecord), false, { searchTerms }), { stored: 3 });
   t.equal((await rows()).length, 3);
   t.equal(await searchTerms.complete(), 0);
   t.equal((await rows()).length, 3, 'the marks stay until the key is there');
@@ -165,7 +165,7 @@ test('one search key, whoever makes it first; a tampered block is no obstacle', 
   const { personal, ...rest } = await event();
   const sound = await event();
   const tampered = { ...rest, personal: personal && { ...personal, nonce: 'AAAAAAAAAAAAAAAA' } };
-  t.match(await storeBatch(db, await aLease(db), 5_000, [aRecord(tampered), aRecord(sound)], false, terms()), { stored: 2 });
+  t.match(await storeBatch(db, await aLease(db), 5_000, [aRecord(tampered), aRecord(sound)], false, { searchTerms: terms() }), { stored: 2 });
   t.same(new Set((await rows()).map((row) => row.event_id)), new Set([sound.id]));
 });
 
@@ -173,7 +173,7 @@ test('terms of those without an account go with the age of the event, others sta
   const { db, event, terms, rows } = await open(t);
   const stranger = await event({ subject: { address: 'eve@example.com' } });
   const user = await event();
-  await storeBatch(db, await aLease(db), 5_000, [stranger, user].map(aRecord), false, terms());
+  await storeBatch(db, await aLease(db), 5_000, [stranger, user].map(aRecord), false, { searchTerms: terms() });
   t.equal(await deleteAddressTerms(db, new Date(Date.now() - 60_000)), 0);
   t.equal(await deleteAddressTerms(db, new Date(Date.now() + 60_000)), 2);
   t.same(new Set((await rows()).map((row) => row.event_id)), new Set([user.id]));
@@ -196,9 +196,9 @@ test('5,000 events a second are stored with their terms', async (t) => {
     for (let n = 0; n < 1_000; n += 1) events.push(await event({ subject: subjects[n % 500] ?? { address: '' }, personal: { ip: `192.0.${n % 256}.${batch}`, email: `u${n % 500}@example.com`, user_agent: 'x'.repeat(120) } }));
     batches.push(events);
   }
-  await storeBatch(db, lease, 60_000, (batches[0] ?? []).map(aRecord), false, searchTerms);
+  await storeBatch(db, lease, 60_000, (batches[0] ?? []).map(aRecord), false, { searchTerms });
   const startedAt = performance.now();
-  for (const batch of batches.slice(1)) t.equal((await storeBatch(db, lease, 60_000, batch.map(aRecord), false, searchTerms)).stored, 1_000);
+  for (const batch of batches.slice(1)) t.equal((await storeBatch(db, lease, 60_000, batch.map(aRecord), false, { searchTerms })).stored, 1_000);
   const rate = 5_000 / ((performance.now() - startedAt) / 1_000);
   t.comment(`${Math.round(rate)} events/s`);
   // A fifth of the goal, since tests share their two cores; the goal itself is measured by the bench.

@@ -7,7 +7,7 @@ import { test } from 'tap';
 import { startKinesis } from '@muniment/cluster';
 import { canonicalJson } from '@muniment/audit-events';
 import { STREAM, allStored, recordMany, startParts, storedIds, until, watermarks, type Parts } from '../parts.ts';
-import { anEvent } from '../records.ts';
+import { anEvent, asSent } from '../records.ts';
 
 const held = async ({ db }: Parts) => (await sql<{ owner: string; shards: number }>`
   select split_part(owner, '/', 1) as owner, count(*) as shards from audit.shards where not ended and expires_at > clock_timestamp() group by 1 order by 1`.execute(db)).rows;
@@ -28,6 +28,7 @@ test('every record sent three times, out of order, is stored once', async (t) =>
   const consumer = parts.consumer();
   consumer.start();
   const events = Array.from({ length: 200 }, (_, index) => anEvent({ lane: index % 4, seq: Math.floor(index / 4) + 1 }));
+  await asSent(parts.producer, events);
   for (const round of [events, events.toReversed(), events.toSorted((a, b) => a.seq % 7 - b.seq % 7)]) {
     await parts.client.send(new PutRecordsCommand({ StreamName: STREAM, Records: round.map((event) => ({ Data: Buffer.from(canonicalJson(event)), PartitionKey: `user/${event.lane}` })) }));
   }
@@ -48,9 +49,9 @@ test('a record that is no event goes to quarantine and the shard goes on', async
   await recordMany(parts, 5);
   await allStored(parts, 10);
   await until(() => consumer.status().quarantined === 2);
-  const kept = await parts.db.selectFrom('audit.quarantine').select(['data', 'reason', 'shard_id']).orderBy('sequence_number').execute();
+  const kept = await parts.db.selectFrom('audit.quarantine').select(['data', 'detail', 'shard_id']).orderBy('sequence_number').execute();
   t.equal(kept[0]?.data.toString(), 'poison');
-  t.match(kept.map(({ reason }) => reason), [/JSON/, /canonical/]);
+  t.match(kept.map(({ detail }) => detail), [/JSON/, /canonical/]);
 });
 
 test('a shard that is split and merged while events flow loses none, and children wait for their parents', async (t) => {

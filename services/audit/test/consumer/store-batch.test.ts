@@ -4,28 +4,31 @@ import { sealedForm } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
 import { createTestDatabase } from '@muniment/database/testing';
 import pg from 'pg';
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { Test } from 'tap';
 import { storeBatch } from '../../consumer/store-batch.ts';
+import { findSent } from '../../queries/sent-events.ts';
 import { LeaseLost } from '../../errors.ts';
 import type { Tables } from '../../tables.ts';
 import { storedIds } from '../parts.ts';
-import { aLease, aRecord, anEvent } from '../records.ts';
+import { aLease, aRecord, anEvent, asSent } from '../records.ts';
 
-async function open(t: Test): Promise<{ db: Kysely<Tables>; superuser: pg.Client }> {
+async function open(t: Test): Promise<{ db: Kysely<Tables>; producer: Kysely<unknown>; superuser: pg.Client }> {
   const database = await createTestDatabase(t);
   const { db } = createDatabase<Tables>({ url: database.url('audit_service'), applicationName: 'test' });
   t.teardown(() => db.destroy());
+  const { db: producer } = createDatabase<unknown>({ url: database.url('user_service'), applicationName: 'test' });
+  t.teardown(() => producer.destroy());
   const superuser = new pg.Client({ connectionString: database.url() });
   await superuser.connect();
   t.teardown(() => superuser.end());
-  return { db, superuser };
+  return { db, producer, superuser };
 }
 
 const TWO_SHARDS = { shardIds: ['shard-1', 'shard-2'] };
 const lane = (db: Kysely<Tables>) => db.selectFrom('audit.lanes').select(['received', 'watermark', 'duplicates']).where('source', '=', 'user').where('lane', '=', 3).executeTakeFirstOrThrow();
 const shard = (db: Kysely<Tables>) => db.selectFrom('audit.shards').select(['checkpoint', 'ended']).executeTakeFirstOrThrow();
-const quarantine = (db: Kysely<Tables>) => db.selectFrom('audit.quarantine').select(['sequence_number', 'reason', 'data']).orderBy('sequence_number').execute();
+const quarantine = (db: Kysely<Tables>) => db.selectFrom('audit.quarantine').select(['sequence_number', 'reason', 'detail', 'counted', 'size', 'event_id', 'data']).orderBy('sequence_number').execute();
 
 test('a batch leaves its rows, its numbers and its checkpoint', async (t) => {
   const { db } = await open(t);
@@ -104,7 +107,7 @@ test('another event under a number that is taken is quarantined, in the same bat
   t.same(await storedIds(db), [first.id]);
   const kept = await quarantine(db);
   t.equal(kept.length, 2);
-  t.match(kept[0]?.reason, /user\/3\/1/);
+  t.match(kept[0], { reason: 'contradiction', detail: /user\/3\/1/ });
   t.same(kept[0]?.data.toString(), aRecord(second).data.toString());
 });
 
@@ -115,7 +118,7 @@ test('another event under an id that is taken is quarantined; its number counts 
   const other = anEvent({ id: event.id, seq: 2, action: 'FILE_DELETE' });
   t.same(await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(other)], false), { stored: 1, duplicates: 0, quarantined: 1 });
   t.match(await lane(db), { watermark: 2 });
-  t.match((await quarantine(db))[0]?.reason, /id/);
+  t.match(await quarantine(db), [{ reason: 'contradiction', detail: /the id/, counted: true, event_id: event.id }]);
 });
 
 test('what is no event is quarantined with its bytes, stands in nobody\'s way, and its number does not count', async (t) => {
@@ -128,7 +131,7 @@ test('what is no event is quarantined with its bytes, stands in nobody\'s way, a
   t.match(await lane(db), { received: '{[1,2),[3,4)}', watermark: 1 });
   const kept = await quarantine(db);
   t.same(kept.map(({ data }) => data), [Buffer.from(damaged), bytes]);
-  t.match(kept[0]?.reason, /canonical/);
+  t.match(kept, [{ reason: 'unreadable', detail: /canonical/, counted: false, event_id: null }, { size: 4 }]);
   t.equal((await shard(db)).checkpoint, records[3]?.sequenceNumber);
   t.match(await storeBatch(db, lease, 5_000, [aRecord(anEvent({ seq: 2 }))], false), { stored: 1 }, 'the true one is taken when it is sent again');
   t.match(await lane(db), { watermark: 3 });
@@ -143,7 +146,74 @@ test('a record that PostgreSQL refuses is found and quarantined and counts as re
   t.same(await storeBatch(db, lease, 5_000, records, true), { stored: 19, duplicates: 0, quarantined: 2 });
   t.equal((await storedIds(db)).length, 19);
   t.match(await lane(db), { received: '{[1,22)}', watermark: 21 });
+  t.match(await quarantine(db), [events[7], events[20]].map((event) => ({ reason: 'refused', counted: true, event_id: event?.id })));
   t.same(await shard(db), { checkpoint: records[20]?.sequenceNumber, ended: true });
+});
+
+const attested = { attest: findSent };
+
+test('what no outbox has sent is quarantined, its number does not count, and the true event of that number is stored', async (t) => {
+  const { db, producer } = await open(t);
+  const lease = await aLease(db);
+  const event = anEvent({ seq: 1, metadata: { amount: 1 } });
+  await asSent(producer, [event]);
+  const forgeries = [
+    anEvent({ seq: 1 }), // takes the number first
+    { ...event, metadata: { amount: 1_000 } }, // the event's id and number, with other content
+    anEvent({ seq: 4_000_000_000 }), // would leave a hole of four billion
+    { ...event, lane: 4 }, // the event in another lane
+    { ...event, source: 'file' as const },
+  ];
+  t.same(await storeBatch(db, lease, 5_000, forgeries.map(aRecord), false, attested), { stored: 0, duplicates: 0, quarantined: 5 });
+  t.match(await lane(db), { received: '{}', watermark: 0 });
+  t.match(await quarantine(db), forgeries.map(({ id }) => ({ reason: 'forged', counted: false, event_id: id })));
+  t.same(await storeBatch(db, lease, 5_000, [aRecord(forgeries[0] ?? event), aRecord(event), aRecord(forgeries[1] ?? event)], false, attested), { stored: 1, duplicates: 0, quarantined: 2 });
+  t.same(await storedIds(db), [event.id]);
+  const { record } = await db.selectFrom('audit.events').select('record').executeTakeFirstOrThrow();
+  t.equal(record, sealedForm(event), 'the content is what was sent');
+  t.match(await lane(db), { received: '{[1,2)}', watermark: 1 });
+});
+
+test('what is sent again after it was stored and its outbox row is gone is dismissed, not called forged', async (t) => {
+  const { db, producer } = await open(t);
+  const lease = await aLease(db);
+  const event = anEvent();
+  await asSent(producer, [event]);
+  t.match(await storeBatch(db, lease, 5_000, [aRecord(event)], false, attested), { stored: 1 });
+  await sql`delete from identity.outbox`.execute(producer);
+  t.same(await storeBatch(db, lease, 5_000, [aRecord(event)], false, attested), { stored: 0, duplicates: 1, quarantined: 0 });
+});
+
+test('what PostgreSQL refuses counts only when it is ours', async (t) => {
+  const { db, producer, superuser } = await open(t);
+  await superuser.query("alter table audit.events add constraint refusing check (resource <> 'refused')");
+  const lease = await aLease(db);
+  const [ours, forged] = [anEvent({ resource: 'refused' }), anEvent({ resource: 'refused', seq: 9 })];
+  await asSent(producer, [ours]);
+  t.same(await storeBatch(db, lease, 5_000, [aRecord(ours), aRecord(forged)], false, { attest: async (trx, events) => (events.length > 1 ? new Set([0, 1]) : findSent(trx, events)) }), { stored: 0, duplicates: 0, quarantined: 2 });
+  t.match(await quarantine(db), [{ reason: 'refused', counted: true }, { reason: 'forged', counted: false }]);
+  t.match(await lane(db), { received: '{[1,2)}' });
+});
+
+test('of a record longer than any event only the beginning is kept', async (t) => {
+  const { db } = await open(t);
+  await storeBatch(db, await aLease(db), 5_000, [{ ...aRecord(''), data: Buffer.alloc(1_000_000, 'x') }], false, attested);
+  t.match(await quarantine(db), [{ reason: 'unreadable', size: 1_000_000 }]);
+  t.equal((await quarantine(db))[0]?.data.length, 32 * 1024);
+});
+
+test('the look into an outbox takes an index, also when it was planned while the outbox was empty', async (t) => {
+  const { db, producer, superuser } = await open(t);
+  const lease = await aLease(db);
+  await storeBatch(db, lease, 5_000, [aRecord(anEvent({ seq: 1 }))], false, attested);
+  await superuser.query(`
+    insert into identity.outbox (event_id, lane, seq, head, tail)
+    select gen_random_uuid(), 1, n, repeat('x', 900), 'x' from generate_series(1, 30000) n`);
+  const events = Array.from({ length: 200 }, (_, index) => anEvent({ seq: index + 1 }));
+  await asSent(producer, events);
+  const startedAt = performance.now();
+  t.match(await storeBatch(db, lease, 5_000, events.map(aRecord), false, attested), { stored: 200 });
+  t.ok(performance.now() - startedAt < 1_000, `${Math.round(performance.now() - startedAt)} ms`);
 });
 
 test('two shards that carry one lane store each number once', async (t) => {
@@ -171,13 +241,15 @@ test('of two events that claim one number through two shards at once, one is sto
 });
 
 test('5,000 events a second are stored', async (t) => {
-  const { db } = await open(t);
+  const { db, producer } = await open(t);
   const lease = await aLease(db);
-  const batches = Array.from({ length: 11 }, (_, batch) => Array.from({ length: 1_000 }, (_, index) => aRecord(anEvent({ lane: index % 16, seq: batch * 63 + Math.floor(index / 16) + 1 }))));
-  await storeBatch(db, lease, 5_000, batches[0] ?? [], false);
+  const all = Array.from({ length: 11 }, (_, batch) => Array.from({ length: 1_000 }, (_, index) => anEvent({ lane: index % 16, seq: batch * 63 + Math.floor(index / 16) + 1 })));
+  for (const batch of all) await asSent(producer, batch);
+  const batches = all.map((batch) => batch.map(aRecord));
+  await storeBatch(db, lease, 5_000, batches[0] ?? [], false, attested);
   const startedAt = performance.now();
   const { user, system } = process.cpuUsage();
-  for (const batch of batches.slice(1)) t.equal((await storeBatch(db, lease, 5_000, batch, false)).stored, 1_000);
+  for (const batch of batches.slice(1)) t.equal((await storeBatch(db, lease, 5_000, batch, false, attested)).stored, 1_000);
   const rate = 10_000 / ((performance.now() - startedAt) / 1_000);
   const cpu = process.cpuUsage({ user, system });
   t.comment(`${Math.round(rate)} events/s, ${((cpu.user + cpu.system) / 10_000).toFixed(0)} µs of CPU each`);
