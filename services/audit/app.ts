@@ -12,6 +12,9 @@ import { watchJournal } from './erasure-journal.ts';
 import { completenessRoute } from './routes/completeness.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
+import { listQuarantineRoute } from './routes/list-quarantine.ts';
+import { replayQuarantineRoute } from './routes/replay-quarantine.ts';
+import { replayQuarantinedRoute } from './routes/replay-quarantined.ts';
 import { createSealer } from './seal/sealer.ts';
 import { createTree } from './seal/tree.ts';
 import { createSearchTerms } from './search-terms.ts';
@@ -83,6 +86,9 @@ export async function buildApp(config: Config): Promise<AuditServer> {
 
   // Operators.
   completenessRoute(server);
+  listQuarantineRoute(server);
+  replayQuarantinedRoute(server);
+  replayQuarantineRoute(server);
 
   return server;
 }

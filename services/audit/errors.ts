@@ -1,10 +1,15 @@
-import { createError } from '@fastify/error';
+import { createError, type FastifyError } from '@fastify/error';
 
 export const AuditErrors = {
   AuditLogNotFound: createError('audit_log_not_found', 'there is no such audit log entry', 404),
   StreamCapacity: createError('stream_capacity', 'more streams are open than this replica can serve; try again shortly', 503),
   TooManyStreams: createError('too_many_streams', 'you have as many streams open as are allowed; close one first', 429),
   CursorInvalid: createError('cursor_invalid', 'the cursor is not one that this list has given out', 400),
+  QuarantineNotFound: createError('quarantine_not_found', 'there is no such record in quarantine', 404),
+  QuarantineForged: createError('quarantine_forged', 'no outbox has sent this record', 409),
+  QuarantineContradicted: createError('quarantine_contradicted', 'its number or its id belongs to another event', 409),
+  QuarantineUnreadable: createError<[string]>('quarantine_unreadable', 'the record still does not decode: %s', 422),
+  QuarantineRefused: createError<[string]>('quarantine_refused', 'the database still refuses the record: %s', 422),
 };
 
 /** The shard has another holder; nothing of the batch was stored. Never leaves the consumer. */
@@ -15,3 +20,7 @@ export const SealerLeaseLost = createError('sealer_lease_lost', 'the sealer has 
 
 /** The tree's head or a lane's cursor is not where it was a moment ago: the whole batch is refused. Never leaves the sealer. */
 export const TreeMoved = createError<[number]>('tree_moved', 'the tree of %d leaves was changed by another', 500);
+
+/** Whether the error says that what was asked for cannot be done, rather than that we failed. */
+export const isClientError = (error: unknown): error is FastifyError =>
+  error instanceof Error && 'code' in error && 'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500;

@@ -4,7 +4,8 @@ import type { TrailState } from './trail-state.ts';
 /** How long what is acknowledged may be on its way before its absence is an alarm. */
 export const ALARM_AFTER_S = 60;
 const UNREAD_AFTER_S = 30;
-const LOSS_SHOWN_S = 60 * 60;
+/** What happened once and is over is shown for an hour. */
+const SHOWN_S = 60 * 60;
 
 export const alarmSchema = Type.Object({
   code: Type.String(),
@@ -30,11 +31,23 @@ const holeAlarms = ({ sources }: TrailState): Alarm[] => sources.flatMap(({ sour
 const outboxAlarms = ({ sources }: TrailState): Alarm[] => sources.flatMap(({ source, outbox }) => (outbox && outbox.oldest_seconds > ALARM_AFTER_S
   ? [{ code: 'backlog', incomplete: true, detail: `the oldest event in the outbox of ${source} waits for ${Math.round(outbox.oldest_seconds)} s` }] : []));
 
+const logAlarms = ({ log }: TrailState): Alarm[] => (log.oldest_unsealed_seconds > ALARM_AFTER_S
+  ? [{ code: 'unsealed', incomplete: true, detail: `${log.unsealed} numbers are stored and not sealed; the oldest event waits for ${Math.round(log.oldest_unsealed_seconds)} s` }] : []);
+
+function quarantineAlarms({ quarantine, checked_at: checkedAt }: TrailState): Alarm[] {
+  const { events_missing: missing, last_received_at: last } = quarantine;
+  return [
+    ...(missing > 0 ? [{ code: 'event_quarantined', incomplete: true, detail: `${missing} events are in quarantine and not in the log` }] : []),
+    ...(last !== null && Date.parse(checkedAt) - Date.parse(last) < SHOWN_S * 1_000
+      ? [{ code: 'record_quarantined', incomplete: false, detail: `the last record was put into quarantine at ${last}` }] : []),
+  ];
+}
+
 function streamAlarms({ stream, checked_at: checkedAt }: TrailState): Alarm[] {
   const readable = stream.shards.filter(({ readable: isReadable }) => isReadable);
   const unread = readable.filter(({ holder, unread_seconds: unreadFor }) => holder === null || unreadFor === null || unreadFor > UNREAD_AFTER_S);
   const behind = readable.filter(({ lag_ms: lag }) => (lag ?? 0) > ALARM_AFTER_S * 1_000);
-  const lost = stream.losses.filter(({ noticed_at: noticedAt }) => Date.parse(checkedAt) - Date.parse(noticedAt) < LOSS_SHOWN_S * 1_000);
+  const lost = stream.losses.filter(({ noticed_at: noticedAt }) => Date.parse(checkedAt) - Date.parse(noticedAt) < SHOWN_S * 1_000);
   return [
     ...unread.map(({ shard_id: id, unread_seconds: unreadFor }) => ({
       code: 'shard_unread', incomplete: false, detail: `nobody has read ${id} ${unreadFor === null ? 'yet' : `for ${Math.round(unreadFor)} s`}`,
@@ -49,6 +62,6 @@ function streamAlarms({ stream, checked_at: checkedAt }: TrailState): Alarm[] {
 
 /** What is wrong with the trail, worst first. */
 export function alarmsOf(state: TrailState): Alarm[] {
-  const alarms = [...holeAlarms(state), ...outboxAlarms(state), ...streamAlarms(state)];
+  const alarms = [...holeAlarms(state), ...outboxAlarms(state), ...logAlarms(state), ...quarantineAlarms(state), ...streamAlarms(state)];
   return [...alarms.filter(({ incomplete }) => incomplete), ...alarms.filter(({ incomplete }) => !incomplete)];
 }

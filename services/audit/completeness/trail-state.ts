@@ -1,6 +1,10 @@
 import { Type, type Static } from 'typebox';
 import type { Kysely } from 'kysely';
-import { findHoles, findStreamLosses, lastSealedIndex, readLanes, readOutboxes, readShards } from '../queries/completeness.ts';
+import { findHoles, findNewestCheckpoint, findStreamLosses, readLanes, readOutboxes, readShards } from '../queries/completeness.ts';
+import { readHead } from '../queries/tree.ts';
+import { findLaneNews } from '../queries/seal-lanes.ts';
+import { oldestUnsealed } from '../queries/unsealed-events.ts';
+import { readQuarantine } from '../queries/quarantine.ts';
 import type { Tables } from '../tables.ts';
 
 const MAX_HOLES = 1_000;
@@ -54,17 +58,39 @@ export const trailStateSchema = Type.Object({
     shards: Type.Array(shardSchema),
     losses: Type.Array(Type.Object({ kind: Type.String(), shard_id: orNull(Type.String()), noticed_at: time() })),
   }),
-  log: Type.Object({ last_index: orNull(Type.Integer()) }),
+  quarantine: Type.Object({
+    records: Type.Integer(),
+    events_missing: Type.Integer({ description: 'Counted as received and not in the log: the trail lacks these until they are replayed.' }),
+    last_received_at: orNull(time()),
+  }),
+  log: Type.Object({
+    last_index: orNull(Type.Integer({ description: 'The last index that the log has given.' })),
+    unsealed: Type.Integer({ description: 'Numbers that are stored and not sealed.' }),
+    oldest_unsealed_seconds: Type.Number(),
+    checkpoint: orNull(Type.Object({ size: Type.Integer(), created_at: time() })),
+  }),
 });
 
 export type TrailState = Static<typeof trailStateSchema>;
+
+/** How far what is stored is in the log, and what of it is signed. */
+async function readLogState(db: Kysely<Tables>): Promise<TrailState['log']> {
+  const [{ size }, news, checkpoint] = await Promise.all([readHead(db), findLaneNews(db), findNewestCheckpoint(db)]);
+  const oldest = news.length === 0 ? undefined : await oldestUnsealed(db, news);
+  return {
+    last_index: size === 0 ? null : size - 1,
+    unsealed: sum(news.map(({ watermark, sealed_seq: sealed }) => watermark - sealed)),
+    oldest_unsealed_seconds: oldest ? Math.max(0, Date.now() - oldest.getTime()) / 1_000 : 0,
+    checkpoint: checkpoint ? { size: checkpoint.size, created_at: checkpoint.created_at.toISOString() } : null,
+  };
+}
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
 /** Looks at everything that tells whether the trail is complete: some milliseconds of the database, whatever the size of the log. */
 export async function readTrailState(db: Kysely<Tables>, stream: string): Promise<TrailState> {
-  const [lanes, holes, outboxes, shards, losses, lastIndex] = await Promise.all([
-    readLanes(db), findHoles(db, MAX_HOLES), readOutboxes(db), readShards(db, stream), findStreamLosses(db, stream, MAX_LOSSES), lastSealedIndex(db),
+  const [lanes, holes, outboxes, shards, losses, quarantine, log] = await Promise.all([
+    readLanes(db), findHoles(db, MAX_HOLES), readOutboxes(db), readShards(db, stream), findStreamLosses(db, stream, MAX_LOSSES), readQuarantine(db), readLogState(db),
   ]);
   const lags = shards.flatMap(({ lag_ms: lag }) => (lag === null ? [] : [lag]));
   return {
@@ -90,6 +116,7 @@ export async function readTrailState(db: Kysely<Tables>, stream: string): Promis
       shards: shards.map(({ read_at: readAt, ...shard }) => ({ ...shard, read_at: readAt?.toISOString() ?? null })),
       losses: losses.map(({ noticed_at: noticedAt, ...loss }) => ({ ...loss, noticed_at: noticedAt.toISOString() })),
     },
-    log: { last_index: lastIndex },
+    quarantine: { ...quarantine, last_received_at: quarantine.last_received_at?.toISOString() ?? null },
+    log,
   };
 }

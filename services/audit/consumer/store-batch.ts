@@ -46,7 +46,7 @@ async function storeSorted(
 }
 
 /** Data exceptions, integrity violations and program limits: this content will never go in, however often it is tried. */
-const isRefusedContent = (error: unknown): error is pg.DatabaseError => error instanceof pg.DatabaseError && /^(22|23|54)/.test(error.code ?? '');
+export const isRefusedContent = (error: unknown): error is pg.DatabaseError => error instanceof pg.DatabaseError && /^(22|23|54)/.test(error.code ?? '');
 
 /**
  * Stores a batch of a shard: rows, received numbers and the shard's checkpoint in one transaction, so that any of them alone never exists.

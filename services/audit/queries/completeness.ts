@@ -139,10 +139,9 @@ export async function readShards(db: Kysely<Tables>, stream: string): Promise<Sh
   return rows;
 }
 
-/** The last index that the log has given; null while it is empty. */
-export async function lastSealedIndex(db: Kysely<Tables>): Promise<number | null> {
-  const { rows } = await sql<{ last: number | null }>`select max(index) as last from audit.sealed`.execute(db);
-  return rows[0]?.last ?? null;
+/** The checkpoint that was signed last. */
+export async function findNewestCheckpoint(db: Kysely<Tables>): Promise<{ size: number; created_at: Date } | undefined> {
+  return db.selectFrom('audit.checkpoints').select(['size', 'created_at']).orderBy('size', 'desc').limit(1).executeTakeFirst();
 }
 
 export interface NoticedLoss {

@@ -50,12 +50,13 @@ export interface QuarantinedEntry {
   replayed_at: Date | null;
   replayed_by: string | null;
   outcome: 'stored' | 'known' | null;
+  replayed_event_id: string | null;
 }
 
 const entries = (db: Kysely<Tables>) => db.selectFrom('audit.quarantine as q').leftJoin('audit.quarantine_replays as r', 'r.quarantine_id', 'q.id')
   .select([
     'q.id', 'q.reason', 'q.detail', 'q.stream', 'q.shard_id', 'q.sequence_number', 'q.received_at', 'q.size', 'q.counted', 'q.source', 'q.lane', 'q.seq', 'q.event_id',
-    'q.data', 'r.replayed_at', 'r.replayed_by', 'r.outcome',
+    'q.data', 'r.replayed_at', 'r.replayed_by', 'r.outcome', 'r.event_id as replayed_event_id',
   ]);
 
 /** Quarantined records, newest first. @param before id of the last one of the page before */

@@ -43,6 +43,11 @@ export async function takeLate(trx: Transaction<Tables>, limit: number): Promise
   return rows;
 }
 
+/** Has an event sealed that was stored after its lane may have been sealed past it. */
+export async function insertLate(trx: Transaction<Tables>, eventId: string): Promise<void> {
+  await sql`insert into audit.seal_late (event_id) values (${eventId}) on conflict do nothing`.execute(trx);
+}
+
 export async function hasLate(db: Kysely<Tables>): Promise<boolean> {
   const { rows } = await sql<{ late: boolean }>`select exists (select from audit.seal_late) as late`.execute(db);
   return rows[0]?.late === true;
