@@ -171,8 +171,7 @@ CREATE TABLE audit.quarantine (
   source text,
   lane smallint,
   seq bigint,
-  event_id uuid,
-  subject text
+  event_id uuid
 );
 ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
 ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_reason_check CHECK ((reason = ANY (ARRAY['unreadable'::text, 'forged'::text, 'contradiction'::text, 'refused'::text])));
@@ -180,7 +179,6 @@ ALTER TABLE audit.quarantine ADD CONSTRAINT quarantine_stream_shard_id_sequence_
 CREATE INDEX quarantine_counted ON audit.quarantine USING btree (id) WHERE counted;
 CREATE INDEX quarantine_mentions ON audit.quarantine USING gin (mentions);
 CREATE INDEX quarantine_reason ON audit.quarantine USING btree (reason, id);
-CREATE INDEX quarantine_subject ON audit.quarantine USING btree (subject) WHERE (subject IS NOT NULL);
 GRANT INSERT, SELECT ON audit.quarantine TO audit_service;
 
 CREATE TABLE audit.quarantine_replays (

@@ -67,7 +67,8 @@ export interface QuarantineTable {
   lane: number | null;
   seq: number | null;
   event_id: string | null;
-  subject: string | null;
+  /** Ids that stand in the bytes. */
+  mentions: Generated<string[]>;
   received_at: Generated<Date>;
 }
 

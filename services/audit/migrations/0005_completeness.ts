@@ -53,10 +53,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       add column source text,
       add column lane smallint,
       add column seq bigint,
-      add column event_id uuid,
-      add column subject text`.execute(db);
+      add column event_id uuid`.execute(db);
   await sql`create index quarantine_reason on audit.quarantine (reason, id)`.execute(db);
-  await sql`create index quarantine_subject on audit.quarantine (subject) where subject is not null`.execute(db);
   await sql`create index quarantine_counted on audit.quarantine (id) where counted`.execute(db);
   await sql`
     create table audit.quarantine_replays (
@@ -99,7 +97,7 @@ export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`drop table audit.quarantine_replays`.execute(db);
   await sql`
     alter table audit.quarantine
-      drop column reason, drop column counted, drop column size, drop column source, drop column lane, drop column seq, drop column event_id, drop column subject`.execute(db);
+      drop column reason, drop column counted, drop column size, drop column source, drop column lane, drop column seq, drop column event_id`.execute(db);
   await sql`alter table audit.quarantine rename column detail to reason`.execute(db);
   await sql`drop function shared.find_sent`.execute(db);
   await sql`drop view shared.assigned_sequences, shared.outbox_records, shared.outbox_backlogs`.execute(db);

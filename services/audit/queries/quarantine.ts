@@ -16,19 +16,26 @@ const MAX_DETAIL_CHARACTERS = 500;
 // What is longer can be no event. Whoever may write into the stream must not be able to fill the database by the megabyte.
 const MAX_KEPT_BYTES = 32 * 1024;
 
+/** Every UUID that stands in the bytes: with a user among them, an erasure takes the bytes away. */
+function idsIn(data: Uint8Array): string[] {
+  const ids = Buffer.from(data).toString('latin1').toLowerCase().match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [];
+  return [...new Set(ids)];
+}
+
 /** Keeps what is no entry of the trail, with its bytes and the reason, for somebody to look at. */
 export async function insertQuarantined(trx: Transaction<Tables>, stream: string, shardId: string, entries: readonly QuarantineEntry[]): Promise<void> {
   const of = <Value>(pick: (entry: QuarantineEntry) => Value): Value[] => entries.map(pick);
   await sql`
-    insert into audit.quarantine (stream, shard_id, sequence_number, reason, detail, data, size, counted, source, lane, seq, event_id, subject)
-    select ${stream}, ${shardId}, q.*
+    insert into audit.quarantine (stream, shard_id, sequence_number, reason, detail, data, size, counted, source, lane, seq, event_id, mentions)
+    select ${stream}, ${shardId}, q.sequence_number, q.reason, q.detail, q.data, q.size, q.counted, q.source, q.lane, q.seq, q.event_id, string_to_array(q.mentions, ',')::uuid[]
     from unnest(
       ${of(({ sequenceNumber }) => sequenceNumber)}::text[], ${of(({ reason }) => reason)}::text[],
       ${of(({ detail }) => detail.toWellFormed().replaceAll('\0', '').slice(0, MAX_DETAIL_CHARACTERS))}::text[],
       ${of(({ data }) => Buffer.from(data.subarray(0, MAX_KEPT_BYTES)))}::bytea[], ${of(({ data }) => data.byteLength)}::int[],
       ${of(({ counted }) => counted)}::boolean[], ${of(({ event }) => event?.source ?? null)}::text[], ${of(({ event }) => event?.lane ?? null)}::smallint[],
       ${of(({ event }) => event?.seq ?? null)}::bigint[], ${of(({ event }) => event?.id ?? null)}::uuid[],
-      ${of(({ event }) => event?.personal?.subject ?? null)}::text[]) as q
+      ${of(({ data }) => idsIn(data.subarray(0, MAX_KEPT_BYTES)).join(','))}::text[])
+      as q(sequence_number, reason, detail, data, size, counted, source, lane, seq, event_id, mentions)
     on conflict do nothing`.execute(trx);
 }
 
@@ -89,11 +96,11 @@ export interface QuarantineState {
   last_received_at: Date | null;
 }
 
-/** How much is in quarantine. Records that any holder of the stream can put there are counted to a bound. */
+/** How much is in quarantine. What an erasure has emptied cannot be replayed, and is missed no more. Records that any holder of the stream can put there are counted to a bound. */
 export async function readQuarantine(db: Kysely<Tables>): Promise<QuarantineState> {
   const { rows } = await sql<QuarantineState>`
     select (select count(*) from (select from audit.quarantine limit 100001) counted) as records,
-      (select count(*) from audit.quarantine q where q.counted and not exists (select from audit.quarantine_replays r where r.quarantine_id = q.id)) as events_missing,
+      (select count(*) from audit.quarantine q where q.counted and q.data <> '' and not exists (select from audit.quarantine_replays r where r.quarantine_id = q.id)) as events_missing,
       (select received_at from audit.quarantine order by id desc limit 1) as last_received_at`.execute(db);
   return rows[0] ?? { records: 0, events_missing: 0, last_received_at: null };
 }

@@ -46,7 +46,7 @@ async function open(t: Test) {
       const userId = randomUUID();
       await createEventRecorder({ source: 'audit', schema: 'audit', subjectKeys: createSubjectKeys(masterKey) })(db, { action: 'AUDIT_READ', subject: { userId }, personal: { ip: '192.0.2.1' }, request_id: 'r' });
       await superuser.query("insert into audit.search_terms values ('\\x01', gen_random_uuid(), $1::text), ('\\x02', gen_random_uuid(), $1::text)", [userId]);
-      await superuser.query("insert into audit.quarantine (stream, shard_id, sequence_number, reason, data, mentions) values ('s', 's', $1::text, 'unreadable', '\\x0102', array[$1::uuid])", [userId]);
+      await superuser.query("insert into audit.quarantine (stream, shard_id, sequence_number, detail, data, mentions) values ('s', 's', $1::text, 'unreadable', '\\x0102', array[$1::uuid])", [userId]);
       return userId;
     },
     events: async () => (await rows<{ head: string; tail: string }>("select head, tail from audit.outbox where head like '%SUBJECT_ERASED%'")).map(({ head, tail }): AuditEvent => JSON.parse(`${head},${tail}`)),

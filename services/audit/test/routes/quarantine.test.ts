@@ -145,6 +145,20 @@ test('the database that still refuses it is said, and it can be tried again', as
   t.match((await post(parts, '/api/audit/quarantine/replay', admin, { reason: 'refused' })).json(), { replayed: [{ id, outcome: 'stored' }], failed: [] });
 });
 
+test('an erasure takes the bytes in which the user stands; the record stays, and is no longer missed', async (t) => {
+  const parts = await build(t);
+  const admin = await parts.signIn('admin');
+  const event = anEvent({ resource: 'refused' });
+  const id = await refused(parts, event, false);
+  const other = await quarantined(parts, Buffer.from(`damaged ${event.user_id?.toUpperCase()} and more`));
+  await quarantined(parts, Buffer.from('nobody'));
+  await sql`select audit.forget_quarantined(${event.user_id})`.execute(parts.db);
+  t.same((await list(parts, admin)).map(({ bytes, size }) => [bytes === '', size > 0]), [[false, true], [true, true], [true, true]]);
+  t.match((await replay(parts, admin, id)).json(), { code: 'quarantine_unreadable' });
+  t.match((await replay(parts, admin, other)).json(), { code: 'quarantine_unreadable' });
+  t.match((await parts.get('/api/audit/completeness', admin)).json(), { quarantine: { records: 3, events_missing: 0 } });
+});
+
 test('only an operator may look or replay, and no record in quarantine can be changed by the service', async (t) => {
   const parts = await build(t);
   const customer = await parts.signIn('customer');
