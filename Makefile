@@ -6,8 +6,9 @@ PORT     ?= 8080
 TLS_PORT ?= 8443
 DATA     ?= ./.data
 LIMITS   ?= on
+LOG_DAYS ?= 14
 # Not exported: the tests must not find a PORT in their environment.
-FLEET := REPLICAS='$(REPLICAS)' PORT='$(PORT)' TLS_PORT='$(TLS_PORT)' DATA='$(DATA)' LIMITS='$(LIMITS)'
+FLEET := REPLICAS='$(REPLICAS)' PORT='$(PORT)' TLS_PORT='$(TLS_PORT)' DATA='$(DATA)' LIMITS='$(LIMITS)' LOG_DAYS='$(LOG_DAYS)'
 
 ARCH  := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
 # Node's own folder first: the wrapper in .bin does not exec, and a SIGTERM to it would leave node orphaned.
@@ -26,7 +27,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-subject-keys dev test test-long chaos chaos-planted coverage bench lint typecheck deps run docker-run docker-logs docker-stop benchmark
 
 help: ## what there is
-	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on]'
+	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 

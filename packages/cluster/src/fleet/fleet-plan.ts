@@ -112,6 +112,8 @@ export function fleetPlan(parts: FleetParts): Plan {
     data,
     cwd: ROOT,
     settings: { ...settings },
+    logDays: settings.logDays,
+    logs: [path.join(data, 'nginx/access.log')],
     facts: {
       gateway: { http: `http://localhost:${settings.port}`, https: parts.tlsPort === undefined ? null : `https://localhost:${parts.tlsPort}` },
       postgres: { url: url('postgres', 'muniment') },

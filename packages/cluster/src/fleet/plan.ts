@@ -41,4 +41,8 @@ export interface Plan {
   facts: Record<string, unknown>;
   /** What the fleet was asked to be, to see whether a later `make up` asks for the same. */
   settings: Record<string, unknown>;
+  /** For how many days logs are kept; absent or 0: not by the supervisor. */
+  logDays?: number;
+  /** Logs that no process of the plan has as its output. */
+  logs?: string[];
 }

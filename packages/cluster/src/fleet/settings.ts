@@ -14,6 +14,8 @@ export interface FleetSettings {
   durable: boolean;
   /** Replicas start again when their source changes. */
   watch: boolean;
+  /** For how many days logs are kept; 0: somebody else sees to it. */
+  logDays: number;
   shards: number;
   uploadMaxBytes: number;
   /** Ports to use instead of picked ones, by name (postgres, kinesis, s3). */
@@ -37,6 +39,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): FleetSettings {
     limits: onOff(environment, 'LIMITS', true),
     durable: onOff(environment, 'DURABLE', true),
     watch: onOff(environment, 'WATCH', false),
+    logDays: integer(environment, 'LOG_DAYS', 14, 0, 3_650),
     shards: integer(environment, 'SHARDS', 4, 1, 64),
     uploadMaxBytes: integer(environment, 'UPLOAD_MAX_BYTES', 50 * 1024 * 1024, 1, Number.MAX_SAFE_INTEGER),
     fixedPorts: storePorts(environment, ''),

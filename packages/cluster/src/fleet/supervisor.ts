@@ -3,6 +3,7 @@ import { appendFileSync, closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetError } from '../errors.ts';
+import { rotateLogs } from './log-retention.ts';
 import { lastLines } from './last-lines.ts';
 import type { Plan, Stage, TaskSpec } from './plan.ts';
 import { bootId, processStat } from './process-table.ts';
@@ -12,6 +13,7 @@ import { type SupervisedProcess, superviseProcess } from './supervised-process.t
 import { writeAtomically } from './write-atomically.ts';
 
 const START_TIMEOUT_MS = 60_000;
+const LOG_CHECK_MS = 5 * 60_000;
 
 export interface Supervisor {
   /** Resolves when all stages are ready; rejects, with everything stopped again, when one process ends before it was ready. */
@@ -58,7 +60,18 @@ export function createSupervisor(plan: Plan): Supervisor {
     });
   }
 
+  const logFiles = [...new Set([...all.map(({ spec }) => spec.log), ...plan.stages.flatMap(({ task }) => (task ? [task.log] : [])), ...(plan.logs ?? []), path.join(logs, 'supervisor.log')])];
+  function keepLogs(): void {
+    try {
+      rotateLogs(logFiles, plan.logDays ?? 0);
+    } catch (error) {
+      log(`logs could not be rotated: ${String(error)}`);
+    }
+  }
+  const keeping = setInterval(keepLogs, LOG_CHECK_MS).unref();
+
   async function start(): Promise<void> {
+    keepLogs();
     try {
       for (const { stage, processes } of stages) {
         title = stage.title;
@@ -114,6 +127,7 @@ export function createSupervisor(plan: Plan): Supervisor {
   }
 
   async function stopAll(): Promise<void> {
+    clearInterval(keeping);
     phase = 'stopping';
     save();
     log('stopping');

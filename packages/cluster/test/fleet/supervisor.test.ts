@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Test, test } from 'tap';
@@ -166,3 +166,17 @@ function readCommand(pid: number): string {
     return '';
   }
 }
+
+test('logs that are past their days go when the fleet starts', async (t) => {
+  const data = folder(t);
+  const user = await fake(data, 'user-1', 'user');
+  mkdirSync(path.dirname(user.log), { recursive: true });
+  for (const name of [`${user.log}.1`, path.join(data, 'access.log.2')]) {
+    writeFileSync(name, 'somebody');
+    utimesSync(name, new Date(0), new Date(0));
+  }
+  writeFileSync(path.join(data, 'access.log'), '');
+  await supervise(t, { ...planOf(data, [user]), logDays: 14, logs: [path.join(data, 'access.log')] }).start();
+  t.notOk(existsSync(`${user.log}.1`));
+  t.notOk(existsSync(path.join(data, 'access.log.2')));
+});
