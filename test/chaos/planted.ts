@@ -3,7 +3,7 @@
  * a short chaos, which must fail by the violation that the mistake is. BUG=name for one of them.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { copyCheckout, mutate } from './plant.ts';
@@ -29,7 +29,8 @@ async function chaosOf(folder: string, { name, faults }: PlantedBug): Promise<Ch
   child.stdout.on('data', (chunk: Buffer) => { output += chunk.toString(); });
   const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
   process.off('SIGINT', stop).off('SIGTERM', stop);
-  if (code === 0 || code === 1) return (JSON.parse(readFileSync(join(out, `${SEED}.json`), 'utf8')) as ChaosResult).found;
+  const result = join(out, `${SEED}.json`);
+  if ((code === 0 || code === 1) && existsSync(result)) return (JSON.parse(readFileSync(result, 'utf8')) as ChaosResult).found;
   console.log(output);
   return null;
 }
