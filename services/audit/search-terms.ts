@@ -15,12 +15,19 @@ export type SearchKind = (typeof SEARCH_KINDS)[number];
 
 type Personal = Pick<AuditEvent, 'id' | 'personal'>;
 
+export type Keyed = (purpose: 'app-subject' | 'app-event', ...parts: readonly string[]) => Buffer;
+
 export interface SearchTerms {
   /**
    * What `audit.search_terms` holds in place of the value: 16 bytes. All spellings of an address or an e-mail give one term.
    * @throws what the database or the master key throws while the search key is not known yet
    */
   term(kind: SearchKind, value: string): Promise<Buffer>;
+  /**
+   * HMAC-SHA-256 under the search key, for other purposes than terms; the purpose is part of what is hashed. No part may hold a NUL.
+   * @throws as `term`
+   */
+  keyed(): Promise<Keyed>;
   /**
    * The terms of events, to be added in the transaction that stores them. Where a key cannot be had now the event gets a mark, and `complete`
    * makes the terms later: a key service that is down must not keep events from being stored.
@@ -119,6 +126,11 @@ export function createSearchTerms({ db, masterKey, subjectKeys, log }: SearchTer
 
   return {
     term: async (kind, value) => termOf(await key(), kind, value),
+
+    async keyed() {
+      const secret = await key();
+      return (purpose, ...parts) => createHmac('sha256', secret).update([purpose, ...parts].join('\0')).digest();
+    },
 
     async ofEvents(events) {
       const blocks = events.flatMap(({ id, personal }) => (personal ? [{ id, personal }] : []));

@@ -15,7 +15,10 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 
 /** Personal values as they leave the process: unreadable without the subject's key, yet bound to the event by the commitment. */
 export interface PersonalBlock {
-  /** A user id, or `address:<HMAC of the address under the day's key>` for somebody without an account. */
+  /**
+   * A user id, or `address:<HMAC of the address under the day's key>` for somebody without an account, or
+   * `app:<HMAC>` for whom a tenant's own services named.
+   */
   subject: string;
   key_id: string;
   /** base64 SHA-256 (salt ‖ canonical bytes of the values); all that the sealed leaf keeps of the values. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { sql, type Kysely } from 'kysely';
 import { canonicalJson, cleanText } from './canonical.ts';
 import { EVENT_VERSION, MAX_EVENT_BYTES, eventFault, laneOf, type AuditEvent, type Json, type Source } from './event.ts';
-import { sealPersonal, type PersonalValues } from './personal.ts';
+import { sealPersonal, type PersonalValues, type SubjectKey } from './personal.ts';
 import type { Subject, SubjectKeys } from './subject-keys.ts';
 import { uuidv7 } from './uuidv7.ts';
 
@@ -65,46 +65,81 @@ export function canonicalHalves(event: Omit<AuditEvent, 'seq'>): { head: string;
   return { head, tail };
 }
 
+/** An event in the form in which an outbox keeps it. */
+export interface OutboxRow {
+  id: string;
+  lane: number;
+  head: string;
+  tail: string;
+}
+
+/** An event whose subject's key is known. */
+export interface EventContent extends Omit<NewEvent, 'subject'> {
+  source: Source;
+  /** All events of one subject share its lane, also those after its erasure. */
+  laneSubject: string;
+  /** undefined: an erased subject, or nobody; the event then has no personal block. */
+  key: SubjectKey | undefined;
+  now: Date;
+}
+
+/**
+ * The canonical form of an event, made once.
+ * @throws RangeError when it passes 16 KiB, TypeError when it breaks the contract (an action that is not SCREAMING_SNAKE)
+ */
+export function composeEvent({ source, laneSubject, key, now, ...input }: EventContent): OutboxRow {
+  const id = input.id ?? uuidv7(now.getTime());
+  const lane = laneOf(laneSubject);
+  const event = {
+    version: EVENT_VERSION,
+    id,
+    source,
+    lane,
+    tenant_id: input.tenant_id ?? null,
+    action: input.action,
+    outcome: input.outcome ?? 'success',
+    user_id: input.user_id ?? null,
+    resource: cleanOrNull(input.resource, MAX_RESOURCE_BYTES),
+    resource_type: input.resource_type ?? null,
+    session_id: input.session_id ?? null,
+    request_id: input.request_id,
+    traceparent: input.traceparent ?? null,
+    metadata: cleanObject(input.metadata ?? {}, MAX_EVENT_BYTES),
+    error: cleanOrNull(input.error, MAX_ERROR_BYTES),
+    timestamp: now.toISOString(),
+    personal: key ? sealPersonal(id, cleanObject(input.personal, MAX_PERSONAL_TEXT_BYTES), key) : null,
+  } as const;
+  // What the reader would not take must not get a number: it would be a hole in its lane for ever.
+  const fault = eventFault({ ...event, seq: 1 });
+  if (fault) throw new TypeError(`the event ${input.action} is malformed: ${fault}`);
+  const { head, tail } = canonicalHalves(event);
+  if (Buffer.byteLength(head) + Buffer.byteLength(tail) > MAX_EVENT_BYTES) throw new RangeError(`the event ${input.action} passes ${MAX_EVENT_BYTES} bytes`);
+  return { id, lane, head, tail };
+}
+
+/** Puts events into an outbox of ours in one statement, in this order. An id that is there already stays what it is. */
+export async function insertOutboxRows<DB>(trx: Kysely<DB>, schema: string, rows: readonly OutboxRow[]): Promise<void> {
+  await sql`
+    insert into ${sql.table(`${schema}.outbox`)} (event_id, lane, head, tail)
+    select * from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ lane }) => lane)}::smallint[], ${rows.map(({ head }) => head)}::text[], ${rows.map(({ tail }) => tail)}::text[])
+    on conflict (event_id) do nothing`.execute(trx);
+}
+
 /**
  * Makes the `recordEvent` of one source.
- * @throws RangeError when the event's canonical form passes 16 KiB, TypeError when it breaks the contract (an action that is not SCREAMING_SNAKE)
+ * @throws as `composeEvent`
  */
 export function createEventRecorder({ source, schema, subjectKeys }: EventRecorderOptions): RecordEvent {
   const outbox = sql.table(`${schema}.outbox`);
-  return async (trx, input) => {
-    const now = new Date();
-    const id = input.id ?? uuidv7(now.getTime());
-    const key = await subjectKeys.forSubject(trx, input.subject);
-    const laneSubject = key?.subject ?? ('userId' in input.subject ? input.subject.userId : source);
-    const lane = laneOf(laneSubject);
-    const event = {
-      version: EVENT_VERSION,
-      id,
-      source,
-      lane,
-      tenant_id: input.tenant_id ?? null,
-      action: input.action,
-      outcome: input.outcome ?? 'success',
-      user_id: input.user_id ?? null,
-      resource: cleanOrNull(input.resource, MAX_RESOURCE_BYTES),
-      resource_type: input.resource_type ?? null,
-      session_id: input.session_id ?? null,
-      request_id: input.request_id,
-      traceparent: input.traceparent ?? null,
-      metadata: cleanObject(input.metadata ?? {}, MAX_EVENT_BYTES),
-      error: cleanOrNull(input.error, MAX_ERROR_BYTES),
-      timestamp: now.toISOString(),
-      personal: key ? sealPersonal(id, cleanObject(input.personal, MAX_PERSONAL_TEXT_BYTES), key) : null,
-    } as const;
-    // What the reader would not take must not get a number: it would be a hole in its lane for ever.
-    const fault = eventFault({ ...event, seq: 1 });
-    if (fault) throw new TypeError(`the event ${input.action} is malformed: ${fault}`);
-    const { head, tail } = canonicalHalves(event);
-    if (Buffer.byteLength(head) + Buffer.byteLength(tail) > MAX_EVENT_BYTES) throw new RangeError(`the event ${input.action} passes ${MAX_EVENT_BYTES} bytes`);
+  return async (trx, { subject, ...input }) => {
+    const key = await subjectKeys.forSubject(trx, subject);
+    const laneSubject = key?.subject ?? ('userId' in subject ? subject.userId : source);
+    const row = composeEvent({ ...input, source, laneSubject, key, now: new Date() });
+    // Not as a batch of one: an array's text form would escape every quote of the JSON.
     await sql`
-      insert into ${outbox} (event_id, lane, head, tail) values (${id}, ${lane}, ${head}, ${tail})
+      insert into ${outbox} (event_id, lane, head, tail) values (${row.id}, ${row.lane}, ${row.head}, ${row.tail})
       on conflict (event_id) do nothing`.execute(trx);
-    return id;
+    return row.id;
   };
 }
 

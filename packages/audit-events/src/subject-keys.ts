@@ -18,6 +18,8 @@ export interface SubjectKeys {
   forSubject<DB>(db: Kysely<DB>, subject: Subject): Promise<SubjectKey | undefined>;
   /** A key for what may hold anybody's values and is kept no longer than the key of today, which ends after 30 days. */
   forUnnamed<DB>(db: Kysely<DB>): Promise<SubjectKey>;
+  /** The keys of subjects by their names, made on first use, in two statements at the most; an erased subject has none. */
+  forNames<DB>(db: Kysely<DB>, names: readonly string[]): Promise<Map<string, SubjectKey>>;
   /** The keys that still exist among those of `blocks`. Needs the audit service's role. */
   forBlocks<DB>(db: Kysely<DB>, blocks: readonly BlockKeyRef[]): Promise<BlockKeys>;
   /** Forgets an erased subject's keys at once. */
@@ -39,6 +41,13 @@ export interface BlockKeys {
 interface StoredKey {
   key_id: string;
   wrapped: Buffer;
+}
+
+interface FoundKey {
+  key_id: string | null;
+  wrapped: Buffer | null;
+  erased: boolean;
+  uncommitted: boolean;
 }
 
 /** A block may name any key: only an address's key follows from its day's, and nobody's follows from another's. */
@@ -66,7 +75,7 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
     const cached = current.get(subject);
     if (cached) return cached;
     const dropsBefore = drops;
-    const found = await sql<{ key_id: string | null; wrapped: Buffer | null; erased: boolean; uncommitted: boolean }>`
+    const found = await sql<FoundKey>`
       select key_id, wrapped, erased, uncommitted from keys.find_subject_key(${subject})`.execute(db);
     const row = found.rows[0];
     if (row?.erased) return undefined;
@@ -95,6 +104,40 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
       // Days are not erased; only their keys end, and today's does not.
       if (!dayKey) throw new Error('there is no key of today');
       return addressKey(UNNAMED, dayKey);
+    },
+
+    async forNames(db, names) {
+      const dropsBefore = drops;
+      const keys = new Map<string, SubjectKey>();
+      // In one order everywhere: two transactions that make the same keys must not wait for each other.
+      const missing = [...new Set(names)].sort().filter((name) => {
+        const cached = current.get(name);
+        if (cached) keys.set(name, cached);
+        return !cached;
+      });
+      if (missing.length === 0) return keys;
+      const { rows } = await sql<FoundKey & { subject: string }>`
+        select w.subject, k.key_id, k.wrapped, k.erased, k.uncommitted
+        from unnest(${missing}::text[]) w(subject) cross join lateral keys.find_subject_key(w.subject) k`.execute(db);
+      const unmade: { subject: string; key_id: string; wrapped: Buffer }[] = [];
+      for (const { subject, key_id, wrapped, erased, uncommitted } of rows) {
+        if (erased) continue;
+        if (key_id === null || wrapped === null) {
+          unmade.push({ subject, key_id: randomUUID(), wrapped: await masterKey.wrap(randomBytes(32), `subject:${subject}`) });
+          continue;
+        }
+        const key = await unwrap(subject, { key_id, wrapped });
+        keys.set(subject, key);
+        if (!uncommitted && drops === dropsBefore) current.set(subject, key);
+      }
+      if (unmade.length === 0) return keys;
+      const made = await sql<StoredKey & { subject: string }>`
+        select w.subject, k.key_id, k.wrapped
+        from unnest(${unmade.map(({ subject }) => subject)}::text[], ${unmade.map(({ key_id }) => key_id)}::uuid[], ${unmade.map(({ wrapped }) => wrapped)}::bytea[])
+          w(subject, key_id, wrapped)
+        cross join lateral keys.create_subject_key(w.subject, w.key_id, w.wrapped) k`.execute(db);
+      for (const { subject, ...key } of made.rows) keys.set(subject, await unwrap(subject, key));
+      return keys;
     },
 
     async forBlocks(db, blocks) {
