@@ -18,6 +18,7 @@ import { replayQuarantinedRoute } from './routes/replay-quarantined.ts';
 import { createSealer } from './seal/sealer.ts';
 import { createTree } from './seal/tree.ts';
 import { createSearchTerms } from './search-terms.ts';
+import { recordEventsRoute } from './routes/record-events.ts';
 import { streamLogsRoute } from './routes/stream-logs.ts';
 import { createStreams } from './stream/streams.ts';
 import type { Tables } from './tables.ts';
@@ -83,6 +84,9 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   listLogsRoute(server);
   getLogRoute(server);
   streamLogsRoute(server);
+
+  // A customer's own services.
+  recordEventsRoute(server);
 
   // Operators.
   completenessRoute(server);

@@ -109,6 +109,7 @@ export function composeEvent({ source, laneSubject, key, now, ...input }: EventC
     timestamp: now.toISOString(),
     personal: key ? sealPersonal(id, cleanObject(input.personal, MAX_PERSONAL_TEXT_BYTES), key) : null,
   } as const;
+  if ((event.personal?.ciphertext.length ?? 0) > MAX_EVENT_BYTES) throw new RangeError(`the personal values of ${input.action} pass ${MAX_EVENT_BYTES} bytes`);
   // What the reader would not take must not get a number: it would be a hole in its lane for ever.
   const fault = eventFault({ ...event, seq: 1 });
   if (fault) throw new TypeError(`the event ${input.action} is malformed: ${fault}`);

@@ -9,12 +9,16 @@ import type { DependencyCheck } from './health.ts';
 
 export interface AuditTrailOptions<DB> {
   db: Kysely<DB>;
-  schema: string;
-  source: Source;
   config: ServerConfig;
   kinesis: KinesisClient;
   log: FastifyBaseLogger;
   metrics: Registry;
+}
+
+/** An outbox of this service and whose events lie in it. */
+export interface Outbox {
+  schema: string;
+  source: Source;
 }
 
 /** AWS answers 20 such calls a second to a whole account, and the consumers need some of them. */
@@ -39,31 +43,47 @@ function createStreamCheck(kinesis: KinesisClient, stream: string, failing: () =
   };
 }
 
-/** The relay of this service's outbox, with its backlog as metrics and the stream as a dependency that can wait. */
-export function createAuditTrail<DB>({ db, schema, source, config, kinesis, log, metrics }: AuditTrailOptions<DB>): { relay: Relay; streamCheck: DependencyCheck } {
-  const relay = createRelay({ db, schema, source, holder: config.REPLICA, kinesis, stream: config.KINESIS_STREAM, log, resendAfterMs: config.RELAY_RESEND_AFTER_MS });
+interface Carried extends Outbox {
+  relay: Relay;
+}
 
+/** Gauges of the outboxes, one value for each source. */
+function measureOutboxes<DB>(db: Kysely<DB>, metrics: Registry, carried: readonly Carried[]): void {
   let reading: Promise<void> | undefined;
   // One look serves both gauges of a scrape. A scrape must not fail because the database is down; a value of before the outage would say that
   // all is well, so there is none.
-  const readBacklog = (): Promise<void> => {
-    reading ??= outboxBacklog(db, schema).then((backlog) => {
-      waiting.set(backlog.rows);
-      oldest.set(backlog.oldestSeconds);
-    }, () => {
-      waiting.set(NaN);
-      oldest.set(NaN);
-    }).finally(() => { reading = undefined; });
+  const readBacklogs = (): Promise<void> => {
+    reading ??= Promise.all(carried.map(async ({ schema, source }) => {
+      const backlog = await outboxBacklog(db, schema).catch(() => ({ rows: NaN, oldestSeconds: NaN }));
+      waiting.set({ source }, backlog.rows);
+      oldest.set({ source }, backlog.oldestSeconds);
+    })).then(() => { reading = undefined; });
     return reading;
   };
-  const oldest = new Gauge({ name: 'muniment_outbox_oldest_seconds', help: 'Age of the oldest event that is not yet stored in the trail.', registers: [metrics], collect: readBacklog });
-  const waiting = new Gauge({ name: 'muniment_outbox_rows', help: 'Events that are acknowledged and not yet stored in the trail.', registers: [metrics], collect: readBacklog });
-  new Gauge({
-    name: 'muniment_relay_leading',
-    help: '1 on the replica that carries the outbox to the stream.',
-    registers: [metrics],
-    collect() { this.set(relay.status().leading ? 1 : 0); },
+  const gauge = (name: string, help: string, collect: () => Promise<void> | void) => new Gauge({ name, help, labelNames: ['source'], registers: [metrics], collect });
+  const oldest = gauge('muniment_outbox_oldest_seconds', 'Age of the oldest event that is not yet stored in the trail.', readBacklogs);
+  const waiting = gauge('muniment_outbox_rows', 'Events that are acknowledged and not yet stored in the trail.', readBacklogs);
+  const leading = gauge('muniment_relay_leading', '1 on the replica that carries the outbox to the stream.', () => {
+    for (const { source, relay } of carried) leading.set({ source }, relay.status().leading ? 1 : 0);
   });
+}
 
-  return { relay, streamCheck: createStreamCheck(kinesis, config.KINESIS_STREAM, () => relay.status().streamDownSince !== undefined) };
+export interface AuditTrail {
+  /** Carries an outbox of this service to the stream once the relay is started. */
+  carry(outbox: Outbox): Relay;
+  streamCheck: DependencyCheck;
+}
+
+/** The relays of this service's outboxes, with their backlogs as metrics and the stream as a dependency that can wait. */
+export function createAuditTrail<DB>({ db, config, kinesis, log, metrics }: AuditTrailOptions<DB>): AuditTrail {
+  const carried: Carried[] = [];
+  measureOutboxes(db, metrics, carried);
+  return {
+    carry(outbox) {
+      const relay = createRelay({ db, ...outbox, holder: config.REPLICA, kinesis, stream: config.KINESIS_STREAM, log, resendAfterMs: config.RELAY_RESEND_AFTER_MS });
+      carried.push({ ...outbox, relay });
+      return relay;
+    },
+    streamCheck: createStreamCheck(kinesis, config.KINESIS_STREAM, () => carried.some(({ relay }) => relay.status().streamDownSince !== undefined)),
+  };
 }

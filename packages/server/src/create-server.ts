@@ -5,11 +5,11 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, t
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { sql, type Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
-import { createEventRecorder, createKinesisClient, createSubjectKeys, type Source, type SubjectKeys } from '@muniment/audit-events';
+import { createEventRecorder, createKinesisClient, createSubjectKeys, type Relay, type Source, type SubjectKeys } from '@muniment/audit-events';
 import { createDatabase, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import { authentication, createPublicKeyRing, createSessionLookup, loadPublicKeys, queryLiveSessions, type PublicKeyRing, type SessionLookup, type ViewerLookup } from '@muniment/security';
-import { createAuditTrail } from './audit-trail.ts';
+import { createAuditTrail, type Outbox } from './audit-trail.ts';
 import type { BackgroundLoop } from './background.ts';
 import { parseBodies } from './body-parsing.ts';
 import type { ServerConfig } from './config.ts';
@@ -61,6 +61,8 @@ export interface Server<DB> {
   metrics: Registry;
   log: FastifyBaseLogger;
   health: Health;
+  /** Carries another outbox of the service to the stream, beside its own, with a loop of its own. Poke the relay after a commit. */
+  carry(outbox: Outbox): Relay;
   /** Adds a loop that runs while the replica listens and is stopped after the last request, before the pool closes. */
   background(loop: BackgroundLoop): void;
 }
@@ -177,16 +179,20 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     });
 
     const metrics = measureRequests(app, service);
-    const { relay, streamCheck } = createAuditTrail({ db, schema, source, config, kinesis, log: app.log, metrics });
-    poke = relay.poke;
-    loops.push({ name: 'relay', ...relay });
+    const trail = createAuditTrail({ db, config, kinesis, log: app.log, metrics });
+    const carry = (outbox: Outbox): Relay => {
+      const relay = trail.carry(outbox);
+      loops.push({ name: `relay-${outbox.source}`, ...relay });
+      return relay;
+    };
+    poke = carry({ schema, source }).poke;
     loops.push(createErasureLoop(db, options.erasure(db, subjectKeys), subjectKeys.drop, (error) => app.log.warn({ err: error }, 'an erasure could not be worked off yet')));
     const health = reportHealth(app, [
       { name: 'postgres', critical: true, check: () => checkWritable(db) },
-      streamCheck,
+      trail.streamCheck,
       ...(options.checks ?? []),
     ]);
-    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, keys, kinesis, metrics, log: app.log, health, background: (loop) => void loops.push(loop) };
+    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop) };
   } catch (error) {
     await app.close();
     throw error;

@@ -4,4 +4,5 @@ export { createServer, type App, type Server, type ServerOptions } from './creat
 export { createErasureLoop, type ErasurePart } from './erasures.ts';
 export type { DependencyCheck, Health } from './health.ts';
 export { startService } from './start-service.ts';
+export { retryConflicts } from './transactions.ts';
 export type { InTransaction, RecordFor, RequestContext, RequestEvent } from './transactions.ts';

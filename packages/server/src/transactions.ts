@@ -55,8 +55,11 @@ function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
 
 const TRIES = 3;
 
-/** Runs work again while PostgreSQL ends it for a conflict. The pause differs by chance, so that two which met do not meet again. */
-async function throughConflicts<T>(work: () => Promise<T>): Promise<T> {
+/**
+ * Runs work again while PostgreSQL ends it for a conflict (deadlock, serialization), three times at most. The pause differs by chance, so that two which
+ * met do not meet again.
+ */
+export async function retryConflicts<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
@@ -71,7 +74,7 @@ async function throughConflicts<T>(work: () => Promise<T>): Promise<T> {
 export function createTransactions<DB>(db: Kysely<DB>, recordEvent: RecordEvent, recorded: () => void): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
   return {
     async inTransaction(request, change) {
-      const result = await throughConflicts(() => db.transaction().execute(async (trx) => {
+      const result = await retryConflicts(() => db.transaction().execute(async (trx) => {
         let events = 0;
         const answer = await change(trx, (event) => {
           events += 1;

@@ -12,7 +12,7 @@ const REQUEST = { id: 'f'.repeat(32), ip: '203.0.113.9', headers: {}, principal:
 
 async function scrape({ app }: TestServer, name: string): Promise<number> {
   const { body } = await app.inject('/metrics');
-  return Number(new RegExp(`^${name}\\{service="user"\\} (\\S+)$`, 'm').exec(body)?.[1]);
+  return Number(new RegExp(`^${name}\\{source="user",service="user"\\} (\\S+)$`, 'm').exec(body)?.[1]);
 }
 
 async function recordThree(t: Test, server: TestServer): Promise<void> {
@@ -48,7 +48,7 @@ test('a scrape works while the database is away, with no value where there is no
   t.equal((await server.app.inject('/metrics')).statusCode, 200);
   t.ok(Number.isNaN(await scrape(server, 'muniment_outbox_rows')));
   t.ok(Number.isNaN(await scrape(server, 'muniment_outbox_oldest_seconds')));
-  t.match((await server.app.inject('/metrics')).body, /^muniment_outbox_rows\{service="user"\} nan$/im, 'as Prometheus reads it');
+  t.match((await server.app.inject('/metrics')).body, /^muniment_outbox_rows\{source="user",service="user"\} nan$/im, 'as Prometheus reads it');
   proxy.mode('pass');
   t.equal(await scrape(server, 'muniment_outbox_rows'), 3);
 });
