@@ -18,7 +18,11 @@ import { replayQuarantinedRoute } from './routes/replay-quarantined.ts';
 import { createSealer } from './seal/sealer.ts';
 import { createTree } from './seal/tree.ts';
 import { createSearchTerms } from './search-terms.ts';
+import { createViewerTokenRoute } from './routes/create-viewer-token.ts';
+import { eraseSubjectRoute } from './routes/erase-subject.ts';
+import { listViewerTokensRoute } from './routes/list-viewer-tokens.ts';
 import { recordEventsRoute } from './routes/record-events.ts';
+import { revokeViewerTokenRoute } from './routes/revoke-viewer-token.ts';
 import { streamLogsRoute } from './routes/stream-logs.ts';
 import { createStreams } from './stream/streams.ts';
 import type { Tables } from './tables.ts';
@@ -87,6 +91,10 @@ export async function buildApp(config: Config): Promise<AuditServer> {
 
   // A customer's own services.
   recordEventsRoute(server);
+  eraseSubjectRoute(server);
+  createViewerTokenRoute(server);
+  listViewerTokensRoute(server);
+  revokeViewerTokenRoute(server);
 
   // Operators.
   completenessRoute(server);

@@ -6,6 +6,7 @@ export const AuditErrors = {
   TooManyStreams: createError('too_many_streams', 'you have as many streams open as are allowed; close one first', 429),
   EventIdReused: createError('event_id_reused', 'an id stands for an event with another content already; nothing was recorded', 409),
   EventTooLarge: createError('event_too_large', 'an event has more than 16 KiB; nothing was recorded', 413),
+  JournalUnavailable: createError('dependency_unavailable', 'the journal of erasures is out of reach; nothing was erased', 503),
   ViewerTokenNotFound: createError('viewer_token_not_found', 'there is no such viewer token that still counts', 404),
   CursorInvalid: createError('cursor_invalid', 'the cursor is not one that this list has given out', 400),
   QuarantineNotFound: createError('quarantine_not_found', 'there is no such record in quarantine', 404),

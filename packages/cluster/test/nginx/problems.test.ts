@@ -17,7 +17,8 @@ test('every refusal of the gateway itself is a problem with a code', async (t) =
   t.match(await problem(await fetch(`${http}/nothing`)), expected(404, 'not_found'));
   t.match(await problem(await fetch(`${http}/api/users/me`)), expected(502, 'bad_gateway'), 'no user service');
   t.match(await problem(await fetch(`${http}/login`, { method: 'POST', body: '{}' })), expected(502, 'bad_gateway'));
-  t.match(await problem(await fetch(`${http}/api/audit/events`, { method: 'POST', body: 'x'.repeat(300_000) })), expected(413, 'body_too_large'));
+  t.match(await problem(await fetch(`${http}/api/audit/erasures`, { method: 'POST', body: 'x'.repeat(300_000) })), expected(413, 'body_too_large'));
+  t.match(await problem(await fetch(`${http}/api/audit/events`, { method: 'POST', body: 'x'.repeat(10_000_000) })), expected(413, 'body_too_large'));
   t.match(await problem(await fetch(`${http}/api/audit/logs?${'x'.repeat(20_000)}`)), expected(414, 'uri_too_long'));
   t.match(await problem(await fetch(`${http}/api/audit/logs`, { headers: { 'x-long': 'x'.repeat(20_000) } })), expected(431, 'headers_too_large'));
 

@@ -21,7 +21,7 @@ test('GET and HEAD move on from a replica that refuses and from one that dies wh
   t.ok(bad.seen.length > 0, 'the dying one was asked');
 });
 
-for (const [method, path] of [['POST', '/api/users/register'], ['PUT', '/api/users/1'], ['PATCH', '/api/users/1'], ['DELETE', '/api/users/1'], ['POST', '/api/files'], ['DELETE', '/api/files/1'], ['PATCH', '/api/uploads/1'], ['POST', '/api/audit/events'], ['PROPFIND', '/api/users/1']] as const) {
+for (const [method, path] of [['POST', '/api/users/register'], ['PUT', '/api/users/1'], ['PATCH', '/api/users/1'], ['DELETE', '/api/users/1'], ['POST', '/api/files'], ['DELETE', '/api/files/1'], ['PATCH', '/api/uploads/1'], ['POST', '/api/audit/viewer-tokens'], ['PROPFIND', '/api/users/1']] as const) {
   test(`${method} ${path} that may have taken effect is answered 502 and never sent again`, async (t) => {
     const replicas = [await dying(t), await dying(t), await dying(t)];
     const ports = replicas.map(({ port }) => port);
@@ -49,6 +49,16 @@ for (const [method, path] of [['POST', '/api/users/register'], ['PUT', '/api/use
     t.equal(alive.seen.length, 2);
   });
 }
+
+test('a customer\'s events, idempotent by their ids, move on from a replica that dies while answering, body and all', async (t) => {
+  const alive = await upstream(t, 'alive');
+  const { http } = await gateway(t, { audit: [(await dying(t)).port, (await dying(t)).port, alive.port] });
+  const body = JSON.stringify({ events: 'x'.repeat(8 * 1024 * 1024) });
+  const response = await fetch(`${http}/api/audit/events`, { method: 'POST', body });
+  t.equal(response.status, 200);
+  await response.text();
+  t.equal(Number(alive.seen.at(-1)?.headers['content-length']), body.length);
+});
 
 test('a replica that hangs costs a GET one read time-out and is then left out', async (t) => {
   const hanging = await upstream(t, 'hanging', () => {});
