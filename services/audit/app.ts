@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { loadLogKeys } from '@muniment/audit-key';
 import { createServer, repeat } from '@muniment/server';
 import { openAuditBucket } from './audit-bucket.ts';
 import type { AuditServer } from './audit-server.ts';
@@ -15,7 +16,10 @@ import { listLogsRoute } from './routes/list-logs.ts';
 import { listQuarantineRoute } from './routes/list-quarantine.ts';
 import { replayQuarantineRoute } from './routes/replay-quarantine.ts';
 import { replayQuarantinedRoute } from './routes/replay-quarantined.ts';
-import { createSealer } from './seal/sealer.ts';
+import { measureSealer } from './seal/measure-sealer.ts';
+import { createNotary } from './seal/notary.ts';
+import { createPublisher } from './seal/publisher.ts';
+import { checkSealer, createSealer, type Sealer } from './seal/sealer.ts';
 import { createTree } from './seal/tree.ts';
 import { createSearchTerms } from './search-terms.ts';
 import { createViewerTokenRoute } from './routes/create-viewer-token.ts';
@@ -34,6 +38,8 @@ const COMPLETE_PAUSE_MS = 10_000;
 /** The audit service: keeps what happened, and shows each what concerns them. */
 export async function buildApp(config: Config): Promise<AuditServer> {
   let trail: TrailWatch | undefined;
+  let sealer: Sealer | undefined;
+  const keys = await loadLogKeys(config.AUDIT_KEY_FILE, config.AUDIT_ORIGIN);
   const bucket = openAuditBucket(config);
   const base = await createServer<Tables>({
     service: 'audit',
@@ -43,6 +49,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     migrations: [{ name: 'audit', folder: join(import.meta.dirname, 'migrations') }],
     checks: [
       { name: 'trail', critical: false, check: async () => trail?.check.check() },
+      { name: 'sealer', critical: false, check: async () => sealer && checkSealer(sealer.status()) },
       { name: 's3', critical: false, check: () => bucket.check() },
     ],
     viewers: (db) => (tokenHash) => findViewerByHash(db, tokenHash),
@@ -61,7 +68,17 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     pollMs: config.CONSUMER_POLL_MS,
   });
   trail = watchTrail({ db: base.db, stream: config.KINESIS_STREAM, replica: config.REPLICA, log: base.log });
-  const sealer = createSealer({ db: base.db, replica: config.REPLICA, log: base.log, leaseTtlMs: config.SEALER_LEASE_TTL_MS, pollMs: config.SEALER_POLL_MS });
+  const notary = createNotary({ db: base.db, keys, origin: config.AUDIT_ORIGIN });
+  sealer = createSealer({
+    db: base.db,
+    replica: config.REPLICA,
+    log: base.log,
+    notary,
+    publisher: createPublisher({ db: base.db, bucket, notary, lockDays: config.AUDIT_CHECKPOINT_LOCK_DAYS }),
+    leaseTtlMs: config.SEALER_LEASE_TTL_MS,
+    pollMs: config.SEALER_POLL_MS,
+    checkpointMs: config.AUDIT_CHECKPOINT_MS,
+  });
   const server: AuditServer = {
     ...base,
     config,
@@ -74,6 +91,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     tree: createTree({ db: base.db }),
   };
   measureConsumer(consumer, server.metrics);
+  measureSealer(sealer, server.metrics);
   measureTrail(trail, server.metrics);
   server.background({ name: 'consumer', ...consumer });
   server.background(trail);

@@ -1,4 +1,4 @@
-import { GetObjectCommand, HeadBucketCommand, ListObjectsV2Command, NoSuchKey, PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { GetObjectCommand, GetObjectLockConfigurationCommand, HeadBucketCommand, ListObjectsV2Command, NoSuchKey, PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Config } from './config.ts';
 
@@ -10,12 +10,16 @@ export interface AuditBucket {
   readonly name: string;
   readonly client: S3Client;
   put(key: string, body: string | Uint8Array, contentType?: string): Promise<void>;
-  /** As `put`, but what is there stays. @returns false when there was something */
-  putOnce(key: string, body: string | Uint8Array, contentType?: string): Promise<boolean>;
+  /** As `put`, but what is there stays. @returns false when there was something. @param retainUntil locks the object until then, for everybody; only where the bucket `locks` */
+  putOnce(key: string, body: string | Uint8Array, contentType?: string, retainUntil?: Date): Promise<boolean>;
   /** undefined when there is no such object. */
   get(key: string): Promise<Uint8Array | undefined>;
   /** Keys under a prefix in the order of their bytes, a page at a time. */
   list(prefix: string, after?: string): AsyncGenerator<string>;
+  /** The first key under a prefix that is greater than `after`. */
+  first(prefix: string, after: string): Promise<string | undefined>;
+  /** Whether the bucket has object lock. */
+  locks(): Promise<boolean>;
   /** @throws when the bucket is out of reach */
   check(): Promise<unknown>;
   close(): void;
@@ -40,9 +44,9 @@ export function openAuditBucket(config: Pick<Config, 'AUDIT_BUCKET' | 'AUDIT_S3_
     async put(Key, Body, ContentType = 'application/octet-stream') {
       await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentType }));
     },
-    async putOnce(Key, Body, ContentType = 'application/octet-stream') {
+    async putOnce(Key, Body, ContentType = 'application/octet-stream', retainUntil) {
       try {
-        await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, IfNoneMatch: '*' }));
+        await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, IfNoneMatch: '*', ...(retainUntil && { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate: retainUntil }) }));
         return true;
       } catch (error) {
         if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 412) return false;
@@ -67,6 +71,20 @@ export function openAuditBucket(config: Pick<Config, 'AUDIT_BUCKET' | 'AUDIT_S3_
         for (const { Key } of page.Contents ?? []) if (Key !== undefined) yield Key;
         token = page.NextContinuationToken;
       } while (token !== undefined);
+    },
+    async first(Prefix, after) {
+      const { Contents } = await client.send(new ListObjectsV2Command({ Bucket, Prefix, StartAfter: after, MaxKeys: 1 }));
+      return Contents?.[0]?.Key;
+    },
+    async locks() {
+      try {
+        const { ObjectLockConfiguration: lock } = await client.send(new GetObjectLockConfigurationCommand({ Bucket }));
+        return lock?.ObjectLockEnabled === 'Enabled';
+      } catch (error) {
+        // A bucket without one answers 404; a server that knows of none, 501 or 400.
+        if (error instanceof S3ServiceException && [400, 404, 501].includes(error.$metadata.httpStatusCode ?? 0)) return false;
+        throw error;
+      }
     },
     check: () => client.send(new HeadBucketCommand({ Bucket })),
     close: () => client.destroy(),

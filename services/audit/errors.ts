@@ -22,6 +22,9 @@ export const LeaseLost = createError<[string]>('lease_lost', 'shard %s has anoth
 /** Another replica seals now; nothing of the batch was sealed. Never leaves the sealer. */
 export const SealerLeaseLost = createError('sealer_lease_lost', 'the sealer has another holder', 500);
 
+/** What is stored is not what was signed. Never leaves the sealer, which seals and signs nothing until an operator has looked. */
+export const HistoryAltered = createError<[string]>('history_altered', 'the log was altered: %s', 500);
+
 /** The tree's head or a lane's cursor is not where it was a moment ago: the whole batch is refused. Never leaves the sealer. */
 export const TreeMoved = createError<[number]>('tree_moved', 'the tree of %d leaves was changed by another', 500);
 

@@ -1,25 +1,32 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { LoopLogger } from '@muniment/audit-events';
 import { acquireLease, releaseLease, type Lease } from '@muniment/database';
-import { SealerLeaseLost } from '../errors.ts';
+import { HistoryAltered, SealerLeaseLost } from '../errors.ts';
 import { findLaneNews } from '../queries/seal-lanes.ts';
 import { hasLate, oldestUnsealed } from '../queries/unsealed-events.ts';
 import { readHead } from '../queries/tree.ts';
 import type { Tables } from '../tables.ts';
+import type { Notary } from './notary.ts';
+import type { Publisher } from './publisher.ts';
 import { sealBatch } from './seal-batch.ts';
 
 export interface SealerOptions {
   db: Kysely<Tables>;
   /** This replica's name. */
   replica: string;
-  log: LoopLogger;
+  log: LoopLogger & { error(details: object, message: string): void };
+  notary: Notary;
+  publisher: Publisher;
   /** A holder that is silent for this long is succeeded. */
   leaseTtlMs?: number;
   /** Pause between two looks for events to seal. */
   pollMs?: number;
   /** Most events that one transaction seals. */
   batch?: number;
+  /** Least time between two checkpoints. */
+  checkpointMs?: number;
 }
 
 export interface SealerStatus {
@@ -34,6 +41,12 @@ export interface SealerStatus {
   oldestUnsealedMs: number;
   /** Sealed by this replica since its start. */
   sealed: number;
+  /** The newest signed head that this replica knows of. */
+  checkpoint: { size: number; at: Date } | undefined;
+  /** Size of the newest checkpoint in the bucket, as far as this replica knows. */
+  published: number | undefined;
+  /** Why nothing is sealed or signed: what is stored contradicts what was signed. */
+  alarm: { reason: string; since: Date } | undefined;
 }
 
 export interface Sealer {
@@ -46,14 +59,23 @@ export interface Sealer {
 /** Of some 500 bytes each; a transaction of this many takes some 80 ms, so that a rival or a reader never waits for long. */
 const BATCH = 4_000;
 
-/** The sealer. Every replica runs one; the one with the lease gives stored events their place in the log. */
+/** Between two looks whether an alarm still holds. */
+const ALARM_PAUSE_MS = 5_000;
+/** The bucket may take this long to be compared with before sealing goes on without it: an outage of S3 stops nothing. */
+const COMPARE_MS = 2_000;
+
+/**
+ * The sealer. Every replica runs one; the one with the lease gives stored events their place in the log, and signs its heads. Where what is stored
+ * contradicts what was signed, it stops and raises an alarm: nothing may be signed on top of an altered history.
+ */
 export function createSealer(options: SealerOptions): Sealer {
-  const { db, log } = options;
+  const { db, log, notary, publisher } = options;
   // Of this process alone: a replica that comes back under its name must not pass for the one that died, whose batch may be under way.
   const owner = `${options.replica}/${randomUUID()}`;
   const leaseTtlMs = options.leaseTtlMs ?? 3_000;
   const pollMs = options.pollMs ?? 50;
   const batch = options.batch ?? BATCH;
+  const checkpointMs = options.checkpointMs ?? 1_000;
   const stopping = new AbortController();
   let lease: Lease | undefined;
   let renewedAt = -Infinity;
@@ -61,6 +83,11 @@ export function createSealer(options: SealerOptions): Sealer {
   let sealed = 0;
   let lastSealedAt: Date | undefined;
   let backlog: { numbers: number; oldest: Date | undefined } = { numbers: 0, oldest: undefined };
+  let checkpoint: SealerStatus['checkpoint'];
+  let signedAt = -Infinity;
+  let alarm: SealerStatus['alarm'];
+  let publishing: Promise<void> | undefined;
+  let bucketDown = false;
   let wake = (): void => {};
   let running: Promise<void> = Promise.resolve();
 
@@ -81,7 +108,50 @@ export function createSealer(options: SealerOptions): Sealer {
     const before = lease;
     lease = await acquireLease(db, 'audit', 'sealer', owner, leaseTtlMs);
     renewedAt = now;
-    if (lease && lease.epoch !== before?.epoch) log.info({ epoch: lease.epoch }, 'sealer lease taken');
+    if (!lease || lease.epoch === before?.epoch) return;
+    log.info({ epoch: lease.epoch }, 'sealer lease taken');
+    await notary.verify();
+    publisher.forget();
+    publish();
+    await Promise.race([publishing, sleep(Math.min(COMPARE_MS, leaseTtlMs / 2), undefined, { ref: false })]);
+  }
+
+  function raise(reason: string): void {
+    if (alarm?.reason !== reason) log.error({ alarm: 'history_altered', reason }, 'the audit log was altered: nothing is sealed or signed until that is settled (docs/operations.md)');
+    alarm = { reason, since: alarm?.since ?? new Date() };
+  }
+
+  /** Beside the sealing, one at a time: S3 may be slow or away. */
+  function publish(): void {
+    publishing ??= publisher.publish(stopping.signal).then(() => {
+      if (bucketDown) log.info({}, 'checkpoints reach the bucket again');
+      bucketDown = false;
+    }).catch((error: unknown) => {
+      if (error instanceof HistoryAltered) raise(error.message);
+      else if (!bucketDown) {
+        log.warn({ err: error }, 'checkpoints do not reach the bucket; they are put there later');
+        bucketDown = true;
+      }
+    }).finally(() => { publishing = undefined; });
+  }
+
+  /** An alarm ends only by a look at everything: the database's checkpoints, the tree, the bucket. */
+  async function settleAlarm(): Promise<void> {
+    await publishing;
+    await notary.verify();
+    publisher.forget();
+    await publisher.publish(stopping.signal);
+    alarm = undefined;
+    log.info({}, 'the audit log is again what was signed; sealing goes on');
+  }
+
+  async function certify(held: Lease): Promise<void> {
+    const now = performance.now();
+    if (now - signedAt < checkpointMs) return;
+    signedAt = now;
+    const made = await notary.sign(held);
+    if (made) checkpoint = { size: made.size, at: new Date() };
+    publish();
   }
 
   /** @returns whether there is anything to seal */
@@ -100,10 +170,20 @@ export function createSealer(options: SealerOptions): Sealer {
     const news = await look();
     if (!lease) {
       ({ size } = await readHead(db));
+      const newest = await notary.observe();
+      if (newest && newest.size !== checkpoint?.size) checkpoint = { size: newest.size, at: new Date() };
+      alarm = undefined;
       return false;
     }
-    if (!news) return false;
-    const done = await sealBatch(db, lease, batch);
+    if (alarm) await settleAlarm();
+    const more = news && (await seal(lease));
+    await certify(lease);
+    return more;
+  }
+
+  /** @returns whether there is more */
+  async function seal(held: Lease): Promise<boolean> {
+    const done = await sealBatch(db, held, batch);
     size = done.head.size;
     sealed += done.sealed;
     if (done.sealed > 0) lastSealedAt = new Date();
@@ -120,6 +200,12 @@ export function createSealer(options: SealerOptions): Sealer {
         failing = false;
         if (!more) await pause(lease ? pollMs : leaseTtlMs / 3);
       } catch (error) {
+        if (error instanceof HistoryAltered) {
+          // The lease is kept: another replica would find the same.
+          raise(error.message);
+          await pause(Math.min(ALARM_PAUSE_MS, leaseTtlMs / 3));
+          continue;
+        }
         lease = undefined;
         if (error instanceof SealerLeaseLost) continue;
         if (!failing) log.warn({ err: error }, 'sealer cannot go on; it tries again by itself');
@@ -127,6 +213,7 @@ export function createSealer(options: SealerOptions): Sealer {
         await pause(500);
       }
     }
+    await publishing;
     if (lease) await releaseLease(db, lease).catch(() => {});
     lease = undefined;
   }
@@ -145,6 +232,18 @@ export function createSealer(options: SealerOptions): Sealer {
       unsealed: backlog.numbers,
       oldestUnsealedMs: backlog.oldest ? Math.max(0, Date.now() - backlog.oldest.getTime()) : 0,
       sealed,
+      checkpoint,
+      published: publisher.published(),
+      alarm,
     }),
   };
+}
+
+/** Sealing that stands still for longer than this is a matter for somebody. */
+const LATE_MS = 60_000;
+
+/** @throws saying what is wrong: the history was altered, or nothing has been sealed for a minute though there is something */
+export function checkSealer({ alarm, oldestUnsealedMs, unsealed }: SealerStatus): void {
+  if (alarm) throw new Error(alarm.reason);
+  if (unsealed > 0 && oldestUnsealedMs > LATE_MS) throw new Error(`${unsealed} stored events are not sealed, the oldest for ${Math.round(oldestUnsealedMs / 1_000)} s`);
 }
