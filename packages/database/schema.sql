@@ -873,6 +873,17 @@ GRANT EXECUTE ON FUNCTION keys.list_erased(interval) TO audit_service;
 GRANT EXECUTE ON FUNCTION keys.list_erased(interval) TO file_service;
 GRANT EXECUTE ON FUNCTION keys.list_erased(interval) TO user_service;
 
+CREATE OR REPLACE FUNCTION keys.list_erased_among(subjects text[])
+ RETURNS TABLE(subject text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select e.subject from keys.erased_subjects e where e.subject = any(subjects)
+    $function$
+;
+GRANT EXECUTE ON FUNCTION keys.list_erased_among(text[]) TO audit_service;
+
 CREATE OR REPLACE FUNCTION keys.list_keys_to_rotate(older_than timestamp with time zone, most integer)
  RETURNS TABLE(subject text)
  LANGUAGE sql

@@ -60,6 +60,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   const consumer = createConsumer({
     db: base.db,
     searchTerms,
+    subjectKeys: base.subjectKeys,
     kinesis: base.kinesis,
     stream: config.KINESIS_STREAM,
     replica: config.REPLICA,

@@ -67,6 +67,8 @@ export interface QuarantineTable {
   lane: number | null;
   seq: number | null;
   event_id: string | null;
+  /** The key of the day under which `data` is encrypted; null: it is not. */
+  key_id: string | null;
   /** Ids that stand in the bytes. */
   mentions: Generated<string[]>;
   received_at: Generated<Date>;

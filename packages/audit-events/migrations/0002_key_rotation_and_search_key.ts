@@ -56,6 +56,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       select e.subject from keys.erased_subjects e where e.erased_at > clock_timestamp() - within
     $$`.execute(db);
   await sql`
+    create function keys.list_erased_among(subjects text[]) returns table (subject text)
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+      select e.subject from keys.erased_subjects e where e.subject = any(subjects)
+    $$`.execute(db);
+  await sql`
     create or replace function keys.erase_subject(erased text) returns void
     language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
     begin
@@ -113,16 +118,16 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
   await sql`
     revoke all on function keys.rotate_subject_key(text, uuid, bytea), keys.list_keys_to_rotate(timestamptz, integer), keys.list_erased(interval),
-      keys.find_search_key(), keys.create_search_key(bytea) from public`.execute(db);
+      keys.list_erased_among(text[]), keys.find_search_key(), keys.create_search_key(bytea) from public`.execute(db);
   await sql`grant execute on function keys.list_erased(interval) to user_service, file_service, audit_service`.execute(db);
   await sql`
-    grant execute on function keys.rotate_subject_key(text, uuid, bytea), keys.list_keys_to_rotate(timestamptz, integer),
+    grant execute on function keys.rotate_subject_key(text, uuid, bytea), keys.list_keys_to_rotate(timestamptz, integer), keys.list_erased_among(text[]),
       keys.find_search_key(), keys.create_search_key(bytea) to audit_service`.execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`drop function shared.replay_erasures`.execute(db);
-  await sql`drop function keys.rotate_subject_key, keys.list_keys_to_rotate, keys.list_erased, keys.find_search_key, keys.create_search_key`.execute(db);
+  await sql`drop function keys.rotate_subject_key, keys.list_keys_to_rotate, keys.list_erased, keys.list_erased_among, keys.find_search_key, keys.create_search_key`.execute(db);
   await sql`drop table keys.search_key`.execute(db);
   await sql`delete from keys.subject_keys where superseded_at is not null`.execute(db);
   await sql`drop index keys.subject_keys_current, keys.subject_keys_subject, keys.subject_keys_age, keys.subject_keys_day, keys.erased_subjects_erased_at`.execute(db);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Kysely } from 'kysely';
-import type { LoopLogger } from '@muniment/audit-events';
+import type { LoopLogger, SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
 import type { Tables } from '../tables.ts';
 import { listShards } from './list-shards.ts';
@@ -17,6 +17,8 @@ export interface ConsumerOptions {
   stream: string;
   /** Makes the events findable by address and e-mail. */
   searchTerms?: SearchTerms;
+  /** Encrypts what is quarantined. */
+  subjectKeys?: SubjectKeys;
   /** This replica's name. */
   replica: string;
   log: LoopLogger;
@@ -79,7 +81,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const abort = new AbortController();
     const reading: Reading = { lease, read: undefined, abort, finished: Promise.resolve() };
     const reader = {
-      db, kinesis, searchTerms: options.searchTerms, leaseTtlMs, pollMs, streamOutage, databaseOutage, storeFault,
+      db, kinesis, searchTerms: options.searchTerms, subjectKeys: options.subjectKeys, leaseTtlMs, pollMs, streamOutage, databaseOutage, storeFault,
       onStored(counts: { stored: number; duplicates: number; quarantined: number }) {
         totals.stored += counts.stored;
         totals.duplicates += counts.duplicates;

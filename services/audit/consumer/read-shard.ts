@@ -4,6 +4,7 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
+import type { SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
 import { LeaseLost } from '../errors.ts';
 import { findSent } from '../queries/sent-events.ts';
@@ -18,6 +19,8 @@ export interface ShardReaderOptions {
   kinesis: KinesisClient;
   /** Makes the events findable by address and e-mail. */
   searchTerms?: SearchTerms | undefined;
+  /** Encrypts what is quarantined. */
+  subjectKeys?: SubjectKeys | undefined;
   leaseTtlMs: number;
   /** Least time between two reads. Kinesis allows five reads a second and shard, to all readers together. */
   pollMs: number;
@@ -94,7 +97,7 @@ export async function readShard(options: ShardReaderOptions, lease: ShardLease, 
     options.onLag(Math.max(MillisBehindLatest, ageOf(Records[0])));
     if (Records.length > 0 || ended) {
       const records = Records.map(({ SequenceNumber = '', Data = new Uint8Array() }) => ({ sequenceNumber: SequenceNumber, data: Data }));
-      options.onStored(await storeBatch(db, lease, leaseTtlMs, records, ended, { searchTerms: options.searchTerms, attest: findSent }));
+      options.onStored(await storeBatch(db, lease, leaseTtlMs, records, ended, { searchTerms: options.searchTerms, subjectKeys: options.subjectKeys, attest: findSent }));
       databaseOutage.over();
       storeFault.over();
       lease.checkpoint = records.at(-1)?.sequenceNumber ?? lease.checkpoint;

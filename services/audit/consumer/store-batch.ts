@@ -1,8 +1,10 @@
 import pg from 'pg';
 import type { Kysely, Transaction } from 'kysely';
+import type { SubjectKeys } from '@muniment/audit-events';
 import { LeaseLost } from '../errors.ts';
 import { addReceived } from '../queries/lanes.ts';
-import { insertQuarantined } from '../queries/quarantine.ts';
+import { keepQuarantined } from '../quarantine/vault.ts';
+import { MAX_KEPT_BYTES } from '../queries/quarantine.ts';
 import { addSearchTerms } from '../queries/search-terms.ts';
 import type { SearchTerms } from '../search-terms.ts';
 import type { Tables } from '../tables.ts';
@@ -18,12 +20,14 @@ export interface StoredCounts {
 
 export interface StoreOptions {
   searchTerms?: Pick<SearchTerms, 'ofEvents'> | undefined;
+  /** Absent: quarantined bytes are kept in the clear. The consumer has it. */
+  subjectKeys?: SubjectKeys | undefined;
   /** Absent: whatever decodes is believed. The consumer asks the outboxes. */
   attest?: Attest | undefined;
 }
 
 async function storeSorted(
-  db: Kysely<Tables>, lease: ShardLease, ttlMs: number, checkpoint: string | null, ended: boolean, sorted: SortedRecords, { searchTerms }: StoreOptions,
+  db: Kysely<Tables>, lease: ShardLease, ttlMs: number, checkpoint: string | null, ended: boolean, sorted: SortedRecords, { searchTerms, subjectKeys }: StoreOptions,
   store: (trx: Transaction<Tables>) => Promise<StoredEvents>,
 ): Promise<StoredCounts> {
   // Before the transaction: keys may have to be fetched, and the lanes are locked in it.
@@ -39,7 +43,8 @@ async function storeSorted(
     if (counted.length > 0) await addReceived(trx, counted.map(({ event }) => event), again.map(({ event }) => event));
     const kept = [...sorted.quarantined, ...quarantined];
     if (kept.length > 0) {
-      await insertQuarantined(trx, lease.stream, lease.shardId, kept.map(({ record, reason, detail, event, counted: counts }) => ({ ...record, reason, detail, event, counted: counts })));
+      await keepQuarantined(trx, subjectKeys, lease.stream, lease.shardId, kept.map(({ record: { sequenceNumber, data }, ...rest }) => (
+        { ...rest, sequenceNumber, data: data.subarray(0, MAX_KEPT_BYTES), size: data.byteLength })));
     }
     return { stored: stored.size, duplicates: again.length, quarantined: kept.length };
   });
@@ -63,7 +68,7 @@ export async function storeBatch(
     return await storeSorted(db, lease, ttlMs, checkpoint, ended, sorted, options, (trx) => storeEvents(trx, sorted.events, attest));
   } catch (error) {
     if (!isRefusedContent(error) || records.length === 0) throw error;
-    if (records.length === 1) return storeSorted(db, lease, ttlMs, checkpoint, ended, sorted, { attest }, (trx) => refuseEvents(trx, sorted.events, error.message, attest));
+    if (records.length === 1) return storeSorted(db, lease, ttlMs, checkpoint, ended, sorted, { attest, subjectKeys: options.subjectKeys }, (trx) => refuseEvents(trx, sorted.events, error.message, attest));
     const half = Math.ceil(records.length / 2);
     const first = await storeBatch(db, lease, ttlMs, records.slice(0, half), false, options);
     const second = await storeBatch(db, lease, ttlMs, records.slice(half), ended, options);

@@ -15,6 +15,7 @@ import { addSearchTerms } from '../queries/search-terms.ts';
 import { findSent } from '../queries/sent-events.ts';
 import { insertLate } from '../queries/unsealed-events.ts';
 import type { Tables } from '../tables.ts';
+import { openQuarantined } from './vault.ts';
 
 export interface Replay {
   id: string;
@@ -68,8 +69,9 @@ async function place(trx: Transaction<Tables>, entry: QuarantinedEntry, one: Rec
  * Takes a record out of quarantine into the log, now that its cause is mended. Doing it again answers the same and does nothing.
  * @throws quarantine_not_found, quarantine_unreadable, quarantine_refused (422), quarantine_forged, quarantine_contradicted (409)
  */
-export async function replayQuarantined({ db, inTransaction, searchTerms }: AuditServer, request: FastifyRequest, id: string): Promise<Replay> {
-  const entry = await findQuarantined(db, id);
+export async function replayQuarantined({ db, inTransaction, searchTerms, subjectKeys }: AuditServer, request: FastifyRequest, id: string): Promise<Replay> {
+  const found = await findQuarantined(db, id);
+  const [entry] = found ? await openQuarantined(db, subjectKeys, [found]) : [];
   if (!entry) throw new AuditErrors.QuarantineNotFound();
   const done = replayOf(entry);
   if (done) return done;

@@ -4,7 +4,10 @@ import type { QuarantineReason, Tables } from '../tables.ts';
 
 export interface QuarantineEntry {
   sequenceNumber: string;
+  /** Its beginning, at most `MAX_KEPT_BYTES`. */
   data: Uint8Array;
+  /** Bytes it had. */
+  size: number;
   reason: QuarantineReason;
   detail: string;
   /** What it decodes as. */
@@ -14,28 +17,30 @@ export interface QuarantineEntry {
 
 const MAX_DETAIL_CHARACTERS = 500;
 // What is longer can be no event. Whoever may write into the stream must not be able to fill the database by the megabyte.
-const MAX_KEPT_BYTES = 32 * 1024;
+export const MAX_KEPT_BYTES = 32 * 1024;
 
-/** Every UUID that stands in the bytes: with a user among them, an erasure takes the bytes away. */
-function idsIn(data: Uint8Array): string[] {
-  const ids = Buffer.from(data).toString('latin1').toLowerCase().match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [];
-  return [...new Set(ids)];
+/** As it is stored; `keepQuarantined` makes these. */
+export interface KeptEntry extends QuarantineEntry {
+  /** The key of the day under which `data` is encrypted. */
+  keyId: string | null;
+  /** Ids that stand in the bytes. */
+  mentions: readonly string[];
 }
 
 /** Keeps what is no entry of the trail, with its bytes and the reason, for somebody to look at. */
-export async function insertQuarantined(trx: Transaction<Tables>, stream: string, shardId: string, entries: readonly QuarantineEntry[]): Promise<void> {
-  const of = <Value>(pick: (entry: QuarantineEntry) => Value): Value[] => entries.map(pick);
+export async function insertQuarantined(trx: Transaction<Tables>, stream: string, shardId: string, entries: readonly KeptEntry[]): Promise<void> {
+  const of = <Value>(pick: (entry: KeptEntry) => Value): Value[] => entries.map(pick);
   await sql`
-    insert into audit.quarantine (stream, shard_id, sequence_number, reason, detail, data, size, counted, source, lane, seq, event_id, mentions)
-    select ${stream}, ${shardId}, q.sequence_number, q.reason, q.detail, q.data, q.size, q.counted, q.source, q.lane, q.seq, q.event_id, string_to_array(q.mentions, ',')::uuid[]
+    insert into audit.quarantine (stream, shard_id, sequence_number, reason, detail, data, size, counted, source, lane, seq, event_id, key_id, mentions)
+    select ${stream}, ${shardId}, q.sequence_number, q.reason, q.detail, q.data, q.size, q.counted, q.source, q.lane, q.seq, q.event_id, q.key_id, string_to_array(q.mentions, ',')::uuid[]
     from unnest(
       ${of(({ sequenceNumber }) => sequenceNumber)}::text[], ${of(({ reason }) => reason)}::text[],
       ${of(({ detail }) => detail.toWellFormed().replaceAll('\0', '').slice(0, MAX_DETAIL_CHARACTERS))}::text[],
-      ${of(({ data }) => Buffer.from(data.subarray(0, MAX_KEPT_BYTES)))}::bytea[], ${of(({ data }) => data.byteLength)}::int[],
+      ${of(({ data }) => Buffer.from(data))}::bytea[], ${of(({ size }) => size)}::int[],
       ${of(({ counted }) => counted)}::boolean[], ${of(({ event }) => event?.source ?? null)}::text[], ${of(({ event }) => event?.lane ?? null)}::smallint[],
       ${of(({ event }) => event?.seq ?? null)}::bigint[], ${of(({ event }) => event?.id ?? null)}::uuid[],
-      ${of(({ data }) => idsIn(data.subarray(0, MAX_KEPT_BYTES)).join(','))}::text[])
-      as q(sequence_number, reason, detail, data, size, counted, source, lane, seq, event_id, mentions)
+      ${of(({ keyId }) => keyId)}::uuid[], ${of(({ mentions }) => mentions.join(','))}::text[])
+      as q(sequence_number, reason, detail, data, size, counted, source, lane, seq, event_id, key_id, mentions)
     on conflict do nothing`.execute(trx);
 }
 
@@ -53,7 +58,9 @@ export interface QuarantinedEntry {
   lane: number | null;
   seq: number | null;
   event_id: string | null;
+  /** As stored; `openQuarantined` gives the bytes. */
   data: Buffer;
+  key_id: string | null;
   replayed_at: Date | null;
   replayed_by: string | null;
   outcome: 'stored' | 'known' | null;
@@ -63,7 +70,7 @@ export interface QuarantinedEntry {
 const entries = (db: Kysely<Tables>) => db.selectFrom('audit.quarantine as q').leftJoin('audit.quarantine_replays as r', 'r.quarantine_id', 'q.id')
   .select([
     'q.id', 'q.reason', 'q.detail', 'q.stream', 'q.shard_id', 'q.sequence_number', 'q.received_at', 'q.size', 'q.counted', 'q.source', 'q.lane', 'q.seq', 'q.event_id',
-    'q.data', 'r.replayed_at', 'r.replayed_by', 'r.outcome', 'r.event_id as replayed_event_id',
+    'q.data', 'q.key_id', 'r.replayed_at', 'r.replayed_by', 'r.outcome', 'r.event_id as replayed_event_id',
   ]);
 
 /** Quarantined records, newest first. @param before id of the last one of the page before */

@@ -3,6 +3,7 @@ import { decodeRecord } from '@muniment/audit-events';
 import type { AuditServer } from '../audit-server.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { listQuarantined, type QuarantinedEntry } from '../queries/quarantine.ts';
+import { openQuarantined } from '../quarantine/vault.ts';
 
 const SHOWN_BYTES = 1_024;
 
@@ -65,7 +66,7 @@ function nextPage(query: Query, lastId: string): string {
 }
 
 /** `GET /api/audit/quarantine`: records of the stream that are no entry of the trail, newest first, each with its reason. Reading them is an event. */
-export function listQuarantineRoute({ app, db, recordFor }: AuditServer): void {
+export function listQuarantineRoute({ app, db, recordFor, subjectKeys }: AuditServer): void {
   app.route({
     method: 'GET',
     url: '/api/audit/quarantine',
@@ -83,7 +84,7 @@ export function listQuarantineRoute({ app, db, recordFor }: AuditServer): void {
       const last = page.at(-1);
       if (last && entries.length > page.length) reply.header('link', nextPage(query, last.id));
       await recordFor(request, { action: 'AUDIT_READ', resource_type: 'quarantine', metadata: { entries: page.length, reason: query.reason ?? null } });
-      return page.map(represent);
+      return (await openQuarantined(db, subjectKeys, page)).map(represent);
     },
   });
 }
