@@ -1,6 +1,7 @@
 -- Made by scripts/schema-dump.ts from the migrations; do not edit. Without the partitions of single months.
 
 CREATE SCHEMA audit;
+GRANT USAGE ON SCHEMA audit TO audit_reconciler;
 GRANT USAGE ON SCHEMA audit TO audit_service;
 
 CREATE SCHEMA files;
@@ -49,6 +50,19 @@ CREATE TABLE audit.consumers (
 );
 ALTER TABLE audit.consumers ADD CONSTRAINT consumers_pkey PRIMARY KEY (name);
 GRANT DELETE, INSERT, SELECT, UPDATE ON audit.consumers TO audit_service;
+
+CREATE TABLE audit.differences (
+  kind text NOT NULL,
+  row_type text NOT NULL,
+  row_id text NOT NULL,
+  first_seen timestamp with time zone DEFAULT now() NOT NULL,
+  resolved_at timestamp with time zone
+);
+ALTER TABLE audit.differences ADD CONSTRAINT differences_kind_check CHECK ((kind = ANY (ARRAY['row_without_event'::text, 'event_without_row'::text, 'change_without_event'::text])));
+ALTER TABLE audit.differences ADD CONSTRAINT differences_pkey PRIMARY KEY (kind, row_type, row_id);
+CREATE INDEX differences_open ON audit.differences USING btree (first_seen) WHERE (resolved_at IS NULL);
+GRANT INSERT, SELECT, UPDATE ON audit.differences TO audit_reconciler;
+GRANT SELECT ON audit.differences TO audit_service;
 
 CREATE TABLE audit.events (
   id uuid NOT NULL,
@@ -193,6 +207,17 @@ ALTER TABLE audit.quarantine_replays ADD CONSTRAINT quarantine_replays_pkey PRIM
 ALTER TABLE audit.quarantine_replays ADD CONSTRAINT quarantine_replays_quarantine_id_fkey FOREIGN KEY (quarantine_id) REFERENCES audit.quarantine(id) ON DELETE CASCADE;
 GRANT INSERT, SELECT ON audit.quarantine_replays TO audit_service;
 
+CREATE TABLE audit.reconciliation (
+  id boolean DEFAULT true NOT NULL,
+  checked_until timestamp with time zone,
+  swept_at timestamp with time zone,
+  unverifiable_rows bigint DEFAULT 0 NOT NULL
+);
+ALTER TABLE audit.reconciliation ADD CONSTRAINT reconciliation_id_check CHECK (id);
+ALTER TABLE audit.reconciliation ADD CONSTRAINT reconciliation_pkey PRIMARY KEY (id);
+GRANT SELECT, UPDATE ON audit.reconciliation TO audit_reconciler;
+GRANT SELECT ON audit.reconciliation TO audit_service;
+
 CREATE TABLE audit.seal_lanes (
   source text NOT NULL,
   lane smallint NOT NULL,
@@ -312,6 +337,7 @@ ALTER TABLE files.files ADD CONSTRAINT files_status_check CHECK ((status = ANY (
 CREATE INDEX files_created ON files.files USING brin (created);
 CREATE INDEX files_of_user ON files.files USING btree (user_id, id DESC) WHERE (status = 'ready'::text);
 CREATE INDEX files_to_settle ON files.files USING btree (updated) WHERE (status = ANY (ARRAY['pending'::text, 'deleted'::text]));
+CREATE INDEX files_updated ON files.files USING brin (updated);
 GRANT DELETE, INSERT, SELECT, UPDATE ON files.files TO file_service;
 
 CREATE TABLE files.leases (
@@ -456,6 +482,7 @@ ALTER TABLE identity.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 ALTER TABLE identity.users ADD CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text, 'pending'::text])));
 ALTER TABLE identity.users ADD CONSTRAINT users_type_check CHECK ((type = ANY (ARRAY['customer'::text, 'vendor'::text, 'admin'::text])));
 CREATE INDEX users_created ON identity.users USING brin (created);
+CREATE INDEX users_updated ON identity.users USING brin (updated);
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.users TO user_service;
 
 CREATE TABLE keys.erased_subjects (
@@ -505,6 +532,48 @@ GRANT UPDATE (audit_done) ON shared.erasures TO audit_service;
 GRANT UPDATE (files_done) ON shared.erasures TO file_service;
 GRANT INSERT (user_id, identity_done) ON shared.erasures TO user_service;
 GRANT UPDATE (identity_done) ON shared.erasures TO user_service;
+
+CREATE VIEW shared.acts AS
+ SELECT events.id,
+    events.action,
+    events.resource,
+    events.user_id,
+        CASE
+            WHEN (events.action = ANY (ARRAY['SIGNUP_SUCCESS'::text, 'LOGIN_SUCCESS'::text])) THEN (events.session_id)::text
+            WHEN (events.action = 'PASSWORD_CHANGED'::text) THEN ((events.record)::jsonb #>> '{metadata,new_session_id}'::text[])
+            WHEN ((events.action = ANY (ARRAY['USER_CREATED'::text, 'USER_UPDATED'::text])) AND (((events.record)::jsonb #>> '{metadata,by}'::text[]) = 'operator'::text)) THEN (events.session_id)::text
+            ELSE NULL::text
+        END AS opened_session,
+    false AS pending
+   FROM audit.events
+  WHERE (events.outcome = 'success'::text)
+UNION ALL
+ SELECT ((waiting.record ->> 'id'::text))::uuid AS id,
+    waiting.action,
+    (waiting.record ->> 'resource'::text) AS resource,
+    ((waiting.record ->> 'user_id'::text))::uuid AS user_id,
+        CASE
+            WHEN (waiting.action = ANY (ARRAY['SIGNUP_SUCCESS'::text, 'LOGIN_SUCCESS'::text])) THEN (waiting.record ->> 'session_id'::text)
+            WHEN (waiting.action = 'PASSWORD_CHANGED'::text) THEN (waiting.record #>> '{metadata,new_session_id}'::text[])
+            WHEN ((waiting.action = ANY (ARRAY['USER_CREATED'::text, 'USER_UPDATED'::text])) AND ((waiting.record #>> '{metadata,by}'::text[]) = 'operator'::text)) THEN (waiting.record ->> 'session_id'::text)
+            ELSE NULL::text
+        END AS opened_session,
+    true AS pending
+   FROM ( SELECT written.record,
+            (written.record ->> 'action'::text) AS action
+           FROM ( SELECT (((outbox.head || ','::text) || outbox.tail))::jsonb AS record
+                   FROM identity.outbox
+                UNION ALL
+                 SELECT (((outbox.head || ','::text) || outbox.tail))::jsonb AS record
+                   FROM files.outbox
+                UNION ALL
+                 SELECT (((outbox.head || ','::text) || outbox.tail))::jsonb AS record
+                   FROM audit.outbox
+                UNION ALL
+                 SELECT (((outbox.head || ','::text) || outbox.tail))::jsonb AS record
+                   FROM app.outbox) written
+          WHERE ((written.record ->> 'outcome'::text) = 'success'::text)) waiting;
+GRANT SELECT ON shared.acts TO audit_reconciler;
 
 CREATE VIEW shared.assigned_sequences AS
  SELECT 'user'::text AS source,
@@ -758,6 +827,7 @@ AS $function$
       select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid
     $function$
 ;
+GRANT EXECUTE ON FUNCTION audit.uuid_floor(timestamp with time zone) TO audit_reconciler;
 GRANT EXECUTE ON FUNCTION audit.uuid_floor(timestamp with time zone) TO audit_service;
 
 CREATE OR REPLACE FUNCTION keys.create_search_key(proposed bytea)

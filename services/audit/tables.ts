@@ -108,6 +108,20 @@ export interface HolesTable {
   reported: Generated<boolean>;
 }
 
+export interface DifferencesTable {
+  kind: 'row_without_event' | 'event_without_row' | 'change_without_event';
+  row_type: 'user' | 'session' | 'file';
+  row_id: string;
+  first_seen: Generated<Date>;
+  resolved_at: Date | null;
+}
+
+export interface ReconciliationTable {
+  checked_until: Date | null;
+  swept_at: Date | null;
+  unverifiable_rows: Generated<number>;
+}
+
 export interface ConsumersTable {
   name: string;
   expires_at: Date;
@@ -195,5 +209,7 @@ export interface Tables {
   'audit.viewer_tokens': ViewerTokensTable;
   'audit.stream_losses': StreamLossesTable;
   'audit.holes': HolesTable;
+  'audit.differences': DifferencesTable;
+  'audit.reconciliation': ReconciliationTable;
   'audit.quarantine_replays': QuarantineReplaysTable;
 }

@@ -1,18 +1,10 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 
-const OUTBOXES = { user: 'identity', file: 'files', audit: 'audit' } as const;
-
-/** The outboxes that there are, by source. */
-async function outboxes(db: Kysely<unknown>): Promise<[source: string, schema: string][]> {
-  const { rows } = await sql<{ schema: string }>`
-    select schemaname as schema from pg_tables where tablename = 'outbox_lanes' and schemaname <> all(${Object.values(OUTBOXES)})`.execute(db);
-  return [...Object.entries(OUTBOXES), ...rows.map(({ schema }): [string, string] => ['app', schema])];
-}
+const OUTBOXES = { user: 'identity', file: 'files', audit: 'audit', app: 'app' } as const;
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  const all = await outboxes(db);
   const union = (part: (source: RawBuilder<unknown>, schema: string) => RawBuilder<unknown>): RawBuilder<unknown> =>
-    sql.join(all.map(([source, schema]) => part(sql`${sql.lit(source)}::text`, schema)), sql` union all `);
+    sql.join(Object.entries(OUTBOXES).map(([source, schema]) => part(sql`${sql.lit(source)}::text`, schema)), sql` union all `);
 
   // What the producers say of themselves. Numbers, ids and digests: no service reads what another wrote.
   await sql`create view shared.assigned_sequences as
@@ -88,12 +80,56 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db);
   await sql`alter table audit.shards add column lag_ms bigint, add column read_at timestamptz`.execute(db);
   await sql`grant select, insert, update, delete on audit.holes to audit_service`.execute(db);
+
+  // What the reconciler may know of events: what was done, when, to which row, and which session it opened. The log and the outboxes in one,
+  // since an event is in one of them at any instant, however long the way between them takes.
+  const session = (record: RawBuilder<unknown>, sessionId: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+    case when action in ('SIGNUP_SUCCESS', 'LOGIN_SUCCESS') then ${sessionId}
+      when action = 'PASSWORD_CHANGED' then ${record} #>> '{metadata,new_session_id}'
+      when action in ('USER_CREATED', 'USER_UPDATED') and ${record} #>> '{metadata,by}' = 'operator' then ${sessionId} end`;
+  await sql`create view shared.acts as
+    select id, action, resource, user_id, ${session(sql`record::jsonb`, sql`session_id::text`)} as opened_session, false as pending
+    from audit.events where outcome = 'success'
+    union all
+    select (record ->> 'id')::uuid, action, record ->> 'resource', (record ->> 'user_id')::uuid, ${session(sql`record`, sql`record ->> 'session_id'`)}, true
+    from (
+      select record, record ->> 'action' as action from (
+        ${union((_source, schema) => sql`select (head || ',' || tail)::jsonb as record from ${sql.table(`${schema}.outbox`)}`)}
+      ) written where record ->> 'outcome' = 'success'
+    ) waiting`.execute(db);
+  await sql`
+    create table audit.differences (
+      kind text not null check (kind in ('row_without_event', 'event_without_row', 'change_without_event')),
+      row_type text not null,
+      row_id text not null,
+      first_seen timestamptz not null default now(),
+      resolved_at timestamptz,
+      primary key (kind, row_type, row_id)
+    )`.execute(db);
+  await sql`create index differences_open on audit.differences (first_seen) where resolved_at is null`.execute(db);
+  await sql`
+    create table audit.reconciliation (
+      id boolean primary key default true check (id),
+      checked_until timestamptz,
+      swept_at timestamptz,
+      unverifiable_rows bigint not null default 0
+    )`.execute(db);
+  await sql`insert into audit.reconciliation default values`.execute(db);
+  await sql`grant usage on schema shared, audit to audit_reconciler`.execute(db);
+  await sql`grant select on shared.acts to audit_reconciler`.execute(db);
+  await sql`grant execute on function audit.uuid_floor(timestamptz) to audit_reconciler`.execute(db);
+  await sql`grant select, insert, update on audit.differences to audit_reconciler`.execute(db);
+  await sql`grant select, update on audit.reconciliation to audit_reconciler`.execute(db);
+  await sql`grant select on audit.differences, audit.reconciliation to audit_service`.execute(db);
   await sql`grant select, insert on audit.stream_losses to audit_service`.execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`alter table audit.shards drop column lag_ms, drop column read_at`.execute(db);
-  await sql`drop table audit.holes, audit.stream_losses`.execute(db);
+  await sql`drop view shared.acts`.execute(db);
+  await sql`revoke execute on function audit.uuid_floor(timestamptz) from audit_reconciler`.execute(db);
+  await sql`revoke usage on schema audit from audit_reconciler`.execute(db);
+  await sql`drop table audit.holes, audit.stream_losses, audit.differences, audit.reconciliation`.execute(db);
   await sql`drop table audit.quarantine_replays`.execute(db);
   await sql`
     alter table audit.quarantine

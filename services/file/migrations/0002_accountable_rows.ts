@@ -8,9 +8,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`grant usage on schema shared to audit_reconciler`.execute(db);
   await sql`grant select on shared.file_rows to audit_reconciler`.execute(db);
   await sql`create index files_created on files.files using brin (created)`.execute(db);
+  await sql`create index files_updated on files.files using brin (updated)`.execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await sql`drop index files.files_created`.execute(db);
+  await sql`drop index files.files_created, files.files_updated`.execute(db);
   await sql`drop view shared.file_rows`.execute(db);
 }
