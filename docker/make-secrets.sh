@@ -40,6 +40,8 @@ for service in user file audit; do
   keep "database_url_$service" "postgres://${service}_service:$(cat "${service}_service_password")@postgres:5432/muniment"
 done
 
+keep database_url_reconciler "postgres://audit_reconciler:$(cat audit_reconciler_password)@postgres:5432/muniment"
+
 if [ ! -s tls_certificate.pem ]; then
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -keyout tls_key.pem -out tls_certificate.pem \
     -subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' 2>/dev/null

@@ -619,6 +619,13 @@ GRANT SELECT ON shared.live_sessions TO audit_service;
 GRANT SELECT ON shared.live_sessions TO file_service;
 GRANT SELECT ON shared.live_sessions TO user_service;
 
+CREATE VIEW shared.oldest_event AS
+ SELECT id
+   FROM audit.events
+  ORDER BY id
+ LIMIT 1;
+GRANT SELECT ON shared.oldest_event TO audit_reconciler;
+
 CREATE VIEW shared.outbox_backlogs AS
  SELECT 'user'::text AS source,
     ( SELECT count(*) AS count

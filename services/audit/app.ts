@@ -10,6 +10,7 @@ import { measureConsumer } from './consumer/measure-consumer.ts';
 import { findViewerByHash } from './queries/viewer-tokens.ts';
 import { eraseSubjects } from './erase-subject.ts';
 import { watchJournal } from './erasure-journal.ts';
+import { openReconciler } from './reconciler/open-reconciler.ts';
 import { completenessRoute } from './routes/completeness.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
@@ -91,6 +92,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     trail,
     tree: createTree({ db: base.db }),
   };
+  if (config.RECONCILER_DATABASE_URL !== undefined) server.background(openReconciler(config, config.RECONCILER_DATABASE_URL, server));
   measureConsumer(consumer, server.metrics);
   measureSealer(sealer, server.metrics);
   measureTrail(trail, server.metrics);

@@ -9,6 +9,7 @@ export const settings = Type.Object({
   AUDIT_ORIGIN: Type.String({ pattern: '^[^\\s+]+$', default: 'muniment.local/audit', description: 'Name of the log and of its keys, as it stands in each checkpoint. Unique, like a URL without scheme; never changed.' }),
   AUDIT_CHECKPOINT_MS: Type.Integer({ minimum: 50, maximum: 3_600_000, default: 1_000, description: 'Least time between two signed checkpoints.' }),
   AUDIT_CHECKPOINT_LOCK_DAYS: Type.Integer({ minimum: 1, maximum: 36_500, default: 365, description: 'For how long nobody can delete a checkpoint from the bucket, where the bucket has object lock (compliance mode).' }),
+  RECONCILER_DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', writeOnly: true, description: 'PostgreSQL URL with the role audit_reconciler. Absent: rows and events are not compared.' })),
   CONSUMER_LEASE_TTL_MS: Type.Integer({ minimum: 500, maximum: 60_000, default: 5_000, description: 'Silence after which the shards of a consumer are taken over by another.' }),
   CONSUMER_POLL_MS: Type.Integer({ minimum: 200, maximum: 10_000, default: 210, description: 'Pause between two reads of a shard. Kinesis allows five a second: 200 ms would pass it whenever a read is a little late.' }),
   STREAM_MAX: Type.Integer({ minimum: 1, maximum: 100_000, default: 1_000, description: 'Live streams of the trail that a replica serves at once.' }),

@@ -4,6 +4,7 @@ import type { TrailState } from './trail-state.ts';
 /** How long what is acknowledged may be on its way before its absence is an alarm. */
 export const ALARM_AFTER_S = 60;
 const UNREAD_AFTER_S = 30;
+const RECONCILED_WITHIN_S = 10 * 60;
 /** What happened once and is over is shown for an hour. */
 const SHOWN_S = 60 * 60;
 
@@ -43,6 +44,16 @@ function quarantineAlarms({ quarantine, checked_at: checkedAt }: TrailState): Al
   ];
 }
 
+function reconciliationAlarms({ reconciliation, checked_at: checkedAt }: TrailState): Alarm[] {
+  const { checked_until: until, differences } = reconciliation;
+  const byKind = Map.groupBy(differences, ({ kind, row_type: type }) => `${type} ${kind.replaceAll('_', ' ')}`);
+  return [
+    ...[...byKind].map(([what, { length }]) => ({ code: 'difference', incomplete: true, detail: `${length} × ${what}` })),
+    ...(until !== null && Date.parse(checkedAt) - Date.parse(until) > RECONCILED_WITHIN_S * 1_000
+      ? [{ code: 'reconciler_silent', incomplete: false, detail: `rows and events were compared up to ${until}` }] : []),
+  ];
+}
+
 function streamAlarms({ stream, checked_at: checkedAt }: TrailState): Alarm[] {
   const readable = stream.shards.filter(({ readable: isReadable }) => isReadable);
   const unread = readable.filter(({ holder, unread_seconds: unreadFor }) => holder === null || unreadFor === null || unreadFor > UNREAD_AFTER_S);
@@ -62,6 +73,6 @@ function streamAlarms({ stream, checked_at: checkedAt }: TrailState): Alarm[] {
 
 /** What is wrong with the trail, worst first. */
 export function alarmsOf(state: TrailState): Alarm[] {
-  const alarms = [...holeAlarms(state), ...outboxAlarms(state), ...logAlarms(state), ...quarantineAlarms(state), ...streamAlarms(state)];
+  const alarms = [...holeAlarms(state), ...outboxAlarms(state), ...logAlarms(state), ...quarantineAlarms(state), ...reconciliationAlarms(state), ...streamAlarms(state)];
   return [...alarms.filter(({ incomplete }) => incomplete), ...alarms.filter(({ incomplete }) => !incomplete)];
 }

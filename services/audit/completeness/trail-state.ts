@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Kysely } from 'kysely';
 import { findHoles, findNewestCheckpoint, findStreamLosses, readLanes, readOutboxes, readShards } from '../queries/completeness.ts';
+import { listOpenDifferences, readReconciled } from '../queries/differences.ts';
 import { readHead } from '../queries/tree.ts';
 import { findLaneNews } from '../queries/seal-lanes.ts';
 import { oldestUnsealed } from '../queries/unsealed-events.ts';
@@ -9,6 +10,7 @@ import type { Tables } from '../tables.ts';
 
 const MAX_HOLES = 1_000;
 const MAX_LOSSES = 20;
+const MAX_DIFFERENCES = 1_000;
 
 const time = () => Type.String({ format: 'date-time' });
 const orNull = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) => Type.Union([schema, Type.Null()]);
@@ -63,6 +65,12 @@ export const trailStateSchema = Type.Object({
     events_missing: Type.Integer({ description: 'Counted as received and not in the log: the trail lacks these until they are replayed.' }),
     last_received_at: orNull(time()),
   }),
+  reconciliation: Type.Object({
+    checked_until: orNull(time()),
+    swept_at: orNull(time()),
+    unverifiable_rows: Type.Integer(),
+    differences: Type.Array(Type.Object({ kind: Type.String(), row_type: Type.String(), row_id: Type.String(), first_seen: time() })),
+  }),
   log: Type.Object({
     last_index: orNull(Type.Integer({ description: 'The last index that the log has given.' })),
     unsealed: Type.Integer({ description: 'Numbers that are stored and not sealed.' }),
@@ -89,8 +97,9 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 
 /** Looks at everything that tells whether the trail is complete: some milliseconds of the database, whatever the size of the log. */
 export async function readTrailState(db: Kysely<Tables>, stream: string): Promise<TrailState> {
-  const [lanes, holes, outboxes, shards, losses, quarantine, log] = await Promise.all([
+  const [lanes, holes, outboxes, shards, losses, quarantine, log, reconciled, differences] = await Promise.all([
     readLanes(db), findHoles(db, MAX_HOLES), readOutboxes(db), readShards(db, stream), findStreamLosses(db, stream, MAX_LOSSES), readQuarantine(db), readLogState(db),
+    readReconciled(db), listOpenDifferences(db, MAX_DIFFERENCES),
   ]);
   const lags = shards.flatMap(({ lag_ms: lag }) => (lag === null ? [] : [lag]));
   return {
@@ -117,6 +126,12 @@ export async function readTrailState(db: Kysely<Tables>, stream: string): Promis
       losses: losses.map(({ noticed_at: noticedAt, ...loss }) => ({ ...loss, noticed_at: noticedAt.toISOString() })),
     },
     quarantine: { ...quarantine, last_received_at: quarantine.last_received_at?.toISOString() ?? null },
+    reconciliation: {
+      checked_until: reconciled?.checked_until?.toISOString() ?? null,
+      swept_at: reconciled?.swept_at?.toISOString() ?? null,
+      unverifiable_rows: reconciled?.unverifiable_rows ?? 0,
+      differences: differences.map(({ first_seen: firstSeen, ...difference }) => ({ ...difference, first_seen: firstSeen.toISOString() })),
+    },
     log,
   };
 }

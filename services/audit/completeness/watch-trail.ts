@@ -106,6 +106,10 @@ export function measureTrail({ last }: Pick<TrailWatch, 'last'>, registry: Regis
     Math.max(0, ...lanes.flatMap(({ holes }) => holes.map(({ age_seconds: age }) => age))));
   bySource('muniment_trail_missing', 'Numbers that were given and are not stored, those on their way included.', ({ missing }) => missing);
   new Gauge({
+    name: 'muniment_trail_differences', help: 'Rows without their event, and events without their row.', registers: [registry],
+    collect() { this.set(last()?.state.reconciliation.differences.length ?? NaN); },
+  });
+  new Gauge({
     name: 'muniment_trail_lag_seconds', help: 'How far what is stored of the furthest shard is behind, whichever replica reads it.', registers: [registry],
     collect() {
       const known = last();

@@ -97,6 +97,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         ${union((_source, schema) => sql`select (head || ',' || tail)::jsonb as record from ${sql.table(`${schema}.outbox`)}`)}
       ) written where record ->> 'outcome' = 'success'
     ) waiting`.execute(db);
+  await sql`create view shared.oldest_event as select id from audit.events order by id limit 1`.execute(db);
   await sql`
     create table audit.differences (
       kind text not null check (kind in ('row_without_event', 'event_without_row', 'change_without_event')),
@@ -116,7 +117,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db);
   await sql`insert into audit.reconciliation default values`.execute(db);
   await sql`grant usage on schema shared, audit to audit_reconciler`.execute(db);
-  await sql`grant select on shared.acts to audit_reconciler`.execute(db);
+  await sql`grant select on shared.acts, shared.oldest_event to audit_reconciler`.execute(db);
   await sql`grant execute on function audit.uuid_floor(timestamptz) to audit_reconciler`.execute(db);
   await sql`grant select, insert, update on audit.differences to audit_reconciler`.execute(db);
   await sql`grant select, update on audit.reconciliation to audit_reconciler`.execute(db);
@@ -126,7 +127,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`alter table audit.shards drop column lag_ms, drop column read_at`.execute(db);
-  await sql`drop view shared.acts`.execute(db);
+  await sql`drop view shared.acts, shared.oldest_event`.execute(db);
   await sql`revoke execute on function audit.uuid_floor(timestamptz) from audit_reconciler`.execute(db);
   await sql`revoke usage on schema audit from audit_reconciler`.execute(db);
   await sql`drop table audit.holes, audit.stream_losses, audit.differences, audit.reconciliation`.execute(db);

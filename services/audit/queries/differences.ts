@@ -56,7 +56,7 @@ export interface ReconciliationState {
 export async function readReconciliation(db: Kysely<Tables>): Promise<ReconciliationState & { horizon: Date | null }> {
   const { rows } = await sql<ReconciliationState & { horizon: Date | null }>`
     select checked_until, swept_at, unverifiable_rows, (
-      select date_trunc('month', to_timestamp(('x' || substr(replace(min(id)::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0), 'UTC') from shared.acts
+      select date_trunc('month', to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0), 'UTC') from shared.oldest_event
     ) as horizon from audit.reconciliation`.execute(db);
   const [row] = rows;
   if (!row) throw new Error('audit.reconciliation has no row');

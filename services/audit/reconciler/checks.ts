@@ -58,8 +58,8 @@ export const CHECKS: readonly Check[] = [
   rowsWithoutEvent('session', sql`a.opened_session = r.id::text`),
   rowsWithoutEvent('file', sql`a.action = 'FILE_UPLOAD' and a.resource = r.id::text`),
   changesWithoutEvent('user', sql`r.updated > r.created`, sql`${afterTheChange}`),
-  changesWithoutEvent('file', sql`not r.deleted`, sql`a.action <> 'FILE_DOWNLOAD' and ${afterTheChange}`),
-  { ...changesWithoutEvent('file', sql`r.deleted`, sql`a.action = 'FILE_DELETE'`) },
+  changesWithoutEvent('file', sql`not r.deleted and r.updated > r.created`, sql`a.action <> 'FILE_DOWNLOAD' and ${afterTheChange}`),
+  changesWithoutEvent('file', sql`r.deleted`, sql`a.action = 'FILE_DELETE'`),
   {
     kind: 'event_without_row',
     rowType: 'user',
@@ -82,7 +82,7 @@ export const CHECKS: readonly Check[] = [
     find: (scope) => sql`
       select distinct a.opened_session as id from shared.acts a
       where ${within(scope, sql`a.opened_session`)} and not a.pending and a.opened_session is not null
-        and a.id >= audit.uuid_floor(now() - ${sql.raw(SESSION_KEPT)})
+        ${'ids' in scope ? sql`` : sql`and a.id >= audit.uuid_floor(now() - ${sql.raw(SESSION_KEPT)})`}
         and not exists (select from shared.session_rows r where r.id::text = a.opened_session) and not ${userGone(sql`a.user_id::text`)}`,
   },
 ];

@@ -10,9 +10,9 @@ const SERVICES = ['user', 'file', 'audit'] as const;
 const STREAM = 'audit-events';
 const BUCKET = 'muniment-files';
 const AUDIT_BUCKET = 'muniment-audit';
-// Per replica: its pool, the direct connection that listens, the leases' connection and one to spare.
+// Per replica: its pool, the direct connection that listens, the leases' connection, the reconciler's and one to spare.
 const POOL = 10;
-const CONNECTIONS_PER_REPLICA = POOL + 4;
+const CONNECTIONS_PER_REPLICA = POOL + 5;
 // Node's own choice (16 MiB, three times over) costs a replica 20 MB idle and 50 MB after large uploads. It would save some 15 % of the CPU of answers
 // of 40 KB: memory is the tighter goal here (docs/benchmarks.md).
 const SMALL_YOUNG_GENERATION = '--max-semi-space-size=4';
@@ -85,6 +85,7 @@ export function fleetPlan(parts: FleetParts): Plan {
     HOST: '127.0.0.1',
     TRUSTED_PROXIES: '127.0.0.1/32,::1/128',
     DATABASE_URL: url(`${service}_service`, 'muniment', seen('postgres')),
+    ...(service === 'audit' ? { RECONCILER_DATABASE_URL: url('audit_reconciler', 'muniment', seen('postgres')) } : {}),
     MASTER_KEY_FILE: parts.masterKeyFile,
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: s3.accessKeyId,
@@ -138,7 +139,7 @@ export function fleetPlan(parts: FleetParts): Plan {
 
 const OF_THE_SYSTEM = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/;
 // What the plan itself decides: a developer's own settings of these must not lead the local fleet to other places.
-const OF_THE_PLAN = /^(HOST|PORT|REPLICA|DATABASE_URL|MASTER_KEY_FILE|TRUSTED_PROXIES|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AUDIT_(S3_ENDPOINT|BUCKET|KEY_FILE)|AWS_[A-Z_]+)$/;
+const OF_THE_PLAN = /^(HOST|PORT|REPLICA|(RECONCILER_)?DATABASE_URL|MASTER_KEY_FILE|TRUSTED_PROXIES|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AUDIT_(S3_ENDPOINT|BUCKET|KEY_FILE)|AWS_[A-Z_]+)$/;
 
 /** Of the caller's environment: what a process needs of its system, and the services' settings by name. A shell may hold secrets of anything else. */
 function inherited(environment: NodeJS.ProcessEnv): Record<string, string> {
