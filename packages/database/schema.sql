@@ -2,6 +2,7 @@
 
 CREATE SCHEMA audit;
 GRANT USAGE ON SCHEMA audit TO audit_reconciler;
+GRANT USAGE ON SCHEMA audit TO audit_retention;
 GRANT USAGE ON SCHEMA audit TO audit_service;
 
 CREATE SCHEMA files;
@@ -32,6 +33,30 @@ ALTER TABLE audit.app_events ADD CONSTRAINT app_events_pkey PRIMARY KEY (tenant_
 CREATE INDEX app_events_subject ON audit.app_events USING btree (subject) WHERE ((fingerprint IS NOT NULL) AND (subject IS NOT NULL));
 GRANT INSERT, SELECT ON audit.app_events TO audit_service;
 GRANT UPDATE (fingerprint) ON audit.app_events TO audit_service;
+
+CREATE TABLE audit.archives (
+  month text NOT NULL,
+  object_key text NOT NULL,
+  rows bigint NOT NULL,
+  first_index bigint,
+  last_index bigint,
+  tree_size bigint NOT NULL,
+  bytes bigint NOT NULL,
+  sha256 bytea NOT NULL,
+  archived_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+  dropped_at timestamp with time zone,
+  drop_announced timestamp with time zone,
+  restored_at timestamp with time zone,
+  restore_announced timestamp with time zone,
+  keep_until timestamp with time zone
+);
+ALTER TABLE audit.archives ADD CONSTRAINT archives_month_check CHECK ((month ~ '^[0-9]{4}_(0[1-9]|1[0-2])$'::text));
+ALTER TABLE audit.archives ADD CONSTRAINT archives_pkey PRIMARY KEY (month);
+ALTER TABLE audit.archives ADD CONSTRAINT archives_rows_check CHECK ((rows >= 0));
+ALTER TABLE audit.archives ADD CONSTRAINT archives_sha256_check CHECK ((octet_length(sha256) = 32));
+GRANT SELECT ON audit.archives TO audit_retention;
+GRANT SELECT ON audit.archives TO audit_service;
+GRANT UPDATE (drop_announced, restore_announced) ON audit.archives TO audit_service;
 
 CREATE TABLE audit.checkpoints (
   size bigint NOT NULL,
@@ -764,6 +789,37 @@ AS $function$
 ;
 GRANT EXECUTE ON FUNCTION audit.add_search_terms(bytea[],uuid[],text[]) TO audit_service;
 
+CREATE OR REPLACE FUNCTION audit.begin_restore(month text, holder text, epoch bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      perform audit.require_retention_lease(holder, epoch);
+      perform from audit.archives a where a.month = begin_restore.month and a.dropped_at is not null;
+      if not found then raise exception 'there is no archive of %', month using errcode = 'MU003'; end if;
+      if to_regclass(format('audit.%I', 'events_' || month)) is not null then
+        raise exception 'the partition of % is there', month using errcode = 'MU003';
+      end if;
+      execute format('drop table if exists audit.%I', 'restore_' || month);
+      execute format('create table audit.%I (index bigint primary key, record text not null, key_id uuid, nonce text, ciphertext text)', 'restore_' || month);
+      execute format('grant insert on audit.%I to audit_retention', 'restore_' || month);
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION audit.begin_restore(text,text,bigint) TO audit_retention;
+
+CREATE OR REPLACE FUNCTION audit.default_partition_rows()
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select count(*) from (select from audit.events_default limit 100000) counted
+    $function$
+;
+GRANT EXECUTE ON FUNCTION audit.default_partition_rows() TO audit_service;
+
 CREATE OR REPLACE FUNCTION audit.delete_search_terms(erased text)
  RETURNS integer
  LANGUAGE plpgsql
@@ -779,6 +835,35 @@ AS $function$
     end $function$
 ;
 GRANT EXECUTE ON FUNCTION audit.delete_search_terms(text) TO audit_service;
+
+CREATE OR REPLACE FUNCTION audit.drop_archived_month(month text, months integer, holder text, epoch bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET lock_timeout TO '3s'
+AS $function$
+    declare archive audit.archives%rowtype;
+            partition text := 'events_' || month;
+    begin
+      perform audit.require_retention_lease(holder, epoch);
+      if not exists (select from audit.months_to_archive(months) m where m = drop_archived_month.month) then
+        raise exception 'the partition of % is not old enough, is kept, or is not there', month using errcode = 'MU003';
+      end if;
+      select * into archive from audit.archives a where a.month = drop_archived_month.month for update;
+      if not found then raise exception 'there is no archive of %', month using errcode = 'MU003'; end if;
+      delete from audit.search_terms t
+      where t.event_id >= audit.uuid_floor(audit.month_start(month)) and t.event_id < audit.uuid_floor(audit.month_start(month) + interval '1 month');
+      -- No event of that month can come in between counting and dropping; readers and other months go on.
+      execute format('lock table audit.%I in share mode', partition);
+      perform audit.require_partition(month, archive.rows, archive.first_index, archive.last_index, archive.tree_size);
+      execute format('alter table audit.events detach partition audit.%I', partition);
+      execute format('drop table audit.%I', partition);
+      update audit.archives a set dropped_at = clock_timestamp(), keep_until = null where a.month = drop_archived_month.month;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION audit.drop_archived_month(text,integer,text,bigint) TO audit_retention;
 
 CREATE OR REPLACE FUNCTION audit.ensure_partitions(months_ahead integer)
  RETURNS void
@@ -809,6 +894,70 @@ AS $function$
 ;
 GRANT EXECUTE ON FUNCTION audit.ensure_partitions(integer) TO audit_service;
 
+CREATE OR REPLACE FUNCTION audit.finish_restore(month text, keep_days integer, holder text, epoch bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET lock_timeout TO '3s'
+AS $function$
+    declare archive audit.archives%rowtype;
+            staged text := 'restore_' || month;
+            partition text := 'events_' || month;
+            low uuid := audit.uuid_floor(audit.month_start(month));
+            high uuid := audit.uuid_floor(audit.month_start(month) + interval '1 month');
+            head audit.tree%rowtype;
+            wrong bigint; unreadable bigint;
+            total bigint; lowest bigint; highest bigint;
+    begin
+      perform audit.require_retention_lease(holder, epoch);
+      select * into archive from audit.archives a where a.month = finish_restore.month and a.dropped_at is not null for update;
+      if not found then raise exception 'there is no archive of %', month using errcode = 'MU003'; end if;
+      execute format('lock table audit.%I in access exclusive mode', staged);
+      execute format('select count(*), min(index), max(index) from audit.%I', staged) into total, lowest, highest;
+      if total <> archive.rows or lowest is distinct from archive.first_index or highest is distinct from archive.last_index then
+        raise exception 'the archive of % has % rows with indexes % to %, these are % with % to %', month, archive.rows, archive.first_index, archive.last_index, total, lowest, highest
+          using errcode = 'MU001';
+      end if;
+      -- Leaves lie in the full tiles of level 0, the last ones in the edge (C2SP tlog-tiles).
+      select * into head from audit.tree;
+      execute format(
+        'select count(*) from audit.%I r
+         left join audit.tiles t on t.level = 0 and t.index = r.index / 256
+         left join audit.sealed s on s.index = r.index
+         where s.event_id is distinct from (r.record::json ->> ''id'')::uuid or s.event_id < $3 or s.event_id >= $4
+           or sha256(''\x00''::bytea || convert_to(r.record, ''UTF8''))
+             <> coalesce(substr(t.hashes, (r.index %% 256)::integer * 32 + 1, 32), substr($1, (r.index - $2 / 256 * 256)::integer * 32 + 1, 32))',
+        staged) into wrong using head.edge, head.size, low, high;
+      if wrong > 0 then raise exception '% rows of the archive of % are not what was sealed', wrong, month using errcode = 'MU001'; end if;
+
+      execute format('create table audit.%I (like audit.events including all)', partition);
+      execute format('alter table audit.%I add constraint restored check (id >= %L and id < %L)', partition, low, high);
+      -- Without its key a ciphertext is of no use to anybody, and whoever was erased is not to come back by a restore.
+      execute format(
+        'insert into audit.%I (id, source, lane, seq, tenant_id, action, outcome, user_id, subject, resource, resource_type, session_id, request_id, error,
+           timestamp, record, personal_key_id, personal_nonce, personal_ciphertext)
+         select (e ->> ''id'')::uuid, e ->> ''source'', (e ->> ''lane'')::smallint, (e ->> ''seq'')::bigint, e ->> ''tenant_id'', e ->> ''action'', e ->> ''outcome'',
+           (e ->> ''user_id'')::uuid, e -> ''personal'' ->> ''subject'', e ->> ''resource'', e ->> ''resource_type'', (e ->> ''session_id'')::uuid,
+           e ->> ''request_id'', e ->> ''error'', (e ->> ''timestamp'')::timestamptz, r.record,
+           case when k.key_id is not null then r.key_id end, case when k.key_id is not null then r.nonce end, case when k.key_id is not null then r.ciphertext end
+         from (select record::json as e, * from audit.%I) r
+         left join keys.subject_keys k on k.key_id = r.key_id and not exists (select from keys.erased_subjects d where d.subject = r.e -> ''personal'' ->> ''subject'')',
+        partition, staged);
+      execute format('select count(*) from audit.%I p join audit.%I r on r.record = p.record where r.key_id is not null and p.personal_key_id is null', partition, staged) into unreadable;
+      if exists (select from audit.events_default d where d.id >= low and d.id < high) then
+        raise exception 'the default partition holds rows of %', month using errcode = 'MU003';
+      end if;
+      execute format('alter table audit.events attach partition audit.%I for values from (%L) to (%L)', partition, low, high);
+      execute format('alter table audit.%I drop constraint restored', partition);
+      execute format('drop table audit.%I', staged);
+      update audit.archives a set restored_at = clock_timestamp(), keep_until = now() + make_interval(days => greatest(keep_days, 1)) where a.month = finish_restore.month;
+      return unreadable;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION audit.finish_restore(text,integer,text,bigint) TO audit_retention;
+
 CREATE OR REPLACE FUNCTION audit.forget_quarantined(erased uuid)
  RETURNS integer
  LANGUAGE plpgsql
@@ -825,6 +974,86 @@ AS $function$
     end $function$
 ;
 GRANT EXECUTE ON FUNCTION audit.forget_quarantined(uuid) TO audit_service;
+
+CREATE OR REPLACE FUNCTION audit.month_start(month text)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      select make_timestamptz(substr(month, 1, 4)::integer, substr(month, 6, 2)::integer, 1, 0, 0, 0, 'UTC')
+    $function$
+;
+GRANT EXECUTE ON FUNCTION audit.month_start(text) TO audit_service;
+
+CREATE OR REPLACE FUNCTION audit.months_to_archive(months integer)
+ RETURNS SETOF text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+      select substr(c.relname, 8) as month
+      from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      left join audit.archives a on a.month = substr(c.relname, 8)
+      where i.inhparent = 'audit.events'::regclass and c.relname ~ '^events_[0-9]{4}_(0[1-9]|1[0-2])$'
+        and months >= 1 and audit.month_start(substr(c.relname, 8)) + interval '1 month' <= now() - make_interval(months => months)
+        and (a.keep_until is null or a.keep_until <= now())
+      order by 1
+    $function$
+;
+GRANT EXECUTE ON FUNCTION audit.months_to_archive(integer) TO audit_service;
+
+CREATE OR REPLACE FUNCTION audit.record_archive(month text, object_key text, rows bigint, first_index bigint, last_index bigint, tree_size bigint, bytes bigint, sha256 bytea, holder text, epoch bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      perform audit.require_retention_lease(holder, epoch);
+      perform audit.require_partition(month, rows, first_index, last_index, tree_size);
+      insert into audit.archives as a (month, object_key, rows, first_index, last_index, tree_size, bytes, sha256)
+      values (record_archive.month, record_archive.object_key, record_archive.rows, record_archive.first_index, record_archive.last_index,
+        record_archive.tree_size, record_archive.bytes, record_archive.sha256)
+      on conflict on constraint archives_pkey do update
+        set object_key = excluded.object_key, rows = excluded.rows, first_index = excluded.first_index, last_index = excluded.last_index,
+            tree_size = excluded.tree_size, bytes = excluded.bytes, sha256 = excluded.sha256, archived_at = excluded.archived_at;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION audit.record_archive(text,text,bigint,bigint,bigint,bigint,bigint,bytea,text,bigint) TO audit_retention;
+
+CREATE OR REPLACE FUNCTION audit.require_partition(month text, rows bigint, first_index bigint, last_index bigint, tree_size bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare total bigint; sealed bigint; lowest bigint; highest bigint;
+    begin
+      execute format('select count(*), count(s.index), min(s.index), max(s.index) from audit.%I e left join audit.sealed s on s.event_id = e.id', 'events_' || month)
+        into total, sealed, lowest, highest;
+      if total <> rows or sealed <> rows or lowest is distinct from first_index or highest is distinct from last_index or coalesce(highest, -1) >= tree_size then
+        raise exception 'the archive of % is not what the partition holds: % rows, % of them sealed, indexes % to %', month, total, sealed, lowest, highest
+          using errcode = 'MU001';
+      end if;
+    end $function$
+;
+
+CREATE OR REPLACE FUNCTION audit.require_retention_lease(holder text, epoch bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      -- The lock lasts for the transaction: a successor waits for it.
+      perform from audit.leases l
+      where l.name = 'retention' and l.holder = require_retention_lease.holder and l.epoch = require_retention_lease.epoch and l.expires_at > clock_timestamp()
+      for share;
+      if not found then raise exception 'the retention lease is lost' using errcode = 'MU002'; end if;
+    end $function$
+;
 
 CREATE OR REPLACE FUNCTION audit.uuid_floor(at timestamp with time zone)
  RETURNS uuid

@@ -11,6 +11,7 @@ import { findViewerByHash } from './queries/viewer-tokens.ts';
 import { eraseSubjects } from './erase-subject.ts';
 import { watchJournal } from './erasure-journal.ts';
 import { openReconciler } from './reconciler/open-reconciler.ts';
+import { createRetentionLoop } from './retention/retention-loop.ts';
 import { completenessRoute } from './routes/completeness.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
@@ -104,6 +105,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   server.background(repeat('search-terms', COMPLETE_PAUSE_MS, async () => { await searchTerms.complete(); }, (error) => server.log.warn({ err: error }, 'search terms could not be completed; it is tried again')));
 
   server.background(watchJournal(server));
+  server.background(createRetentionLoop(server));
 
   // Signed in: what concerns the caller. Who may read what concerns others gets a section of its own.
   listLogsRoute(server);

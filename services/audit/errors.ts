@@ -28,6 +28,15 @@ export const HistoryAltered = createError<[string]>('history_altered', 'the log 
 /** The tree's head or a lane's cursor is not where it was a moment ago: the whole batch is refused. Never leaves the sealer. */
 export const TreeMoved = createError<[number]>('tree_moved', 'the tree of %d leaves was changed by another', 500);
 
+/** Another replica archives now. Never leaves the retention loop and the restore command. */
+export const RetentionLeaseLost = createError('retention_lease_lost', 'retention has another holder', 500);
+
+/** What came back from the bucket is not the archive that was written; nothing is dropped. Never leaves the retention loop and the restore command. */
+export const ArchiveRefuted = createError<[string, string]>('archive_refuted', 'the archive %s does not verify: %s', 500);
+
+/** Why a month cannot be brought back. Never leaves the restore command. */
+export const RestoreImpossible = createError<[string]>('restore_impossible', '%s', 500);
+
 /** Whether the error says that what was asked for cannot be done, rather than that we failed. */
 export const isClientError = (error: unknown): error is FastifyError =>
   error instanceof Error && 'code' in error && 'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500;

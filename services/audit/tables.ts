@@ -192,6 +192,24 @@ export interface ViewerTokensTable {
   revoked_at: Date | null;
 }
 
+export interface ArchivesTable {
+  /** `YYYY_MM` */
+  month: string;
+  object_key: string;
+  rows: number;
+  first_index: number | null;
+  last_index: number | null;
+  tree_size: number;
+  bytes: number;
+  sha256: Buffer;
+  archived_at: Generated<Date>;
+  dropped_at: Date | null;
+  drop_announced: Date | null;
+  restored_at: Date | null;
+  restore_announced: Date | null;
+  keep_until: Date | null;
+}
+
 export interface Tables {
   'audit.events': EventsTable;
   'audit.lanes': LanesTable;
@@ -207,6 +225,7 @@ export interface Tables {
   'audit.search_terms': SearchTermsTable;
   'audit.app_events': AppEventsTable;
   'audit.viewer_tokens': ViewerTokensTable;
+  'audit.archives': ArchivesTable;
   'audit.stream_losses': StreamLossesTable;
   'audit.holes': HolesTable;
   'audit.differences': DifferencesTable;

@@ -1,0 +1,55 @@
+import type { Kysely } from 'kysely';
+import { leafHash } from '@muniment/audit-verify';
+import { listMonth, type ArchivedRow, type MonthContent } from '../queries/archives.ts';
+import type { StoredCheckpoint } from '../queries/checkpoints.ts';
+import type { Tree } from '../seal/tree.ts';
+import type { Tables } from '../tables.ts';
+
+const PAGE = 1_000;
+
+/** The line of a row in an archive: as in an export, with the ciphertext beside the leaf instead of the values. */
+function rowLine({ index, record, key_id, nonce, ciphertext }: ArchivedRow): string {
+  const sealed = key_id === null || nonce === null || ciphertext === null ? null : { key_id, nonce, ciphertext };
+  return `{"event":${record},"index":${index},"hash":"${leafHash(Buffer.from(record)).toString('base64')}","personal":null,"sealed_personal":${JSON.stringify(sealed)}}\n`;
+}
+
+/** Reads a row's line back. @returns undefined for the header, a gap or the end */
+export function readRowLine(line: string): ArchivedRow | undefined {
+  if (!line.startsWith('{"event":')) return undefined;
+  const end = line.lastIndexOf(',"index":');
+  const { index, sealed_personal: sealed } = JSON.parse(`{${line.slice(end + 1)}`) as { index: number; sealed_personal: Pick<ArchivedRow, 'key_id' | 'nonce' | 'ciphertext'> | null };
+  return { index, record: line.slice('{"event":'.length, end), key_id: sealed?.key_id ?? null, nonce: sealed?.nonce ?? null, ciphertext: sealed?.ciphertext ?? null };
+}
+
+export interface ArchiveSource {
+  db: Kysely<Tables>;
+  tree: Pick<Tree, 'hashRange'>;
+  /** Called between pages, so that a lease can be renewed. */
+  onPage(): Promise<void>;
+}
+
+/** The lines of a month's archive, page by page: an export of the trail that any verifier takes. */
+export async function* archiveLines({ db, tree, onPage }: ArchiveSource, month: string, content: MonthContent, { note, size }: StoredCheckpoint): AsyncGenerator<string> {
+  const gap = async (from: number, to: number): Promise<string> => {
+    const hashes = await tree.hashRange(from, to);
+    return `${JSON.stringify({ gap: [from, to], hashes: hashes.map((hash) => hash.toString('base64')) })}\n`;
+  };
+  yield `${JSON.stringify({ muniment_export: 1, checkpoint: note, filter: { month }, after: null })}\n`;
+  let next = 0;
+  let rows = 0;
+  while (content.last_index !== null) {
+    const page = await listMonth(db, month, next - 1, content.last_index, PAGE);
+    let text = '';
+    for (const row of page) {
+      if (row.index > next) text += await gap(next, row.index);
+      text += rowLine(row);
+      next = row.index + 1;
+    }
+    rows += page.length;
+    if (text !== '') yield text;
+    if (page.length < PAGE) break;
+    await onPage();
+  }
+  if (next < size) yield await gap(next, size);
+  yield `${JSON.stringify({ end: { rows, next_cursor: null } })}\n`;
+}
