@@ -111,9 +111,16 @@ CREATE TABLE audit.events (
   personal_ciphertext text
 ) PARTITION BY RANGE (id);
 ALTER TABLE audit.events ADD CONSTRAINT events_pkey PRIMARY KEY (id);
+CREATE INDEX events_action ON ONLY audit.events USING btree (action, id);
 CREATE INDEX events_lane ON ONLY audit.events USING btree (source, lane, seq);
-CREATE INDEX events_subject ON ONLY audit.events USING btree (subject, id DESC);
-CREATE INDEX events_user ON ONLY audit.events USING btree (user_id, id DESC);
+CREATE INDEX events_request ON ONLY audit.events USING btree (request_id, id);
+CREATE INDEX events_resource ON ONLY audit.events USING btree (resource, id) WHERE (resource IS NOT NULL);
+CREATE INDEX events_resource_type ON ONLY audit.events USING btree (resource_type, id) WHERE (resource_type IS NOT NULL);
+CREATE INDEX events_session ON ONLY audit.events USING btree (session_id, id) WHERE (session_id IS NOT NULL);
+CREATE INDEX events_source_outcome ON ONLY audit.events USING btree (source, outcome, id);
+CREATE INDEX events_subject ON ONLY audit.events USING btree (subject, id);
+CREATE INDEX events_tenant ON ONLY audit.events USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
+CREATE INDEX events_user ON ONLY audit.events USING btree (user_id, id);
 GRANT INSERT, SELECT ON audit.events TO audit_service;
 
 CREATE TABLE audit.events_default (
@@ -138,9 +145,16 @@ CREATE TABLE audit.events_default (
   personal_ciphertext text
 ) /* PARTITION OF audit.events DEFAULT */;
 ALTER TABLE audit.events_default ADD CONSTRAINT events_default_pkey PRIMARY KEY (id);
+CREATE INDEX events_default_action_id_idx ON audit.events_default USING btree (action, id);
+CREATE INDEX events_default_request_id_id_idx ON audit.events_default USING btree (request_id, id);
+CREATE INDEX events_default_resource_id_idx ON audit.events_default USING btree (resource, id) WHERE (resource IS NOT NULL);
+CREATE INDEX events_default_resource_type_id_idx ON audit.events_default USING btree (resource_type, id) WHERE (resource_type IS NOT NULL);
+CREATE INDEX events_default_session_id_id_idx ON audit.events_default USING btree (session_id, id) WHERE (session_id IS NOT NULL);
 CREATE INDEX events_default_source_lane_seq_idx ON audit.events_default USING btree (source, lane, seq);
-CREATE INDEX events_default_subject_id_idx ON audit.events_default USING btree (subject, id DESC);
-CREATE INDEX events_default_user_id_id_idx ON audit.events_default USING btree (user_id, id DESC);
+CREATE INDEX events_default_source_outcome_id_idx ON audit.events_default USING btree (source, outcome, id);
+CREATE INDEX events_default_subject_id_idx ON audit.events_default USING btree (subject, id);
+CREATE INDEX events_default_tenant_id_id_idx ON audit.events_default USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
+CREATE INDEX events_default_user_id_id_idx ON audit.events_default USING btree (user_id, id);
 
 CREATE TABLE audit.holes (
   source text NOT NULL,

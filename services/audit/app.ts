@@ -13,6 +13,7 @@ import { watchJournal } from './erasure-journal.ts';
 import { openReconciler } from './reconciler/open-reconciler.ts';
 import { createRetentionLoop } from './retention/retention-loop.ts';
 import { completenessRoute } from './routes/completeness.ts';
+import { exportLogsRoute } from './routes/export-logs.ts';
 import { getLogRoute } from './routes/get-log.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
 import { listQuarantineRoute } from './routes/list-quarantine.ts';
@@ -110,6 +111,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   // Signed in: what concerns the caller. Who may read what concerns others gets a section of its own.
   listLogsRoute(server);
   getLogRoute(server);
+  exportLogsRoute(server);
   streamLogsRoute(server);
 
   // A customer's own services.

@@ -22,6 +22,8 @@ export const settings = Type.Object({
   STREAM_STALL_MS: Type.Integer({ minimum: 500, maximum: 600_000, default: 30_000, description: 'Time that a reader of a live stream may take nothing before it is cut off.' }),
   SEALER_LEASE_TTL_MS: Type.Integer({ minimum: 500, maximum: 60_000, default: 3_000, description: 'Silence after which the sealer is succeeded by another replica.' }),
   SEALER_POLL_MS: Type.Integer({ minimum: 5, maximum: 10_000, default: 50, description: 'Pause between two looks for stored events to seal. A reader sees an event once it is sealed.' }),
+  EXPORT_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 100, default: 2, description: 'Exports of the trail that this replica runs at once; one more is refused with 503 and Retry-After.' }),
+  EXPORT_STALL_MS: Type.Integer({ minimum: 1_000, default: 30_000, description: 'Time after which an export is cut off whose reader takes nothing.' }),
 });
 
 export type Config = Static<typeof settings>;

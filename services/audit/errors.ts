@@ -14,6 +14,9 @@ export const AuditErrors = {
   QuarantineContradicted: createError('quarantine_contradicted', 'its number or its id belongs to another event', 409),
   QuarantineUnreadable: createError<[string]>('quarantine_unreadable', 'the record still does not decode: %s', 422),
   QuarantineRefused: createError<[string]>('quarantine_refused', 'the database still refuses the record: %s', 422),
+  ExportCapacity: createError('export_capacity', 'as many exports are running as this replica may run at once; try again shortly', 503),
+  CheckpointMissing: createError('checkpoint_missing', 'the log has no signed checkpoint yet; try again shortly', 503),
+  FilterInvalid: createError<[string]>('filter_invalid', '%s', 400),
 };
 
 /** The shard has another holder; nothing of the batch was stored. Never leaves the consumer. */

@@ -10,9 +10,12 @@ export type Reader =
   /** What a tenant's own services recorded (source `app`), by a viewer token. No user, and no session. */
   | { kind: 'viewer'; tenantId: string; tokenId: string };
 
-/** The reader that a request's caller is. Of a public route there is none. */
-export function readerOf(request: FastifyRequest): Reader {
+/**
+ * The reader that a request's caller is. Of a public route there is none.
+ * @param scope `own`: as a user, though the caller may read more
+ */
+export function readerOf(request: FastifyRequest, scope?: 'own'): Reader {
   if (request.viewer) return { kind: 'viewer', tenantId: request.viewer.tenantId, tokenId: request.viewer.tokenId };
   const { id: userId, role } = principalOf(request);
-  return roleMay(role, 'audit:read-all') ? { kind: 'all', userId } : { kind: 'user', userId };
+  return scope === undefined && roleMay(role, 'audit:read-all') ? { kind: 'all', userId } : { kind: 'user', userId };
 }

@@ -3,7 +3,7 @@ export { decodeRecord, sealedForm, type DecodedRecord } from './decode-record.ts
 export { LANES, SOURCES, auditEventSchema, laneOf, type AuditEvent, type Json, type PersonalBlock, type Source } from './event.ts';
 export { createKinesisClient, type KinesisOptions } from './kinesis.ts';
 export { outboxBacklog, type OutboxBacklog } from './outbox.ts';
-export { UNNAMED, openBytes, openPersonal, sealBytes, type PersonalValues, type SubjectKey } from './personal.ts';
+export { UNNAMED, openBytes, openCommitted, openPersonal, sealBytes, type CommittedValues, type PersonalValues, type SubjectKey } from './personal.ts';
 export { composeEvent, createEventRecorder, derivedEventId, insertOutboxRows, type EventContent, type EventRecorderOptions, type NewEvent, type OutboxRow, type RecordEvent } from './record-event.ts';
 export { createRelay, type LoopLogger, type Relay, type RelayOptions, type RelayStatus } from './relay.ts';
 export { rotateSubjectKey, rotateSubjectKeys } from './rotate-subject-keys.ts';

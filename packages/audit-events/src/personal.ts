@@ -35,18 +35,33 @@ export function sealPersonal(eventId: string, values: PersonalValues, key: Subje
   };
 }
 
+/** What was committed to: `commitment = SHA-256(salt ‖ values)`. */
+export interface CommittedValues {
+  salt: Buffer;
+  /** Canonical JSON (RFC 8785) of the values. */
+  values: string;
+}
+
 /**
- * The values of a block.
+ * The bytes of a block, as somebody who checks the commitment needs them.
  * @throws when the key, the event or a byte is another, or when the values are not those committed to
  */
-export function openPersonal(eventId: string, block: PersonalBlock, key: SubjectKey): PersonalValues {
+export function openCommitted(eventId: string, block: PersonalBlock, key: SubjectKey): CommittedValues {
   const sealed = Buffer.from(block.ciphertext, 'base64');
   const decipher = createDecipheriv('aes-256-gcm', key.secret, Buffer.from(block.nonce, 'base64'), { authTagLength: TAG_BYTES })
     .setAAD(associatedData(eventId, key))
     .setAuthTag(sealed.subarray(-TAG_BYTES));
   const salted = Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()]);
   if (hash('sha256', salted, 'base64') !== block.commitment) throw new Error('the values are not those committed to');
-  return JSON.parse(salted.subarray(SALT_BYTES).toString()) as PersonalValues;
+  return { salt: salted.subarray(0, SALT_BYTES), values: salted.subarray(SALT_BYTES).toString() };
+}
+
+/**
+ * The values of a block.
+ * @throws as `openCommitted`
+ */
+export function openPersonal(eventId: string, block: PersonalBlock, key: SubjectKey): PersonalValues {
+  return JSON.parse(openCommitted(eventId, block, key).values) as PersonalValues;
 }
 
 /** Encrypts bytes that cannot be parsed into values, nonce before and tag behind them; bound to `id` as a block is to its event. */

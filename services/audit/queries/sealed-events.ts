@@ -1,12 +1,10 @@
 import { sql, type Kysely } from 'kysely';
 import type { Reader } from '../reader.ts';
 import type { Tables } from '../tables.ts';
-import type { LoggedEvent } from './own-events.ts';
+import type { LoggedEvent } from './log.ts';
 
 /** A sealed event with the columns that readers and filters look at. */
 export interface SealedEvent extends LoggedEvent {
-  /** Its leaf's place in the Merkle log. */
-  index: number;
   source: string;
   tenant_id: string | null;
   action: string;

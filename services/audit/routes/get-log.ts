@@ -1,23 +1,28 @@
 import { Type } from 'typebox';
-import { principalOf } from '@muniment/security';
 import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
 import { logEntrySchema, rendered, renderEntries } from '../log-entry.ts';
-import { findOwnEvent } from '../queries/own-events.ts';
+import { findLogged } from '../queries/log.ts';
+import { readerOf } from '../reader.ts';
+import { recordReading } from '../record-reading.ts';
+import { visibilityOf } from '../visibility.ts';
 
-/** `GET /api/audit/logs/:id`: one entry; another's answers as an absent one. */
-export function getLogRoute({ app, db, subjectKeys }: AuditServer): void {
+/** `GET /api/audit/logs/:id`: one entry, once it is sealed; one that the caller may not see answers as an absent one. */
+export function getLogRoute(server: AuditServer): void {
+  const { app, db } = server;
   app.route({
     method: 'GET',
     url: '/api/audit/logs/:id',
     schema: { params: Type.Object({ id: Type.String({ format: 'uuid' }) }), response: { 200: rendered(logEntrySchema) } },
-    config: { operation: 'audit.get', access: { permission: 'audit:read-own' } },
+    config: { operation: 'audit.get', access: { permission: 'audit:read-own', viewer: true } },
     handler: async (request, reply) => {
-      const { id: userId } = principalOf(request);
-      const event = await findOwnEvent(db, userId, request.params.id);
+      const reader = readerOf(request);
+      const visibility = visibilityOf(reader);
+      const event = await findLogged(db, visibility, request.params.id);
       if (!event) throw new AuditErrors.AuditLogNotFound();
+      if (!event.concerns.includes(request.principal?.id ?? '')) await recordReading(server, request, reader, { resource: event.id });
       reply.type('application/json; charset=utf-8');
-      return (await renderEntries(db, subjectKeys, userId, [event])).join('');
+      return (await renderEntries(server, visibility, [event])).join('');
     },
   });
 }

@@ -6,6 +6,7 @@ import { renderEntries } from '../log-entry.ts';
 import { isVisible, readSealedFor, type SealedFilter } from '../queries/sealed-events.ts';
 import type { Reader } from '../reader.ts';
 import type { Tables } from '../tables.ts';
+import { visibilityOf } from '../visibility.ts';
 import type { Feed } from './follow-log.ts';
 import { isPresent, type Tail } from './tail.ts';
 
@@ -31,7 +32,7 @@ export function createFeeds({ db, subjectKeys, tail }: { db: Kysely<Tables>; sub
       const events = await gate.run(() => readSealedFor(db, reader, filter, { after: position, upTo, limit: PAGE }));
       return { events, upTo: events.length === PAGE ? events.at(-1)?.index ?? upTo : upTo };
     },
-    render: (events) => renderEntries(db, subjectKeys, reader.kind === 'viewer' ? '' : reader.userId, events),
+    render: (events) => renderEntries({ db, subjectKeys }, visibilityOf(reader), events),
     isUnavailable: isDatabaseUnavailable,
   });
 }

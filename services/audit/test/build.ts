@@ -10,6 +10,7 @@ import type { AuditServer } from '../audit-server.ts';
 import { readConfig } from '../config.ts';
 import type { NewEvent } from '@muniment/audit-events';
 import { STREAM, startParts, until, type Parts } from './parts.ts';
+import { sealStored } from './seal-stored.ts';
 
 export interface Caller {
   id: string;
@@ -65,10 +66,10 @@ export interface LogEntry {
   action: string;
 }
 
-/** Records through the outbox, relays and stores; then the consumer is stopped, so that the set stays as it is. @returns the ids, oldest first */
+/** Records through the outbox, relays, stores and seals; then the consumer is stopped, so that the set stays as it is. @returns the ids, oldest first */
 export async function storeEvents(parts: TestServer, events: readonly Partial<NewEvent>[]): Promise<string[]> {
   const relay = parts.relay();
-  const consumer = parts.consumer();
+  const consumer = parts.consumer({ searchTerms: parts.server.searchTerms });
   const ids: string[] = [];
   for (const event of events) ids.push(await parts.record(event));
   relay.start();
@@ -76,6 +77,7 @@ export async function storeEvents(parts: TestServer, events: readonly Partial<Ne
   await until(async () => (await parts.db.selectFrom('audit.events').select('id').where('id', 'in', ids).execute()).length === ids.length);
   await relay.stop();
   await consumer.stop();
+  await sealStored(parts.db);
   return ids;
 }
 
