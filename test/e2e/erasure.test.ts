@@ -1,29 +1,21 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { test } from 'tap';
-import { eventually, type Fleet, PASSWORD, startFleet } from './fleet.ts';
+import { eventually, PASSWORD, startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
-import { openDatabase, type Rows, storedObjects, trailGaps } from './stores.ts';
+import { openDatabase, storedObjects, trailGaps } from './stores.ts';
+import { provenSizes, tracesOf } from './traces.ts';
 
-/** The tables of the fleet's database in which a value stands anywhere, also as bytes. */
-async function tablesWith(rows: Rows, value: string): Promise<string[]> {
-  const tables = await rows<{ name: string }>(`
-    select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname not in ('pg_catalog', 'information_schema')`);
-  const hex = Buffer.from(value).toString('hex');
-  const base64 = Buffer.from(value).toString('base64').replace(/.?=*$/, '');
-  const found: string[] = [];
-  for (const { name } of tables) {
-    const hits = await rows(`select 1 from ${name} r where r::text ilike any($1) limit 1`, [[value, hex, base64].map((text) => `%${text}%`)]);
-    if (hits.length > 0) found.push(name);
-  }
-  return found;
-}
+const ADDRESS = '127.0.0.77';
 
-async function logsWith(fleet: Fleet, value: string): Promise<string[]> {
-  const folder = join(fleet.dataDir, 'logs');
-  const files = await readdir(folder);
-  const found = await Promise.all(files.map(async (file) => (await readFile(join(folder, file), 'utf8')).toLowerCase().includes(value.toLowerCase())));
-  return files.filter((_, index) => found[index]);
+/** A request from an address of its own, as `fetch` cannot make one. */
+function postFrom(localAddress: string, url: string, body: object, headers: Record<string, string>): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', localAddress, headers: { ...headers, 'content-type': 'application/json' } }, (answer) => {
+      text(answer).then((received) => resolve({ status: answer.statusCode ?? 0, body: received }), reject);
+    });
+    sent.on('error', reject).end(JSON.stringify(body));
+  });
 }
 
 test('a deleted account is dead at once, its bytes go, and its trail stays without a word of who it was', async (t) => {
@@ -32,8 +24,9 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
   const email = 'Erasmus.of.Rotterdam@example.com';
   const agent = 'erasable-agent/1.0';
   const headers = { 'user-agent': agent };
-  const signedUp = await fleet.call('POST', '/api/users/register', { json: { email, password: PASSWORD, name: 'Desiderius' }, headers });
-  const { user, token, refresh_token: refreshToken } = await signedUp.json() as { user: { id: string }; token: string; refresh_token: string };
+  const signedUp = await postFrom(ADDRESS, `${fleet.url}/api/users/register`.replace('localhost', '127.0.0.1'), { email, password: PASSWORD, name: 'Desiderius' }, headers);
+  t.equal(signedUp.status, 201);
+  const { user, token, refresh_token: refreshToken } = JSON.parse(signedUp.body) as { user: { id: string }; token: string; refresh_token: string };
   await fleet.call('POST', '/api/users/login', { json: { email, password: 'not the password' }, headers });
   await fleet.call('POST', '/api/users/register', { json: { email, password: PASSWORD }, headers });
   for (const name of ['encomium-moriae.txt', 'adagia.txt']) t.equal((await fleet.upload(token, name, `bytes of ${name}`)).status, 201);
@@ -49,10 +42,18 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     const found = await fleet.trail(token);
     return found.some(({ action }) => action === 'FILE_DOWNLOAD') && found;
   });
-  t.match(logs.find(({ action }) => action === 'SIGNUP_SUCCESS'), { user_agent: agent, ip: '127.0.0.1' }, 'readable before');
+  t.match(logs.find(({ action }) => action === 'SIGNUP_SUCCESS'), { user_agent: agent, ip: ADDRESS }, 'readable before');
   t.match(logs.find(({ action }) => action === 'FILE_DOWNLOAD'), { metadata: { filename: 'moriae-encomium.txt', size: 6 * 1024 ** 2 } }, 'names of files too');
-  t.strictSame(await tablesWith(rows, email), ['identity.users'], 'the address stands in the account\'s row and nowhere else');
+  t.strictSame(await tracesOf(fleet, rows, email), ['identity.users'], 'the address stands in the account\'s row and nowhere else');
+  t.match(await tracesOf(fleet, rows, 'bytes of adagia'), [/^s3\//], 'the search looks into objects');
+  t.ok((await tracesOf(fleet, rows, user.id)).includes('the stream'), 'and into the stream');
   t.equal((await rows('select key_id from keys.subject_keys where subject = $1', [user.id])).length, 1);
+  t.ok((await rows('select from audit.search_terms where subject = $1', [user.id])).length > 0, 'found by address and e-mail before');
+  const provenBefore = await eventually('a checkpoint covers them', 10_000, async () => {
+    const sealed = (await rows<{ count: number }>('select count(*)::int from audit.sealed'))[0]?.count ?? 0;
+    const sizes = await provenSizes(fleet, rows);
+    return (sizes.at(-1) ?? 0) >= sealed && sealed >= logs.length && sizes;
+  });
 
   t.equal((await fleet.call('DELETE', '/api/users/me', { token, json: { password: PASSWORD } })).status, 204);
 
@@ -89,12 +90,21 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
   t.match({ signups: count('SIGNUP_SUCCESS'), uploads: count('FILE_UPLOAD'), deletions: count('FILE_DELETE'), end: count('USER_DELETED') }, { signups: 1, uploads: 3, deletions: 3, end: 1 }, 'the trail tells what happened');
   t.strictSame(await rows('select key_id from keys.subject_keys where subject = $1', [user.id]), [], 'but the key of its personal values is gone');
   t.strictSame(await rows('select subject from keys.erased_subjects where subject = $1', [user.id]), [{ subject: user.id }], 'and there will never be another');
+  t.strictSame(await rows('select from audit.search_terms where subject = $1', [user.id]), [], 'no search term leads there');
+  t.strictSame((await rows<{ resource: string }>("select resource from audit.events where action = 'SUBJECT_ERASED'")).map(({ resource }) => resource), [user.id], 'the erasure is one event');
   for (const { id } of logs) await isProblem(t, await fleet.call('GET', `/api/audit/logs/${id}`, { token: other.token }), 404, 'audit_log_not_found', 'nobody else gets an entry');
 
-  for (const value of [email, agent, 'Desiderius', 'encomium-moriae', 'moriae-encomium', 'adagia.txt', 'colloquia.bin']) {
-    t.strictSame(await tablesWith(rows, value), [], `«${value}» stands in no table`);
+  const provenAfter = await eventually('a checkpoint covers the erasure', 10_000, async () => {
+    const index = (await rows<{ index: number }>("select s.index::int from audit.sealed s join audit.events e on e.id = s.event_id where e.action = 'SUBJECT_ERASED'"))[0]?.index ?? Infinity;
+    const sizes = await provenSizes(fleet, rows);
+    return (sizes.at(-1) ?? 0) > index && sizes;
+  });
+  t.strictSame(provenAfter.slice(0, provenBefore.length), provenBefore, 'every checkpoint that was signed before still verifies, and those after it');
+
+  for (const value of [email, email.toLowerCase(), agent, ADDRESS, 'Desiderius', 'encomium-moriae', 'moriae-encomium', 'adagia.txt', 'colloquia.bin', 'bytes of adagia']) {
     // The gateway's access log is what says which client came, for as long as logs are kept.
-    t.strictSame((await logsWith(fleet, value)).filter((file) => file !== 'nginx.log' || value !== agent), [], `«${value}» stands in no log`);
+    const stated = value === agent || value === ADDRESS ? ['nginx/access.log'] : [];
+    t.strictSame(await tracesOf(fleet, rows, value), stated, `«${value}» stands in no table, record of the stream, object or log`);
   }
   t.equal((await fleet.call('POST', '/api/users/register', { json: { email, password: PASSWORD } })).status, 201, 'the address is free again');
 });

@@ -61,6 +61,8 @@ export interface Fleet {
 export interface OwnFleet extends Fleet {
   /** `make up` once more. */
   up(): Promise<void>;
+  /** `make down`. */
+  down(): Promise<void>;
 }
 
 export interface AuditLog {
@@ -101,7 +103,7 @@ export async function startFleet(t: Teardown, settings: Record<string, string> =
     await rm(dataDir, { recursive: true, force: true });
   });
   await run('up.ts', environment);
-  return { ...await connectToFleet(dataDir), up: () => run('up.ts', environment) };
+  return { ...await connectToFleet(dataDir), up: () => run('up.ts', environment), down: () => run('down.ts', environment) };
 }
 
 /** Speaks to a fleet that runs already. */
