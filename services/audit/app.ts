@@ -14,9 +14,14 @@ import { openReconciler } from './reconciler/open-reconciler.ts';
 import { createRetentionLoop } from './retention/retention-loop.ts';
 import { completenessRoute } from './routes/completeness.ts';
 import { exportLogsRoute } from './routes/export-logs.ts';
+import { getCheckpointRoute } from './routes/get-checkpoint.ts';
+import { getEntryBundleRoute } from './routes/get-entry-bundle.ts';
 import { getLogRoute } from './routes/get-log.ts';
+import { getTileRoute } from './routes/get-tile.ts';
 import { listLogsRoute } from './routes/list-logs.ts';
 import { listQuarantineRoute } from './routes/list-quarantine.ts';
+import { proveConsistencyRoute } from './routes/prove-consistency.ts';
+import { proveLogRoute } from './routes/prove-log.ts';
 import { replayQuarantineRoute } from './routes/replay-quarantine.ts';
 import { replayQuarantinedRoute } from './routes/replay-quarantined.ts';
 import { measureSealer } from './seal/measure-sealer.ts';
@@ -113,6 +118,10 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   getLogRoute(server);
   exportLogsRoute(server);
   streamLogsRoute(server);
+  proveLogRoute(server);
+  getCheckpointRoute(server);
+  proveConsistencyRoute(server);
+  getTileRoute(server);
 
   // A customer's own services.
   recordEventsRoute(server);
@@ -122,6 +131,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   revokeViewerTokenRoute(server);
 
   // Operators.
+  getEntryBundleRoute(server);
   completenessRoute(server);
   listQuarantineRoute(server);
   replayQuarantinedRoute(server);
