@@ -352,6 +352,50 @@ CREATE INDEX viewer_tokens_expiry ON audit.viewer_tokens USING btree (expires_at
 GRANT DELETE, INSERT, SELECT ON audit.viewer_tokens TO audit_service;
 GRANT UPDATE (revoked_at) ON audit.viewer_tokens TO audit_service;
 
+CREATE TABLE audit.webhook_deliveries (
+  webhook_id uuid NOT NULL,
+  event_id uuid NOT NULL,
+  index bigint NOT NULL,
+  status text DEFAULT 'pending'::text NOT NULL,
+  attempts integer DEFAULT 0 NOT NULL,
+  next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+  last_attempt_at timestamp with time zone,
+  last_status smallint,
+  last_error text,
+  created timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE audit.webhook_deliveries ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (webhook_id, event_id);
+ALTER TABLE audit.webhook_deliveries ADD CONSTRAINT webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'dead'::text])));
+ALTER TABLE audit.webhook_deliveries ADD CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES audit.webhooks(id) ON DELETE CASCADE;
+ALTER TABLE audit.webhook_deliveries ADD CONSTRAINT webhook_deliveries_webhook_id_index_key UNIQUE (webhook_id, index);
+CREATE INDEX webhook_deliveries_due ON audit.webhook_deliveries USING btree (webhook_id, next_attempt_at) WHERE (status = 'pending'::text);
+GRANT DELETE, INSERT, SELECT, UPDATE ON audit.webhook_deliveries TO audit_service;
+
+CREATE TABLE audit.webhooks (
+  id uuid NOT NULL,
+  url text NOT NULL,
+  description text,
+  actions text[] NOT NULL,
+  tenant_id text,
+  include_personal boolean NOT NULL,
+  enabled boolean DEFAULT true NOT NULL,
+  disabled_reason text,
+  secret bytea NOT NULL,
+  previous_secret bytea,
+  previous_secret_until timestamp with time zone,
+  "position" bigint NOT NULL,
+  failures integer DEFAULT 0 NOT NULL,
+  failing_since timestamp with time zone,
+  probe_at timestamp with time zone,
+  created_by uuid NOT NULL,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  updated timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE audit.webhooks ADD CONSTRAINT webhooks_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['gone'::text, 'failing'::text])));
+ALTER TABLE audit.webhooks ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
+ALTER TABLE audit.webhooks ADD CONSTRAINT webhooks_position_check CHECK (("position" >= '-1'::integer));
+GRANT DELETE, INSERT, SELECT, UPDATE ON audit.webhooks TO audit_service;
+
 CREATE TABLE files.files (
   id uuid NOT NULL,
   user_id uuid NOT NULL,

@@ -37,8 +37,17 @@ import { recordEventsRoute } from './routes/record-events.ts';
 import { revokeViewerTokenRoute } from './routes/revoke-viewer-token.ts';
 import { streamLogsRoute } from './routes/stream-logs.ts';
 import { createStreams } from './stream/streams.ts';
+import { createWebhookRoute } from './routes/create-webhook.ts';
+import { deleteWebhookRoute } from './routes/delete-webhook.ts';
+import { getWebhookRoute } from './routes/get-webhook.ts';
+import { listWebhookDeliveriesRoute } from './routes/list-webhook-deliveries.ts';
+import { listWebhooksRoute } from './routes/list-webhooks.ts';
+import { retryWebhookDeliveryRoute } from './routes/retry-webhook-delivery.ts';
+import { rotateWebhookSecretRoute } from './routes/rotate-webhook-secret.ts';
+import { updateWebhookRoute } from './routes/update-webhook.ts';
 import type { Tables } from './tables.ts';
 import { keepHouse } from './upkeep.ts';
+import { createWebhooks } from './webhooks/webhooks.ts';
 
 const UPKEEP_PAUSE_MS = 60 * 60_000;
 const COMPLETE_PAUSE_MS = 10_000;
@@ -98,6 +107,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     streams: createStreams(base, config),
     trail,
     tree: createTree({ db: base.db }),
+    webhooks: createWebhooks(base, config),
   };
   if (config.RECONCILER_DATABASE_URL !== undefined) server.background(openReconciler(config, config.RECONCILER_DATABASE_URL, server));
   measureConsumer(consumer, server.metrics);
@@ -106,6 +116,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   server.background({ name: 'consumer', ...consumer });
   server.background(trail);
   server.background({ name: 'sealer', ...sealer });
+  server.background(server.webhooks.dispatcher);
   server.background(repeat('upkeep', UPKEEP_PAUSE_MS, () => keepHouse(server), (error) => server.log.warn({ err: error }, 'upkeep of the log failed; it is tried again')));
 
   server.background(repeat('search-terms', COMPLETE_PAUSE_MS, async () => { await searchTerms.complete(); }, (error) => server.log.warn({ err: error }, 'search terms could not be completed; it is tried again')));
@@ -136,6 +147,14 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   listQuarantineRoute(server);
   replayQuarantinedRoute(server);
   replayQuarantineRoute(server);
+  createWebhookRoute(server);
+  listWebhooksRoute(server);
+  getWebhookRoute(server);
+  updateWebhookRoute(server);
+  deleteWebhookRoute(server);
+  rotateWebhookSecretRoute(server);
+  listWebhookDeliveriesRoute(server);
+  retryWebhookDeliveryRoute(server);
 
   return server;
 }

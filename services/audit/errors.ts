@@ -3,6 +3,10 @@ import { createError, type FastifyError } from '@fastify/error';
 export const AuditErrors = {
   AuditLogNotFound: createError('audit_log_not_found', 'there is no such audit log entry', 404),
   StreamCapacity: createError('stream_capacity', 'more streams are open than this replica can serve; try again shortly', 503),
+  WebhookNotFound: createError('webhook_not_found', 'there is no such webhook', 404),
+  WebhookDeliveryNotFound: createError('webhook_delivery_not_found', 'the webhook has no such delivery waiting or dead', 404),
+  WebhookUrlRefused: createError<[string]>('webhook_url_refused', 'the URL is refused: %s', 422),
+  TooManyWebhooks: createError('too_many_webhooks', 'there are as many webhooks as are allowed; delete one first', 409),
   TooManyStreams: createError('too_many_streams', 'you have as many streams open as are allowed; close one first', 429),
   EventIdReused: createError('event_id_reused', 'an id stands for an event with another content already; nothing was recorded', 409),
   EventTooLarge: createError('event_too_large', 'an event has more than 16 KiB; nothing was recorded', 413),

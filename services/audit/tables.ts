@@ -208,6 +208,42 @@ export interface ArchivesTable {
   restored_at: Date | null;
   restore_announced: Date | null;
   keep_until: Date | null;
+export interface WebhooksTable {
+  id: string;
+  url: string;
+  description: string | null;
+  /** Whole actions, or beginnings with `*` behind them; empty for all. */
+  actions: string[];
+  tenant_id: string | null;
+  include_personal: boolean;
+  enabled: Generated<boolean>;
+  disabled_reason: 'gone' | 'failing' | null;
+  /** Wrapped by the master key. */
+  secret: Buffer;
+  previous_secret: Buffer | null;
+  previous_secret_until: Date | null;
+  /** All of the log up to this index has been looked at. */
+  position: number;
+  /** In a row. */
+  failures: Generated<number>;
+  failing_since: Date | null;
+  probe_at: Date | null;
+  created_by: string;
+  created: Generated<Date>;
+  updated: Generated<Date>;
+}
+
+export interface WebhookDeliveriesTable {
+  webhook_id: string;
+  event_id: string;
+  index: number;
+  status: Generated<'pending' | 'dead'>;
+  attempts: Generated<number>;
+  next_attempt_at: Generated<Date>;
+  last_attempt_at: Date | null;
+  last_status: number | null;
+  last_error: string | null;
+  created: Generated<Date>;
 }
 
 export interface Tables {
@@ -231,4 +267,6 @@ export interface Tables {
   'audit.differences': DifferencesTable;
   'audit.reconciliation': ReconciliationTable;
   'audit.quarantine_replays': QuarantineReplaysTable;
+  'audit.webhooks': WebhooksTable;
+  'audit.webhook_deliveries': WebhookDeliveriesTable;
 }

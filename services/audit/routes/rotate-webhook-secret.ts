@@ -1,0 +1,33 @@
+import { Type } from 'typebox';
+import type { AuditServer } from '../audit-server.ts';
+import { AuditErrors } from '../errors.ts';
+import { findWebhook, updateWebhook } from '../queries/webhooks.ts';
+import { wrapSecret } from '../webhooks/secrets.ts';
+import { createSecret, secretText } from '../webhooks/signature.ts';
+import { paramsSchema } from '../webhooks/webhook-resource.ts';
+
+/** So long deliveries are signed by the secret before, too: receivers change theirs without a gap. */
+const OVERLAP_MS = 24 * 60 * 60_000;
+
+/** `POST /api/audit/webhooks/:id/secret`: a new secret, answered this once. */
+export function rotateWebhookSecretRoute({ app, masterKey, inTransaction }: AuditServer): void {
+  app.route({
+    method: 'POST',
+    url: '/api/audit/webhooks/:id/secret',
+    schema: { params: paramsSchema, response: { 200: Type.Object({ secret: Type.String(), previous_valid_until: Type.String() }) } },
+    config: { operation: 'audit.rotate_webhook_secret', access: { permission: 'audit:operate' } },
+    handler: async (request) => {
+      const { id } = request.params;
+      const secret = createSecret();
+      const wrapped = await wrapSecret(masterKey, id, secret);
+      const until = new Date(Date.now() + OVERLAP_MS);
+      await inTransaction(request, async (trx, record) => {
+        const webhook = await findWebhook(trx, id);
+        if (!webhook) throw new AuditErrors.WebhookNotFound();
+        await updateWebhook(trx, id, { secret: wrapped, previous_secret: webhook.secret, previous_secret_until: until });
+        await record({ action: 'WEBHOOK_UPDATED', resource: id, resource_type: 'webhook', metadata: { fields: ['secret'] } });
+      });
+      return { secret: secretText(secret), previous_valid_until: until.toISOString() };
+    },
+  });
+}

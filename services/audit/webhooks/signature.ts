@@ -1,0 +1,22 @@
+import { createHmac, randomBytes } from 'node:crypto';
+
+/** Standard Webhooks 1.0.0, «Signature scheme»: 24 to 64 random bytes. */
+const SECRET_BYTES = 32;
+
+export const createSecret = (): Buffer => randomBytes(SECRET_BYTES);
+
+/** As receivers' libraries take it. */
+export const secretText = (secret: Buffer): string => `whsec_${secret.toString('base64')}`;
+
+export interface Signed {
+  id: string;
+  /** Seconds since 1970, of this attempt. */
+  timestamp: number;
+  body: string;
+}
+
+/** The headers of a delivery (Standard Webhooks 1.0.0). While a secret is replaced there are two signatures, one by each. */
+export function signedHeaders({ id, timestamp, body }: Signed, secrets: readonly Buffer[]): Record<string, string> {
+  const signatures = secrets.map((secret) => `v1,${createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')}`);
+  return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signatures.join(' ') };
+}
