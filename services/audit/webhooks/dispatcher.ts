@@ -188,7 +188,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const known = new Set(webhooks.map(({ id }) => id));
     for (const [id, { events }] of taken) if (!known.has(id) && events.size === 0) taken.delete(id);
     let more = false;
-    for (const webhook of webhooks) more = await serve(held, webhook) || more;
+    for (const webhook of webhooks) {
+      if ((await keepLease())?.epoch !== held.epoch) return 0;
+      more = await serve(held, webhook) || more;
+    }
     return more ? 0 : webhooks.length === 0 ? IDLE_MS : pollMs;
   }
 

@@ -105,8 +105,9 @@ function failureOf(error: unknown, timedOut: boolean): SendOutcome {
  */
 export function createSender({ allowList, resolve, timeoutMs, ca }: SenderOptions): Send {
   return async (url, headers, body, signal) => {
-    const late = AbortSignal.timeout(timeoutMs);
-    const either = signal ? AbortSignal.any([late, signal]) : late;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), timeoutMs);
+    const either = signal ? AbortSignal.any([late.signal, signal]) : late.signal;
     const attempt = (async () => {
       const endpoint = await vetEndpoint(readEndpoint(url, allowList), resolve);
       either.throwIfAborted();
@@ -118,7 +119,9 @@ export function createSender({ allowList, resolve, timeoutMs, ca }: SenderOption
       return await Promise.race([attempt, aborted]);
     } catch (error) {
       signal?.throwIfAborted();
-      return failureOf(error, late.aborted);
+      return failureOf(error, late.signal.aborted);
+    } finally {
+      clearTimeout(timer);
     }
   };
 }
