@@ -12,6 +12,8 @@ interface WrappedColumn {
 
 /** Every column that holds what the master key has wrapped; a test looks for others. */
 export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
+  { table: 'audit.webhooks', key: 'id', column: 'wrapped_secret', context: "'webhook:' || id" },
+  { table: 'audit.webhooks', key: 'id', column: 'wrapped_previous_secret', context: "'webhook:' || id" },
   { table: 'identity.signing_keys', key: 'kid', column: 'wrapped_private', context: "'signing-key:' || kid" },
   { table: 'keys.search_key', key: 'id', column: 'wrapped', context: "'search-key'" },
   { table: 'keys.subject_keys', key: 'key_id', column: 'wrapped', context: "'subject:' || subject" },
@@ -34,7 +36,7 @@ async function rewrapColumn(db: pg.Client, masterKey: MasterKey, { table, key, c
   for (;;) {
     const { rows }: pg.QueryResult<WrappedRow> = await db.query(`
       select ${key}::text as key, ${column} as wrapped, ${context} as context from ${table}
-      where $1::text is null or ${key} > $1::text::${type?.name} order by ${table}.${key} limit ${BATCH}`, [after]);
+      where ${column} is not null and ($1::text is null or ${key} > $1::text::${type?.name}) order by ${table}.${key} limit ${BATCH}`, [after]);
     const old = rows.filter(({ wrapped }) => wrappedBy(wrapped) !== masterKey.id);
     const fresh = await Promise.all(old.map(async (row) => masterKey.wrap(await masterKey.unwrap(row.wrapped, row.context), row.context)));
     // Only what is still as it was read: a subject erased meanwhile stays erased.

@@ -219,8 +219,8 @@ export interface WebhooksTable {
   enabled: Generated<boolean>;
   disabled_reason: 'gone' | 'failing' | null;
   /** Wrapped by the master key. */
-  secret: Buffer;
-  previous_secret: Buffer | null;
+  wrapped_secret: Buffer;
+  wrapped_previous_secret: Buffer | null;
   previous_secret_until: Date | null;
   /** All of the log up to this index has been looked at. */
   position: number;

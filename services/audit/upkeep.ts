@@ -3,13 +3,16 @@ import type { AuditServer } from './audit-server.ts';
 import { destroyDayKeys } from './queries/keys.ts';
 import { ensurePartitions } from './queries/partitions.ts';
 import { deleteAddressTerms } from './queries/search-terms.ts';
+import { deleteDeadDeliveries } from './queries/webhook-deliveries.ts';
 
 const MONTHS_AHEAD = 2;
 /** Somebody without an account can be told from another for this long. */
 const DAY_KEY_DAYS = 30;
+/** A delivery that no webhook took can be made again for this long. */
+const DEAD_DELIVERY_DAYS = 30;
 const HALF_A_DAY_MS = 12 * 60 * 60_000;
 
-/** Partitions for the months to come, and the end of day keys that are past their time. Every replica calls it; doing it twice does nothing. */
+/** Partitions for the months to come, and the end of day keys and dead deliveries that are past their time. Every replica calls it; doing it twice does nothing. */
 export async function keepHouse({ db, config, log }: Pick<AuditServer, 'db' | 'config' | 'log'>): Promise<void> {
   await ensurePartitions(db, MONTHS_AHEAD);
   // The lease is not given back: it keeps the other replicas from looking again today.
@@ -18,4 +21,5 @@ export async function keepHouse({ db, config, log }: Pick<AuditServer, 'db' | 'c
   const destroyed = await destroyDayKeys(db, before);
   if (destroyed > 0) log.info({ destroyed }, 'day keys destroyed');
   await deleteAddressTerms(db, before);
+  await deleteDeadDeliveries(db, new Date(Date.now() - DEAD_DELIVERY_DAYS * 24 * 60 * 60_000));
 }

@@ -75,8 +75,8 @@ export interface DeliveryParts extends SealedEvent {
   url: string;
   include_personal: boolean;
   created_by: string;
-  secret: Buffer;
-  previous_secret: Buffer | null;
+  wrapped_secret: Buffer;
+  wrapped_previous_secret: Buffer | null;
   attempts: number;
   failures: number;
   timestamp: Date;
@@ -85,8 +85,8 @@ export interface DeliveryParts extends SealedEvent {
 /** A delivery that waits, as things stand now; undefined when its webhook is off or gone, or its event in an archive. */
 export async function findDeliveryParts(db: Kysely<Tables>, webhookId: string, eventId: string): Promise<DeliveryParts | undefined> {
   const { rows } = await sql<DeliveryParts>`
-    select w.id as webhook_id, w.url, w.include_personal, w.created_by, w.secret, w.failures,
-      case when w.previous_secret_until > now() then w.previous_secret end as previous_secret,
+    select w.id as webhook_id, w.url, w.include_personal, w.created_by, w.wrapped_secret, w.failures,
+      case when w.previous_secret_until > now() then w.wrapped_previous_secret end as wrapped_previous_secret,
       d.index, d.attempts, e.id, e.subject, e.record, e.personal_key_id, e.personal_nonce, e.personal_ciphertext, e.timestamp, e.action
     from audit.webhook_deliveries d join audit.webhooks w on w.id = d.webhook_id join audit.events e on e.id = d.event_id
     where d.webhook_id = ${webhookId} and d.event_id = ${eventId} and d.status = 'pending' and w.enabled`.execute(db);

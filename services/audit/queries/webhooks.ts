@@ -2,7 +2,7 @@ import { sql, type Insertable, type Kysely, type Selectable, type Transaction, t
 import type { Tables, WebhooksTable } from '../tables.ts';
 
 export type Webhook = Selectable<WebhooksTable>;
-export type WebhookChanges = Pick<Updateable<WebhooksTable>, 'url' | 'description' | 'actions' | 'tenant_id' | 'include_personal' | 'enabled' | 'secret' | 'previous_secret' | 'previous_secret_until'>;
+export type WebhookChanges = Pick<Updateable<WebhooksTable>, 'url' | 'description' | 'actions' | 'tenant_id' | 'include_personal' | 'enabled' | 'wrapped_secret' | 'wrapped_previous_secret' | 'previous_secret_until'>;
 
 /** One lock for all that make webhooks, so that two at once do not pass the limit together. */
 const CREATING_LOCK = 7_305_160;

@@ -36,7 +36,7 @@ export function createWebhookRoute({ app, db, masterKey, webhooks, inTransaction
           actions: body.actions ?? [],
           tenant_id: body.tenant_id ?? null,
           include_personal: body.include_personal ?? false,
-          secret: wrapped,
+          wrapped_secret: wrapped,
           position: body.after ?? head,
           created_by: principalOf(request).id,
         });

@@ -24,7 +24,7 @@ export function rotateWebhookSecretRoute({ app, masterKey, inTransaction }: Audi
       await inTransaction(request, async (trx, record) => {
         const webhook = await findWebhook(trx, id);
         if (!webhook) throw new AuditErrors.WebhookNotFound();
-        await updateWebhook(trx, id, { secret: wrapped, previous_secret: webhook.secret, previous_secret_until: until });
+        await updateWebhook(trx, id, { wrapped_secret: wrapped, wrapped_previous_secret: webhook.wrapped_secret, previous_secret_until: until });
         await record({ action: 'WEBHOOK_UPDATED', resource: id, resource_type: 'webhook', metadata: { fields: ['secret'] } });
       });
       return { secret: secretText(secret), previous_valid_until: until.toISOString() };

@@ -49,3 +49,16 @@ test('the role of the service may add to the log and read it, and neither change
   await t.rejects(db.deleteFrom('audit.quarantine').execute(), /permission denied/);
   await t.rejects(db.deleteFrom('audit.lanes').execute(), /permission denied/);
 });
+
+test('dead deliveries are forgotten after thirty days, those that wait stay', async (t) => {
+  const { server, superuser } = await build(t);
+  await superuser.query(`insert into audit.webhooks (id, url, actions, include_personal, wrapped_secret, position, created_by)
+    values ('018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b', 'https://example.com/', '{}', false, '\\x00', -1, gen_random_uuid())`);
+  for (const [index, status, days] of [[0, 'dead', 31], [1, 'dead', 29], [2, 'pending', 31]]) {
+    await superuser.query(`insert into audit.webhook_deliveries (webhook_id, event_id, index, status, last_attempt_at)
+      values ('018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b', gen_random_uuid(), $1, $2, now() - $3 * interval '1 day')`, [index, status, days]);
+  }
+  await keepHouse(server);
+  const { rows } = await superuser.query<{ index: string }>('select index from audit.webhook_deliveries order by 1');
+  t.same(rows.map(({ index }) => Number(index)), [1, 2]);
+});

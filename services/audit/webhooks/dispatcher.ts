@@ -140,7 +140,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     if (cutOff.signal.aborted || lease?.epoch !== held.epoch) return;
     const parts = await findDeliveryParts(db, webhookId, eventId);
     if (!parts) return fenced(held, (trx) => buryArchived(trx, webhookId, eventId));
-    const secrets = await Promise.all([parts.secret, parts.previous_secret].filter((wrapped) => wrapped !== null).map((wrapped) => unwrapSecret(options.masterKey, webhookId, wrapped)));
+    const secrets = await Promise.all([parts.wrapped_secret, parts.wrapped_previous_secret].filter((wrapped) => wrapped !== null).map((wrapped) => unwrapSecret(options.masterKey, webhookId, wrapped)));
     const body = await options.render(parts);
     const headers = signedHeaders({ id: eventId, timestamp: Math.floor(Date.now() / 1_000), body }, secrets);
     const outcome = await options.send(parts.url, headers, body, cutOff.signal);

@@ -62,7 +62,7 @@ test('a secret lies in the database wrapped, and opens for its own webhook only'
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
   const call = caller(parts, await signInAdmin(parts));
   const { id, secret } = (await call('POST', '', { url: 'http://127.0.0.1:9999/' })).json<Resource>();
-  const { rows: [row] } = await parts.superuser.query<{ secret: Buffer }>('select secret from audit.webhooks');
+  const { rows: [row] } = await parts.superuser.query<{ secret: Buffer }>('select wrapped_secret as secret from audit.webhooks');
   const bytes = Buffer.from(secret.slice('whsec_'.length), 'base64');
   t.notOk(row?.secret.includes(bytes));
   t.same(await parts.masterKey.unwrap(row?.secret ?? Buffer.alloc(0), `webhook:${id}`), bytes);
@@ -106,7 +106,7 @@ test('what is malformed is a 400, what is not there a 404, and who is no adminis
 test('there are a hundred webhooks at most, however many are made at once', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
   const call = caller(parts, await signInAdmin(parts));
-  await parts.superuser.query(`insert into audit.webhooks (id, url, actions, include_personal, secret, position, created_by)
+  await parts.superuser.query(`insert into audit.webhooks (id, url, actions, include_personal, wrapped_secret, position, created_by)
     select gen_random_uuid(), 'https://example.com/', '{}', false, '\\x00', -1, gen_random_uuid() from generate_series(1, 97)`);
   const answers = await Promise.all(Array.from({ length: 6 }, () => call('POST', '', { url: 'http://127.0.0.1:9999/' })));
   t.same(answers.map(({ statusCode }) => statusCode).toSorted(), [201, 201, 201, 409, 409, 409]);

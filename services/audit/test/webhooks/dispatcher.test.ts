@@ -25,7 +25,7 @@ async function addHook(parts: TestServer, receiver: Pick<Receiver, 'host'>, more
   const secret = createSecret();
   await parts.db.transaction().execute(async (trx) => insertWebhook(trx, {
     id, url: `http://${receiver.host}/${id}`, description: null, actions: more.actions ?? [], tenant_id: more.tenant_id ?? null, include_personal: false,
-    secret: await wrapSecret(parts.masterKey, id, secret), position: more.position ?? -1, created_by: randomUUID(),
+    wrapped_secret: await wrapSecret(parts.masterKey, id, secret), position: more.position ?? -1, created_by: randomUUID(),
   }));
   return { id, secret };
 }
@@ -212,7 +212,7 @@ test('both secrets sign while one is replaced, and the old one no more afterward
   const receiver = await startReceiver(t);
   const hook = await addHook(parts, receiver);
   const old = createSecret();
-  await parts.superuser.query("update audit.webhooks set previous_secret = $2, previous_secret_until = now() + interval '1 hour' where id = $1", [hook.id, await wrapSecret(parts.masterKey, hook.id, old)]);
+  await parts.superuser.query("update audit.webhooks set wrapped_previous_secret = $2, previous_secret_until = now() + interval '1 hour' where id = $1", [hook.id, await wrapSecret(parts.masterKey, hook.id, old)]);
   dispatch(t, parts, [receiver]);
   await storeSealed(parts.db, [{}]);
   await until(() => receiver.received.length === 1);
