@@ -11,6 +11,7 @@ import { ensureSigningKey, loadActiveSigningKey } from '@muniment/security';
 import { eraseSubject } from '../../services/audit/queries/keys.ts';
 import { createSearchTerms } from '../../services/audit/search-terms.ts';
 import type { Tables } from '../../services/audit/tables.ts';
+import { unwrapSecret, wrapSecret } from '../../services/audit/webhooks/secrets.ts';
 import { rewrapAll, WRAPPED_COLUMNS } from '../../scripts/rewrap.ts';
 
 async function open(t: Test) {
@@ -60,6 +61,12 @@ test('under a new master key all values, terms and signatures are what they were
   await record(producer, { action: 'LOGIN_FAIL', subject: { address: 'eve@example.com' }, personal: { ip: '198.51.100.1' }, request_id: 'r' });
   const signing = await ensureSigningKey(producer, before);
   const term = await terms(before).term('ip', '192.0.2.1');
+  const webhook = randomUUID();
+  const secrets = [Buffer.from('the secret'), Buffer.from('the one before')] as const;
+  const single = randomUUID();
+  await owner.query(`insert into audit.webhooks (id, url, actions, include_personal, wrapped_secret, wrapped_previous_secret, position, created_by)
+    values ($1, 'https://example.com/', '{}', false, $2, $3, -1, $1), ($4, 'https://example.com/', '{}', false, $5, null, -1, $1)`,
+  [webhook, await wrapSecret(before, webhook, secrets[0]), await wrapSecret(before, webhook, secrets[1]), single, await wrapSecret(before, single, secrets[0])]);
   const all = await events();
   const readable = await read(before, all);
   t.equal(readable.filter(Boolean).length, 1_101);
@@ -82,13 +89,15 @@ test('under a new master key all values, terms and signatures are what they were
   t.same(await read(running, all), expected, 'a process that runs reads on');
   t.same((await loadActiveSigningKey(producer, after))?.privatePem, signing.privatePem);
   t.same(await terms(after).term('ip', '192.0.2.1'), term);
+  const { rows: [stored] } = await owner.query<{ one: Buffer; other: Buffer }>('select wrapped_secret as one, wrapped_previous_secret as other from audit.webhooks where id = $1', [webhook]);
+  t.same(stored && [await unwrapSecret(after, webhook, stored.one), await unwrapSecret(after, webhook, stored.other)], secrets);
   t.same((await events()).slice(0, all.length), all, 'not a byte of an event has changed');
 
   write(older);
   const old = await loadMasterKey(file);
   await t.rejects(read(old, all), { code: 'master_key_mismatch' });
   for (const { table, column } of WRAPPED_COLUMNS) {
-    const { rows } = await owner.query<{ wrapped: Buffer }>(`select ${column} as wrapped from ${table}`);
+    const { rows } = await owner.query<{ wrapped: Buffer }>(`select ${column} as wrapped from ${table} where ${column} is not null`);
     t.ok(rows.length > 0 && rows.every(({ wrapped }) => wrappedBy(wrapped) === after.id), table);
   }
 });

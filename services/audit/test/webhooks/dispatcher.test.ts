@@ -183,9 +183,11 @@ test('410 turns a webhook off at once, and failing for too long does; both are e
   t.match(await stateOf(parts, gone), { enabled: false, disabled_reason: 'gone' });
   t.match(await stateOf(parts, failing), { enabled: false, disabled_reason: 'failing' });
   const { rows } = await parts.superuser.query<{ text: string }>(`select head || ',' || tail as text from audit.outbox`);
-  t.same(rows.map(({ text }) => JSON.parse(text) as { action: string; resource: string; metadata: object; user_id: null }).map(({ action, resource, metadata, user_id }) => [action, resource, metadata, user_id]).toSorted(), [
-    ['WEBHOOK_DISABLED', gone.id, { reason: 'gone' }, null], ['WEBHOOK_DISABLED', failing.id, { reason: 'failing' }, null],
-  ].toSorted());
+  const events = rows.map(({ text }) => JSON.parse(text) as { action: string; resource: string; metadata: { reason: string }; user_id: null });
+  t.same(new Set(events.map(({ action, resource, metadata, user_id }) => `${action} ${resource} ${metadata.reason} ${user_id}`)), new Set([
+    `WEBHOOK_DISABLED ${gone.id} gone null`, `WEBHOOK_DISABLED ${failing.id} failing null`,
+  ]));
+  t.equal(events.length, 2);
   const sofar = receiver.received.length;
   await storeSealed(parts.db, [{}, {}]);
   await sleep(300);
