@@ -208,6 +208,8 @@ export interface ArchivesTable {
   restored_at: Date | null;
   restore_announced: Date | null;
   keep_until: Date | null;
+}
+
 export interface WebhooksTable {
   id: string;
   url: string;
