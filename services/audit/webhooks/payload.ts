@@ -7,6 +7,6 @@ import type { DeliveryParts } from '../queries/webhook-deliveries.ts';
  * from the second.
  */
 export async function renderPayload({ db, subjectKeys }: Pick<AuditServer, 'db' | 'subjectKeys'>, parts: DeliveryParts): Promise<string> {
-  const [entry] = await renderEntries(db, subjectKeys, parts.include_personal ? parts.subject ?? '' : '', [parts]);
+  const [entry] = await renderEntries({ db, subjectKeys }, { personal: parts.include_personal ? 'all' : { subject: '' } }, [parts]);
   return `{"type":"audit.${parts.action}","timestamp":"${parts.timestamp.toISOString()}","data":${entry}}`;
 }
