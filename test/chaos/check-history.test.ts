@@ -1,5 +1,5 @@
 import { test, type Test } from 'tap';
-import { checkHistory, type TrailEvent } from './check-history.ts';
+import { checkHistory, checkSent, type TrailEvent } from './check-history.ts';
 import type { Operation } from './history.ts';
 
 const ALICE = '0198a000-0000-7000-8000-00000000000a';
@@ -11,7 +11,7 @@ const acknowledged = (number: number, change: Partial<Operation>): Operation => 
 });
 const recorded = (number: number, change: Partial<TrailEvent> = {}): TrailEvent => ({
   id: `event-${number}`, source: 'user', lane: 3, seq: number, index: number, action: 'USER_UPDATED', outcome: 'success', user_id: ALICE, resource: ALICE,
-  request_id: `request-${number}`, traceparent: `trace-${number}`, ...change,
+  request_id: `request-${number}`, traceparent: `trace-${number}`, caller_id: null, ...change,
 });
 const erased = recorded(4, { source: 'audit', action: 'SUBJECT_ERASED', user_id: null, traceparent: null, request_id: `erasure-${ALICE}` });
 const upload = acknowledged(1, { kind: 'upload', status: 201, file: FILE });
@@ -51,4 +51,18 @@ test('each way in which a trail can be wrong has its name', async (t) => {
   finds(t, [acknowledged(1, {}), acknowledged(2, {})], [recorded(1), recorded(2, { lane: 4 })], ['order'], 'two lanes of one subject');
   finds(t, [acknowledged(1, { kind: 'download', status: 200, note: 'other bytes than were uploaded' })], [recorded(1, { action: 'FILE_DOWNLOAD' })], ['corrupt'], 'other bytes');
   finds(t, [acknowledged(1, { result: 'unknown', status: 500, code: 'internal_error' })], [], ['failed'], 'an answer that our code failed');
+});
+
+test('a customer\'s own events are there once, under the id they were acknowledged by, in order', async (t) => {
+  const sent = (number: number, eventId: string | null = `event-${number}`) => ({ callerId: `c-${number}`, subject: 'buyer', eventId, sentAt: number });
+  const kept = (number: number, change: Partial<TrailEvent> = {}) => recorded(number, { source: 'app', caller_id: `c-${number}`, ...change });
+  const kinds = (...given: Parameters<typeof checkSent>): string[] => checkSent(...given).map(({ kind }) => kind);
+  t.strictSame(kinds([sent(1), sent(2, null), sent(3)], [kept(1), kept(3)]), []);
+  t.strictSame(kinds([sent(1, null)], [kept(1)]), [], 'recorded, and the answer lost');
+  t.strictSame(kinds([sent(1)], []), ['lost']);
+  t.strictSame(kinds([sent(1)], [kept(1), kept(2, { caller_id: 'c-1' })]), ['doubled']);
+  t.strictSame(kinds([sent(1, 'event-9')], [kept(1)]), ['mismatch']);
+  t.strictSame(kinds([sent(1), sent(2)], [kept(1, { seq: 7 }), kept(2)]), ['order']);
+  t.strictSame(kinds([], [kept(1)]), ['unexplained']);
+  t.strictSame(checkHistory([], [kept(1)]), [], 'and no action of a user');
 });

@@ -1,5 +1,6 @@
 import { possibleEvents, promisedEvent, type ExpectedEvent } from './expectations.ts';
 import type { Operation } from './history.ts';
+import type { SentEvent } from './integrator.ts';
 
 /** An event of the trail, as it is stored in the end. */
 export interface TrailEvent {
@@ -15,6 +16,8 @@ export interface TrailEvent {
   resource: string | null;
   request_id: string;
   traceparent: string | null;
+  /** The id that a customer's own service gave it; null in all other sources. */
+  caller_id: string | null;
 }
 
 export const VIOLATIONS = [
@@ -47,7 +50,7 @@ const isSame = (expected: ExpectedEvent, event: TrailEvent): boolean => expected
  * @param house accounts of the checker itself, whose events are nobody's action
  */
 export function checkHistory(operations: readonly Operation[], trail: readonly TrailEvent[], house: ReadonlySet<string> = new Set()): Violation[] {
-  const events = trail.filter(({ user_id: user, resource }) => !house.has(user ?? '') && !house.has(resource ?? ''));
+  const events = trail.filter(({ source, user_id: user, resource }) => source !== 'app' && !house.has(user ?? '') && !house.has(resource ?? ''));
   const byTrace = Map.groupBy(events.filter(({ traceparent }) => traceparent !== null), ({ traceparent }) => traceparent ?? '');
   const eventOf = new Map<Operation, TrailEvent>();
   const violations: Violation[] = [];
@@ -128,5 +131,28 @@ function checkDeletions(events: readonly TrailEvent[]): Violation[] {
     const account = ERASURE.exec(event.request_id)?.[1];
     if (account === undefined || !gone.has(account)) violations.push({ kind: 'unexplained', detail: `${name(event)} of request ${event.request_id}` });
   }
+  return violations;
+}
+
+/** Holds the events of source `app` against what customers' own services sent: each acknowledged one is there once, under the id it was acknowledged by, and each subject's in the order they were sent. */
+export function checkSent(sent: readonly SentEvent[], trail: readonly TrailEvent[]): Violation[] {
+  const byCallerId = Map.groupBy(trail.filter(({ source }) => source === 'app'), ({ caller_id: id }) => id ?? '');
+  const last = new Map<string, { callerId: string; event: TrailEvent }>();
+  const violations: Violation[] = [];
+  for (const { callerId, subject, eventId } of sent) {
+    const own = byCallerId.get(callerId) ?? [];
+    byCallerId.delete(callerId);
+    const [event] = own;
+    if (own.length > 1) violations.push({ kind: 'doubled', detail: `event ${callerId} of a customer: ${own.map(name).join(' and ')}` });
+    if (eventId === null) continue;
+    if (!event) violations.push({ kind: 'lost', detail: `event ${callerId} of a customer, acknowledged as ${eventId}` });
+    else if (event.id !== eventId) violations.push({ kind: 'mismatch', detail: `event ${callerId} of a customer was acknowledged as ${eventId} and is ${event.id}` });
+    if (!event) continue;
+    const before = last.get(subject);
+    last.set(subject, { callerId, event });
+    const kept = !before || (before.event.lane === event.lane && before.event.seq < event.seq && (before.event.index ?? -1) < (event.index ?? Infinity));
+    if (!kept) violations.push({ kind: 'order', detail: `${before.callerId} came before ${callerId}, but ${name(before.event)}, leaf ${before.event.index}, stands behind ${name(event)}, leaf ${event.index}` });
+  }
+  for (const strangers of byCallerId.values()) for (const event of strangers) violations.push({ kind: 'unexplained', detail: `${name(event)}: no customer sent it` });
   return violations;
 }

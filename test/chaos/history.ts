@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import type { SentEvent } from './integrator.ts';
 import type { ActionKind } from './plan-actions.ts';
 import type { Area } from './probe.ts';
 
@@ -41,6 +42,8 @@ export interface FaultRecord {
 /** Everything that happened, in memory for the check and line by line in a file for whoever wants to know why. */
 export interface History {
   operations: Operation[];
+  /** What customers' own services have sent. */
+  sent: SentEvent[];
   faults: FaultRecord[];
   /** When which service answered as it should. */
   answers: { area: Area; sentAt: number; answeredAt: number }[];
@@ -58,6 +61,7 @@ export function createHistory(file: string): History {
   const now = (): number => Math.round(performance.now() - began);
   return {
     operations: [],
+    sent: [],
     faults: [],
     answers: [],
     now,

@@ -3,7 +3,7 @@ import { createRandom, type Random } from './random.ts';
 
 export type ActionKind =
   | 'register' | 'register_taken' | 'login' | 'login_fail' | 'refresh' | 'logout' | 'password' | 'delete_account'
-  | 'update' | 'upload' | 'download' | 'delete_file' | 'read_trail';
+  | 'update' | 'upload' | 'download' | 'delete_file' | 'read_trail' | 'own_events';
 
 export interface PlannedAction {
   kind: ActionKind;

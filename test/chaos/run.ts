@@ -5,9 +5,11 @@ import { freePort, startFaultProxy, type FaultProxy } from '@muniment/cluster';
 import { eventually, startFleet, type Fleet, type Teardown } from '../e2e/fleet.ts';
 import { isReady } from '../e2e/processes.ts';
 import { openDatabase, type Rows } from '../e2e/stores.ts';
-import { checkHistory, type Violation } from './check-history.ts';
+import { checkHistory, checkSent, type Violation } from './check-history.ts';
 import { runClient } from './client.ts';
 import { createHistory, type FaultRecord, type History } from './history.ts';
+import { openHouse } from './house.ts';
+import { runIntegrator } from './integrator.ts';
 import { createNemesis, type Nemesis, type Proxies } from './nemesis.ts';
 import { planFaults, type FaultKind } from './plan-faults.ts';
 import { probe } from './probe.ts';
@@ -57,12 +59,13 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
   const nemesis = createNemesis({ fleet, rows, proxies, replicas: REPLICAS, history });
   t.teardown(() => nemesis.heal());
   const trail = watchTrail(rows, history);
-  const { user, token } = await fleet.signUp();
+  const house = await openHouse(fleet);
   const progress = setInterval(() => print(progressLine(history, nemesis)), PROGRESS_MS);
   try {
     await untilOver(durationMs, (signal) => [
       nemesis.run(plan, signal, trail.healed),
-      probe(fleet, token, history, signal),
+      probe(fleet, house.token, history, signal),
+      ...[clients, clients + 1].map((client) => runIntegrator({ fleet, history, seed, client, token: house.token, signal })),
       ...Array.from({ length: clients }, (_, client) => runClient({ fleet, history, seed, client, signal })),
     ]);
   } finally {
@@ -75,7 +78,7 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
   const missing = await settle(rows, SETTLE_PATIENCE_MS);
   await trail.stop();
   measureAnswers(history);
-  const violations = await check(rows, history, missing, new Set([user.id]));
+  const violations = await check(rows, history, missing, new Set([house.userId]));
   for (const violation of violations) history.write({ type: 'violation', ...violation });
   await history.close();
   const result = { ...summarize(seed, durationMs, history, violations), faults: history.faults, violations };
@@ -84,7 +87,7 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
 }
 
 async function startProxiedFleet(t: Teardown): Promise<{ fleet: Fleet; proxies: Proxies }> {
-  const settings: Record<string, string> = { REPLICAS: String(REPLICAS), RELAY_RESEND_AFTER_MS: '5000' };
+  const settings: Record<string, string> = { REPLICAS: String(REPLICAS), RELAY_RESEND_AFTER_MS: '5000', ACCESS_TOKEN_TTL_S: '86400' };
   const before = async (store: string): Promise<FaultProxy> => {
     const port = await freePort();
     const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port } });
@@ -119,7 +122,7 @@ async function replicasAreReady(fleet: Fleet): Promise<void> {
 async function check(rows: Rows, history: History, missing: readonly string[], house: ReadonlySet<string>): Promise<Violation[]> {
   const events = await readTrail(rows);
   history.write({ type: 'trail', events: events.length });
-  return [...await checkTrail(rows, events, missing), ...checkHistory(history.operations, events, house)];
+  return [...await checkTrail(rows, events, missing), ...checkHistory(history.operations, events, house), ...checkSent(history.sent, events)];
 }
 
 function progressLine(history: History, nemesis: Nemesis): string {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { trailGaps, type Rows } from '../e2e/stores.ts';
 import type { TrailEvent, Violation } from './check-history.ts';
 
-const OUTBOXES = ['identity', 'files', 'audit'];
+const OUTBOXES = ['identity', 'files', 'audit', 'app'];
 
 /** Where commits are slowed: the table whose new rows do it, and how many of them. A batch of the consumer or the sealer has many rows. */
 const SLOWED = [...OUTBOXES.map((schema) => ({ table: `${schema}.outbox`, share: 0.1 })), { table: 'audit.events', share: 0.01 }, { table: 'audit.sealed', share: 0.01 }];
@@ -46,7 +46,7 @@ export async function waitingSince(rows: Rows): Promise<number | null> {
 export async function readTrail(rows: Rows): Promise<TrailEvent[]> {
   return rows<TrailEvent>(`
     select e.id, e.source, e.lane, e.seq::float8 as seq, s.index::float8 as index, e.action, e.outcome, e.user_id, e.resource, e.request_id,
-      e.record::jsonb ->> 'traceparent' as traceparent
+      e.record::jsonb ->> 'traceparent' as traceparent, case when e.source = 'app' then e.record::jsonb #>> '{metadata,event,id}' end as caller_id
     from audit.events e left join audit.sealed s on s.event_id = e.id
     order by e.source, e.lane, e.seq`);
 }
@@ -90,7 +90,8 @@ export async function checkTrail(rows: Rows, events: readonly TrailEvent[], miss
   }
   const given = await rows<{ lane: string; last_seq: number }>(`
     select 'user/' || lane as lane, last_seq::float8 as last_seq from identity.outbox_lanes
-    union all select 'file/' || lane, last_seq::float8 from files.outbox_lanes union all select 'audit/' || lane, last_seq::float8 from audit.outbox_lanes`);
+    union all select 'file/' || lane, last_seq::float8 from files.outbox_lanes union all select 'audit/' || lane, last_seq::float8 from audit.outbox_lanes
+    union all select 'app/' || lane, last_seq::float8 from app.outbox_lanes`);
   for (const { lane, last_seq: lastSeq } of given) {
     if (lastSeq !== (last.get(lane)?.seq ?? 0)) violations.push({ kind: 'hole', detail: `${lane}: the numbers up to ${lastSeq} were given, the log ends at ${last.get(lane)?.seq ?? 0}` });
   }

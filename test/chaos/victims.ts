@@ -46,7 +46,7 @@ export function createVictims(fleet: Fleet): Victims {
 
 /** The replica that holds a lease at this moment, by the lease tables; undefined when none does, or the database does not answer. Where several are held, `choice` tells which. */
 export async function findHolder(rows: Rows, lease: 'relay' | 'sealer' | 'shard', choice: number): Promise<string | undefined> {
-  const relays = ['identity', 'files', 'audit'].map((schema) => `select '${schema}' as place, holder from ${schema}.leases where name = 'relay' and expires_at > clock_timestamp()`);
+  const relays = ['identity', 'files', 'audit', 'app'].map((schema) => `select '${schema}' as place, holder from ${schema}.leases where name = 'relay' and expires_at > clock_timestamp()`);
   const query = {
     relay: `select holder from (${relays.join(' union all ')}) r order by place`,
     sealer: `select holder from audit.leases where name = 'sealer' and expires_at > clock_timestamp()`,

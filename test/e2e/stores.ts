@@ -33,7 +33,8 @@ export async function trailGaps(rows: Rows): Promise<string[]> {
     select o.schema || '.outbox holds ' || o.rows as gap from (
       select 'identity' as schema, count(*) as rows from identity.outbox union all
       select 'files', count(*) from files.outbox union all
-      select 'audit', count(*) from audit.outbox) o where o.rows > 0
+      select 'audit', count(*) from audit.outbox union all
+      select 'app', count(*) from app.outbox) o where o.rows > 0
     union all
     select source || '/' || lane || ' has ' || received from audit.lanes
     where not isempty(received) and received <> int8multirange(int8range(1, watermark + 1))
@@ -41,7 +42,8 @@ export async function trailGaps(rows: Rows): Promise<string[]> {
     select l.source || '/' || l.lane || ' ends at ' || l.watermark || ', given were ' || g.last_seq
     from (select 'user' as source, lane, last_seq from identity.outbox_lanes union all
           select 'file', lane, last_seq from files.outbox_lanes union all
-          select 'audit', lane, last_seq from audit.outbox_lanes) g
+          select 'audit', lane, last_seq from audit.outbox_lanes union all
+          select 'app', lane, last_seq from app.outbox_lanes) g
     join audit.lanes l using (source, lane) where l.watermark <> g.last_seq`);
   return gaps.map(({ gap }) => gap);
 }
