@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { repeat, type BackgroundLoop } from '@muniment/server';
+import { replaySubjects } from './app-events/erase-subject.ts';
 import type { AuditBucket } from './audit-bucket.ts';
 import type { AuditServer } from './audit-server.ts';
 import { replayErasures } from './queries/erasures.ts';
@@ -43,12 +44,14 @@ export async function replayJournal(db: Kysely<Tables>, bucket: Bucket, atOnce =
 }
 
 /** Reads the journal at the start, which is what follows a restore, and each hour, should a restore have gone by without one. */
-export function watchJournal({ db, bucket, log }: Pick<AuditServer, 'db' | 'bucket' | 'log'>): BackgroundLoop {
+export function watchJournal({ db, subjectKeys, bucket, log }: Pick<AuditServer, 'db' | 'subjectKeys' | 'bucket' | 'log'>): BackgroundLoop {
   let readAt = -Infinity;
   return repeat('erasure-journal', RETRY_MS, async () => {
     if (performance.now() - readAt < READ_AGAIN_MS) return;
     const replayed = await replayJournal(db, bucket);
+    const subjects = await replaySubjects({ db, subjectKeys }, bucket);
     readAt = performance.now();
+    if (subjects > 0) log.warn({ subjects }, 'the database had forgotten erasures of tenants\' subjects that the journal has; they are erased again');
     if (replayed.length > 0) log.warn({ users: replayed.length }, 'the database had forgotten erasures that the journal has; they are ordered again');
   }, (error) => log.warn({ err: error }, 'the journal of erasures could not be read; it is tried again'));
 }

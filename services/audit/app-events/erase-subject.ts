@@ -1,13 +1,16 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import { createEventRecorder } from '@muniment/audit-events';
+import type { AuditBucket } from '../audit-bucket.ts';
 import type { AuditServer } from '../audit-server.ts';
 import { forgetFingerprints } from '../queries/app-events.ts';
-import { eraseSubject } from '../queries/keys.ts';
+import { eraseSubject, findUnerased } from '../queries/keys.ts';
 import { deleteSearchTerms } from '../queries/search-terms.ts';
 import type { Tables } from '../tables.ts';
 
+/** Where the journal of erasures has tenants' subjects. */
+const PREFIX = 'erasures/app:';
 /** Names of tenants' subjects, as `subjectName` makes them. */
-export const SUBJECT_NAME = /^app:[A-Za-z0-9_-]{43}$/;
+const SUBJECT_NAME = /^app:[A-Za-z0-9_-]{43}$/;
 
 /** The key first, and with it every value wherever it lies; by itself, so that nobody who waits for it is waited for. */
 export async function destroySubjectKey({ db, subjectKeys }: Pick<AuditServer, 'db' | 'subjectKeys'>, subject: string): Promise<void> {
@@ -22,14 +25,36 @@ export async function forgetSubject(trx: Transaction<Tables>, subject: string): 
   return { search_terms: searchTerms };
 }
 
-/** Erases again whoever the journal names and a restored database has brought back. */
-export async function eraseAgain({ db, subjectKeys }: { db: Kysely<Tables>; subjectKeys: AuditServer['subjectKeys'] }, subject: string): Promise<void> {
+type Parts = Pick<AuditServer, 'db' | 'subjectKeys'>;
+
+async function eraseAgain({ db, subjectKeys }: Parts, subject: string): Promise<void> {
   const recordEvent = createEventRecorder({ source: 'audit', schema: 'audit', subjectKeys });
   await destroySubjectKey({ db, subjectKeys }, subject);
   await db.transaction().execute(async (trx) => {
-    const metadata = await forgetSubject(trx, subject);
-    await recordEvent(trx, {
-      action: 'SUBJECT_ERASED', subject: { userId: subject }, personal: {}, resource: subject, resource_type: 'subject', request_id: 'erasure-journal', metadata: { ...metadata, reason: 'erasure_replayed' },
-    });
+    const metadata = { ...await forgetSubject(trx, subject), reason: 'erasure_replayed' };
+    await recordEvent(trx, { action: 'SUBJECT_ERASED', subject: { userId: subject }, personal: {}, resource: subject, resource_type: 'subject', request_id: 'erasure-journal', metadata });
   });
+}
+
+/**
+ * Erases again the tenants' subjects whom the journal names and the database, restored from a backup of before, knows nothing of.
+ * @returns how many
+ */
+export async function replaySubjects(parts: Parts, bucket: Pick<AuditBucket, 'list'>, atOnce = 1_000): Promise<number> {
+  let replayed = 0;
+  let batch: string[] = [];
+  const work = async (): Promise<void> => {
+    for (const subject of await findUnerased(parts.db, batch)) {
+      await eraseAgain(parts, subject);
+      replayed += 1;
+    }
+    batch = [];
+  };
+  for await (const key of bucket.list(PREFIX)) {
+    const subject = key.slice(PREFIX.length - 'app:'.length);
+    if (SUBJECT_NAME.test(subject)) batch.push(subject);
+    if (batch.length >= atOnce) await work();
+  }
+  await work();
+  return replayed;
 }
