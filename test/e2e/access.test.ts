@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
 import { assemble, keyPair } from '../../packages/security/test/forgery.ts';
 import { type CallOptions, eventually, type Fleet, PASSWORD, type SignedIn, startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
+import { openDatabase } from './stores.ts';
 
 const ABSENT = '01890000-0000-7000-8000-000000000000';
 const services = join(import.meta.dirname, '../../services');
@@ -14,9 +16,11 @@ interface Owner extends SignedIn {
 }
 
 interface Row {
-  /** `public`: anyone. `own`: who is signed in, about themselves. `one`: who owns what the path names. */
-  access: 'public' | 'own' | 'one';
+  /** `public`: anyone. `own`: who is signed in, about themselves. `one`: who owns what the path names. `admin`: administrators. */
+  access: 'public' | 'own' | 'one' | 'admin';
   answers: number;
+  /** What a viewer token gets, where it may read. */
+  viewer?: number;
   /** With the owner's things; `id` stands for what a path names. */
   send?: (owner: Owner) => CallOptions;
   /** It ends the session it is called with. */
@@ -53,19 +57,29 @@ const table: Record<string, Row> = {
   'GET /api/files/:id/metadata': { access: 'one', answers: 200 },
   'PATCH /api/files/:id': { access: 'one', answers: 200, send: () => ({ json: { name: 'renamed.txt' } }) },
   'DELETE /api/files/:id': { access: 'one', answers: 204, ends: true },
-  'GET /api/audit/logs': { access: 'own', answers: 200 },
-  'GET /api/audit/logs/:id': { access: 'one', answers: 200 },
+  'GET /api/audit/logs': { access: 'own', answers: 200, viewer: 200 },
+  'GET /api/audit/logs/:id': { access: 'one', answers: 200, viewer: 404 },
+  'GET /api/audit/stream': { access: 'own', answers: 200, viewer: 200 },
+  'GET /api/audit/completeness': { access: 'admin', answers: 200 },
+  'GET /api/audit/quarantine': { access: 'admin', answers: 200 },
+  'POST /api/audit/quarantine/:id/replay': { access: 'admin', answers: 404 },
+  'POST /api/audit/quarantine/replay': { access: 'admin', answers: 200, send: () => ({ json: {} }) },
+  'POST /api/audit/events': { access: 'admin', answers: 201, send: () => ({ json: { id: randomUUID(), tenant_id: 'acme', action: 'user.login' } }) },
+  'POST /api/audit/erasures': { access: 'admin', answers: 204, send: () => ({ json: { tenant_id: 'acme', subject: 'u1' } }) },
+  'POST /api/audit/viewer-tokens': { access: 'admin', answers: 201, send: () => ({ json: { tenant_id: 'acme' } }) },
+  'GET /api/audit/viewer-tokens': { access: 'admin', answers: 200 },
+  'DELETE /api/audit/viewer-tokens/:id': { access: 'admin', answers: 404 },
 };
 
-/** `METHOD url` of every route in the sources. A file in a form that is not understood is an error, not a file without routes. */
-async function statedRoutes(): Promise<string[]> {
+/** `METHOD url` of every route in the sources, and whether it takes viewer tokens. A file in a form that is not understood is an error, not a file without routes. */
+async function statedRoutes(): Promise<{ route: string; viewer: boolean }[]> {
   const files = (await readdir(services, { recursive: true })).filter((file) => /^[a-z]+\/routes\/.*\.ts$/.test(file));
   const found = await Promise.all(files.map(async (file) => {
     const source = await readFile(join(services, file), 'utf8');
     const urls = [...source.matchAll(/\burl: '([^']+)'|\burl of \[([^\]]+)\]/g)].flatMap(([, one, some]) => one ?? some?.split(/[',\s]+/).filter(Boolean) ?? []);
     const methods = [...source.matchAll(/\bmethod: (?:'([A-Z]+)'|\[([^\]]+)\])/g)].flatMap(([, one, some]) => one ?? some?.split(/[',\s]+/).filter(Boolean) ?? []);
     if (urls.length === 0 || methods.length === 0) throw new Error(`${file}: no route could be read out of it`);
-    return methods.flatMap((method) => urls.map((url) => `${method} ${url}`));
+    return methods.flatMap((method) => urls.map((url) => ({ route: `${method} ${url}`, viewer: /\bviewer: true\b/.test(source) })));
   }));
   return found.flat();
 }
@@ -77,8 +91,22 @@ async function newOwner(fleet: Fleet): Promise<Owner> {
   return { ...signedIn, fileId, logId: log.id };
 }
 
+async function newAdmin(t: Test, fleet: Fleet): Promise<SignedIn> {
+  const signedIn = await fleet.signUp();
+  const rows = await openDatabase(t, fleet);
+  await rows("update identity.users set type = 'admin' where id = $1", [signedIn.user.id]);
+  return signedIn;
+}
+
 const pathFor = (route: string, id: string): string => (route.split(' ')[1] ?? '').replace(':id', id);
 const idOf = (route: string, owner: Owner): string => (route.includes('/logs/') ? owner.logId : owner.fileId);
+
+/** The text of an answer; of one that never ends nothing. */
+async function textOf(answer: Response): Promise<string> {
+  if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) return answer.text();
+  await answer.body?.cancel();
+  return '';
+}
 
 /** What a problem says, but for the request id. */
 async function said(answer: Response): Promise<unknown> {
@@ -88,13 +116,17 @@ async function said(answer: Response): Promise<unknown> {
 }
 
 test('the table names every route that the services have, and no other', async (t) => {
-  t.strictSame((await statedRoutes()).toSorted(), Object.keys(table).toSorted());
+  const stated = await statedRoutes();
+  t.strictSame(stated.map(({ route }) => route).toSorted(), Object.keys(table).toSorted());
+  t.strictSame(stated.filter(({ viewer }) => viewer).map(({ route }) => route).toSorted(), Object.keys(table).filter((route) => table[route]?.viewer !== undefined).toSorted());
 });
 
 test('each route answers whom it should, and nobody else', async (t) => {
   const fleet = await startFleet(t, { DURABLE: 'off', REPLICAS: '1' });
   let owner = await newOwner(fleet);
   let other = await newOwner(fleet);
+  const admin = await newAdmin(t, fleet);
+  const viewer = (await (await fleet.call('POST', '/api/audit/viewer-tokens', { token: admin.token, json: { tenant_id: 'acme' } })).json() as { token: string }).token;
 
   async function refused(t: Test, route: string, method: string, token: string | undefined, who: string): Promise<void> {
     const answer = await fleet.call(method, pathFor(route, idOf(route, owner)), { ...table[route]?.send?.(owner), ...(token !== undefined && { token }) });
@@ -120,17 +152,27 @@ test('each route answers whom it should, and nobody else', async (t) => {
       }
       await refused(t, route, method, undefined, 'nobody');
       await refused(t, route, method, forged, 'forged token');
+      const asViewer = await send(viewer, path);
+      const viewerGets = asViewer.status;
+      await textOf(asViewer);
+      t.equal(viewerGets, row.viewer ?? (route.includes('/audit/') ? 403 : 401), 'a viewer token');
+      if (row.access === 'admin') {
+        if (method !== 'HEAD') await isProblem(t, await send(owner.token, path), 403, 'permission_denied', 'a customer');
+        const asAdmin = await send(admin.token, path);
+        t.equal(asAdmin.status, row.answers, `administrator; ${await textOf(asAdmin)}`);
+        return;
+      }
       const asOther = await send(other.token, path);
       if (row.access === 'one') {
         t.strictSame(await said(asOther), await said(await send(other.token, pathFor(route, ABSENT))), 'another\'s answers as an absent one');
         t.equal(asOther.status, 404);
       } else {
-        const text = await asOther.text();
+        const text = await textOf(asOther);
         t.equal(asOther.status, row.answers, text);
         for (const own of [owner.user.id, owner.user.email, owner.fileId, owner.logId]) t.notMatch(text, own, 'holds nothing of the owner\'s');
       }
       const asOwner = await send(owner.token, path);
-      t.equal(asOwner.status, row.answers, `owner; ${await asOwner.text()}`);
+      t.equal(asOwner.status, row.answers, `owner; ${await textOf(asOwner)}`);
       if (row.ends) [owner, other] = await Promise.all([newOwner(fleet), newOwner(fleet)]);
     });
   }

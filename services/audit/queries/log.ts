@@ -74,7 +74,9 @@ function idRange({ from, to }: LogQuery['filter'], before: string): { floor: str
 function conditions({ filter, visibility, terms }: LogQuery, drivenBy: ReadonlySet<string>, termsLeft: readonly Buffer[] = terms): Condition[] {
   const found: Condition[] = [];
   for (const column of ['outcome', 'resource', 'resource_type', 'request_id', 'tenant_id', 'source', 'action'] as const) {
-    if (filter[column] !== undefined && !drivenBy.has(column)) found.push(sql`e.${sql.ref(column)} collate "C" = ${filter[column]}`);
+    // What drives a viewer's list is its own tenant, not the one it asks for.
+    const driven = drivenBy.has(column) && !(column === 'tenant_id' && visibility.within);
+    if (filter[column] !== undefined && !driven) found.push(sql`e.${sql.ref(column)} collate "C" = ${filter[column]}`);
   }
   if (filter.actor !== undefined && !drivenBy.has('user_id')) found.push(sql`e.user_id::text = ${filter.actor}`);
   if (filter.session_id !== undefined && !drivenBy.has('session_id')) found.push(sql`e.session_id::text = ${filter.session_id}`);
