@@ -7,11 +7,11 @@ import type { ExportRow, ExportRows } from './format.ts';
 
 type Reading = Pick<AuditServer, 'db' | 'subjectKeys'>;
 
-/** Rows of a batch: about half a megabyte, and 10 ms in which no other request is answered. */
-const BATCH = 500;
+/** Rows of a batch: about a quarter of a megabyte, and 5 ms in which no other request is answered. */
+const BATCH = 250;
 /** A filter that few entries pass is looked for in ever larger pieces of the log, as long as a piece takes less than this. */
 const PIECE_MS = 250;
-const LEAST_PIECE = 2 * BATCH;
+const LEAST_PIECE = 4 * BATCH;
 const LARGEST_PIECE = 200_000;
 
 async function openRows({ db, subjectKeys }: Reading, visibility: Visibility, events: readonly LoggedEvent[]): Promise<ExportRow[]> {

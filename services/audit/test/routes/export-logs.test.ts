@@ -124,34 +124,3 @@ test('what is malformed is a 400 before anything is recorded', async (t) => {
   t.equal((await parts.get('/api/audit/export')).statusCode, 401);
   t.equal((await exportedEvents(parts)).length, recorded);
 });
-
-/** A client that reads as slowly as it likes. */
-async function connect(parts: Parts, path: string, token: string): Promise<{ response: Response; abort(): void }> {
-  const address = parts.server.app.server.address();
-  const port = typeof address === 'object' && address ? address.port : 0;
-  const controller = new AbortController();
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { authorization: `Bearer ${token}` }, signal: controller.signal });
-  return { response, abort: () => controller.abort() };
-}
-
-/** A short export, read to its end. @returns its status */
-async function whole(parts: Parts, token: string): Promise<number> {
-  const { response } = await connect(parts, '/api/audit/export?limit=1', token);
-  await response.text();
-  return response.status;
-}
-
-test('no more exports run at once than allowed; one that its client leaves gives its place back', async (t) => {
-  const parts = await start(t, { EXPORT_CONCURRENCY: '1' });
-  const root = await parts.signIn('admin');
-  await fill(parts, 4_000, () => ({ metadata: { text: 'x'.repeat(10_000) } }));
-  await parts.server.app.listen({ port: 0 });
-  const slow = await connect(parts, '/api/audit/export?format=csv', root.token);
-  t.equal(slow.response.status, 200);
-  const refused = await connect(parts, '/api/audit/export', root.token);
-  t.equal(refused.response.status, 503);
-  t.ok(refused.response.headers.get('retry-after'));
-  t.match(await refused.response.json(), { code: 'export_capacity' });
-  slow.abort();
-  await until(async () => (await whole(parts, root.token)) === 200, 5_000);
-});
