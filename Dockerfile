@@ -92,7 +92,7 @@ ENV SERVICE=${SERVICE} HOST=0.0.0.0 PORT=8080
 COPY --from=service-dependencies --chown=root:root /app /app
 COPY packages packages
 COPY services services
-COPY scripts/migrate.ts scripts/migrations.ts scripts/
+COPY scripts/migrate.ts scripts/migrations.ts scripts/restore-month.ts scripts/
 COPY docker/start-service.sh docker/
 # What scripts/migrate.ts imports by name: the root package itself is not installed.
 RUN mkdir -p node_modules/@muniment && ln -sfn ../../packages/database node_modules/@muniment/database

@@ -47,6 +47,8 @@ rotate-master-key: $(STAMP) ## wrap all keys by a new master key, on a running f
 	@$(FLEET) node scripts/rotate-master-key.ts
 rotate-subject-keys: $(STAMP) ## DAYS=365 or SUBJECT=<user id>: new keys for personal values to come
 	@$(FLEET) DAYS='$(DAYS)' SUBJECT='$(SUBJECT)' node scripts/rotate-subject-keys.ts
+restore: $(STAMP) ## MONTH=YYYY_MM [DAYS=30] brings an archived month of the trail back for a while
+	@$(FLEET) MONTH='$(MONTH)' DAYS='$(DAYS)' node scripts/restore-month.ts
 dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs (Ctrl-C ends only that; make down stops the fleet)
 	@$(FLEET) REPLICAS=1 WATCH=on node packages/cluster/src/up.ts
 	@$(FLEET) node packages/cluster/src/logs.ts

@@ -41,6 +41,7 @@ for service in user file audit; do
 done
 
 keep database_url_reconciler "postgres://audit_reconciler:$(cat audit_reconciler_password)@postgres:5432/muniment"
+keep database_url_retention "postgres://audit_retention:$(cat audit_retention_password)@postgres:5432/muniment"
 
 if [ ! -s tls_certificate.pem ]; then
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -keyout tls_key.pem -out tls_certificate.pem \

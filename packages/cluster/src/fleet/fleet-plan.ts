@@ -85,7 +85,10 @@ export function fleetPlan(parts: FleetParts): Plan {
     HOST: '127.0.0.1',
     TRUSTED_PROXIES: '127.0.0.1/32,::1/128',
     DATABASE_URL: url(`${service}_service`, 'muniment', seen('postgres')),
-    ...(service === 'audit' ? { RECONCILER_DATABASE_URL: url('audit_reconciler', 'muniment', seen('postgres')) } : {}),
+    ...(service === 'audit' ? {
+      RECONCILER_DATABASE_URL: url('audit_reconciler', 'muniment', seen('postgres')),
+      AUDIT_RETENTION_DATABASE_URL: url('audit_retention', 'muniment', seen('postgres')),
+    } : {}),
     MASTER_KEY_FILE: parts.masterKeyFile,
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: s3.accessKeyId,

@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { test } from 'tap';
+import { generateSigningKey } from '@muniment/audit-key';
 import { leafHash, openCheckpoint, parseVerifierKey, verifyExport, verifyInclusion } from '@muniment/audit-verify';
 import { acquireLease } from '@muniment/database';
 import { sealedForm } from '@muniment/audit-events';
@@ -112,10 +113,10 @@ test('an archive that does not come back as it was written is not relied on', as
 
 test('a checkpoint of another key is no reason to drop anything', async (t) => {
   const log = await openArchiveTest(t);
-  const other = await openArchiveTest(t);
   await log.log(MARCH, 5);
   await log.sign();
-  await t.rejects(retain({ ...log.options, keys: other.options.keys }), ArchiveRefuted);
+  const keys = [parseVerifierKey(generateSigningKey('muniment.local/audit').verifierKey)];
+  await t.rejects(retain({ ...log.options, keys }), ArchiveRefuted);
   t.same(await log.partitions(), [MARCH, APRIL]);
 });
 
