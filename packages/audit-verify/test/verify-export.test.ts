@@ -39,6 +39,7 @@ test('how the bytes are cut into chunks makes no difference', async (t) => {
 test('a filtered export, and a part of one, are proven genuine and not complete', async (t) => {
   t.match(await verifyRows({ include: (index) => index % 3 === 1, filter: { action: 'LOGIN' } }), { verdict: 'incomplete', findings: [], rows: 13, first_index: 1, last_index: 37, left_out: 27 });
   t.match(await verifyRows({ include: (index) => index >= 10 && index < 30, after: 9, nextCursor: 'x' }), { verdict: 'incomplete', findings: [], rows: 20, after: 9, next_cursor: 'x' });
+  t.match(await verifyRows({ include: (index) => index >= 10 && index < 35, after: 9 }), { verdict: 'incomplete', findings: [], rows: 25 }, 'the last part of an export that was begun at 35 leaves');
   t.match(await verifyRows({ include: () => false, filter: {} }), { verdict: 'incomplete', findings: [], rows: 0, left_out: 40 });
 });
 

@@ -32,6 +32,13 @@ export async function monthsToArchive(db: Kysely<Tables>, months: number): Promi
   return rows.map(({ month }) => month);
 }
 
+/** Months that lie in the bucket and not in the database, the oldest first. */
+export async function archivedMonths(db: Kysely<Tables>): Promise<string[]> {
+  const rows = await db.selectFrom('audit.archives').select('month').where('dropped_at', 'is not', null).where('rows', '>', 0)
+    .where((is) => is.or([is('restored_at', 'is', null), is('restored_at', '<', is.ref('dropped_at'))])).orderBy('month').execute();
+  return rows.map(({ month }) => month);
+}
+
 export async function findArchive(db: Kysely<Tables>, month: string): Promise<ArchiveState | undefined> {
   return db.selectFrom('audit.archives').selectAll().where('month', '=', month).executeTakeFirst();
 }

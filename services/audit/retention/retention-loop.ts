@@ -2,6 +2,7 @@ import { Gauge } from 'prom-client';
 import { sql } from 'kysely';
 import { repeat, type BackgroundLoop } from '@muniment/server';
 import type { AuditServer } from '../audit-server.ts';
+import { archivedMonths } from '../queries/archives.ts';
 import { openRetention } from './open-retention.ts';
 import { retain } from './retention.ts';
 
@@ -10,8 +11,8 @@ export function createRetentionLoop(server: Pick<AuditServer, 'bucket' | 'config
   const { config, db, log, metrics } = server;
   measureDefaultPartition(server);
   const months = new Gauge({ name: 'muniment_audit_archived_months', help: 'Months of the trail that lie in the bucket and not in the database.', registers: [metrics], async collect() {
-    const count = await sql<{ months: number }>`select count(*) as months from audit.archives where dropped_at is not null and keep_until is null`.execute(db).catch(() => undefined);
-    months.set(count?.rows[0]?.months ?? NaN);
+    const archived = await archivedMonths(db).catch(() => undefined);
+    months.set(archived?.length ?? NaN);
   } });
   return repeat('retention', config.AUDIT_RETENTION_PAUSE_MS, async () => {
     if (config.AUDIT_RETENTION_MONTHS === 0) return;

@@ -13,6 +13,7 @@ import { ocsf } from '../export/ocsf.ts';
 import { readRows } from '../export/read-rows.ts';
 import { filterProperties, givenFilter } from '../filter.ts';
 import { logQuery } from '../log-query.ts';
+import { archivedMonths } from '../queries/archives.ts';
 import { readerOf, type Reader } from '../reader.ts';
 import { filterInEvent } from '../record-reading.ts';
 import { stillReads } from '../still-reads.ts';
@@ -92,7 +93,9 @@ export function exportLogsRoute(server: AuditServer): void {
           personal,
         });
         const { concerning, within } = visibility;
-        const narrowed = { ...given, ...within, ...(concerning !== undefined && { concerning }) };
+        // What lies in the bucket is left out, and an export says what it leaves out.
+        const archived = await archivedMonths(server.db);
+        const narrowed = { ...given, ...within, ...(concerning !== undefined && { concerning }), ...(archived.length > 0 && { without_archived: archived }) };
         const start = { checkpoint, filter: Object.keys(narrowed).length === 0 ? null : narrowed, after, tree };
         const rows = readRows(server, log, { from: after === null ? 0 : after + 1, to: size, limit: query.limit ?? Number.MAX_SAFE_INTEGER });
         const format = formats[query.format];
