@@ -85,4 +85,15 @@ export const PLANTED_BUGS: PlantedBug[] = [
     faults: ['throttle_kinesis', 'wipe_stream'],
     expects: ['unsealed'],
   },
+  {
+    name: 'leaves-out-of-step',
+    story: 'the indexes of a batch are not given in the order in which its leaves enter the tree',
+    mutations: [{
+      file: 'services/audit/seal/seal-batch.ts',
+      find: 'await insertSealed(trx, before.size, events.map(({ id }) => id));',
+      replace: 'await insertSealed(trx, before.size, events.map(({ id }) => id).toReversed());',
+    }],
+    faults: ['kill_sealer'],
+    expects: ['checkpoint'],
+  },
 ];

@@ -1,3 +1,4 @@
+import type { Evidence } from './check.ts';
 import { VIOLATIONS, type Violation } from './check-history.ts';
 import type { FaultRecord, History, Result } from './history.ts';
 
@@ -9,6 +10,7 @@ export interface Summary {
   /** How many violations of each kind. */
   found: Record<Violation['kind'], number>;
   recovery: { answered: Percentiles; caughtUp: Percentiles };
+  evidence: Evidence;
 }
 
 /** Milliseconds; null where nothing was measured. */
@@ -28,7 +30,7 @@ const recoveryOf = (faults: readonly FaultRecord[]): { answered: Percentiles; ca
   caughtUp: percentiles(faults.map(({ caughtUpMs }) => caughtUpMs)),
 });
 
-export function summarize(seed: number, durationMs: number, { operations, faults }: Pick<History, 'operations' | 'faults'>, violations: readonly Violation[]): Summary {
+export function summarize(seed: number, durationMs: number, { operations, faults }: Pick<History, 'operations' | 'faults'>, violations: readonly Violation[], evidence: Evidence): Summary {
   const actions = [...Map.groupBy(operations, ({ kind }) => kind)].map(([kind, own]) => {
     const count = (result: Result): number => own.filter((operation) => operation.result === result).length;
     return { kind, ok: count('ok'), refused: count('refused'), unknown: count('unknown') };
@@ -41,6 +43,7 @@ export function summarize(seed: number, durationMs: number, { operations, faults
       .sort((one, other) => one.kind.localeCompare(other.kind)),
     found: Object.fromEntries(VIOLATIONS.map((kind) => [kind, violations.filter((violation) => violation.kind === kind).length])) as Summary['found'],
     recovery: recoveryOf(faults),
+    evidence,
   };
 }
 
@@ -53,11 +56,12 @@ function table(head: string[], body: string[][]): string[] {
 
 /** The result for people. */
 export function renderSummary(summary: Summary, violations: readonly Violation[]): string[] {
-  const { found, recovery } = summary;
+  const { found, recovery, evidence } = summary;
   const times = ({ answered, caughtUp }: Summary['recovery']): string[] => [ms(answered.p50), ms(answered.p99), ms(caughtUp.p50), ms(caughtUp.p99)];
   const total = (result: Result): string => String(summary.actions.reduce((sum, action) => sum + action[result], 0));
   const count = summary.faultsByKind.reduce((sum, fault) => sum + fault.count, 0);
-  const shown = violations.slice(0, 20).map(({ kind, detail }) => `  ${kind}: ${detail}`);
+  // A few of each kind: a hundred of one must not hide the one of another.
+  const shown = [...Map.groupBy(violations, ({ kind }) => kind).values()].flatMap((own) => own.slice(0, 5)).map(({ kind, detail }) => `  ${kind}: ${detail}`);
   return [
     '',
     ...table(['actions', 'ok', 'refused', 'unknown'], [
@@ -70,6 +74,7 @@ export function renderSummary(summary: Summary, violations: readonly Violation[]
       ['all', String(count), ...times(recovery)],
     ]),
     '',
+    `${evidence.events} events; ${evidence.checkpoints} checkpoints kept by the witness, ${evidence.copies} in S3; ${evidence.consistencyProofs} consistency and ${evidence.inclusionProofs} inclusion proofs, an export of ${evidence.exportedRows} rows`,
     `lost ${found.lost}, doubled ${found.doubled}, holes ${found.hole}, order violations ${found.order}; ${VIOLATIONS.filter((kind) => !['lost', 'doubled', 'hole', 'order'].includes(kind)).map((kind) => `${kind} ${found[kind]}`).join(', ')}`,
     ...(shown.length === 0 ? [] : ['', `${violations.length} violations:`, ...shown, ...(violations.length > shown.length ? ['  ...'] : [])]),
   ];

@@ -4,8 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, startFaultProxy, type FaultProxy } from '@muniment/cluster';
 import { eventually, startFleet, type Fleet, type Teardown } from '../e2e/fleet.ts';
 import { isReady } from '../e2e/processes.ts';
-import { openDatabase, type Rows } from '../e2e/stores.ts';
-import { checkHistory, checkSent, type Violation } from './check-history.ts';
+import { openDatabase } from '../e2e/stores.ts';
+import { check } from './check.ts';
+import type { Violation } from './check-history.ts';
+import { createWitness } from './checkpoints.ts';
 import { runClient } from './client.ts';
 import { createHistory, type FaultRecord, type History } from './history.ts';
 import { openHouse } from './house.ts';
@@ -15,7 +17,7 @@ import { planFaults, type FaultKind } from './plan-faults.ts';
 import { probe } from './probe.ts';
 import { measureAnswers, watchTrail } from './recovery.ts';
 import { summarize, type Summary } from './report.ts';
-import { checkTrail, readTrail, settle, slowSomeCommits } from './trail.ts';
+import { settle, slowSomeCommits } from './trail.ts';
 
 export interface ChaosOptions {
   seed: number;
@@ -60,10 +62,12 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
   t.teardown(() => nemesis.heal());
   const trail = watchTrail(rows, history);
   const house = await openHouse(fleet);
+  const witness = createWitness(fleet, house, history);
   const progress = setInterval(() => print(progressLine(history, nemesis)), PROGRESS_MS);
   try {
     await untilOver(durationMs, (signal) => [
       nemesis.run(plan, signal, trail.healed),
+      witness.watch(signal),
       probe(fleet, house.token, history, signal),
       ...[clients, clients + 1].map((client) => runIntegrator({ fleet, history, seed, client, token: house.token, signal })),
       ...Array.from({ length: clients }, (_, client) => runClient({ fleet, history, seed, client, signal })),
@@ -78,10 +82,10 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
   const missing = await settle(rows, SETTLE_PATIENCE_MS);
   await trail.stop();
   measureAnswers(history);
-  const violations = await check(rows, history, missing, new Set([house.userId]));
+  const { violations, evidence } = await check({ fleet, rows, history, house, witness, seed, missing });
   for (const violation of violations) history.write({ type: 'violation', ...violation });
   await history.close();
-  const result = { ...summarize(seed, durationMs, history, violations), faults: history.faults, violations };
+  const result = { ...summarize(seed, durationMs, history, violations, evidence), faults: history.faults, violations };
   await writeFile(join(folder, `${seed}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
   return result;
 }
@@ -117,12 +121,6 @@ async function replicasAreReady(fleet: Fleet): Promise<void> {
     const replicas = (await fleet.describe()).processes.filter(({ service }) => ['user', 'file', 'audit'].includes(service));
     return (await Promise.all(replicas.map(isReady))).every(Boolean);
   });
-}
-
-async function check(rows: Rows, history: History, missing: readonly string[], house: ReadonlySet<string>): Promise<Violation[]> {
-  const events = await readTrail(rows);
-  history.write({ type: 'trail', events: events.length });
-  return [...await checkTrail(rows, events, missing), ...checkHistory(history.operations, events, house), ...checkSent(history.sent, events)];
 }
 
 function progressLine(history: History, nemesis: Nemesis): string {

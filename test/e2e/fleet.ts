@@ -23,7 +23,7 @@ export interface FleetDescription {
   gateway: { http: string; https: string };
   processes: FleetProcess[];
   postgres: { url: string };
-  s3: { endpoint: string; bucket: string; accessKeyId: string; secretAccessKey: string };
+  s3: { endpoint: string; bucket: string; auditBucket: string; accessKeyId: string; secretAccessKey: string };
   kinesis: { endpoint: string; stream: string };
   environments: Record<'user' | 'file' | 'audit', Record<string, string>>;
 }
