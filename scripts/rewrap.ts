@@ -39,7 +39,7 @@ async function rewrapColumn(db: pg.Client, masterKey: MasterKey, { table, key, c
       where ${column} is not null and ($1::text is null or ${key} > $1::text::${type?.name}) order by ${table}.${key} limit ${BATCH}`, [after]);
     const old = rows.filter(({ wrapped }) => wrappedBy(wrapped) !== masterKey.id);
     const fresh = await Promise.all(old.map(async (row) => masterKey.wrap(await masterKey.unwrap(row.wrapped, row.context), row.context)));
-    // Only what is still as it was read: a subject erased meanwhile stays erased.
+    // Only what is still as it was read: a second run, or the service that owns the row, may have been faster.
     const { rowCount } = await db.query(`
       update ${table} t set ${column} = r.fresh from unnest($1::text[], $2::bytea[], $3::bytea[]) as r(key, old, fresh)
       where t.${key} = r.key::${type?.name} and t.${column} = r.old`,

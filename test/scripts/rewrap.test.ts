@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
@@ -20,13 +20,15 @@ async function open(t: Test) {
   const { db: audit } = createDatabase<Tables>({ url: database.url('audit_service'), applicationName: 'test' });
   const owner = new pg.Client({ connectionString: database.url('migrator') });
   await owner.connect();
-  t.teardown(async () => { await producer.destroy(); await audit.destroy(); await owner.end(); });
+  const other = new pg.Client({ connectionString: database.url('user_service') });
+  await other.connect();
+  t.teardown(async () => { await producer.destroy(); await audit.destroy(); await other.end(); await owner.end(); });
   const file = join(t.testdir(), 'master.key');
   const [older, newer] = [generateMasterKey(), generateMasterKey()];
   const write = (...keys: string[]): void => writeFileSync(file, `${keys.join('\n')}\n`);
   write(older);
   return {
-    owner, audit, producer, file, older, newer, write,
+    owner, other, audit, producer, file, older, newer, write,
     events: async () => (await owner.query<{ head: string; tail: string }>('select head, tail from identity.outbox order by position')).rows.map(({ head, tail }): AuditEvent => JSON.parse(`${head},${tail}`)),
     async read(masterKey: MasterKey, events: readonly AuditEvent[]) {
       const keys = await createSubjectKeys(masterKey).forBlocks(audit, events.flatMap(({ personal }) => personal ?? []));
@@ -100,4 +102,25 @@ test('under a new master key all values, terms and signatures are what they were
     const { rows } = await owner.query<{ wrapped: Buffer }>(`select ${column} as wrapped from ${table} where ${column} is not null`);
     t.ok(rows.length > 0 && rows.every(({ wrapped }) => wrappedBy(wrapped) === after.id), table);
   }
+});
+
+test('what a replica wraps by the old key while the first pass goes by is found by another', async (t) => {
+  const { owner, other, producer, file, older, newer, write } = await open(t);
+  const old = await loadMasterKey(file);
+  await createSubjectKeys(old).forSubject(producer, { userId: randomUUID() });
+  write(newer, older);
+  const both = await loadMasterKey(file);
+  const late = '00000000-0000-4000-8000-000000000000';
+  let passed = false;
+  const masterKey: MasterKey = { ...both, async unwrap(wrapped, context) {
+    if (!passed) {
+      passed = true;
+      // Behind the pass, which reads from the lowest id on.
+      await other.query('select keys.create_subject_key($1::text, $1::text::uuid, $2)', [late, await old.wrap(randomBytes(32), `subject:${late}`)]);
+    }
+    return both.unwrap(wrapped, context);
+  } };
+  t.equal(await rewrapAll(owner, masterKey), 2);
+  const { rows } = await owner.query<{ wrapped: Buffer }>('select wrapped from keys.subject_keys');
+  t.same(rows.map(({ wrapped }) => wrappedBy(wrapped)), [both.id, both.id]);
 });
