@@ -1,18 +1,19 @@
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
-import { principalOf, roleMay, type Principal } from '@muniment/security';
+import { principalOf } from '@muniment/security';
 import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
+import { filterProperties, givenFilter } from '../filter.ts';
 import { sealedHead } from '../queries/sealed-events.ts';
-import { findViewerById } from '../queries/viewer-tokens.ts';
-import { readerOf, type Reader } from '../reader.ts';
+import { readerOf } from '../reader.ts';
+import { recordReading } from '../record-reading.ts';
+import { stillReads } from '../still-reads.ts';
 import { followLog } from '../stream/follow-log.ts';
 
 const POSITION = '^(-1|0|[1-9][0-9]{0,14})$';
 const querySchema = Type.Object({
-  action: Type.Optional(Type.String({ pattern: '^[A-Z][A-Z0-9_]*$', maxLength: 100 })),
-  outcome: Type.Optional(Type.Union([Type.Literal('success'), Type.Literal('failure')])),
-  resource: Type.Optional(Type.String({ pattern: '^[^\\u0000]+$', maxLength: 500 })),
+  ...filterProperties,
+  scope: Type.Optional(Type.Literal('own', { description: 'Only what concerns the caller, for whom may read more.' })),
   after: Type.Optional(Type.String({ pattern: POSITION, description: 'Begins behind this index; -1: with the first event. Absent: with what comes from now on.' })),
 }, { additionalProperties: false });
 
@@ -28,13 +29,8 @@ async function startOf(lastEventId: string | undefined, after: string | undefine
 }
 
 /** `GET /api/audit/stream`: server-sent events (WHATWG HTML) of what is sealed, in the order of the log, resumable by `Last-Event-ID` at any replica. */
-export function streamLogsRoute({ app, db, config, sessions, streams, recordFor }: AuditServer): void {
-  const stillReads = async (principal: Principal | null, reader: Reader): Promise<boolean> => {
-    if (reader.kind === 'viewer') return (await findViewerById(db, reader.tokenId)) !== undefined;
-    const session = principal && await sessions.isLive(principal.sessionId, { fresh: true });
-    return session?.live === true && session.userId === reader.userId && roleMay(session.role, 'audit:read-all') === (reader.kind === 'all');
-  };
-
+export function streamLogsRoute(server: AuditServer): void {
+  const { app, db, config, streams } = server;
   app.route({
     method: 'GET',
     url: '/api/audit/stream',
@@ -43,22 +39,24 @@ export function streamLogsRoute({ app, db, config, sessions, streams, recordFor 
     schema: { querystring: querySchema, headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 20 })) }) },
     config: { operation: 'audit.stream', access: { permission: 'audit:read-own', viewer: true } },
     handler: async (request, reply) => {
-      const { after, ...filter } = request.query;
+      const { query } = request;
       const { expiresAt } = request.viewer ?? principalOf(request);
-      const reader = readerOf(request);
-      const start = await startOf(request.headers['last-event-id'], after, () => sealedHead(db));
+      const reader = readerOf(request, query.scope);
+      const filter = givenFilter(query);
+      const feed = streams.feed(reader, filter);
+      const start = await startOf(request.headers['last-event-id'], query.after, () => sealedHead(db));
       const stream = streams.open({
         owner: reader.kind === 'viewer' ? reader.tokenId : reader.userId,
         expiresAt,
-        mayRead: () => stillReads(request.principal, reader),
+        mayRead: () => stillReads(server, request, reader, { fresh: true }),
         destroy: () => reply.raw.destroy(),
       });
       reply.raw.once('close', () => stream.close('gone'));
       // Refused meanwhile, or gone before its answer began.
       if (reply.raw.destroyed) stream.close('gone');
-      if (reader.kind === 'all') await recordFor(request, { action: 'AUDIT_READ', metadata: { operation: 'audit.stream', filter, after: start } });
+      await recordReading(server, request, reader, { filter });
       reply.type('text/event-stream; charset=utf-8');
-      return Readable.from(followLog(stream, streams.feed(reader, filter), start, config.STREAM_HEARTBEAT_MS), { objectMode: false });
+      return Readable.from(followLog(stream, feed, start, config.STREAM_HEARTBEAT_MS), { objectMode: false });
     },
   });
 }

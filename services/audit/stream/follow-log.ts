@@ -1,13 +1,13 @@
 import { comment, heartbeat, message, opening } from './event-source.ts';
 import type { OpenStream, StreamEnd } from './open-streams.ts';
-import type { SealedEvent } from '../queries/sealed-events.ts';
+import type { LoggedEvent } from '../queries/log.ts';
 
 /** The part of the log that a stream shows. */
 export interface Feed {
   /** What is to be shown of the log behind a position, and the position up to which that is all. The same one again: there is no news. */
-  next(position: number): Promise<{ events: readonly SealedEvent[]; upTo: number }>;
-  /** As JSON, one text for each. */
-  render(events: readonly SealedEvent[]): Promise<string[]>;
+  next(position: number): Promise<{ events: readonly LoggedEvent[]; upTo: number }>;
+  /** As JSON, one text for each; undefined for what turns out not to be wanted once its personal values are read. */
+  render(events: readonly LoggedEvent[]): Promise<(string | undefined)[]>;
   /** Whether an error means that the log cannot be read now, and may be in a moment. */
   isUnavailable(error: unknown): boolean;
 }
@@ -43,13 +43,14 @@ export async function* followLog(stream: OpenStream, feed: Feed, start: number, 
     spokeAt = performance.now();
   }
 
-  async function* shown(events: readonly SealedEvent[], upTo: number): AsyncGenerator<string, void, void> {
+  async function* shown(events: readonly LoggedEvent[], upTo: number): AsyncGenerator<string, void, void> {
     for (let at = 0; at < events.length; at += CHUNK) {
       // Asked before each piece: the one before may have waited for its reader for long. What is left is taken from the log again.
       if (stream.end !== undefined || !stream.isVouched()) return stream.rest(OUTAGE_PAUSE_MS);
       const chunk = events.slice(at, at + CHUNK);
       const entries = await feed.render(chunk);
-      yield* handed(chunk.map(({ index }, n) => message(index, entries[n] ?? 'null')).join(''));
+      const text = chunk.map(({ index }, n) => (entries[n] === undefined ? '' : message(index, entries[n]))).join('');
+      if (text !== '') yield* handed(text);
       position = chunk.at(-1)?.index ?? position;
     }
     position = upTo;

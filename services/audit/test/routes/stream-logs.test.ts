@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { Value } from 'typebox/value';
+import { createViewerToken, hashViewerToken } from '@muniment/security';
 import { logEntrySchema } from '../../log-entry.ts';
-import { build, type Caller, type LogEntry, type TestServer } from '../build.ts';
+import { build, eventsOf, storeEvents, type Caller, type LogEntry, type TestServer } from '../build.ts';
 import { until } from '../parts.ts';
 import { connect, follow, range, serve, storeSealed } from '../stream/sealed.ts';
 
@@ -66,7 +67,7 @@ test('filters narrow a stream, from the table and live alike', async (t) => {
   const ada = await parts.signIn();
   const some = [{ action: 'FILE_UPLOAD', resource: 'file/1' }, { action: 'FILE_UPLOAD', resource: 'file/2' }, { action: 'LOGIN_FAIL', outcome: 'failure' as const }, { action: 'FILE_DELETE', resource: 'file/1' }]
     .map((event) => ({ ...event, user_id: ada.id }));
-  const cases = { 'action=FILE_UPLOAD': [0, 1], 'outcome=failure': [2], 'resource=file/1': [0, 3], 'resource=file/1&action=FILE_DELETE': [3], 'action=LOGOUT': [] };
+  const cases = { 'action=FILE_*': [0, 1, 3], 'action=FILE_UPLOAD': [0, 1], 'outcome=failure': [2], 'resource=file/1': [0, 3], 'resource=file/1&action=FILE_DELETE': [3], 'action=LOGOUT': [] };
   for (const [query, expected] of Object.entries(cases)) {
     const before = await storeSealed(parts.db, some) - some.length;
     const line = await connect(`${url}/api/audit/stream?after=${before}&${query}`, ada);
@@ -86,10 +87,45 @@ test('an administrator streams everything, and that is an event before the first
   await storeSealed(parts.db, [{}, { action: 'FILE_UPLOAD' }]);
   const line = await connect(`${url}/api/audit/stream?after=-1&action=FILE_UPLOAD`, root);
   const { rows } = await parts.superuser.query<{ text: string }>(`select head || ',' || tail as text from audit.outbox`);
-  t.match(rows.map(({ text }) => JSON.parse(text)), [{ action: 'AUDIT_READ', user_id: root.id, metadata: { operation: 'audit.stream', filter: { action: 'FILE_UPLOAD' }, after: -1 } }]);
+  t.match(rows.map(({ text }) => JSON.parse(text)), [{ action: 'AUDIT_READ', user_id: root.id, metadata: { operation: 'audit.stream', filter: { action: 'FILE_UPLOAD' } } }]);
   await until(() => eventIds(line.text()).length === 1);
   t.same(eventIds(line.text()), [1]);
   line.close();
+});
+
+test('a viewer streams what its tenant\'s services recorded and nothing else, until its token is revoked', async (t) => {
+  const parts = await build(t);
+  const { url } = await serve(t, parts.server);
+  const token = createViewerToken();
+  await parts.superuser.query("insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at) values (gen_random_uuid(), $1, 'acme', $2, now() + interval '1 hour')", [hashViewerToken(token), (await signInAdmin(parts)).id]);
+  const some = [{ source: 'app' as const, tenant_id: 'acme' }, { tenant_id: 'acme' }, { source: 'app' as const, tenant_id: 'other' }, {}];
+  await storeSealed(parts.db, some);
+  const line = await connect(`${url}/api/audit/stream?after=-1`, { id: '', token });
+  t.equal(line.response.statusCode, 200);
+  await until(() => eventIds(line.text()).length === 1);
+  await storeSealed(parts.db, some);
+  await until(() => eventIds(line.text()).length === 2);
+  t.same(eventIds(line.text()), [0, 4]);
+  await parts.superuser.query('update audit.viewer_tokens set revoked_at = now()');
+  const revoked = performance.now();
+  await Promise.race([line.ended, sleep(5_000)]);
+  t.ok(performance.now() - revoked < 1_000);
+});
+
+test('a filter by address finds what is seen, whatever its spelling, live and from the table', async (t) => {
+  const parts = await build(t);
+  const { url } = await serve(t, parts.server);
+  const ada = await parts.signIn();
+  const some = [eventsOf(ada, { personal: { ip: '2001:db8::1', email: 'Ada@Example.com' } }), eventsOf(ada), eventsOf(ada, { personal: { ip: '2001:db8:0::1' } })];
+  await storeEvents(parts, some);
+  const byIp = await connect(`${url}/api/audit/stream?after=-1&ip=2001:0db8:0:0::1`, ada);
+  const byBoth = await connect(`${url}/api/audit/stream?after=-1&ip=2001:DB8::1&email=Ada@EXAMPLE.com`, ada);
+  await until(() => eventIds(byIp.text()).length === 2 && eventIds(byBoth.text()).length === 1);
+  await storeEvents(parts, some);
+  await until(() => eventIds(byIp.text()).length >= 4 && eventIds(byBoth.text()).length >= 2);
+  await sleep(200);
+  t.same(entriesOf(byIp.text()).map(({ ip }) => ip), ['2001:db8::1', '2001:db8:0::1', '2001:db8::1', '2001:db8:0::1']);
+  t.same(entriesOf(byBoth.text()).map(({ email }) => email), ['Ada@Example.com', 'Ada@Example.com']);
 });
 
 test('silence is broken by heart-beats, whose id moves on over what the filter holds back', async (t) => {
@@ -164,9 +200,10 @@ test('a position that no stream gave out, and anything else malformed, is a 400'
   await storeSealed(parts.db, [{}]);
   const get = (query: string, headers: Record<string, string> = {}) =>
     parts.server.app.inject({ url: `/api/audit/stream${query}`, headers: { authorization: `Bearer ${ada.token}`, ...headers } });
-  for (const query of ['?after=x', '?after=-2', '?after=1.5', '?after=01', '?after=', '?after=9999999999999999', '?action=lower', '?limit=1', '?after=1&after=2', '?resource=%00']) {
+  for (const query of ['?after=x', '?after=-2', '?after=1.5', '?after=01', '?after=', '?after=9999999999999999', '?action=lower', '?limit=1', '?scope=all', '?after=1&after=2', '?resource=%00']) {
     t.match((await get(query)).json(), { status: 400, code: /^(validation_failed|malformed_text)$/ }, query);
   }
+  t.match((await get('?ip=nowhere')).json(), { status: 400, code: 'filter_invalid' });
   t.match((await get('?after=1')).json(), { status: 400, code: 'cursor_invalid' }, 'ahead of the log');
   for (const id of ['1', 'x', '-2', '0x0', ' 1 2', '1'.repeat(20)]) t.match((await get('?after=0', { 'last-event-id': id })).json(), { status: 400, code: 'cursor_invalid' }, id);
   t.equal((await get('', { 'last-event-id': '1'.repeat(21) })).statusCode, 400);

@@ -159,7 +159,8 @@ test('what happens in the product arrives at a webhook, without personal values 
   t.match(got('/plain', plain), { ...base, data: { id, action: 'FILE_UPLOAD', user_id: ada.id, email: null, ip: null, user_agent: null } });
   t.same((got('/plain', plain) as { data: { metadata: object } }).data.metadata, { size: 5 });
   t.match(got('/personal', personal), { ...base, data: { id, email: 'ada@example.com', ip: '192.0.2.7', user_agent: 'tap', metadata: { size: 5, filename: 'plans.pdf' } } });
-  const text = (await parts.server.app.inject('/metrics')).body;
-  t.match(text, /muniment_webhook_attempts_total\{outcome="delivered",service="audit"\} 2/);
-  t.match(text, /muniment_webhook_oldest_undelivered_seconds\{service="audit"\} [\d.e-]+/);
+  const metrics = async () => (await parts.server.app.inject('/metrics')).body;
+  // Counted once it is written down, a moment after the receiver has it.
+  await until(async () => (await metrics()).includes('muniment_webhook_attempts_total{outcome="delivered",service="audit"} 2'));
+  t.match(await metrics(), /muniment_webhook_oldest_undelivered_seconds\{service="audit"\} [\d.e-]+/);
 });

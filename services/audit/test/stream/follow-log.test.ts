@@ -1,10 +1,10 @@
 import { test } from 'tap';
 import { createOpenStreams } from '../../stream/open-streams.ts';
 import { followLog, type Feed } from '../../stream/follow-log.ts';
-import type { SealedEvent } from '../../queries/sealed-events.ts';
+import type { LoggedEvent } from '../../queries/log.ts';
 import { range } from './sealed.ts';
 
-const event = (index: number) => ({ index }) as SealedEvent;
+const event = (index: number) => ({ index }) as LoggedEvent;
 
 function openStream(mayRead: () => Promise<boolean> = async () => true) {
   const streams = createOpenStreams({ max: 9, maxPerOwner: 9, stallMs: 60_000, log: { warn() {} } });
