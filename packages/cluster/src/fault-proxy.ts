@@ -12,10 +12,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * - `delayMs`: each chunk is that late, in both directions, in order.
  * - `throttle: 'kinesis'`: GetRecords, PutRecord and PutRecords fail as a shard over its limit does, with `probability`
  *   (default 1, or 0 when `partial` is given); with `partial`, each record of a PutRecords fails with that probability.
+ *   With `actions`, these fail instead: those that are no reading or writing of a shard as a caller over its own limit does.
  */
 export type Fault = 'pass' | 'refuse' | 'cut' | 'blackhole' | { delayMs: number } | KinesisThrottle;
 
-export type KinesisThrottle = { throttle: 'kinesis'; probability?: number; partial?: number };
+export type KinesisThrottle = { throttle: 'kinesis'; probability?: number; partial?: number; actions?: readonly string[] };
 
 export type FaultProxy = { port: number; url: string; mode: (fault: Fault) => void; stop: () => Promise<void> };
 
@@ -160,9 +161,9 @@ async function forwardHttp(state: State, request: IncomingMessage, response: Ser
   await passTime(state);
   const { fault } = state;
   const action = String(request.headers['x-amz-target'] ?? '').split('.').at(-1) ?? '';
-  if (isThrottle(fault) && ['GetRecords', 'PutRecord', 'PutRecords'].includes(action)) {
+  if (isThrottle(fault) && (fault.actions ?? SHARD_ACTIONS).includes(action)) {
     if (Math.random() < (fault.probability ?? (fault.partial === undefined ? 1 : 0))) {
-      answerJson(response, 400, { __type: 'ProvisionedThroughputExceededException', message: throttleMessage });
+      answerJson(response, 400, { __type: SHARD_ACTIONS.includes(action) ? 'ProvisionedThroughputExceededException' : 'LimitExceededException', message: throttleMessage });
       return;
     }
     if (action === 'PutRecords' && fault.partial !== undefined) {
@@ -175,6 +176,7 @@ async function forwardHttp(state: State, request: IncomingMessage, response: Ser
   response.writeHead(answer.status, answer.headers).end(answer.body);
 }
 
+const SHARD_ACTIONS: readonly string[] = ['GetRecords', 'PutRecord', 'PutRecords'];
 const throttleMessage = 'Rate exceeded for shard shardId-000000000000 in stream under test.';
 
 type PutRecordsAnswer = { FailedRecordCount: number; Records: object[] };

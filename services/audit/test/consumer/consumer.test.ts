@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,6 +7,8 @@ import { sql } from 'kysely';
 import { test } from 'tap';
 import { startKinesis } from '@muniment/cluster';
 import { canonicalJson } from '@muniment/audit-events';
+import { acquireLease } from '@muniment/database';
+import { sealBatch } from '../../seal/seal-batch.ts';
 import { STREAM, allStored, recordMany, startParts, storedIds, until, watermarks, type Parts } from '../parts.ts';
 import { anEvent, asSent } from '../records.ts';
 
@@ -38,20 +41,29 @@ test('every record sent three times, out of order, is stored once', async (t) =>
   t.same(await watermarks(parts), { whole: true, numbers: 200 });
 });
 
-test('a record that is no event goes to quarantine and the shard goes on', async (t) => {
+test('records that are no events of ours go to quarantine, each with its reason, and the shard goes on', async (t) => {
   const parts = await startParts(t, { shards: 1 });
   const consumer = parts.consumer();
   consumer.start();
   parts.relay().start();
   await recordMany(parts, 5);
-  await parts.client.send(new PutRecordCommand({ StreamName: STREAM, Data: Buffer.from('poison'), PartitionKey: 'x' }));
-  await parts.client.send(new PutRecordCommand({ StreamName: STREAM, Data: Buffer.from(canonicalJson(anEvent()).replace('"error":null', '"error":"\\ud800"')), PartitionKey: 'x' }));
+  const whole = canonicalJson(anEvent());
+  const poison: [data: string, reason: string, detail: RegExp][] = [
+    ['poison', 'unreadable', /JSON/],
+    [whole.slice(0, 200), 'unreadable', /JSON/],
+    [whole.replace('"version":1', '"version":2'), 'unreadable', /version/],
+    [`{"filler":"${'x'.repeat(900_000)}"}`, 'unreadable', /9000\d\d bytes/],
+    [whole.replace('"error":null', '"error":"\\ud800"'), 'unreadable', /canonical/],
+    [canonicalJson(anEvent({ seq: 900_000_000 })), 'forged', /user\/3\/900000000/],
+  ];
+  for (const [data] of poison) await parts.client.send(new PutRecordCommand({ StreamName: STREAM, Data: Buffer.from(data), PartitionKey: 'x' }));
   await recordMany(parts, 5);
   await allStored(parts, 10);
-  await until(() => consumer.status().quarantined === 2);
-  const kept = await parts.db.selectFrom('audit.quarantine').select(['data', 'detail', 'shard_id']).orderBy('sequence_number').execute();
-  t.equal(kept[0]?.data.toString(), 'poison');
-  t.match(kept.map(({ detail }) => detail), [/JSON/, /canonical/]);
+  await until(() => consumer.status().quarantined === poison.length);
+  const kept = await parts.db.selectFrom('audit.quarantine').select(['reason', 'detail', 'size', 'counted']).orderBy('sequence_number').execute();
+  t.match(kept, poison.map(([data, reason, detail]) => ({ reason, detail, size: Buffer.byteLength(data), counted: false })));
+  await until(async () => (await watermarks(parts))?.numbers === 10);
+  t.same(await watermarks(parts), { whole: true, numbers: 10 }, 'no number is taken and no hole is left');
 });
 
 test('a shard that is split and merged while events flow loses none, and children wait for their parents', async (t) => {
@@ -98,6 +110,7 @@ test('a stream that is wiped and made anew is read from its start, and what was 
     const after = await parts.db.selectFrom('audit.shards').select('stream_created').execute();
     return after.length === 2 && after.every((row) => before && row.stream_created > before.stream_created);
   });
+  t.same(await parts.db.selectFrom('audit.stream_losses').select(['kind', 'shard_id']).execute(), [{ kind: 'made_anew', shard_id: null }], 'and it is said');
 });
 
 test('consumers share the shards out fairly; a stop hands them over within a second and a half', async (t) => {
@@ -111,6 +124,76 @@ test('consumers share the shards out fairly; a stop hands them over within a sec
   await one.stop();
   await until(async () => (await held(parts)).some(({ owner, shards }) => owner === 'two' && shards === 4));
   t.ok(performance.now() - startedAt < 1_500, `${Math.round(performance.now() - startedAt)} ms`);
+});
+
+test('while events flow, shards are split and merged and replicas come and go: each lane is sealed in its order, without a hole', async (t) => {
+  const parts = await startParts(t, { shards: 2 });
+  parts.relay().start();
+  const first = parts.consumer({ replica: 'first' });
+  first.start();
+  const lease = await acquireLease(parts.db, 'audit', 'sealer', 'a', 120_000);
+  if (!lease) throw new Error('the sealer has another holder');
+  let isFlowing = true;
+  const seal = (async () => {
+    while (isFlowing) {
+      await sealBatch(parts.db, lease, 200);
+      await sleep(50);
+    }
+  })();
+  const ids: string[] = [];
+  // Few subjects, so that each lane has many events to keep in order.
+  const subjects = Array.from({ length: 8 }, () => randomUUID());
+  const flow = (async () => {
+    for (let n = 0; isFlowing; n += 1) ids.push(await parts.record({ subject: { userId: subjects[n % 8] ?? '' } }));
+  })();
+  const shards = async (count: number) => until(async () => ((await parts.client.send(new ListShardsCommand({ StreamName: STREAM }))).Shards ?? []).length === count);
+  await sleep(400);
+  await parts.client.send(new SplitShardCommand({ StreamName: STREAM, ShardToSplit: 'shardId-000000000000', NewStartingHashKey: (2n ** 126n).toString() }));
+  await shards(4);
+  const second = parts.consumer({ replica: 'second' });
+  second.start();
+  await sleep(1_000);
+  await parts.client.send(new MergeShardsCommand({ StreamName: STREAM, ShardToMerge: 'shardId-000000000002', AdjacentShardToMerge: 'shardId-000000000003' }));
+  await shards(5);
+  await first.stop();
+  await sleep(1_000);
+  parts.consumer({ replica: 'third' }).start();
+  await sleep(500);
+  isFlowing = false;
+  await Promise.all([flow, seal]);
+  await allStored(parts, ids.length, 40_000);
+  while ((await sealBatch(parts.db, lease, 1_000)).sealed > 0);
+  const sealed = await parts.db.selectFrom('audit.sealed as s').innerJoin('audit.events as e', 'e.id', 's.event_id').select(['e.id', 'e.lane', 'e.seq']).orderBy('s.index').execute();
+  t.same(sealed.map(({ id }) => id).toSorted(), ids.toSorted());
+  const next = new Map<number, number>();
+  t.notOk(sealed.some(({ lane, seq }) => {
+    const expected = (next.get(lane) ?? 0) + 1;
+    next.set(lane, seq);
+    return seq !== expected;
+  }), 'each lane by its numbers');
+  t.same(await watermarks(parts), { whole: true, numbers: ids.length });
+  t.comment(`${ids.length} events`);
+});
+
+test('as replicas come and go the shards are shared out anew, each with one holder', async (t) => {
+  const parts = await startParts(t, { shards: 6 });
+  const shared = (expected: Record<string, number>) => until(async () => {
+    const now = Object.fromEntries((await held(parts)).map(({ owner, shards }) => [owner, shards]));
+    return JSON.stringify(Object.entries(now).toSorted()) === JSON.stringify(Object.entries(expected).toSorted());
+  });
+  const [a, b, c] = ['a', 'b', 'c'].map((replica) => parts.consumer({ replica }));
+  a?.start();
+  await shared({ a: 6 });
+  b?.start();
+  c?.start();
+  await shared({ a: 2, b: 2, c: 2 });
+  await a?.stop();
+  await shared({ b: 3, c: 3 });
+  await Promise.all([b?.stop(), c?.stop()]);
+  await shared({});
+  parts.consumer({ replica: 'd' }).start();
+  await shared({ d: 6 });
+  t.pass();
 });
 
 test('from commit to log it takes less than 300 ms as a rule', async (t) => {

@@ -2,11 +2,13 @@ import { once } from 'node:events';
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SplitShardCommand } from '@aws-sdk/client-kinesis';
+import pg from 'pg';
 import { test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
 import type { Tables } from '../../tables.ts';
-import { allStored, recordMany, startParts, storedIds, until, watermarks } from '../parts.ts';
+import { STREAM, allStored, recordMany, startParts, storedIds, until, watermarks } from '../parts.ts';
 
 test('the stream out of reach and back: the consumer goes on by itself and says so once', async (t) => {
   const parts = await startParts(t);
@@ -40,6 +42,49 @@ test('throttled reads are retried and not taken for an outage', async (t) => {
   await recordMany(parts, 30);
   await allStored(parts, 30, 20_000);
   t.same(warnings, []);
+});
+
+test('a throttled look at the stream is no outage, and what it would have shown is found later', async (t) => {
+  const parts = await startParts(t, { shards: 1 });
+  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: parts.kinesis.port } });
+  t.teardown(() => proxy.stop());
+  const warnings: string[] = [];
+  const consumer = parts.consumer({ kinesis: parts.connect(proxy), listEveryMs: 100, log: { info() {}, warn: (_details, message) => void warnings.push(message) } });
+  proxy.mode({ throttle: 'kinesis', actions: ['DescribeStreamSummary', 'ListShards', 'GetShardIterator'] });
+  consumer.start();
+  parts.relay().start();
+  await recordMany(parts, 5);
+  await sleep(1_500);
+  t.equal(consumer.status().streamDownSince, undefined);
+  proxy.mode({ throttle: 'kinesis', actions: ['DescribeStreamSummary', 'ListShards', 'GetShardIterator'], probability: 0.6 });
+  await allStored(parts, 5);
+  await parts.client.send(new SplitShardCommand({ StreamName: STREAM, ShardToSplit: 'shardId-000000000000', NewStartingHashKey: (2n ** 127n).toString() }));
+  await sleep(100);
+  await recordMany(parts, 20);
+  await allStored(parts, 25);
+  t.same(warnings, []);
+  t.equal(consumer.status().streamDownSince, undefined);
+});
+
+test('while nothing can be stored the lag grows and it is said, though the stream is read to its end', async (t) => {
+  const parts = await startParts(t, { shards: 1 });
+  const superuser = new pg.Client({ connectionString: parts.database.url() });
+  await superuser.connect();
+  t.teardown(() => superuser.end());
+  const consumer = parts.consumer();
+  parts.relay().start();
+  consumer.start();
+  await recordMany(parts, 5);
+  await allStored(parts, 5);
+  await superuser.query('revoke insert on audit.events from audit_service');
+  await recordMany(parts, 5);
+  await until(() => consumer.status().lagMs > 2_500, 10_000);
+  t.ok(consumer.status().storeDownSince);
+  t.equal(consumer.status().streamDownSince, undefined);
+  await until(async () => ((await parts.db.selectFrom('audit.shards').select('lag_ms').executeTakeFirst())?.lag_ms ?? 0) > 2_000);
+  await superuser.query('grant insert on audit.events to audit_service');
+  await allStored(parts, 10);
+  await until(() => consumer.status().lagMs === 0 && consumer.status().storeDownSince === undefined);
 });
 
 test('PostgreSQL out of reach and back: nothing is lost or doubled, and it is said once', async (t) => {
