@@ -12,6 +12,7 @@ import { measureLists } from './lists.ts';
 import { measureLogins } from './logins.ts';
 import { measureProfile } from './profile.ts';
 import { report, type Measurement } from './report.ts';
+import { measureTrail } from './trail.ts';
 import { measureUploads } from './uploads.ts';
 import { measureVerifier } from './verifier.ts';
 
@@ -21,6 +22,7 @@ const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
   profile: measureProfile,
   logins: measureLogins,
   lists: measureLists,
+  trail: measureTrail,
   verifier: measureVerifier,
 };
 
