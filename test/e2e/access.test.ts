@@ -60,6 +60,7 @@ const table: Record<string, Row> = {
   'GET /api/audit/logs': { access: 'own', answers: 200, viewer: 200 },
   'GET /api/audit/logs/:id': { access: 'one', answers: 200, viewer: 404 },
   'GET /api/audit/stream': { access: 'own', answers: 200, viewer: 200 },
+  'GET /api/audit/export': { access: 'own', answers: 200, viewer: 200 },
   'GET /api/audit/completeness': { access: 'admin', answers: 200 },
   'GET /api/audit/quarantine': { access: 'admin', answers: 200 },
   'POST /api/audit/quarantine/:id/replay': { access: 'admin', answers: 404 },
