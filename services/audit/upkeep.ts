@@ -3,6 +3,7 @@ import type { AuditServer } from './audit-server.ts';
 import { destroyDayKeys } from './queries/keys.ts';
 import { ensurePartitions } from './queries/partitions.ts';
 import { deleteAddressTerms } from './queries/search-terms.ts';
+import { deleteEndedViewerTokens } from './queries/viewer-tokens.ts';
 import { deleteDeadDeliveries } from './queries/webhook-deliveries.ts';
 
 const MONTHS_AHEAD = 2;
@@ -12,9 +13,10 @@ const DAY_KEY_DAYS = 30;
 const DEAD_DELIVERY_DAYS = 30;
 const HALF_A_DAY_MS = 12 * 60 * 60_000;
 
-/** Partitions for the months to come, and the end of day keys and dead deliveries that are past their time. Every replica calls it; doing it twice does nothing. */
+/** Partitions for the months to come, and the end of viewer tokens, day keys and dead deliveries that are past their time. Every replica calls it; doing it twice does nothing. */
 export async function keepHouse({ db, config, log }: Pick<AuditServer, 'db' | 'config' | 'log'>): Promise<void> {
   await ensurePartitions(db, MONTHS_AHEAD);
+  await deleteEndedViewerTokens(db);
   // The lease is not given back: it keeps the other replicas from looking again today.
   if (!(await acquireLease(db, 'audit', 'day-keys', config.REPLICA, HALF_A_DAY_MS))) return;
   const before = new Date(Date.now() - DAY_KEY_DAYS * 24 * 60 * 60_000);

@@ -23,6 +23,7 @@ interface Row {
   viewer?: number;
   /** With the owner's things; `id` stands for what a path names. */
   send?: (owner: Owner) => CallOptions;
+  query?: string;
   /** It ends the session it is called with. */
   ends?: boolean;
 }
@@ -61,6 +62,20 @@ const table: Record<string, Row> = {
   'GET /api/audit/logs/:id': { access: 'one', answers: 200, viewer: 404 },
   'GET /api/audit/stream': { access: 'own', answers: 200, viewer: 200 },
   'GET /api/audit/export': { access: 'own', answers: 200, viewer: 200 },
+  'GET /api/audit/logs/:id/proof': { access: 'one', answers: 200, viewer: 404 },
+  'GET /api/audit/checkpoint': { access: 'own', answers: 200, viewer: 200 },
+  'GET /api/audit/consistency': { access: 'own', answers: 200, viewer: 200, query: 'from=1&to=2' },
+  // No level or entry bundle of these names, told to who may ask.
+  'GET /api/audit/tile/:level/*': { access: 'own', answers: 404, viewer: 404 },
+  'GET /api/audit/tile/entries/*': { access: 'admin', answers: 404 },
+  'POST /api/audit/webhooks': { access: 'admin', answers: 400, send: () => ({ json: {} }) },
+  'GET /api/audit/webhooks': { access: 'admin', answers: 200 },
+  'GET /api/audit/webhooks/:id': { access: 'admin', answers: 404 },
+  'PATCH /api/audit/webhooks/:id': { access: 'admin', answers: 404, send: () => ({ json: { description: 'another' } }) },
+  'DELETE /api/audit/webhooks/:id': { access: 'admin', answers: 404 },
+  'POST /api/audit/webhooks/:id/secret': { access: 'admin', answers: 404 },
+  'GET /api/audit/webhooks/:id/deliveries': { access: 'admin', answers: 404 },
+  'POST /api/audit/webhooks/:id/deliveries/:delivery_id/retry': { access: 'admin', answers: 404 },
   'GET /api/audit/completeness': { access: 'admin', answers: 200 },
   'GET /api/audit/quarantine': { access: 'admin', answers: 200 },
   'POST /api/audit/quarantine/:id/replay': { access: 'admin', answers: 404 },
@@ -99,7 +114,11 @@ async function newAdmin(t: Test, fleet: Fleet): Promise<SignedIn> {
   return signedIn;
 }
 
-const pathFor = (route: string, id: string): string => (route.split(' ')[1] ?? '').replace(':id', id);
+function pathFor(route: string, id: string): string {
+  const path = (route.split(' ')[1] ?? '').replace(':id', id).replace(':delivery_id', ABSENT).replace(':level', '9').replace('*', '999/999');
+  const query = table[route]?.query;
+  return query === undefined ? path : `${path}?${query}`;
+}
 const idOf = (route: string, owner: Owner): string => (route.includes('/logs/') ? owner.logId : owner.fileId);
 
 /** The text of an answer; of one that never ends nothing. */

@@ -62,3 +62,12 @@ test('dead deliveries are forgotten after thirty days, those that wait stay', as
   const { rows } = await superuser.query<{ index: string }>('select index from audit.webhook_deliveries order by 1');
   t.same(rows.map(({ index }) => Number(index)), [1, 2]);
 });
+
+test('viewer tokens that have ended are forgotten', async (t) => {
+  const { server, superuser } = await build(t);
+  for (const expires of ["now() - interval '1 second'", "now() + interval '1 hour'"]) {
+    await superuser.query(`insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at) values (gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), 'acme', gen_random_uuid(), ${expires})`);
+  }
+  await keepHouse(server);
+  t.equal((await superuser.query('select from audit.viewer_tokens')).rowCount, 1);
+});
