@@ -108,15 +108,16 @@ test('what a replica wraps by the old key while the first pass goes by is found 
   const { owner, other, producer, file, older, newer, write } = await open(t);
   const old = await loadMasterKey(file);
   await createSubjectKeys(old).forSubject(producer, { userId: randomUUID() });
+  const late = '00000000-0000-4000-8000-000000000000';
+  const wrappedBefore = await old.wrap(randomBytes(32), `subject:${late}`);
   write(newer, older);
   const both = await loadMasterKey(file);
-  const late = '00000000-0000-4000-8000-000000000000';
   let passed = false;
   const masterKey: MasterKey = { ...both, async unwrap(wrapped, context) {
     if (!passed) {
       passed = true;
       // Behind the pass, which reads from the lowest id on.
-      await other.query('select keys.create_subject_key($1::text, $1::text::uuid, $2)', [late, await old.wrap(randomBytes(32), `subject:${late}`)]);
+      await other.query('select keys.create_subject_key($1::text, $1::text::uuid, $2)', [late, wrappedBefore]);
     }
     return both.unwrap(wrapped, context);
   } };
