@@ -87,7 +87,7 @@ async function measureLatency(trail: Trail): Promise<Measurement[]> {
   const running = new Set<Promise<void>>();
   for (let n = 0; n < RATE * SECONDS; n += 1) {
     const due = startedAt + (n * 1_000) / RATE;
-    if (due > performance.now()) await sleep(due - performance.now());
+    await sleep(Math.max(0, due - performance.now()));
     const userId = trail.subjects[n % SUBJECTS] ?? '';
     const write = record(trail.producer, { ...content, user_id: userId, subject: { userId }, resource: userId }).then((id) => { if (n % 5 === 0) waiting.set(id, performance.now()); });
     running.add(write);
