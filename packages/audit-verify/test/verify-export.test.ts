@@ -164,6 +164,11 @@ test('the checkpoint of a forger, of another log, or altered', async (t) => {
   t.same(found(await verifyLines(lines.with(0, header(checkpointNote(hashes.with(3, hashes[4] as Buffer), signer))))), ['refuted', ['tree_mismatch', undefined, undefined]], 'a genuine one of other rows');
 });
 
+test('a member given twice is not read in one way here and in another elsewhere', async (t) => {
+  t.equal((await verifyLines(lines.with(0, (lines[0] as string).replace('"filter":null', '"filter":{},"filter":null')))).verdict, 'unreadable');
+  t.equal((await verifyLines(lines.with(41, '{"end":{"rows":1,"rows":40,"next_cursor":null}}'))).findings[0]?.code, 'end_altered');
+});
+
 test('what is no export', async (t) => {
   for (const content of [[], [''], ['id,action'], ['{"data":[]}'], [JSON.stringify({ muniment_export: 2, checkpoint: '', filter: null, after: null })]]) {
     t.match(await verifyLines(content), { verdict: 'unreadable', findings: [] }, JSON.stringify(content));
