@@ -1,4 +1,5 @@
 import { test, type Test } from 'tap';
+import { parseVerifierKey, verifyExport } from '@muniment/audit-verify';
 import { startAuditStore } from '../audit-store.ts';
 import { build, eventsOf, storeEvents, type TestServer } from '../build.ts';
 import { naiveCheckpoints } from '../export/naive-checkpoint.ts';
@@ -35,6 +36,13 @@ test('an administrator\'s export proves every entry in the signed tree, with the
   t.match(read, { filter: null, after: null, size: 3, next: null });
   t.same(read.rows.map(({ event }) => event.id), ids.toSorted());
   t.match(read.rows.map(({ values }) => values), [{ email: 'ada@example.com' }, { filename: 'ä,"index":1.pdf' }, { email: 'ada@example.com' }]);
+  const verdict = async (text: string): Promise<string> => {
+    const report = await verifyExport([Buffer.from(text)], { keys: [parseVerifierKey(parts.verifierKey)] });
+    return `${report.verdict}: ${report.rows} rows, ${report.findings_total} findings`;
+  };
+  t.equal(await verdict(answer.body), 'proven: 3 rows, 0 findings', 'as the verifier sees it');
+  t.equal(await verdict((await parts.get('/api/audit/export?action=FILE_*', root)).body), 'incomplete: 1 rows, 0 findings');
+  t.match(await verdict(answer.body.replace('FILE_UPLOAD', 'FILE_UPLOAE')), /^refuted/);
   t.match(await exportedEvents(parts), [{ user_id: root.id, metadata: { format: 'ndjson', filter: {}, scope: 'all', size: 3 } }], 'and is an event');
 });
 
