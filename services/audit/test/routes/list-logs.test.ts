@@ -289,6 +289,15 @@ test('an administrator reads all with the personal values; each reading is one e
   await parts.superuser.query('alter table audit.gone rename to outbox');
 });
 
+test('a reading that the gateway repeats on another replica is one event', async (t) => {
+  const parts = await build(t);
+  const root = await parts.signIn('admin');
+  const headers = { authorization: `Bearer ${root.token}`, 'x-request-id': '5c1f0e6b9d3a4c2f8e7d6b5a49382716', 'x-request-start': (Date.now() / 1_000).toFixed(3) };
+  for (let n = 0; n < 2; n += 1) t.equal((await parts.server.app.inject({ url: '/api/audit/logs', headers })).statusCode, 200);
+  t.match(await recorded(parts), [{ action: 'AUDIT_READ' }]);
+  t.equal((await recorded(parts)).length, 1);
+});
+
 test('a cursor goes on only where it was given out', async (t) => {
   const parts = await build(t);
   const [ada, root] = [await parts.signIn(), await parts.signIn('admin')];
