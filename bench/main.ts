@@ -13,6 +13,7 @@ import { measureLogins } from './logins.ts';
 import { measureProfile } from './profile.ts';
 import { report, type Measurement } from './report.ts';
 import { measureTrail } from './trail.ts';
+import { measureSealing } from './sealing.ts';
 import { measureUploads } from './uploads.ts';
 import { measureVerifier } from './verifier.ts';
 
@@ -23,6 +24,7 @@ const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
   logins: measureLogins,
   lists: measureLists,
   trail: measureTrail,
+  sealing: measureSealing,
   verifier: measureVerifier,
 };
 
