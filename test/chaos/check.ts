@@ -36,6 +36,8 @@ export interface Evidence {
 /** Holds everything that is left of a run against everything that was seen of it. */
 export async function check({ fleet, rows, history, house, witness, seed, missing }: Finished): Promise<{ violations: Violation[]; evidence: Evidence }> {
   const events = await readTrail(rows);
+  // Before anything is asked for: to be shown another's proof is itself an event.
+  const ofTheTrail = await checkTrail(rows, events, missing);
   const copies = await newestCopies(fleet, house, rows);
   const saved = [...witness.saved, ...copies.saved];
   const consistency = await proven('consistency', checkConsistency(fleet, house, saved));
@@ -46,7 +48,7 @@ export async function check({ fleet, rows, history, house, witness, seed, missin
     consistencyProofs: consistency.count, inclusionProofs: inclusion.count, exportedRows: exported.count,
   };
   const violations: Violation[] = [
-    ...await checkTrail(rows, events, missing),
+    ...ofTheTrail,
     ...checkHistory(history.operations, events, new Set([house.userId])),
     ...checkSent(history.sent, events),
     ...witness.violations,
