@@ -29,7 +29,7 @@ export function summarizeTap(): TapSummary {
       const [, failed, name, , milliseconds] = result;
       const heading = `${failed ? 'FAILED' : 'ok    '} ${name}${milliseconds ? ` (${(Number(milliseconds) / 1_000).toFixed(1)} s)` : ''}`;
       failing = failed !== undefined;
-      const story = failed ? file.filter((one) => !PASSING.test(one)) : [];
+      const story = failed ? file.filter((one) => one.trim() !== '' && !PASSING.test(one)) : [];
       file = [];
       return [heading, ...story];
     },

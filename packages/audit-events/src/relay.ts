@@ -26,6 +26,8 @@ export interface RelayOptions<DB> {
   /** A sent row that is not stored after this long is sent again. Milliseconds. */
   resendAfterMs?: number;
   leaseTtlMs?: number;
+  /** Pause between two looks for rows that nobody announced by a poke. */
+  idleMs?: number;
 }
 
 export interface RelayStatus {
@@ -65,6 +67,7 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
   const holder = `${options.holder}/${randomUUID()}`;
   const resendAfterMs = options.resendAfterMs ?? 60_000;
   const leaseTtlMs = options.leaseTtlMs ?? 3_000;
+  const idleMs = options.idleMs ?? IDLE_MS;
   const stopping = new AbortController();
   let lease: Lease | undefined;
   let renewedAt = 0;
@@ -202,7 +205,7 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
       try {
         const more = await tick();
         failing = false;
-        if (!more) await pause(lease ? IDLE_MS : leaseTtlMs / 3);
+        if (!more) await pause(lease ? idleMs : leaseTtlMs / 3);
       } catch (error) {
         if (!failing) log.warn({ source, err: error }, 'relay cannot reach its database');
         failing = true;

@@ -168,7 +168,7 @@ test('while nothing is stored, what was sent goes again more and more rarely; on
 test('a poke brings an event to the stream well before the next look', async (t) => {
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
-  const relay = startRelay(t, producer, kinesis);
+  const relay = startRelay(t, producer, kinesis, { idleMs: 2_000 });
   await until(() => relay.status().leading);
   const times: number[] = [];
   for (let n = 0; n < 10; n += 1) {
@@ -180,5 +180,5 @@ test('a poke brings an event to the stream well before the next look', async (t)
     times.push(performance.now() - startedAt);
   }
   const median = times.toSorted((a, b) => a - b)[5] ?? Infinity;
-  t.ok(median < 80, `median ${Math.round(median)} ms`);
+  t.ok(median < 500, `median ${Math.round(median)} ms, looking each 2000 ms`);
 });
