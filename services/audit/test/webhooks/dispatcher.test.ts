@@ -134,11 +134,13 @@ test('two replicas: one delivers; when it is gone the other does within its leas
   t.equal(Number(one.leading()) + Number(two.leading()), 1);
   // The holder's answer comes when another holds the lease: its success must not be written.
   const [holder, other] = one.leading() ? [one, two] : [two, one];
-  receiver.answer = () => {};
+  let late = (): void => {};
+  receiver.answer = (_, response) => { late = () => void response.writeHead(200).end(); };
   await storeSealed(parts.db, [{}]);
   await until(() => receiver.received.length === 51);
   await sql`update audit.leases set holder = 'thief', epoch = epoch + 1, expires_at = now() + interval '2 seconds' where name = 'webhooks'`.execute(parts.db);
   receiver.answer = (_, response) => void response.writeHead(200).end();
+  late();
   await until(async () => receiver.received.length === 52, 8_000);
   t.equal(indexOf(receiver.received[51]?.body ?? ''), 50, 'the delivery whose end nobody could write down was made again');
   await until(async () => (await parts.db.selectFrom('audit.webhook_deliveries').selectAll().execute()).length === 0);
