@@ -12,9 +12,15 @@ export interface Reading {
   count?: number;
 }
 
-/** A filter as an event tells it: what says who somebody is stands among the event's personal values, not in the clear. */
-export function filterInEvent({ ip, email, ...rest }: GivenFilter): { metadata: Record<string, string>; personal: Record<string, string> } {
-  return { metadata: { ...rest }, personal: { ...(ip !== undefined && { filter_ip: ip }), ...(email !== undefined && { filter_email: email }) } };
+/** Stands for a personal value that was filtered by. */
+const PERSONAL = '(personal)';
+
+/**
+ * A filter as an event tells it. Of an e-mail or address only that one was given: the value is another person's, and whatever key the event has would
+ * outlive theirs.
+ */
+export function filterInEvent({ ip, email, ...rest }: GivenFilter): Record<string, string> {
+  return { ...rest, ...(ip !== undefined && { ip: PERSONAL }), ...(email !== undefined && { email: PERSONAL }) };
 }
 
 /**
@@ -25,12 +31,10 @@ export function filterInEvent({ ip, email, ...rest }: GivenFilter): { metadata: 
 export async function recordReading({ recordFor }: Pick<AuditServer, 'recordFor'>, request: FastifyRequest, reader: Reader, reading: Reading): Promise<void> {
   if (reader.kind !== 'all') return;
   const { resource, filter = {}, count } = reading;
-  const { metadata, personal } = filterInEvent(filter);
   await recordFor(request, {
     id: derivedEventId(request.id, request.startedAtMs),
     action: 'AUDIT_READ',
     ...(resource !== undefined && { resource, resource_type: 'audit_log' }),
-    metadata: { operation: request.routeOptions.config.operation ?? '', filter: metadata, ...(count !== undefined && { count }) },
-    personal,
+    metadata: { operation: request.routeOptions.config.operation ?? '', filter: filterInEvent(filter), ...(count !== undefined && { count }) },
   });
 }

@@ -85,12 +85,10 @@ export function exportLogsRoute(server: AuditServer): void {
         const size = cursor?.size ?? checkpoint.size;
         if (size > checkpoint.size) throw new AuditErrors.CursorInvalid();
         const after = cursor?.index ?? query.after ?? null;
-        const { metadata, personal } = filterInEvent(given);
         await recordFor(request, {
           id: derivedEventId(request.id, request.startedAtMs),
           action: 'AUDIT_EXPORTED',
-          metadata: { format: query.format, filter: metadata, scope: SCOPES[reader.kind], size, after, limit: query.limit ?? null },
-          personal,
+          metadata: { format: query.format, filter: filterInEvent(given), scope: SCOPES[reader.kind], size, after, limit: query.limit ?? null },
         });
         const { concerning, within } = visibility;
         // What lies in the bucket is left out, and an export says what it leaves out.

@@ -76,6 +76,27 @@ test('an erased subject is nobody in exports made later, and the proof still hol
   t.match(readExport((await parts.get('/api/audit/export', root)).body, parts.verifierKey).rows.slice(0, 1), [{ values: null }]);
 });
 
+test('after the erasure of a person nothing readable tells that an administrator looked for them', async (t) => {
+  const parts = await start(t, await startAuditStore(t));
+  const ada = await parts.signIn();
+  const root = await parts.signIn('admin');
+  const wanted = 'email=searched@example.com&ip=198.51.100.77';
+  await storeEvents(parts, [eventsOf(ada, { personal: { email: 'searched@example.com', ip: '198.51.100.77' } })]);
+  t.match((await parts.get(`/api/audit/logs?${wanted}`, root)).json(), [{ email: 'searched@example.com' }]);
+  t.equal((await parts.get(`/api/audit/export?${wanted}`, root)).statusCode, 200);
+  await parts.superuser.query('insert into shared.erasures (user_id) values ($1)', [ada.id]);
+  await parts.server.app.listen({ port: 0 });
+  const readings = async () => (await parts.superuser.query<{ metadata: string }>(`
+    select record::json->'metadata'->>'filter' as metadata from audit.events e join audit.sealed s on s.event_id = e.id where action in ('AUDIT_READ', 'AUDIT_EXPORTED')`)).rows;
+  await until(async () => (await parts.superuser.query('select 1 from shared.erasures where audit_done')).rowCount === 1 && (await readings()).length === 2);
+  for (const { metadata } of await readings()) t.same(JSON.parse(metadata), { email: '(personal)', ip: '(personal)' }, 'that a value was given is told');
+  for (const format of ['ndjson', 'csv', 'cloudevents', 'ocsf']) {
+    const { body } = await parts.get(`/api/audit/export?format=${format}`, root);
+    t.match(body, /AUDIT_READ/i, format);
+    t.notMatch(body, /searched@example|198\.51\.100\.77/, format);
+  }
+});
+
 test('parts of any size verify each by itself and together are the whole, once; what is sealed meanwhile is not among them', async (t) => {
   const parts = await start(t);
   const root = await parts.signIn('admin');
