@@ -3,6 +3,8 @@ export interface TapSummary {
   /** Takes one line of the output; returns the lines to print now. */
   line(text: string): string[];
   counts(): { passed: number; failed: number };
+  /** The files that failed so far. */
+  failedFiles(): readonly string[];
 }
 
 const FILE_RESULT = /^(not )?ok \d+ - (.*?)( # time=([\d.]+)ms)?( \{)?$/;
@@ -14,6 +16,7 @@ const PASSING = /^\s*(ok \d+|\d+\.\.\d+$|# Subtest|# time=)/;
 export function summarizeTap(): TapSummary {
   let file: string[] = [];
   let failing = false;
+  const failedFiles: string[] = [];
   let totals = '';
   const count = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(totals)?.[1] ?? 0);
   return {
@@ -29,10 +32,12 @@ export function summarizeTap(): TapSummary {
       const [, failed, name, , milliseconds] = result;
       const heading = `${failed ? 'FAILED' : 'ok    '} ${name}${milliseconds ? ` (${(Number(milliseconds) / 1_000).toFixed(1)} s)` : ''}`;
       failing = failed !== undefined;
+      if (failing && name !== undefined) failedFiles.push(name);
       const story = failed ? file.filter((one) => one.trim() !== '' && !PASSING.test(one)) : [];
       file = [];
       return [heading, ...story];
     },
     counts: () => ({ passed: count('pass'), failed: count('fail') }),
+    failedFiles: () => failedFiles,
   };
 }

@@ -10,6 +10,7 @@ test('a file that passes is one line, one that fails tells what failed, and the 
   ].flatMap((line) => summary.line(line));
   t.strictSame(printed, ['ok     a.test.ts (1.2 s)', 'FAILED b.test.ts (0.0 s)', '    not ok 2 - broken', '      ---', '      found: 1', '      ...', '    exitCode: 1']);
   t.strictSame(summary.counts(), { passed: 2, failed: 1 });
+  t.strictSame(summary.failedFiles(), ['b.test.ts']);
 });
 
 test('a run that ended before its totals has passed nothing', async (t) => {
