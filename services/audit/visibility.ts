@@ -19,9 +19,9 @@ export function visibilityOf(reader: Reader): Visibility {
   }
 }
 
-/** What tells one reader from another in a cursor. */
+/** What tells one reader from another in a cursor. A viewer is its tenant, whose tokens live for minutes: a walk goes on with the next one. */
 export function readerIdentity(reader: Reader): Json {
-  return { ...reader };
+  return reader.kind === 'viewer' ? { kind: reader.kind, tenantId: reader.tenantId } : { ...reader };
 }
 
 export const seesPersonal = ({ personal }: Visibility, subject: string | null): boolean => personal === 'all' || personal.subject === subject;

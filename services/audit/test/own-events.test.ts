@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { test, type Test } from 'tap';
+import { startAuditStore } from './audit-store.ts';
 import { build, type Caller, type LogEntry, type TestServer } from './build.ts';
 import { until } from './parts.ts';
 
@@ -33,6 +34,13 @@ const listed = async (parts: TestServer, caller: Caller, query = ''): Promise<Lo
   if (answer.statusCode !== 200) throw new Error(answer.body);
   return answer.json<LogEntry[]>();
 };
+/** The entries of an export, as far as it shows any. */
+const exported = async (parts: TestServer, caller: Caller, query = ''): Promise<{ event: { id: string }; personal: { values: string } | null }[]> => {
+  const answer = await parts.get(`/api/audit/export?${query}`, caller);
+  if (answer.statusCode !== 200) throw new Error(answer.body);
+  return answer.body.split('\n').filter((line) => line.startsWith('{"event":')).map((line) => JSON.parse(line));
+};
+const signedSize = async (parts: TestServer, caller: Caller): Promise<number> => Number((await parts.get('/api/audit/checkpoint', caller)).body.split('\n')[1]);
 const event = (id: string, more: object = {}): object => ({
   id, tenant_id: 'acme', action: 'document.signed', actor: { id: `user-of-${id}`, name: 'Ada Lovelace', email: 'ada@customer.example' }, personal: { ip: '192.0.2.44', iban: 'DE00 1234' }, ...more,
 });
@@ -52,6 +60,10 @@ test('what a customer recorded is sealed and read by a viewer of its tenant, wit
   t.strictSame((await listed(parts, other)).map(({ id }) => id), [ids[2]]);
   t.strictSame(await listed(parts, nobody), []);
 
+  const next = String((await parts.get('/api/audit/logs?limit=1', acme)).headers.link).replace(/^<[^?]*\?(.*)>.*$/, '$1');
+  t.strictSame((await listed(parts, await viewerOf(parts, 'acme'), next)).map(({ id }) => id), [ids[0]], 'a walk goes on with the tenant\'s next token');
+  t.match((await parts.get(`/api/audit/logs?${next}`, other)).json(), { status: 400, code: 'cursor_invalid' });
+
   t.equal((await parts.get(`/api/audit/logs/${ids[0]}`, acme)).statusCode, 200);
   const { request_id: _one, ...foreign } = (await parts.get(`/api/audit/logs/${ids[0]}`, other)).json<{ request_id: string }>();
   const { request_id: _other, ...absent } = (await parts.get(`/api/audit/logs/${randomUUID()}`, other)).json<{ request_id: string }>();
@@ -60,7 +72,7 @@ test('what a customer recorded is sealed and read by a viewer of its tenant, wit
 });
 
 test('no filter leads a viewer out of its tenant, nor to what our services recorded about it', async (t) => {
-  const parts = await running(t);
+  const parts = await running(t, { ...(await startAuditStore(t)), AUDIT_CHECKPOINT_MS: '50' });
   const ids = await record(parts, [event('e1'), event('e2', { tenant_id: 'other', resource: 'contract/1' })]);
   const acme = await viewerOf(parts, 'acme');
   await sealed(parts, ids);
@@ -70,6 +82,18 @@ test('no filter leads a viewer out of its tenant, nor to what our services recor
   for (const query of outside) t.strictSame(await listed(parts, acme, query), [], query);
   for (const query of ['scope=own', 'order=log', 'source=app', 'action=DOCUMENT_SIGNED', 'action=DOCUMENT*', 'tenant_id=acme', 'ip=192.0.2.44', 'email=ada%40customer.example', 'from=2020-01-01T00:00:00Z']) {
     t.strictSame((await listed(parts, acme, query)).map(({ id }) => id), [ids[0]], query);
+  }
+  await until(async () => await signedSize(parts, acme) >= 3);
+  for (const query of outside.filter((one) => !one.includes('order='))) t.strictSame(await exported(parts, acme, query), [], `export ${query}`);
+  for (const query of ['', 'scope=own', 'source=app', 'tenant_id=acme', 'email=ada%40customer.example']) {
+    const rows = await exported(parts, acme, query);
+    t.strictSame(rows.map(({ event: { id } }) => id), [ids[0]], `export ${query}`);
+    t.match(rows[0]?.personal?.values, /ada@customer\.example/, 'with its tenant\'s personal values');
+  }
+  for (const format of ['csv', 'cloudevents', 'ocsf']) {
+    const { body } = await parts.get(`/api/audit/export?format=${format}`, acme);
+    t.match(body, ids[0] ?? '', format);
+    t.notMatch(body, new RegExp(`${ids[1]}|VIEWER_TOKEN_CREATED`), format);
   }
   t.strictSame(await listed(parts, await parts.signIn('customer')), [], 'nor does a customer\'s own user see them');
 });

@@ -110,6 +110,7 @@ test('parts of any size verify each by itself and together are the whole, once; 
       t.equal(answer.statusCode, 200, answer.body);
       const read = readExport(answer.body, parts.verifierKey);
       t.equal(read.after, after);
+      t.not(read.rows.length, 0, 'no part is there for nothing');
       rows.push(...read.rows.map(({ event }) => String(event.id)));
       if (read.next === null) return rows;
       after = read.rows.at(-1)?.index ?? null;

@@ -102,14 +102,18 @@ test('a viewer streams what its tenant\'s services recorded and nothing else, un
   await storeSealed(parts.db, some);
   const line = await connect(`${url}/api/audit/stream?after=-1`, { id: '', token });
   t.equal(line.response.statusCode, 200);
+  const others = ['tenant_id=other', 'tenant_id=other&source=app', 'source=user', 'scope=own&source=user'];
+  const outside = await Promise.all(others.map((query) => connect(`${url}/api/audit/stream?after=-1&${query}`, { id: '', token })));
   await until(() => eventIds(line.text()).length === 1);
   await storeSealed(parts.db, some);
   await until(() => eventIds(line.text()).length === 2);
   t.same(eventIds(line.text()), [0, 4]);
+  await sleep(200);
+  for (const [n, { response, text }] of outside.entries()) t.same([response.statusCode, eventIds(text())], [200, []], `no filter leads out of its tenant: ${others[n]}`);
   await parts.superuser.query('update audit.viewer_tokens set revoked_at = now()');
   const revoked = performance.now();
-  await Promise.race([line.ended, sleep(5_000)]);
-  t.ok(performance.now() - revoked < 1_000);
+  await Promise.race([Promise.all([line, ...outside].map(({ ended }) => ended)), sleep(5_000)]);
+  t.ok(performance.now() - revoked < 1_000, `after ${Math.round(performance.now() - revoked)} ms`);
 });
 
 test('a filter by address finds what is seen, whatever its spelling, live and from the table', async (t) => {
