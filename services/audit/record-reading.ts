@@ -8,6 +8,8 @@ export interface Reading {
   /** The entry that was read, where it is one. */
   resource?: string;
   filter?: GivenFilter;
+  /** The index of the first, where they are named by their indexes. */
+  first?: number;
   /** How many entries are answered. */
   count?: number;
 }
@@ -30,11 +32,11 @@ export function filterInEvent({ ip, email, ...rest }: GivenFilter): Record<strin
  */
 export async function recordReading({ recordFor }: Pick<AuditServer, 'recordFor'>, request: FastifyRequest, reader: Reader, reading: Reading): Promise<void> {
   if (reader.kind !== 'all') return;
-  const { resource, filter = {}, count } = reading;
+  const { resource, filter = {}, first, count } = reading;
   await recordFor(request, {
     id: derivedEventId(request.id, request.startedAtMs),
     action: 'AUDIT_READ',
     ...(resource !== undefined && { resource, resource_type: 'audit_log' }),
-    metadata: { operation: request.routeOptions.config.operation ?? '', filter: filterInEvent(filter), ...(count !== undefined && { count }) },
+    metadata: { operation: request.routeOptions.config.operation ?? '', filter: filterInEvent(filter), ...(first !== undefined && { first }), ...(count !== undefined && { count }) },
   });
 }

@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
-import { derivedEventId } from '@muniment/audit-events';
 import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
 import { readRecords } from '../queries/sealed.ts';
+import { readerOf } from '../reader.ts';
+import { recordReading } from '../record-reading.ts';
 import { TILE_WIDTH } from '../seal/grow-tree.ts';
 import { parseTilePath } from '../seal/tile-path.ts';
 
@@ -17,7 +18,8 @@ function bundle(records: readonly string[]): Buffer {
 }
 
 /** `GET /api/audit/tile/entries/<index>[.p/<width>]`: the leaves of a tile, an entry bundle (C2SP tlog-tiles), as long as their month is not archived. */
-export function getEntryBundleRoute({ app, db, recordFor }: AuditServer): void {
+export function getEntryBundleRoute(server: AuditServer): void {
+  const { app, db } = server;
   app.route({
     method: 'GET',
     url: '/api/audit/tile/entries/*',
@@ -28,7 +30,7 @@ export function getEntryBundleRoute({ app, db, recordFor }: AuditServer): void {
       if (!path || path.index > Number.MAX_SAFE_INTEGER / TILE_WIDTH - 1) throw new AuditErrors.TileNotFound();
       const records = await readRecords(db, path.index * TILE_WIDTH, path.width);
       if (records.length < path.width) throw new AuditErrors.TileNotFound();
-      await recordFor(request, { id: derivedEventId(request.id, request.startedAtMs), action: 'AUDIT_READ', metadata: { operation: 'audit.entries', first: path.index * TILE_WIDTH, count: path.width } });
+      await recordReading(server, request, readerOf(request), { first: path.index * TILE_WIDTH, count: path.width });
       // Not to be kept by anybody on the way: it is what people did.
       reply.type('application/octet-stream').header('cache-control', 'no-store');
       return bundle(records);

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Type } from 'typebox';
-import { derivedEventId } from '@muniment/audit-events';
 import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
 import type { StoredCheckpoint } from '../queries/checkpoints.ts';
 import { findSealedLeaf } from '../queries/sealed.ts';
 import { readerOf } from '../reader.ts';
+import { recordReading } from '../record-reading.ts';
 import type { Tree } from '../seal/tree.ts';
 
 /** A checkpoint is signed each second while there is news. */
@@ -30,7 +30,8 @@ async function checkpointOver(tree: Tree, index: number): Promise<StoredCheckpoi
 }
 
 /** `GET /api/audit/logs/:id/proof`: that the entry is in the log as it was sealed (RFC 6962 §2.1.1), under the newest checkpoint. */
-export function proveLogRoute({ app, db, tree, recordFor }: AuditServer): void {
+export function proveLogRoute(server: AuditServer): void {
+  const { app, db, tree } = server;
   app.route({
     method: 'GET',
     url: '/api/audit/logs/:id/proof',
@@ -44,10 +45,8 @@ export function proveLogRoute({ app, db, tree, recordFor }: AuditServer): void {
       const { index, record } = sealed;
       const { note, size } = await checkpointOver(tree, index);
       const hashes = await tree.inclusionProof(index, size);
-      // The leaf is the entry: reading another's is an event, one also when the gateway repeats the request on another replica.
-      if (reader.kind === 'all' && record !== null && ![sealed.user_id, sealed.subject].includes(reader.userId)) {
-        await recordFor(request, { id: derivedEventId(request.id, request.startedAtMs), action: 'AUDIT_READ', resource: id, resource_type: 'audit_log', metadata: { operation: 'audit.proof' } });
-      }
+      // The leaf is the entry, so it is read.
+      if (reader.kind === 'all' && record !== null && ![sealed.user_id, sealed.subject].includes(reader.userId)) await recordReading(server, request, reader, { resource: id });
       return {
         checkpoint: note,
         index,
