@@ -29,7 +29,10 @@ export async function findUnsealed(trx: Transaction<Tables>, lanes: readonly Lan
   return rows;
 }
 
-/** Takes events out of those that came after their lane had been sealed past them. */
+/**
+ * Takes events out of those that came after their lane had been sealed past them. A replay does not know whether it has been: what still lies
+ * before the lane's cursor is let go, for the lane itself will reach it, and sealing it twice would stop the sealer for ever.
+ */
 export async function takeLate(trx: Transaction<Tables>, limit: number): Promise<UnsealedEvent[]> {
   const { rows } = await sql<UnsealedEvent>`
     with taken as (
@@ -37,8 +40,8 @@ export async function takeLate(trx: Transaction<Tables>, limit: number): Promise
       where event_id in (select event_id from audit.seal_late order by event_id limit ${limit})
       returning event_id
     )
-    select id, source, lane, seq, ${leafHash} from audit.events
-    where id in (select event_id from taken) and not exists (select from audit.sealed where event_id = id)
+    select id, source, lane, seq, ${leafHash} from audit.events join audit.seal_lanes using (source, lane)
+    where id in (select event_id from taken) and seq <= sealed_seq and not exists (select from audit.sealed where event_id = id)
     order by source, lane, seq`.execute(trx);
   return rows;
 }

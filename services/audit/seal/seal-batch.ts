@@ -56,9 +56,7 @@ export async function sealBatch(db: Kysely<Tables>, lease: Lease, limit: number)
     const next = lanes.length === 0 ? [] : await findUnsealed(trx, lanes, perLane);
     const moves = laneMoves(lanes, next, perLane);
     if (moves.length > 0 && (await moveSealLanes(trx, moves)) !== moves.length) throw new TreeMoved(before.size);
-    // A replay does not know whether its lane has been sealed past it, so one of these may be among the next.
-    const inOrder = new Set(next.map(({ id }) => id));
-    const events = [...late.filter(({ id }) => !inOrder.has(id)), ...merge(next)];
+    const events = [...late, ...merge(next)];
     if (events.length === 0) return { head: before, sealed: 0, more: false };
 
     const { head, tiles } = growTree(before, events.map((event) => event.leaf_hash));

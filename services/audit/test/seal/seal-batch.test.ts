@@ -138,3 +138,18 @@ test('two transactions at once under one lease do not seal twice: the second is 
     if (result.status === 'rejected') t.ok(result.reason instanceof TreeMoved || (result.reason as { code?: string }).code === '23505', String(result.reason));
   }
 });
+
+test('what was replayed before a hole behind which it stands is sealed once, in its place', async (t) => {
+  const { db } = await openLog(t);
+  const lease = await sealerLease(db);
+  const [first, hole, replayed, last] = inLane(3, range(1, 4));
+  if (!first || !hole || !replayed || !last) throw new Error('four events');
+  await store(db, [first, replayed]);
+  await db.insertInto('audit.seal_late').values({ event_id: replayed.id }).execute();
+  await sealBatch(db, lease, 100);
+  t.same((await readLog(db)).map(({ seq }) => seq), [1]);
+  await store(db, [hole, last]);
+  await sealBatch(db, lease, 100);
+  t.same((await readLog(db)).map(({ seq }) => seq), [1, 2, 3, 4]);
+  t.same(await db.selectFrom('audit.seal_late').selectAll().execute(), []);
+});
