@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import { measureTrail, watchTrail, type TrailWatch } from './completeness/watch-trail.ts';
 import { createConsumer } from './consumer/consumer.ts';
 import { measureConsumer } from './consumer/measure-consumer.ts';
-import { findViewerByHash } from './queries/viewer-tokens.ts';
+import { findCountingTokens, findViewerByHash } from './queries/viewer-tokens.ts';
 import { eraseSubjects } from './erase-subject.ts';
 import { watchJournal } from './erasure-journal.ts';
 import { openReconciler } from './reconciler/open-reconciler.ts';
@@ -47,6 +47,7 @@ import { rotateWebhookSecretRoute } from './routes/rotate-webhook-secret.ts';
 import { updateWebhookRoute } from './routes/update-webhook.ts';
 import type { Tables } from './tables.ts';
 import { keepHouse } from './upkeep.ts';
+import { createViewerCheck } from './viewer-check.ts';
 import { createWebhooks } from './webhooks/webhooks.ts';
 
 const UPKEEP_PAUSE_MS = 60 * 60_000;
@@ -107,6 +108,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     streams: createStreams(base, config),
     trail,
     tree: createTree({ db: base.db }),
+    viewerCounts: createViewerCheck((ids) => findCountingTokens(base.db, ids)),
     webhooks: createWebhooks(base, config),
   };
   if (config.RECONCILER_DATABASE_URL !== undefined) server.background(openReconciler(config, config.RECONCILER_DATABASE_URL, server));

@@ -8,6 +8,7 @@ import type { Tree } from './seal/tree.ts';
 import type { SearchTerms } from './search-terms.ts';
 import type { Streams } from './stream/streams.ts';
 import type { Tables } from './tables.ts';
+import type { ViewerCheck } from './viewer-check.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
 /** The audit service's parts, as routes and loops take them. */
@@ -20,5 +21,6 @@ export interface AuditServer extends Server<Tables> {
   streams: Streams;
   sealer: Sealer;
   tree: Tree;
+  viewerCounts: ViewerCheck;
   webhooks: Webhooks;
 }

@@ -86,12 +86,17 @@ function renderEntry(index: number, record: string, { at, end }: { at: number; e
   return `{"index":${index},${record.slice(1, metadataAt)}${marked}${comma}${record.slice(metadataAt, at)},${own}${record.slice(end)}`;
 }
 
-const OPENED_MAX = 20_000;
+/** Characters; an event's marked values may be thousands of them. */
+const OPENED_MAX_SIZE = 8 * 1024 * 1024;
 /**
  * What was opened, by event, and with which key object. It counts only while the ring of subject keys hands out that very object: an erasure
  * drops the key there, at once or after a minute at the latest, and with it all that was opened by it. Opening costs 8 µs, a page of 50 had 0.4 ms of it.
  */
-const openedBefore = new LRUCache<string, { key: SubjectKey; text: PersonalText }>({ max: OPENED_MAX });
+const openedBefore = new LRUCache<string, { key: SubjectKey; text: PersonalText }>({
+  maxSize: OPENED_MAX_SIZE,
+  // With what the entry itself takes.
+  sizeCalculation: ({ text }) => text.own.length + text.marked.length + 200,
+});
 
 /** A block that was tampered with must not take the rest of the page away; the commitment in the record still tells what was there. */
 function opened(event: LoggedEvent, at: number, key: SubjectKey): PersonalText {

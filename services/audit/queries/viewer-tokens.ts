@@ -1,4 +1,4 @@
-import { sql, type Kysely, type Transaction } from 'kysely';
+import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely';
 import { isRole, roleMay, type Viewer } from '@muniment/security';
 import type { Tables } from '../tables.ts';
 
@@ -44,23 +44,26 @@ export async function listViewerTokens(db: Kysely<Tables>, page: { tenantId?: st
 }
 
 /**
- * Who holds a token that counts now. Never cached: a token that was revoked, or whose maker was deleted, suspended or demoted, is refused from the
+ * Who holds tokens that count now. Never cached: a token that was revoked, or whose maker was deleted, suspended or demoted, is refused from the
  * next request on, by every replica.
  */
-async function findViewer(db: Kysely<Tables>, by: 'token_hash' | 'id', value: Buffer | string): Promise<Viewer | undefined> {
+async function findViewers(db: Kysely<Tables>, condition: RawBuilder<unknown>): Promise<Viewer[]> {
   const { rows } = await sql<{ id: string; tenant_id: string; expires_at: Date; role: string }>`
     select t.id, t.tenant_id, t.expires_at, u.role
     from audit.viewer_tokens t join shared.user_status u on u.user_id = t.created_by and u.status = 'active'
-    where t.${sql.ref(by)} = ${value} and t.revoked_at is null and t.expires_at > clock_timestamp()`.execute(db);
-  const [row] = rows;
-  if (!row || !isRole(row.role) || !roleMay(row.role, 'audit:write-events')) return undefined;
-  return { tokenId: row.id, tenantId: row.tenant_id, expiresAt: row.expires_at };
+    where ${condition} and t.revoked_at is null and t.expires_at > clock_timestamp()`.execute(db);
+  return rows.filter(({ role }) => isRole(role) && roleMay(role, 'audit:write-events'))
+    .map((row) => ({ tokenId: row.id, tenantId: row.tenant_id, expiresAt: row.expires_at }));
 }
 
-export const findViewerByHash = (db: Kysely<Tables>, tokenHash: Buffer): Promise<Viewer | undefined> => findViewer(db, 'token_hash', tokenHash);
+export async function findViewerByHash(db: Kysely<Tables>, tokenHash: Buffer): Promise<Viewer | undefined> {
+  return (await findViewers(db, sql`t.token_hash = ${tokenHash}`))[0];
+}
 
-/** For what lasts longer than a request. */
-export const findViewerById = (db: Kysely<Tables>, id: string): Promise<Viewer | undefined> => findViewer(db, 'id', id);
+/** For what lasts longer than a request. @returns those of the ids whose tokens count */
+export async function findCountingTokens(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  return new Set((await findViewers(db, sql`t.id = any(${ids}::uuid[])`)).map(({ tokenId }) => tokenId));
+}
 
 /** Forgets tokens that count no more; what they were stands in the trail. @returns how many */
 export async function deleteEndedViewerTokens(db: Kysely<Tables>): Promise<number> {
