@@ -76,6 +76,18 @@ CREATE TABLE audit.consumers (
 ALTER TABLE audit.consumers ADD CONSTRAINT consumers_pkey PRIMARY KEY (name);
 GRANT DELETE, INSERT, SELECT, UPDATE ON audit.consumers TO audit_service;
 
+CREATE TABLE audit.declared_lost (
+  source text NOT NULL,
+  lane smallint NOT NULL,
+  first_seq bigint NOT NULL,
+  last_seq bigint NOT NULL,
+  event_id uuid NOT NULL,
+  declared_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE audit.declared_lost ADD CONSTRAINT declared_lost_check CHECK ((last_seq >= first_seq));
+ALTER TABLE audit.declared_lost ADD CONSTRAINT declared_lost_pkey PRIMARY KEY (source, lane, first_seq);
+GRANT INSERT, SELECT ON audit.declared_lost TO audit_service;
+
 CREATE TABLE audit.differences (
   kind text NOT NULL,
   row_type text NOT NULL,

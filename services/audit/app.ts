@@ -38,6 +38,7 @@ import { revokeViewerTokenRoute } from './routes/revoke-viewer-token.ts';
 import { streamLogsRoute } from './routes/stream-logs.ts';
 import { createStreams } from './stream/streams.ts';
 import { createWebhookRoute } from './routes/create-webhook.ts';
+import { declareLostRoute } from './routes/declare-lost.ts';
 import { deleteWebhookRoute } from './routes/delete-webhook.ts';
 import { getWebhookRoute } from './routes/get-webhook.ts';
 import { listWebhookDeliveriesRoute } from './routes/list-webhook-deliveries.ts';
@@ -146,6 +147,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   // Operators.
   getEntryBundleRoute(server);
   completenessRoute(server);
+  declareLostRoute(server);
   listQuarantineRoute(server);
   replayQuarantinedRoute(server);
   replayQuarantineRoute(server);

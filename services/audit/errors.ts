@@ -15,6 +15,8 @@ export const AuditErrors = {
   CheckpointNotFound: createError('checkpoint_not_found', 'no checkpoint of this size was signed', 404),
   CheckpointPending: createError('checkpoint_pending', 'the checkpoint that holds this entry is not signed yet; try again shortly', 503),
   SizesReversed: createError('sizes_reversed', 'the older size is greater than the newer one', 400),
+  RangeReversed: createError('range_reversed', 'the range ends before it begins', 400),
+  HoleNotLost: createError<[string]>('hole_not_lost', 'the numbers are not lost: %s', 409),
   TileNotFound: createError('tile_not_found', 'the log has no such tile, or not that much of it', 404),
   CursorInvalid: createError('cursor_invalid', 'the cursor is not one that this list has given out', 400),
   QuarantineNotFound: createError('quarantine_not_found', 'there is no such record in quarantine', 404),

@@ -108,6 +108,16 @@ export interface HolesTable {
   reported: Generated<boolean>;
 }
 
+export interface DeclaredLostTable {
+  source: string;
+  lane: number;
+  first_seq: number;
+  last_seq: number;
+  /** The `EVENTS_DECLARED_LOST`. */
+  event_id: string;
+  declared_at: Generated<Date>;
+}
+
 export interface DifferencesTable {
   kind: 'row_without_event' | 'event_without_row' | 'change_without_event';
   row_type: 'user' | 'session' | 'file';
@@ -266,6 +276,7 @@ export interface Tables {
   'audit.archives': ArchivesTable;
   'audit.stream_losses': StreamLossesTable;
   'audit.holes': HolesTable;
+  'audit.declared_lost': DeclaredLostTable;
   'audit.differences': DifferencesTable;
   'audit.reconciliation': ReconciliationTable;
   'audit.quarantine_replays': QuarantineReplaysTable;

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Kysely } from 'kysely';
 import { findHoles, findNewestCheckpoint, findStreamLosses, readLanes, readOutboxes, readShards } from '../queries/completeness.ts';
+import { listDeclaredLost } from '../queries/declared-lost.ts';
 import { listOpenDifferences, readReconciled } from '../queries/differences.ts';
 import { readHead } from '../queries/tree.ts';
 import { findLaneNews } from '../queries/seal-lanes.ts';
@@ -9,6 +10,7 @@ import { readQuarantine } from '../queries/quarantine.ts';
 import type { Tables } from '../tables.ts';
 
 const MAX_HOLES = 1_000;
+const MAX_DECLARED = 1_000;
 const MAX_LOSSES = 20;
 const MAX_DIFFERENCES = 1_000;
 
@@ -23,6 +25,8 @@ const holeSchema = Type.Object({
   in_outbox: Type.Integer({ description: 'How many of these numbers the outbox still holds and will send again.' }),
 });
 
+const declaredSchema = Type.Object({ from: Type.Integer(), to: Type.Integer(), event_id: Type.String({ format: 'uuid' }), declared_at: time() });
+
 const laneSchema = Type.Object({
   lane: Type.Integer(),
   watermark: Type.Integer({ description: 'All numbers up to this one are stored.' }),
@@ -30,6 +34,7 @@ const laneSchema = Type.Object({
   missing: Type.Integer({ description: 'Numbers that were given and are not stored.' }),
   duplicates: Type.Integer({ description: 'Records dismissed because their event was stored already.' }),
   holes: Type.Array(holeSchema),
+  declared_lost: Type.Array(declaredSchema, { description: 'Numbers that count as stored and are not in the log: an operator has given them up.' }),
 });
 
 const sourceSchema = Type.Object({
@@ -97,9 +102,9 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 
 /** Looks at everything that tells whether the trail is complete: some milliseconds of the database, whatever the size of the log. */
 export async function readTrailState(db: Kysely<Tables>, stream: string): Promise<TrailState> {
-  const [lanes, holes, outboxes, shards, losses, quarantine, log, reconciled, differences] = await Promise.all([
+  const [lanes, holes, outboxes, shards, losses, quarantine, log, reconciled, differences, declared] = await Promise.all([
     readLanes(db), findHoles(db, MAX_HOLES), readOutboxes(db), readShards(db, stream), findStreamLosses(db, stream, MAX_LOSSES), readQuarantine(db), readLogState(db),
-    readReconciled(db), listOpenDifferences(db, MAX_DIFFERENCES),
+    readReconciled(db), listOpenDifferences(db, MAX_DIFFERENCES), listDeclaredLost(db, MAX_DECLARED),
   ]);
   const lags = shards.flatMap(({ lag_ms: lag }) => (lag === null ? [] : [lag]));
   return {
@@ -116,6 +121,8 @@ export async function readTrailState(db: Kysely<Tables>, stream: string): Promis
           lane, watermark, assigned, missing, duplicates,
           holes: holes.filter((hole) => hole.source === source && hole.lane === lane)
             .map(({ from, to, first_seen: firstSeen, age_seconds, in_outbox }) => ({ from, to, first_seen: firstSeen.toISOString(), age_seconds, in_outbox })),
+          declared_lost: declared.filter((range) => range.source === source && range.lane === lane)
+            .map(({ from, to, event_id, declared_at: at }) => ({ from, to, event_id, declared_at: at.toISOString() })),
         })),
       };
     }),

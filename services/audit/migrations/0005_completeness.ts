@@ -69,6 +69,19 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       reported boolean not null default false,
       primary key (source, lane, first_seen)
     )`.execute(db);
+  // Numbers that an operator has given up: their events exist nowhere any more. They count as received, so that the lane goes on; this says that
+  // they are not in the log, for as long as there is one.
+  await sql`
+    create table audit.declared_lost (
+      source text not null,
+      lane smallint not null,
+      first_seq bigint not null,
+      last_seq bigint not null check (last_seq >= first_seq),
+      event_id uuid not null,
+      declared_at timestamptz not null default now(),
+      primary key (source, lane, first_seq)
+    )`.execute(db);
+  await sql`grant select, insert on audit.declared_lost to audit_service`.execute(db);
   // A stream that lost what it held: it was made anew, or dropped a shard that had not been read to its end.
   await sql`
     create table audit.stream_losses (
@@ -130,7 +143,7 @@ export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`drop view shared.acts, shared.oldest_event`.execute(db);
   await sql`revoke execute on function audit.uuid_floor(timestamptz) from audit_reconciler`.execute(db);
   await sql`revoke usage on schema audit from audit_reconciler`.execute(db);
-  await sql`drop table audit.holes, audit.stream_losses, audit.differences, audit.reconciliation`.execute(db);
+  await sql`drop table audit.holes, audit.declared_lost, audit.stream_losses, audit.differences, audit.reconciliation`.execute(db);
   await sql`drop table audit.quarantine_replays`.execute(db);
   await sql`
     alter table audit.quarantine
