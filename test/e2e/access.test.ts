@@ -64,8 +64,8 @@ const table: Record<string, Row> = {
   'GET /api/audit/export': { access: 'own', answers: 200, viewer: 200 },
   'GET /api/audit/logs/:id/proof': { access: 'one', answers: 200, viewer: 404 },
   'GET /api/audit/checkpoint': { access: 'own', answers: 200, viewer: 200 },
-  'GET /api/audit/consistency': { access: 'own', answers: 200, viewer: 200, query: 'from=1&to=2' },
-  // No level or entry bundle of these names, told to who may ask.
+  // No signed size, level or entry bundle of these names, told to who may ask.
+  'GET /api/audit/consistency': { access: 'own', answers: 404, viewer: 404, query: 'from=4000000000' },
   'GET /api/audit/tile/:level/*': { access: 'own', answers: 404, viewer: 404 },
   'GET /api/audit/tile/entries/*': { access: 'admin', answers: 404 },
   'POST /api/audit/webhooks': { access: 'admin', answers: 400, send: () => ({ json: {} }) },
