@@ -65,6 +65,8 @@ export interface Server<DB> {
   carry(outbox: Outbox): Relay;
   /** Adds a loop that runs while the replica listens and is stopped after the last request, before the pool closes. */
   background(loop: BackgroundLoop): void;
+  /** Adds something to be closed that loops use: it is, once the last of them has stopped. */
+  afterLoops(close: () => unknown): void;
 }
 
 function createApp(config: ServerConfig, service: string): App {
@@ -133,9 +135,11 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     onIdleError: (error) => app.log.warn({ err: error }, 'idle database connection lost'),
   });
   const loops: BackgroundLoop[] = [];
+  const closed: (() => unknown)[] = [];
   // Registered first, so it runs last: whatever closes after it would find no database.
   app.addHook('onClose', async () => {
     await Promise.all(loops.map((loop) => loop.stop()));
+    await Promise.all(closed.map((close) => close()));
     kinesis.destroy();
     keys.close();
     await db.destroy();
@@ -192,7 +196,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       trail.streamCheck,
       ...(options.checks ?? []),
     ]);
-    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop) };
+    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
   } catch (error) {
     await app.close();
     throw error;

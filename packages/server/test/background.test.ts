@@ -62,9 +62,10 @@ test("a server's loops run while it listens and are stopped before its database 
       seen.push(`stop with ${rows[0]?.one}`);
     },
   });
+  server.afterLoops(() => seen.push('closed'));
   t.strictSame(seen, []);
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   t.strictSame(seen, ['start']);
   await server.app.close();
-  t.strictSame(seen, ['start', 'stop with 1']);
+  t.strictSame(seen, ['start', 'stop with 1', 'closed']);
 });
