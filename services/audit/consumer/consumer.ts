@@ -70,6 +70,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const streamOutage = watchOutage(log, 'kinesis');
   const databaseOutage = watchOutage(log, 'postgres');
   const storeFault = watchOutage(log, 'store');
+  // Apart from `storeFault`, which only a stored batch ends: an idle stream stores none.
+  const leaseFault = watchOutage(log, 'leases');
   const readings = new Map<string, Reading>();
   const totals = { stored: 0, duplicates: 0, quarantined: 0 };
   let stream: StreamIdentity | undefined;
@@ -150,8 +152,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       try {
         await beat();
         databaseOutage.over();
+        leaseFault.over();
       } catch (error) {
-        (isDatabaseUnavailable(error) ? databaseOutage : storeFault).noticed(error);
+        (isDatabaseUnavailable(error) ? databaseOutage : leaseFault).noticed(error);
       }
       await Promise.race([woken, sleep(leaseTtlMs / 5, undefined, { signal: stopping.signal }).catch(() => {})]);
     }
@@ -178,7 +181,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       lagMs: Math.max(0, ...[...readings.values()].map(({ read }) => read?.lagMs ?? 0)),
       streamDownSince: streamOutage.since(),
       databaseDownSince: databaseOutage.since(),
-      storeDownSince: databaseOutage.since() ?? storeFault.since(),
+      storeDownSince: databaseOutage.since() ?? leaseFault.since() ?? storeFault.since(),
     }),
   };
 }
