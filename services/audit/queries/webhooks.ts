@@ -2,7 +2,7 @@ import { sql, type Insertable, type Kysely, type Selectable, type Transaction, t
 import type { Tables, WebhooksTable } from '../tables.ts';
 
 export type Webhook = Selectable<WebhooksTable>;
-export type WebhookChanges = Pick<Updateable<WebhooksTable>, 'url' | 'description' | 'actions' | 'tenant_id' | 'include_personal' | 'enabled' | 'wrapped_secret' | 'wrapped_previous_secret' | 'previous_secret_until'>;
+export type WebhookChanges = Pick<Updateable<WebhooksTable>, 'url' | 'description' | 'actions' | 'tenant_id' | 'include_personal' | 'enabled'>;
 
 /** One lock for all that make webhooks, so that two at once do not pass the limit together. */
 const CREATING_LOCK = 7_305_160;
@@ -24,6 +24,14 @@ export async function listWebhooks(db: Kysely<Tables>): Promise<Webhook[]> {
 
 export async function findWebhook(db: Kysely<Tables>, id: string): Promise<Webhook | undefined> {
   return db.selectFrom('audit.webhooks').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** Puts a new secret in the place of the one that stands, which becomes the previous one: of two rotations at once the second sees the first's. @returns whether the webhook exists */
+export async function rotateSecret(trx: Transaction<Tables>, id: string, wrapped: Buffer, previousUntil: Date): Promise<boolean> {
+  const { numUpdatedRows } = await trx.updateTable('audit.webhooks').where('id', '=', id)
+    .set(({ ref }) => ({ wrapped_secret: wrapped, wrapped_previous_secret: ref('wrapped_secret'), previous_secret_until: previousUntil, updated: sql`now()` }))
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows === 1n;
 }
 
 /** Changes a webhook. One that is enabled begins afresh: what it was disabled for is forgotten. */

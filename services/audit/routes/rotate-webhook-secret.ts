@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
-import { findWebhook, updateWebhook } from '../queries/webhooks.ts';
+import { rotateSecret } from '../queries/webhooks.ts';
 import { wrapSecret } from '../webhooks/secrets.ts';
 import { createSecret, secretText } from '../webhooks/signature.ts';
 import { paramsSchema } from '../webhooks/webhook-resource.ts';
@@ -22,9 +22,7 @@ export function rotateWebhookSecretRoute({ app, masterKey, inTransaction }: Audi
       const wrapped = await wrapSecret(masterKey, id, secret);
       const until = new Date(Date.now() + OVERLAP_MS);
       await inTransaction(request, async (trx, record) => {
-        const webhook = await findWebhook(trx, id);
-        if (!webhook) throw new AuditErrors.WebhookNotFound();
-        await updateWebhook(trx, id, { wrapped_secret: wrapped, wrapped_previous_secret: webhook.wrapped_secret, previous_secret_until: until });
+        if (!(await rotateSecret(trx, id, wrapped, until))) throw new AuditErrors.WebhookNotFound();
         await record({ action: 'WEBHOOK_UPDATED', resource: id, resource_type: 'webhook', metadata: { fields: ['secret'] } });
       });
       return { secret: secretText(secret), previous_valid_until: until.toISOString() };
