@@ -77,6 +77,7 @@ const table: Record<string, Row> = {
   'GET /api/audit/webhooks/:id/deliveries': { access: 'admin', answers: 404 },
   'POST /api/audit/webhooks/:id/deliveries/:delivery_id/retry': { access: 'admin', answers: 404 },
   'GET /api/audit/completeness': { access: 'admin', answers: 200 },
+  'POST /api/audit/holes/declare-lost': { access: 'admin', answers: 409, send: () => ({ json: { source: 'user', lane: 0, from: 1, to: 1 } }) },
   'GET /api/audit/quarantine': { access: 'admin', answers: 200 },
   'POST /api/audit/quarantine/:id/replay': { access: 'admin', answers: 404 },
   'POST /api/audit/quarantine/replay': { access: 'admin', answers: 200, send: () => ({ json: {} }) },
