@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import { canonicalJson, composeEvent, insertOutboxRows, uuidv7, type OutboxRow, type SubjectKey } from '@muniment/audit-events';
 import { retryConflicts } from '@muniment/server';
@@ -34,13 +33,6 @@ interface Incoming extends EventClaim {
 /** The name of the key of a tenant's subject. What the caller knows them by may be an address or a name, so it is no part of it. */
 export const subjectName = (keyed: Keyed, tenantId: string, subject: string): string => `app:${keyed('app-subject', tenantId, subject).toString('base64url')}`;
 
-/** Events of one request keep their order within a millisecond: RFC 9562 §6.2 method 1, with the place in the request as the counter. */
-function orderedId(now: number, index: number): string {
-  const random = randomBytes(10);
-  random.writeUInt16BE(index, 0);
-  return uuidv7(now, random);
-}
-
 function incoming(keyed: Keyed, events: readonly AppEvent[], now: number): Incoming[] {
   return events.map((event, index) => {
     const subject = subjectOf(event);
@@ -49,7 +41,7 @@ function incoming(keyed: Keyed, events: readonly AppEvent[], now: number): Incom
       event,
       tenant_id: event.tenant_id,
       caller_id: event.id,
-      event_id: orderedId(now, index),
+      event_id: uuidv7(now),
       subject: subject === undefined ? null : subjectName(keyed, event.tenant_id, subject),
       fingerprint: keyed('app-event', canonicalJson(event)),
     };
