@@ -155,6 +155,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const work = place.gate.run(() => attempt(held, webhookId, eventId))
       // The row stands as it was: the delivery is due still, and is made again.
       .catch((error: unknown) => {
+        // At once, not when it would be renewed: what is due still would be sent again and again until then.
+        if (error instanceof LeaseLost && lease?.epoch === held.epoch) lease = undefined;
         if (!(error instanceof LeaseLost) && !cutOff.signal.aborted) log.warn({ err: error, webhook: webhookId }, 'a webhook delivery could not be worked off; it is tried again');
       })
       .finally(() => {

@@ -144,6 +144,7 @@ test('two replicas: one delivers; when it is gone the other does within its leas
   await until(() => receiver.received.length >= 52);
   t.equal(indexOf(receiver.received[51]?.body ?? ''), 50, 'the delivery whose end nobody could write down was made again');
   await until(async () => (await parts.db.selectFrom('audit.webhook_deliveries').selectAll().execute()).length === 0);
+  t.equal(receiver.received.length, 52, 'once, by the next holder: who has lost the lease sends no more');
   await Promise.all([holder.stop(), other.stop()]);
 });
 
