@@ -10,7 +10,7 @@ import { freePort } from '@muniment/cluster';
 import { STREAM, startParts, until } from '../parts.ts';
 import { anEvent, asSent } from '../records.ts';
 
-const EVENTS = 24_000;
+const EVENTS = 40_000;
 const BATCH = 500;
 
 /** Resident memory in MiB. */
@@ -56,9 +56,9 @@ test('a backlog is caught up at full speed, in memory that does not grow with it
   const [early, late] = [Math.max(...sizes.slice(0, Math.ceil(sizes.length / 3))), Math.max(...sizes.slice(-Math.ceil(sizes.length / 3)))];
   t.comment(`${Math.round(rate)} events/s; ${Math.round(early)} MiB at the most in the first third, ${Math.round(late)} in the last`);
   t.ok(Math.max(...sizes) < 420, `${Math.round(Math.max(...sizes))} MiB`);
-  t.ok(late - early < 100, `grew by ${Math.round(late - early)} MiB`);
-  // Tests share two cores with whatever runs beside them, so this only tells a backlog from a crawl; the goal itself is measured by the bench.
-  t.ok(rate > 300, `${Math.round(rate)} events/s`);
+  t.ok(late - early < 60, `grew by ${Math.round(late - early)} MiB`);
+  // A fifth of the goal, since tests share their two cores; the goal itself is measured by the bench.
+  t.ok(rate > 1_000, `${Math.round(rate)} events/s`);
   const { rows } = await sql<{ events: number }>`select count(*) as events from audit.events`.execute(parts.db);
   t.equal(rows[0]?.events, EVENTS);
 });
