@@ -1,0 +1,56 @@
+import { uuidv7 } from '@muniment/audit-events';
+import { passwordRefusal } from '@muniment/security';
+import type { RequestContext } from '@muniment/server';
+import type { UserServer } from './user-server.ts';
+import { parseEmail } from './email.ts';
+import { EmailTaken } from './errors.ts';
+import { openSession } from './open-session.ts';
+import { insertUser } from './queries/users.ts';
+import type { SignedIn } from './sign-in.ts';
+
+export interface SignUp {
+  email: string;
+  password: string;
+  name?: string;
+  first_name?: string;
+  last_name?: string;
+  type?: 'customer' | 'vendor';
+}
+
+/**
+ * Makes an account with its first session, by whichever of the documents' paths. Success and refusal are events.
+ * @throws EmailMalformed, EmailTaken, `password_length` or `password_malformed`
+ */
+export async function signUp(server: UserServer, request: RequestContext, wanted: SignUp): Promise<SignedIn> {
+  const { email, emailKey } = parseEmail(wanted.email);
+  // Hashed before the address is looked at: an address that is taken must not answer faster.
+  const passwordHash = await server.passwords.hash(wanted.password).catch(async (error: unknown) => {
+    const refusal = passwordRefusal(error);
+    if (refusal) await server.recordFor(request, { action: 'SIGNUP_FAIL', outcome: 'failure', error: refusal, subject: { address: emailKey }, personal: { email } });
+    throw error;
+  });
+  const signedIn = await server.inTransaction(request, async (trx, record) => {
+    const user = await insertUser(trx, {
+      id: uuidv7(Date.now()),
+      type: wanted.type ?? 'customer',
+      name: wanted.name ?? null,
+      first_name: wanted.first_name ?? null,
+      last_name: wanted.last_name ?? null,
+      email,
+      email_key: emailKey,
+      password_hash: passwordHash,
+    });
+    if (!user) {
+      await record({ action: 'SIGNUP_FAIL', outcome: 'failure', error: 'email_taken', subject: { address: emailKey }, personal: { email } });
+      return undefined;
+    }
+    const tokens = await openSession(server, trx, request, user);
+    await record({
+      action: 'SIGNUP_SUCCESS', user_id: user.id, subject: { userId: user.id }, personal: { email },
+      resource: user.id, resource_type: 'user', session_id: tokens.session_id, metadata: { type: user.type },
+    });
+    return { user, tokens };
+  });
+  if (!signedIn) throw new EmailTaken();
+  return signedIn;
+}
