@@ -29,7 +29,9 @@ export async function buildApp(config: Config): Promise<UserServer> {
     erasure: (db, subjectKeys) => eraseAccounts(db, subjectKeys),
     signing: async (db, masterKey) => ({ key: await ensureSigningKey(db, masterKey), ttlSeconds: config.ACCESS_TOKEN_TTL_S }),
   });
-  const passwords = createPasswordHasher({ memoryKiB: config.PASSWORD_MEMORY_KIB, passes: config.PASSWORD_PASSES, queueLimit: config.PASSWORD_QUEUE_LIMIT });
+  const passwords = createPasswordHasher({
+    memoryKiB: config.PASSWORD_MEMORY_KIB, passes: config.PASSWORD_PASSES, queueLimit: config.PASSWORD_QUEUE_LIMIT, names: ['Muniment', config.PRODUCT_NAME],
+  });
   const server: UserServer = { ...base, config, passwords };
   server.app.addHook('onClose', () => passwords.close());
   await server.keys.refresh();

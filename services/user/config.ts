@@ -8,6 +8,7 @@ export const settings = Type.Object({
   SESSION_TTL_S: Type.Integer({ minimum: 60, default: 90 * 86_400, description: 'Lifetime of a session, however often it is refreshed.' }),
   PASSWORD_MEMORY_KIB: Type.Integer({ minimum: 19_456, default: 19_456, description: 'argon2id memory (OWASP: 19 MiB at least).' }),
   PASSWORD_PASSES: Type.Integer({ minimum: 2, default: 2, description: 'argon2id passes.' }),
+  PRODUCT_NAME: Type.String({ default: 'Muniment', maxLength: 100, pattern: '^[^\\r\\n]*$', description: 'Name of the product as its users know it: in mails, and no password may be it.' }),
   PASSWORD_QUEUE_LIMIT: Type.Integer({ minimum: 0, default: 64, description: 'Password hashes that may wait; past that 503 and Retry-After.' }),
 });
 

@@ -4,6 +4,8 @@ import createError from '@fastify/error';
 export const InvalidCredentials = createError('invalid_credentials', 'E-mail address or password is wrong', 401);
 export const EmailTaken = createError('email_taken', 'There is an account with this e-mail address', 409);
 export const EmailMalformed = createError('email_malformed', 'This is not an e-mail address', 422);
+/** Told to nobody but who knows the password. */
+export const PasswordChangeRequired = createError('password_change_required', 'An administrator signs in by a password of 15 characters at least: set one by POST /api/auth/forgot-password', 403);
 export const PasswordIncorrect = createError('password_incorrect', 'The current password is wrong', 403);
 /** One answer for unknown, spent, expired and revoked: a thief learns nothing from it. */
 export const RefreshTokenInvalid = createError('refresh_token_invalid', 'The refresh token is not valid; sign in again', 401);

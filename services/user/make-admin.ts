@@ -20,7 +20,7 @@ export async function makeAdmin(server: UserServer, typedEmail: string): Promise
   const { email, emailKey } = parseEmail(typedEmail);
   const request: RequestContext = { id: randomBytes(16).toString('hex'), ip: '127.0.0.1', headers: { 'user-agent': 'make admin' }, principal: null, traceparent: null };
   const password = randomBytes(18).toString('base64url');
-  const passwordHash = await server.passwords.hash(password);
+  const passwordHash = await server.passwords.hash(password, { role: 'admin', email });
   return server.inTransaction(request, async (trx, record) => {
     const existing = await findUserByEmailKey(trx, emailKey);
     const user = existing ?? await insertUser(trx, { id: uuidv7(Date.now()), type: 'admin', name: null, first_name: null, last_name: null, email, email_key: emailKey, password_hash: passwordHash });

@@ -1,7 +1,8 @@
+import { isLongEnough } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserServer } from './user-server.ts';
 import { parseEmail, type EmailAddress } from './email.ts';
-import { InvalidCredentials } from './errors.ts';
+import { InvalidCredentials, PasswordChangeRequired } from './errors.ts';
 import { openSession, type SessionTokens } from './open-session.ts';
 import { findUserByEmailKey, lockUnchangedUser, setPasswordHash } from './queries/users.ts';
 import type { User } from './tables.ts';
@@ -15,28 +16,30 @@ export interface SignedIn {
 /**
  * Lets a user in by address and password, by whichever of the documents' paths; always into a session that did not exist before. Success and
  * refusal are events.
- * @throws EmailMalformed, InvalidCredentials
+ * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired
  */
 export async function signIn(server: UserServer, request: RequestContext, credentials: { email: string; password: string }): Promise<SignedIn> {
   const address = parseEmail(credentials.email);
   const user = await findUserByEmailKey(server.db, address.emailKey);
   const verified = await checkPassword(server, user, credentials.password);
-  const signedIn = user && verified.ok ? await letIn(server, request, user, address, verified.newHash) : undefined;
+  // The account was made an administrator's with a password that none may set: told only to who knows it.
+  const tooShort = user?.status === 'active' && verified.ok && !isLongEnough(credentials.password, user.type);
+  const signedIn = user && verified.ok && !tooShort ? await letIn(server, request, user, address, verified.newHash) : undefined;
   if (signedIn) return signedIn;
   await server.recordFor(request, {
-    action: 'LOGIN_FAIL', outcome: 'failure', error: 'invalid_credentials', personal: { email: address.email },
+    action: 'LOGIN_FAIL', outcome: 'failure', error: tooShort ? 'password_change_required' : 'invalid_credentials', personal: { email: address.email },
     // Nobody is authenticated, so nobody acted; but the owner of a known account may see who tried.
     subject: user ? { userId: user.id } : { address: address.emailKey },
     resource: user?.id ?? null, resource_type: user ? 'user' : null,
   });
-  throw new InvalidCredentials();
+  throw tooShort ? new PasswordChangeRequired() : new InvalidCredentials();
 }
 
 /** Costs one hash, whether or not there is such an account. `newHash` when the stored one is weaker than configured. */
 async function checkPassword({ passwords }: UserServer, user: User | undefined, password: string): Promise<{ ok: boolean; newHash?: string }> {
   if (!user?.password_hash) return { ok: await passwords.verifyDummy(password) };
   const { ok, needsRehash } = await passwords.verify(user.password_hash, password);
-  return ok && needsRehash ? { ok, newHash: await passwords.hash(password) } : { ok };
+  return ok && needsRehash ? { ok, newHash: await passwords.rehash(password) } : { ok };
 }
 
 async function letIn(

@@ -19,12 +19,12 @@ export interface SignUp {
 
 /**
  * Makes an account with its first session, by whichever of the documents' paths. Success and refusal are events.
- * @throws EmailMalformed, EmailTaken, `password_length` or `password_malformed`
+ * @throws EmailMalformed, EmailTaken, `password_length`, `password_malformed` or `password_common`
  */
 export async function signUp(server: UserServer, request: RequestContext, wanted: SignUp): Promise<SignedIn> {
   const { email, emailKey } = parseEmail(wanted.email);
   // Hashed before the address is looked at: an address that is taken must not answer faster.
-  const passwordHash = await server.passwords.hash(wanted.password).catch(async (error: unknown) => {
+  const passwordHash = await server.passwords.hash(wanted.password, { role: wanted.type ?? 'customer', email }).catch(async (error: unknown) => {
     const refusal = passwordRefusal(error);
     if (refusal) await server.recordFor(request, { action: 'SIGNUP_FAIL', outcome: 'failure', error: refusal, subject: { address: emailKey }, personal: { email } });
     throw error;

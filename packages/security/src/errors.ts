@@ -16,6 +16,9 @@ const catalogued = <Code extends string>(code: Code, message: string, status: nu
 export const unauthenticated = catalogued('unauthenticated', 'Authentication is required', 401);
 export const permissionDenied = catalogued('permission_denied', 'You may not do this', 403);
 export const passwordLength = catalogued('password_length', 'A password has 8 to 128 characters', 422);
+export const adminPasswordLength = catalogued('password_length', "An administrator's password has 15 to 128 characters", 422);
+/** NIST SP 800-63B-4 §3.1.1.2: the reason is told, since another one must be chosen. */
+export const passwordCommon = catalogued('password_common', 'This password is one of those that are tried first; choose another', 422);
 export const passwordMalformed = catalogued('password_malformed', 'A password must be well-formed Unicode text', 422);
 export const overloaded = catalogued('overloaded', 'Too many requests are waiting, try again shortly', 503, { retryAfter: 1 });
 export const dependencyUnavailable = catalogued(
@@ -24,8 +27,8 @@ export const dependencyUnavailable = catalogued(
 /** Refresh token material that does not open: altered, or sealed under another parent. Never shown to a client as such. */
 export const sealBroken = catalogued('seal_broken', 'A sealed refresh token cannot be opened', 500);
 
-/** The code of a password that the rules refuse, for the record of a failed sign-up; undefined for any other error. */
+/** The code of a password that the rules refuse, for the record of the attempt; undefined for any other error. */
 export const passwordRefusal = (error: unknown): string | undefined => {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'password_length' || code === 'password_malformed' ? code : undefined;
+  return code === 'password_length' || code === 'password_malformed' || code === 'password_common' ? code : undefined;
 };

@@ -3,7 +3,9 @@ export type { AccessTokenClaims, AccessTokenOptions, AccessTokens, IssuedAccessT
 export { authentication, principalOf } from './authenticate.ts';
 export type { AuthenticationOptions, Principal, RouteAccess } from './authenticate.ts';
 export { passwordRefusal, unauthenticated } from './errors.ts';
-export { createPasswordHasher, normalizePassword } from './passwords.ts';
+export { isLongEnough, normalizePassword } from './password-rules.ts';
+export type { PasswordOwner } from './password-rules.ts';
+export { createPasswordHasher } from './passwords.ts';
 export type { PasswordHasher, PasswordHasherOptions } from './passwords.ts';
 export { isPermission, isRole, permissions, roleMay, roles } from './permissions.ts';
 export type { Permission, Role } from './permissions.ts';

@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import * as argon2 from 'argon2';
-import { passwordLength, passwordMalformed } from './errors.ts';
+import { createPasswordRules, normalizePassword, type PasswordOwner } from './password-rules.ts';
 import { createWorkGate } from './work-gate.ts';
 
-const minimumLength = 8;
-const maximumLength = 128;
-/** UTF-16 units before normalisation. NFKC joins at most a few code points into one, and a megabyte is not worth its time. */
-const maximumRawLength = 2048;
+/** Of a password for nobody, what is hashed of it at most. */
+const dummyLength = 128;
 /** OWASP's first choice for argon2id; a deployment may raise it, never go below. */
 const floor = { memoryKiB: 19_456, passes: 2, parallelism: 1 };
 
@@ -19,22 +17,11 @@ export type PasswordHasherOptions = {
   concurrency?: number;
   /** Hashes that may wait beyond that. */
   queueLimit?: number;
+  /** Names of the product as users know them: no new password may be one of them. */
+  names?: readonly string[];
 };
 
 export type PasswordHasher = ReturnType<typeof createPasswordHasher>;
-
-/**
- * The form in which a password is hashed: NFKC, so that one typed on another keyboard or system is the same.
- * Throws `password_length` (8 to 128 code points) and `password_malformed` (lone surrogates: they would all be hashed as U+FFFD).
- */
-export const normalizePassword = (password: string): string => {
-  if (password.length > maximumRawLength) throw passwordLength();
-  if (!password.isWellFormed()) throw passwordMalformed();
-  const normalized = password.normalize('NFKC');
-  const length = Array.from(normalized).length;
-  if (length < minimumLength || length > maximumLength) throw passwordLength();
-  return normalized;
-};
 
 /**
  * libuv's pool (4 threads unless UV_THREADPOOL_SIZE says otherwise) also does DNS and files: one thread stays free for them.
@@ -62,6 +49,7 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
   });
   const cost = { type: argon2.argon2id, memoryCost: memoryKiB, timeCost: passes, parallelism } as const;
   const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
+  const rules = createPasswordRules(options.names);
   /** In the order m, t, p that other implementations insist on; npm argon2 0.45 writes m, p, t but reads any order. */
   const encode = (salt: Buffer, hash: Buffer) =>
     `$argon2id$v=19$m=${memoryKiB},t=${passes},p=${parallelism}$${base64(salt)}$${base64(hash)}`;
@@ -86,17 +74,24 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
   };
 
   const verifyDummy = async (password: string): Promise<false> => {
-    await gate.run(() => argon2.verify(nobody, password.slice(0, maximumLength)));
+    await gate.run(() => argon2.verify(nobody, password.slice(0, dummyLength)));
     return false;
   };
 
+  const hashNormalized = async (normalized: string): Promise<string> => {
+    const salt = randomBytes(16);
+    return encode(salt, await gate.run(() => argon2.hash(normalized, { ...cost, salt, raw: true })));
+  };
+
   return {
-    /** PHC string of the normalised password. Rejects with `password_length`, `password_malformed`, `overloaded`. */
-    async hash(password: string): Promise<string> {
-      const normalized = normalizePassword(password);
-      const salt = randomBytes(16);
-      return encode(salt, await gate.run(() => argon2.hash(normalized, { ...cost, salt, raw: true })));
-    },
+    /**
+     * PHC string of a new password, once the rules let it pass: whatever sets a password goes through here. Rejects with `password_length`,
+     * `password_malformed`, `password_common`, `overloaded`.
+     */
+    hash: async (password: string, owner: PasswordOwner): Promise<string> => hashNormalized(rules(password, owner)),
+
+    /** PHC string of a password that has just been verified: it was set under the rules of its day and stays good. Rejects with `overloaded`. */
+    rehash: async (password: string): Promise<string> => hashNormalized(normalizePassword(password)),
 
     /**
      * `needsRehash` is only ever true beside `ok`. A password that could not have been set is simply wrong, at the same

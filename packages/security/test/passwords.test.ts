@@ -3,19 +3,20 @@ import { test } from 'tap';
 import { createPasswordHasher, normalizePassword } from '../src/index.ts';
 
 const right = 'correct horse battery';
+const ada = { role: 'customer', email: 'ada@example.com' } as const;
 
 test('a password verifies against its own hash only', async (t) => {
   const hasher = createPasswordHasher();
-  const hash = await hasher.hash(right);
+  const hash = await hasher.hash(right, ada);
   t.match(hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
   t.same(await hasher.verify(hash, right), { ok: true, needsRehash: false });
   t.same(await hasher.verify(hash, `${right}!`), { ok: false, needsRehash: false });
-  t.not(await hasher.hash(right), hash, 'each hash has a salt of its own');
+  t.not(await hasher.hash(right, ada), hash, 'each hash has a salt of its own');
 });
 
 test('a password typed decomposed or in full-width letters is the same password', async (t) => {
   const hasher = createPasswordHasher();
-  const hash = await hasher.hash('Ünterweg-Ａｂｃ');
+  const hash = await hasher.hash('Ünterweg-Ａｂｃ', ada);
   t.ok((await hasher.verify(hash, 'U\u0308nterweg-Abc')).ok);
 });
 
@@ -36,12 +37,12 @@ test('length is counted in code points after NFKC, 8 to 128', (t) => {
 
 test('refusals of a length carry 422', async (t) => {
   const hasher = createPasswordHasher();
-  await t.rejects(hasher.hash('short'), { code: 'password_length', statusCode: 422 });
+  await t.rejects(hasher.hash('short', ada), { code: 'password_length', statusCode: 422 });
 });
 
 test('a password that could not have been set is wrong, not an error', async (t) => {
   const hasher = createPasswordHasher();
-  const hash = await hasher.hash(right);
+  const hash = await hasher.hash(right, ada);
   for (const password of ['', 'short', 'x'.repeat(100_000), '12345678\ud800']) {
     t.same(await hasher.verify(hash, password), { ok: false, needsRehash: false });
   }
@@ -50,9 +51,9 @@ test('a password that could not have been set is wrong, not an error', async (t)
 test('a hash of lower cost asks for a rehash, one of higher cost does not', async (t) => {
   const raised = createPasswordHasher({ passes: 3 });
   const usual = createPasswordHasher();
-  t.same(await raised.verify(await usual.hash(right), right), { ok: true, needsRehash: true });
-  t.same(await usual.verify(await raised.hash(right), right), { ok: true, needsRehash: false });
-  t.same(await raised.verify(await usual.hash(right), 'another one'), { ok: false, needsRehash: false });
+  t.same(await raised.verify(await usual.hash(right, ada), right), { ok: true, needsRehash: true });
+  t.same(await usual.verify(await raised.hash(right, ada), right), { ok: true, needsRehash: false });
+  t.same(await raised.verify(await usual.hash(right, ada), 'another one'), { ok: false, needsRehash: false });
   const old = await argon2.hash(right, { type: argon2.argon2i, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
   t.same(await usual.verify(old, right), { ok: true, needsRehash: true });
 });
@@ -65,7 +66,7 @@ test('parameters below the floor are refused at start', (t) => {
 
 test('an absent account costs what a present one costs', async (t) => {
   const hasher = createPasswordHasher({ concurrency: 1 });
-  const hash = await hasher.hash(right);
+  const hash = await hasher.hash(right, ada);
   const cpu = async (work: () => Promise<unknown>) => {
     const before = process.cpuUsage();
     for (let i = 0; i < 12; i++) await work();
@@ -83,13 +84,13 @@ test('an absent account costs what a present one costs', async (t) => {
 
 test('past the queue hashing is refused at once, and what was taken still finishes', async (t) => {
   const hasher = createPasswordHasher({ concurrency: 1, queueLimit: 2 });
-  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => hasher.hash(right)));
+  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => hasher.hash(right, ada)));
   t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 3);
   const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
   t.equal(refused.length, 5);
   for (const { reason } of refused) t.match(reason, { code: 'overloaded', statusCode: 503, retryAfter: 1 });
   t.same(hasher.load(), { running: 0, waiting: 0 });
-  await t.resolves(hasher.hash(right), 'and the next one is taken again');
+  await t.resolves(hasher.hash(right, ada), 'and the next one is taken again');
 });
 
 test('the dummy stands in the same queue', async (t) => {
@@ -101,7 +102,7 @@ test('the dummy stands in the same queue', async (t) => {
 
 test('after the cost has risen a wrong password for an old hash takes as long as one for no account', async (t) => {
   const old = createPasswordHasher({ concurrency: 1 });
-  const hash = await old.hash('correct horse battery');
+  const hash = await old.hash('correct horse battery', ada);
   const raised = createPasswordHasher({ passes: 6, concurrency: 1 });
   t.teardown(() => Promise.all([old.close(), raised.close()]));
   const milliseconds = async (work: () => Promise<unknown>): Promise<number> => {

@@ -3,6 +3,7 @@ import { principalOf } from '@muniment/security';
 import type { UserServer } from '../user-server.ts';
 import { confirmPassword } from '../confirm-password.ts';
 import { AccountChanged } from '../errors.ts';
+import { hashNewPassword } from '../hash-new-password.ts';
 import { openSession } from '../open-session.ts';
 import { revokeSessionsOfUser } from '../queries/sessions.ts';
 import { findUserById, lockUnchangedUser, setPasswordHash } from '../queries/users.ts';
@@ -12,7 +13,7 @@ const bodySchema = Type.Object({ current_password: passwordSchema, new_password:
 
 /** `POST /api/users/me/password`: ends every session of the user, the caller's too, and answers with a new one. */
 export function changePasswordRoute(server: UserServer): void {
-  const { app, inTransaction, passwords, sessions } = server;
+  const { app, inTransaction, sessions } = server;
   app.route({
     method: 'POST',
     url: '/api/users/me/password',
@@ -20,10 +21,10 @@ export function changePasswordRoute(server: UserServer): void {
     config: { operation: 'user.change_password', access: { permission: 'profile:write' } },
     handler: async (request) => {
       const { id } = principalOf(request);
-      const checkedHash = await confirmPassword(server, request, request.body.current_password, 'PASSWORD_CHANGED');
-      const newHash = await passwords.hash(request.body.new_password);
+      const checked = await confirmPassword(server, request, request.body.current_password, 'PASSWORD_CHANGED');
+      const newHash = await hashNewPassword(server, request, checked, request.body.new_password);
       const { ended, answer } = await inTransaction(request, async (trx, record) => {
-        if (!(await lockUnchangedUser(trx, id, checkedHash, 'update'))) throw new AccountChanged();
+        if (!(await lockUnchangedUser(trx, id, checked.password_hash, 'update'))) throw new AccountChanged();
         await setPasswordHash(trx, id, newHash);
         const ended = await revokeSessionsOfUser(trx, id, 'password_changed');
         const user = await findUserById(trx, id);

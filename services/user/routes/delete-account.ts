@@ -18,7 +18,7 @@ export function deleteAccountRoute(server: UserServer): void {
     config: { operation: 'user.delete', access: { permission: 'profile:delete' } },
     handler: async (request, reply) => {
       const { id, sessionId } = principalOf(request);
-      const checkedHash = await confirmPassword(server, request, request.body.password, 'USER_DELETED');
+      const { password_hash: checkedHash } = await confirmPassword(server, request, request.body.password, 'USER_DELETED');
       await inTransaction(request, async (trx, record) => {
         if (!(await lockUnchangedUser(trx, id, checkedHash, 'update'))) throw new AccountChanged();
         await deleteUser(trx, id);
