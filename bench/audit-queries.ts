@@ -18,6 +18,8 @@ type Db = Database<Tables>['db'];
 const ROWS = Number(process.argv[2] ?? 10_000_000);
 const RUNS = 30;
 const GOAL_MS = 5;
+/** Left to itself V8 lets garbage lie up to some 200 MB before it looks; what an export needs shows in a process that has less. */
+const EXPORT_HEAP_MB = 96;
 
 const log = await startFilledLog(ROWS);
 try {
@@ -100,10 +102,10 @@ try {
   await writeFile(join(import.meta.dirname, 'audit-queries.plans.txt'), plans.join('\n'));
 
   for (const format of ['ndjson', 'csv', 'ocsf']) {
-    const { stdout, stderr, status } = spawnSync(process.execPath, ['--max-semi-space-size=4', join(import.meta.dirname, 'audit-export-child.ts'), log.url, format, String(Math.min(ROWS, 500_000))], { encoding: 'utf8' });
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--max-semi-space-size=4', `--max-old-space-size=${EXPORT_HEAP_MB}`, join(import.meta.dirname, 'audit-export-child.ts'), log.url, format, String(Math.min(ROWS, 500_000))], { encoding: 'utf8' });
     if (status !== 0) throw new Error(stderr);
     const { rowsPerSecond, rssMb } = JSON.parse(stdout) as { rowsPerSecond: number; rssMb: number };
-    measurements.push({ what: `export, ${format}`, value: rowsPerSecond, unit: 'rows/s', goal: { atLeast: 20_000 } }, { what: `RSS of the process that exports, ${format}`, value: rssMb, unit: 'MB', goal: { atMost: 200 } });
+    measurements.push({ what: `export, ${format}`, value: rowsPerSecond, unit: 'rows/s', goal: { atLeast: 20_000 } }, { what: `RSS of the process that exports, ${format}`, value: rssMb, unit: 'MB', goal: { atMost: 200 }, beside: `given a heap of ${EXPORT_HEAP_MB} MB` });
   }
   await report(measurements);
 } finally {

@@ -14,7 +14,10 @@ export interface UnsealedEvent {
 // Hashed where the record lies: what comes over the wire is 32 bytes instead of up to 16 KiB, and the hashing has a core of its own.
 const leafHash = sql.raw(`sha256('\\x00'::bytea || convert_to(record, 'UTF8')) as leaf_hash`);
 
-/** The next events of the lanes in the order of their numbers, `perLane` of each at most. Numbers of quarantined records have none. */
+/**
+ * The events of the lanes' numbers past `sealed_seq` up to `watermark`, lane by lane in the order of their numbers. Numbers of quarantined records have none.
+ * @param perLane at least as many as any lane has such numbers; what keeps PostgreSQL at the index of each lane, where it would else read the whole log
+ */
 export async function findUnsealed(trx: Transaction<Tables>, lanes: readonly LaneNews[], perLane: number): Promise<UnsealedEvent[]> {
   const { rows } = await sql<UnsealedEvent>`
     select e.id, n.source, n.lane, e.seq, e.leaf_hash

@@ -16,13 +16,12 @@ export interface SealedBatch {
   more: boolean;
 }
 
-/** How far each lane gets by these events: to its watermark, unless the batch ends before. */
-function laneMoves(lanes: readonly LaneNews[], events: readonly UnsealedEvent[], perLane: number): LaneNews[] {
-  const taken = Map.groupBy(events, ({ source, lane }) => `${source}/${lane}`);
-  return lanes.map((lane) => {
-    const of = taken.get(`${lane.source}/${lane.lane}`) ?? [];
-    return of.length < perLane ? lane : { ...lane, watermark: of.at(-1)?.seq ?? lane.watermark };
-  });
+/**
+ * How far each lane gets in this batch: by so many numbers, or to its watermark. By numbers and not by rows: a limit on rows had PostgreSQL read and hash
+ * the whole backlog of each lane in each batch.
+ */
+function laneMoves(lanes: readonly LaneNews[], perLane: number): LaneNews[] {
+  return lanes.map((lane) => ({ ...lane, watermark: Math.min(lane.watermark, lane.sealed_seq + perLane) }));
 }
 
 /**
@@ -53,16 +52,17 @@ export async function sealBatch(db: Kysely<Tables>, lease: Lease, limit: number)
     const lanes = await findLaneNews(trx);
     const perLane = Math.max(1, Math.ceil(limit / Math.max(1, lanes.length)));
     const late = await takeLate(trx, limit);
-    const next = lanes.length === 0 ? [] : await findUnsealed(trx, lanes, perLane);
-    const moves = laneMoves(lanes, next, perLane);
+    const moves = laneMoves(lanes, perLane);
+    const next = moves.length === 0 ? [] : await findUnsealed(trx, moves, perLane);
     if (moves.length > 0 && (await moveSealLanes(trx, moves)) !== moves.length) throw new TreeMoved(before.size);
     const events = [...late, ...merge(next)];
-    if (events.length === 0) return { head: before, sealed: 0, more: false };
+    const more = late.length === limit || moves.some((move, n) => move.watermark !== lanes[n]?.watermark);
+    if (events.length === 0) return { head: before, sealed: 0, more };
 
     const { head, tiles } = growTree(before, events.map((event) => event.leaf_hash));
     await insertSealed(trx, before.size, events.map(({ id }) => id));
     if (tiles.length > 0) await insertTiles(trx, tiles);
     if (!(await moveHead(trx, before.size, head))) throw new TreeMoved(before.size);
-    return { head, sealed: events.length, more: late.length === limit || moves.some((move, n) => move.watermark !== lanes[n]?.watermark) };
+    return { head, sealed: events.length, more };
   });
 }

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
+import pg from 'pg';
 import { test } from 'tap';
 import { releaseLease } from '@muniment/database';
 import { SealerLeaseLost, TreeMoved } from '../../errors.ts';
@@ -82,6 +84,40 @@ test('a batch is bounded, every lane moves in it, and none loses an event to the
   t.equal(log.length, 90);
   for (const lane of [3, 4, 5]) t.same(log.filter((event) => event.lane === lane).map(({ seq }) => seq), range(1, 30));
   t.same(log.map(({ index }) => index), range(0, 89));
+});
+
+test('a batch within which all numbers of a lane are quarantined moves the lane on', async (t) => {
+  const { db } = await openLog(t);
+  const lease = await sealerLease(db);
+  await store(db, inLane(3, [31, 32]), range(1, 30).map((seq) => ({ source: 'user', lane: 3, seq })));
+  t.match(await sealBatch(db, lease, 10), { sealed: 0, more: true });
+  while ((await sealBatch(db, lease, 10)).more);
+  t.same((await readLog(db)).map(({ seq }) => seq), [31, 32]);
+});
+
+test('a batch reads what it seals and not the backlog behind it', async (t) => {
+  const { db, database } = await openLog(t);
+  const owner = new pg.Client({ connectionString: database.url('migrator') });
+  await owner.connect();
+  t.teardown(() => owner.end());
+  const lease = await sealerLease(db);
+  const backlog = 20_000;
+  await sql`
+    insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp, record)
+    select uuidv7(), 'user', n % 4, n / 4 + 1, 'LOGIN_SUCCESS', 'success', 'test', now(), '{}' from generate_series(0, ${sql.lit(backlog - 1)}) n`.execute(db);
+  await sql`update audit.lanes set received = int8multirange(int8range(1, ${sql.lit(backlog / 4 + 1)})) where source = 'user' and lane < 4`.execute(db);
+  // With statistics PostgreSQL takes a lane's backlog for a few rows, and then it reads and sorts them all whenever it is let.
+  await owner.query('analyze audit.events');
+  const read = async (): Promise<number> => {
+    await sql`select pg_stat_force_next_flush()`.execute(db);
+    const { rows: [row] } = await sql<{ read: number }>`
+      select sum(coalesce(idx_tup_fetch, 0) + seq_tup_read)::int8 as read from pg_stat_all_tables where schemaname = 'audit' and relname like 'events_%'`.execute(db);
+    return row?.read ?? NaN;
+  };
+  const before = await read();
+  t.match(await sealBatch(db, lease, 400), { sealed: 400, more: true });
+  const rows = await read() - before;
+  t.ok(rows >= 400 && rows < backlog / 4, `${rows} rows read for 400 sealed`);
 });
 
 test('an event that a replay stored behind its lane\'s cursor is sealed once', async (t) => {
