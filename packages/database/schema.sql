@@ -534,8 +534,9 @@ CREATE TABLE identity.sessions (
   last_seen timestamp with time zone DEFAULT now() NOT NULL,
   expires_at timestamp with time zone NOT NULL,
   revoked_at timestamp with time zone,
-  revoked_reason text
-);
+  revoked_reason text,
+  idle_timeout interval NOT NULL
+) WITH (fillfactor=80);
 ALTER TABLE identity.sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 ALTER TABLE identity.sessions ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
 CREATE INDEX sessions_created ON identity.sessions USING brin (created);
@@ -709,7 +710,7 @@ CREATE VIEW shared.live_sessions WITH (security_barrier=true) AS
     u.status
    FROM (identity.sessions s
      JOIN identity.users u ON ((u.id = s.user_id)))
-  WHERE ((s.revoked_at IS NULL) AND (s.expires_at > clock_timestamp()) AND (u.status = 'active'::text));
+  WHERE ((s.revoked_at IS NULL) AND (s.expires_at > clock_timestamp()) AND ((s.last_seen + s.idle_timeout) > clock_timestamp()) AND (u.status = 'active'::text));
 GRANT SELECT ON shared.live_sessions TO audit_service;
 GRANT SELECT ON shared.live_sessions TO file_service;
 GRANT SELECT ON shared.live_sessions TO user_service;
@@ -1327,6 +1328,29 @@ AS $function$
     end $function$
 ;
 GRANT EXECUTE ON FUNCTION shared.replay_erasures(uuid[]) TO audit_service;
+
+CREATE OR REPLACE FUNCTION shared.touch_sessions(session_ids uuid[], seconds_ago double precision[])
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      with seen as (
+        select session_id, clock_timestamp() - greatest(min(ago), 0) * interval '1 second' as at
+        from unnest(session_ids, seconds_ago) as given (session_id, ago) group by session_id
+      ), held as (
+        select s.id, seen.at from identity.sessions s join seen on seen.session_id = s.id
+        where s.revoked_at is null and seen.at > s.last_seen and s.last_seen + s.idle_timeout > seen.at
+        for no key update of s skip locked
+      ), touched as (
+        update identity.sessions s set last_seen = held.at from held where s.id = held.id returning 1
+      )
+      select count(*)::integer from touched
+    $function$
+;
+GRANT EXECUTE ON FUNCTION shared.touch_sessions(uuid[],double precision[]) TO audit_service;
+GRANT EXECUTE ON FUNCTION shared.touch_sessions(uuid[],double precision[]) TO file_service;
+GRANT EXECUTE ON FUNCTION shared.touch_sessions(uuid[],double precision[]) TO user_service;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE migrator IN SCHEMA migrations GRANT SELECT ON r TO audit_service;
 

@@ -6,9 +6,12 @@ import { eraseAccounts } from './erase-accounts.ts';
 import { measurePasswords } from './measure-passwords.ts';
 import { changePasswordRoute } from './routes/change-password.ts';
 import { deleteAccountRoute } from './routes/delete-account.ts';
+import { endOtherSessionsRoute } from './routes/end-other-sessions.ts';
+import { endSessionRoute } from './routes/end-session.ts';
 import { getHealthRoute } from './routes/get-health.ts';
 import { getJwksRoute } from './routes/get-jwks.ts';
 import { getProfileRoute } from './routes/get-profile.ts';
+import { listSessionsRoute } from './routes/list-sessions.ts';
 import { loginRoute } from './routes/login.ts';
 import { logoutRoute } from './routes/logout.ts';
 import { refreshSessionRoute } from './routes/refresh-session.ts';
@@ -51,6 +54,9 @@ export async function buildApp(config: Config): Promise<UserServer> {
   deleteAccountRoute(server);
   changePasswordRoute(server);
   logoutRoute(server);
+  listSessionsRoute(server);
+  endSessionRoute(server);
+  endOtherSessionsRoute(server);
 
   return server;
 }

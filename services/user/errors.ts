@@ -10,3 +10,6 @@ export const PasswordIncorrect = createError('password_incorrect', 'The current 
 /** One answer for unknown, spent, expired and revoked: a thief learns nothing from it. */
 export const RefreshTokenInvalid = createError('refresh_token_invalid', 'The refresh token is not valid; sign in again', 401);
 export const AccountChanged = createError('account_changed', 'The account was changed by another request; try again', 409);
+/** Also for another's and for one that has ended: an id tells nothing. */
+export const SessionNotFound = createError('session_not_found', 'You have no such session', 404);
+export const CursorInvalid = createError('cursor_invalid', 'The cursor is not one that this list has given', 400);

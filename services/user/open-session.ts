@@ -30,6 +30,7 @@ export async function openSession(
     user_id: user.id,
     ip: request.ip,
     user_agent: userAgent === undefined ? null : cleanText(userAgent, USER_AGENT_BYTES),
+    idle_seconds: config.SESSION_IDLE_TTL_S,
     expires_at: new Date(Date.now() + config.SESSION_TTL_S * 1_000),
   });
   const refreshToken = createRefreshToken();

@@ -23,6 +23,8 @@ export interface SessionsTable {
   user_agent: string | null;
   created: Generated<Date>;
   last_seen: Generated<Date>;
+  /** An interval, as PostgreSQL writes one. */
+  idle_timeout: string;
   expires_at: Date;
   revoked_at: Date | null;
   revoked_reason: string | null;
@@ -44,4 +46,5 @@ export interface Tables {
   'shared.erasures': { user_id: string; identity_done: Generated<boolean> };
 }
 
+export type Session = Selectable<SessionsTable>;
 export type User = Selectable<UsersTable>;

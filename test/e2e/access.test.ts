@@ -51,6 +51,9 @@ const table: Record<string, Row> = {
   'DELETE /api/users/me': { access: 'own', answers: 204, send: () => ({ json: { password: PASSWORD } }), ends: true },
   'POST /api/users/me/password': { access: 'own', answers: 200, send: () => ({ json: { current_password: PASSWORD, new_password: 'another good one' } }), ends: true },
   'POST /api/auth/logout': { access: 'own', answers: 204, ends: true },
+  'GET /api/auth/sessions': { access: 'own', answers: 200 },
+  'DELETE /api/auth/sessions': { access: 'own', answers: 200 },
+  'DELETE /api/auth/sessions/:id': { access: 'one', answers: 204, ends: true },
   'POST /api/files': { access: 'own', answers: 201, send: () => ({ body: form() }) },
   'GET /api/files': { access: 'own', answers: 200 },
   'GET /api/files/:id': { access: 'one', answers: 200 },
@@ -120,7 +123,7 @@ function pathFor(route: string, id: string): string {
   const query = table[route]?.query;
   return query === undefined ? path : `${path}?${query}`;
 }
-const idOf = (route: string, owner: Owner): string => (route.includes('/logs/') ? owner.logId : owner.fileId);
+const idOf = (route: string, owner: Owner): string => (route.includes('/logs/') ? owner.logId : route.includes('/sessions/') ? owner.session_id : owner.fileId);
 
 /** The text of an answer; of one that never ends nothing. */
 async function textOf(answer: Response): Promise<string> {

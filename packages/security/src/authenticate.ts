@@ -3,6 +3,7 @@ import fp from 'fastify-plugin';
 import { accessTokens, type AccessTokenOptions } from './access-tokens.ts';
 import { permissionDenied, unauthenticated } from './errors.ts';
 import { isPermission, type Permission, type Role, roleMay } from './permissions.ts';
+import type { SessionActivity } from './session-activity.ts';
 import type { SessionLookup } from './sessions.ts';
 import { hashViewerToken, isViewerToken, type Viewer, type ViewerLookup } from './viewer-tokens.ts';
 
@@ -17,6 +18,8 @@ export type Principal = { id: string; role: Role; sessionId: string; tokenId: st
 
 export type AuthenticationOptions = AccessTokenOptions & {
   sessions: SessionLookup;
+  /** Told of each session that is used. */
+  activity?: Pick<SessionActivity, 'seen'>;
   /** Only where viewer tokens count; elsewhere they are credentials of an unknown form. */
   viewers?: ViewerLookup;
   /**
@@ -63,7 +66,7 @@ const requireStatedAccess = (route: RouteOptions): void => {
  * caller's role has the route's permission. Registers `accessTokens` too. Register it before any route.
  */
 export const authentication = fp<AuthenticationOptions>(async (app, options) => {
-  const { sessions, viewers, onDenied } = options;
+  const { sessions, activity, viewers, onDenied } = options;
   await app.register(accessTokens, options);
   app.decorateRequest('principal', null);
   app.decorateRequest('viewer', null);
@@ -91,6 +94,7 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
       challenge(reply, 'invalid_token');
       throw unauthenticated();
     }
+    activity?.seen(claims.sid);
     // The role of the row, not of the token: a demoted admin is one no longer, though the token lives on for minutes.
     return { id: claims.sub, role: session.role, sessionId: claims.sid, tokenId: claims.jti, keyId: claims.kid, expiresAt: new Date(claims.exp * 1_000) };
   };

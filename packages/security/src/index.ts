@@ -12,6 +12,8 @@ export type { Permission, Role } from './permissions.ts';
 export { createPublicKeyRing, loadPublicKeys } from './public-key-ring.ts';
 export type { PublicKeyRing, PublicKeyRingOptions, PublicKeyRow, VerificationKey } from './public-key-ring.ts';
 export { createRefreshToken, hashRefreshToken, isRefreshToken, openChild, sealChild } from './refresh-tokens.ts';
+export { createSessionActivity, touchSessions } from './session-activity.ts';
+export type { SessionActivity, SessionActivityOptions } from './session-activity.ts';
 export { createSessionLookup, queryLiveSessions } from './sessions.ts';
 export type { LiveSessionRow, SessionLookup, SessionLookupOptions, SessionState } from './sessions.ts';
 export { ensureSigningKey, loadActiveSigningKey } from './signing-keys.ts';

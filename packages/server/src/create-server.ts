@@ -8,13 +8,17 @@ import type { Registry } from 'prom-client';
 import { createEventRecorder, createKinesisClient, createSubjectKeys, type Relay, type Source, type SubjectKeys } from '@muniment/audit-events';
 import { createDatabase, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
-import { authentication, createPublicKeyRing, createSessionLookup, loadPublicKeys, queryLiveSessions, type PublicKeyRing, type SessionLookup, type ViewerLookup } from '@muniment/security';
+import {
+  authentication, createPublicKeyRing, createSessionActivity, createSessionLookup, loadPublicKeys, queryLiveSessions, touchSessions, type PublicKeyRing, type SessionActivity,
+  type SessionLookup, type ViewerLookup,
+} from '@muniment/security';
 import { createAuditTrail, type Outbox } from './audit-trail.ts';
 import type { BackgroundLoop } from './background.ts';
 import { parseBodies } from './body-parsing.ts';
 import type { ServerConfig } from './config.ts';
 import { createErasureLoop, type ErasurePart } from './erasures.ts';
 import { reportHealth, type DependencyCheck, type Health } from './health.ts';
+import { keepActivity } from './keep-activity.ts';
 import { createLogger } from './logger.ts';
 import { measureRequests } from './metrics.ts';
 import { shedLoad } from './overload.ts';
@@ -56,6 +60,7 @@ export interface Server<DB> {
   subjectKeys: SubjectKeys;
   masterKey: MasterKey;
   sessions: SessionLookup;
+  sessionActivity: SessionActivity;
   keys: PublicKeyRing;
   kinesis: KinesisClient;
   metrics: Registry;
@@ -166,6 +171,8 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const subjectKeys = createSubjectKeys(masterKey);
     const recordEvent = createEventRecorder({ source, schema, subjectKeys });
     const sessions = createSessionLookup({ query: queryLiveSessions(db), cacheMs: config.SESSION_CACHE_MS, isUnavailable: isDatabaseUnavailable });
+    const sessionActivity = createSessionActivity({ touch: touchSessions(db) });
+    loops.push(keepActivity(sessionActivity, app.log));
     let poke = (): void => {};
     const { inTransaction, recordFor } = createTransactions(db, recordEvent, () => poke());
     const { signing: loadSigning } = options;
@@ -173,6 +180,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     await app.register(authentication, {
       keys,
       sessions,
+      activity: sessionActivity,
       issuer: config.JWT_ISSUER,
       audience: config.JWT_AUDIENCE,
       ...(signing && { signing }),
@@ -196,7 +204,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       trail.streamCheck,
       ...(options.checks ?? []),
     ]);
-    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
+    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, sessionActivity, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
   } catch (error) {
     await app.close();
     throw error;

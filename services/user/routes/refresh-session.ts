@@ -30,7 +30,8 @@ export function refreshSessionRoute(server: UserServer): void {
   });
 }
 
-function answer({ app }: UserServer, session: RefreshedSession, refreshToken: string): Tokens {
+function answer({ app, sessionActivity }: UserServer, session: RefreshedSession, refreshToken: string): Tokens {
+  sessionActivity.seen(session.session_id);
   const { token, expiresIn } = app.accessTokens.issue({ userId: session.user_id, sessionId: session.session_id, role: session.role });
   return { token, refresh_token: refreshToken, expires_in: expiresIn, session_id: session.session_id };
 }
