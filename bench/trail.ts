@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql, type Kysely } from 'kysely';
-import { composeEvent, createEventRecorder, createSubjectKeys, insertOutboxRows } from '@muniment/audit-events';
+import { composeEvent, createEventPreparer, createEventRecorder, createSubjectKeys, insertOutboxRows } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
 import { loadMasterKey } from '@muniment/master-key';
+import { createTransactions } from '../packages/server/src/transactions.ts';
 import type { Fleet } from '../test/e2e/fleet.ts';
 import { cpuMs } from './processes.ts';
 import type { Measurement } from './report.ts';
@@ -107,17 +108,22 @@ async function measureLatency(trail: Trail): Promise<Measurement[]> {
 /** What of a profile update is its event: the same transaction with and without it, in turns, beside the whole request. */
 async function measureShare(fleet: Fleet, trail: Trail): Promise<Measurement[]> {
   const { user, token } = await fleet.signUp();
-  const record = createEventRecorder({ source: 'user', schema: 'identity', subjectKeys: trail.subjectKeys });
+  const prepareEvent = createEventPreparer({ source: 'user', subjectKeys: trail.subjectKeys });
+  const { inTransaction } = createTransactions(trail.producer, { schema: 'identity', prepareEvent, recorded: () => {} });
+  const context = { id: 'bench', ip: '192.0.2.1', headers: { 'user-agent': 'bench' }, principal: null, traceparent: null };
   const times = { with: [] as number[], without: [] as number[], request: [] as number[] };
   const timed = async (into: number[], work: () => Promise<unknown>): Promise<void> => {
     const startedAt = performance.now();
     await work();
     into.push(performance.now() - startedAt);
   };
-  const update = (withEvent: boolean) => trail.producer.transaction().execute(async (trx) => {
-    await sql`update identity.users set name = ${randomUUID()}, updated = now() where id = ${user.id} returning *`.execute(trx);
-    if (withEvent) await record(trx, { ...content, action: 'USER_UPDATED', user_id: user.id, subject: { userId: user.id }, resource: user.id });
-  });
+  const rename = (trx: Kysely<unknown>) => sql`update identity.users set name = ${randomUUID()}, updated = now() where id = ${user.id} returning *`.execute(trx);
+  const update = (withEvent: boolean) => (withEvent
+    ? inTransaction(context, async (trx, record) => {
+      await rename(trx);
+      return record({ action: 'USER_UPDATED', user_id: user.id, subject: { userId: user.id }, personal: { email: 'ada@example.com' }, resource: user.id, resource_type: 'user' });
+    })
+    : trail.producer.transaction().execute(rename));
   for (let n = 0; n < UPDATES; n += 1) {
     await timed(times.with, () => update(true));
     await timed(times.without, () => update(false));

@@ -120,26 +120,39 @@ export function composeEvent({ source, laneSubject, key, now, ...input }: EventC
 
 /** Puts events into an outbox of ours in one statement, in this order. An id that is there already stays what it is. */
 export async function insertOutboxRows<DB>(trx: Kysely<DB>, schema: string, rows: readonly OutboxRow[]): Promise<void> {
-  await sql`
-    insert into ${sql.table(`${schema}.outbox`)} (event_id, lane, head, tail)
-    select * from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ lane }) => lane)}::smallint[], ${rows.map(({ head }) => head)}::text[], ${rows.map(({ tail }) => tail)}::text[])
-    on conflict (event_id) do nothing`.execute(trx);
+  const outbox = sql.table(`${schema}.outbox`);
+  const [row] = rows;
+  // One alone, which most are, not as an array of one: an array's text form would escape every quote of the JSON.
+  const values = row && rows.length === 1
+    ? sql`values (${row.id}::uuid, ${row.lane}::smallint, ${row.head}, ${row.tail})`
+    : sql`select * from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ lane }) => lane)}::smallint[], ${rows.map(({ head }) => head)}::text[], ${rows.map(({ tail }) => tail)}::text[])`;
+  await sql`insert into ${outbox} (event_id, lane, head, tail) ${values} on conflict (event_id) do nothing`.execute(trx);
+}
+
+/** An event in its outbox form, its subject's key found or made in the transaction given. */
+export type PrepareEvent = <DB>(trx: Kysely<DB>, event: NewEvent) => Promise<OutboxRow>;
+
+/**
+ * Makes the `prepareEvent` of one source.
+ * @throws as `composeEvent`
+ */
+export function createEventPreparer({ source, subjectKeys }: Omit<EventRecorderOptions, 'schema'>): PrepareEvent {
+  return async (trx, { subject, ...input }) => {
+    const key = await subjectKeys.forSubject(trx, subject);
+    const laneSubject = key?.subject ?? ('userId' in subject ? subject.userId : source);
+    return composeEvent({ ...input, source, laneSubject, key, now: new Date() });
+  };
 }
 
 /**
  * Makes the `recordEvent` of one source.
  * @throws as `composeEvent`
  */
-export function createEventRecorder({ source, schema, subjectKeys }: EventRecorderOptions): RecordEvent {
-  const outbox = sql.table(`${schema}.outbox`);
-  return async (trx, { subject, ...input }) => {
-    const key = await subjectKeys.forSubject(trx, subject);
-    const laneSubject = key?.subject ?? ('userId' in subject ? subject.userId : source);
-    const row = composeEvent({ ...input, source, laneSubject, key, now: new Date() });
-    // Not as a batch of one: an array's text form would escape every quote of the JSON.
-    await sql`
-      insert into ${outbox} (event_id, lane, head, tail) values (${row.id}, ${row.lane}, ${row.head}, ${row.tail})
-      on conflict (event_id) do nothing`.execute(trx);
+export function createEventRecorder({ schema, ...options }: EventRecorderOptions): RecordEvent {
+  const prepareEvent = createEventPreparer(options);
+  return async (trx, event) => {
+    const row = await prepareEvent(trx, event);
+    await insertOutboxRows(trx, schema, [row]);
     return row.id;
   };
 }

@@ -44,6 +44,8 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
     query_timeout: statementTimeout + 500,
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
+    // A statement goes out without waiting for the answer of the one before: what is not awaited (an event, then COMMIT) costs no round trip.
+    pipeline: true,
     types: utf8Types,
   });
   pool.on('error', (error) => options.onIdleError?.(error));

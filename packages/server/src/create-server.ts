@@ -5,7 +5,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, t
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { sql, type Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
-import { createEventRecorder, createKinesisClient, createSubjectKeys, type Relay, type Source, type SubjectKeys } from '@muniment/audit-events';
+import { createEventPreparer, createKinesisClient, createSubjectKeys, type Relay, type Source, type SubjectKeys } from '@muniment/audit-events';
 import { createDatabase, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import {
@@ -169,12 +169,11 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     await shedLoad(app, config.EVENT_LOOP_MAX_DELAY_MS);
 
     const subjectKeys = createSubjectKeys(masterKey);
-    const recordEvent = createEventRecorder({ source, schema, subjectKeys });
     const sessions = createSessionLookup({ query: queryLiveSessions(db), cacheMs: config.SESSION_CACHE_MS, isUnavailable: isDatabaseUnavailable });
     const sessionActivity = createSessionActivity({ touch: touchSessions(db) });
     loops.push(keepActivity(sessionActivity, app.log));
     let poke = (): void => {};
-    const { inTransaction, recordFor } = createTransactions(db, recordEvent, () => poke());
+    const { inTransaction, recordFor } = createTransactions(db, { schema, prepareEvent: createEventPreparer({ source, subjectKeys }), recorded: () => poke() });
     const { signing: loadSigning } = options;
     signing = loadSigning && await createSigning(() => loadSigning(db, masterKey), keys, app.log);
     await app.register(authentication, {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
-import type { NewEvent, PersonalValues, RecordEvent, Subject } from '@muniment/audit-events';
+import { insertOutboxRows, type NewEvent, type OutboxRow, type PersonalValues, type PrepareEvent, type Subject } from '@muniment/audit-events';
 import { isTransactionConflict } from '@muniment/database';
 import type { Principal, Viewer } from '@muniment/security';
 
@@ -70,26 +70,51 @@ export async function retryConflicts<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Makes the two ways in which anything leaves a trace. `recorded` is called after a commit, to wake the relay. */
-export function createTransactions<DB>(db: Kysely<DB>, recordEvent: RecordEvent, recorded: () => void): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
+/** Where a service's events go. */
+export interface EventOutbox {
+  /** Schema of the outbox, one of ours. */
+  schema: string;
+  prepareEvent: PrepareEvent;
+  /** Called after a commit, to wake the relay. */
+  recorded(): void;
+}
+
+/** Makes the two ways in which anything leaves a trace. */
+export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, recorded }: EventOutbox): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
   return {
     async inTransaction(request, change) {
-      const result = await retryConflicts(() => db.transaction().execute(async (trx) => {
-        let events = 0;
-        const answer = await change(trx, (event) => {
-          events += 1;
-          return recordEvent(trx, eventOf(request, event));
-        });
-        if (events === 0) throw new Error('a change without an audit event');
-        return answer;
-      }));
+      const answer = await retryConflicts(async () => {
+        let written: Promise<void> = Promise.resolve();
+        try {
+          const answer = await db.transaction().execute(async (trx) => {
+            const rows: OutboxRow[] = [];
+            const answer = await change(trx, async (event) => {
+              const row = await prepareEvent(trx, eventOf(request, event));
+              rows.push(row);
+              return row.id;
+            });
+            if (rows.length === 0) throw new Error('a change without an audit event');
+            // Not waited for: COMMIT goes out right behind it, which saves each change a round trip. Behind a statement that failed it is a ROLLBACK.
+            written = insertOutboxRows(trx, schema, rows);
+            written.catch(() => {});
+            return answer;
+          });
+          await written;
+          return answer;
+        } catch (error) {
+          // That COMMIT only says that it was none; the events say why.
+          await written;
+          throw error;
+        }
+      });
       recorded();
-      return result;
+      return answer;
     },
     async recordFor(request, event) {
-      const id = await recordEvent(db, eventOf(request, event));
+      const row = await prepareEvent(db, eventOf(request, event));
+      await insertOutboxRows(db, schema, [row]);
       recorded();
-      return id;
+      return row.id;
     },
   };
 }

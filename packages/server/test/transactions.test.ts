@@ -55,6 +55,27 @@ test('an event that cannot be recorded takes the change with it', async (t) => {
   t.strictSame(await leases(server), []);
 });
 
+test('events that PostgreSQL refuses take the change with them, though COMMIT is sent before it has said so', async (t) => {
+  const server = await build(t);
+  await server.rows(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused %', new.lane using errcode = 'check_violation'; end $$`);
+  await server.rows('create trigger refuse before insert on identity.outbox for each row execute function refuse()');
+  for (const events of [1, 3]) {
+    await t.rejects(server.inTransaction(SIGNED_IN, async (trx, record) => {
+      await makeLease('probe').execute(trx);
+      for (let n = 0; n < events; n += 1) await record({ action: 'PROFILE_UPDATE' });
+    }), /refused/);
+  }
+  t.strictSame(await leases(server), []);
+  await server.rows('drop trigger refuse on identity.outbox');
+  await server.inTransaction(SIGNED_IN, async (trx, record) => {
+    await makeLease('probe').execute(trx);
+    await record({ action: 'PROFILE_UPDATE' });
+    await record({ action: 'PROFILE_UPDATE' });
+  });
+  t.strictSame(await leases(server), [{ name: 'probe' }]);
+  t.equal((await server.events()).length, 2);
+});
+
 test('of two changes that lock each other out both go through, each with one event', async (t) => {
   const server = await build(t);
   await server.rows(`insert into identity.leases (name, holder, epoch, expires_at) values ('probe-a', 'a', 1, now()), ('probe-b', 'a', 1, now())`);
