@@ -24,7 +24,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-subject-keys dev test test-long chaos chaos-planted coverage bench lint typecheck deps run docker-run docker-logs docker-stop benchmark
+.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted coverage bench lint typecheck deps run docker-run docker-logs docker-stop benchmark
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
@@ -45,6 +45,8 @@ verify: $(STAMP) ## FILE=export.ndjson[.gz] [KEY=DATA/audit-key.pub] [CHECKPOINT
 	@node packages/audit-verify/src/cli.ts --key '$(or $(KEY),$(DATA)/audit-key.pub)' $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') '$(FILE)'
 rotate-master-key: $(STAMP) ## wrap all keys by a new master key, on a running fleet
 	@$(FLEET) node scripts/rotate-master-key.ts
+rotate-keys: $(STAMP) ## a new key for access tokens, on a running fleet; COMPROMISED=<kid> or all makes what these have signed count no more at once
+	@$(FLEET) COMPROMISED='$(COMPROMISED)' node scripts/rotate-keys.ts
 rotate-subject-keys: $(STAMP) ## DAYS=365 or SUBJECT=<user id>: new keys for personal values to come
 	@$(FLEET) DAYS='$(DAYS)' SUBJECT='$(SUBJECT)' node scripts/rotate-subject-keys.ts
 restore: $(STAMP) ## MONTH=YYYY_MM [DAYS=30] brings an archived month of the trail back for a while

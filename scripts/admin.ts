@@ -2,27 +2,15 @@
  * `make admin EMAIL=...`: makes or promotes an administrator of the running local fleet and prints a token.
  * Reads DATA/fleet.json for the environment of the user service.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { buildApp } from '../services/user/app.ts';
 import { readConfig } from '../services/user/config.ts';
 import { makeAdmin } from '../services/user/make-admin.ts';
-
-const dataDir = process.env.DATA ?? '.data';
-
-async function fleetEnvironment(): Promise<Record<string, string>> {
-  const text = await readFile(join(dataDir, 'fleet.json'), 'utf8').catch(() => {
-    throw new Error(`no fleet in ${dataDir}: run make up first (or name its folder by DATA=)`);
-  });
-  const fleet = JSON.parse(text) as { environments?: { user?: Record<string, string> } };
-  if (!fleet.environments?.user) throw new Error(`${dataDir}/fleet.json does not describe a user service`);
-  return fleet.environments.user;
-}
+import { userServiceEnvironment } from './fleet-environment.ts';
 
 try {
   const email = process.env.EMAIL;
   if (!email) throw new Error('say whose: make admin EMAIL=you@example.com');
-  const server = await buildApp(readConfig({ ...(await fleetEnvironment()), REPLICA: `admin-${process.pid}`, LOG_LEVEL: 'warn', DATABASE_POOL_MAX: '2' }));
+  const server = await buildApp(readConfig({ ...(await userServiceEnvironment(process.env)), REPLICA: `admin-${process.pid}`, LOG_LEVEL: 'warn', DATABASE_POOL_MAX: '2' }));
   try {
     const { user_id, password, token, expires_in } = await makeAdmin(server, email);
     console.log(`admin    ${email} (${user_id})`);

@@ -549,14 +549,17 @@ CREATE TABLE identity.signing_keys (
   kid text NOT NULL,
   algorithm text NOT NULL,
   public_jwk jsonb NOT NULL,
-  wrapped_private bytea NOT NULL,
+  wrapped_private bytea,
   status text DEFAULT 'active'::text NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
-  retires_at timestamp with time zone
+  retires_at timestamp with time zone,
+  activated_at timestamp with time zone
 );
 ALTER TABLE identity.signing_keys ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (kid);
-ALTER TABLE identity.signing_keys ADD CONSTRAINT signing_keys_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text, 'compromised'::text])));
+ALTER TABLE identity.signing_keys ADD CONSTRAINT signing_keys_private CHECK (((status <> ALL (ARRAY['next'::text, 'active'::text])) OR (wrapped_private IS NOT NULL)));
+ALTER TABLE identity.signing_keys ADD CONSTRAINT signing_keys_status_check CHECK ((status = ANY (ARRAY['next'::text, 'active'::text, 'retired'::text, 'compromised'::text])));
 CREATE UNIQUE INDEX signing_keys_active ON identity.signing_keys USING btree (status) WHERE (status = 'active'::text);
+CREATE UNIQUE INDEX signing_keys_next ON identity.signing_keys USING btree (status) WHERE (status = 'next'::text);
 GRANT INSERT, SELECT, UPDATE ON identity.signing_keys TO user_service;
 
 CREATE TABLE identity.users (
@@ -803,7 +806,8 @@ CREATE VIEW shared.public_keys WITH (security_barrier=true) AS
     algorithm,
     public_jwk,
     status
-   FROM identity.signing_keys;
+   FROM identity.signing_keys
+  WHERE ((status <> 'retired'::text) OR (retires_at IS NULL) OR (retires_at > now()));
 GRANT SELECT ON shared.public_keys TO audit_service;
 GRANT SELECT ON shared.public_keys TO file_service;
 GRANT SELECT ON shared.public_keys TO user_service;

@@ -4,6 +4,7 @@ import { loadConfig, serverSettings } from '@muniment/server';
 export const settings = Type.Object({
   ...serverSettings,
   ACCESS_TOKEN_TTL_S: Type.Integer({ minimum: 30, maximum: 86_400, default: 900, description: 'Lifetime of an access token.' }),
+  SIGNING_KEY_ROTATION_DAYS: Type.Integer({ minimum: 0, maximum: 3_650, default: 30, description: 'How long a key signs access tokens before the next one does. 0: until `make rotate-keys`.' }),
   REFRESH_TOKEN_TTL_S: Type.Integer({ minimum: 60, default: 14 * 86_400, description: 'Lifetime of a refresh token that is not used.' }),
   SESSION_TTL_S: Type.Integer({ minimum: 60, default: 90 * 86_400, description: 'Lifetime of a session, however often it is refreshed.' }),
   SESSION_IDLE_TTL_S: Type.Integer({ minimum: 300, default: 14 * 86_400, description: 'Time without a request or a refresh after which a session ends. Counts for sessions opened from then on.' }),

@@ -1,15 +1,23 @@
 import { repeat } from '@muniment/server';
 import type { UserServer } from './user-server.ts';
+import { rotateKeys } from './rotate-signing-keys.ts';
 import { forgetOldTokens, wipeSealedChildren } from './queries/refresh-tokens.ts';
 import { forgetOldSessions } from './queries/sessions.ts';
 
 const SEALED_PAUSE_MS = 5_000;
 const OLD_PAUSE_MS = 10 * 60_000;
 
-/** Wipes what must not lie around: sealed tokens after seconds, tokens and sessions that ended after days. Every replica may do it; nothing is done twice. */
-export function keepHouse({ background, db, log }: UserServer): void {
+/** Wipes what must not lie around: sealed tokens after seconds, tokens and sessions that ended after days; and has signing keys take turns. Every replica may do it; nothing is done twice. */
+export function keepHouse(server: UserServer): void {
+  const { background, config, db, log } = server;
   const failed = (error: unknown): void => log.warn({ err: error }, 'upkeep of identity failed; it is tried again');
   background(repeat('sealed refresh tokens', SEALED_PAUSE_MS, () => wipeSealedChildren(db), failed));
+  if (config.SIGNING_KEY_ROTATION_DAYS > 0) {
+    background(repeat('signing keys', OLD_PAUSE_MS, async () => {
+      const rotation = await rotateKeys(server, { afterDays: config.SIGNING_KEY_ROTATION_DAYS });
+      if (rotation) log.info(rotation, 'signing key rotated');
+    }, failed));
+  }
   background(repeat('old sessions', OLD_PAUSE_MS, async () => {
     await forgetOldTokens(db);
     await forgetOldSessions(db);

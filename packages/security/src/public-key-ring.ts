@@ -8,7 +8,8 @@ export type PublicKeyRow = {
   kid: string;
   algorithm: string;
   public_jwk: PublicJwk;
-  status: 'active' | 'retired' | 'compromised';
+  /** `next`: will sign once the active one is retired. */
+  status: 'active' | 'next' | 'retired' | 'compromised';
 };
 
 /** A key that verifies; the same object as long as the ring holds the key, so identity tells whether it still does. */

@@ -26,8 +26,8 @@ test('replicas that start together get one and the same key', async (t) => {
   const keys = await Promise.all(Array.from({ length: 12 }, (_, i) => ensureSigningKey(replicas[i % 4] ?? first, masterKey)));
   t.equal(new Set(keys.map(({ kid }) => kid)).size, 1);
   t.equal(new Set(keys.map(({ privatePem }) => privatePem)).size, 1);
-  const { rows } = await sql<Stored>`select * from identity.signing_keys`.execute(first);
-  t.equal(rows.length, 1);
+  const { rows } = await sql<Stored>`select * from identity.signing_keys order by status`.execute(first);
+  t.same(rows.map(({ status }) => status), ['active', 'next'], 'and one that will sign after it');
   t.same(await ensureSigningKey(first, masterKey), keys[0], 'a later start finds it');
 });
 
@@ -36,12 +36,12 @@ test('the private part is stored wrapped, and opens under its own master key alo
   const db = connect(t, database.url('user_service'));
   const masterKey = createMasterKey(randomBytes(32));
   const key = await ensureSigningKey(db, masterKey);
-  const { rows: [row] } = await sql<Stored>`select * from identity.signing_keys`.execute(db);
+  const { rows: [row] } = await sql<Stored>`select * from identity.signing_keys where status = 'active'`.execute(db);
   const der = Buffer.from(key.privatePem.replace(/-----[A-Z ]+-----|\n/g, ''), 'base64');
   t.notOk(row?.wrapped_private.includes(der.subarray(-32)));
   await t.rejects(loadActiveSigningKey(db, createMasterKey(randomBytes(32))), { code: 'master_key_mismatch' });
   // Wrapped bytes moved to another kid (by who can write rows, yet has no master key) do not open.
-  await sql`update identity.signing_keys set kid = 'another'`.execute(db);
+  await sql`update identity.signing_keys set kid = 'another' where status = 'active'`.execute(db);
   await t.rejects(loadActiveSigningKey(db, masterKey), { code: 'master_key_unwrap_failed' });
 });
 
@@ -66,8 +66,8 @@ test('the session look-up reads the real view', async (t) => {
   const { rows: [user] } = await sql<{ id: string }>`
     insert into identity.users (id, type, email, email_key) values (uuidv7(), 'vendor', 'a@example.com', 'a@example.com') returning id`.execute(users);
   const { rows } = await sql<{ id: string }>`
-    insert into identity.sessions (id, user_id, expires_at)
-    values (uuidv7(), ${user?.id}, now() + interval '1 hour'), (uuidv7(), ${user?.id}, now() - interval '1 second') returning id`.execute(users);
+    insert into identity.sessions (id, user_id, idle_timeout, expires_at)
+    values (uuidv7(), ${user?.id}, interval '1 hour', now() + interval '1 hour'), (uuidv7(), ${user?.id}, interval '1 hour', now() - interval '1 second') returning id`.execute(users);
   const [live = { id: '' }, expired = { id: '' }] = rows;
   const sessions = createSessionLookup({ query: queryLiveSessions(connect(t, database.url('audit_service'))) });
   t.same(await sessions.isLive(live.id), { live: true, userId: user?.id, role: 'vendor', status: 'active' });
