@@ -21,6 +21,7 @@ keep s3_secret_access_key "$(openssl rand -hex 24)"
 keep s3_audit_access_key_id muniment-audit
 keep s3_audit_secret_access_key "$(openssl rand -hex 24)"
 keep kinesis_credential local
+keep smtp_url smtp://mailpit:1025
 keep grafana_admin_password "$(openssl rand -hex 16)"
 keep master_key "$(openssl rand -base64 32)"
 

@@ -14,6 +14,8 @@ interface WrappedColumn {
 export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
   { table: 'audit.webhooks', key: 'id', column: 'wrapped_secret', context: "'webhook:' || id" },
   { table: 'audit.webhooks', key: 'id', column: 'wrapped_previous_secret', context: "'webhook:' || id" },
+  { table: 'identity.mail_outbox', key: 'id', column: 'wrapped_mail', context: "'mail:' || id" },
+  { table: 'identity.recovery_requests', key: 'id', column: 'wrapped_request', context: "'recovery-request:' || id" },
   { table: 'identity.signing_keys', key: 'kid', column: 'wrapped_private', context: "'signing-key:' || kid" },
   { table: 'keys.search_key', key: 'id', column: 'wrapped', context: "'search-key'" },
   { table: 'keys.subject_keys', key: 'key_id', column: 'wrapped', context: "'subject:' || subject" },

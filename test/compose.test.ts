@@ -134,7 +134,7 @@ test('only the gateway listens beyond the loopback, and no data store is on a ne
     for (const port of ports) if (name !== 'gateway') t.match(port, /^127\.0\.0\.1:/, `${name} publishes on the loopback only`);
     const joined = Array.isArray(networks) ? networks : Object.keys(networks);
     t.not(joined.length, 0, `${name} has a network`);
-    if (['gateway', 'prometheus', 'grafana'].includes(name)) continue;
+    if (['gateway', 'prometheus', 'grafana', 'mailpit'].includes(name)) continue;
     for (const network of joined) t.equal(compose.networks[network]?.internal, true, `${name} on ${network} reaches nothing outside`);
   }
   t.end();
@@ -155,7 +155,7 @@ test('secrets come as files: each one used is declared, and none is in the envir
   t.same([...used].toSorted(byName), Object.keys(compose.secrets).toSorted(byName));
   for (const [name, { environment = {}, secrets = [] }] of services) {
     for (const [variable, value] of Object.entries(environment)) {
-      if (/PASSWORD|SECRET|KEY|DATABASE_URL|_USER_FILE/.test(variable) && variable !== 'GF_USERS_ALLOW_SIGN_UP') {
+      if (/PASSWORD|SECRET|KEY|DATABASE_URL|SMTP_URL|_USER_FILE/.test(variable) && variable !== 'GF_USERS_ALLOW_SIGN_UP') {
         t.match(String(value), /^\/run\/secrets\//, `${name} reads ${variable} from a file`);
         t.ok(secrets.includes(String(value).slice('/run/secrets/'.length).replace(/\.pem$/, '')), `${name} is given ${String(value)}`);
       }

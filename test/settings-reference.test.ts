@@ -28,7 +28,7 @@ test('every setting of every service stands in both, once', (t) => {
 
 test('what must be set stands uncommented and empty, and nothing else does', (t) => {
   const set = renderReference().env.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  t.same(set, ['PORT=', 'DATABASE_URL=', 'MASTER_KEY_FILE=', 'AUDIT_KEY_FILE=']);
+  t.same(set, ['PORT=', 'DATABASE_URL=', 'MASTER_KEY_FILE=', 'SMTP_URL=', 'MAIL_FROM=', 'AUDIT_KEY_FILE=']);
   t.end();
 });
 

@@ -478,6 +478,19 @@ CREATE TABLE files.outbox_lanes (
 ALTER TABLE files.outbox_lanes ADD CONSTRAINT outbox_lanes_pkey PRIMARY KEY (lane);
 GRANT SELECT, UPDATE ON files.outbox_lanes TO file_service;
 
+CREATE TABLE identity.email_changes (
+  user_id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  email text NOT NULL,
+  email_key text NOT NULL,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE identity.email_changes ADD CONSTRAINT email_changes_pkey PRIMARY KEY (user_id);
+ALTER TABLE identity.email_changes ADD CONSTRAINT email_changes_token_hash_key UNIQUE (token_hash);
+ALTER TABLE identity.email_changes ADD CONSTRAINT email_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.email_changes TO user_service;
+
 CREATE TABLE identity.leases (
   name text NOT NULL,
   holder text NOT NULL,
@@ -486,6 +499,32 @@ CREATE TABLE identity.leases (
 );
 ALTER TABLE identity.leases ADD CONSTRAINT leases_pkey PRIMARY KEY (name);
 GRANT INSERT, SELECT, UPDATE ON identity.leases TO user_service;
+
+CREATE TABLE identity.mail_outbox (
+  id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  reset_token bytea,
+  email_change bytea,
+  template text NOT NULL,
+  locale text NOT NULL,
+  wrapped_mail bytea,
+  status text DEFAULT 'waiting'::text NOT NULL,
+  attempts integer DEFAULT 0 NOT NULL,
+  claim uuid,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  next_attempt timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE identity.mail_outbox ADD CONSTRAINT mail_outbox_check CHECK (((status = 'waiting'::text) = (wrapped_mail IS NOT NULL)));
+ALTER TABLE identity.mail_outbox ADD CONSTRAINT mail_outbox_email_change_fkey FOREIGN KEY (email_change) REFERENCES identity.email_changes(token_hash) ON DELETE CASCADE;
+ALTER TABLE identity.mail_outbox ADD CONSTRAINT mail_outbox_pkey PRIMARY KEY (id);
+ALTER TABLE identity.mail_outbox ADD CONSTRAINT mail_outbox_reset_token_fkey FOREIGN KEY (reset_token) REFERENCES identity.reset_tokens(token_hash) ON DELETE CASCADE;
+ALTER TABLE identity.mail_outbox ADD CONSTRAINT mail_outbox_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'dead'::text])));
+ALTER TABLE identity.mail_outbox ADD CONSTRAINT mail_outbox_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+CREATE INDEX mail_outbox_due ON identity.mail_outbox USING btree (next_attempt) WHERE (status = 'waiting'::text);
+CREATE INDEX mail_outbox_email_change ON identity.mail_outbox USING btree (email_change) WHERE (email_change IS NOT NULL);
+CREATE INDEX mail_outbox_reset_token ON identity.mail_outbox USING btree (reset_token) WHERE (reset_token IS NOT NULL);
+CREATE INDEX mail_outbox_user ON identity.mail_outbox USING btree (user_id);
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.mail_outbox TO user_service;
 
 CREATE TABLE identity.outbox (
   "position" bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -510,6 +549,16 @@ CREATE TABLE identity.outbox_lanes (
 ALTER TABLE identity.outbox_lanes ADD CONSTRAINT outbox_lanes_pkey PRIMARY KEY (lane);
 GRANT SELECT, UPDATE ON identity.outbox_lanes TO user_service;
 
+CREATE TABLE identity.recovery_requests (
+  id uuid NOT NULL,
+  wrapped_request bytea NOT NULL,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  next_attempt timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE identity.recovery_requests ADD CONSTRAINT recovery_requests_pkey PRIMARY KEY (id);
+CREATE INDEX recovery_requests_due ON identity.recovery_requests USING btree (next_attempt);
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.recovery_requests TO user_service;
+
 CREATE TABLE identity.refresh_tokens (
   token_hash bytea NOT NULL,
   session_id uuid NOT NULL,
@@ -524,6 +573,17 @@ CREATE INDEX refresh_tokens_expiry ON identity.refresh_tokens USING btree (expir
 CREATE INDEX refresh_tokens_sealed ON identity.refresh_tokens USING btree (spent_at) WHERE (sealed_child IS NOT NULL);
 CREATE INDEX refresh_tokens_session ON identity.refresh_tokens USING btree (session_id);
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.refresh_tokens TO user_service;
+
+CREATE TABLE identity.reset_tokens (
+  user_id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE identity.reset_tokens ADD CONSTRAINT reset_tokens_pkey PRIMARY KEY (user_id);
+ALTER TABLE identity.reset_tokens ADD CONSTRAINT reset_tokens_token_hash_key UNIQUE (token_hash);
+ALTER TABLE identity.reset_tokens ADD CONSTRAINT reset_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.reset_tokens TO user_service;
 
 CREATE TABLE identity.sessions (
   id uuid NOT NULL,

@@ -3,11 +3,18 @@ import { createPasswordHasher, ensureSigningKey } from '@muniment/security';
 import { createServer } from '@muniment/server';
 import type { Config } from './config.ts';
 import { eraseAccounts } from './erase-accounts.ts';
+import { loadLanguages } from './mail/languages.ts';
+import { createMailer } from './mail/mailer.ts';
+import { sendMails } from './mail/send-mails.ts';
 import { measurePasswords } from './measure-passwords.ts';
+import { workOffRecoveries } from './recovery.ts';
+import { changeEmailRoute } from './routes/change-email.ts';
 import { changePasswordRoute } from './routes/change-password.ts';
+import { confirmEmailRoute } from './routes/confirm-email.ts';
 import { deleteAccountRoute } from './routes/delete-account.ts';
 import { endOtherSessionsRoute } from './routes/end-other-sessions.ts';
 import { endSessionRoute } from './routes/end-session.ts';
+import { forgotPasswordRoute } from './routes/forgot-password.ts';
 import { getHealthRoute } from './routes/get-health.ts';
 import { getJwksRoute } from './routes/get-jwks.ts';
 import { getProfileRoute } from './routes/get-profile.ts';
@@ -16,6 +23,7 @@ import { loginRoute } from './routes/login.ts';
 import { logoutRoute } from './routes/logout.ts';
 import { refreshSessionRoute } from './routes/refresh-session.ts';
 import { registerRoute } from './routes/register.ts';
+import { resetPasswordRoute } from './routes/reset-password.ts';
 import { updateProfileRoute } from './routes/update-profile.ts';
 import type { Tables } from './tables.ts';
 import { keepHouse } from './upkeep.ts';
@@ -23,22 +31,27 @@ import type { UserServer } from './user-server.ts';
 
 /** The user service: who somebody is, and how they prove it. */
 export async function buildApp(config: Config): Promise<UserServer> {
+  const languages = loadLanguages(config.MAIL_LANGUAGES_DIR);
+  const mailer = createMailer({ url: config.SMTP_URL, from: config.MAIL_FROM, timeoutMs: config.MAIL_TIMEOUT_MS });
   const base = await createServer<Tables>({
     service: 'user',
     schema: 'identity',
     source: 'user',
     config,
     migrations: [{ name: 'user', folder: join(import.meta.dirname, 'migrations') }],
+    checks: [mailer.check],
     erasure: (db, subjectKeys) => eraseAccounts(db, subjectKeys),
     signing: async (db, masterKey) => ({ key: await ensureSigningKey(db, masterKey), ttlSeconds: config.ACCESS_TOKEN_TTL_S }),
   });
   const passwords = createPasswordHasher({
     memoryKiB: config.PASSWORD_MEMORY_KIB, passes: config.PASSWORD_PASSES, queueLimit: config.PASSWORD_QUEUE_LIMIT, names: ['Muniment', config.PRODUCT_NAME],
   });
-  const server: UserServer = { ...base, config, passwords };
+  const server: UserServer = { ...base, config, passwords, languages };
   server.app.addHook('onClose', () => passwords.close());
   await server.keys.refresh();
   keepHouse(server);
+  workOffRecoveries(server);
+  sendMails(server, mailer, languages);
   measurePasswords(passwords, server.metrics);
 
   // Anyone
@@ -47,12 +60,16 @@ export async function buildApp(config: Config): Promise<UserServer> {
   registerRoute(server);
   loginRoute(server);
   refreshSessionRoute(server);
+  forgotPasswordRoute(server);
+  resetPasswordRoute(server);
+  confirmEmailRoute(server);
 
   // Signed in
   getProfileRoute(server);
   updateProfileRoute(server);
   deleteAccountRoute(server);
   changePasswordRoute(server);
+  changeEmailRoute(server);
   logoutRoute(server);
   listSessionsRoute(server);
   endSessionRoute(server);

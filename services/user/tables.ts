@@ -39,10 +39,53 @@ export interface RefreshTokensTable {
   sealed_child: Buffer | null;
 }
 
+export interface RecoveryRequestsTable {
+  id: string;
+  wrapped_request: Buffer;
+  created: Generated<Date>;
+  next_attempt: Generated<Date>;
+}
+
+export interface ResetTokensTable {
+  user_id: string;
+  token_hash: Buffer;
+  created: Generated<Date>;
+  expires_at: Date;
+}
+
+export interface EmailChangesTable {
+  user_id: string;
+  token_hash: Buffer;
+  email: string;
+  email_key: string;
+  created: Generated<Date>;
+  expires_at: Date;
+}
+
+export interface MailOutboxTable {
+  id: string;
+  user_id: string;
+  reset_token: Buffer | null;
+  email_change: Buffer | null;
+  template: string;
+  locale: string;
+  /** null once the mail was given up. */
+  wrapped_mail: Buffer | null;
+  status: Generated<'waiting' | 'dead'>;
+  attempts: Generated<number>;
+  claim: string | null;
+  created: Generated<Date>;
+  next_attempt: Generated<Date>;
+}
+
 export interface Tables {
   'identity.users': UsersTable;
   'identity.sessions': SessionsTable;
   'identity.refresh_tokens': RefreshTokensTable;
+  'identity.recovery_requests': RecoveryRequestsTable;
+  'identity.reset_tokens': ResetTokensTable;
+  'identity.email_changes': EmailChangesTable;
+  'identity.mail_outbox': MailOutboxTable;
   'shared.erasures': { user_id: string; identity_done: Generated<boolean> };
 }
 

@@ -1,6 +1,9 @@
 import { repeat } from '@muniment/server';
 import type { UserServer } from './user-server.ts';
 import { rotateKeys } from './rotate-signing-keys.ts';
+import { forgetOldEmailChanges } from './queries/email-changes.ts';
+import { forgetDeadMails } from './queries/mail-outbox.ts';
+import { forgetOldRecoveries } from './queries/recovery.ts';
 import { forgetOldTokens, wipeSealedChildren } from './queries/refresh-tokens.ts';
 import { forgetOldSessions } from './queries/sessions.ts';
 
@@ -21,5 +24,8 @@ export function keepHouse(server: UserServer): void {
   background(repeat('old sessions', OLD_PAUSE_MS, async () => {
     await forgetOldTokens(db);
     await forgetOldSessions(db);
+    await forgetOldRecoveries(db);
+    await forgetOldEmailChanges(db);
+    await forgetDeadMails(db);
   }, failed));
 }

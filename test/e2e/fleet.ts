@@ -13,7 +13,7 @@ export interface Teardown {
 
 export interface FleetProcess {
   name: string;
-  service: 'user' | 'file' | 'audit' | 'nginx' | 'postgres' | 'kinesis' | 's3';
+  service: 'user' | 'file' | 'audit' | 'nginx' | 'postgres' | 'kinesis' | 's3' | 'mail';
   pid: number;
   port: number;
   log: string;
@@ -25,6 +25,7 @@ export interface FleetDescription {
   postgres: { url: string };
   s3: { endpoint: string; bucket: string; auditBucket: string; accessKeyId: string; secretAccessKey: string };
   kinesis: { endpoint: string; stream: string };
+  mail: { page: string; smtp: string };
   environments: Record<'user' | 'file' | 'audit', Record<string, string>>;
 }
 

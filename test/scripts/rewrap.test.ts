@@ -12,6 +12,7 @@ import { eraseSubject } from '../../services/audit/queries/keys.ts';
 import { createSearchTerms } from '../../services/audit/search-terms.ts';
 import type { Tables } from '../../services/audit/tables.ts';
 import { unwrapSecret, wrapSecret } from '../../services/audit/webhooks/secrets.ts';
+import { openMail } from '../../services/user/mail/queue-mail.ts';
 import { rewrapAll, WRAPPED_COLUMNS } from '../../scripts/rewrap.ts';
 
 async function open(t: Test) {
@@ -69,6 +70,11 @@ test('under a new master key all values, terms and signatures are what they were
   await owner.query(`insert into audit.webhooks (id, url, actions, include_personal, wrapped_secret, wrapped_previous_secret, position, created_by)
     values ($1, 'https://example.com/', '{}', false, $2, $3, -1, $1), ($4, 'https://example.com/', '{}', false, $5, null, -1, $1)`,
   [webhook, await wrapSecret(before, webhook, secrets[0]), await wrapSecret(before, webhook, secrets[1]), single, await wrapSecret(before, single, secrets[0])]);
+  const [account, mail, request] = [randomUUID(), randomUUID(), randomUUID()];
+  const content = Buffer.from(JSON.stringify({ to: 'ada@example.com', values: {} }));
+  await owner.query("insert into identity.users (id, email, email_key) values ($1, 'ada@example.com', 'ada@example.com')", [account]);
+  await owner.query("insert into identity.mail_outbox (id, user_id, template, locale, wrapped_mail) values ($1, $2, 'password_changed', 'en', $3)", [mail, account, await before.wrap(content, `mail:${mail}`)]);
+  await owner.query('insert into identity.recovery_requests (id, wrapped_request) values ($1, $2)', [request, await before.wrap(content, `recovery-request:${request}`)]);
   const all = await events();
   const readable = await read(before, all);
   t.equal(readable.filter(Boolean).length, 1_101);
@@ -93,6 +99,8 @@ test('under a new master key all values, terms and signatures are what they were
   t.same(await terms(after).term('ip', '192.0.2.1'), term);
   const { rows: [stored] } = await owner.query<{ one: Buffer; other: Buffer }>('select wrapped_secret as one, wrapped_previous_secret as other from audit.webhooks where id = $1', [webhook]);
   t.same(stored && [await unwrapSecret(after, webhook, stored.one), await unwrapSecret(after, webhook, stored.other)], secrets);
+  const { rows: [waiting] } = await owner.query<{ wrapped: Buffer }>('select wrapped_mail as wrapped from identity.mail_outbox');
+  t.match(waiting && await openMail(after, mail, waiting.wrapped), { to: 'ada@example.com' }, 'a mail that waits can still be sent');
   t.same((await events()).slice(0, all.length), all, 'not a byte of an event has changed');
 
   write(older);

@@ -2,6 +2,8 @@ export { FleetError } from './errors.ts';
 export { type Fault, type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 export { freePort } from './free-port.ts';
 export { type KinesisOptions, type RunningKinesis, startKinesis } from './kinesis/start-kinesis.ts';
+export type { CaughtMail } from './mail/mail-store.ts';
+export { type MailCatcher, type MailCatcherOptions, startMailCatcher } from './mail/start-mail-catcher.ts';
 export { ensureNginx } from './nginx/ensure-nginx.ts';
 export { type GatewayConfig, nginxConfig } from './nginx/nginx-config.ts';
 export { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres/start-postgres.ts';

@@ -13,6 +13,8 @@ try {
   } else {
     const { text, healthy } = await statusTable(state);
     console.log(text);
+    const page = state.processes.find(({ name }) => name === 'mail');
+    if (page) console.log(`\nmails that the fleet sends: http://localhost:${page.port}`);
     if (!supervisorLives(state)) console.log('\nthe supervisor is gone: nothing is restarted any more (make up starts the fleet afresh)');
     if (!healthy || !supervisorLives(state)) process.exitCode = 1;
   }

@@ -16,9 +16,9 @@ test('the fleet comes up, says what it is, survives kill -9 of everything with i
 
   const first = await command('up.ts', env);
   t.equal(first.code, 0, first.output);
-  t.match(first.output, new RegExp(`Muniment is up after [^]*http://localhost:${env.PORT}[^]*curl [^]*make down`));
+  t.match(first.output, new RegExp(`Muniment is up after [^]*http://localhost:${env.PORT}[^]*mails +http://localhost:\\d+ [^]*curl [^]*make down`));
   const fleet = JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8'));
-  t.same(fleet.processes.map(({ service }: { service: string }) => service).toSorted(), ['audit', 'file', 'kinesis', 'nginx', 'postgres', 's3', 'user']);
+  t.same(fleet.processes.map(({ service }: { service: string }) => service).toSorted(), ['audit', 'file', 'kinesis', 'mail', 'nginx', 'postgres', 's3', 'user']);
   t.match(fleet, { gateway: { http: `http://localhost:${env.PORT}`, https: `https://localhost:${env.TLS_PORT}` }, s3: { bucket: 'muniment-files' }, kinesis: { stream: 'audit-events' } });
   t.equal((await post('/api/users/register')).status, 201);
 
@@ -26,7 +26,8 @@ test('the fleet comes up, says what it is, survives kill -9 of everything with i
   t.equal(again.code, 0);
   t.match(again.output, /already running/);
   t.same(JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8')), fleet, 'nothing was restarted');
-  t.match(await command('status.ts', env), { code: 0, output: /user-1 .* yes / });
+  t.match(await command('status.ts', env), { code: 0, output: /user-1 .* yes [^]*mails that the fleet sends: http:\/\/localhost:\d+/ });
+  t.strictSame(await (await fetch(`${fleet.mail.page}/api/messages`)).json(), []);
 
   const other = await command('up.ts', { ...env, DATA: `${data} 2` });
   t.equal(other.code, 1);

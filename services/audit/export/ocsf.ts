@@ -43,6 +43,8 @@ const ACTIONS: Readonly<Record<string, Classification>> = {
   USER_CREATED: account(1),
   PASSWORD_CHANGED: account(3),
   PASSWORD_RESET: account(4),
+  PASSWORD_RESET_REQUESTED: account(4),
+  EMAIL_CHANGE_REQUESTED: account(OTHER),
   USER_DELETED: account(6),
   SUBJECT_ERASED: account(6),
   USER_UPDATED: account(OTHER),

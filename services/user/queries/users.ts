@@ -43,6 +43,16 @@ export async function lockUnchangedUser(trx: Transaction<Tables>, id: string, pa
   return row !== undefined;
 }
 
+/** Locks a user who may sign in for the rest of the transaction. */
+export async function lockActiveUser(trx: Transaction<Tables>, id: string): Promise<User | undefined> {
+  return trx.selectFrom('identity.users').selectAll().where('id', '=', id).where('status', '=', 'active').forUpdate().executeTakeFirst();
+}
+
+/** Gives the user an address that was confirmed. Rejects with a violation of `users_email_key` when somebody else has it. */
+export async function setEmail(trx: Transaction<Tables>, id: string, address: Pick<User, 'email' | 'email_key'>): Promise<void> {
+  await trx.updateTable('identity.users').set({ ...address, is_verified: true, updated: sql<Date>`now()` }).where('id', '=', id).execute();
+}
+
 export type ProfileChange = Partial<Pick<User, 'name' | 'first_name' | 'last_name'>>;
 
 export async function updateProfile(trx: Transaction<Tables>, id: string, change: ProfileChange): Promise<User | undefined> {

@@ -4,7 +4,10 @@ import type { UserServer } from '../user-server.ts';
 import { confirmPassword } from '../confirm-password.ts';
 import { AccountChanged } from '../errors.ts';
 import { hashNewPassword } from '../hash-new-password.ts';
+import { queueMail } from '../mail/queue-mail.ts';
 import { openSession } from '../open-session.ts';
+import { deleteEmailChange } from '../queries/email-changes.ts';
+import { deleteResetToken } from '../queries/recovery.ts';
 import { revokeSessionsOfUser } from '../queries/sessions.ts';
 import { findUserById, lockUnchangedUser, setPasswordHash } from '../queries/users.ts';
 import { passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
@@ -13,7 +16,7 @@ const bodySchema = Type.Object({ current_password: passwordSchema, new_password:
 
 /** `POST /api/users/me/password`: ends every session of the user, the caller's too, and answers with a new one. */
 export function changePasswordRoute(server: UserServer): void {
-  const { app, inTransaction, sessions } = server;
+  const { app, inTransaction, languages, masterKey, sessions } = server;
   app.route({
     method: 'POST',
     url: '/api/users/me/password',
@@ -26,10 +29,14 @@ export function changePasswordRoute(server: UserServer): void {
       const { ended, answer } = await inTransaction(request, async (trx, record) => {
         if (!(await lockUnchangedUser(trx, id, checked.password_hash, 'update'))) throw new AccountChanged();
         await setPasswordHash(trx, id, newHash);
+        // A link that waits in a mailbox would undo the change; and a thief who had the password may have asked for another address.
+        await deleteResetToken(trx, id);
+        await deleteEmailChange(trx, id);
         const ended = await revokeSessionsOfUser(trx, id, 'password_changed');
         const user = await findUserById(trx, id);
         if (!user) throw new AccountChanged();
         const tokens = await openSession(server, trx, request, user);
+        await queueMail(trx, masterKey, { userId: id, template: 'password_changed', locale: languages.choose(request.headers['accept-language']), to: user.email, values: { email: user.email } });
         await record({ action: 'PASSWORD_CHANGED', resource: id, resource_type: 'user', metadata: { sessions_ended: ended.length, new_session_id: tokens.session_id } });
         return { ended, answer: { user: representUser(user), ...tokens } };
       });

@@ -39,7 +39,7 @@ export function replicaNames(replicas: number): { service: (typeof SERVICES)[num
 
 /** Every name that needs a port, beside the gateway's own two. */
 export function portNames(replicas: number): string[] {
-  return ['postgres', 'kinesis', 's3', ...replicaNames(replicas).map(({ name }) => name)];
+  return ['postgres', 'kinesis', 's3', 'smtp', 'mail', ...replicaNames(replicas).map(({ name }) => name)];
 }
 
 /** The whole fleet as the supervisor runs it. */
@@ -75,6 +75,11 @@ export function fleetPlan(parts: FleetParts): Plan {
       command: node('packages/cluster/src/s3/serve.ts'),
       env: { ...base, PORT: String(port('s3')), DIR: path.join(data, 's3'), BUCKETS: `${BUCKET},${AUDIT_BUCKET}`, S3_ACCESS_KEY_ID: s3.accessKeyId, S3_SECRET_ACCESS_KEY: s3.secretAccessKey },
     },
+    {
+      name: 'mail', service: 'mail', port: port('mail'), log: log('mail'), ready: { http: `http://127.0.0.1:${port('mail')}/` }, stopSignal: 'SIGTERM', stopTimeout: 5_000,
+      command: node('packages/cluster/src/mail/serve.ts'),
+      env: { ...base, SMTP_PORT: String(port('smtp')), PAGE_PORT: String(port('mail')) },
+    },
   ];
 
   const environment = (service: (typeof SERVICES)[number]): Record<string, string> => ({
@@ -85,6 +90,7 @@ export function fleetPlan(parts: FleetParts): Plan {
     HOST: '127.0.0.1',
     TRUSTED_PROXIES: '127.0.0.1/32,::1/128',
     DATABASE_URL: url(`${service}_service`, 'muniment', seen('postgres')),
+    ...(service === 'user' ? { SMTP_URL: `smtp://127.0.0.1:${seen('smtp')}`, MAIL_FROM: 'Muniment <no-reply@muniment.localhost>' } : {}),
     ...(service === 'audit' ? {
       RECONCILER_DATABASE_URL: url('audit_reconciler', 'muniment', seen('postgres')),
       AUDIT_RETENTION_DATABASE_URL: url('audit_retention', 'muniment', seen('postgres')),
@@ -123,6 +129,7 @@ export function fleetPlan(parts: FleetParts): Plan {
       postgres: { url: url('postgres', 'muniment') },
       s3,
       kinesis,
+      mail: { page: `http://localhost:${port('mail')}`, smtp: `smtp://127.0.0.1:${port('smtp')}` },
       masterKeyFile: parts.masterKeyFile,
       auditKeyFile: parts.auditKeyFile,
       // Of one replica each, on no port of its own: for scripts that do a service's work beside it.
@@ -131,7 +138,7 @@ export function fleetPlan(parts: FleetParts): Plan {
     },
     stages: [
       {
-        title: 'starting PostgreSQL, Kinesis and S3, bringing the schema up to date', processes: stores,
+        title: 'starting PostgreSQL, Kinesis, S3 and the mail catcher, bringing the schema up to date', processes: stores,
         task: { name: 'migration', command: node('scripts/migrate.ts'), log: log('migrate'), env: { ...base, ...passwords, DATABASE_ADMIN_URL: url('postgres', 'postgres') } },
       },
       { title: `starting ${settings.replicas} ${settings.replicas === 1 ? 'replica' : 'replicas'} each of user, file and audit`, processes: replicas },
@@ -142,7 +149,7 @@ export function fleetPlan(parts: FleetParts): Plan {
 
 const OF_THE_SYSTEM = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/;
 // What the plan itself decides: a developer's own settings of these must not lead the local fleet to other places.
-const OF_THE_PLAN = /^(HOST|PORT|REPLICA|(RECONCILER_)?DATABASE_URL|MASTER_KEY_FILE|TRUSTED_PROXIES|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AUDIT_(S3_ENDPOINT|BUCKET|KEY_FILE)|AWS_[A-Z_]+)$/;
+const OF_THE_PLAN = /^(HOST|PORT|REPLICA|(RECONCILER_)?DATABASE_URL|MASTER_KEY_FILE|TRUSTED_PROXIES|KINESIS_(ENDPOINT|STREAM)|SMTP_URL|MAIL_FROM|S3_(ENDPOINT|BUCKET)|AUDIT_(S3_ENDPOINT|BUCKET|KEY_FILE)|AWS_[A-Z_]+)$/;
 
 /** Of the caller's environment: what a process needs of its system, and the services' settings by name. A shell may hold secrets of anything else. */
 function inherited(environment: NodeJS.ProcessEnv): Record<string, string> {

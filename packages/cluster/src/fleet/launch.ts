@@ -19,6 +19,8 @@ const PATIENCE_MS = 10_000;
 export interface LaunchedFleet {
   http: string;
   https: string | null;
+  /** Where the mails that the fleet sends are shown. */
+  mail: string;
   processes: number;
 }
 
@@ -85,6 +87,6 @@ export async function launch(plan: Plan, report: (line: string) => void): Promis
 }
 
 function facts(data: string): LaunchedFleet {
-  const { gateway, processes }: { gateway: { http: string; https: string | null }; processes: unknown[] } = JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8'));
-  return { ...gateway, processes: processes.length };
+  const { gateway, mail, processes }: { gateway: { http: string; https: string | null }; mail: { page: string }; processes: unknown[] } = JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8'));
+  return { ...gateway, mail: mail.page, processes: processes.length };
 }

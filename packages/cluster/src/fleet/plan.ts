@@ -2,7 +2,7 @@
 export interface ProcessSpec {
   /** Unique, e.g. user-1. */
   name: string;
-  service: 'user' | 'file' | 'audit' | 'nginx' | 'postgres' | 'kinesis' | 's3';
+  service: 'user' | 'file' | 'audit' | 'nginx' | 'postgres' | 'kinesis' | 's3' | 'mail';
   command: string[];
   env: Record<string, string>;
   user?: { uid: number; gid: number };

@@ -18,9 +18,9 @@ export interface FleetSettings {
   logDays: number;
   shards: number;
   uploadMaxBytes: number;
-  /** Ports to use instead of picked ones, by name (postgres, kinesis, s3). */
+  /** Ports to use instead of picked ones, by name (postgres, kinesis, s3, smtp, mail). */
   fixedPorts: Record<string, number>;
-  /** Where the services are told that PostgreSQL, Kinesis and S3 are: a fault proxy in front of the real one. */
+  /** Where the services are told that PostgreSQL, Kinesis, S3 and the mail server are: a fault proxy in front of the real one. */
   proxyPorts: Record<string, number>;
 }
 
@@ -48,7 +48,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): FleetSettings {
 }
 
 function storePorts(environment: NodeJS.ProcessEnv, prefix: string): Record<string, number> {
-  const stores = ['postgres', 'kinesis', 's3'].map((store) => ({ store, name: `${prefix}${store.toUpperCase()}_PORT` }));
+  const stores = ['postgres', 'kinesis', 's3', 'smtp', 'mail'].map((store) => ({ store, name: `${prefix}${store.toUpperCase()}_PORT` }));
   return Object.fromEntries(stores.flatMap(({ store, name }) => (environment[name] ? [[store, integer(environment, name, 0, 1, 65535)]] : [])));
 }
 

@@ -1,7 +1,7 @@
 import path from 'node:path';
 
 /** What a newcomer is told once the fleet is up. */
-export function summary(options: { http: string; https: string | null; data: string; processes: number; seconds?: number; already: boolean }): string {
+export function summary(options: { http: string; https: string | null; mail: string; data: string; processes: number; seconds?: number; already: boolean }): string {
   const { http } = options;
   const folder = path.relative(process.cwd(), options.data) || '.';
   const data = folder.startsWith('..') ? options.data : folder;
@@ -13,6 +13,7 @@ export function summary(options: { http: string; https: string | null; data: str
 Muniment is ${options.already ? 'already running' : `up${took}`}: ${options.processes} processes.
 
   gateway   ${http}${options.https === null ? '   (no TLS: openssl is not installed)' : `   ${options.https} (self-signed)`}
+  mails     ${options.mail}   (caught, never delivered)
 
 Try it:
   curl -s ${http}/api/users/register ${json} -d ${credentials}

@@ -14,7 +14,7 @@ function planFor(data: string, environment: Record<string, string> = {}): Return
 test('stores start first, then the replicas, nginx last; names and ports are unique', (t) => {
   const plan = planFor(folder(t), { REPLICAS: '3' });
   t.same(plan.stages.map(({ processes }) => processes.map(({ name }) => name)), [
-    ['postgres', 'kinesis', 's3'],
+    ['postgres', 'kinesis', 's3', 'mail'],
     ['user-1', 'user-2', 'user-3', 'file-1', 'file-2', 'file-3', 'audit-1', 'audit-2', 'audit-3'],
     ['nginx'],
   ]);
@@ -51,9 +51,12 @@ test('a replica gets its own role and settings only, and nothing else of the dev
 });
 
 test('proxied ports are what the services are told; the migration and fleet.json name the real ones', (t) => {
-  const plan = planFor(folder(t), { PROXY_POSTGRES_PORT: '7001', PROXY_KINESIS_PORT: '7002', PROXY_S3_PORT: '7003' });
+  const plan = planFor(folder(t), { PROXY_POSTGRES_PORT: '7001', PROXY_KINESIS_PORT: '7002', PROXY_S3_PORT: '7003', PROXY_SMTP_PORT: '7004' });
   const file = plan.stages[1]!.processes.find(({ name }) => name === 'file-1')!;
   t.match(file.env, { DATABASE_URL: /:7001\//, KINESIS_ENDPOINT: 'http://127.0.0.1:7002', S3_ENDPOINT: 'http://127.0.0.1:7003' });
+  const user = plan.stages[1]!.processes.find(({ name }) => name === 'user-1')!;
+  t.match(user.env, { SMTP_URL: 'smtp://127.0.0.1:7004' });
+  t.equal(file.env.SMTP_URL, undefined, 'who sends no mail knows no mail server');
   t.match(plan.stages[0]!.task?.env, { DATABASE_ADMIN_URL: /:20001\// });
   t.match(plan.facts, { postgres: { url: /:20001\// }, kinesis: { endpoint: /:20002$/ }, s3: { endpoint: /:20003$/ }, environments: { file: { S3_ENDPOINT: 'http://127.0.0.1:7003' } } });
   t.end();

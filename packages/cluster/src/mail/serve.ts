@@ -1,0 +1,14 @@
+// The mail catcher as a process of its own: SMTP_PORT, PAGE_PORT.
+import { startMailCatcher } from './start-mail-catcher.ts';
+
+const { SMTP_PORT = '0', PAGE_PORT = '0' } = process.env;
+const catcher = await startMailCatcher({ smtpPort: Number(SMTP_PORT), pagePort: Number(PAGE_PORT) });
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    void catcher.stop().then(() => process.exit(0));
+  });
+}
+
+// Last: whoever waits for this line may send a signal at once.
+console.log(`mail catcher for local use only, ready at ${catcher.smtpUrl}, its page at ${catcher.pageUrl}`);

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { repeat } from '@muniment/server';
+import type { UserServer } from '../user-server.ts';
+import { restartEmailChange } from '../queries/email-changes.ts';
+import { buryMail, claimMails, deleteMail, hastenMails, postponeMail, type ClaimedMail } from '../queries/mail-outbox.ts';
+import { restartResetToken } from '../queries/recovery.ts';
+import type { Languages, MailTemplate, MailValues } from './languages.ts';
+import type { Mailer, MailFailure } from './mailer.ts';
+import { measureMails } from './measure-mails.ts';
+import { openMail } from './queue-mail.ts';
+import { renderMail } from './render-mail.ts';
+import { retryDelay } from './retry-delay.ts';
+
+/** Mails that a replica sends at once. */
+const AT_ONCE = 8;
+const HASTEN_WITHIN_MS = 10_000;
+const SECONDS_PER_MINUTE = 60;
+
+/**
+ * Sends what waits in the outbox, on every replica. At least once, under one Message-ID: who dies between the server's word and the row's end
+ * leaves a mail that goes a second time once its claim has run out.
+ */
+export function sendMails(server: UserServer, mailer: Mailer, languages: Languages): void {
+  const { db, config, masterKey, log } = server;
+  const counters = measureMails(db, server.metrics);
+  let failing = false;
+
+  /** A link's time begins when its mail goes. @returns false when the link is void, and the mail with it */
+  async function stillCounts({ reset_token: resetToken, email_change: emailChange }: ClaimedMail): Promise<boolean> {
+    if (resetToken) return restartResetToken(db, resetToken, config.RESET_TOKEN_TTL_S);
+    return !emailChange || restartEmailChange(db, emailChange, config.EMAIL_TOKEN_TTL_S);
+  }
+
+  /** In the fragment, which no browser sends: a token does not get into a log or a Referer (RFC 9110 §10.1.3). */
+  function linkOf(mail: ClaimedMail, token: string | undefined): Pick<MailValues, 'link' | 'minutes'> {
+    if (token === undefined) return {};
+    const [page, seconds] = mail.reset_token
+      ? [config.MAIL_LINK_RESET ?? `${config.PUBLIC_URL}/reset-password`, config.RESET_TOKEN_TTL_S]
+      : [config.MAIL_LINK_EMAIL ?? `${config.PUBLIC_URL}/confirm-email`, config.EMAIL_TOKEN_TTL_S];
+    return { link: `${page}#token=${token}`, minutes: String(Math.floor(seconds / SECONDS_PER_MINUTE)) };
+  }
+
+  async function settleFailure(mail: ClaimedMail, claim: string, { code, status, permanent }: MailFailure): Promise<void> {
+    const age = Date.now() - mail.created.getTime();
+    const about = { mail: mail.id, template: mail.template, attempts: mail.attempts, code, status };
+    if (permanent || age > config.MAIL_GIVE_UP_S * 1_000) {
+      await buryMail(db, mail.id, claim);
+      counters.failed('dead');
+      log.error(about, 'mail given up');
+      return;
+    }
+    await postponeMail(db, mail.id, claim, retryDelay(mail.attempts));
+    counters.failed('postponed');
+    if (!failing) log.warn(about, 'mails cannot be sent; they wait');
+    failing = true;
+  }
+
+  async function sendOne(mail: ClaimedMail, claim: string): Promise<void> {
+    if (!(await stillCounts(mail))) return;
+    const { to, values, token } = await openMail(masterKey, mail.id, mail.wrapped_mail);
+    const text = languages.text(mail.template as MailTemplate, mail.locale);
+    const rendered = renderMail(text, { product: config.PRODUCT_NAME, ...values, ...linkOf(mail, token) }, mail.locale);
+    const failure = await mailer.send({ id: mail.id, to, ...rendered });
+    if (failure) return settleFailure(mail, claim, failure);
+    await deleteMail(db, mail.id, claim);
+    counters.sent(mail.template);
+    if (!failing) return;
+    failing = false;
+    log.info('mails are sent again');
+    await hastenMails(db, HASTEN_WITHIN_MS);
+  }
+
+  async function round(): Promise<void> {
+    let claimed: ClaimedMail[];
+    do {
+      const claim = randomUUID();
+      claimed = await claimMails(db, claim, AT_ONCE, config.MAIL_CLAIM_MS);
+      const outcomes = await Promise.allSettled(claimed.map((mail) => sendOne(mail, claim)));
+      // The row stands as it was, and is had by somebody once its claim has run out.
+      const fault = outcomes.find(({ status }) => status === 'rejected');
+      if (fault?.status === 'rejected') throw fault.reason;
+    } while (claimed.length === AT_ONCE && !failing);
+  }
+
+  server.background(repeat('mails', config.MAIL_POLL_MS, round, (error) => log.warn({ err: error }, 'the outbox of mails could not be worked off; it is tried again')));
+  server.afterLoops(() => mailer.close());
+}

@@ -1,0 +1,75 @@
+import { sql, type Kysely, type Transaction } from 'kysely';
+import type { Tables, User } from '../tables.ts';
+
+export async function insertRecoveryRequest(trx: Transaction<Tables>, id: string, wrappedRequest: Buffer): Promise<void> {
+  await trx.insertInto('identity.recovery_requests').values({ id, wrapped_request: wrappedRequest }).execute();
+}
+
+export interface RecoveryRequestRow {
+  id: string;
+  wrapped_request: Buffer;
+}
+
+export async function findDueRequests(db: Kysely<Tables>, limit: number): Promise<RecoveryRequestRow[]> {
+  const { rows } = await sql<RecoveryRequestRow>`
+    select id, wrapped_request from identity.recovery_requests where next_attempt <= clock_timestamp() order by next_attempt limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** @returns false when another replica has worked it off */
+export async function deleteRecoveryRequest(db: Kysely<Tables>, id: string): Promise<boolean> {
+  const { numDeletedRows } = await db.deleteFrom('identity.recovery_requests').where('id', '=', id).executeTakeFirst();
+  return numDeletedRows > 0n;
+}
+
+export async function postponeRequest(db: Kysely<Tables>, id: string, delayMs: number): Promise<void> {
+  await sql`update identity.recovery_requests set next_attempt = clock_timestamp() + ${delayMs} * interval '1 millisecond' where id = ${id}`.execute(db);
+}
+
+/** Locks an account for as long as the transaction, if it is one whose owner may get a password by mail: it signs in, and by a password. */
+export async function lockRecoverableUser(trx: Transaction<Tables>, id: string): Promise<User | undefined> {
+  return trx.selectFrom('identity.users').selectAll()
+    .where('id', '=', id).where('status', '=', 'active').where('password_hash', 'is not', null).forUpdate().executeTakeFirst();
+}
+
+/** Makes this the one token of the user; the one before is void, and its mail if it still waits. The user must be locked. */
+export async function replaceResetToken(trx: Transaction<Tables>, userId: string, tokenHash: Buffer, ttlSeconds: number): Promise<void> {
+  await deleteResetToken(trx, userId);
+  await sql`
+    insert into identity.reset_tokens (user_id, token_hash, expires_at)
+    values (${userId}, ${tokenHash}, now() + ${ttlSeconds} * interval '1 second')`.execute(trx);
+}
+
+export async function deleteResetToken(trx: Transaction<Tables>, userId: string): Promise<void> {
+  await trx.deleteFrom('identity.reset_tokens').where('user_id', '=', userId).execute();
+}
+
+/** Whose password a token may set now. */
+export async function findUserOfResetToken(db: Kysely<Tables>, tokenHash: Buffer): Promise<User | undefined> {
+  return db.selectFrom('identity.users').selectAll('identity.users')
+    .innerJoin('identity.reset_tokens', 'identity.reset_tokens.user_id', 'identity.users.id')
+    .where('token_hash', '=', tokenHash).where('expires_at', '>', sql<Date>`clock_timestamp()`).where('status', '=', 'active').where('password_hash', 'is not', null)
+    .executeTakeFirst();
+}
+
+/** Spends a token. Of any number of parallel calls exactly one gets true. */
+export async function spendResetToken(trx: Transaction<Tables>, tokenHash: Buffer): Promise<boolean> {
+  const { numDeletedRows } = await trx.deleteFrom('identity.reset_tokens')
+    .where('token_hash', '=', tokenHash).where('expires_at', '>', sql<Date>`clock_timestamp()`).executeTakeFirst();
+  return numDeletedRows > 0n;
+}
+
+/** Lets a token's time begin now: its mail is about to go, perhaps hours after it was asked for. @returns false when it is void */
+export async function restartResetToken(db: Kysely<Tables>, tokenHash: Buffer, ttlSeconds: number): Promise<boolean> {
+  const { numAffectedRows } = await sql`
+    update identity.reset_tokens set expires_at = clock_timestamp() + ${ttlSeconds} * interval '1 second' where token_hash = ${tokenHash}`.execute(db);
+  return numAffectedRows === 1n;
+}
+
+/** Forgets requests and tokens of which nothing came. A token whose mail still waits stays: its time has not begun. */
+export async function forgetOldRecoveries(db: Kysely<Tables>): Promise<void> {
+  await sql`delete from identity.recovery_requests where created < now() - interval '1 day'`.execute(db);
+  await sql`
+    delete from identity.reset_tokens t where expires_at < now() - interval '1 hour'
+      and not exists (select from identity.mail_outbox m where m.reset_token = t.token_hash and m.status = 'waiting')`.execute(db);
+}

@@ -1,0 +1,83 @@
+import type { FastifyRequest } from 'fastify';
+import { uuidv7 } from '@muniment/audit-events';
+import { repeat, type RequestContext } from '@muniment/server';
+import type { UserServer } from './user-server.ts';
+import type { EmailAddress } from './email.ts';
+import { createMailToken } from './mail-tokens.ts';
+import { queueMail } from './mail/queue-mail.ts';
+import { deleteRecoveryRequest, findDueRequests, insertRecoveryRequest, lockRecoverableUser, postponeRequest, replaceResetToken, type RecoveryRequestRow } from './queries/recovery.ts';
+import { findUserByEmailKey } from './queries/users.ts';
+
+/** A request as it waits to be worked off. */
+interface RecoveryRequest {
+  emailKey: string;
+  locale: string;
+  context: Pick<RequestContext, 'id' | 'ip' | 'traceparent'> & { userAgent: string | null };
+}
+
+const AT_ONCE = 20;
+const AGAIN_MS = 30_000;
+
+const contextOf = (id: string): string => `recovery-request:${id}`;
+
+/** Another replica has worked the request off. */
+class WorkedOff extends Error {}
+
+/**
+ * Takes down that somebody wants back into the account of an address, and looks nothing up: what is done here is the same for an address that has an account
+ * and for one that has none, so neither the answer nor its time tells which it is (OWASP ASVS 6.3.8).
+ */
+export async function requestRecovery({ inTransaction, masterKey }: UserServer, request: FastifyRequest, { email, emailKey }: EmailAddress, locale: string): Promise<void> {
+  const id = uuidv7(Date.now());
+  const wanted: RecoveryRequest = {
+    emailKey, locale, context: { id: request.id, ip: request.ip, traceparent: request.traceparent, userAgent: request.headers['user-agent'] ?? null },
+  };
+  const wrapped = await masterKey.wrap(Buffer.from(JSON.stringify(wanted)), contextOf(id));
+  await inTransaction(request, async (trx, record) => {
+    await insertRecoveryRequest(trx, id, wrapped);
+    await record({ action: 'PASSWORD_RESET_REQUESTED', subject: { address: emailKey }, personal: { email } });
+  });
+}
+
+/** Makes the token and the mail for an account that may have them. @throws WorkedOff */
+async function issueToken(server: UserServer, id: string, userId: string, { locale, context }: RecoveryRequest): Promise<void> {
+  const request: RequestContext = { id: context.id, ip: context.ip, headers: { 'user-agent': context.userAgent ?? undefined }, principal: null, traceparent: context.traceparent };
+  const { token, hash } = createMailToken('reset_password');
+  await server.inTransaction(request, async (trx, record) => {
+    // The account before the request, in the order in which everything locks that ends in a mail.
+    const user = await lockRecoverableUser(trx, userId);
+    if (!(await deleteRecoveryRequest(trx, id)) || !user) throw new WorkedOff();
+    await replaceResetToken(trx, userId, hash, server.config.RESET_TOKEN_TTL_S);
+    await queueMail(trx, server.masterKey, { userId, template: 'reset_password', locale, to: user.email, values: { email: user.email }, token, resetToken: hash });
+    // By whom, nobody knows; the owner sees that somebody asked, and from where.
+    await record({ action: 'CODE_SENT', subject: { userId }, personal: { email: user.email }, resource: userId, resource_type: 'user', metadata: { purpose: 'reset_password', channel: 'mail' } });
+  });
+}
+
+async function workOff(server: UserServer, { id, wrapped_request: wrapped }: RecoveryRequestRow): Promise<void> {
+  const wanted = JSON.parse((await server.masterKey.unwrap(wrapped, contextOf(id))).toString()) as RecoveryRequest;
+  const user = await findUserByEmailKey(server.db, wanted.emailKey);
+  try {
+    // Without an account, with one that is suspended or has no password, nothing is sent to anybody.
+    if (user?.status !== 'active' || user.password_hash === null) await deleteRecoveryRequest(server.db, id);
+    else await issueToken(server, id, user.id, wanted);
+  } catch (error) {
+    if (!(error instanceof WorkedOff)) throw error;
+  }
+}
+
+/**
+ * Works off the requests, on every replica. By the clock and not when one comes: else what the replica does behind an answer would slow the caller's next
+ * request, and tell after all whether there was something to do.
+ */
+export function workOffRecoveries(server: UserServer): void {
+  const { db, config, log } = server;
+  server.background(repeat('recovery requests', config.MAIL_POLL_MS, async () => {
+    for (const row of await findDueRequests(db, AT_ONCE)) {
+      await workOff(server, row).catch(async (error: unknown) => {
+        log.warn({ err: error, recovery_request: row.id }, 'a recovery request could not be worked off; it is tried again');
+        await postponeRequest(db, row.id, AGAIN_MS);
+      });
+    }
+  }, (error) => log.warn({ err: error }, 'recovery requests could not be read; it is tried again')));
+}

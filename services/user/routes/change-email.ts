@@ -1,0 +1,45 @@
+import { Type } from 'typebox';
+import { principalOf } from '@muniment/security';
+import type { UserServer } from '../user-server.ts';
+import { confirmPassword } from '../confirm-password.ts';
+import { parseEmail } from '../email.ts';
+import { AccountChanged } from '../errors.ts';
+import { createMailToken } from '../mail-tokens.ts';
+import { queueMail } from '../mail/queue-mail.ts';
+import { replaceEmailChange } from '../queries/email-changes.ts';
+import { lockUnchangedUser } from '../queries/users.ts';
+import { emailSchema, passwordSchema } from '../user-representation.ts';
+
+const bodySchema = Type.Object({ email: emailSchema, password: passwordSchema }, { additionalProperties: false });
+const answerSchema = Type.Object({ status: Type.Literal('accepted') });
+
+/**
+ * `POST /api/users/me/email`: sends a link to the new address and tells the old one. 202 whether or not somebody has that address: this is not looked at
+ * before the link comes back, so it shows to nobody but who reads that mailbox. With one's own address it is how that gets verified.
+ */
+export function changeEmailRoute(server: UserServer): void {
+  const { app, config, inTransaction, languages, masterKey } = server;
+  app.route({
+    method: 'POST',
+    url: '/api/users/me/email',
+    schema: { body: bodySchema, response: { 202: answerSchema } },
+    config: { operation: 'user.change_email', access: { permission: 'profile:write' } },
+    handler: async (request, reply) => {
+      const { id } = principalOf(request);
+      const { email, emailKey } = parseEmail(request.body.email);
+      const user = await confirmPassword(server, request, request.body.password, 'EMAIL_CHANGE_REQUESTED');
+      const locale = languages.choose(request.headers['accept-language']);
+      const { token, hash } = createMailToken('change_email');
+      await inTransaction(request, async (trx, record) => {
+        if (!(await lockUnchangedUser(trx, id, user.password_hash, 'update'))) throw new AccountChanged();
+        await replaceEmailChange(trx, { user_id: id, token_hash: hash, email, email_key: emailKey }, config.EMAIL_TOKEN_TTL_S);
+        await queueMail(trx, masterKey, { userId: id, template: 'confirm_email', locale, to: email, values: { email }, token, emailChange: hash });
+        if (emailKey !== user.email_key) {
+          await queueMail(trx, masterKey, { userId: id, template: 'email_change_requested', locale, to: user.email, values: { email: user.email, new_email: email } });
+        }
+        await record({ action: 'EMAIL_CHANGE_REQUESTED', personal: { email }, resource: id, resource_type: 'user' });
+      });
+      return reply.code(202).send({ status: 'accepted' });
+    },
+  });
+}

@@ -1,0 +1,22 @@
+import { Type } from 'typebox';
+import type { UserServer } from '../user-server.ts';
+import { parseEmail } from '../email.ts';
+import { requestRecovery } from '../recovery.ts';
+import { emailSchema } from '../user-representation.ts';
+
+const bodySchema = Type.Object({ email: emailSchema }, { additionalProperties: false });
+const answerSchema = Type.Object({ status: Type.Literal('accepted') });
+
+/** `POST /api/auth/forgot-password`: 202 whether or not there is such an account; if there is, a link goes to its address. */
+export function forgotPasswordRoute(server: UserServer): void {
+  server.app.route({
+    method: 'POST',
+    url: '/api/auth/forgot-password',
+    schema: { body: bodySchema, response: { 202: answerSchema } },
+    config: { operation: 'user.forgot_password', access: 'public' },
+    handler: async (request, reply) => {
+      await requestRecovery(server, request, parseEmail(request.body.email), server.languages.choose(request.headers['accept-language']));
+      return reply.code(202).send({ status: 'accepted' });
+    },
+  });
+}

@@ -1,0 +1,50 @@
+import { Type, type Static } from 'typebox';
+import type { FastifyRequest } from 'fastify';
+import type { UserServer } from '../user-server.ts';
+import { ResetTokenInvalid } from '../errors.ts';
+import { hashNewPassword } from '../hash-new-password.ts';
+import { hashMailToken, isMailToken } from '../mail-tokens.ts';
+import { queueMail } from '../mail/queue-mail.ts';
+import { deleteEmailChange } from '../queries/email-changes.ts';
+import { findUserOfResetToken, lockRecoverableUser, spendResetToken } from '../queries/recovery.ts';
+import { revokeSessionsOfUser } from '../queries/sessions.ts';
+import { setPasswordHash } from '../queries/users.ts';
+import { passwordSchema } from '../user-representation.ts';
+
+const bodySchema = Type.Object({ token: Type.String({ minLength: 1, maxLength: 200 }), password: passwordSchema }, { additionalProperties: false });
+
+/** `POST /api/auth/reset-password`: sets the password by a token that came by mail, and ends every session of the account. */
+export function resetPasswordRoute(server: UserServer): void {
+  server.app.route({
+    method: 'POST',
+    url: '/api/auth/reset-password',
+    schema: { body: bodySchema, response: { 204: Type.Null() } },
+    config: { operation: 'user.reset_password', access: 'public' },
+    handler: async (request, reply) => {
+      await resetPassword(server, request, request.body);
+      return reply.code(204).send(null);
+    },
+  });
+}
+
+async function resetPassword(server: UserServer, request: FastifyRequest, { token, password }: Static<typeof bodySchema>): Promise<void> {
+  if (!isMailToken('reset_password', token)) throw new ResetTokenInvalid();
+  const tokenHash = hashMailToken(token);
+  const user = await findUserOfResetToken(server.db, tokenHash);
+  if (!user) throw new ResetTokenInvalid();
+  // A refused password leaves the token good: its owner tries another one.
+  const passwordHash = await hashNewPassword(server, request, user, password);
+  const ended = await server.inTransaction(request, async (trx, record) => {
+    // Account first, token second: as everything that locks both. What has changed while the hash was computed counts.
+    const locked = await lockRecoverableUser(trx, user.id);
+    if (!locked || !(await spendResetToken(trx, tokenHash))) throw new ResetTokenInvalid();
+    await setPasswordHash(trx, user.id, passwordHash);
+    // Perhaps it was a thief who asked for the change of address.
+    await deleteEmailChange(trx, user.id);
+    const sessions = await revokeSessionsOfUser(trx, user.id, 'password_changed');
+    await queueMail(trx, server.masterKey, { userId: user.id, template: 'password_changed', locale: server.languages.choose(request.headers['accept-language']), to: locked.email, values: { email: locked.email } });
+    await record({ action: 'PASSWORD_CHANGED', user_id: user.id, subject: { userId: user.id }, resource: user.id, resource_type: 'user', metadata: { sessions_ended: sessions.length, by: 'mail' } });
+    return sessions;
+  });
+  for (const sessionId of ended) server.sessions.drop(sessionId);
+}

@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import { PASSWORD } from '../build.ts';
+import { buildWithMail, tokenIn, until } from '../mailbox.ts';
+
+const ADA = 'Ada@example.com';
+const NEW = 'a better horse battery';
+
+test('a forgotten password is replaced by the link in a mail: every session has ended, the owner is told, each step is an event', async (t) => {
+  const { call, register, mailsTo, events } = await buildWithMail(t);
+  const { user, token, refresh_token } = await register(ADA);
+  const asked = await call('POST', '/api/auth/forgot-password', { body: { email: ' ada@EXAMPLE.com' } });
+  t.equal(asked.statusCode, 202);
+  t.strictSame(asked.json(), { status: 'accepted' });
+  const [mail] = await mailsTo(ADA);
+  t.match(mail, { to: [ADA], from: 'no-reply@muniment.example', subject: 'Choose a new password for Muniment', message_id: /^<[0-9a-f-]{36}@muniment\.example>$/ });
+  t.match(mail?.text, /https:\/\/app\.example\/reset-password#token=mpr_[\w-]{43}\n/);
+
+  const reset = await call('POST', '/api/auth/reset-password', { body: { token: tokenIn(mail), password: NEW } });
+  t.equal(reset.statusCode, 204, reset.body);
+  t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
+  t.equal((await call('POST', '/api/auth/refresh', { body: { refresh_token } })).statusCode, 401);
+  t.equal((await call('POST', '/login', { body: { email: ADA, password: PASSWORD } })).statusCode, 401);
+  t.equal((await call('POST', '/login', { body: { email: ADA, password: NEW } })).statusCode, 200);
+  t.match((await mailsTo(ADA, 2))[1], { subject: 'Your Muniment password was changed' });
+  t.match((await events()).slice(1, 4), [
+    { action: 'PASSWORD_RESET_REQUESTED', outcome: 'success', user_id: null, personal: { subject: /^address:/ } },
+    { action: 'CODE_SENT', outcome: 'success', user_id: null, personal: { subject: user.id }, metadata: { purpose: 'reset_password', channel: 'mail' } },
+    { action: 'PASSWORD_CHANGED', outcome: 'success', user_id: user.id, personal: { subject: user.id }, metadata: { by: 'mail', sessions_ended: 1 } },
+  ]);
+});
+
+test('who has no account, a suspended one, or one without a password gets the same answer and no mail', async (t) => {
+  const { call, register, rows, catcher, events, mailsTo } = await buildWithMail(t);
+  for (const name of ['known', 'suspended', 'service']) await register(`${name}@example.com`);
+  await rows(`update identity.users set status = 'suspended' where email like 'suspended%'`);
+  await rows(`update identity.users set password_hash = null where email like 'service%'`);
+  const answers = [];
+  for (const name of ['suspended', 'service', 'nobody', 'known']) answers.push(await call('POST', '/api/auth/forgot-password', { body: { email: `${name}@example.com` } }));
+  t.strictSame(answers.map(({ statusCode, body }) => [statusCode, body]), Array(4).fill([202, '{"status":"accepted"}']));
+  await mailsTo('known@example.com');
+  t.strictSame(catcher.mails().map(({ to }) => to[0]), ['known@example.com']);
+  t.strictSame(await rows('select from identity.recovery_requests'), [], 'nothing is left of the requests');
+  t.equal((await rows('select from identity.reset_tokens')).length, 1);
+  t.equal((await events()).filter(({ action }) => action === 'PASSWORD_RESET_REQUESTED').length, 4);
+});
+
+test('of twenty parallel tries with one token one sets the password', async (t) => {
+  const { call, register, resetTokenOf, events } = await buildWithMail(t);
+  await register(ADA);
+  const token = await resetTokenOf(ADA);
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => call('POST', '/api/auth/reset-password', { body: { token, password: `parallel try number ${n}` } })));
+  t.equal(answers.filter(({ statusCode }) => statusCode === 204).length, 1);
+  const refused = answers.filter(({ statusCode }) => statusCode !== 204);
+  t.strictSame([...new Set(refused.map((answer) => answer.json().code))], ['reset_token_invalid']);
+  const winner = answers.findIndex(({ statusCode }) => statusCode === 204);
+  t.equal((await call('POST', '/login', { body: { email: ADA, password: `parallel try number ${winner}` } })).statusCode, 200);
+  t.equal((await events()).filter(({ action, outcome }) => action === 'PASSWORD_CHANGED' && outcome === 'success').length, 1);
+});
+
+test('the newest token counts: an older one, a used one, an expired one and a made-up one get one answer', async (t) => {
+  const { call, register, resetTokenOf, rows } = await buildWithMail(t);
+  await register(ADA);
+  const older = await resetTokenOf(ADA);
+  const newer = await resetTokenOf(ADA);
+  const reset = (token: string) => call('POST', '/api/auth/reset-password', { body: { token, password: NEW } });
+  const answers = [await reset(older)];
+  await rows(`update identity.reset_tokens set expires_at = now() - interval '1 second'`);
+  answers.push(await reset(newer));
+  await rows(`update identity.reset_tokens set expires_at = now() + interval '1 second'`);
+  t.equal((await reset(newer)).statusCode, 204);
+  answers.push(await reset(newer), await reset(`mpr_${'A'.repeat(43)}`), await reset('mpr_'), await reset('x'), await reset(`${newer}=`));
+  const strip = ({ statusCode, body }: { statusCode: number; body: string }) => [statusCode, body.replace(/"request_id":"\w+"/, '')];
+  t.equal(answers.length, 7);
+  t.equal(new Set(answers.map((answer) => JSON.stringify(strip(answer)))).size, 1);
+  t.match(answers[0]?.json(), { status: 422, code: 'reset_token_invalid' });
+});
+
+test('a token of one purpose is none of another', async (t) => {
+  const { call, register, resetTokenOf } = await buildWithMail(t);
+  const { token: access, refresh_token } = await register(ADA);
+  const token = await resetTokenOf(ADA);
+  const code = async (url: string, body: object, bearer?: string) => (await call('POST', url, { body, ...(bearer && { token: bearer }) })).json().code as string;
+  t.equal(await code('/api/auth/refresh', { refresh_token: token }), 'refresh_token_invalid');
+  t.equal(await code('/api/auth/confirm-email', { token }), 'email_token_invalid');
+  t.equal(await code('/api/auth/confirm-email', { token: token.replace('mpr_', 'mec_') }), 'email_token_invalid');
+  t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
+  for (const other of [access, refresh_token, refresh_token.replace('mrt_', 'mpr_')]) t.match(await code('/api/auth/reset-password', { token: other, password: NEW }), /^(reset_token_invalid|validation_failed)$/);
+  t.equal((await call('POST', '/api/auth/reset-password', { body: { token, password: NEW } })).statusCode, 204, 'and it is still good for its own');
+});
+
+test('a password that the rules refuse leaves the token good, and is a failed change of that account', async (t) => {
+  const { call, register, resetTokenOf, rows, events } = await buildWithMail(t);
+  const { user } = await register(ADA);
+  await rows(`update identity.users set type = 'admin'`);
+  const token = await resetTokenOf(ADA);
+  const reset = (password: string) => call('POST', '/api/auth/reset-password', { body: { token, password } });
+  t.equal((await reset('fourteen chars')).json().code, 'password_length');
+  t.equal((await reset('MUNIMENT 1234567890')).json().code, 'password_common');
+  t.equal((await reset(NEW)).statusCode, 204);
+  t.match((await events()).filter(({ action }) => action === 'PASSWORD_CHANGED'), [
+    { outcome: 'failure', error: 'password_length', personal: { subject: user.id } }, { outcome: 'failure', error: 'password_common' }, { outcome: 'success' },
+  ]);
+});
+
+test('an account suspended since, or one whose password was changed since, takes no token any more', async (t) => {
+  const { call, register, resetTokenOf, rows } = await buildWithMail(t);
+  const { token: access } = await register(ADA);
+  const reset = async (token: string) => (await call('POST', '/api/auth/reset-password', { body: { token, password: NEW } })).json().code as string;
+  const first = await resetTokenOf(ADA);
+  await rows(`update identity.users set status = 'suspended'`);
+  t.equal(await reset(first), 'reset_token_invalid');
+  await rows(`update identity.users set status = 'active'`);
+  await sleep(600);
+  const changed = await call('POST', '/api/users/me/password', { token: access, body: { current_password: PASSWORD, new_password: 'changed by its owner' } });
+  t.equal(changed.statusCode, 200, changed.body);
+  t.equal(await reset(first), 'reset_token_invalid');
+  t.strictSame(await rows('select from identity.reset_tokens'), []);
+});
+
+test('neither a token nor its hash nor an address stands in an event, a log or the tables but the account\'s own', async (t) => {
+  const { call, register, rows, events, resetTokenOf, catcher } = await buildWithMail(t);
+  await register(ADA);
+  const token = await resetTokenOf(ADA);
+  // The next one waits: its mail lies in the outbox while we look.
+  await catcher.stop();
+  await call('POST', '/api/auth/forgot-password', { body: { email: ADA } });
+  await until('the mail waits', async () => (await rows(`select from identity.mail_outbox where attempts > 0`)).length === 1);
+  const tables = await rows<{ name: string }>(`select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('identity', 'shared', 'keys', 'audit', 'files')`);
+  let dump = '';
+  for (const { name } of tables) if (name !== 'identity.users') dump += (await rows<{ row: string }>(`select r::text as row from ${name} r`)).map(({ row }) => row).join('\n');
+  t.match(dump, /reset_password/, 'the dump holds the mail');
+  for (const secret of [token, token.slice(4), Buffer.from(token).toString('hex'), ADA, ADA.toLowerCase(), Buffer.from(ADA).toString('hex')]) t.notOk(dump.toLowerCase().includes(secret.toLowerCase()), secret);
+  t.notMatch(JSON.stringify(await events()), /mpr_/);
+});
