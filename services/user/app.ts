@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import cookie from '@fastify/cookie';
 import { createPasswordHasher, ensureSigningKey } from '@muniment/security';
 import { createServer } from '@muniment/server';
 import type { Config } from './config.ts';
@@ -25,6 +26,11 @@ import { refreshSessionRoute } from './routes/refresh-session.ts';
 import { registerRoute } from './routes/register.ts';
 import { resetPasswordRoute } from './routes/reset-password.ts';
 import { updateProfileRoute } from './routes/update-profile.ts';
+import { v1GetUserRoute } from './routes/v1-get-user.ts';
+import { v1ListActiveSessionsRoute } from './routes/v1-list-active-sessions.ts';
+import { v1LoginRoute } from './routes/v1-login.ts';
+import { v1LogoutRoute } from './routes/v1-logout.ts';
+import { v1RegisterRoute } from './routes/v1-register.ts';
 import type { Tables } from './tables.ts';
 import { keepHouse } from './upkeep.ts';
 import type { UserServer } from './user-server.ts';
@@ -43,6 +49,8 @@ export async function buildApp(config: Config): Promise<UserServer> {
     erasure: (db, subjectKeys) => eraseAccounts(db, subjectKeys),
     signing: async (db, masterKey) => ({ key: await ensureSigningKey(db, masterKey), ttlSeconds: config.ACCESS_TOKEN_TTL_S }),
   });
+  // Only to set them: what a request brings is read by the authentication, of every service.
+  await base.app.register(cookie, { hook: false });
   const passwords = createPasswordHasher({
     memoryKiB: config.PASSWORD_MEMORY_KIB, passes: config.PASSWORD_PASSES, queueLimit: config.PASSWORD_QUEUE_LIMIT, names: ['Muniment', config.PRODUCT_NAME],
   });
@@ -63,6 +71,8 @@ export async function buildApp(config: Config): Promise<UserServer> {
   forgotPasswordRoute(server);
   resetPasswordRoute(server);
   confirmEmailRoute(server);
+  v1RegisterRoute(server);
+  v1LoginRoute(server);
 
   // Signed in
   getProfileRoute(server);
@@ -74,6 +84,9 @@ export async function buildApp(config: Config): Promise<UserServer> {
   listSessionsRoute(server);
   endSessionRoute(server);
   endOtherSessionsRoute(server);
+  v1GetUserRoute(server);
+  v1ListActiveSessionsRoute(server);
+  v1LogoutRoute(server);
 
   return server;
 }

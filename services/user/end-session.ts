@@ -7,12 +7,16 @@ import { revokeLiveSession } from './queries/sessions.ts';
 
 /**
  * Ends one of the caller's sessions, the one they use too.
+ * @returns whether it was that one
  * @throws SessionNotFound alike for another's, one that has ended and one that never was
  */
-export async function endSession({ inTransaction, sessions }: UserServer, request: FastifyRequest & RequestContext, id: string): Promise<void> {
+export async function endSession({ inTransaction, sessions }: UserServer, request: FastifyRequest & RequestContext, typedId: string): Promise<boolean> {
+  const principal = principalOf(request);
+  const id = typedId.toLowerCase();
   await inTransaction(request, async (trx, record) => {
-    if (!(await revokeLiveSession(trx, principalOf(request).id, id, 'ended_by_user'))) throw new SessionNotFound();
+    if (!(await revokeLiveSession(trx, principal.id, id, 'ended_by_user'))) throw new SessionNotFound();
     await record({ action: 'SESSION_REVOKED', resource: id, resource_type: 'session' });
   });
   sessions.drop(id);
+  return id === principal.sessionId;
 }

@@ -17,11 +17,11 @@ export const userSchema = Type.Object({
   updated: Type.String({ format: 'date-time' }),
 });
 
-/** A signed-in user with the tokens of the new session. */
+/** A signed-in user with the tokens of the new session, which are not there where cookies hold them. */
 export const signedInSchema = Type.Object({
   user: userSchema,
-  token: Type.String(),
-  refresh_token: Type.String(),
+  token: Type.Optional(Type.String()),
+  refresh_token: Type.Optional(Type.String()),
   expires_in: Type.Integer(),
   session_id: Type.String({ format: 'uuid' }),
 });

@@ -50,6 +50,11 @@ const table: Record<string, Row> = {
   // No token of these forms, told to anyone.
   'POST /api/auth/reset-password': { access: 'public', answers: 422, send: () => ({ json: { token: 'none', password: PASSWORD } }) },
   'POST /api/auth/confirm-email': { access: 'public', answers: 422, send: () => ({ json: { token: 'none' } }) },
+  'POST /api/v1/auth/register': { access: 'public', answers: 201, send: () => ({ json: { ...(credentials().json as object), firstname: 'Ada', lastname: 'Lovelace' } }) },
+  'POST /api/v1/auth/login': { access: 'public', answers: 200, send: ownCredentials },
+  'GET /api/v1/auth/user': { access: 'own', answers: 200 },
+  'GET /api/v1/auth/user/active-sessions': { access: 'own', answers: 200 },
+  'POST /api/v1/auth/user/logout/:id': { access: 'one', answers: 200, ends: true },
   'GET /api/users/me': { access: 'own', answers: 200 },
   'PATCH /api/users/me': { access: 'own', answers: 200, send: () => ({ json: { name: 'Ada' } }) },
   'DELETE /api/users/me': { access: 'own', answers: 204, send: () => ({ json: { password: PASSWORD } }), ends: true },
@@ -128,7 +133,7 @@ function pathFor(route: string, id: string): string {
   const query = table[route]?.query;
   return query === undefined ? path : `${path}?${query}`;
 }
-const idOf = (route: string, owner: Owner): string => (route.includes('/logs/') ? owner.logId : route.includes('/sessions/') ? owner.session_id : owner.fileId);
+const idOf = (route: string, owner: Owner): string => (route.includes('/logs/') ? owner.logId : /\/(sessions|logout)\//.test(route) ? owner.session_id : owner.fileId);
 
 /** The text of an answer; of one that never ends nothing. */
 async function textOf(answer: Response): Promise<string> {

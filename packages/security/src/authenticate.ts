@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { accessTokens, type AccessTokenOptions } from './access-tokens.ts';
-import { permissionDenied, unauthenticated } from './errors.ts';
+import { originRefused, permissionDenied, unauthenticated } from './errors.ts';
 import { isPermission, type Permission, type Role, roleMay } from './permissions.ts';
 import type { SessionActivity } from './session-activity.ts';
+import type { SessionCookies } from './session-cookies.ts';
 import type { SessionLookup } from './sessions.ts';
 import { hashViewerToken, isViewerToken, type Viewer, type ViewerLookup } from './viewer-tokens.ts';
 
@@ -20,13 +21,15 @@ export type AuthenticationOptions = AccessTokenOptions & {
   sessions: SessionLookup;
   /** Told of each session that is used. */
   activity?: Pick<SessionActivity, 'seen'>;
+  /** Only where a session may come in cookies. */
+  cookies?: Pick<SessionCookies, 'accessToken' | 'isOwnPage'>;
   /** Only where viewer tokens count; elsewhere they are credentials of an unknown form. */
   viewers?: ViewerLookup;
   /**
-   * Called before a caller (`request.principal` or `request.viewer`) is refused for want of a permission, so that a service can record
-   * it. When it rejects, the request fails with that error instead; it is refused either way.
+   * Called before a caller (`request.principal` or `request.viewer`) is refused for want of a permission, or because a page that is not ours uses
+   * their cookies, so that a service can record it. When it rejects, the request fails with that error instead; it is refused either way.
    */
-  onDenied?: (request: FastifyRequest, denied: { permission: Permission }) => Promise<void> | void;
+  onDenied?: (request: FastifyRequest, denied: { permission: Permission; reason?: 'origin' }) => Promise<void> | void;
 };
 
 declare module 'fastify' {
@@ -62,25 +65,27 @@ const requireStatedAccess = (route: RouteOptions): void => {
 };
 
 /**
- * Authenticates every request by its `Authorization: Bearer` header, unless its route is public, and refuses it unless the
+ * Authenticates every request by its `Authorization: Bearer` header or, without one, its session cookies, unless its route is public, and refuses it unless the
  * caller's role has the route's permission. Registers `accessTokens` too. Register it before any route.
  */
 export const authentication = fp<AuthenticationOptions>(async (app, options) => {
-  const { sessions, activity, viewers, onDenied } = options;
+  const { sessions, activity, cookies, viewers, onDenied } = options;
   await app.register(accessTokens, options);
   app.decorateRequest('principal', null);
   app.decorateRequest('viewer', null);
   app.addHook('onRoute', requireStatedAccess);
 
-  /** The bearer token; undefined for credentials of another form. */
-  const tokenOf = (request: FastifyRequest, reply: FastifyReply): string | undefined => {
+  /** The token, absent for credentials of another form, and whether it came in cookies. */
+  const credentialsOf = (request: FastifyRequest, reply: FastifyReply): { token?: string | undefined; byCookie: boolean } => {
+    const inCookies = cookies?.accessToken(request);
+    if (inCookies) return { ...inCookies, byCookie: true };
     const { authorization } = request.headers;
     if (authorization === undefined) {
       challenge(reply);
       throw unauthenticated();
     }
     // The length comes first: nothing is matched or hashed that could not be a token.
-    return authorization.length <= 8_192 ? bearer.exec(authorization)?.[1] : undefined;
+    return { token: authorization.length <= 8_192 ? bearer.exec(authorization)?.[1] : undefined, byCookie: false };
   };
 
   const signedIn = async (token: string | undefined, request: FastifyRequest, reply: FastifyReply): Promise<Principal> => {
@@ -105,7 +110,7 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
     if (access === 'public') return;
     // Only a route registered before this plugin can still get here without a statement.
     if (access === undefined) throw new Error(`route ${request.routeOptions.url} was registered before authentication`);
-    const token = tokenOf(request, reply);
+    const { token, byCookie } = credentialsOf(request, reply);
     if (viewers && token !== undefined && isViewerToken(token)) {
       const viewer = await viewers(hashViewerToken(token));
       if (!viewer) {
@@ -117,6 +122,11 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
     } else {
       const principal = await signedIn(token, request, reply);
       request.principal = principal;
+      // A browser adds cookies to whatever it sends, so a change must be shown to be a page's of ours (OWASP ASVS 3.5.1).
+      if (byCookie && !isSafe(request.method) && !cookies?.isOwnPage(request)) {
+        await onDenied?.(request, { permission: access.permission, reason: 'origin' });
+        throw originRefused();
+      }
       if (roleMay(principal.role, access.permission)) return;
     }
     await onDenied?.(request, { permission: access.permission });

@@ -14,6 +14,9 @@ const catalogued = <Code extends string>(code: Code, message: string, status: nu
 
 /** No credentials, or credentials that no longer count. One code for all causes: the reason would help only a forger. */
 export const unauthenticated = catalogued('unauthenticated', 'Authentication is required', 401);
+/** Which of several credentials would count is for nobody to choose: neither does. */
+export const credentialsAmbiguous = catalogued('credentials_ambiguous', 'Credentials came twice: send session cookies once, or a bearer token', 400);
+export const originRefused = catalogued('origin_refused', 'Session cookies count for pages of allowed origins only', 403);
 export const permissionDenied = catalogued('permission_denied', 'You may not do this', 403);
 export const passwordLength = catalogued('password_length', 'A password has 8 to 128 characters', 422);
 export const adminPasswordLength = catalogued('password_length', "An administrator's password has 15 to 128 characters", 422);

@@ -12,7 +12,8 @@ export const serverSettings = {
   LOG_LEVEL: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)), { default: 'info', description: 'Least severe level that is logged.' }),
   TRUSTED_PROXIES: Type.String({ default: '127.0.0.1/32,::1/128', description: 'Addresses or CIDR ranges, comma separated, whose X-Forwarded-For, X-Request-Id and X-Request-Start are believed: the gateway.' }),
   CORS_ORIGINS: Type.String({ default: '', description: 'Origins, comma separated, that browsers may call from. Empty: none.' }),
-  PUBLIC_URL: Type.String({ default: 'http://localhost:8080', description: "The gateway's URL as clients see it." }),
+  PUBLIC_URL: Type.String({ pattern: '^https?://[^/]+', default: 'http://localhost:8080', description: "The gateway's URL as clients see it." }),
+  COOKIE_HOST_PREFIX: Type.Boolean({ default: false, description: 'Whether session cookies are named with the prefix `__Host-`, which keeps other hosts of the domain from setting them. The same for all services.' }),
   BODY_LIMIT_BYTES: Type.Integer({ minimum: 1024, default: 64 * 1024, description: 'Largest JSON body.' }),
   EVENT_LOOP_MAX_DELAY_MS: milliseconds({ default: 1_000, description: 'Delay of the event loop past which requests are refused with 503 and Retry-After.' }),
   SHUTDOWN_TIMEOUT_MS: milliseconds({ default: 30_000, description: 'Time a stop may take before the process ends the hard way.' }),
@@ -42,6 +43,11 @@ export type ServerConfig = Static<typeof serverSchema>;
 export function loadConfig<Schema extends TObject>(schema: Schema, environment: NodeJS.ProcessEnv): Readonly<Static<Schema>> {
   const data = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
   return Object.freeze(envSchema<Static<Schema>>({ schema, data, env: false, dotenv: false }));
+}
+
+/** The origins whose pages may use session cookies: the gateway's own and those that CORS allows. */
+export function ownOrigins({ PUBLIC_URL, CORS_ORIGINS }: Pick<ServerConfig, 'PUBLIC_URL' | 'CORS_ORIGINS'>): string[] {
+  return [new URL(PUBLIC_URL).origin, ...splitList(CORS_ORIGINS)];
 }
 
 /** The parts of a comma-separated setting. */

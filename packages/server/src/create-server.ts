@@ -9,13 +9,13 @@ import { createEventPreparer, createKinesisClient, createSubjectKeys, type Relay
 import { createDatabase, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import {
-  authentication, createPublicKeyRing, createSessionActivity, createSessionLookup, loadPublicKeys, queryLiveSessions, touchSessions, type PublicKeyRing, type SessionActivity,
+  authentication, createPublicKeyRing, createSessionActivity, createSessionCookies, createSessionLookup, loadPublicKeys, queryLiveSessions, touchSessions, type PublicKeyRing, type SessionActivity, type SessionCookies,
   type SessionLookup, type ViewerLookup,
 } from '@muniment/security';
 import { createAuditTrail, type Outbox } from './audit-trail.ts';
 import type { BackgroundLoop } from './background.ts';
 import { parseBodies } from './body-parsing.ts';
-import type { ServerConfig } from './config.ts';
+import { ownOrigins, type ServerConfig } from './config.ts';
 import { createErasureLoop, type ErasurePart } from './erasures.ts';
 import { reportHealth, type DependencyCheck, type Health } from './health.ts';
 import { keepActivity } from './keep-activity.ts';
@@ -61,6 +61,7 @@ export interface Server<DB> {
   masterKey: MasterKey;
   sessions: SessionLookup;
   sessionActivity: SessionActivity;
+  cookies: SessionCookies;
   keys: PublicKeyRing;
   kinesis: KinesisClient;
   metrics: Registry;
@@ -172,6 +173,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const sessions = createSessionLookup({ query: queryLiveSessions(db), cacheMs: config.SESSION_CACHE_MS, isUnavailable: isDatabaseUnavailable });
     const sessionActivity = createSessionActivity({ touch: touchSessions(db) });
     loops.push(keepActivity(sessionActivity, app.log));
+    const cookies = createSessionCookies({ hostPrefix: config.COOKIE_HOST_PREFIX, origins: ownOrigins(config) });
     let poke = (): void => {};
     const { inTransaction, recordFor } = createTransactions(db, { schema, prepareEvent: createEventPreparer({ source, subjectKeys }), recorded: () => poke() });
     const { signing: loadSigning } = options;
@@ -180,12 +182,13 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       keys,
       sessions,
       activity: sessionActivity,
+      cookies,
       issuer: config.JWT_ISSUER,
       audience: config.JWT_AUDIENCE,
       ...(signing && { signing }),
       ...(options.viewers && { viewers: options.viewers(db) }),
-      onDenied: async (request, { permission }) => {
-        await recordFor(request, { action: 'ACCESS_DENIED', outcome: 'failure', metadata: { permission, operation: request.routeOptions.config.operation ?? '' } });
+      onDenied: async (request, { permission, reason }) => {
+        await recordFor(request, { action: 'ACCESS_DENIED', outcome: 'failure', metadata: { permission, operation: request.routeOptions.config.operation ?? '', ...(reason && { reason }) } });
       },
     });
 
@@ -203,7 +206,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       trail.streamCheck,
       ...(options.checks ?? []),
     ]);
-    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, sessionActivity, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
+    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, sessionActivity, cookies, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
   } catch (error) {
     await app.close();
     throw error;

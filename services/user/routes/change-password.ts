@@ -10,6 +10,7 @@ import { deleteEmailChange } from '../queries/email-changes.ts';
 import { deleteResetToken } from '../queries/recovery.ts';
 import { revokeSessionsOfUser } from '../queries/sessions.ts';
 import { findUserById, lockUnchangedUser, setPasswordHash } from '../queries/users.ts';
+import { handOver, modeOf } from '../session-cookies.ts';
 import { passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
 
 const bodySchema = Type.Object({ current_password: passwordSchema, new_password: passwordSchema }, { additionalProperties: false });
@@ -22,11 +23,11 @@ export function changePasswordRoute(server: UserServer): void {
     url: '/api/users/me/password',
     schema: { body: bodySchema, response: { 200: signedInSchema } },
     config: { operation: 'user.change_password', access: { permission: 'profile:write' } },
-    handler: async (request) => {
+    handler: async (request, reply) => {
       const { id } = principalOf(request);
       const checked = await confirmPassword(server, request, request.body.current_password, 'PASSWORD_CHANGED');
       const newHash = await hashNewPassword(server, request, checked, request.body.new_password);
-      const { ended, answer } = await inTransaction(request, async (trx, record) => {
+      const { ended, user, tokens } = await inTransaction(request, async (trx, record) => {
         if (!(await lockUnchangedUser(trx, id, checked.password_hash, 'update'))) throw new AccountChanged();
         await setPasswordHash(trx, id, newHash);
         // A link that waits in a mailbox would undo the change; and a thief who had the password may have asked for another address.
@@ -38,10 +39,11 @@ export function changePasswordRoute(server: UserServer): void {
         const tokens = await openSession(server, trx, request, user);
         await queueMail(trx, masterKey, { userId: id, template: 'password_changed', locale: languages.choose(request.headers['accept-language']), to: user.email, values: { email: user.email } });
         await record({ action: 'PASSWORD_CHANGED', resource: id, resource_type: 'user', metadata: { sessions_ended: ended.length, new_session_id: tokens.session_id } });
-        return { ended, answer: { user: representUser(user), ...tokens } };
+        return { ended, user, tokens };
       });
       for (const sessionId of ended) sessions.drop(sessionId);
-      return answer;
+      // In the way in which the session came that it replaces.
+      return { user: representUser(user), ...handOver(server, reply, tokens, modeOf(server, request)) };
     },
   });
 }

@@ -4,6 +4,7 @@ import type { UserServer } from '../user-server.ts';
 import { confirmPassword } from '../confirm-password.ts';
 import { AccountChanged } from '../errors.ts';
 import { deleteUser, lockUnchangedUser } from '../queries/users.ts';
+import { clearSessionCookies } from '../session-cookies.ts';
 import { passwordSchema } from '../user-representation.ts';
 
 const bodySchema = Type.Object({ password: passwordSchema }, { additionalProperties: false });
@@ -26,6 +27,7 @@ export function deleteAccountRoute(server: UserServer): void {
       });
       sessions.drop(sessionId);
       subjectKeys.drop(id);
+      clearSessionCookies(server, request, reply);
       return reply.code(204).send(null);
     },
   });

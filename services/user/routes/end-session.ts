@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
 import { endSession } from '../end-session.ts';
+import { clearSessionCookies } from '../session-cookies.ts';
 
 /** `DELETE /api/auth/sessions/:id`: ends one of the caller's sessions (OWASP ASVS 7.5.2). */
 export function endSessionRoute(server: UserServer): void {
@@ -10,7 +11,7 @@ export function endSessionRoute(server: UserServer): void {
     schema: { params: Type.Object({ id: Type.String({ format: 'uuid' }) }), response: { 204: Type.Null() } },
     config: { operation: 'session.end', access: { permission: 'sessions:manage' } },
     handler: async (request, reply) => {
-      await endSession(server, request, request.params.id);
+      if (await endSession(server, request, request.params.id)) clearSessionCookies(server, request, reply);
       return reply.code(204).send(null);
     },
   });

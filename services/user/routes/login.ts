@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
+import { handOver, refuseForeignPages, sessionQuerySchema } from '../session-cookies.ts';
 import { signIn } from '../sign-in.ts';
 import { emailSchema, passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
 
@@ -11,11 +12,13 @@ export function loginRoute(server: UserServer): void {
     server.app.route({
       method: 'POST',
       url,
-      schema: { body: bodySchema, response: { 200: signedInSchema } },
+      schema: { querystring: sessionQuerySchema, body: bodySchema, response: { 200: signedInSchema } },
       config: { operation: 'user.login', access: 'public' },
-      handler: async (request) => {
+      handler: async (request, reply) => {
+        const { session } = request.query;
+        refuseForeignPages(server, request, session);
         const { user, tokens } = await signIn(server, request, request.body);
-        return { user: representUser(user), ...tokens };
+        return { user: representUser(user), ...handOver(server, reply, tokens, session) };
       },
     });
   }

@@ -2,9 +2,11 @@ import { Type } from 'typebox';
 import { principalOf, unauthenticated } from '@muniment/security';
 import type { UserServer } from '../user-server.ts';
 import { revokeSession } from '../queries/sessions.ts';
+import { clearSessionCookies } from '../session-cookies.ts';
 
 /** `POST /api/auth/logout`: ends the session that the token belongs to. */
-export function logoutRoute({ app, inTransaction, sessions }: UserServer): void {
+export function logoutRoute(server: UserServer): void {
+  const { app, inTransaction, sessions } = server;
   app.route({
     method: 'POST',
     url: '/api/auth/logout',
@@ -18,6 +20,7 @@ export function logoutRoute({ app, inTransaction, sessions }: UserServer): void 
         await record({ action: 'LOGOUT', resource: sessionId, resource_type: 'session' });
       });
       sessions.drop(sessionId);
+      clearSessionCookies(server, request, reply);
       return reply.code(204).send(null);
     },
   });

@@ -1,43 +1,55 @@
-import { Type, type Static } from 'typebox';
-import { createRefreshToken, hashRefreshToken, isRefreshToken, openChild, sealChild } from '@muniment/security';
+import { Type } from 'typebox';
+import { createRefreshToken, credentialsAmbiguous, hashRefreshToken, isRefreshToken, openChild, originRefused, sealChild } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 import { RefreshTokenInvalid } from '../errors.ts';
+import type { SessionTokens } from '../open-session.ts';
+import { handOver, refuseForeignPages, sessionQuerySchema } from '../session-cookies.ts';
 import { findSpentToken, insertRefreshToken, lockSessionOfToken, spendRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
 import { revokeSession } from '../queries/sessions.ts';
 
-const bodySchema = Type.Object({ refresh_token: Type.String({ minLength: 1, maxLength: 512 }) }, { additionalProperties: false });
+const bodySchema = Type.Union([
+  Type.Object({ refresh_token: Type.String({ minLength: 1, maxLength: 512 }) }, { additionalProperties: false }),
+  // None where the token comes in its cookie.
+  Type.Null(),
+]);
 const tokensSchema = Type.Object({
-  token: Type.String(),
-  refresh_token: Type.String(),
+  token: Type.Optional(Type.String()),
+  refresh_token: Type.Optional(Type.String()),
   expires_in: Type.Integer(),
   session_id: Type.String({ format: 'uuid' }),
 });
-type Tokens = Static<typeof tokensSchema>;
 
 /** `POST /api/auth/refresh`: a new pair of tokens for a refresh token, which is spent by it (RFC 9700 §4.14.2). */
 export function refreshSessionRoute(server: UserServer): void {
-  server.app.route({
+  const { app, cookies } = server;
+  app.route({
     method: 'POST',
     url: '/api/auth/refresh',
-    schema: { body: bodySchema, response: { 200: tokensSchema } },
+    schema: { querystring: sessionQuerySchema, body: bodySchema, response: { 200: tokensSchema } },
     config: { operation: 'session.refresh', access: 'public' },
-    handler: async (request) => {
-      const parent = request.body.refresh_token;
+    handler: async (request, reply) => {
+      const inCookie = cookies.refreshToken(request);
+      const mode = inCookie === undefined ? request.query.session : 'cookie';
+      if (inCookie !== undefined && request.body) throw credentialsAmbiguous();
+      if (inCookie !== undefined && !cookies.isOwnPage(request)) throw originRefused();
+      refuseForeignPages(server, request, mode);
+      const parent = inCookie ?? request.body?.refresh_token ?? '';
       if (!isRefreshToken(parent)) throw new RefreshTokenInvalid();
-      return (await rotate(server, request, parent)) ?? answerSpent(server, request, parent);
+      const tokens = (await rotate(server, request, parent)) ?? await answerSpent(server, request, parent);
+      return handOver(server, reply, tokens, mode);
     },
   });
 }
 
-function answer({ app, sessionActivity }: UserServer, session: RefreshedSession, refreshToken: string): Tokens {
+function answer({ app, sessionActivity }: UserServer, session: RefreshedSession, refreshToken: string): SessionTokens {
   sessionActivity.seen(session.session_id);
   const { token, expiresIn } = app.accessTokens.issue({ userId: session.user_id, sessionId: session.session_id, role: session.role });
   return { token, refresh_token: refreshToken, expires_in: expiresIn, session_id: session.session_id };
 }
 
 /** Spends the token; undefined when it is not there to be spent. */
-async function rotate(server: UserServer, request: RequestContext, parent: string): Promise<Tokens | undefined> {
+async function rotate(server: UserServer, request: RequestContext, parent: string): Promise<SessionTokens | undefined> {
   const child = createRefreshToken();
   try {
     return await server.inTransaction(request, async (trx, record) => {
@@ -58,7 +70,7 @@ async function rotate(server: UserServer, request: RequestContext, parent: strin
  * An identical retry within ten seconds gets the child it lost, and an event that says so: were it a thief, the trail would show from where. A spent token
  * that comes later was stolen on one side or the other, so its session ends.
  */
-async function answerSpent(server: UserServer, request: RequestContext, parent: string): Promise<Tokens> {
+async function answerSpent(server: UserServer, request: RequestContext, parent: string): Promise<SessionTokens> {
   const spent = await findSpentToken(server.db, hashRefreshToken(parent));
   if (!spent) throw new RefreshTokenInvalid();
   const about = { session_id: spent.session_id, subject: { userId: spent.user_id }, resource: spent.session_id, resource_type: 'session' };

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
+import { handOver, refuseForeignPages, sessionQuerySchema } from '../session-cookies.ts';
 import { signUp } from '../sign-up.ts';
 import { emailSchema, passwordSchema, personNameSchema, representUser, signedInSchema } from '../user-representation.ts';
 
@@ -19,11 +20,13 @@ export function registerRoute(server: UserServer): void {
     server.app.route({
       method: 'POST',
       url,
-      schema: { body: bodySchema, response: { 201: signedInSchema } },
+      schema: { querystring: sessionQuerySchema, body: bodySchema, response: { 201: signedInSchema } },
       config: { operation: 'user.register', access: 'public' },
       handler: async (request, reply) => {
+        const { session } = request.query;
+        refuseForeignPages(server, request, session);
         const { user, tokens } = await signUp(server, request, request.body);
-        return reply.code(201).send({ user: representUser(user), ...tokens });
+        return reply.code(201).send({ user: representUser(user), ...handOver(server, reply, tokens, session) });
       },
     });
   }
