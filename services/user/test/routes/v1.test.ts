@@ -1,6 +1,6 @@
 import type { LightMyRequestResponse } from 'fastify';
 import { test } from 'tap';
-import { build, PASSWORD } from '../build.ts';
+import { build } from '../build.ts';
 
 const ORIGIN = 'http://localhost:8080';
 const PERSON = { email: 'testemail@gmail.com', firstname: 'xristos', lastname: 'apatsidis', password: 'rootIsAStrongestPassword' };
