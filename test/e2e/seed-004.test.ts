@@ -71,10 +71,12 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
   t.strictSame(await (await logout('01890000-0000-7000-8000-000000000000')).json(), { success: false, message: 'Error processing the request' });
   t.strictSame(await (await logout(first.sessionData.clientId, {})).json(), unauthorized);
   t.strictSame(await (await logout(first.sessionData.clientId)).json(), { success: true });
-  await eventually('the first session is refused by all replicas', 2_000, async () =>
-    (await Promise.all(Array.from({ length: 6 }, () => v1('GET', 'user', { headers: { cookie: accessOf(cookiesOf(registered)) } })))).every((answer) => answer.status === 401));
+  const refusedEverywhere = (which: string, ended: string) => eventually(`the ${which} session is refused by all replicas`, 3_000, async () =>
+    (await Promise.all(Array.from({ length: 6 }, () => v1('GET', 'user', { headers: { cookie: ended } })))).every((answer) => answer.status === 401));
+  await refusedEverywhere('first', accessOf(cookiesOf(registered)));
   const own = await logout(second.sessionData.clientId);
   t.strictSame([...cookiesOf(own).values()], ['', '', ''], 'its own end takes the cookies back');
+  await refusedEverywhere('second', renewed);
   t.strictSame(await (await v1('GET', 'user', { headers: { cookie: renewed } })).json(), unauthorized);
 
   await t.test('a user agent of a megabyte is refused, and a long one is kept short', async (t) => {
