@@ -56,6 +56,7 @@ ALTER TABLE audit.archives ADD CONSTRAINT archives_rows_check CHECK ((rows >= 0)
 ALTER TABLE audit.archives ADD CONSTRAINT archives_sha256_check CHECK ((octet_length(sha256) = 32));
 GRANT SELECT ON audit.archives TO audit_retention;
 GRANT SELECT ON audit.archives TO audit_service;
+GRANT SELECT (month, dropped_at) ON audit.archives TO audit_reconciler;
 GRANT UPDATE (drop_announced, restore_announced) ON audit.archives TO audit_service;
 
 CREATE TABLE audit.checkpoints (
@@ -595,7 +596,7 @@ CREATE TABLE identity.sessions (
   expires_at timestamp with time zone NOT NULL,
   revoked_at timestamp with time zone,
   revoked_reason text,
-  idle_timeout interval NOT NULL
+  idle_timeout interval DEFAULT '14 days'::interval NOT NULL
 ) WITH (fillfactor=80);
 ALTER TABLE identity.sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 ALTER TABLE identity.sessions ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
@@ -1119,6 +1120,7 @@ AS $function$
       select make_timestamptz(substr(month, 1, 4)::integer, substr(month, 6, 2)::integer, 1, 0, 0, 0, 'UTC')
     $function$
 ;
+GRANT EXECUTE ON FUNCTION audit.month_start(text) TO audit_reconciler;
 GRANT EXECUTE ON FUNCTION audit.month_start(text) TO audit_service;
 
 CREATE OR REPLACE FUNCTION audit.months_to_archive(months integer)

@@ -6,10 +6,9 @@ const LIVE_SESSIONS = `
   where s.revoked_at is null and s.expires_at > clock_timestamp()`;
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  // Kept with the session, so that the view can enforce it; sessions that are open at this moment begin their idle time now.
+  // Kept with the session, so that the view can enforce it. With a default, for replicas of the version before that run while this is applied. Sessions that are open at this moment begin their idle time now.
   await sql`alter table identity.sessions add column idle_timeout interval not null default interval '14 days'`.execute(db);
   await sql`update identity.sessions set last_seen = now() where revoked_at is null`.execute(db);
-  await sql`alter table identity.sessions alter column idle_timeout drop default`.execute(db);
   // `last_seen` is in no index, so with room left on its page an update of it writes no index either.
   await sql`alter table identity.sessions set (fillfactor = 80)`.execute(db);
   await sql`
