@@ -52,11 +52,18 @@ export interface ReconciliationState {
   unverifiable_rows: number;
 }
 
-/** How far the reconciler is. `horizon`: the first instant of the month of the oldest event that is still in the table; needs the reconciler's role. */
+/**
+ * How far the reconciler is. `horizon`: from when on the table holds all events: the first instant of the month of the oldest, or the end of the newest month
+ * that was ever moved out, and an hour, since a row may be younger than its event. A month that is back, or an event that came late for one that is archived,
+ * stands before months that are away. Needs the reconciler's role.
+ */
 export async function readReconciliation(db: Kysely<Tables>): Promise<ReconciliationState & { horizon: Date | null }> {
   const { rows } = await sql<ReconciliationState & { horizon: Date | null }>`
     select checked_until, swept_at, unverifiable_rows, (
-      select date_trunc('month', to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0), 'UTC') from shared.oldest_event
+      select greatest(
+        date_trunc('month', to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0), 'UTC'),
+        (select audit.month_start(max(month)) + interval '1 month' + interval '1 hour' from audit.archives where dropped_at is not null))
+      from shared.oldest_event
     ) as horizon from audit.reconciliation`.execute(db);
   const [row] = rows;
   if (!row) throw new Error('audit.reconciliation has no row');
@@ -74,7 +81,7 @@ export async function moveReconciliation(db: Kysely<Tables>, { checkedUntil, swe
     set checked_until = greatest(checked_until, ${checkedUntil ?? null}::timestamptz), swept_at = coalesce(${sweptAt ?? null}::timestamptz, swept_at)`.execute(db);
 }
 
-/** Counts the rows that are older than the oldest event that is still in the table. As the reconciler. */
+/** Counts the rows that are older than the horizon. As the reconciler. */
 export async function countUnverifiable(db: Kysely<Tables>, horizon: Date): Promise<void> {
   await sql`
     update audit.reconciliation set unverifiable_rows =

@@ -15,7 +15,7 @@ const OVERLAP_MS = 10 * 60_000;
 /** A row from the future would never be looked at. */
 const AHEAD_MS = 5 * 60_000;
 const PAUSE_BETWEEN_DAYS_MS = 20;
-const MAX_FOUND = 1_000;
+const PAGE = 1_000;
 
 export interface ReconcilerOptions {
   /** As `audit_reconciler`. */
@@ -26,6 +26,8 @@ export interface ReconcilerOptions {
   log: LoopLogger;
   everyMs?: number;
   settledMs?: number;
+  /** How many differences one statement looks at. */
+  page?: number;
 }
 
 export interface Reconciler extends BackgroundLoop {
@@ -35,36 +37,44 @@ export interface Reconciler extends BackgroundLoop {
   sweep(): Promise<void>;
 }
 
-async function findAll(db: Kysely<Tables>, check: Check, scope: Scope): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`${check.find(scope)} limit ${MAX_FOUND}`.execute(db);
+/** The next ids that differ, in their order. */
+async function findNext(db: Kysely<Tables>, check: Check, scope: Scope, limit: number, after = ''): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from (${check.find(scope)}) as found where id > ${after} order by id limit ${limit}`.execute(db);
   return rows.map(({ id }) => id);
 }
 
-/** A first look goes by time, which is cheap; what it finds is looked at again with all events, however far from its row one may be. */
-async function differences(db: Kysely<Tables>, scope: Scope): Promise<Difference[]> {
-  const found: Difference[] = [];
+/**
+ * Page by page all that differs: a thousand uploads that took hours must not hide the one file that nobody uploaded. A first look goes by time, which is
+ * cheap; what it finds is looked at again with all events, however far from its row one may be.
+ */
+async function* differences(db: Kysely<Tables>, scope: { from: Date; to: Date }, page: number): AsyncGenerator<Difference[]> {
   for (const check of CHECKS) {
-    const candidates = await findAll(db, check, scope);
-    const ids = candidates.length === 0 || 'ids' in scope ? candidates : await findAll(db, check, { ids: candidates });
-    found.push(...ids.map((id) => ({ kind: check.kind, row_type: check.rowType, row_id: id })));
+    let candidates: string[] = [];
+    do {
+      candidates = await findNext(db, check, scope, page, candidates.at(-1));
+      const ids = candidates.length === 0 ? [] : await findNext(db, check, { ids: candidates }, page);
+      yield ids.map((id) => ({ kind: check.kind, row_type: check.rowType, row_id: id }));
+    } while (candidates.length === page);
   }
-  return found;
 }
 
 /**
  * Compares the business rows with the trail, both ways: each user, session and file has the event of its birth, each change one of its own, and
  * each such event its row or the event of its end. It trusts neither side, and reads only ids and times.
  */
-export function createReconciler({ db, leases, replica, log, everyMs = 60_000, settledMs = SETTLED_MS }: ReconcilerOptions): Reconciler {
+export function createReconciler({ db, leases, replica, log, everyMs = 60_000, settledMs = SETTLED_MS, page = PAGE }: ReconcilerOptions): Reconciler {
   const stopping = new AbortController();
 
-  async function report(found: readonly Difference[]): Promise<void> {
-    for (const difference of await insertDifferences(db, found)) log.warn(difference, 'a difference between the trail and what it is about');
+  async function compare(scope: { from: Date; to: Date }): Promise<void> {
+    for await (const found of differences(db, scope, page)) {
+      for (const difference of await insertDifferences(db, found)) log.warn(difference, 'a difference between the trail and what it is about');
+    }
   }
 
   /** An event may come late, and a difference may be mended. */
   async function review(): Promise<void> {
-    const open = await listOpenDifferences(db, MAX_FOUND);
+    const open = await listOpenDifferences(db, page);
     const mended: Difference[] = [];
     for (const check of CHECKS) {
       const own = open.filter(({ kind, row_type: type }) => kind === check.kind && type === check.rowType);
@@ -72,7 +82,7 @@ export function createReconciler({ db, leases, replica, log, everyMs = 60_000, s
       const others = CHECKS.filter((one) => one.kind === check.kind && one.rowType === check.rowType);
       if (others[0] !== check) continue;
       const scope = { ids: own.map(({ row_id: id }) => id) };
-      const still = new Set((await Promise.all(others.map((one) => findAll(db, one, scope)))).flat());
+      const still = new Set((await Promise.all(others.map((one) => findNext(db, one, scope, page)))).flat());
       mended.push(...own.filter(({ row_id: id }) => !still.has(id)));
     }
     for (const difference of await closeDifferences(db, mended)) log.info(difference, 'a difference is mended');
@@ -83,7 +93,7 @@ export function createReconciler({ db, leases, replica, log, everyMs = 60_000, s
     const to = new Date(Date.now() - settledMs);
     const from = new Date(Math.min(before?.getTime() ?? Infinity, to.getTime()) - OVERLAP_MS);
     // After a long stop the sweep does the rest.
-    await report(await differences(db, { from: new Date(Math.max(from.getTime(), to.getTime() - DAY_MS)), to }));
+    await compare({ from: new Date(Math.max(from.getTime(), to.getTime() - DAY_MS)), to });
     await review();
     await moveReconciliation(db, { checkedUntil: to });
   }
@@ -92,11 +102,11 @@ export function createReconciler({ db, leases, replica, log, everyMs = 60_000, s
     const { horizon } = await readReconciliation(db);
     const end = Date.now() - settledMs;
     for (let at = horizon?.getTime() ?? end; at < end && !stopping.signal.aborted; at += DAY_MS) {
-      await report(await differences(db, { from: new Date(at), to: new Date(Math.min(at + DAY_MS, end)) }));
+      await compare({ from: new Date(at), to: new Date(Math.min(at + DAY_MS, end)) });
       await sleep(PAUSE_BETWEEN_DAYS_MS);
     }
     if (stopping.signal.aborted) return;
-    await report(await differences(db, { from: new Date(end + settledMs + AHEAD_MS), to: new Date(8.64e15 / 10) }));
+    await compare({ from: new Date(end + settledMs + AHEAD_MS), to: new Date(8.64e15 / 10) });
     if (horizon) await countUnverifiable(db, horizon);
     await moveReconciliation(db, { sweptAt: new Date() });
   }

@@ -1,8 +1,10 @@
 import { Gauge } from 'prom-client';
 import { sql } from 'kysely';
+import { createEventRecorder } from '@muniment/audit-events';
 import { repeat, type BackgroundLoop } from '@muniment/server';
 import type { AuditServer } from '../audit-server.ts';
-import { archivedMonths } from '../queries/archives.ts';
+import { archivedMonths, monthsToArchive } from '../queries/archives.ts';
+import { announce } from './announce.ts';
 import { openRetention } from './open-retention.ts';
 import { retain } from './retention.ts';
 
@@ -14,8 +16,16 @@ export function createRetentionLoop(server: Pick<AuditServer, 'bucket' | 'config
     const archived = await archivedMonths(db).catch(() => undefined);
     months.set(archived?.length ?? NaN);
   } });
+  const overdue = new Gauge({ name: 'muniment_audit_overdue_months', help: 'Months past the policy that still lie in the database. More than 0 for a day is an alarm.', registers: [metrics], async collect() {
+    const months = config.AUDIT_RETENTION_MONTHS === 0 ? [] : await monthsToArchive(db, config.AUDIT_RETENTION_MONTHS).catch(() => undefined);
+    overdue.set(months?.length ?? NaN);
+  } });
   return repeat('retention', config.AUDIT_RETENTION_PAUSE_MS, async () => {
-    if (config.AUDIT_RETENTION_MONTHS === 0) return;
+    if (config.AUDIT_RETENTION_MONTHS === 0) {
+      // A month can be brought back without a policy, by a command that may have died before it said so.
+      await announce(db, createEventRecorder({ source: 'audit', schema: 'audit', subjectKeys: server.subjectKeys }));
+      return;
+    }
     const retention = await openRetention(server);
     if (!retention) {
       log.warn({}, 'AUDIT_RETENTION_MONTHS is set and AUDIT_RETENTION_DATABASE_URL is not: nothing is archived');

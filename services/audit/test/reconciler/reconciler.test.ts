@@ -150,6 +150,33 @@ test('a row with a time far from now does not escape the sweep', async (t) => {
   t.match(await bench.db.selectFrom('audit.reconciliation').selectAll().execute(), [{ unverifiable_rows: 1 }], 'older than the log: counted');
 });
 
+test('a month that is back, or an event that comes late for one that is archived, makes no difference of the months between, whose events are in the bucket', async (t) => {
+  const bench = await start(t);
+  const { superuser } = bench;
+  const now = new Date();
+  const [back, archived, held] = [3, 2, 1].map((months) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months))) as [Date, Date, Date];
+  const nameOf = (month: Date): string => month.toISOString().slice(0, 7).replace('-', '_');
+  const days = (month: Date, count: number): Date => new Date(month.getTime() + count * 86_400_000);
+  await superuser.query('set role migrator');
+  await superuser.query(`create table audit.events_${nameOf(back)} partition of audit.events for values from (audit.uuid_floor('${back.toISOString()}')) to (audit.uuid_floor('${archived.toISOString()}'))`);
+  await superuser.query('reset role');
+  const archive = "insert into audit.archives (month, object_key, rows, tree_size, bytes, sha256, dropped_at) values ($1, 'k', 1, 1, 1, decode(repeat('00', 32), 'hex'), now())";
+  for (const month of [back, archived]) await superuser.query(archive, [nameOf(month)]);
+  const bornAt = async (time: Date): Promise<string> => {
+    const id = await bench.user();
+    await superuser.query('update identity.users set created = $2, updated = $2 where id = $1', [id, time]);
+    return id;
+  };
+  // The event of the first is in the archive; that of the second too, numbered a moment before midnight, when its row was made.
+  await bornAt(days(archived, 10));
+  await bornAt(new Date(held.getTime() + 20));
+  const ghost = await bornAt(days(held, 9));
+  // As a restore leaves it; who signed up then was deleted in the month that is away.
+  await bench.act({ id: uuidv7(days(back, 9).getTime()), action: 'SIGNUP_SUCCESS', user_id: randomUUID(), resource: randomUUID(), resource_type: 'user' });
+  await bench.settle();
+  t.same(await bench.swept(), [`user row_without_event ${ghost}`], 'what is younger than the archives is compared');
+});
+
 test('an upload that took hours is no difference', async (t) => {
   const bench = await start(t);
   const { id } = await traffic(bench);
@@ -158,6 +185,21 @@ test('an upload that took hours is no difference', async (t) => {
   await bench.act({ action: 'FILE_UPLOAD', user_id: id, resource: file }, 'file');
   await bench.settle();
   t.same(await bench.swept(), []);
+});
+
+test('what only looks like a difference hides none, however much of it there is', async (t) => {
+  const bench = await start(t);
+  const { id } = await traffic(bench);
+  for (const _ of [1, 2, 3]) {
+    const file = await bench.file(id);
+    await bench.superuser.query("update files.files set created = now() - interval '5 hours' where id = $1", [file]);
+    await bench.act({ action: 'FILE_UPLOAD', user_id: id, resource: file }, 'file');
+  }
+  const ghost = await bench.file(id, 'ffffffff-ffff-7fff-bfff-ffffffffffff');
+  await bench.superuser.query("update files.files set created = now() - interval '5 hours' where id = $1", [ghost]);
+  await bench.settle();
+  await createReconciler({ db: bench.as, leases: bench.db, replica: 'a', log: { info() {}, warn() {} }, settledMs: 0, page: 2 }).sweep();
+  t.same((await bench.db.selectFrom('audit.differences').select('row_id').where('kind', '=', 'row_without_event').execute()), [{ row_id: ghost }]);
 });
 
 test('what is younger than a minute is left alone', async (t) => {

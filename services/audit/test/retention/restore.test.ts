@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { test } from 'tap';
 import { sql } from 'kysely';
 import { sealedForm } from '@muniment/audit-events';
@@ -8,6 +9,7 @@ import { ArchiveRefuted, RestoreImpossible } from '../../errors.ts';
 import { beginRestore, findArchive, finishRestore, stageRows, type ArchivedRow } from '../../queries/archives.ts';
 import { restoreMonth } from '../../retention/restore.ts';
 import { retain } from '../../retention/retention.ts';
+import { anEvent } from '../records.ts';
 import { announced, APRIL, MARCH, objectsOf, openArchiveTest, type ArchiveTest } from './archive.ts';
 
 /** A key for each of these events, as their subjects' first event would have made it. */
@@ -137,4 +139,18 @@ test('what leaves the database is asked again by the database', async (t) => {
   await log.superuser.query(`insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp, record) values ('01955555-0000-7000-8000-000000000001', 'user', 9, 99, 'A', 'success', 'r', now(), '{}')`);
   await t.rejects(drop(MARCH, 6), { code: 'MU001' }, 'an event came in after the archive was made');
   t.same(await log.partitions(), [MARCH, APRIL]);
+});
+
+test('an archive of several parts is written, verified and brought back as it was', async (t) => {
+  const log = await openArchiveTest(t);
+  const { personal } = anEvent();
+  // Nothing that compression could take: 300 times 40 KB of noise, of which base64 can give back a quarter.
+  const events = await log.log(MARCH, 300, () => ({ personal: { ...personal!, subject: randomUUID(), key_id: randomUUID(), ciphertext: randomBytes(40_000).toString('base64') } }));
+  await log.sign();
+  await giveKeys(log, events);
+  const before = await log.rowsOf(MARCH);
+  t.same(await retain(log.options), [MARCH, APRIL]);
+  t.ok((await findArchive(log.db, MARCH))!.bytes > 8 << 20, 'more than one part');
+  t.same(await restoreMonth(log.options, MARCH, 30), { rows: 300, unreadable: 0 });
+  t.strictSame(await log.rowsOf(MARCH), before);
 });
