@@ -35,7 +35,8 @@ export function openAuditBucket(config: Pick<Config, 'AUDIT_BUCKET' | 'AUDIT_S3_
     ...(config.AUDIT_S3_ENDPOINT !== undefined && { endpoint: config.AUDIT_S3_ENDPOINT }),
     forcePathStyle: true,
     ...(accessKeyId !== undefined && secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
-    requestHandler: new NodeHttpHandler({ connectionTimeout: 1_000, requestTimeout: TIMEOUT_MS, throwOnRequestTimeout: true }),
+    // requestTimeout ends with the headers of an answer: an object that stops half way is given up by socketTimeout alone.
+    requestHandler: new NodeHttpHandler({ connectionTimeout: 1_000, requestTimeout: TIMEOUT_MS, throwOnRequestTimeout: true, socketTimeout: TIMEOUT_MS }),
   });
 
   return {

@@ -9,6 +9,8 @@ export interface KinesisOptions {
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined;
 }
 
+const TIMEOUT_MS = 5_000;
+
 /** A client that gives up quickly: the relay and the consumer retry by themselves, knowing what is at stake. */
 export function createKinesisClient({ region, endpoint, credentials }: KinesisOptions): KinesisClient {
   return new KinesisClient({
@@ -16,8 +18,9 @@ export function createKinesisClient({ region, endpoint, credentials }: KinesisOp
     ...(endpoint && { endpoint }),
     ...(credentials && { credentials }),
     maxAttempts: 1,
-    // HTTP/1.1: the local server speaks no HTTP/2. A half-open connection must not hold the relay for longer than its lease.
-    requestHandler: new NodeHttpHandler({ connectionTimeout: 1_000, requestTimeout: 5_000 }),
+    // HTTP/1.1: the local server speaks no HTTP/2. A half-open connection must not hold the relay for ever: without throwOnRequestTimeout the handler
+    // only warns on the console and waits on, and requestTimeout ends with the headers of the answer, socketTimeout with its last byte.
+    requestHandler: new NodeHttpHandler({ connectionTimeout: 1_000, requestTimeout: TIMEOUT_MS, throwOnRequestTimeout: true, socketTimeout: TIMEOUT_MS }),
   });
 }
 

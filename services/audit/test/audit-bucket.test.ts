@@ -1,3 +1,6 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { startS3 } from '@muniment/cluster';
 import { openAuditBucket, type AuditBucket } from '../audit-bucket.ts';
@@ -40,4 +43,15 @@ test('a list passes over as many pages as there are', async (t) => {
   const keys = Array.from({ length: 1_050 }, (_, index) => `p/${String(index).padStart(4, '0')}`);
   for (let from = 0; from < keys.length; from += 50) await Promise.all(keys.slice(from, from + 50).map((key) => bucket.put(key, '')));
   t.same(await all(bucket.list('p/')), keys);
+});
+
+test('an object of which only half arrives is given up: the publisher, and whoever waits for it to stop, would wait for ever', async (t) => {
+  const server = createServer((_, response) => { response.writeHead(200, { 'content-length': '100' }).write('half'); });
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  t.teardown(() => { server.closeAllConnections(); server.close(); });
+  const { port } = server.address() as AddressInfo;
+  const bucket = openAuditBucket({ AUDIT_BUCKET: 'audit', AUDIT_S3_ENDPOINT: `http://127.0.0.1:${port}`, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' });
+  t.teardown(() => bucket.close());
+  const outcome = bucket.get('k').then(() => 'read', () => 'given up');
+  t.equal(await Promise.race([outcome, sleep(12_000, 'still waiting', { ref: false })]), 'given up');
 });
