@@ -29,6 +29,18 @@ interface WrappedRow {
 
 const BATCH = 500;
 
+const ROTATION_LOCK = 7305151;
+
+/**
+ * Of two rotations at once the second would write its own new key over the first's, by which values are wrapped already, and nobody could open them again.
+ * The lock ends with the connection, so that one that was killed hinders none.
+ * @returns false while another rotation of this database is under way
+ */
+export async function lockRotation(db: pg.Client): Promise<boolean> {
+  const { rows } = await db.query<{ locked: boolean }>('select pg_try_advisory_lock($1::bigint) as locked', [ROTATION_LOCK]);
+  return rows[0]?.locked === true;
+}
+
 /** Wraps anew what of a column another key than the newest has wrapped. @returns how many rows */
 async function rewrapColumn(db: pg.Client, masterKey: MasterKey, { table, key, column, context }: WrappedColumn): Promise<number> {
   const { rows: [type] } = await db.query<{ name: string }>(

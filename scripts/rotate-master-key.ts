@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { writeAtomically } from '@muniment/cluster';
 import { generateMasterKey, loadMasterKey, parseMasterKeys } from '@muniment/master-key';
-import { rewrapAll } from './rewrap.ts';
+import { lockRotation, rewrapAll } from './rewrap.ts';
 
 /** A replica that had read the file just before it changed may still be about to store what it wrapped. */
 const SETTLE_MS = 2_000;
@@ -34,15 +34,16 @@ async function target(): Promise<Target> {
 
 async function rotate(): Promise<void> {
   const { masterKeyFile, databaseUrl, local } = await target();
-  if (local) {
-    const text = readFileSync(masterKeyFile, 'utf8').trimEnd();
-    if (parseMasterKeys(text, masterKeyFile).length === 1) writeAtomically(masterKeyFile, `${generateMasterKey()}\n${text}\n`, { durable: true });
-    else console.log('a rotation was broken off; it goes on');
-  }
-  const masterKey = await loadMasterKey(masterKeyFile);
   const db = new pg.Client({ connectionString: databaseUrl, application_name: 'muniment-rotate-master-key' });
   await db.connect();
   try {
+    if (!(await lockRotation(db))) throw new Error('another rotation of the master key is under way');
+    if (local) {
+      const text = readFileSync(masterKeyFile, 'utf8').trimEnd();
+      if (parseMasterKeys(text, masterKeyFile).length === 1) writeAtomically(masterKeyFile, `${generateMasterKey()}\n${text}\n`, { durable: true });
+      else console.log('a rotation was broken off; it goes on');
+    }
+    const masterKey = await loadMasterKey(masterKeyFile);
     let rewrapped = await rewrapAll(db, masterKey);
     await sleep(SETTLE_MS);
     rewrapped += await rewrapAll(db, masterKey);
