@@ -29,6 +29,7 @@ export interface Publisher {
 const PREFIX = 'checkpoints/';
 const DIGITS = 16; // of 2^53 - 1
 const BATCH = 100;
+const MAX_ALIENS = 1_000;
 const DAY_MS = 24 * 60 * 60_000;
 
 /** Keys are in the order of sizes. */
@@ -39,7 +40,12 @@ const sizeOf = (key: string): number | undefined => (/^checkpoints\/\d{16}$/.tes
 async function findNewest(bucket: AuditBucket, near: number): Promise<number | undefined> {
   const nextFrom = async (size: number): Promise<number | undefined> => {
     // '/' stands before the digits.
-    const key = await bucket.first(PREFIX, size === 0 ? `${PREFIX}/` : keyOf(size - 1));
+    let key = await bucket.first(PREFIX, size === 0 ? `${PREFIX}/` : keyOf(size - 1));
+    // Whoever may put objects there must not be able to hide what they stand before.
+    for (let aliens = 0; key !== undefined && sizeOf(key) === undefined; aliens += 1) {
+      if (aliens === MAX_ALIENS) throw new Error(`the bucket holds objects under ${PREFIX} that are no checkpoints: ${key}`);
+      key = await bucket.first(PREFIX, key);
+    }
     return key === undefined ? undefined : sizeOf(key);
   };
   let low = await nextFrom(0);

@@ -141,3 +141,11 @@ test('where the bucket locks, each object is locked against everybody for the ti
   const days = (Date.parse(asked[0]?.['x-amz-object-lock-retain-until-date'] ?? '') - Date.now()) / 86_400_000;
   t.ok(days > 29.9 && days < 30.1, `${days} days`);
 });
+
+test('objects that are no checkpoints hide none', async (t) => {
+  const log = await openCertifiedLog(t);
+  await checkpoints(log, [8, 10]);
+  await log.bucket.put(padded(50), await signNote(formatCheckpoint({ origin: ORIGIN, size: 50, root: Buffer.alloc(32, 1) }), log.keys.signers));
+  for (const alien of ['0', '0.txt', `${padded(20).slice('checkpoints/'.length)}.bak`, 'zzz']) await log.bucket.put(`checkpoints/${alien}`, 'alien');
+  await t.rejects(log.publisher(log.notary()).publish(never), HistoryAltered);
+});
