@@ -41,10 +41,11 @@ export async function lockRotation(db: pg.Client): Promise<boolean> {
   return rows[0]?.locked === true;
 }
 
-/** Wraps anew what of a column another key than the newest has wrapped. @returns how many rows */
-async function rewrapColumn(db: pg.Client, masterKey: MasterKey, { table, key, column, context }: WrappedColumn): Promise<number> {
+/** Wraps anew what of a column another key than the newest has wrapped. @returns how many rows it found so, and how many of them it wrapped anew */
+async function rewrapColumn(db: pg.Client, masterKey: MasterKey, { table, key, column, context }: WrappedColumn): Promise<{ found: number; rewrapped: number }> {
   const { rows: [type] } = await db.query<{ name: string }>(
     'select format_type(atttypid, atttypmod) as name from pg_attribute where attrelid = $1::regclass and attname = $2', [table, key]);
+  let found = 0;
   let rewrapped = 0;
   let after: string | null = null;
   for (;;) {
@@ -58,9 +59,10 @@ async function rewrapColumn(db: pg.Client, masterKey: MasterKey, { table, key, c
       update ${table} t set ${column} = r.fresh from unnest($1::text[], $2::bytea[], $3::bytea[]) as r(key, old, fresh)
       where t.${key} = r.key::${type?.name} and t.${column} = r.old`,
     [old.map((row) => row.key), old.map(({ wrapped }) => wrapped), fresh]);
+    found += old.length;
     rewrapped += rowCount ?? 0;
     after = rows.at(-1)?.key ?? null;
-    if (rows.length < BATCH) return rewrapped;
+    if (rows.length < BATCH) return { found, rewrapped };
   }
 }
 
@@ -73,9 +75,13 @@ async function rewrapColumn(db: pg.Client, masterKey: MasterKey, { table, key, c
 export async function rewrapAll(db: pg.Client, masterKey: MasterKey, columns = WRAPPED_COLUMNS): Promise<number> {
   let total = 0;
   for (;;) {
-    let found = 0;
-    for (const column of columns) found += await rewrapColumn(db, masterKey, column);
-    total += found;
-    if (found === 0) return total;
+    let left = 0;
+    for (const column of columns) {
+      const { found, rewrapped } = await rewrapColumn(db, masterKey, column);
+      // Also one that changed between being read and written may be wrapped by the old key: only a pass that finds none has seen none.
+      left += found;
+      total += rewrapped;
+    }
+    if (left === 0) return total;
   }
 }
