@@ -11,6 +11,7 @@ import { connectToFleet, type Fleet } from '../test/e2e/fleet.ts';
 import { measureLists } from './lists.ts';
 import { measureLogins } from './logins.ts';
 import { measureProfile } from './profile.ts';
+import { measureRefreshes } from './refreshes.ts';
 import { report, type Measurement } from './report.ts';
 import { measureTrail } from './trail.ts';
 import { measureSealing } from './sealing.ts';
@@ -22,6 +23,7 @@ const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
   uploads: measureUploads,
   profile: measureProfile,
   logins: measureLogins,
+  refreshes: measureRefreshes,
   lists: measureLists,
   trail: measureTrail,
   sealing: measureSealing,

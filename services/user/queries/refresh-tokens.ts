@@ -9,6 +9,8 @@ export interface RefreshedSession {
   session_id: string;
   user_id: string;
   role: Role;
+  /** When the session ends at the latest. */
+  expires_at: Date;
 }
 
 export async function insertRefreshToken(trx: Transaction<Tables>, tokenHash: Buffer, sessionId: string, ttlSeconds: number): Promise<void> {
@@ -17,26 +19,35 @@ export async function insertRefreshToken(trx: Transaction<Tables>, tokenHash: Bu
     values (${tokenHash}, ${sessionId}, now() + ${ttlSeconds} * interval '1 second')`.execute(trx);
 }
 
-/**
- * Locks the token's session before the token itself: a deletion of the account goes from the session to its tokens, and two who lock in
- * opposite orders end each other (24 of 150 deletions beside a refreshing client answered 500).
- */
-export async function lockSessionOfToken(trx: Transaction<Tables>, tokenHash: Buffer): Promise<void> {
-  await sql`
-    select 1 from identity.sessions where id = (select session_id from identity.refresh_tokens where token_hash = ${tokenHash})
-    for key share`.execute(trx);
+export interface Rotation {
+  parentHash: Buffer;
+  /** The child, sealed under its parent. */
+  sealedChild: Buffer;
+  childHash: Buffer;
+  ttlSeconds: number;
 }
 
 /**
- * Spends a token whose session lives, keeping its sealed child. Of any number of parallel calls exactly one gets the session back: the
- * row's lock makes the others wait, and then they find it spent.
+ * Spends a token whose session lives and puts its child in its place, in one statement. Of any number of parallel calls exactly one gets the session back:
+ * the token's row lock makes the others wait, and then they find it spent. The session is locked before the token: a deletion of the account goes
+ * from the session to its tokens, and two who lock in opposite orders end each other (24 of 150 deletions beside a refreshing client answered 500).
  */
-export async function spendRefreshToken(trx: Transaction<Tables>, tokenHash: Buffer, sealedChild: Buffer): Promise<RefreshedSession | undefined> {
+export async function rotateRefreshToken(trx: Transaction<Tables>, { parentHash, sealedChild, childHash, ttlSeconds }: Rotation): Promise<RefreshedSession | undefined> {
   const { rows } = await sql<RefreshedSession>`
-    update identity.refresh_tokens t set spent_at = clock_timestamp(), sealed_child = ${sealedChild}
-    from shared.live_sessions s
-    where t.token_hash = ${tokenHash} and t.spent_at is null and t.expires_at > now() and s.session_id = t.session_id
-    returning s.session_id, s.user_id, s.role`.execute(trx);
+    with held as (
+      select id, expires_at from identity.sessions
+      where id = (select session_id from identity.refresh_tokens where token_hash = ${parentHash})
+      for key share
+    ), spent as (
+      update identity.refresh_tokens t set spent_at = clock_timestamp(), sealed_child = ${sealedChild}
+      from held join shared.live_sessions s on s.session_id = held.id
+      where t.token_hash = ${parentHash} and t.session_id = held.id and t.spent_at is null and t.expires_at > now()
+      returning s.session_id, s.user_id, s.role, held.expires_at
+    ), child as (
+      insert into identity.refresh_tokens (token_hash, session_id, expires_at)
+      select ${childHash}, session_id, now() + ${ttlSeconds} * interval '1 second' from spent
+    )
+    select session_id, user_id, role, expires_at from spent`.execute(trx);
   return rows[0];
 }
 
@@ -48,9 +59,9 @@ export interface SpentToken extends RefreshedSession {
 /** A spent token whose session still lives. */
 export async function findSpentToken(db: Kysely<Tables>, tokenHash: Buffer): Promise<SpentToken | undefined> {
   const { rows } = await sql<SpentToken>`
-    select s.session_id, s.user_id, s.role,
+    select s.session_id, s.user_id, s.role, i.expires_at,
       case when t.spent_at > clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second' then t.sealed_child end as sealed_child
-    from identity.refresh_tokens t join shared.live_sessions s on s.session_id = t.session_id
+    from identity.refresh_tokens t join identity.sessions i on i.id = t.session_id join shared.live_sessions s on s.session_id = t.session_id
     where t.token_hash = ${tokenHash} and t.spent_at is not null`.execute(db);
   return rows[0];
 }

@@ -5,7 +5,7 @@ import type { UserServer } from '../user-server.ts';
 import { RefreshTokenInvalid } from '../errors.ts';
 import type { SessionTokens } from '../open-session.ts';
 import { handOver, refuseForeignPages, sessionQuerySchema } from '../session-cookies.ts';
-import { findSpentToken, insertRefreshToken, lockSessionOfToken, spendRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
+import { findSpentToken, rotateRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
 import { revokeSession } from '../queries/sessions.ts';
 
 const bodySchema = Type.Union([
@@ -44,19 +44,20 @@ export function refreshSessionRoute(server: UserServer): void {
 
 function answer({ app, sessionActivity }: UserServer, session: RefreshedSession, refreshToken: string): SessionTokens {
   sessionActivity.seen(session.session_id);
-  const { token, expiresIn } = app.accessTokens.issue({ userId: session.user_id, sessionId: session.session_id, role: session.role });
+  const { token, expiresIn } = app.accessTokens.issue({ userId: session.user_id, sessionId: session.session_id, role: session.role, endsAt: session.expires_at });
   return { token, refresh_token: refreshToken, expires_in: expiresIn, session_id: session.session_id };
 }
 
 /** Spends the token; undefined when it is not there to be spent. */
 async function rotate(server: UserServer, request: RequestContext, parent: string): Promise<SessionTokens | undefined> {
   const child = createRefreshToken();
+  const rotation = {
+    parentHash: hashRefreshToken(parent), sealedChild: sealChild(parent, child), childHash: hashRefreshToken(child), ttlSeconds: server.config.REFRESH_TOKEN_TTL_S,
+  };
   try {
     return await server.inTransaction(request, async (trx, record) => {
-      await lockSessionOfToken(trx, hashRefreshToken(parent));
-      const session = await spendRefreshToken(trx, hashRefreshToken(parent), sealChild(parent, child));
+      const session = await rotateRefreshToken(trx, rotation);
       if (!session) throw new RefreshTokenInvalid();
-      await insertRefreshToken(trx, hashRefreshToken(child), session.session_id, server.config.REFRESH_TOKEN_TTL_S);
       await record({ action: 'TOKEN_REFRESHED', user_id: session.user_id, session_id: session.session_id, subject: { userId: session.user_id }, resource: session.session_id, resource_type: 'session' });
       return answer(server, session, child);
     });

@@ -84,6 +84,36 @@ test('a session ends with its absolute lifetime, however much it is used', async
   t.equal((await refresh(server, refresh_token)).statusCode, 401);
 });
 
+test('an access token does not outlive its session', async (t) => {
+  const server = await build(t, { ACCESS_TOKEN_TTL_S: '3600', SESSION_TTL_S: '600' });
+  const { token, refresh_token } = await server.register();
+  const { exp, iat } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp: number; iat: number };
+  t.ok(exp - iat <= 600, `${exp - iat} seconds`);
+  await pass(server, 500);
+  const refreshed = (await refresh(server, refresh_token)).json<{ expires_in: number }>();
+  t.ok(refreshed.expires_in <= 100 && refreshed.expires_in > 80, `${refreshed.expires_in} seconds`);
+});
+
+test('the retry of a refresh whose session died meanwhile is refused, and tells no theft', async (t) => {
+  const server = await build(t);
+  const { token, refresh_token } = await server.register();
+  t.equal((await refresh(server, refresh_token)).statusCode, 200);
+  await server.call('POST', '/api/auth/logout', { token });
+  const before = await server.rows('select * from identity.sessions');
+  t.match((await refresh(server, refresh_token)).json(), { status: 401, code: 'refresh_token_invalid' });
+  t.strictSame((await server.events()).map((event) => event.action), ['SIGNUP_SUCCESS', 'TOKEN_REFRESHED', 'LOGOUT']);
+  t.strictSame(await server.rows('select * from identity.sessions'), before);
+});
+
+test('an expired refresh token is refused, spends nothing, and the session lives', async (t) => {
+  const server = await build(t);
+  const { token, refresh_token } = await server.register();
+  await server.rows(`update identity.refresh_tokens set expires_at = now() - interval '1 second'`);
+  t.match((await refresh(server, refresh_token)).json(), { status: 401, code: 'refresh_token_invalid' });
+  t.equal(await status(server, token), 200);
+  t.strictSame(await server.rows('select 1 from identity.refresh_tokens where spent_at is not null'), []);
+});
+
 test('a touch wakes no session that has ended, and moves none back or into the future', async (t) => {
   const server = await build(t, SETTINGS);
   const dead = await server.register();
