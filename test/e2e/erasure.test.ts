@@ -55,6 +55,11 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     return (sizes.at(-1) ?? 0) >= sealed && sealed >= logs.length && sizes;
   });
 
+  t.equal((await fleet.call('POST', '/api/auth/forgot-password', { json: { email }, headers })).status, 202);
+  t.equal((await fleet.call('POST', '/api/users/me/email', { token, json: { email: 'desiderius@example.org', password: PASSWORD }, headers })).status, 202);
+  await eventually('links to a new password and a new address wait for their owner', 10_000, async () =>
+    (await rows('select from identity.reset_tokens r join identity.email_changes c using (user_id) where user_id = $1', [user.id])).length === 1);
+
   t.equal((await fleet.call('DELETE', '/api/users/me', { token, json: { password: PASSWORD } })).status, 204);
 
   // Asked at each replica's own port, so that none is spared: changes are refused at once, reads within the second for which a session may be believed in.
@@ -101,7 +106,7 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
   });
   t.strictSame(provenAfter.slice(0, provenBefore.length), provenBefore, 'every checkpoint that was signed before still verifies, and those after it');
 
-  for (const value of [email, email.toLowerCase(), agent, ADDRESS, 'Desiderius', 'encomium-moriae', 'moriae-encomium', 'adagia.txt', 'colloquia.bin', 'bytes of adagia']) {
+  for (const value of [email, email.toLowerCase(), agent, ADDRESS, 'Desiderius', 'desiderius@example.org', 'encomium-moriae', 'moriae-encomium', 'adagia.txt', 'colloquia.bin', 'bytes of adagia']) {
     // The gateway's access log is what says which client came, for as long as logs are kept.
     const stated = value === agent || value === ADDRESS ? ['nginx/access.log'] : [];
     t.strictSame(await tracesOf(fleet, rows, value), stated, `«${value}» stands in no table, record of the stream, object or log`);

@@ -13,6 +13,8 @@ import { retryDelay } from './retry-delay.ts';
 
 /** Mails that a replica sends at once. */
 const AT_ONCE = 8;
+/** In one round: a stop waits for its end. */
+const BATCHES = 10;
 const HASTEN_WITHIN_MS = 10_000;
 const SECONDS_PER_MINUTE = 60;
 
@@ -71,15 +73,15 @@ export function sendMails(server: UserServer, mailer: Mailer, languages: Languag
   }
 
   async function round(): Promise<void> {
-    let claimed: ClaimedMail[];
-    do {
+    for (let batch = 0; batch < BATCHES; batch += 1) {
       const claim = randomUUID();
-      claimed = await claimMails(db, claim, AT_ONCE, config.MAIL_CLAIM_MS);
+      const claimed = await claimMails(db, claim, AT_ONCE, config.MAIL_CLAIM_MS);
       const outcomes = await Promise.allSettled(claimed.map((mail) => sendOne(mail, claim)));
       // The row stands as it was, and is had by somebody once its claim has run out.
       const fault = outcomes.find(({ status }) => status === 'rejected');
       if (fault?.status === 'rejected') throw fault.reason;
-    } while (claimed.length === AT_ONCE && !failing);
+      if (claimed.length < AT_ONCE || failing) return;
+    }
   }
 
   server.background(repeat('mails', config.MAIL_POLL_MS, round, (error) => log.warn({ err: error }, 'the outbox of mails could not be worked off; it is tried again')));
