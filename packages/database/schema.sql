@@ -479,6 +479,14 @@ CREATE TABLE files.outbox_lanes (
 ALTER TABLE files.outbox_lanes ADD CONSTRAINT outbox_lanes_pkey PRIMARY KEY (lane);
 GRANT SELECT, UPDATE ON files.outbox_lanes TO file_service;
 
+CREATE TABLE identity.access_token_lifetimes (
+  seconds integer NOT NULL,
+  used_at timestamp with time zone NOT NULL
+);
+ALTER TABLE identity.access_token_lifetimes ADD CONSTRAINT access_token_lifetimes_pkey PRIMARY KEY (seconds);
+ALTER TABLE identity.access_token_lifetimes ADD CONSTRAINT access_token_lifetimes_seconds_check CHECK (((seconds >= 1) AND (seconds <= 86400)));
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.access_token_lifetimes TO user_service;
+
 CREATE TABLE identity.email_changes (
   user_id uuid NOT NULL,
   token_hash bytea NOT NULL,
@@ -586,6 +594,18 @@ ALTER TABLE identity.reset_tokens ADD CONSTRAINT reset_tokens_token_hash_key UNI
 ALTER TABLE identity.reset_tokens ADD CONSTRAINT reset_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.reset_tokens TO user_service;
 
+CREATE TABLE identity.revocations (
+  kind text NOT NULL,
+  id text NOT NULL,
+  revoked_at timestamp with time zone NOT NULL,
+  counts_until timestamp with time zone NOT NULL,
+  announced_in xid8 NOT NULL
+);
+ALTER TABLE identity.revocations ADD CONSTRAINT revocations_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'user'::text, 'key'::text, 'api_token'::text])));
+ALTER TABLE identity.revocations ADD CONSTRAINT revocations_pkey PRIMARY KEY (kind, id);
+CREATE INDEX revocations_announced_in ON identity.revocations USING btree (announced_in);
+GRANT DELETE, SELECT ON identity.revocations TO user_service;
+
 CREATE TABLE identity.sessions (
   id uuid NOT NULL,
   user_id uuid NOT NULL,
@@ -604,6 +624,8 @@ CREATE INDEX sessions_created ON identity.sessions USING brin (created);
 CREATE INDEX sessions_expiry ON identity.sessions USING btree (expires_at);
 CREATE INDEX sessions_revoked ON identity.sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX sessions_user ON identity.sessions USING btree (user_id);
+CREATE TRIGGER sessions_announce_deletion AFTER DELETE ON identity.sessions FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (old.expires_at > now()))) EXECUTE FUNCTION identity.announce_session_end();
+CREATE TRIGGER sessions_announce_end AFTER UPDATE OF revoked_at, expires_at, user_id ON identity.sessions FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND ((new.revoked_at IS NOT NULL) OR (new.expires_at <= now()) OR (new.user_id <> old.user_id)))) EXECUTE FUNCTION identity.announce_session_end();
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.sessions TO user_service;
 
 CREATE TABLE identity.signing_keys (
@@ -621,6 +643,8 @@ ALTER TABLE identity.signing_keys ADD CONSTRAINT signing_keys_private CHECK (((s
 ALTER TABLE identity.signing_keys ADD CONSTRAINT signing_keys_status_check CHECK ((status = ANY (ARRAY['next'::text, 'active'::text, 'retired'::text, 'compromised'::text])));
 CREATE UNIQUE INDEX signing_keys_active ON identity.signing_keys USING btree (status) WHERE (status = 'active'::text);
 CREATE UNIQUE INDEX signing_keys_next ON identity.signing_keys USING btree (status) WHERE (status = 'next'::text);
+CREATE TRIGGER signing_keys_announce_deletion AFTER DELETE ON identity.signing_keys FOR EACH ROW EXECUTE FUNCTION identity.announce_key_end();
+CREATE TRIGGER signing_keys_announce_end AFTER UPDATE OF status ON identity.signing_keys FOR EACH ROW WHEN (((new.status = 'compromised'::text) AND (old.status <> 'compromised'::text))) EXECUTE FUNCTION identity.announce_key_end();
 GRANT INSERT, SELECT, UPDATE ON identity.signing_keys TO user_service;
 
 CREATE TABLE identity.users (
@@ -643,6 +667,8 @@ ALTER TABLE identity.users ADD CONSTRAINT users_status_check CHECK ((status = AN
 ALTER TABLE identity.users ADD CONSTRAINT users_type_check CHECK ((type = ANY (ARRAY['customer'::text, 'vendor'::text, 'admin'::text])));
 CREATE INDEX users_created ON identity.users USING brin (created);
 CREATE INDEX users_updated ON identity.users USING brin (updated);
+CREATE TRIGGER users_announce_change AFTER UPDATE OF type, status, password_hash ON identity.users FOR EACH ROW WHEN (((old.type <> new.type) OR (old.status <> new.status) OR (old.password_hash IS DISTINCT FROM new.password_hash))) EXECUTE FUNCTION identity.announce_user_change();
+CREATE TRIGGER users_announce_deletion AFTER DELETE ON identity.users FOR EACH ROW EXECUTE FUNCTION identity.announce_user_change();
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.users TO user_service;
 
 CREATE TABLE keys.erased_subjects (
@@ -872,6 +898,17 @@ CREATE VIEW shared.public_keys WITH (security_barrier=true) AS
 GRANT SELECT ON shared.public_keys TO audit_service;
 GRANT SELECT ON shared.public_keys TO file_service;
 GRANT SELECT ON shared.public_keys TO user_service;
+
+CREATE VIEW shared.revocations AS
+ SELECT kind,
+    id,
+    counts_until,
+    announced_in
+   FROM identity.revocations
+  WHERE (counts_until > now());
+GRANT SELECT ON shared.revocations TO audit_service;
+GRANT SELECT ON shared.revocations TO file_service;
+GRANT SELECT ON shared.revocations TO user_service;
 
 CREATE VIEW shared.session_rows AS
  SELECT id,
@@ -1202,6 +1239,71 @@ AS $function$
 ;
 GRANT EXECUTE ON FUNCTION audit.uuid_floor(timestamp with time zone) TO audit_reconciler;
 GRANT EXECUTE ON FUNCTION audit.uuid_floor(timestamp with time zone) TO audit_service;
+
+CREATE OR REPLACE FUNCTION identity.access_tokens_end()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select clock_timestamp() + interval '1 minute' + coalesce(
+        (select max(l.seconds) from identity.access_token_lifetimes l where l.used_at > clock_timestamp() - interval '2 days'), 86400) * interval '1 second'
+    $function$
+;
+
+CREATE OR REPLACE FUNCTION identity.announce_key_end()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      perform identity.announce_revocation('key', old.kid, identity.access_tokens_end());
+      return null;
+    end $function$
+;
+
+CREATE OR REPLACE FUNCTION identity.announce_revocation(of_kind text, of_id text, until timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare lasts timestamptz;
+    begin
+      insert into identity.revocations as r (kind, id, revoked_at, counts_until, announced_in)
+      values (of_kind, of_id, clock_timestamp(), until, pg_current_xact_id())
+      on conflict (kind, id) do update
+        set revoked_at = excluded.revoked_at, counts_until = greatest(r.counts_until, excluded.counts_until), announced_in = excluded.announced_in
+      returning r.counts_until into lasts;
+      -- Delivered at the commit and not before it; with a rollback, never.
+      perform pg_notify('muniment_revocations', of_kind || ' ' || of_id || ' ' || ceil(extract(epoch from lasts))::bigint);
+    end $function$
+;
+
+CREATE OR REPLACE FUNCTION identity.announce_session_end()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      perform identity.announce_revocation('session', old.id::text, identity.access_tokens_end());
+      return null;
+    end $function$
+;
+
+CREATE OR REPLACE FUNCTION identity.announce_user_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      perform identity.announce_revocation('user', old.id::text, identity.access_tokens_end());
+      return null;
+    end $function$
+;
 
 CREATE OR REPLACE FUNCTION keys.create_search_key(proposed bytea)
  RETURNS bytea

@@ -3,11 +3,17 @@ import { roleMay } from '@muniment/security';
 import type { AuditServer } from './audit-server.ts';
 import type { Reader } from './reader.ts';
 
-/** Whether the caller of an answer that lasts may still read what it was begun for: the session or token counts, and an administrator is one still. */
+/**
+ * Whether the caller of an answer that lasts may still read what it was begun for: the session or token counts, and an administrator is one still.
+ * @returns the moment of which that is known, by the monotonic clock; undefined when they may not
+ */
 export async function stillReads(
-  { sessions, viewerCounts }: Pick<AuditServer, 'sessions' | 'viewerCounts'>, { principal }: Pick<FastifyRequest, 'principal'>, reader: Reader, { fresh = false }: { fresh?: boolean } = {},
-): Promise<boolean> {
-  if (reader.kind === 'viewer') return viewerCounts(reader.tokenId);
-  const session = principal && await sessions.isLive(principal.sessionId, { fresh });
-  return session?.live === true && session.userId === reader.userId && (reader.kind === 'user' || roleMay(session.role, 'audit:read-all'));
+  { sessions, viewerCounts }: Pick<AuditServer, 'sessions' | 'viewerCounts'>, { principal }: Pick<FastifyRequest, 'principal'>, reader: Reader,
+): Promise<number | undefined> {
+  if (reader.kind === 'viewer') {
+    const askedAt = performance.now();
+    return (await viewerCounts(reader.tokenId)) ? askedAt : undefined;
+  }
+  const session = principal && await sessions.isLive({ sessionId: principal.sessionId, userId: reader.userId, role: principal.role });
+  return session?.live === true && (reader.kind === 'user' || roleMay(session.role, 'audit:read-all')) ? session.asOf : undefined;
 }

@@ -9,6 +9,7 @@ import { createMailer } from './mail/mailer.ts';
 import { sendMails } from './mail/send-mails.ts';
 import { measurePasswords } from './measure-passwords.ts';
 import { workOffRecoveries } from './recovery.ts';
+import { noteTokenLifetime } from './queries/revocations.ts';
 import { changeEmailRoute } from './routes/change-email.ts';
 import { changePasswordRoute } from './routes/change-password.ts';
 import { confirmEmailRoute } from './routes/confirm-email.ts';
@@ -57,6 +58,7 @@ export async function buildApp(config: Config): Promise<UserServer> {
   const server: UserServer = { ...base, config, passwords, languages };
   server.app.addHook('onClose', () => passwords.close());
   await server.keys.refresh();
+  await noteTokenLifetime(server.db, config.ACCESS_TOKEN_TTL_S);
   keepHouse(server);
   workOffRecoveries(server);
   sendMails(server, mailer, languages);

@@ -1,15 +1,28 @@
 import type { RequestContext } from '@muniment/server';
-import { principalOf, unauthenticated } from '@muniment/security';
+import { principalOf, unauthenticated, type Principal } from '@muniment/security';
 import type { FastifyRequest } from 'fastify';
+import type { Transaction } from 'kysely';
 import type { UserServer } from './user-server.ts';
-import { PasswordIncorrect } from './errors.ts';
-import { findUserById } from './queries/users.ts';
-import type { User } from './tables.ts';
+import { AccountChanged, PasswordIncorrect } from './errors.ts';
+import { isSessionLive } from './queries/sessions.ts';
+import { findUserById, lockUnchangedUser } from './queries/users.ts';
+import type { Tables, User } from './tables.ts';
+
+/**
+ * Locks the caller's account for the rest of the transaction. What was true when the request was let in, and when the password was checked, is looked at
+ * again under the lock: of a session that has ended nothing is changed, not even in the milliseconds before this replica hears of it.
+ * @throws unauthenticated when the session has ended, AccountChanged when the account is not as it was when `passwordHash` was checked
+ */
+export async function lockConfirmedCaller(trx: Transaction<Tables>, { id, sessionId }: Principal, passwordHash: string): Promise<void> {
+  const unchanged = await lockUnchangedUser(trx, id, passwordHash, 'update');
+  if (!(await isSessionLive(trx, sessionId))) throw unauthenticated();
+  if (!unchanged) throw new AccountChanged();
+}
 
 /**
  * Has the signed-in caller prove the password again before something that cannot be undone (OWASP ASVS 7.5.1). A wrong one is recorded as
  * a failed `action`.
- * @returns the user, whose hash is the one that was checked: `lockUnchangedUser` takes it
+ * @returns the user, whose hash is the one that was checked: `lockConfirmedCaller` takes it
  * @throws PasswordIncorrect (403: the session stays good, unlike with a 401)
  */
 export async function confirmPassword(

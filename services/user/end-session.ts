@@ -14,7 +14,7 @@ export async function endSession({ inTransaction, sessions }: UserServer, reques
   const principal = principalOf(request);
   const id = typedId.toLowerCase();
   await inTransaction(request, async (trx, record) => {
-    if (!(await revokeLiveSession(trx, principal.id, id, 'ended_by_user'))) throw new SessionNotFound();
+    if (!(await revokeLiveSession(trx, principal, id, 'ended_by_user'))) throw new SessionNotFound();
     await record({ action: 'SESSION_REVOKED', resource: id, resource_type: 'session' });
   });
   sessions.drop(id);

@@ -24,18 +24,18 @@ export async function openSession(
   user: { id: string; type: Role },
 ): Promise<SessionTokens> {
   const sessionId = uuidv7(Date.now());
+  const expiresAt = new Date(Date.now() + config.SESSION_TTL_S * 1_000);
   const userAgent = request.headers['user-agent'];
-  const endsAt = new Date(Date.now() + config.SESSION_TTL_S * 1_000);
   await insertSession(trx, {
     id: sessionId,
     user_id: user.id,
     ip: request.ip,
     user_agent: userAgent === undefined ? null : cleanText(userAgent, USER_AGENT_BYTES),
     idle_seconds: config.SESSION_IDLE_TTL_S,
-    expires_at: endsAt,
+    expires_at: expiresAt,
   });
   const refreshToken = createRefreshToken();
   await insertRefreshToken(trx, hashRefreshToken(refreshToken), sessionId, config.REFRESH_TOKEN_TTL_S);
-  const { token, expiresIn } = app.accessTokens.issue({ userId: user.id, sessionId, role: user.type, endsAt });
+  const { token, expiresIn } = app.accessTokens.issue({ userId: user.id, sessionId, role: user.type, sessionExpiresAt: new Date(Math.min(expiresAt.getTime(), Date.now() + config.SESSION_IDLE_TTL_S * 1_000)) });
   return { token, refresh_token: refreshToken, expires_in: expiresIn, session_id: sessionId };
 }

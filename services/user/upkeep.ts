@@ -5,12 +5,13 @@ import { forgetOldEmailChanges } from './queries/email-changes.ts';
 import { forgetDeadMails } from './queries/mail-outbox.ts';
 import { forgetOldRecoveries } from './queries/recovery.ts';
 import { forgetOldTokens, wipeSealedChildren } from './queries/refresh-tokens.ts';
+import { forgetOldRevocations, noteTokenLifetime } from './queries/revocations.ts';
 import { forgetOldSessions } from './queries/sessions.ts';
 
 const SEALED_PAUSE_MS = 5_000;
 const OLD_PAUSE_MS = 10 * 60_000;
 
-/** Wipes what must not lie around: sealed tokens after seconds, tokens and sessions that ended after days; and has signing keys take turns. Every replica may do it; nothing is done twice. */
+/** Wipes what must not lie around: sealed tokens after seconds, tokens and sessions that ended after days, revocations once they no longer count; and has signing keys take turns. Every replica may do it; nothing is done twice. */
 export function keepHouse(server: UserServer): void {
   const { background, config, db, log } = server;
   const failed = (error: unknown): void => log.warn({ err: error }, 'upkeep of identity failed; it is tried again');
@@ -27,5 +28,7 @@ export function keepHouse(server: UserServer): void {
     await forgetOldRecoveries(db);
     await forgetOldEmailChanges(db);
     await forgetDeadMails(db);
+    await noteTokenLifetime(db, config.ACCESS_TOKEN_TTL_S);
+    await forgetOldRevocations(db);
   }, failed));
 }

@@ -62,6 +62,13 @@ const RIGHTS: [statement: string, allowed: readonly Role[]][] = [
   // What all may know of identity, to read and never to write.
   ['select * from shared.live_sessions', SERVICES],
   ['select * from shared.public_keys', SERVICES],
+  ['select * from shared.revocations', SERVICES],
+  // What was revoked is written by the triggers and by nobody else; who keeps house may only let go of it.
+  [`insert into identity.revocations values ('session', 'x', now(), now(), '1')`, []],
+  ['update identity.revocations set counts_until = now()', []],
+  ['delete from identity.revocations where counts_until < now()', ['user_service']],
+  [`select identity.announce_revocation('session', 'x', now())`, []],
+  ['select identity.access_tokens_end()', []],
   ['select * from shared.user_status', SERVICES],
   ['select * from shared.stored_watermarks', SERVICES],
   [`update shared.user_status set role = 'admin'`, []],

@@ -26,8 +26,11 @@ export type AccessTokenClaims = {
 export type IssuedAccessToken = { token: string; tokenId: string; expiresIn: number; expiresAt: Date };
 
 export type AccessTokens = {
-  /** Signs a token for a session, of which it ends no later than `endsAt`. Throws when the app was given no `signing` key. */
-  issue(subject: { userId: string; sessionId: string; role: Role; endsAt?: Date }): IssuedAccessToken;
+  /**
+   * Signs a token for a session, and none that outlives it: that a session has come to its own end, or was idle for too long, nobody is told.
+   * `sessionExpiresAt`: when it ends if it is not used again. Throws when the app was given no `signing` key.
+   */
+  issue(subject: { userId: string; sessionId: string; role: Role; sessionExpiresAt: Date }): IssuedAccessToken;
   /**
    * The claims of a token that this deployment issued and that has not expired; whether its session still lives is another
    * question. Rejects with `unauthenticated`, or `dependency_unavailable` when the keys cannot be read.
@@ -132,17 +135,17 @@ export const accessTokens = fp<AccessTokenOptions>(async (app, options) => {
   };
 
   app.decorate('accessTokens', {
-    issue({ userId, sessionId, role, endsAt }) {
+    issue({ userId, sessionId, role, sessionExpiresAt }) {
       if (!signing) throw new Error('this service was given no signing key');
       const { ttlSeconds } = signing;
       const key = currentKey(signing.key);
       const issuedAt = Math.floor(Date.now() / 1_000);
-      const exp = Math.min(issuedAt + ttlSeconds, endsAt ? Math.floor(endsAt.getTime() / 1_000) : Infinity);
+      const exp = Math.min(issuedAt + ttlSeconds, Math.floor(sessionExpiresAt.getTime() / 1_000));
       const tokenId = randomUUID();
       // The signer of the first key is made once; options make one anew for each token.
       const replaced = key.kid === first?.kid ? undefined : { key: key.privatePem, kid: key.kid };
       const token = app.jwt.sign({ kid: key.kid, sub: userId, sid: sessionId, jti: tokenId, role, iat: issuedAt, exp }, replaced);
-      return { token, tokenId, expiresIn: exp - issuedAt, expiresAt: new Date(exp * 1_000) };
+      return { token, tokenId, expiresIn: Math.max(0, exp - issuedAt), expiresAt: new Date(exp * 1_000) };
     },
 
     async verify(token) {

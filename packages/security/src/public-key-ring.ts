@@ -17,7 +17,7 @@ export type VerificationKey = { readonly kid: string; readonly pem: string; read
 
 export type PublicKeyRingOptions = {
   load: () => Promise<readonly PublicKeyRow[]>;
-  /** How often the keys are read again: how long a key marked compromised may still count. */
+  /** How often the keys are read again, to know the new ones; of a compromised key the ring is told by `revoke`. */
   refreshMs?: number;
   /** An unknown kid makes the ring look again, but never more often than this, whatever arrives. */
   unknownKidIntervalMs?: number;
@@ -35,6 +35,9 @@ export type PublicKeyRing = ReturnType<typeof createPublicKeyRing>;
 export const loadPublicKeys = async (db: QueryExecutorProvider): Promise<readonly PublicKeyRow[]> =>
   (await sql<PublicKeyRow>`select kid, algorithm, public_jwk, status from shared.public_keys`.execute(db)).rows;
 
+const CONFIRMED_MS = 500;
+const CONFIRMING_TRIES = 3;
+
 /**
  * The public keys by kid. A kid is chosen by whoever sends a token, so unknown ones are not remembered (memory) and share
  * one rate limit (load on the database): a flood of forged tokens costs one read a second.
@@ -43,16 +46,20 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   const { load, refreshMs = 30_000, unknownKidIntervalMs = 1_000, isUnavailable = () => false, onRead, onError } = options;
   let keys = new Map<string, VerificationKey>();
   let active = new Set<string>();
+  /** A read that was sent before the key was marked may answer after. A kid is the key's own thumbprint: it never comes to mean another. */
+  const revoked = new Set<string>();
+  let readAt = -Infinity;
   let loading: Promise<void> | undefined;
   let failure: unknown;
   let nextLookAgain = 0;
 
   const read = async (): Promise<void> => {
+    const sentAt = performance.now();
     try {
       const next = new Map<string, VerificationKey>();
       const nextActive = new Set<string>();
       for (const { kid, algorithm, public_jwk: jwk, status } of await load()) {
-        if (algorithm !== 'EdDSA' || status === 'compromised') continue;
+        if (algorithm !== 'EdDSA' || status === 'compromised' || revoked.has(kid)) continue;
         const known = keys.get(kid);
         const pem = createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' }).toString();
         next.set(kid, known?.pem === pem ? known : { kid, pem, jwk });
@@ -60,6 +67,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
       }
       keys = next;
       active = nextActive;
+      readAt = sentAt;
       failure = undefined;
     } catch (error) {
       failure = error;
@@ -68,6 +76,8 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   };
   /** One read at a time; who comes while one runs gets its outcome. */
   const refresh = (): Promise<void> => (loading ??= read().finally(() => (loading = undefined)).then(onRead));
+
+  const outage = (error: unknown): unknown => (isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error);
 
   const timer = setInterval(() => void refresh().catch((error: unknown) => onError?.(error)), refreshMs).unref();
 
@@ -87,12 +97,32 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
       } else if (loading) {
         await loading.catch(() => undefined);
       }
-      if (failure !== undefined) throw isUnavailable(failure) ? dependencyUnavailable({ cause: failure }) : failure;
+      if (failure !== undefined) throw outage(failure);
       return keys.get(kid);
     },
 
     /** Without looking again; for what was verified before. */
     holds: (key: VerificationKey): boolean => keys.get(key.kid) === key,
+
+    /** Lets go of a compromised key at once, and of all it has signed. */
+    revoke(kid: string): void {
+      revoked.add(kid);
+      keys.delete(kid);
+      active.delete(kid);
+      void refresh().catch((error: unknown) => onError?.(error));
+    },
+
+    /**
+     * Whether a key counts by a read that is at most a second old: where nothing else tells of a compromised one. Reads at most twice a second,
+     * whoever asks. Rejects as `get` does.
+     */
+    async stillHolds(kid: string): Promise<boolean> {
+      for (let attempt = 0; attempt < CONFIRMING_TRIES && performance.now() - readAt > CONFIRMED_MS; attempt++) {
+        await refresh().catch((error: unknown) => { throw outage(error); });
+      }
+      if (performance.now() - readAt > 2 * CONFIRMED_MS) throw dependencyUnavailable({ cause: new Error('the keys are read too slowly') });
+      return keys.has(kid);
+    },
 
     /** Whether that key may still sign, as of the last read. One that is retired verifies and signs no more. */
     maySign: (kid: string): boolean => active.has(kid),

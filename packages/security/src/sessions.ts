@@ -2,19 +2,26 @@ import { type QueryExecutorProvider, sql } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import { dependencyUnavailable } from './errors.ts';
 import { isRole, type Role } from './permissions.ts';
+import type { Revocations } from './revocations.ts';
 
 /** A row of the view `shared.live_sessions`: not revoked, not expired, its user active. What is absent is dead. */
-export type LiveSessionRow = { session_id: string; user_id: string; role: string; status: string };
+export type LiveSessionRow = { session_id: string; user_id: string; role: string };
 
-export type SessionState = { live: false } | { live: true; userId: string; role: Role; status: string };
+/** What a verified access token says of its session. */
+export type SessionClaim = { sessionId: string; userId: string; role: Role };
+
+/** `asOf`: by the monotonic clock, the moment of which this is known to be true. What goes on for long counts its second from there. */
+export type SessionState = { live: false } | { live: true; role: Role; asOf: number };
+
+/** Why the database was asked: the set of revocations is stale, or it holds a change of the user. */
+export type LookupReason = 'stale' | 'user_changed';
 
 export type SessionLookupOptions = {
+  revocations: Revocations;
   query: (sessionIds: readonly string[]) => Promise<readonly LiveSessionRow[]>;
-  /** How long a look-up counts; 0 to 1000 ms, since a revoked session must be refused everywhere within a second. */
-  cacheMs?: number;
-  /** Sessions remembered at most. */
-  cacheSize?: number;
-  /** A database that has not answered by then counts as down. */
+  /** Answers remembered at most, of sessions whose user was changed. */
+  remembered?: number;
+  /** An answer that comes later says nothing any more: a revoked session must be refused everywhere within a second. */
   timeoutMs?: number;
   /** Recognises an outage among what `query` rejects with. Anything else is a fault of ours and passes as it is: to be logged, not retried. */
   isUnavailable?: (error: unknown) => boolean;
@@ -27,106 +34,111 @@ export const queryLiveSessions =
   (db: QueryExecutorProvider) =>
   async (sessionIds: readonly string[]): Promise<readonly LiveSessionRow[]> => {
     const { rows } = await sql<LiveSessionRow>`
-      select session_id, user_id, role, status from shared.live_sessions
+      select session_id, user_id, role from shared.live_sessions
       where session_id = any(${sessionIds}::uuid[])`.execute(db);
     return rows;
   };
 
-type Batch = {
-  ids: Set<string>;
-  /** Ids ended by this replica while the statement ran: its answer may be older than that and is not remembered. */
-  dropped: Set<string>;
-  states: Promise<ReadonlyMap<string, SessionState>>;
-};
+/** `askedAt` by the monotonic clock. */
+type Answer = { rows: ReadonlyMap<string, LiveSessionRow>; askedAt: number };
 
 const dead: SessionState = { live: false };
 
-const stateOf = (row: LiveSessionRow): SessionState =>
-  // A role that this version does not know may do nothing.
-  isRole(row.role) ? { live: true, userId: row.user_id, role: row.role, status: row.status } : dead;
+/** A slow database gets this many tries to answer within the time that an answer counts for. */
+const TRIES = 3;
 
-const withTimeout = async <T>(work: Promise<T>, ms: number): Promise<T> => {
+/** How long this replica holds what it ended itself without the feed having said so: by then that has, or has read everything again. */
+const OWN_WORD_S = 300;
+
+const within = async <T>(work: Promise<T>, ms: number): Promise<T | undefined> => {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(dependencyUnavailable({ cause: new Error(`no answer within ${ms} ms`) })), ms);
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms, undefined);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 };
 
 /**
- * Whether sessions still live. Look-ups of one turn of the event loop go out as one statement, and answers are kept for at
- * most `cacheMs`, counted from when the statement was sent, not from when it answered: a slow answer is no fresher.
+ * Whether sessions still live. While the set of revocations is fresh, that is known without asking: a verified token's session lives unless it is in
+ * the set, and the token's role holds unless its user is. For a user who is, the database is asked once; while the set is stale, each time. Look-ups
+ * of one turn of the event loop go out as one statement.
  */
 export const createSessionLookup = (options: SessionLookupOptions) => {
-  const { query, cacheMs = 500, cacheSize = 20_000, timeoutMs = 3_000, isUnavailable = () => false } = options;
-  if (!(cacheMs >= 0 && cacheMs <= 1_000)) throw new RangeError('a session look-up may be cached for 0 to 1000 ms');
-  const cache = new LRUCache<string, { state: SessionState; until: number }>({ max: cacheSize });
-  /** Statements that were sent, by each id they ask for; the newest counts. */
-  const sent = new Map<string, Batch>();
-  /** All that have not answered: an older one may still do so after a newer, and must know what was dropped. */
-  const open = new Set<Batch>();
-  let gathering: Batch | undefined;
+  const { revocations, query, remembered: max = 10_000, timeoutMs = 1_000, isUnavailable = () => false } = options;
+  const remembered = new LRUCache<string, { role: Role | undefined; userId: string; askedAt: number }>({ max });
+  const lookups: Record<LookupReason, number> = { stale: 0, user_changed: 0 };
+  let gathering: { ids: Set<string>; answer: Promise<Answer | undefined> } | undefined;
 
-  const send = async (batch: Batch): Promise<ReadonlyMap<string, SessionState>> => {
+  const send = async (ids: ReadonlySet<string>): Promise<Answer | undefined> => {
     await new Promise((resolve) => setImmediate(resolve));
     gathering = undefined;
-    for (const id of batch.ids) sent.set(id, batch);
-    open.add(batch);
-    const until = performance.now() + cacheMs;
+    const askedAt = performance.now();
     try {
-      const rows = await withTimeout(query([...batch.ids]), timeoutMs);
-      const states = new Map(rows.map((row) => [row.session_id, stateOf(row)]));
-      for (const id of batch.ids) {
-        // Of two statements that overlapped, the one sent later counts, whichever answers last.
-        const newer = (cache.peek(id)?.until ?? 0) > until;
-        if (!newer && !batch.dropped.has(id)) cache.set(id, { state: states.get(id) ?? dead, until });
-      }
-      return states;
+      const rows = await within(query([...ids]), timeoutMs);
+      // Looked at again: a process that was stopped meanwhile finds an answer that came in time and is old.
+      if (!rows || performance.now() - askedAt > timeoutMs) return undefined;
+      return { rows: new Map(rows.map((row) => [row.session_id, row])), askedAt };
     } catch (error) {
       // Whatever went wrong, nobody is let in on a guess.
       throw isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error;
-    } finally {
-      open.delete(batch);
-      for (const id of batch.ids) if (sent.get(id) === batch) sent.delete(id);
     }
   };
 
-  const gather = (): Batch => {
-    if (gathering) return gathering;
-    const batch: Batch = { ids: new Set(), dropped: new Set(), states: Promise.resolve(new Map()) };
-    gathering = batch;
-    batch.states = send(batch);
-    return batch;
+  /** Asks the database by a statement sent after this call. */
+  const ask = async (id: string): Promise<Answer> => {
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      if (!gathering) {
+        const ids = new Set<string>();
+        gathering = { ids, answer: send(ids) };
+      }
+      gathering.ids.add(id);
+      const answer = await gathering.answer;
+      if (answer) return answer;
+    }
+    throw dependencyUnavailable({ cause: new Error(`no answer within ${timeoutMs} ms, ${TRIES} times`) });
+  };
+
+  const lookUp = async ({ sessionId, userId }: SessionClaim, reason: LookupReason): Promise<SessionState> => {
+    lookups[reason]++;
+    const { rows, askedAt } = await ask(sessionId);
+    const row = rows.get(sessionId);
+    // The user is compared too: a session id alone must never lend another user's rights. A role that this version does not know may do nothing.
+    const role = row && row.user_id === userId && isRole(row.role) ? row.role : undefined;
+    remembered.set(sessionId, { role, userId, askedAt });
+    // What ended while the answer was under way may be in the set by now.
+    return role === undefined || revocations.sessionEnded(sessionId) ? dead : { live: true, role, asOf: askedAt };
   };
 
   return {
     /**
-     * `fresh` asks the database with a statement sent after this call: for what changes something, so that a revoked session
-     * changes nothing any more. Rejects with `dependency_unavailable` (503) when the database does not answer, and with the
-     * error of `query` when it did.
+     * Whether the session of a verified token lives, and as which role. Rejects with `dependency_unavailable` (503) when that is known neither
+     * from the set nor from the database, and with the error of `query` when that was no outage.
      */
-    async isLive(sessionId: string, { fresh = false }: { fresh?: boolean } = {}): Promise<SessionState> {
-      let batch: Batch | undefined;
-      if (!fresh) {
-        const known = cache.get(sessionId);
-        if (known && performance.now() < known.until) return known.state;
-        batch = sent.get(sessionId);
-      }
-      if (!batch) {
-        batch = gather();
-        batch.ids.add(sessionId);
-      }
-      return (await batch.states).get(sessionId) ?? dead;
+    async isLive(claim: SessionClaim): Promise<SessionState> {
+      const { sessionId, userId, role } = claim;
+      if (revocations.sessionEnded(sessionId)) return dead;
+      if (!revocations.isFresh()) return lookUp(claim, 'stale');
+      const asOf = performance.now() - revocations.ageMs();
+      const changedAt = revocations.userChangedAt(userId);
+      if (changedAt === undefined) return { live: true, role, asOf };
+      const known = remembered.get(sessionId);
+      if (!known || known.userId !== userId || known.askedAt <= changedAt) return lookUp(claim, 'user_changed');
+      // Nothing that the set has come to hold since has changed it, so it is as true as the set.
+      return known.role === undefined ? dead : { live: true, role: known.role, asOf };
     },
 
-    /** Forgets a session that this replica has just ended, after the commit. Other replicas notice within `cacheMs`. */
+    /** Refuses a session that this replica has just ended, after the commit; other replicas hear of it by the feed. */
     drop(sessionId: string): void {
-      cache.delete(sessionId);
-      for (const batch of open) if (batch.ids.has(sessionId)) batch.dropped.add(sessionId);
-      sent.delete(sessionId);
+      revocations.add({ kind: 'session', id: sessionId, countsUntil: Math.ceil(Date.now() / 1_000) + OWN_WORD_S });
+    },
+
+    /** Has the database asked about a user whom this replica has just changed, after the commit. */
+    dropUser(userId: string): void {
+      revocations.add({ kind: 'user', id: userId, countsUntil: Math.ceil(Date.now() / 1_000) + OWN_WORD_S });
     },
 
     /** For tests and metrics. */
-    cached: () => cache.size,
+    lookups: (): Readonly<Record<LookupReason, number>> => lookups,
+    remembered: () => remembered.size,
   };
 };

@@ -6,6 +6,7 @@ import { assemble, audience, forgeries, issuer, keyPair, ringOf, validClaims } f
 
 const userId = '019a0000-0000-7000-8000-000000000001';
 const sessionId = '019a0000-0000-7000-8000-000000000002';
+const sessionExpiresAt = new Date(Date.now() + 90 * 86_400_000);
 
 const build = async (t: Test, { ttlSeconds = 900, cacheSize = 1_000 } = {}) => {
   const pair = keyPair('key-1');
@@ -20,7 +21,7 @@ const build = async (t: Test, { ttlSeconds = 900, cacheSize = 1_000 } = {}) => {
 test('an issued token verifies and says who, in which session, until when', async (t) => {
   const { tokens } = await build(t);
   const before = Math.floor(Date.now() / 1_000);
-  const { token, tokenId, expiresIn, expiresAt } = tokens.issue({ userId, sessionId, role: 'vendor' });
+  const { token, tokenId, expiresIn, expiresAt } = tokens.issue({ userId, sessionId, role: 'vendor', sessionExpiresAt });
   const claims = await tokens.verify(token);
   t.match(claims, { kid: 'key-1', iss: issuer, aud: audience, sub: userId, sid: sessionId, jti: tokenId, role: 'vendor' });
   t.ok(claims.iat >= before && claims.exp === claims.iat + 900 && expiresIn === 900);
@@ -28,7 +29,19 @@ test('an issued token verifies and says who, in which session, until when', asyn
   t.same(decodeProtectedHeader(token), { alg: 'EdDSA', typ: 'JWT', kid: 'key-1' });
   t.equal(decodeJwt(token).kid, 'key-1', 'kid in the claims too, for cookie mode');
   t.same(await tokens.verify(token), claims, 'from the cache the same');
-  t.not(tokens.issue({ userId, sessionId, role: 'vendor' }).tokenId, tokenId);
+  t.not(tokens.issue({ userId, sessionId, role: 'vendor', sessionExpiresAt }).tokenId, tokenId);
+});
+
+test('a token ends with its session where that comes first', async (t) => {
+  const { tokens } = await build(t);
+  const ends = new Date(Date.now() + 10_500);
+  const { token, expiresIn, expiresAt } = tokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt: ends });
+  t.ok(expiresAt <= ends && expiresAt.getTime() > ends.getTime() - 1_001, 'to the second before it');
+  t.ok(expiresIn >= 9 && expiresIn <= 11);
+  t.equal((await tokens.verify(token)).exp, expiresAt.getTime() / 1_000);
+  const over = tokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt: new Date(Date.now() - 5_000) });
+  t.equal(over.expiresIn, 0);
+  await t.rejects(tokens.verify(over.token), { code: 'unauthenticated' });
 });
 
 test('an independent implementation verifies it by the JWKS alone', async (t) => {
@@ -37,7 +50,7 @@ test('an independent implementation verifies it by the JWKS alone', async (t) =>
   t.teardown(() => jwks.close());
   jwks.get('/.well-known/jwks.json', async () => keys.jwks());
   const url = await jwks.listen({ port: 0, host: '127.0.0.1' });
-  const { token } = tokens.issue({ userId, sessionId, role: 'customer' });
+  const { token } = tokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt });
   const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(`${url}/.well-known/jwks.json`)), { issuer, audience, algorithms: ['EdDSA'] });
   t.equal(payload.sub, userId);
 });
@@ -50,7 +63,7 @@ test('the hand-made token that the forgeries vary is itself accepted', async (t)
 
 test('every forgery is refused, also while the token it was made from is cached', async (t) => {
   const { tokens, pair } = await build(t);
-  const { token } = tokens.issue({ userId, sessionId, role: 'customer' });
+  const { token } = tokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt });
   await tokens.verify(token);
   for (const [name, forged] of Object.entries(forgeries('key-1', pair, token))) {
     await t.rejects(tokens.verify(forged), { code: 'unauthenticated', statusCode: 401 }, name);
@@ -62,7 +75,7 @@ test('jwtVerify of @fastify/jwt is pinned alike', async (t) => {
   const { app, pair, tokens } = await build(t);
   app.get('/', async (request) => request.jwtVerify());
   const call = (token: string) => app.inject({ url: '/', headers: { authorization: `Bearer ${token}` } });
-  const { token } = tokens.issue({ userId, sessionId, role: 'customer' });
+  const { token } = tokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt });
   t.equal((await call(token)).statusCode, 200);
   const { 'alg none': none = '', 'HS256 with the public key in PEM': hs256 = '', 'wrong audience': wrongAudience = '', 'unknown kid': unknownKid = '' } =
     forgeries('key-1', pair, token);
@@ -84,7 +97,7 @@ test('forged kids and algorithms do not make the keys be read again and again', 
 
 test('a cached token dies at its exp', async (t) => {
   const { tokens } = await build(t, { ttlSeconds: 2 });
-  const { token, expiresAt } = tokens.issue({ userId, sessionId, role: 'customer' });
+  const { token, expiresAt } = tokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt });
   await t.resolves(tokens.verify(token));
   await new Promise((resolve) => setTimeout(resolve, expiresAt.getTime() - Date.now() - 20));
   await t.resolves(tokens.verify(token));
@@ -95,7 +108,7 @@ test('a cached token dies at its exp', async (t) => {
 
 test('a cached token dies with its key', async (t) => {
   const { tokens, keys, pair } = await build(t);
-  const { token } = tokens.issue({ userId, sessionId, role: 'customer' });
+  const { token } = tokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt });
   await tokens.verify(token);
   pair.row.status = 'compromised';
   await keys.refresh();
@@ -111,12 +124,12 @@ test('a key that was replaced signs no further token, and the tokens of its succ
   const app = Fastify();
   t.teardown(() => app.close());
   await app.register(accessTokens, { keys, issuer, audience, signing: { key: () => current, ttlSeconds: 900 } });
-  const before = app.accessTokens.issue({ userId, sessionId, role: 'customer' });
+  const before = app.accessTokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt });
   t.equal(decodeProtectedHeader(before.token).kid, 'key-1');
   old.row.status = 'compromised';
   await keys.refresh();
   current = successor.signing;
-  const { token } = app.accessTokens.issue({ userId, sessionId, role: 'customer' });
+  const { token } = app.accessTokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt });
   t.same(decodeProtectedHeader(token), { alg: 'EdDSA', typ: 'JWT', kid: 'key-2' });
   t.match(await app.accessTokens.verify(token), { kid: 'key-2', iss: issuer, aud: audience, sub: userId });
   await t.rejects(app.accessTokens.verify(before.token), { code: 'unauthenticated' });
@@ -127,6 +140,6 @@ test('a service without a signing key verifies and cannot issue', async (t) => {
   const app = Fastify();
   t.teardown(() => app.close());
   await app.register(accessTokens, { keys, issuer, audience });
-  t.ok(await app.accessTokens.verify(tokens.issue({ userId, sessionId, role: 'customer' }).token));
-  t.throws(() => app.accessTokens.issue({ userId, sessionId, role: 'admin' }), /no signing key/);
+  t.ok(await app.accessTokens.verify(tokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt }).token));
+  t.throws(() => app.accessTokens.issue({ userId, sessionId, role: 'admin', sessionExpiresAt }), /no signing key/);
 });

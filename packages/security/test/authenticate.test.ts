@@ -1,18 +1,26 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify, { type FastifyRequest } from 'fastify';
 import { type Test, test } from 'tap';
 import {
-  authentication, type AuthenticationOptions, createSessionLookup, createViewerToken, hashViewerToken, type LiveSessionRow, principalOf, type Role, roleMay,
+  authentication, type AuthenticationOptions, createRevocations, createSessionLookup, createViewerToken, hashViewerToken, type LiveSessionRow, principalOf, type Role, roleMay,
 } from '../src/index.ts';
 import { audience, forgeries, issuer, keyPair, ringOf } from './forgery.ts';
+
+const sessionExpiresAt = new Date(Date.now() + 86_400_000);
+const countsUntil = Math.ceil(Date.now() / 1_000) + 900;
 
 const build = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied' | 'viewers'> = {}) => {
   const pair = keyPair('key-1');
   const { keys } = ringOf([pair.row], t);
   await keys.refresh();
   const database = { up: true, rows: new Map<string, LiveSessionRow>(), statements: 0 };
+  const revocations = createRevocations();
+  revocations.proved(revocations.now());
+  /** Time passes and no heart-beat comes. */
+  const goStale = () => revocations.proved({ monotonic: performance.now() - 751, wall: Date.now() - 751 });
   const sessions = createSessionLookup({
-    cacheMs: 1_000,
+    revocations,
     isUnavailable: () => true,
     query: async (ids) => {
       database.statements++;
@@ -22,7 +30,7 @@ const build = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied' | 
   });
   const app = Fastify();
   t.teardown(() => app.close());
-  await app.register(authentication, { keys, sessions, issuer, audience, signing: { key: pair.signing, ttlSeconds: 900 }, ...options });
+  await app.register(authentication, { keys, sessions, revocations, issuer, audience, signing: { key: pair.signing, ttlSeconds: 900 }, ...options });
   app.get('/public', { config: { access: 'public' } }, async (request) => ({ principal: request.principal }));
   app.get('/profile', { config: { access: { permission: 'profile:read' } } }, async (request) => principalOf(request));
   app.post('/profile', { config: { access: { permission: 'profile:write' } } }, async (request) => principalOf(request));
@@ -33,12 +41,12 @@ const build = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied' | 
   const signIn = (role: Role) => {
     const userId = randomUUID();
     const sessionId = randomUUID();
-    database.rows.set(sessionId, { session_id: sessionId, user_id: userId, role, status: 'active' });
-    return { userId, sessionId, ...app.accessTokens.issue({ userId, sessionId, role }) };
+    database.rows.set(sessionId, { session_id: sessionId, user_id: userId, role });
+    return { userId, sessionId, ...app.accessTokens.issue({ userId, sessionId, role, sessionExpiresAt }) };
   };
   const call = (url: string, authorization?: string, method: 'GET' | 'POST' | 'HEAD' | 'OPTIONS' = 'GET') =>
     app.inject({ method, url, headers: authorization === undefined ? {} : { authorization } });
-  return { app, pair, database, sessions, signIn, call };
+  return { app, pair, keys, database, sessions, revocations, goStale, signIn, call };
 };
 
 test('a public route asks for nothing and looks at nothing', async (t) => {
@@ -117,53 +125,92 @@ test('a refusal that cannot be recorded is still a refusal', async (t) => {
   t.notMatch(response.body, 'everyone');
 });
 
-test('the role is the one of the database, not the one of the token', async (t) => {
+test('while the set is fresh nobody asks the database, for reads nor for changes', async (t) => {
   const { call, signIn, database } = await build(t);
+  const authorization = `Bearer ${signIn('customer').token}`;
+  for (const method of ['GET', 'POST', 'HEAD'] as const) t.equal((await call('/profile', authorization, method)).statusCode, 200);
+  t.equal(database.statements, 0);
+});
+
+test('a revoked session is refused on every method from the moment that the set holds it, and another is not', async (t) => {
+  const { call, signIn, database, revocations } = await build(t);
+  const { token, sessionId } = signIn('customer');
+  const other = signIn('customer');
+  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
+  revocations.add({ kind: 'session', id: sessionId, countsUntil });
+  for (const method of ['GET', 'POST', 'HEAD'] as const) {
+    t.equal((await call('/profile', `Bearer ${token}`, method)).statusCode, 401, method);
+    t.equal((await call('/profile', `Bearer ${other.token}`, method)).statusCode, 200);
+  }
+  t.equal(database.statements, 0);
+});
+
+test('the role is the one of the token until the user changes, and then the one of the database, asked for once', async (t) => {
+  const { call, signIn, database, revocations } = await build(t);
   const admin = signIn('admin');
+  const authorization = `Bearer ${admin.token}`;
+  t.equal((await call('/directory', authorization)).statusCode, 200);
   const row = database.rows.get(admin.sessionId);
   if (row) row.role = 'customer';
-  t.equal((await call('/directory', `Bearer ${admin.token}`)).statusCode, 403);
+  revocations.add({ kind: 'user', id: admin.userId, countsUntil });
+  t.equal((await call('/directory', authorization)).statusCode, 403, 'demoted');
+  for (let i = 0; i < 5; i++) t.equal((await call('/profile', authorization)).statusCode, 200);
+  t.equal(database.statements, 1);
+  if (row) row.role = 'admin';
+  revocations.add({ kind: 'user', id: admin.userId, countsUntil });
+  t.equal((await call('/directory', authorization)).statusCode, 200, 'and promoted again');
+  t.equal(database.statements, 2);
   t.ok(roleMay('admin', 'directory:read'));
 });
 
-test('a session of another user lends nothing', async (t) => {
-  const { app, call, signIn } = await build(t);
+test('a session of another user lends nothing once the database is asked', async (t) => {
+  const { app, call, signIn, goStale } = await build(t);
   const admin = signIn('admin');
-  const { token } = app.accessTokens.issue({ userId: randomUUID(), sessionId: admin.sessionId, role: 'admin' });
+  const { token } = app.accessTokens.issue({ userId: randomUUID(), sessionId: admin.sessionId, role: 'admin', sessionExpiresAt });
+  goStale();
   t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 401);
 });
 
-test('a revoked session writes nothing from the first moment, and reads no longer than the cache lasts', async (t) => {
-  const { call, signIn, database, sessions } = await build(t);
+test('while the set is stale the database decides, each time', async (t) => {
+  const { call, signIn, database, goStale } = await build(t);
   const { token, sessionId } = signIn('customer');
-  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
+  goStale();
+  for (let i = 0; i < 3; i++) t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
+  t.equal(database.statements, 3);
   database.rows.delete(sessionId);
-  t.equal((await call('/profile', `Bearer ${token}`, 'POST')).statusCode, 401);
-  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 401, 'the fresh answer serves reads too');
-  sessions.drop(sessionId);
-  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 401);
+  for (const method of ['GET', 'POST'] as const) t.equal((await call('/profile', `Bearer ${token}`, method)).statusCode, 401);
 });
 
-test('reads within a second share one look-up, writes look each time', async (t) => {
-  const { call, signIn, database } = await build(t);
-  const authorization = `Bearer ${signIn('customer').token}`;
-  for (let i = 0; i < 5; i++) await call('/profile', authorization);
-  t.equal(database.statements, 1);
-  for (let i = 0; i < 3; i++) await call('/profile', authorization, 'POST');
-  t.equal(database.statements, 4);
-});
-
-test('a database that is down: 503 and nobody is let in', async (t) => {
-  const { call, signIn, database } = await build(t);
+test('a stale set and no database: 503 and nobody is let in; with a fresh set the database is not missed', async (t) => {
+  const { call, signIn, database, revocations, goStale } = await build(t);
   const { token } = signIn('admin');
   database.up = false;
+  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
+  goStale();
   for (const method of ['GET', 'POST'] as const) {
     const response = await call('/profile', `Bearer ${token}`, method);
     t.equal(response.statusCode, 503);
     t.equal(response.json().code, 'dependency_unavailable');
   }
-  database.up = true;
+  revocations.proved(revocations.now());
   t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
+});
+
+test('a key that the feed says is compromised takes its tokens with it; a stale set has the keys read', async (t) => {
+  const { call, signIn, keys } = await build(t);
+  const { token } = signIn('admin');
+  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
+  keys.revoke('key-1');
+  t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 401);
+
+  const second = await build(t);
+  const again = second.signIn('admin');
+  t.equal((await second.call('/profile', `Bearer ${again.token}`)).statusCode, 200);
+  second.pair.row.status = 'compromised';
+  t.equal((await second.call('/profile', `Bearer ${again.token}`)).statusCode, 200, 'nobody has said so yet');
+  second.goStale();
+  await sleep(510);
+  t.equal((await second.call('/profile', `Bearer ${again.token}`)).statusCode, 401);
 });
 
 test('an unknown path is 404 for everyone, and a preflight is answered', async (t) => {
@@ -189,7 +236,8 @@ test('a route registered before the plugin is closed', async (t) => {
   t.teardown(() => app.close());
   app.get('/early', async () => 'secret');
   const { keys } = ringOf([], t);
-  await app.register(authentication, { keys, issuer, audience, sessions: createSessionLookup({ query: async () => [] }) });
+  const revocations = createRevocations();
+  await app.register(authentication, { keys, issuer, audience, revocations, sessions: createSessionLookup({ revocations, query: async () => [] }) });
   const response = await app.inject('/early');
   t.equal(response.statusCode, 500);
   t.notMatch(response.body, 'secret');

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import Fastify from 'fastify';
 import { test, type Test } from 'tap';
-import { authentication, createSessionCookies, createSessionLookup, joinToken, principalOf, splitToken } from '../src/index.ts';
+import { authentication, createRevocations, createSessionCookies, createSessionLookup, joinToken, principalOf, splitToken } from '../src/index.ts';
 import { audience, issuer, keyPair, ringOf } from './forgery.ts';
 
 const OURS = 'https://app.example.com';
@@ -12,18 +12,19 @@ const build = async (t: Test, { hostPrefix = false } = {}) => {
   await keys.refresh();
   const userId = randomUUID();
   const sessionId = randomUUID();
-  const sessions = createSessionLookup({ query: async (ids) => ids.filter((id) => id === sessionId).map(() => ({ session_id: sessionId, user_id: userId, role: 'customer', status: 'active' })) });
+  const revocations = createRevocations();
+  const sessions = createSessionLookup({ revocations, query: async (ids) => ids.filter((id) => id === sessionId).map(() => ({ session_id: sessionId, user_id: userId, role: 'customer' })) });
   const denied: unknown[] = [];
   const app = Fastify();
   t.teardown(() => app.close());
   await app.register(authentication, {
-    keys, sessions, issuer, audience, signing: { key: pair.signing, ttlSeconds: 900 },
+    keys, sessions, revocations, issuer, audience, signing: { key: pair.signing, ttlSeconds: 900 },
     cookies: createSessionCookies({ hostPrefix, origins: [OURS, 'https://admin.example.com'] }),
     onDenied: (request, { reason }) => void denied.push({ who: request.principal?.id, reason }),
   });
   app.get('/profile', { config: { access: { permission: 'profile:read' } } }, async (request) => principalOf(request));
   app.post('/profile', { config: { access: { permission: 'profile:write' } } }, async (request) => principalOf(request));
-  const { token } = app.accessTokens.issue({ userId, sessionId, role: 'customer' });
+  const { token } = app.accessTokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt: new Date(Date.now() + 86_400_000) });
   const { loginInfo, secure } = splitToken(token);
   const get = (cookie: string, headers: Record<string, string> = {}) => app.inject({ method: 'GET', url: '/profile', headers: { cookie, ...headers } });
   const post = (headers: Record<string, string>) => app.inject({ method: 'POST', url: '/profile', headers: { cookie: `login_info=${loginInfo}; secure=${secure}`, ...headers } });

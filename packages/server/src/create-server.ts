@@ -9,8 +9,8 @@ import { createEventPreparer, createKinesisClient, createSubjectKeys, type Relay
 import { createDatabase, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import {
-  authentication, createPublicKeyRing, createSessionActivity, createSessionCookies, createSessionLookup, loadPublicKeys, queryLiveSessions, touchSessions, type PublicKeyRing, type SessionActivity, type SessionCookies,
-  type SessionLookup, type ViewerLookup,
+  authentication, createPublicKeyRing, createRevocations, createSessionActivity, createSessionCookies, createSessionLookup, loadPublicKeys, queryLiveSessions, touchSessions,
+  type PublicKeyRing, type Revocations, type SessionActivity, type SessionCookies, type SessionLookup, type ViewerLookup,
 } from '@muniment/security';
 import { createAuditTrail, type Outbox } from './audit-trail.ts';
 import type { BackgroundLoop } from './background.ts';
@@ -20,9 +20,11 @@ import { createErasureLoop, type ErasurePart } from './erasures.ts';
 import { reportHealth, type DependencyCheck, type Health } from './health.ts';
 import { keepActivity } from './keep-activity.ts';
 import { createLogger } from './logger.ts';
+import { measureRevocations } from './measure-revocations.ts';
 import { measureRequests } from './metrics.ts';
 import { shedLoad } from './overload.ts';
 import { malformedRequestResponse, renderErrors, sendProblem, unreadableProblem } from './problem.ts';
+import { createRevocationFeed } from './revocation-feed.ts';
 import { SECURITY_HEADERS, secureHeaders } from './security-headers.ts';
 import { createSigning, type Signing } from './signing.ts';
 import { createTransactions, type InTransaction, type RecordFor } from './transactions.ts';
@@ -61,6 +63,8 @@ export interface Server<DB> {
   masterKey: MasterKey;
   sessions: SessionLookup;
   sessionActivity: SessionActivity;
+  /** What was revoked, as the feed has it; `isFresh` says whether it may be believed. */
+  revocations: Revocations;
   cookies: SessionCookies;
   keys: PublicKeyRing;
   kinesis: KinesisClient;
@@ -146,6 +150,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
   app.addHook('onClose', async () => {
     await Promise.all(loops.map((loop) => loop.stop()));
     await Promise.all(closed.map((close) => close()));
+    await feed.stop();
     kinesis.destroy();
     keys.close();
     await db.destroy();
@@ -162,6 +167,11 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     onRead: () => void signing?.renew(),
     onError: (error) => app.log.warn({ err: error }, 'public keys could not be read again'),
   });
+  const revocations = createRevocations();
+  revocations.onAdd(({ kind, id }) => { if (kind === 'key') keys.revoke(id); });
+  const feed = createRevocationFeed({
+    url: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL, applicationName: `muniment-${config.REPLICA}-feed`, revocations, log: app.log,
+  });
   try {
     await verifyMigrated(db, options.migrations);
 
@@ -170,17 +180,19 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     await shedLoad(app, config.EVENT_LOOP_MAX_DELAY_MS);
 
     const subjectKeys = createSubjectKeys(masterKey);
-    const sessions = createSessionLookup({ query: queryLiveSessions(db), cacheMs: config.SESSION_CACHE_MS, isUnavailable: isDatabaseUnavailable });
+    const sessions = createSessionLookup({ revocations, query: queryLiveSessions(db), isUnavailable: isDatabaseUnavailable });
+    await feed.start();
     const sessionActivity = createSessionActivity({ touch: touchSessions(db) });
     loops.push(keepActivity(sessionActivity, app.log));
     const cookies = createSessionCookies({ hostPrefix: config.COOKIE_HOST_PREFIX, origins: ownOrigins(config) });
     let poke = (): void => {};
-    const { inTransaction, recordFor } = createTransactions(db, { schema, prepareEvent: createEventPreparer({ source, subjectKeys }), recorded: () => poke() });
+    const { inTransaction, recordFor } = createTransactions(db, { schema, prepareEvent: createEventPreparer({ source, subjectKeys }), sessions, recorded: () => poke() });
     const { signing: loadSigning } = options;
     signing = loadSigning && await createSigning(() => loadSigning(db, masterKey), keys, app.log);
     await app.register(authentication, {
       keys,
       sessions,
+      revocations,
       activity: sessionActivity,
       cookies,
       issuer: config.JWT_ISSUER,
@@ -193,6 +205,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     });
 
     const metrics = measureRequests(app, service);
+    measureRevocations(metrics, { revocations, feed, sessions });
     const trail = createAuditTrail({ db, config, kinesis, log: app.log, metrics });
     const carry = (outbox: Outbox): Relay => {
       const relay = trail.carry(outbox);
@@ -204,9 +217,10 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const health = reportHealth(app, [
       { name: 'postgres', critical: true, check: () => checkWritable(db) },
       trail.streamCheck,
+      { name: 'revocation_feed', critical: false, check: async () => { if (!revocations.isFresh()) throw new Error('stale'); } },
       ...(options.checks ?? []),
     ]);
-    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, sessionActivity, cookies, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
+    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, revocations, sessionActivity, cookies, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
   } catch (error) {
     await app.close();
     throw error;

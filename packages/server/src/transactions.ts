@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely, Transaction } from 'kysely';
 import { insertOutboxRows, type NewEvent, type OutboxRow, type PersonalValues, type PrepareEvent, type Subject } from '@muniment/audit-events';
 import { isTransactionConflict } from '@muniment/database';
-import type { Principal, Viewer } from '@muniment/security';
+import { unauthenticated, type Principal, type SessionLookup, type Viewer } from '@muniment/security';
 
 /** What of a request an event tells. A FastifyRequest is one; an operator's command makes its own. */
 export interface RequestContext {
@@ -26,6 +26,7 @@ export interface RequestEvent extends Omit<NewEvent, 'subject' | 'personal' | 'r
  * Runs one change in one transaction. `record` puts the change's event into the outbox of that transaction; a change that recorded none is
  * rolled back with an error, so that nothing can be acknowledged without its event. A change that PostgreSQL ended for the sake of another one
  * (deadlock, serialization) is run again from its start, three times at most: it must do nothing outside of its transaction.
+ * Rejects with `unauthenticated` when the caller's session has ended since the request was let in: an upload may have taken minutes.
  */
 export type InTransaction<DB> = <T>(
   request: RequestContext,
@@ -70,19 +71,23 @@ export async function retryConflicts<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Where a service's events go. */
-export interface EventOutbox {
+/** Where a service's events go, and who tells that a caller is still signed in. */
+export interface TransactionParts {
   /** Schema of the outbox, one of ours. */
   schema: string;
   prepareEvent: PrepareEvent;
+  /** Asked before each change whether its caller is signed in still. */
+  sessions: Pick<SessionLookup, 'isLive'>;
   /** Called after a commit, to wake the relay. */
   recorded(): void;
 }
 
 /** Makes the two ways in which anything leaves a trace. */
-export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, recorded }: EventOutbox): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
+export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, sessions, recorded }: TransactionParts): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
   return {
     async inTransaction(request, change) {
+      const { principal } = request;
+      if (principal && !(await sessions.isLive({ sessionId: principal.sessionId, userId: principal.id, role: principal.role })).live) throw unauthenticated();
       const answer = await retryConflicts(async () => {
         let written: Promise<void> = Promise.resolve();
         try {

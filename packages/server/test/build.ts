@@ -21,6 +21,8 @@ export interface BuildOptions extends Partial<Pick<ServerOptions<unknown>, 'chec
   settings?: Record<string, string>;
   /** Where PostgreSQL is reached, if not directly. */
   databasePort?: number;
+  /** Where the revocation feed reaches it, if not as the rest does. */
+  feedPort?: number;
 }
 
 /** The environment of a server over its own database, with a stream that nobody listens at. */
@@ -38,11 +40,13 @@ export async function environment(t: Test, settings: Record<string, string> = {}
 }
 
 /** A server with no routes of a service, over its own database; closed when the test ends. */
-export async function build(t: Test, { settings, databasePort, ...options }: BuildOptions = {}): Promise<TestServer> {
+export async function build(t: Test, { settings, databasePort, feedPort, ...options }: BuildOptions = {}): Promise<TestServer> {
   const { env, superuserUrl } = await environment(t, settings);
   const databaseUrl = new URL(env.DATABASE_URL ?? '');
   if (databasePort !== undefined) databaseUrl.port = String(databasePort);
-  const config = loadConfig(Type.Object(serverSettings), { ...env, DATABASE_URL: databaseUrl.href });
+  const feedUrl = new URL(databaseUrl);
+  if (feedPort !== undefined) feedUrl.port = String(feedPort);
+  const config = loadConfig(Type.Object(serverSettings), { ...env, DATABASE_URL: databaseUrl.href, DATABASE_DIRECT_URL: feedUrl.href });
   const superuser = new pg.Client({ connectionString: superuserUrl });
   await superuser.connect();
   const server = await createServer<unknown>({

@@ -4,7 +4,7 @@ import { build } from './build.ts';
 import { until } from './until.ts';
 
 const kidOf = (token: string): string => (JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as { kid: string }).kid;
-const SUBJECT = { userId: '0190a1b2-c3d4-7e5f-8a9b-000000000001', sessionId: '0190a1b2-c3d4-7e5f-8a9b-0000000000aa', role: 'customer' } as const;
+const SUBJECT = { userId: '0190a1b2-c3d4-7e5f-8a9b-000000000001', sessionId: '0190a1b2-c3d4-7e5f-8a9b-0000000000aa', role: 'customer', sessionExpiresAt: new Date(Date.now() + 86_400_000) } as const;
 
 for (const status of ['compromised', 'retired']) {
   test(`a key that is marked ${status} while the replica runs signs nothing after the next read, and its successor's tokens verify at once`, async (t) => {

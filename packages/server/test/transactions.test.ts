@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
-import { test } from 'tap';
+import { test, type Test } from 'tap';
 import { openPersonal } from '@muniment/audit-events';
 import type { Principal } from '@muniment/security';
 import type { RequestContext } from '../src/index.ts';
-import { build, type TestServer } from './build.ts';
+import { build as buildServer, type TestServer } from './build.ts';
+import { until } from './until.ts';
 
 const USER = '0190a1b2-c3d4-7e5f-8a9b-000000000001';
 const SESSION = '0190a1b2-c3d4-7e5f-8a9b-0000000000aa';
@@ -11,6 +12,14 @@ const PRINCIPAL: Principal = { id: USER, role: 'customer', sessionId: SESSION, t
 const TRACE = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 const SIGNED_IN: RequestContext = { id: 'f'.repeat(32), ip: '203.0.113.9', headers: { 'user-agent': 'tap/21' }, principal: PRINCIPAL, traceparent: TRACE };
 const ANONYMOUS: RequestContext = { ...SIGNED_IN, principal: null, traceparent: null, headers: {} };
+
+/** A server with the caller's account and session. */
+async function build(t: Test): Promise<TestServer> {
+  const server = await buildServer(t);
+  await server.rows(`insert into identity.users (id, email, email_key) values ($1, 'ada@example.com', 'ada@example.com')`, [USER]);
+  await server.rows(`insert into identity.sessions (id, user_id, idle_timeout, expires_at) values ($1, $2, interval '1 day', now() + interval '1 day')`, [SESSION, USER]);
+  return server;
+}
 
 const leases = ({ rows }: TestServer) => rows(`select name from identity.leases where name like 'probe%'`);
 const makeLease = (name: string) => sql`insert into identity.leases (name, holder, epoch, expires_at) values (${name}, 'a', 1, now())`;
@@ -42,6 +51,19 @@ test('a change that fails takes its event with it, whether it fails before or af
     await record({ action: 'PROFILE_UPDATE' });
     await sql`select 1 / 0`.execute(trx);
   }), /division by zero/);
+  t.strictSame(await leases(server), []);
+  t.strictSame(await server.events(), []);
+});
+
+test('a change of a caller whose session has ended since they were let in does not begin', async (t) => {
+  const server = await build(t);
+  const change = () => server.inTransaction(SIGNED_IN, async (trx, record) => {
+    await makeLease('probe').execute(trx);
+    return record({ action: 'PROFILE_UPDATE' });
+  });
+  await server.rows('update identity.sessions set revoked_at = now()');
+  await until(() => server.revocations.sessionEnded(SESSION), 1_000);
+  await t.rejects(change(), { code: 'unauthenticated', statusCode: 401 });
   t.strictSame(await leases(server), []);
   t.strictSame(await server.events(), []);
 });

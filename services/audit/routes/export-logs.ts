@@ -44,7 +44,7 @@ function streamOf(server: AuditServer, request: FastifyRequest, reply: FastifyRe
   const stream = Readable.from(watched(), { objectMode: false, highWaterMark: 64 * 1024 });
   const timer = setInterval(() => {
     if (performance.now() - takenAt > server.config.EXPORT_STALL_MS) stream.destroy(new Error('the reader of the export has stalled'));
-    stillReads(server, request, reader).then((reads) => { if (!reads) stream.destroy(new Error('the reader of the export may read no more')); }, () => {});
+    stillReads(server, request, reader).then((reads) => { if (reads === undefined) stream.destroy(new Error('the reader of the export may read no more')); }, () => {});
   }, 500);
   stream.once('close', () => clearInterval(timer));
   // A client that went away before the stream was its answer's would leave it open for ever.

@@ -48,7 +48,7 @@ export function streamLogsRoute(server: AuditServer): void {
       const stream = streams.open({
         owner: reader.kind === 'viewer' ? reader.tokenId : reader.userId,
         expiresAt,
-        mayRead: () => stillReads(server, request, reader, { fresh: true }),
+        mayRead: () => stillReads(server, request, reader),
         destroy: () => reply.raw.destroy(),
       });
       reply.raw.once('close', () => stream.close('gone'));

@@ -9,8 +9,8 @@ export interface StreamOptions {
   owner: string;
   /** When the token that opened it ends. */
   expiresAt: Date;
-  /** Whether who opened it may still read, as the database says now. */
-  mayRead(): Promise<boolean>;
+  /** The moment of which it is known that who opened it may still read, by the monotonic clock; undefined when they may not. */
+  mayRead(): Promise<number | undefined>;
   /** Ends the connection without waiting for the reader. */
   destroy(): void;
 }
@@ -18,7 +18,7 @@ export interface StreamOptions {
 export interface OpenStream {
   /** Set once the stream is to end. */
   readonly end: StreamEnd | undefined;
-  /** Whether the right to read was confirmed within the last second: else nothing of the trail may be written now. */
+  /** Whether the right to read is known of a moment within the last second: else nothing of the trail may be written now. */
   isVouched(): boolean;
   /** Resolves at news (also such as came since the last rest), at the end, or after `ms`. */
   rest(ms: number): Promise<void>;
@@ -38,7 +38,7 @@ export interface OpenStreamsOptions {
   onSize?(size: number): void;
 }
 
-/** A revoked session's streams end within a second: a look each 400 ms, with a statement sent after the look began. */
+/** A revoked session's streams end within a second: a look each 400 ms, and nothing written on what is known of more than a second ago. */
 const LOOK_MS = 400;
 const VOUCHED_MS = 1_000;
 /** For the last words; a reader that does not take them is cut off. */
@@ -66,9 +66,9 @@ export function createOpenStreams({ max, maxPerOwner, stallMs, log, onEnd, onSiz
   let stopping = false;
 
   async function vouch(entry: Entry): Promise<void> {
-    const asked = performance.now();
-    if (await entry.mayRead()) entry.vouchedAt = asked;
-    else entry.close('revoked');
+    const knownOf = await entry.mayRead();
+    if (knownOf === undefined) entry.close('revoked');
+    else entry.vouchedAt = knownOf;
   }
 
   async function look(): Promise<void> {

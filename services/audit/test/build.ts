@@ -52,8 +52,8 @@ export async function build(t: Test, settings: Record<string, string> = {}, toke
       const id = randomUUID();
       const sessionId = randomUUID();
       await superuser.query('insert into identity.users (id, type, email, email_key) values ($1, $3, $2, $2)', [id, `${id}@example.com`, role]);
-      await superuser.query("insert into identity.sessions (id, user_id, expires_at) values ($1, $2, now() + interval '1 day')", [sessionId, id]);
-      return { id, token: issuer.accessTokens.issue({ userId: id, sessionId, role }).token };
+      await superuser.query("insert into identity.sessions (id, user_id, idle_timeout, expires_at) values ($1, $2, interval '1 day', now() + interval '1 day')", [sessionId, id]);
+      return { id, token: issuer.accessTokens.issue({ userId: id, sessionId, role, sessionExpiresAt: new Date(Date.now() + 86_400_000) }).token };
     },
     get: (url, caller) => server.app.inject({ method: 'GET', url, headers: caller ? { authorization: `Bearer ${caller.token}` } : {} }),
   };

@@ -110,8 +110,8 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     async signIn(role = 'customer') {
       const [id, sessionId] = [randomUUID(), randomUUID()];
       await query('insert into identity.users (id, type, email, email_key) values ($1, $2, $3, $3)', [id, role, `${id}@example.com`]);
-      await query(`insert into identity.sessions (id, user_id, expires_at) values ($1, $2, now() + interval '1 day')`, [sessionId, id]);
-      return { id, sessionId, headers: { authorization: `Bearer ${signing.issue({ userId: id, sessionId, role })}` } };
+      await query(`insert into identity.sessions (id, user_id, idle_timeout, expires_at) values ($1, $2, interval '1 day', now() + interval '1 day')`, [sessionId, id]);
+      return { id, sessionId, headers: { authorization: `Bearer ${signing.issue({ userId: id, sessionId, role, sessionExpiresAt: new Date(Date.now() + 86_400_000) })}` } };
     },
     async stored() {
       const [objects, uploads] = await Promise.all([
@@ -126,7 +126,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   };
 }
 
-type Issue = (subject: { userId: string; sessionId: string; role: 'customer' | 'vendor' | 'admin' }) => string;
+type Issue = (subject: { userId: string; sessionId: string; role: 'customer' | 'vendor' | 'admin'; sessionExpiresAt: Date }) => string;
 
 /** Issues tokens as the user service does, with the key pair that it would have put into the database. */
 async function signer(db: Kysely<unknown>, masterKey: Buffer): Promise<{ issue: Issue; close(): Promise<unknown> }> {

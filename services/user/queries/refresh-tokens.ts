@@ -5,12 +5,15 @@ import type { Tables } from '../tables.ts';
 /** How long a spent token still answers an identical retry with the child it already got (DESIGN §5). */
 export const RETRY_WINDOW_S = 10;
 
+/** With every refresh the idle time begins anew; the absolute lifetime does not. */
+const LASTS_UNTIL = sql<Date>`least(held.expires_at, clock_timestamp() + held.idle_timeout)`;
+
 export interface RefreshedSession {
   session_id: string;
   user_id: string;
   role: Role;
-  /** When the session ends at the latest. */
-  expires_at: Date;
+  /** When the session ends if it is not used again; no token of it may count longer. */
+  lasts_until: Date;
 }
 
 export async function insertRefreshToken(trx: Transaction<Tables>, tokenHash: Buffer, sessionId: string, ttlSeconds: number): Promise<void> {
@@ -35,19 +38,19 @@ export interface Rotation {
 export async function rotateRefreshToken(trx: Transaction<Tables>, { parentHash, sealedChild, childHash, ttlSeconds }: Rotation): Promise<RefreshedSession | undefined> {
   const { rows } = await sql<RefreshedSession>`
     with held as (
-      select id, expires_at from identity.sessions
+      select id, ${LASTS_UNTIL} as lasts_until from identity.sessions held
       where id = (select session_id from identity.refresh_tokens where token_hash = ${parentHash})
       for key share
     ), spent as (
       update identity.refresh_tokens t set spent_at = clock_timestamp(), sealed_child = ${sealedChild}
       from held join shared.live_sessions s on s.session_id = held.id
       where t.token_hash = ${parentHash} and t.session_id = held.id and t.spent_at is null and t.expires_at > now()
-      returning s.session_id, s.user_id, s.role, held.expires_at
+      returning s.session_id, s.user_id, s.role, held.lasts_until
     ), child as (
       insert into identity.refresh_tokens (token_hash, session_id, expires_at)
       select ${childHash}, session_id, now() + ${ttlSeconds} * interval '1 second' from spent
     )
-    select session_id, user_id, role, expires_at from spent`.execute(trx);
+    select session_id, user_id, role, lasts_until from spent`.execute(trx);
   return rows[0];
 }
 
@@ -59,9 +62,9 @@ export interface SpentToken extends RefreshedSession {
 /** A spent token whose session still lives. */
 export async function findSpentToken(db: Kysely<Tables>, tokenHash: Buffer): Promise<SpentToken | undefined> {
   const { rows } = await sql<SpentToken>`
-    select s.session_id, s.user_id, s.role, i.expires_at,
+    select s.session_id, s.user_id, s.role, ${LASTS_UNTIL} as lasts_until,
       case when t.spent_at > clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second' then t.sealed_child end as sealed_child
-    from identity.refresh_tokens t join identity.sessions i on i.id = t.session_id join shared.live_sessions s on s.session_id = t.session_id
+    from identity.refresh_tokens t join shared.live_sessions s on s.session_id = t.session_id join identity.sessions held on held.id = t.session_id
     where t.token_hash = ${tokenHash} and t.spent_at is not null`.execute(db);
   return rows[0];
 }

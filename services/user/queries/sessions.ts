@@ -1,4 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
+import type { Principal } from '@muniment/security';
 import type { Session, Tables } from '../tables.ts';
 
 export interface NewSession {
@@ -32,6 +33,15 @@ export async function lockLiveSession(trx: Transaction<Tables>, id: string): Pro
   return (await trx.selectFrom('identity.sessions').select('id').where('id', '=', id).where(LIVE).forUpdate().executeTakeFirst()) !== undefined;
 }
 
+/** As a condition of a statement that is sent anyway, for changes that a session must not make any more from the instant it has ended. */
+export const sessionIsLive = (id: string) => sql<boolean>`exists (select from shared.live_sessions where session_id = ${id})`;
+
+/** By a snapshot of its own, taken after the locks that the transaction has. */
+export async function isSessionLive(trx: Transaction<Tables>, id: string): Promise<boolean> {
+  const { rows } = await sql<{ live: boolean }>`select ${sessionIsLive(id)} as live`.execute(trx);
+  return rows[0]?.live === true;
+}
+
 /** @returns whether the session was still alive */
 export async function revokeSession(trx: Transaction<Tables>, id: string, reason: string): Promise<boolean> {
   const result = await trx.updateTable('identity.sessions').set({ revoked_at: sql<Date>`now()`, revoked_reason: reason })
@@ -39,10 +49,10 @@ export async function revokeSession(trx: Transaction<Tables>, id: string, reason
   return result.numUpdatedRows > 0n;
 }
 
-/** Ends a live session of this user; another's is left alone. @returns whether there was one */
-export async function revokeLiveSession(trx: Transaction<Tables>, userId: string, id: string, reason: string): Promise<boolean> {
+/** Ends a live session of the user who calls by one; another's is left alone. @returns whether there was one */
+export async function revokeLiveSession(trx: Transaction<Tables>, by: Pick<Principal, 'id' | 'sessionId'>, id: string, reason: string): Promise<boolean> {
   const result = await trx.updateTable('identity.sessions').set({ revoked_at: sql<Date>`now()`, revoked_reason: reason })
-    .where('id', '=', id).where('user_id', '=', userId).where(LIVE).executeTakeFirst();
+    .where('id', '=', id).where('user_id', '=', by.id).where(LIVE).where(sessionIsLive(by.sessionId)).executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
 

@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
-import type { Role } from '@muniment/security';
+import type { Principal, Role } from '@muniment/security';
 import type { Tables, User } from '../tables.ts';
+import { sessionIsLive } from './sessions.ts';
 
 export interface NewUser {
   id: string;
@@ -55,8 +56,10 @@ export async function setEmail(trx: Transaction<Tables>, id: string, address: Pi
 
 export type ProfileChange = Partial<Pick<User, 'name' | 'first_name' | 'last_name'>>;
 
-export async function updateProfile(trx: Transaction<Tables>, id: string, change: ProfileChange): Promise<User | undefined> {
-  return trx.updateTable('identity.users').set({ ...change, updated: sql<Date>`now()` }).where('id', '=', id).returningAll().executeTakeFirst();
+/** @returns undefined when the session by which the user changes it has ended */
+export async function updateProfile(trx: Transaction<Tables>, { id, sessionId }: Pick<Principal, 'id' | 'sessionId'>, change: ProfileChange): Promise<User | undefined> {
+  return trx.updateTable('identity.users').set({ ...change, updated: sql<Date>`now()` })
+    .where('id', '=', id).where(sessionIsLive(sessionId)).returningAll().executeTakeFirst();
 }
 
 export async function setPasswordHash(trx: Transaction<Tables>, id: string, passwordHash: string): Promise<void> {

@@ -1,13 +1,11 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
 import type { UserServer } from '../user-server.ts';
-import { confirmPassword } from '../confirm-password.ts';
+import { confirmPassword, lockConfirmedCaller } from '../confirm-password.ts';
 import { parseEmail } from '../email.ts';
-import { AccountChanged } from '../errors.ts';
 import { createMailToken } from '../mail-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import { replaceEmailChange } from '../queries/email-changes.ts';
-import { lockUnchangedUser } from '../queries/users.ts';
 import { emailSchema, passwordSchema } from '../user-representation.ts';
 
 const bodySchema = Type.Object({ email: emailSchema, password: passwordSchema }, { additionalProperties: false });
@@ -25,13 +23,14 @@ export function changeEmailRoute(server: UserServer): void {
     schema: { body: bodySchema, response: { 202: answerSchema } },
     config: { operation: 'user.change_email', access: { permission: 'profile:write' } },
     handler: async (request, reply) => {
-      const { id } = principalOf(request);
+      const caller = principalOf(request);
+      const { id } = caller;
       const { email, emailKey } = parseEmail(request.body.email);
       const user = await confirmPassword(server, request, request.body.password, 'EMAIL_CHANGE_REQUESTED');
       const locale = languages.choose(request.headers['accept-language']);
       const { token, hash } = createMailToken('change_email');
       await inTransaction(request, async (trx, record) => {
-        if (!(await lockUnchangedUser(trx, id, user.password_hash, 'update'))) throw new AccountChanged();
+        await lockConfirmedCaller(trx, caller, user.password_hash);
         await replaceEmailChange(trx, { user_id: id, token_hash: hash, email, email_key: emailKey }, config.EMAIL_TOKEN_TTL_S);
         await queueMail(trx, masterKey, { userId: id, template: 'confirm_email', locale, to: email, values: { email }, token, emailChange: hash });
         if (emailKey !== user.email_key) {

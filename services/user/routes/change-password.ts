@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
 import type { UserServer } from '../user-server.ts';
-import { confirmPassword } from '../confirm-password.ts';
+import { confirmPassword, lockConfirmedCaller } from '../confirm-password.ts';
 import { AccountChanged } from '../errors.ts';
 import { hashNewPassword } from '../hash-new-password.ts';
 import { queueMail } from '../mail/queue-mail.ts';
@@ -9,7 +9,7 @@ import { openSession } from '../open-session.ts';
 import { deleteEmailChange } from '../queries/email-changes.ts';
 import { deleteResetToken } from '../queries/recovery.ts';
 import { revokeSessionsOfUser } from '../queries/sessions.ts';
-import { findUserById, lockUnchangedUser, setPasswordHash } from '../queries/users.ts';
+import { findUserById, setPasswordHash } from '../queries/users.ts';
 import { handOver, modeOf } from '../session-cookies.ts';
 import { passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
 
@@ -24,11 +24,12 @@ export function changePasswordRoute(server: UserServer): void {
     schema: { body: bodySchema, response: { 200: signedInSchema } },
     config: { operation: 'user.change_password', access: { permission: 'profile:write' } },
     handler: async (request, reply) => {
-      const { id } = principalOf(request);
+      const caller = principalOf(request);
+      const { id } = caller;
       const checked = await confirmPassword(server, request, request.body.current_password, 'PASSWORD_CHANGED');
       const newHash = await hashNewPassword(server, request, checked, request.body.new_password);
       const { ended, user, tokens } = await inTransaction(request, async (trx, record) => {
-        if (!(await lockUnchangedUser(trx, id, checked.password_hash, 'update'))) throw new AccountChanged();
+        await lockConfirmedCaller(trx, caller, checked.password_hash);
         await setPasswordHash(trx, id, newHash);
         // A link that waits in a mailbox would undo the change; and a thief who had the password may have asked for another address.
         await deleteResetToken(trx, id);

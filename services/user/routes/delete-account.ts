@@ -1,9 +1,8 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
 import type { UserServer } from '../user-server.ts';
-import { confirmPassword } from '../confirm-password.ts';
-import { AccountChanged } from '../errors.ts';
-import { deleteUser, lockUnchangedUser } from '../queries/users.ts';
+import { confirmPassword, lockConfirmedCaller } from '../confirm-password.ts';
+import { deleteUser } from '../queries/users.ts';
 import { clearSessionCookies } from '../session-cookies.ts';
 import { passwordSchema } from '../user-representation.ts';
 
@@ -18,14 +17,15 @@ export function deleteAccountRoute(server: UserServer): void {
     schema: { body: bodySchema, response: { 204: Type.Null() } },
     config: { operation: 'user.delete', access: { permission: 'profile:delete' } },
     handler: async (request, reply) => {
-      const { id, sessionId } = principalOf(request);
+      const caller = principalOf(request);
+      const { id } = caller;
       const { password_hash: checkedHash } = await confirmPassword(server, request, request.body.password, 'USER_DELETED');
       await inTransaction(request, async (trx, record) => {
-        if (!(await lockUnchangedUser(trx, id, checkedHash, 'update'))) throw new AccountChanged();
+        await lockConfirmedCaller(trx, caller, checkedHash);
         await deleteUser(trx, id);
         await record({ action: 'USER_DELETED', resource: id, resource_type: 'user' });
       });
-      sessions.drop(sessionId);
+      sessions.dropUser(id);
       subjectKeys.drop(id);
       clearSessionCookies(server, request, reply);
       return reply.code(204).send(null);

@@ -12,7 +12,7 @@ export function getProfileRoute({ app, db }: UserServer): void {
     config: { operation: 'user.profile', access: { permission: 'profile:read' } },
     handler: async (request) => {
       const user = await findUserById(db, principalOf(request).id);
-      // Deleted within the half second for which a session may be believed in.
+      // Deleted a moment ago, and this replica has not heard of it.
       if (!user) throw unauthenticated();
       return representUser(user);
     },

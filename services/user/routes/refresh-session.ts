@@ -44,7 +44,7 @@ export function refreshSessionRoute(server: UserServer): void {
 
 function answer({ app, sessionActivity }: UserServer, session: RefreshedSession, refreshToken: string): SessionTokens {
   sessionActivity.seen(session.session_id);
-  const { token, expiresIn } = app.accessTokens.issue({ userId: session.user_id, sessionId: session.session_id, role: session.role, endsAt: session.expires_at });
+  const { token, expiresIn } = app.accessTokens.issue({ userId: session.user_id, sessionId: session.session_id, role: session.role, sessionExpiresAt: session.lasts_until });
   return { token, refresh_token: refreshToken, expires_in: expiresIn, session_id: session.session_id };
 }
 

@@ -18,8 +18,9 @@ export function updateProfileRoute({ app, inTransaction }: UserServer): void {
     schema: { body: bodySchema, response: { 200: userSchema } },
     config: { operation: 'user.update', access: { permission: 'profile:write' } },
     handler: (request) => inTransaction(request, async (trx, record) => {
-      const { id } = principalOf(request);
-      const user = await updateProfile(trx, id, request.body);
+      const caller = principalOf(request);
+      const { id } = caller;
+      const user = await updateProfile(trx, caller, request.body);
       if (!user) throw unauthenticated();
       // Which names, not what they are: a name is personal, and the trail is for ever.
       await record({ action: 'USER_UPDATED', resource: id, resource_type: 'user', metadata: { fields: Object.keys(request.body).sort() } });

@@ -6,9 +6,13 @@ import { build, type TestServer } from './build.ts';
 const pass = ({ rows }: TestServer, seconds: number): Promise<unknown> =>
   rows(`update identity.sessions set last_seen = last_seen - $1 * interval '1 second', expires_at = expires_at - $1 * interval '1 second'`, [seconds]);
 
-const status = async (server: TestServer, token: string): Promise<number> => (await server.call('GET', '/api/users/me', { token })).statusCode;
+/** As the database has it: a token that is as old as the session now is said to be would have expired, and nobody would have to ask. */
+const status = async (server: TestServer, token: string): Promise<number> => {
+  server.server.sessions.dropUser((await server.server.app.accessTokens.verify(token)).sub);
+  return (await server.call('GET', '/api/users/me', { token })).statusCode;
+};
 const refresh = ({ call }: TestServer, refresh_token: string) => call('POST', '/api/auth/refresh', { body: { refresh_token } });
-const SETTINGS = { SESSION_CACHE_MS: '0', SESSION_IDLE_TTL_S: '600' };
+const SETTINGS = { SESSION_IDLE_TTL_S: '600' };
 
 test('a session that nobody used for its idle lifetime has ended, for access and for refresh', async (t) => {
   const server = await build(t, SETTINGS);
@@ -112,6 +116,20 @@ test('an expired refresh token is refused, spends nothing, and the session lives
   t.match((await refresh(server, refresh_token)).json(), { status: 401, code: 'refresh_token_invalid' });
   t.equal(await status(server, token), 200);
   t.strictSame(await server.rows('select 1 from identity.refresh_tokens where spent_at is not null'), []);
+});
+
+test('an access token outlives neither the idle nor the absolute lifetime of its session', async (t) => {
+  for (const settings of [SETTINGS, { SESSION_TTL_S: '600' }]) {
+    const server = await build(t, { ACCESS_TOKEN_TTL_S: '900', ...settings });
+    const { refresh_token, ...opened } = await server.register();
+    t.ok((opened as { expires_in?: number }).expires_in === 600 || (opened as { expires_in?: number }).expires_in === 599, 'at the sign-up');
+    await server.rows(`update identity.sessions set expires_at = least(expires_at, now() + interval '100 seconds')`);
+    const { token, expires_in } = (await refresh(server, refresh_token)).json();
+    t.ok(expires_in <= 100 && expires_in > 90, 'at the refresh');
+    t.ok((await server.server.app.accessTokens.verify(token)).exp <= Date.now() / 1_000 + 100);
+    const retried = (await refresh(server, refresh_token)).json();
+    t.ok(retried.expires_in <= 100, 'at its retry');
+  }
 });
 
 test('a touch wakes no session that has ended, and moves none back or into the future', async (t) => {

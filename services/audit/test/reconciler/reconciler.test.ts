@@ -58,7 +58,7 @@ async function start(t: Test): Promise<Bench> {
       return id;
     },
     async session(userId, id = uuidv7(Date.now())) {
-      await superuser.query(`insert into identity.sessions (id, user_id, created, expires_at) values ($1, $2, ${ago}, now() + interval '1 day')`, [id, userId]);
+      await superuser.query(`insert into identity.sessions (id, user_id, created, idle_timeout, expires_at) values ($1, $2, ${ago}, interval '1 day', now() + interval '1 day')`, [id, userId]);
       return id;
     },
     async file(userId, id = uuidv7(Date.now())) {

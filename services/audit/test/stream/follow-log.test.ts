@@ -6,7 +6,7 @@ import { range } from './sealed.ts';
 
 const event = (index: number) => ({ index }) as LoggedEvent;
 
-function openStream(mayRead: () => Promise<boolean> = async () => true) {
+function openStream(mayRead: () => Promise<number | undefined> = async () => performance.now()) {
   const streams = createOpenStreams({ max: 9, maxPerOwner: 9, stallMs: 60_000, log: { warn() {} } });
   return streams.open({ owner: 'a', expiresAt: new Date(Date.now() + 60_000), mayRead, destroy() {} });
 }
@@ -56,7 +56,7 @@ test('nothing is written while nobody vouches for the reader; then it goes on wh
   let down = false;
   const stream = openStream(async () => {
     if (down) throw new Error('no answer');
-    return true;
+    return performance.now();
   });
   const pieces = followLog(stream, feedOf(100), -1, 60_000);
   await pieces.next();

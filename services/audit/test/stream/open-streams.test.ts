@@ -10,7 +10,7 @@ function build(options: Partial<OpenStreamsOptions> = {}) {
   const destroyed: string[] = [];
   const open = (more: Partial<StreamOptions> = {}) => {
     const owner = more.owner ?? 'ada';
-    return streams.open({ owner, expiresAt: new Date(Date.now() + 60_000), mayRead: async () => true, destroy: () => destroyed.push(owner), ...more });
+    return streams.open({ owner, expiresAt: new Date(Date.now() + 60_000), mayRead: async () => performance.now(), destroy: () => destroyed.push(owner), ...more });
   };
   return { streams, open, ended, destroyed };
 }
@@ -31,7 +31,7 @@ test('a right that is not confirmed for a second counts no more, and counts agai
   const { open } = build();
   const stream = open({ mayRead: async () => {
     if (down) throw new Error('no answer');
-    return true;
+    return performance.now();
   } });
   t.ok(stream.isVouched());
   await sleep(1_500);
@@ -44,6 +44,20 @@ test('a right that is not confirmed for a second counts no more, and counts agai
   await sleep(600);
   t.ok(stream.isVouched());
   stream.close('gone');
+});
+
+test('a right that is known of a moment over a second ago is not written on', async (t) => {
+  const { open } = build();
+  const stream = open({ mayRead: async () => performance.now() - 600 });
+  await sleep(450);
+  t.ok(stream.isVouched(), 'looked at just now');
+  await sleep(150);
+  const old = open({ mayRead: async () => performance.now() - 1_001 });
+  await sleep(450);
+  t.notOk(old.isVouched());
+  t.equal(old.end, undefined);
+  stream.close('gone');
+  old.close('gone');
 });
 
 test('a reader that takes nothing is cut off; one that is slow is not', async (t) => {

@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyBaseLogger } from 'fastify';
+import pg from 'pg';
+import { toRevocation, type Revocations } from '@muniment/security';
+
+export interface RevocationFeedOptions {
+  /** Straight to PostgreSQL: behind a pooler that lends connections by the transaction nothing is heard. */
+  url: string;
+  applicationName: string;
+  revocations: Revocations;
+  log: Pick<FastifyBaseLogger, 'info' | 'warn'>;
+}
+
+export interface RevocationFeed {
+  /** Resolves once the set is complete, or the first try to have it so has failed. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Connections that were made so far. */
+  connections(): number;
+  /** Revocations that a heart-beat brought before their notification had come. */
+  unannounced(): number;
+}
+
+const BEAT_MS = 250;
+/** A silent connection is given up; the set has been stale for long by then. */
+const ANSWER_MS = 2_000;
+const LEAST_PAUSE_MS = 50;
+const MOST_PAUSE_MS = 1_000;
+const CLOSE_MS = 500;
+const PAGE = 5_000;
+
+const PAGE_TEXT = `
+  select kind, id, ceil(extract(epoch from counts_until))::bigint as counts_until from shared.revocations
+  where (kind, id) > ($1, $2) order by kind, id limit ${PAGE}`;
+
+/**
+ * What the last snapshot did not show, which is neither «later than» by a clock nor by a number: transactions commit in another order than they
+ * began in. One row at least, for the snapshot that this answer is. Rows of transactions that are yet to come are another server's, out of a dump.
+ */
+const BEAT_TEXT = `
+  select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as standby, r.kind, r.id, ceil(extract(epoch from r.counts_until))::bigint as counts_until
+  from (values (1)) once left join shared.revocations r
+    on r.announced_in >= pg_snapshot_xmin($1::pg_snapshot) and r.announced_in < pg_snapshot_xmax(pg_current_snapshot()) and not pg_visible_in_snapshot(r.announced_in, $1::pg_snapshot)`;
+
+interface Row { kind: string | null; id: string | null; counts_until: string | null }
+interface Beat extends Row { snapshot: string; standby: boolean }
+
+/**
+ * Keeps the set of revocations as the database has it. A notification brings each within about a millisecond of its commit; each 250 ms a heart-beat
+ * asks for whatever is new since the one before, and its answer proves that the set holds all that had been committed when it was sent, also where a
+ * notification was lost. So only a feed whose heart-beats fail is ever stale.
+ */
+export function createRevocationFeed({ url, applicationName, revocations, log }: RevocationFeedOptions): RevocationFeed {
+  const stopping = new AbortController();
+  let begun = (): void => {};
+  const beginning = new Promise<void>((resolve) => { begun = resolve; });
+  let running: Promise<void> | undefined;
+  let connections = 0;
+  let unannounced = 0;
+  let told: 'followed' | 'lost' | undefined;
+
+  const take = ({ kind, id, counts_until }: Row): boolean => {
+    const revocation = toRevocation(kind, id, counts_until);
+    return revocation !== undefined && revocations.add(revocation);
+  };
+
+  function onNotification({ payload = '' }: pg.Notification): void {
+    const [kind = '', id = '', until = ''] = payload.split(' ');
+    take({ kind, id, counts_until: until });
+  }
+
+  async function readAll(client: pg.Client): Promise<void> {
+    let last: Row | undefined = { kind: '', id: '', counts_until: null };
+    for (let read = 0; last && read <= revocations.maxEntries; read += PAGE) {
+      const { rows }: { rows: Row[] } = await client.query(PAGE_TEXT, [last.kind, last.id]);
+      for (const row of rows) take(row);
+      last = rows.length === PAGE ? rows.at(-1) : undefined;
+    }
+  }
+
+  /** @returns the snapshot of the answer */
+  async function beat(client: pg.Client, snapshot: string): Promise<string> {
+    const sentAt = revocations.now();
+    const { rows } = await client.query<Beat>(BEAT_TEXT, [snapshot]);
+    const [first] = rows;
+    // A standby is behind its primary, and what it does not have yet it does not show.
+    if (!first || first.standby) throw new Error('the feed has reached a standby');
+    for (const row of rows) if (row.kind !== null && take(row)) unannounced += 1;
+    revocations.proved(sentAt);
+    revocations.sweep();
+    return first.snapshot;
+  }
+
+  function tell(state: 'followed' | 'lost', err?: unknown): void {
+    begun();
+    if (state === told) return;
+    told = state;
+    if (state === 'followed') log.info('the revocation feed is followed');
+    else log.warn({ err }, 'the revocation feed is lost; until it is back the database is asked about sessions');
+  }
+
+  /** Ends with the connection, by rejecting. */
+  async function follow(client: pg.Client, followed: () => void): Promise<never> {
+    client.on('notification', onNotification);
+    await client.connect();
+    connections += 1;
+    // With statistics that are old or none at all, the planner must not read the whole table four times a second.
+    await client.query('set enable_seqscan = off');
+    await client.query('listen muniment_revocations');
+    const { rows: [taken] } = await client.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot');
+    // After the snapshot: what is committed while the pages are read, and is in none of them, is in the answer to the first heart-beat.
+    await readAll(client);
+    for (let snapshot = taken?.snapshot ?? ''; ;) {
+      const began = performance.now();
+      snapshot = await beat(client, snapshot);
+      followed();
+      await sleep(Math.max(0, BEAT_MS - (performance.now() - began)), undefined, { signal: stopping.signal, ref: false });
+    }
+  }
+
+  async function close(client: pg.Client): Promise<void> {
+    // With a question unanswered this cuts the line; else the other side is told, and may be past answering.
+    await Promise.race([client.end().catch(() => {}), sleep(CLOSE_MS, undefined, { ref: false })]);
+  }
+
+  async function run(): Promise<void> {
+    let pauseMs = LEAST_PAUSE_MS;
+    while (!stopping.signal.aborted) {
+      const client = new pg.Client({
+        connectionString: url, application_name: applicationName, connectionTimeoutMillis: ANSWER_MS, query_timeout: ANSWER_MS, keepAlive: true,
+      });
+      const lost = new Promise<never>((_, reject) => {
+        client.on('error', reject);
+        client.on('end', () => reject(new Error('the connection was closed')));
+      });
+      const following = follow(client, () => {
+        pauseMs = LEAST_PAUSE_MS;
+        tell('followed');
+      });
+      const error: unknown = await Promise.race([following, lost]).catch((reason: unknown) => reason);
+      await close(client);
+      if (stopping.signal.aborted) return;
+      tell('lost', error);
+      // Not all replicas at once, when it was the database that went.
+      await sleep(pauseMs * (1 + Math.random()), undefined, { signal: stopping.signal, ref: false }).catch(() => {});
+      pauseMs = Math.min(2 * pauseMs, MOST_PAUSE_MS);
+    }
+  }
+
+  return {
+    async start() {
+      running ??= run();
+      await beginning;
+    },
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+    connections: () => connections,
+    unannounced: () => unannounced,
+  };
+}
