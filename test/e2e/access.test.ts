@@ -166,6 +166,8 @@ test('each route answers whom it should, and nobody else', async (t) => {
     const answer = await fleet.call(method, pathFor(route, idOf(route, owner)), { ...table[route]?.send?.(owner), ...(token !== undefined && { token }) });
     t.match(answer.headers.get('www-authenticate'), /^Bearer /, `${who}: is told how to sign in`);
     if (method === 'HEAD') t.equal(answer.status, 401, `${who}: HEAD`);
+    // Seed 004 has a shape of its own for what it refuses.
+    else if (route.includes('/api/v1/')) t.strictSame([answer.status, await answer.json()], [401, { success: false, message: 'Unauthorized' }], who);
     else await isProblem(t, answer, 401, 'unauthenticated', who);
   }
 
