@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import type { MigrationSet } from '@muniment/database';
+import { databaseMigrations, type MigrationSet } from '@muniment/database';
 
 const root = join(import.meta.dirname, '..');
 
 /** Every migration of the product, in the order in which they stand on each other. */
 export const migrationSets: readonly MigrationSet[] = [
-  { name: 'database', folder: join(root, 'packages/database/migrations') },
+  databaseMigrations,
   { name: 'audit_events', folder: join(root, 'packages/audit-events/migrations') },
   { name: 'user', folder: join(root, 'services/user/migrations') },
   { name: 'file', folder: join(root, 'services/file/migrations') },

@@ -12,8 +12,11 @@ interface WrappedColumn {
 
 /** Every column that holds what the master key has wrapped; a test looks for others. */
 export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
+  { table: 'audit.idempotency_secret', key: 'id', column: 'wrapped', context: "'idempotency:audit'" },
   { table: 'audit.webhooks', key: 'id', column: 'wrapped_secret', context: "'webhook:' || id" },
   { table: 'audit.webhooks', key: 'id', column: 'wrapped_previous_secret', context: "'webhook:' || id" },
+  { table: 'files.idempotency_secret', key: 'id', column: 'wrapped', context: "'idempotency:files'" },
+  { table: 'identity.idempotency_secret', key: 'id', column: 'wrapped', context: "'idempotency:identity'" },
   { table: 'identity.mail_outbox', key: 'id', column: 'wrapped_mail', context: "'mail:' || id" },
   { table: 'identity.recovery_requests', key: 'id', column: 'wrapped_request', context: "'recovery-request:' || id" },
   { table: 'identity.signing_keys', key: 'kid', column: 'wrapped_private', context: "'signing-key:' || kid" },

@@ -179,6 +179,29 @@ CREATE TABLE audit.holes (
 ALTER TABLE audit.holes ADD CONSTRAINT holes_pkey PRIMARY KEY (source, lane, first_seen);
 GRANT DELETE, INSERT, SELECT, UPDATE ON audit.holes TO audit_service;
 
+CREATE TABLE audit.idempotency_keys (
+  scope bytea NOT NULL,
+  fingerprint bytea NOT NULL,
+  user_id uuid,
+  sealed bytea NOT NULL,
+  created timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE audit.idempotency_keys ADD CONSTRAINT idempotency_keys_fingerprint_check CHECK ((octet_length(fingerprint) = 32));
+ALTER TABLE audit.idempotency_keys ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope);
+ALTER TABLE audit.idempotency_keys ADD CONSTRAINT idempotency_keys_scope_check CHECK ((octet_length(scope) = 32));
+CREATE INDEX idempotency_keys_created ON audit.idempotency_keys USING btree (created);
+CREATE INDEX idempotency_keys_user ON audit.idempotency_keys USING btree (user_id) WHERE (user_id IS NOT NULL);
+GRANT DELETE, INSERT, SELECT ON audit.idempotency_keys TO audit_service;
+GRANT UPDATE (created) ON audit.idempotency_keys TO audit_service;
+
+CREATE TABLE audit.idempotency_secret (
+  id boolean DEFAULT true NOT NULL,
+  wrapped bytea NOT NULL
+);
+ALTER TABLE audit.idempotency_secret ADD CONSTRAINT idempotency_secret_id_check CHECK (id);
+ALTER TABLE audit.idempotency_secret ADD CONSTRAINT idempotency_secret_pkey PRIMARY KEY (id);
+GRANT INSERT, SELECT ON audit.idempotency_secret TO audit_service;
+
 CREATE TABLE audit.lanes (
   source text NOT NULL,
   lane smallint NOT NULL,
@@ -436,6 +459,29 @@ CREATE INDEX files_to_settle ON files.files USING btree (updated) WHERE (status 
 CREATE INDEX files_updated ON files.files USING brin (updated);
 GRANT DELETE, INSERT, SELECT, UPDATE ON files.files TO file_service;
 
+CREATE TABLE files.idempotency_keys (
+  scope bytea NOT NULL,
+  fingerprint bytea NOT NULL,
+  user_id uuid,
+  sealed bytea NOT NULL,
+  created timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE files.idempotency_keys ADD CONSTRAINT idempotency_keys_fingerprint_check CHECK ((octet_length(fingerprint) = 32));
+ALTER TABLE files.idempotency_keys ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope);
+ALTER TABLE files.idempotency_keys ADD CONSTRAINT idempotency_keys_scope_check CHECK ((octet_length(scope) = 32));
+CREATE INDEX idempotency_keys_created ON files.idempotency_keys USING btree (created);
+CREATE INDEX idempotency_keys_user ON files.idempotency_keys USING btree (user_id) WHERE (user_id IS NOT NULL);
+GRANT DELETE, INSERT, SELECT ON files.idempotency_keys TO file_service;
+GRANT UPDATE (created) ON files.idempotency_keys TO file_service;
+
+CREATE TABLE files.idempotency_secret (
+  id boolean DEFAULT true NOT NULL,
+  wrapped bytea NOT NULL
+);
+ALTER TABLE files.idempotency_secret ADD CONSTRAINT idempotency_secret_id_check CHECK (id);
+ALTER TABLE files.idempotency_secret ADD CONSTRAINT idempotency_secret_pkey PRIMARY KEY (id);
+GRANT INSERT, SELECT ON files.idempotency_secret TO file_service;
+
 CREATE TABLE files.leases (
   name text NOT NULL,
   holder text NOT NULL,
@@ -499,6 +545,29 @@ ALTER TABLE identity.email_changes ADD CONSTRAINT email_changes_pkey PRIMARY KEY
 ALTER TABLE identity.email_changes ADD CONSTRAINT email_changes_token_hash_key UNIQUE (token_hash);
 ALTER TABLE identity.email_changes ADD CONSTRAINT email_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.email_changes TO user_service;
+
+CREATE TABLE identity.idempotency_keys (
+  scope bytea NOT NULL,
+  fingerprint bytea NOT NULL,
+  user_id uuid,
+  sealed bytea NOT NULL,
+  created timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE identity.idempotency_keys ADD CONSTRAINT idempotency_keys_fingerprint_check CHECK ((octet_length(fingerprint) = 32));
+ALTER TABLE identity.idempotency_keys ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope);
+ALTER TABLE identity.idempotency_keys ADD CONSTRAINT idempotency_keys_scope_check CHECK ((octet_length(scope) = 32));
+CREATE INDEX idempotency_keys_created ON identity.idempotency_keys USING btree (created);
+CREATE INDEX idempotency_keys_user ON identity.idempotency_keys USING btree (user_id) WHERE (user_id IS NOT NULL);
+GRANT DELETE, INSERT, SELECT ON identity.idempotency_keys TO user_service;
+GRANT UPDATE (created) ON identity.idempotency_keys TO user_service;
+
+CREATE TABLE identity.idempotency_secret (
+  id boolean DEFAULT true NOT NULL,
+  wrapped bytea NOT NULL
+);
+ALTER TABLE identity.idempotency_secret ADD CONSTRAINT idempotency_secret_id_check CHECK (id);
+ALTER TABLE identity.idempotency_secret ADD CONSTRAINT idempotency_secret_pkey PRIMARY KEY (id);
+GRANT INSERT, SELECT ON identity.idempotency_secret TO user_service;
 
 CREATE TABLE identity.leases (
   name text NOT NULL,

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { principalOf } from '@muniment/security';
 import { uuidv7 } from '@muniment/audit-events';
 import type { FileServer } from './app.ts';
+import { uploadContent } from './digest-upload.ts';
 import { FileMissing, UploadSuperseded } from './errors.ts';
 import { nameOfUpload } from './file-name.ts';
 import { servedMediaType, sniffMediaType } from './media-type.ts';
@@ -69,8 +70,9 @@ export async function receiveUpload(server: FileServer, request: FastifyRequest)
     const written = await writer.finish();
     const { file, mediaType } = upload;
     if (!file || mediaType === undefined) throw new FileMissing();
+    const { size, sha256, etag, versionId } = written;
+    request.idempotency?.identify(uploadContent({ name: file.name, size, sha256 }));
     return await inTransaction(request, async (trx, record) => {
-      const { size, sha256, etag, versionId } = written;
       const ready = await markFileReady(trx, { id: upload.id, size, sha256, etag, mimeType: mediaType, objectVersion: versionId });
       if (!ready) throw new UploadSuperseded();
       await record({ action: 'FILE_UPLOAD', resource: ready.id, resource_type: 'file', personal: { filename: file.name }, metadata: { size } });

@@ -1,5 +1,5 @@
 import { principalOf } from '@muniment/security';
-import type { RequestContext } from '@muniment/server';
+import { afterCommit, type RequestContext } from '@muniment/server';
 import type { FastifyRequest } from 'fastify';
 import type { UserServer } from './user-server.ts';
 import { SessionNotFound } from './errors.ts';
@@ -17,6 +17,6 @@ export async function endSession({ inTransaction, sessions }: UserServer, reques
     if (!(await revokeLiveSession(trx, principal, id, 'ended_by_user'))) throw new SessionNotFound();
     await record({ action: 'SESSION_REVOKED', resource: id, resource_type: 'session' });
   });
-  sessions.drop(id);
+  afterCommit(request, () => sessions.drop(id));
   return id === principal.sessionId;
 }

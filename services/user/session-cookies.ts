@@ -1,4 +1,4 @@
-import { originRefused, splitToken } from '@muniment/security';
+import { originRefused, queryLiveSessions, splitToken } from '@muniment/security';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { SessionTokens } from './open-session.ts';
@@ -48,3 +48,10 @@ export function clearSessionCookies(server: CookieServer, request: FastifyReques
   reply.clearCookie(names.secure, { ...ATTRIBUTES, path: '/', httpOnly: true });
   reply.clearCookie(names.refreshToken, { ...ATTRIBUTES, path: refreshPath(server), httpOnly: true });
 }
+
+/** For answers with the tokens of a session: under an Idempotency-Key they are given again only while that session lives. */
+export const whileSessionLives = ({ db }: Pick<UserServer, 'db'>) => async (answer: unknown): Promise<boolean> => {
+  const { session_id: id, sessionData } = answer as { session_id?: string; sessionData?: { clientId: string } };
+  const sessionId = id ?? sessionData?.clientId;
+  return sessionId !== undefined && (await queryLiveSessions(db)([sessionId])).length === 1;
+};

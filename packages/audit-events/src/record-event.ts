@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { sql, type Kysely } from 'kysely';
+import { sql, type Kysely, type RawBuilder } from 'kysely';
 import { canonicalJson, cleanText } from './canonical.ts';
 import { EVENT_VERSION, MAX_EVENT_BYTES, eventFault, laneOf, type AuditEvent, type Json, type Source } from './event.ts';
 import { sealPersonal, type PersonalValues, type SubjectKey } from './personal.ts';
@@ -118,15 +118,18 @@ export function composeEvent({ source, laneSubject, key, now, ...input }: EventC
   return { id, lane, head, tail };
 }
 
-/** Puts events into an outbox of ours in one statement, in this order. An id that is there already stays what it is. */
-export async function insertOutboxRows<DB>(trx: Kysely<DB>, schema: string, rows: readonly OutboxRow[]): Promise<void> {
+/**
+ * Puts events into an outbox of ours in one statement, in this order. An id that is there already stays what it is.
+ * @param beside another change for the same statement, and so for the same round trip
+ */
+export async function insertOutboxRows<DB>(trx: Kysely<DB>, schema: string, rows: readonly OutboxRow[], beside?: RawBuilder<unknown>): Promise<void> {
   const outbox = sql.table(`${schema}.outbox`);
   const [row] = rows;
   // One alone, which most are, not as an array of one: an array's text form would escape every quote of the JSON.
   const values = row && rows.length === 1
     ? sql`values (${row.id}::uuid, ${row.lane}::smallint, ${row.head}, ${row.tail})`
     : sql`select * from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ lane }) => lane)}::smallint[], ${rows.map(({ head }) => head)}::text[], ${rows.map(({ tail }) => tail)}::text[])`;
-  await sql`insert into ${outbox} (event_id, lane, head, tail) ${values} on conflict (event_id) do nothing`.execute(trx);
+  await sql`${beside ? sql`with beside as (${beside}) ` : sql``}insert into ${outbox} (event_id, lane, head, tail) ${values} on conflict (event_id) do nothing`.execute(trx);
 }
 
 /** An event in its outbox form, its subject's key found or made in the transaction given. */

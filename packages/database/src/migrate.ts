@@ -11,6 +11,9 @@ export interface MigrationSet {
   folder: string;
 }
 
+/** What all services stand on: their schemas, and the tables that each has alike. */
+export const databaseMigrations: MigrationSet = { name: 'database', folder: join(import.meta.dirname, '../migrations') };
+
 async function readMigrations(folder: string): Promise<Record<string, Migration>> {
   const files = (await readdir(folder)).filter((file) => /^\d{4}_[a-z0-9_]+\.ts$/.test(file)).sort();
   const migrations: Record<string, Migration> = {};

@@ -30,6 +30,7 @@ export const serverSettings = {
   AWS_SECRET_ACCESS_KEY: Type.Optional(Type.String({ writeOnly: true, description: 'Its secret.' })),
   KINESIS_ENDPOINT: Type.Optional(Type.String({ description: "Endpoint of the Kinesis protocol. Absent: AWS's own." })),
   KINESIS_STREAM: Type.String({ default: 'audit-events', description: 'Stream of the audit events.' }),
+  IDEMPOTENCY_TTL_S: Type.Integer({ minimum: 60, maximum: 30 * 86_400, default: 86_400, description: 'How long the answer to a POST is kept under its Idempotency-Key.' }),
   RELAY_RESEND_AFTER_MS: milliseconds({ default: 60_000, description: 'Time after which a sent event that is not stored is sent again.' }),
 };
 

@@ -6,7 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { sql, type Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
 import { createEventPreparer, createKinesisClient, createSubjectKeys, type Relay, type Source, type SubjectKeys } from '@muniment/audit-events';
-import { createDatabase, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
+import { createDatabase, databaseMigrations, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import {
   authentication, createPublicKeyRing, createRevocations, createSessionActivity, createSessionCookies, createSessionLookup, loadPublicKeys, queryLiveSessions, touchSessions,
@@ -18,6 +18,8 @@ import { parseBodies } from './body-parsing.ts';
 import { ownOrigins, type ServerConfig } from './config.ts';
 import { createErasureLoop, type ErasurePart } from './erasures.ts';
 import { reportHealth, type DependencyCheck, type Health } from './health.ts';
+import { acceptIdempotencyKeys, forgetAnswers } from './idempotency.ts';
+import { deleteAnswersOfUser } from './idempotency-keys.ts';
 import { keepActivity } from './keep-activity.ts';
 import { createLogger } from './logger.ts';
 import { measureRevocations } from './measure-revocations.ts';
@@ -173,7 +175,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     url: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL, applicationName: `muniment-${config.REPLICA}-feed`, revocations, log: app.log,
   });
   try {
-    await verifyMigrated(db, options.migrations);
+    await verifyMigrated(db, [databaseMigrations, ...options.migrations]);
 
     renderErrors(app, (error) => isDatabaseUnavailable(error) || (options.unavailable ?? []).some((recognises) => recognises(error)));
     await secureHeaders(app, config.CORS_ORIGINS);
@@ -204,6 +206,9 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       },
     });
 
+    acceptIdempotencyKeys(app, { db, schema, masterKey, cookies, recordFor, ttlSeconds: config.IDEMPOTENCY_TTL_S });
+    loops.push(forgetAnswers(db, schema, config.IDEMPOTENCY_TTL_S, (error) => app.log.warn({ err: error }, 'answers past their time could not be deleted; it is tried again')));
+
     const metrics = measureRequests(app, service);
     measureRevocations(metrics, { revocations, feed, sessions });
     const trail = createAuditTrail({ db, config, kinesis, log: app.log, metrics });
@@ -213,7 +218,12 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       return relay;
     };
     poke = carry({ schema, source }).poke;
-    loops.push(createErasureLoop(db, options.erasure(db, subjectKeys), subjectKeys.drop, (error) => app.log.warn({ err: error }, 'an erasure could not be worked off yet')));
+    const erasure = options.erasure(db, subjectKeys);
+    const eraseWithAnswers = async (userId: string): Promise<void> => {
+      await erasure.erase(userId);
+      await deleteAnswersOfUser(db, schema, userId);
+    };
+    loops.push(createErasureLoop(db, { ...erasure, erase: eraseWithAnswers }, subjectKeys.drop, (error) => app.log.warn({ err: error }, 'an erasure could not be worked off yet')));
     const health = reportHealth(app, [
       { name: 'postgres', critical: true, check: () => checkWritable(db) },
       trail.streamCheck,

@@ -12,7 +12,7 @@ export const SECURITY_HEADERS = {
   'x-frame-options': 'DENY',
 } as const;
 
-const EXPOSED_HEADERS = ['Link', 'ETag', 'Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'Tus-Resumable', 'Upload-Offset', 'Upload-Length', 'Upload-Expires'];
+const EXPOSED_HEADERS = ['Link', 'ETag', 'Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'Idempotent-Replayed', 'Tus-Resumable', 'Upload-Offset', 'Upload-Length', 'Upload-Expires'];
 
 /** Sets the security headers on every answer, and CORS for the origins allowed by name. */
 export async function secureHeaders(app: FastifyInstance, corsOrigins: string): Promise<void> {

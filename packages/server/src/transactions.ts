@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely, RawBuilder, Transaction } from 'kysely';
 import { insertOutboxRows, type NewEvent, type OutboxRow, type PersonalValues, type PrepareEvent, type Subject } from '@muniment/audit-events';
 import { isTransactionConflict } from '@muniment/database';
 import { unauthenticated, type Principal, type SessionLookup, type Viewer } from '@muniment/security';
@@ -12,7 +12,32 @@ export interface RequestContext {
   readonly principal: Principal | null;
   readonly viewer?: Viewer | null;
   readonly traceparent: string | null;
+  /** Only under an Idempotency-Key. */
+  readonly idempotency?: RepeatableRequest | null;
 }
+
+/**
+ * A request that may come again under its Idempotency-Key. What it commits is held open until it is answered and committed with that answer: after any crash
+ * there are both or neither.
+ */
+export interface RepeatableRequest {
+  /** First thing in a transaction. @throws when the key is being acted upon by another request, or has been */
+  claim<DB>(trx: Transaction<DB>): Promise<void>;
+  held: HeldUnit | undefined;
+}
+
+/** What a request has done and not yet committed. */
+export interface HeldUnit {
+  /** Whom its first event is about. */
+  userId: string | null;
+  /** false: it is a record of something that has happened either way. */
+  changes: boolean;
+  /** What waits for its COMMIT. */
+  afterCommit: (() => void)[];
+  /** Commits it, with a statement besides, or rolls it back. */
+  end(outcome: Outcome): Promise<void>;
+}
+type Outcome = 'commit' | 'roll back' | RawBuilder<unknown>;
 
 /** An event as a handler states it: who, from where and under which request follows from the request. */
 export interface RequestEvent extends Omit<NewEvent, 'subject' | 'personal' | 'request_id' | 'traceparent'> {
@@ -60,12 +85,12 @@ const TRIES = 3;
  * Runs work again while PostgreSQL ends it for a conflict (deadlock, serialization), three times at most. The pause differs by chance, so that two which
  * met do not meet again.
  */
-export async function retryConflicts<T>(work: () => Promise<T>): Promise<T> {
+export async function retryConflicts<T>(work: () => Promise<T>, mayRetry = (): boolean => true): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
     } catch (error) {
-      if (attempt === TRIES || !isTransactionConflict(error)) throw error;
+      if (attempt === TRIES || !isTransactionConflict(error) || !mayRetry()) throw error;
       await sleep(attempt * (10 + Math.random() * 30));
     }
   }
@@ -82,40 +107,97 @@ export interface TransactionParts {
   recorded(): void;
 }
 
+/** Does what must follow the COMMIT of what the request has done, such as telling this replica's caches: at once, or where it waits for the answer, after it. */
+export function afterCommit(request: Pick<RequestContext, 'idempotency'>, act: () => void): void {
+  if (request.idempotency?.held) request.idempotency.held.afterCommit.push(act);
+  else act();
+}
+
+type Change<DB, T> = Parameters<InTransaction<DB>>[1] extends (...args: infer Args) => unknown ? (...args: Args) => Promise<T> : never;
+/** Called when all is done but the COMMIT. */
+type BeforeCommit<T> = (result: T, userId: string | null) => Promise<Outcome>;
+
+class RolledBack extends Error {}
+
 /** Makes the two ways in which anything leaves a trace. */
 export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, sessions, recorded }: TransactionParts): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
+  async function run<T>(request: RequestContext, change: Change<DB, T>, beforeCommit?: BeforeCommit<T>): Promise<T> {
+    let written: Promise<void> = Promise.resolve();
+    try {
+      const result = await db.transaction().execute(async (trx) => {
+        if (beforeCommit) await request.idempotency?.claim(trx);
+        const rows: OutboxRow[] = [];
+        let userId: string | null = null;
+        const result = await change(trx, async (event) => {
+          const stated = eventOf(request, event);
+          if ('userId' in stated.subject) userId ??= stated.subject.userId;
+          const row = await prepareEvent(trx, stated);
+          rows.push(row);
+          return row.id;
+        });
+        if (rows.length === 0) throw new Error('a change without an audit event');
+        const outcome = await beforeCommit?.(result, userId) ?? 'commit';
+        if (outcome === 'roll back') throw new RolledBack();
+        // Not waited for: COMMIT goes out right behind it, which saves each change a round trip. Behind a statement that failed it is a ROLLBACK.
+        // No more than one statement can go so: Kysely lets a second wait for the first, and COMMIT for neither.
+        written = insertOutboxRows(trx, schema, rows, outcome === 'commit' ? undefined : outcome);
+        written.catch(() => {});
+        return result;
+      });
+      await written;
+      return result;
+    } catch (error) {
+      // That COMMIT only says that it was none; the events say why.
+      await written;
+      throw error;
+    }
+  }
+
+  /** Answers as soon as all is done but the COMMIT, which waits for what the request is answered. */
+  async function runHeld<T>(request: RequestContext, repeatable: RepeatableRequest, changes: boolean, change: Change<DB, T>): Promise<T> {
+    // Another unit of the same request stands for itself; the answer goes with the last.
+    const before = repeatable.held;
+    repeatable.held = undefined;
+    await before?.end('commit');
+    return new Promise<T>((resolve, reject) => {
+      let handedOver = false;
+      const ended = retryConflicts(() => run(request, change, (result, userId) => {
+        const outcome = Promise.withResolvers<Outcome>();
+        handedOver = true;
+        const held: HeldUnit = {
+          userId, changes, afterCommit: [],
+          async end(wanted) {
+            outcome.resolve(wanted);
+            try {
+              await ended;
+            } catch (error) {
+              if (error instanceof RolledBack) return;
+              throw error;
+            }
+            recorded();
+            for (const act of held.afterCommit) act();
+          },
+        };
+        repeatable.held = held;
+        resolve(result);
+        return outcome.promise;
+        // Its result has been used: it cannot be made anew.
+      }), () => !handedOver);
+      ended.catch(reject);
+    });
+  }
+
   return {
     async inTransaction(request, change) {
       const { principal } = request;
       if (principal && !(await sessions.isLive({ sessionId: principal.sessionId, userId: principal.id, role: principal.role })).live) throw unauthenticated();
-      const answer = await retryConflicts(async () => {
-        let written: Promise<void> = Promise.resolve();
-        try {
-          const answer = await db.transaction().execute(async (trx) => {
-            const rows: OutboxRow[] = [];
-            const answer = await change(trx, async (event) => {
-              const row = await prepareEvent(trx, eventOf(request, event));
-              rows.push(row);
-              return row.id;
-            });
-            if (rows.length === 0) throw new Error('a change without an audit event');
-            // Not waited for: COMMIT goes out right behind it, which saves each change a round trip. Behind a statement that failed it is a ROLLBACK.
-            written = insertOutboxRows(trx, schema, rows);
-            written.catch(() => {});
-            return answer;
-          });
-          await written;
-          return answer;
-        } catch (error) {
-          // That COMMIT only says that it was none; the events say why.
-          await written;
-          throw error;
-        }
-      });
+      if (request.idempotency) return runHeld(request, request.idempotency, true, change);
+      const result = await retryConflicts(() => run(request, change));
       recorded();
-      return answer;
+      return result;
     },
     async recordFor(request, event) {
+      if (request.idempotency) return runHeld(request, request.idempotency, false, (_trx, record) => record(event));
       const row = await prepareEvent(db, eventOf(request, event));
       await insertOutboxRows(db, schema, [row]);
       recorded();

@@ -3,7 +3,7 @@ import { uuidv7 } from '@muniment/audit-events';
 import { createViewerToken, hashViewerToken, principalOf } from '@muniment/security';
 import { tenantIdSchema } from '../app-events/app-event.ts';
 import type { AuditServer } from '../audit-server.ts';
-import { insertViewerToken } from '../queries/viewer-tokens.ts';
+import { findCountingTokens, insertViewerToken, type ViewerToken } from '../queries/viewer-tokens.ts';
 import { representViewerToken, viewerTokenSchema } from '../viewer-token.ts';
 
 const DAY_SECONDS = 24 * 60 * 60;
@@ -14,12 +14,15 @@ const bodySchema = Type.Object({
 }, { additionalProperties: false });
 
 /** `POST /api/audit/viewer-tokens`: a token for somebody's browser, that reads one tenant's events and nothing else. Shown this once. */
-export function createViewerTokenRoute({ app, inTransaction }: AuditServer): void {
+export function createViewerTokenRoute({ app, db, inTransaction }: AuditServer): void {
   app.route({
     method: 'POST',
     url: '/api/audit/viewer-tokens',
     schema: { body: bodySchema, response: { 201: Type.Object({ ...viewerTokenSchema.properties, token: Type.String() }) } },
-    config: { operation: 'audit.create-viewer-token', access: { permission: 'audit:write-events' } },
+    config: {
+      operation: 'audit.create-viewer-token', access: { permission: 'audit:write-events' },
+      replayWhile: async (answer) => (await findCountingTokens(db, [(answer as ViewerToken).id])).size === 1,
+    },
     handler: async (request, reply) => {
       const { tenant_id: tenantId, expires_in: seconds } = request.body;
       const token = createViewerToken();

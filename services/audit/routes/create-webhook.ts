@@ -4,7 +4,7 @@ import { principalOf } from '@muniment/security';
 import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
 import { sealedHead } from '../queries/sealed-events.ts';
-import { countWebhooksToAdd, insertWebhook } from '../queries/webhooks.ts';
+import { countWebhooksToAdd, findWebhook, insertWebhook } from '../queries/webhooks.ts';
 import { wrapSecret } from '../webhooks/secrets.ts';
 import { createSecret, secretText } from '../webhooks/signature.ts';
 import { inEvent, MAX_WEBHOOKS, toResource, webhookFields, webhookSchema } from '../webhooks/webhook-resource.ts';
@@ -18,7 +18,10 @@ export function createWebhookRoute({ app, db, masterKey, webhooks, inTransaction
     method: 'POST',
     url: '/api/audit/webhooks',
     schema: { body: bodySchema, response: { 201: Type.Object({ ...webhookSchema.properties, secret: Type.String() }) } },
-    config: { operation: 'audit.create_webhook', access: { permission: 'audit:operate' } },
+    config: {
+      operation: 'audit.create_webhook', access: { permission: 'audit:operate' },
+      replayWhile: async (answer) => (await findWebhook(db, (answer as { id: string }).id)) !== undefined,
+    },
     handler: async (request, reply) => {
       const { body } = request;
       await webhooks.checkUrl(body.url);

@@ -32,7 +32,7 @@ export function recordEventsRoute(server: AuditServer): void {
     bodyLimit: BODY_LIMIT,
     schema: { body: appEventsBodySchema, response: { 200: acceptedSchema, 201: acceptedSchema } },
     validatorCompiler: () => createBodyCheck(validatorCompiler),
-    config: { operation: 'audit.record', access: { permission: 'audit:write-events' } },
+    config: { operation: 'audit.record', access: { permission: 'audit:write-events' }, idempotency: 'own' },
     handler: async (request, reply) => {
       const body = request.body as unknown as EventsBody;
       const data = await gate.run(() => acceptEvents(server, body, { userId: principalOf(request).id, requestId: request.id, traceparent: request.traceparent }));

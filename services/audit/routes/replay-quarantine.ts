@@ -21,7 +21,7 @@ export function replayQuarantineRoute(server: AuditServer): void {
     method: 'POST',
     url: '/api/audit/quarantine/replay',
     schema: { body: bodySchema, response: { 200: answerSchema } },
-    config: { operation: 'audit.quarantine.replay-all', access: { permission: 'audit:operate' } },
+    config: { operation: 'audit.quarantine.replay-all', access: { permission: 'audit:operate' }, idempotency: 'own' },
     handler: async (request) => {
       const { reason, limit } = request.body;
       const replayed: Replay[] = [];

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
-import { rotateSecret } from '../queries/webhooks.ts';
+import { findWebhook, rotateSecret } from '../queries/webhooks.ts';
 import { wrapSecret } from '../webhooks/secrets.ts';
 import { createSecret, secretText } from '../webhooks/signature.ts';
 import { paramsSchema } from '../webhooks/webhook-resource.ts';
@@ -10,12 +10,15 @@ import { paramsSchema } from '../webhooks/webhook-resource.ts';
 const OVERLAP_MS = 24 * 60 * 60_000;
 
 /** `POST /api/audit/webhooks/:id/secret`: a new secret, answered this once. */
-export function rotateWebhookSecretRoute({ app, masterKey, inTransaction }: AuditServer): void {
+export function rotateWebhookSecretRoute({ app, db, masterKey, inTransaction }: AuditServer): void {
   app.route({
     method: 'POST',
     url: '/api/audit/webhooks/:id/secret',
     schema: { params: paramsSchema, response: { 200: Type.Object({ secret: Type.String(), previous_valid_until: Type.String() }) } },
-    config: { operation: 'audit.rotate_webhook_secret', access: { permission: 'audit:operate' } },
+    config: {
+      operation: 'audit.rotate_webhook_secret', access: { permission: 'audit:operate' },
+      replayWhile: async (_answer, request) => (await findWebhook(db, (request.params as { id: string }).id)) !== undefined,
+    },
     handler: async (request) => {
       const { id } = request.params;
       const secret = createSecret();

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import multipart from '@fastify/multipart';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FileServer } from '../app.ts';
+import { digestUpload } from '../digest-upload.ts';
 import { UploadNotMultipart } from '../errors.ts';
 import { fileSchema, toFileResource, type FileResource } from '../file-resource.ts';
 import { formOptions } from '../read-form.ts';
@@ -20,14 +21,28 @@ export function uploadFileRoute(server: FileServer): void {
       method: 'POST',
       url: '/api/files',
       schema: { response: { 201: fileSchema } },
-      config: { operation: 'file.upload', access: { permission: 'files:write' } },
-      async handler(request, reply): Promise<FileResource> {
+      config: { operation: 'file.upload', access: { permission: 'files:write' }, idempotency: 'content' },
+      async handler(request, reply): Promise<FileResource | FastifyReply> {
+        if (request.idempotency?.answered) {
+          await request.idempotency.replay(await digest(server, request));
+          return reply;
+        }
         const file = await uploadFile(server, request);
         reply.code(201).header('location', `/api/files/${file.id}`);
         return file;
       },
     });
   });
+}
+
+/** What a repeated upload brings; nothing of it is kept. */
+async function digest(server: FileServer, request: FastifyRequest): Promise<string> {
+  if (!request.isMultipart()) throw new UploadNotMultipart();
+  try {
+    return await digestUpload(server.config, request);
+  } finally {
+    swallowRest(request.raw);
+  }
 }
 
 async function uploadFile(server: FileServer, request: FastifyRequest): Promise<FileResource> {

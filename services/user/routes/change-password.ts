@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
+import { afterCommit } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 import { confirmPassword, lockConfirmedCaller } from '../confirm-password.ts';
 import { AccountChanged } from '../errors.ts';
@@ -10,7 +11,7 @@ import { deleteEmailChange } from '../queries/email-changes.ts';
 import { deleteResetToken } from '../queries/recovery.ts';
 import { revokeSessionsOfUser } from '../queries/sessions.ts';
 import { findUserById, setPasswordHash } from '../queries/users.ts';
-import { handOver, modeOf } from '../session-cookies.ts';
+import { handOver, modeOf, whileSessionLives } from '../session-cookies.ts';
 import { passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
 
 const bodySchema = Type.Object({ current_password: passwordSchema, new_password: passwordSchema }, { additionalProperties: false });
@@ -22,7 +23,7 @@ export function changePasswordRoute(server: UserServer): void {
     method: 'POST',
     url: '/api/users/me/password',
     schema: { body: bodySchema, response: { 200: signedInSchema } },
-    config: { operation: 'user.change_password', access: { permission: 'profile:write' } },
+    config: { operation: 'user.change_password', access: { permission: 'profile:write' }, replayWhile: whileSessionLives(server) },
     handler: async (request, reply) => {
       const caller = principalOf(request);
       const { id } = caller;
@@ -42,7 +43,7 @@ export function changePasswordRoute(server: UserServer): void {
         await record({ action: 'PASSWORD_CHANGED', resource: id, resource_type: 'user', metadata: { sessions_ended: ended.length, new_session_id: tokens.session_id } });
         return { ended, user, tokens };
       });
-      for (const sessionId of ended) sessions.drop(sessionId);
+      afterCommit(request, () => { for (const sessionId of ended) sessions.drop(sessionId); });
       // In the way in which the session came that it replaces.
       return { user: representUser(user), ...handOver(server, reply, tokens, modeOf(server, request)) };
     },

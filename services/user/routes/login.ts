@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
-import { handOver, refuseForeignPages, sessionQuerySchema } from '../session-cookies.ts';
+import { handOver, refuseForeignPages, sessionQuerySchema, whileSessionLives } from '../session-cookies.ts';
 import { signIn } from '../sign-in.ts';
 import { emailSchema, passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
 
@@ -13,7 +13,7 @@ export function loginRoute(server: UserServer): void {
       method: 'POST',
       url,
       schema: { querystring: sessionQuerySchema, body: bodySchema, response: { 200: signedInSchema } },
-      config: { operation: 'user.login', access: 'public' },
+      config: { operation: 'user.login', access: 'public', replayWhile: whileSessionLives(server) },
       handler: async (request, reply) => {
         const { session } = request.query;
         refuseForeignPages(server, request, session);

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { principalOf, unauthenticated } from '@muniment/security';
+import { afterCommit } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 import { revokeSession } from '../queries/sessions.ts';
 import { clearSessionCookies } from '../session-cookies.ts';
@@ -19,7 +20,7 @@ export function logoutRoute(server: UserServer): void {
         if (!(await revokeSession(trx, sessionId, 'logout'))) throw unauthenticated();
         await record({ action: 'LOGOUT', resource: sessionId, resource_type: 'session' });
       });
-      sessions.drop(sessionId);
+      afterCommit(request, () => sessions.drop(sessionId));
       clearSessionCookies(server, request, reply);
       return reply.code(204).send(null);
     },

@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
 import { createRefreshToken, credentialsAmbiguous, hashRefreshToken, isRefreshToken, openChild, originRefused, sealChild } from '@muniment/security';
-import type { RequestContext } from '@muniment/server';
+import { afterCommit, type RequestContext } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 import { RefreshTokenInvalid } from '../errors.ts';
 import type { SessionTokens } from '../open-session.ts';
-import { handOver, refuseForeignPages, sessionQuerySchema } from '../session-cookies.ts';
+import { handOver, refuseForeignPages, sessionQuerySchema, whileSessionLives } from '../session-cookies.ts';
 import { findSpentToken, rotateRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
 import { revokeSession } from '../queries/sessions.ts';
 
@@ -27,7 +27,7 @@ export function refreshSessionRoute(server: UserServer): void {
     method: 'POST',
     url: '/api/auth/refresh',
     schema: { querystring: sessionQuerySchema, body: bodySchema, response: { 200: tokensSchema } },
-    config: { operation: 'session.refresh', access: 'public' },
+    config: { operation: 'session.refresh', access: 'public', replayWhile: whileSessionLives(server) },
     handler: async (request, reply) => {
       const inCookie = cookies.refreshToken(request);
       const mode = inCookie === undefined ? request.query.session : 'cookie';
@@ -84,6 +84,6 @@ async function answerSpent(server: UserServer, request: RequestContext, parent: 
     if (!(await revokeSession(trx, spent.session_id, 'refresh_token_reused'))) throw new RefreshTokenInvalid();
     await record({ ...about, action: 'TOKEN_REUSE_DETECTED', outcome: 'failure', error: 'refresh_token_reused' });
   });
-  server.sessions.drop(spent.session_id);
+  afterCommit(request, () => server.sessions.drop(spent.session_id));
   throw new RefreshTokenInvalid();
 }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
-import { handOver, refuseForeignPages, sessionQuerySchema } from '../session-cookies.ts';
+import { handOver, refuseForeignPages, sessionQuerySchema, whileSessionLives } from '../session-cookies.ts';
 import { signUp } from '../sign-up.ts';
 import { emailSchema, passwordSchema, personNameSchema, representUser, signedInSchema } from '../user-representation.ts';
 
@@ -21,7 +21,7 @@ export function registerRoute(server: UserServer): void {
       method: 'POST',
       url,
       schema: { querystring: sessionQuerySchema, body: bodySchema, response: { 201: signedInSchema } },
-      config: { operation: 'user.register', access: 'public' },
+      config: { operation: 'user.register', access: 'public', replayWhile: whileSessionLives(server) },
       handler: async (request, reply) => {
         const { session } = request.query;
         refuseForeignPages(server, request, session);

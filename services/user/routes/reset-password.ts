@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { FastifyRequest } from 'fastify';
+import { afterCommit } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 import { ResetTokenInvalid } from '../errors.ts';
 import { hashNewPassword } from '../hash-new-password.ts';
@@ -46,5 +47,5 @@ async function resetPassword(server: UserServer, request: FastifyRequest, { toke
     await record({ action: 'PASSWORD_CHANGED', user_id: user.id, subject: { userId: user.id }, resource: user.id, resource_type: 'user', metadata: { sessions_ended: sessions.length, by: 'mail' } });
     return sessions;
   });
-  for (const sessionId of ended) server.sessions.drop(sessionId);
+  afterCommit(request, () => { for (const sessionId of ended) server.sessions.drop(sessionId); });
 }

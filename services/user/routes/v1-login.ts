@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
 import { anyQuote } from '../quotes.ts';
-import { refuseForeignPages, setSessionCookies } from '../session-cookies.ts';
+import { refuseForeignPages, setSessionCookies, whileSessionLives } from '../session-cookies.ts';
 import { signIn } from '../sign-in.ts';
 import { emailSchema, passwordSchema } from '../user-representation.ts';
 import { documentedFailures, sessionData, sessionDataSchema } from '../v1-shapes.ts';
@@ -14,7 +14,7 @@ export function v1LoginRoute(server: UserServer): void {
     method: 'POST',
     url: '/api/v1/auth/login',
     schema: { body: bodySchema, response: { 200: Type.Object({ success: Type.Literal(true), sessionData: sessionDataSchema, quote: Type.String() }) } },
-    config: { operation: 'v1.login', access: 'public' },
+    config: { operation: 'v1.login', access: 'public', replayWhile: whileSessionLives(server) },
     preSerialization: documentedFailures({ incomplete: 'email and password is required' }),
     handler: async (request, reply) => {
       refuseForeignPages(server, request, 'cookie');

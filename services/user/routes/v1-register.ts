@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
 import { anyQuote } from '../quotes.ts';
-import { refuseForeignPages, setSessionCookies } from '../session-cookies.ts';
+import { refuseForeignPages, setSessionCookies, whileSessionLives } from '../session-cookies.ts';
 import { signUp } from '../sign-up.ts';
 import { emailSchema, passwordSchema, personNameSchema } from '../user-representation.ts';
 import { documentedFailures, sessionData, sessionDataSchema } from '../v1-shapes.ts';
@@ -20,7 +20,7 @@ export function v1RegisterRoute(server: UserServer): void {
     method: 'POST',
     url: '/api/v1/auth/register',
     schema: { body: bodySchema, response: { 201: answerSchema } },
-    config: { operation: 'v1.register', access: 'public' },
+    config: { operation: 'v1.register', access: 'public', replayWhile: whileSessionLives(server) },
     preSerialization: documentedFailures({ incomplete: 'email, firstnme, lstname, password is required' }),
     handler: async (request, reply) => {
       refuseForeignPages(server, request, 'cookie');
