@@ -22,6 +22,7 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
   { table: 'identity.signing_keys', key: 'kid', column: 'wrapped_private', context: "'signing-key:' || kid" },
   { table: 'keys.search_key', key: 'id', column: 'wrapped', context: "'search-key'" },
   { table: 'keys.subject_keys', key: 'key_id', column: 'wrapped', context: "'subject:' || subject" },
+  { table: 'shared.limit_secret', key: 'id', column: 'wrapped', context: "'limits'" },
 ];
 
 interface WrappedRow {

@@ -221,7 +221,7 @@ test('journald takes every container\'s log in the override', (t) => {
 });
 
 test('dashboard and alerts ask only for metrics that the code has', (t) => {
-  const sources = ['packages/server/src', 'services/user/mail', 'services/audit/consumer', 'services/audit/retention', 'services/audit/completeness'].flatMap((folder) => readdirSync(join(root, folder)).filter((file) => file.endsWith('.ts')).map((file) => read(`${folder}/${file}`))).join('\n');
+  const sources = ['packages/server/src', 'services/user', 'services/user/mail', 'services/audit/consumer', 'services/audit/retention', 'services/audit/completeness'].flatMap((folder) => readdirSync(join(root, folder)).filter((file) => file.endsWith('.ts')).map((file) => read(`${folder}/${file}`))).join('\n');
   // What prom-client itself measures (collectDefaultMetrics), under the names that the replicas were seen to give.
   const standard = ['up', 'process_resident_memory_bytes', 'process_cpu_seconds_total', 'nodejs_eventloop_lag_p99_seconds'];
   const exists = (name: string): boolean => standard.includes(name) || sources.includes(`'${name.replace(/_(count|bucket|sum)$/, '')}'`);

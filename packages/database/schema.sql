@@ -788,6 +788,24 @@ GRANT UPDATE (files_done) ON shared.erasures TO file_service;
 GRANT INSERT (user_id, identity_done) ON shared.erasures TO user_service;
 GRANT UPDATE (identity_done) ON shared.erasures TO user_service;
 
+CREATE TABLE shared.limit_secret (
+  id boolean DEFAULT true NOT NULL,
+  wrapped bytea NOT NULL
+);
+ALTER TABLE shared.limit_secret ADD CONSTRAINT limit_secret_id_check CHECK (id);
+ALTER TABLE shared.limit_secret ADD CONSTRAINT limit_secret_pkey PRIMARY KEY (id);
+GRANT INSERT, SELECT ON shared.limit_secret TO audit_service;
+GRANT INSERT, SELECT ON shared.limit_secret TO file_service;
+GRANT INSERT, SELECT ON shared.limit_secret TO user_service;
+
+CREATE TABLE shared.limits (
+  key bytea NOT NULL,
+  tat timestamp with time zone NOT NULL,
+  told_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+) WITH (fillfactor=50);
+ALTER TABLE shared.limits ADD CONSTRAINT limits_key_check CHECK ((octet_length(key) = 16));
+ALTER TABLE shared.limits ADD CONSTRAINT limits_pkey PRIMARY KEY (key);
+
 CREATE VIEW shared.acts AS
  SELECT events.id,
     events.action,
@@ -1546,6 +1564,51 @@ AS $function$
 ;
 GRANT EXECUTE ON FUNCTION shared.find_sent(text,smallint[],bigint[],uuid[],bytea[]) TO audit_service;
 
+CREATE OR REPLACE FUNCTION shared.lease_limit(wanted bytea, every_us bigint, burst integer, most integer)
+ RETURNS TABLE(granted integer, remaining integer, reset_us bigint, retry_us bigint)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+    declare
+      at timestamptz;
+      every interval := every_us * interval '1 microsecond';
+      current timestamptz;
+    begin
+      insert into shared.limits as l (key, tat) values (wanted, '-infinity')
+        on conflict (key) do update set tat = l.tat returning l.tat into current;
+      at := clock_timestamp();
+      current := least(greatest(current, at), at + burst * every);
+      granted := least(most, floor(extract(epoch from at + burst * every - current) * 1000000 / every_us));
+      current := current + granted * every;
+      update shared.limits l set tat = current where l.key = wanted;
+      reset_us := extract(epoch from current - at) * 1000000;
+      remaining := burst - ceil(reset_us::numeric / every_us);
+      retry_us := case when granted > 0 then 0 else ceil(extract(epoch from current + every - burst * every - at) * 1000000) end;
+      return next;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION shared.lease_limit(bytea,bigint,integer,integer) TO audit_service;
+GRANT EXECUTE ON FUNCTION shared.lease_limit(bytea,bigint,integer,integer) TO file_service;
+GRANT EXECUTE ON FUNCTION shared.lease_limit(bytea,bigint,integer,integer) TO user_service;
+
+CREATE OR REPLACE FUNCTION shared.refund_limits(wanted bytea[], intervals bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+    declare i integer;
+    begin
+      for i in select u.place from unnest(wanted) with ordinality as u (key, place) order by u.key loop
+        update shared.limits l set tat = l.tat - intervals[i] * interval '1 microsecond' where l.key = wanted[i] and l.tat > clock_timestamp();
+      end loop;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION shared.refund_limits(bytea[],bigint[]) TO audit_service;
+GRANT EXECUTE ON FUNCTION shared.refund_limits(bytea[],bigint[]) TO file_service;
+GRANT EXECUTE ON FUNCTION shared.refund_limits(bytea[],bigint[]) TO user_service;
+
 CREATE OR REPLACE FUNCTION shared.replay_erasures(erased uuid[])
  RETURNS SETOF uuid
  LANGUAGE plpgsql
@@ -1565,6 +1628,73 @@ AS $function$
     end $function$
 ;
 GRANT EXECUTE ON FUNCTION shared.replay_erasures(uuid[]) TO audit_service;
+
+CREATE OR REPLACE FUNCTION shared.sweep_limits(most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+    declare swept integer;
+    begin
+      delete from shared.limits where key in (
+        select l.key from shared.limits l where greatest(l.tat, l.told_until) < clock_timestamp() limit most for update skip locked);
+      get diagnostics swept = row_count;
+      return swept;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION shared.sweep_limits(integer) TO audit_service;
+GRANT EXECUTE ON FUNCTION shared.sweep_limits(integer) TO file_service;
+GRANT EXECUTE ON FUNCTION shared.sweep_limits(integer) TO user_service;
+
+CREATE OR REPLACE FUNCTION shared.take_limits(wanted bytea[], intervals bigint[], bursts integer[])
+ RETURNS TABLE(allowed boolean, remaining integer, reset_us bigint, retry_us bigint, first_refusal boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+    declare
+      n integer := cardinality(wanted);
+      i integer;
+      at timestamptz;
+      every interval[];
+      tats timestamptz[] := array_fill(null::timestamptz, array[n]);
+      told timestamptz[] := array_fill(null::timestamptz, array[n]);
+      found_tat timestamptz;
+      found_told timestamptz;
+      passes boolean := true;
+    begin
+      for i in select u.place from unnest(wanted) with ordinality as u (key, place) order by u.key loop
+        insert into shared.limits as l (key, tat) values (wanted[i], '-infinity')
+          on conflict (key) do update set tat = l.tat returning l.tat, l.told_until into found_tat, found_told;
+        tats[i] := found_tat;
+        told[i] := found_told;
+      end loop;
+      at := clock_timestamp();
+      for i in 1..n loop
+        every[i] := intervals[i] * interval '1 microsecond';
+        tats[i] := least(greatest(tats[i], at), at + bursts[i] * every[i]);
+        passes := passes and tats[i] + every[i] <= at + bursts[i] * every[i];
+      end loop;
+      for i in 1..n loop
+        allowed := tats[i] + every[i] <= at + bursts[i] * every[i];
+        first_refusal := not allowed and told[i] <= at;
+        retry_us := case when allowed then 0 else ceil(extract(epoch from tats[i] + every[i] - bursts[i] * every[i] - at) * 1000000) end;
+        if passes then
+          tats[i] := tats[i] + every[i];
+          update shared.limits l set tat = tats[i] where l.key = wanted[i];
+        elsif first_refusal then
+          update shared.limits l set told_until = at + bursts[i] * every[i] where l.key = wanted[i];
+        end if;
+        reset_us := extract(epoch from tats[i] - at) * 1000000;
+        remaining := bursts[i] - ceil(reset_us::numeric / intervals[i]);
+        return next;
+      end loop;
+    end $function$
+;
+GRANT EXECUTE ON FUNCTION shared.take_limits(bytea[],bigint[],integer[]) TO audit_service;
+GRANT EXECUTE ON FUNCTION shared.take_limits(bytea[],bigint[],integer[]) TO file_service;
+GRANT EXECUTE ON FUNCTION shared.take_limits(bytea[],bigint[],integer[]) TO user_service;
 
 CREATE OR REPLACE FUNCTION shared.touch_sessions(session_ids uuid[], seconds_ago double precision[])
  RETURNS integer

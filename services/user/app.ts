@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import cookie from '@fastify/cookie';
 import { createPasswordHasher, ensureSigningKey } from '@muniment/security';
 import { createServer } from '@muniment/server';
+import { createStuffingMetric } from './credential-stuffing.ts';
 import type { Config } from './config.ts';
 import { eraseAccounts } from './erase-accounts.ts';
 import { loadLanguages } from './mail/languages.ts';
@@ -55,7 +56,7 @@ export async function buildApp(config: Config): Promise<UserServer> {
   const passwords = createPasswordHasher({
     memoryKiB: config.PASSWORD_MEMORY_KIB, passes: config.PASSWORD_PASSES, queueLimit: config.PASSWORD_QUEUE_LIMIT, names: ['Muniment', config.PRODUCT_NAME],
   });
-  const server: UserServer = { ...base, config, passwords, languages };
+  const server: UserServer = { ...base, config, passwords, languages, stuffing: createStuffingMetric(base.metrics) };
   server.app.addHook('onClose', () => passwords.close());
   await server.keys.refresh();
   await noteTokenLifetime(server.db, config.ACCESS_TOKEN_TTL_S);

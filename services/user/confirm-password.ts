@@ -23,15 +23,19 @@ export async function lockConfirmedCaller(trx: Transaction<Tables>, { id, sessio
  * Has the signed-in caller prove the password again before something that cannot be undone (OWASP ASVS 7.5.1). A wrong one is recorded as
  * a failed `action`.
  * @returns the user, whose hash is the one that was checked: `lockConfirmedCaller` takes it
- * @throws PasswordIncorrect (403: the session stays good, unlike with a 401)
+ * @throws RateLimited, PasswordIncorrect (403: the session stays good, unlike with a 401)
  */
 export async function confirmPassword(
-  { db, passwords, recordFor }: UserServer, request: FastifyRequest & RequestContext, password: string, action: string,
+  { db, limits, passwords, recordFor }: UserServer, request: FastifyRequest & RequestContext, password: string, action: string,
 ): Promise<User & { password_hash: string }> {
   const { id } = principalOf(request);
+  const taken = await limits.take([['password_confirmation', id]], () => recordFor(request, { action, outcome: 'failure', error: 'rate_limited', resource: id, resource_type: 'user' }));
   const user = await findUserById(db, id);
   if (!user) throw unauthenticated();
-  if (user.password_hash !== null && (await passwords.verify(user.password_hash, password)).ok) return { ...user, password_hash: user.password_hash };
+  if (user.password_hash !== null && (await passwords.verify(user.password_hash, password)).ok) {
+    await taken.refund();
+    return { ...user, password_hash: user.password_hash };
+  }
   await recordFor(request, { action, outcome: 'failure', error: 'password_incorrect', resource: id, resource_type: 'user' });
   throw new PasswordIncorrect();
 }

@@ -14,6 +14,8 @@ export interface SessionTokens {
   refresh_token: string;
   expires_in: number;
   session_id: string;
+  /** Only where somebody has just shown the password. */
+  device_token?: string;
 }
 
 /** Opens a session for a user in the transaction that lets them in, and makes its first pair of tokens. */

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { uuidv7 } from '@muniment/audit-events';
-import { repeat, type RequestContext } from '@muniment/server';
+import { clientNetwork, repeat, type RequestContext } from '@muniment/server';
 import type { UserServer } from './user-server.ts';
 import type { EmailAddress } from './email.ts';
 import { createMailToken } from './mail-tokens.ts';
@@ -27,7 +27,9 @@ class WorkedOff extends Error {}
  * Takes down that somebody wants back into the account of an address, and looks nothing up: what is done here is the same for an address that has an account
  * and for one that has none, so neither the answer nor its time tells which it is (OWASP ASVS 6.3.8).
  */
-export async function requestRecovery({ inTransaction, masterKey }: UserServer, request: FastifyRequest, { email, emailKey }: EmailAddress, locale: string): Promise<void> {
+export async function requestRecovery({ inTransaction, limits, masterKey, recordFor }: UserServer, request: FastifyRequest, { email, emailKey }: EmailAddress, locale: string): Promise<void> {
+  await limits.take([['recovery_account', emailKey], ['recovery_network', clientNetwork(request.ip)]], () =>
+    recordFor(request, { action: 'PASSWORD_RESET_REQUESTED', outcome: 'failure', error: 'rate_limited', subject: { address: emailKey }, personal: { email } }));
   const id = uuidv7(Date.now());
   const wanted: RecoveryRequest = {
     emailKey, locale, context: { id: request.id, ip: request.ip, traceparent: request.traceparent, userAgent: request.headers['user-agent'] ?? null },

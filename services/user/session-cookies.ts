@@ -1,4 +1,4 @@
-import { originRefused, queryLiveSessions, splitToken } from '@muniment/security';
+import { DEVICE_TOKEN_TTL_S, originRefused, queryLiveSessions, splitToken } from '@muniment/security';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { SessionTokens } from './open-session.ts';
@@ -32,12 +32,14 @@ export function handOver(server: CookieServer, reply: FastifyReply, tokens: Sess
   return { expires_in: tokens.expires_in, session_id: tokens.session_id };
 }
 
-export function setSessionCookies(server: CookieServer, reply: FastifyReply, { token, refresh_token, expires_in }: SessionTokens): void {
+export function setSessionCookies(server: CookieServer, reply: FastifyReply, { token, refresh_token, expires_in, device_token }: SessionTokens): void {
   const { names } = server.cookies;
   const { loginInfo, secure } = splitToken(token);
   reply.setCookie(names.loginInfo, loginInfo, { ...ATTRIBUTES, path: '/', maxAge: expires_in });
   reply.setCookie(names.secure, secure, { ...ATTRIBUTES, path: '/', maxAge: expires_in, httpOnly: true });
   reply.setCookie(names.refreshToken, refresh_token, { ...ATTRIBUTES, path: refreshPath(server), maxAge: server.config.REFRESH_TOKEN_TTL_S, httpOnly: true });
+  // Stays when the session ends: the device is known all the same.
+  if (device_token !== undefined) reply.setCookie(names.device, device_token, { ...ATTRIBUTES, path: '/', maxAge: DEVICE_TOKEN_TTL_S, httpOnly: true });
 }
 
 /** After the session of a request has ended: takes its cookies from the browser, where it came with any. */

@@ -3,6 +3,7 @@ import type { RequestContext } from '@muniment/server';
 import type { UserServer } from './user-server.ts';
 import { parseEmail, type EmailAddress } from './email.ts';
 import { InvalidCredentials, PasswordChangeRequired } from './errors.ts';
+import { newDeviceToken, takeLoginTry, type LoginTry } from './login-limits.ts';
 import { openSession, type SessionTokens } from './open-session.ts';
 import { findUserByEmailKey, lockUnchangedUser, setPasswordHash } from './queries/users.ts';
 import type { User } from './tables.ts';
@@ -16,23 +17,49 @@ export interface SignedIn {
 /**
  * Lets a user in by address and password, by whichever of the documents' paths; always into a session that did not exist before. Success and
  * refusal are events.
- * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired
+ * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired, RateLimited
  */
-export async function signIn(server: UserServer, request: RequestContext, credentials: { email: string; password: string }): Promise<SignedIn> {
+export async function signIn(server: UserServer, request: RequestContext, credentials: { email: string; password: string; device_token?: string }): Promise<SignedIn> {
   const address = parseEmail(credentials.email);
-  const user = await findUserByEmailKey(server.db, address.emailKey);
-  const verified = await checkPassword(server, user, credentials.password);
-  // The account was made an administrator's with a password that none may set: told only to who knows it.
-  const tooShort = user?.status === 'active' && verified.ok && !isLongEnough(credentials.password, user.type);
-  const signedIn = user && verified.ok && !tooShort ? await letIn(server, request, user, address, verified.newHash) : undefined;
-  if (signedIn) return signedIn;
-  await server.recordFor(request, {
-    action: 'LOGIN_FAIL', outcome: 'failure', error: tooShort ? 'password_change_required' : 'invalid_credentials', personal: { email: address.email },
+  const deviceTokens = [...(credentials.device_token === undefined ? [] : [credentials.device_token]), ...server.cookies.deviceTokens(request)];
+  // Before the password is looked at: its hash is what a flood would spend.
+  const loginTry = await takeLoginTry(server, request, address, deviceTokens, async () => recordFailure(server, request, address, await findUserByEmailKey(server.db, address.emailKey), 'rate_limited'));
+  try {
+    return await check(server, request, address, credentials.password, loginTry);
+  } catch (error) {
+    // Overload or an outage decided nothing.
+    if (!(error instanceof InvalidCredentials || error instanceof PasswordChangeRequired)) await loginTry.void().catch(() => {});
+    throw error;
+  }
+}
+
+function recordFailure(server: UserServer, request: RequestContext, address: EmailAddress, user: User | undefined, error: string): Promise<string> {
+  return server.recordFor(request, {
+    action: 'LOGIN_FAIL', outcome: 'failure', error, personal: { email: address.email },
     // Nobody is authenticated, so nobody acted; but the owner of a known account may see who tried.
     subject: user ? { userId: user.id } : { address: address.emailKey },
     resource: user?.id ?? null, resource_type: user ? 'user' : null,
   });
-  throw tooShort ? new PasswordChangeRequired() : new InvalidCredentials();
+}
+
+async function check(server: UserServer, request: RequestContext, address: EmailAddress, password: string, loginTry: LoginTry): Promise<SignedIn> {
+  const user = await findUserByEmailKey(server.db, address.emailKey);
+  const verified = await checkPassword(server, user, password);
+  // The account was made an administrator's with a password that none may set: told only to who knows it.
+  const tooShort = user?.status === 'active' && verified.ok && !isLongEnough(password, user.type);
+  const signedIn = user && verified.ok && !tooShort ? await letIn(server, request, user, address, verified.newHash) : undefined;
+  if (signedIn) {
+    await loginTry.succeeded();
+    return { user: signedIn.user, tokens: { ...signedIn.tokens, device_token: newDeviceToken(server, address.emailKey) } };
+  }
+  await recordFailure(server, request, address, user, tooShort ? 'password_change_required' : 'invalid_credentials');
+  // Whoever hears that the password is too short has shown that they know it.
+  if (tooShort) {
+    await loginTry.succeeded();
+    throw new PasswordChangeRequired();
+  }
+  await loginTry.failed();
+  throw new InvalidCredentials();
 }
 
 /** Costs one hash, whether or not there is such an account. `newHash` when the stored one is weaker than configured. */

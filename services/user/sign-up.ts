@@ -1,9 +1,10 @@
 import { uuidv7 } from '@muniment/audit-events';
 import { passwordRefusal } from '@muniment/security';
-import type { RequestContext } from '@muniment/server';
+import { clientNetwork, type RequestContext } from '@muniment/server';
 import type { UserServer } from './user-server.ts';
 import { parseEmail } from './email.ts';
 import { EmailTaken } from './errors.ts';
+import { newDeviceToken } from './login-limits.ts';
 import { openSession } from './open-session.ts';
 import { insertUser } from './queries/users.ts';
 import type { SignedIn } from './sign-in.ts';
@@ -19,10 +20,12 @@ export interface SignUp {
 
 /**
  * Makes an account with its first session, by whichever of the documents' paths. Success and refusal are events.
- * @throws EmailMalformed, EmailTaken, `password_length`, `password_malformed` or `password_common`
+ * @throws EmailMalformed, EmailTaken, `password_length`, `password_malformed` or `password_common`, RateLimited
  */
 export async function signUp(server: UserServer, request: RequestContext, wanted: SignUp): Promise<SignedIn> {
   const { email, emailKey } = parseEmail(wanted.email);
+  await server.limits.take([['register_network', clientNetwork(request.ip)]], () =>
+    server.recordFor(request, { action: 'SIGNUP_FAIL', outcome: 'failure', error: 'rate_limited', subject: { address: emailKey }, personal: { email } }));
   // Hashed before the address is looked at: an address that is taken must not answer faster.
   const passwordHash = await server.passwords.hash(wanted.password, { role: wanted.type ?? 'customer', email }).catch(async (error: unknown) => {
     const refusal = passwordRefusal(error);
@@ -52,5 +55,5 @@ export async function signUp(server: UserServer, request: RequestContext, wanted
     return { user, tokens };
   });
   if (!signedIn) throw new EmailTaken();
-  return signedIn;
+  return { ...signedIn, tokens: { ...signedIn.tokens, device_token: newDeviceToken(server, emailKey) } };
 }

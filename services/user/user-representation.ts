@@ -24,7 +24,11 @@ export const signedInSchema = Type.Object({
   refresh_token: Type.Optional(Type.String()),
   expires_in: Type.Integer(),
   session_id: Type.String({ format: 'uuid' }),
+  device_token: Type.Optional(Type.String()),
 });
+
+/** One that a device kept from a sign-in before; what it is worth is seen where it is read. */
+export const deviceTokenSchema = Type.String({ maxLength: 256 });
 
 export const passwordSchema = Type.String({ minLength: 1, maxLength: 2_048 });
 export const emailSchema = Type.String({ minLength: 3, maxLength: 320 });

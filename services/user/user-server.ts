@@ -1,5 +1,6 @@
 import type { PasswordHasher } from '@muniment/security';
 import type { Server } from '@muniment/server';
+import type { StuffingMetric } from './credential-stuffing.ts';
 import type { Config } from './config.ts';
 import type { Languages } from './mail/languages.ts';
 import type { Tables } from './tables.ts';
@@ -8,6 +9,7 @@ import type { Tables } from './tables.ts';
 export interface UserServer extends Server<Tables> {
   config: Config;
   passwords: PasswordHasher;
+  stuffing: StuffingMetric;
   /** Of the mails. */
   languages: Languages;
 }

@@ -75,6 +75,7 @@ test('under a new master key all values, terms and signatures are what they were
   await owner.query("insert into identity.users (id, email, email_key) values ($1, 'ada@example.com', 'ada@example.com')", [account]);
   await owner.query("insert into identity.mail_outbox (id, user_id, template, locale, wrapped_mail) values ($1, $2, 'password_changed', 'en', $3)", [mail, account, await before.wrap(content, `mail:${mail}`)]);
   await owner.query('insert into identity.recovery_requests (id, wrapped_request) values ($1, $2)', [request, await before.wrap(content, `recovery-request:${request}`)]);
+  await owner.query('insert into shared.limit_secret (wrapped) values ($1)', [await before.wrap(content, 'limits')]);
   const all = await events();
   const readable = await read(before, all);
   t.equal(readable.filter(Boolean).length, 1_101);

@@ -14,6 +14,7 @@ export type { PublicKeyRing, PublicKeyRingOptions, PublicKeyRow, VerificationKey
 export { createRefreshToken, hashRefreshToken, isRefreshToken, openChild, sealChild } from './refresh-tokens.ts';
 export { createRevocations, revocationKinds, toRevocation } from './revocations.ts';
 export type { Instant, Revocation, RevocationKind, Revocations, RevocationsOptions } from './revocations.ts';
+export { DEVICE_TOKEN_TTL_S, issueDeviceToken, verifyDeviceToken } from './device-tokens.ts';
 export { createSessionCookies, joinToken, splitToken } from './session-cookies.ts';
 export type { CookieRequest, SessionCookies, SessionCookiesOptions } from './session-cookies.ts';
 export { createSessionActivity, touchSessions } from './session-activity.ts';

@@ -49,7 +49,7 @@ export const joinToken = (loginInfo: string | undefined, secure: string | undefi
  */
 export const createSessionCookies = ({ hostPrefix, origins }: SessionCookiesOptions) => {
   const prefix = hostPrefix ? '__Host-' : '';
-  const names = { loginInfo: `${prefix}login_info`, secure: `${prefix}secure`, refreshToken: `${prefix}refresh_token` };
+  const names = { loginInfo: `${prefix}login_info`, secure: `${prefix}secure`, refreshToken: `${prefix}refresh_token`, device: `${prefix}device` };
   const own = new Set(origins);
 
   const only = ({ headers }: CookieRequest, name: string): string | undefined => {
@@ -77,6 +77,9 @@ export const createSessionCookies = ({ hostPrefix, origins }: SessionCookiesOpti
 
     /** The refresh token's cookie; undefined when there is none. */
     refreshToken: (request: CookieRequest): string | undefined => only(request, names.refreshToken),
+
+    /** The device tokens that came: several are no danger, since each counts only for what it was made for. At most four are looked at. */
+    deviceTokens: ({ headers }: CookieRequest): string[] => valuesOf(headers.cookie, names.device).slice(0, 4),
 
     /**
      * Whether a request that brings cookies and changes something was sent by a page of ours: its Origin is one of ours, or, where there is none, the

@@ -22,6 +22,8 @@ export const serverSettings = {
   DATABASE_DIRECT_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', writeOnly: true, description: 'The same past any pooler, for the one connection that listens for revocations. Absent: DATABASE_URL.' })),
   DATABASE_POOL_MAX: Type.Integer({ minimum: 2, maximum: 200, default: 10, description: 'Most connections of this replica, beside the one that listens for revocations.' }),
   DATABASE_STATEMENT_TIMEOUT_MS: milliseconds({ default: 2_000, description: 'Time after which PostgreSQL cancels a statement. Half a second later the replica itself gives the connection up: a silent database is a 503 within four seconds.' }),
+  LIMITS: Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on', description: 'Whether tries and requests are limited. `off` is for load tests.' }),
+  LIMIT_RULES: Type.String({ default: '', description: 'Limits that differ from the built-in ones, comma separated: `login_account=5/600` is five tries at once and five again over 600 seconds. The same for all services.' }),
   MASTER_KEY_FILE: Type.String({ description: 'File with the master key (32 bytes, base64) that wraps signing keys and subject keys.' }),
   JWT_ISSUER: Type.String({ default: 'muniment', description: 'Issuer (iss) that access tokens must name.' }),
   JWT_AUDIENCE: Type.String({ default: 'muniment-api', description: 'Audience (aud) that access tokens must name.' }),

@@ -17,10 +17,14 @@ import type { BackgroundLoop } from './background.ts';
 import { parseBodies } from './body-parsing.ts';
 import { ownOrigins, type ServerConfig } from './config.ts';
 import { createErasureLoop, type ErasurePart } from './erasures.ts';
+import { limitRequests } from './general-limit.ts';
 import { reportHealth, type DependencyCheck, type Health } from './health.ts';
 import { acceptIdempotencyKeys, forgetAnswers } from './idempotency.ts';
 import { deleteAnswersOfUser } from './idempotency-keys.ts';
 import { keepActivity } from './keep-activity.ts';
+import { createLeasedLimits, type LeasedLimits } from './leased-limits.ts';
+import { limitRules } from './limit-rules.ts';
+import { createLimits, sweepLimits, type Limits } from './limits.ts';
 import { createLogger } from './logger.ts';
 import { measureRevocations } from './measure-revocations.ts';
 import { measureRequests } from './metrics.ts';
@@ -71,6 +75,8 @@ export interface Server<DB> {
   keys: PublicKeyRing;
   kinesis: KinesisClient;
   metrics: Registry;
+  limits: Limits;
+  leasedLimits: LeasedLimits;
   log: FastifyBaseLogger;
   health: Health;
   /** Carries another outbox of the service to the stream, beside its own, with a loop of its own. Poke the relay after a commit. */
@@ -211,6 +217,10 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
 
     const metrics = measureRequests(app, service);
     measureRevocations(metrics, { revocations, feed, sessions });
+    const limits = await createLimits(db, { masterKey, rules: limitRules(config.LIMIT_RULES), enabled: config.LIMITS === 'on', metrics });
+    const leasedLimits = createLeasedLimits(db, limits, isDatabaseUnavailable);
+    await limitRequests(app, limits, leasedLimits);
+    loops.push(sweepLimits(db, (error) => app.log.warn({ err: error }, 'limits could not be swept; it is tried again')));
     const trail = createAuditTrail({ db, config, kinesis, log: app.log, metrics });
     const carry = (outbox: Outbox): Relay => {
       const relay = trail.carry(outbox);
@@ -230,7 +240,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       { name: 'revocation_feed', critical: false, check: async () => { if (!revocations.isFresh()) throw new Error('stale'); } },
       ...(options.checks ?? []),
     ]);
-    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, revocations, sessionActivity, cookies, keys, kinesis, metrics, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
+    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, revocations, sessionActivity, cookies, keys, kinesis, metrics, limits, leasedLimits, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
   } catch (error) {
     await app.close();
     throw error;

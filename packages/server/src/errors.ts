@@ -6,6 +6,7 @@ export const MalformedRequest = createError('malformed_request', 'The request la
 export const MalformedText = createError('malformed_text', 'Text holds a NUL character or half of a surrogate pair, or is not UTF-8', 400);
 export const MalformedJson = createError('malformed_json', 'The body is not valid JSON', 400);
 export const DependencyUnavailable = createError('dependency_unavailable', 'A part of the system is out of reach; try again shortly', 503);
+export const RateLimited = createError('rate_limited', 'Too many tries; try again later', 429);
 export const Overloaded = createError('overloaded', 'This replica has more work than it can take; try again shortly', 503);
 export const IdempotencyKeyMalformed = createError('idempotency_key_malformed', 'An Idempotency-Key has 1 to 255 visible ASCII characters, with or without quotes around it', 400);
 export const IdempotencyInProgress = createError('idempotency_in_progress', 'A request with this Idempotency-Key is being worked on; ask again shortly', 409);

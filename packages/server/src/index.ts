@@ -4,6 +4,8 @@ export { createServer, type App, type Server, type ServerOptions } from './creat
 export { createErasureLoop, type ErasurePart } from './erasures.ts';
 export type { DependencyCheck, Health } from './health.ts';
 export type { IdempotentRequest } from './idempotency.ts';
+export { clientNetwork } from './client-network.ts';
+export type { Counted, Limits, Taken } from './limits.ts';
 export { startService } from './start-service.ts';
 export { afterCommit, retryConflicts } from './transactions.ts';
 export type { InTransaction, RecordFor, RequestContext, RequestEvent } from './transactions.ts';

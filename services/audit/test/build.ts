@@ -34,7 +34,7 @@ export async function build(t: Test, settings: Record<string, string> = {}, toke
   await writeFile(auditKeyFile, parts.auditKey.signingKey);
   const signing = { key: await ensureSigningKey(parts.producer, parts.masterKey), ttlSeconds: tokenSeconds };
   const server = await buildApp(readConfig({
-    PORT: '0', LOG_LEVEL: 'silent', EVENT_LOOP_MAX_DELAY_MS: '0', REPLICA: 'audit-1', MASTER_KEY_FILE: masterKeyFile, AUDIT_KEY_FILE: auditKeyFile, DATABASE_URL: parts.database.url('audit_service'),
+    PORT: '0', LOG_LEVEL: 'silent', LIMITS: 'off', EVENT_LOOP_MAX_DELAY_MS: '0', REPLICA: 'audit-1', MASTER_KEY_FILE: masterKeyFile, AUDIT_KEY_FILE: auditKeyFile, DATABASE_URL: parts.database.url('audit_service'),
     KINESIS_ENDPOINT: parts.kinesis.endpoint, KINESIS_STREAM: STREAM, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', ...settings,
   }));
   t.teardown(() => server.app.close());

@@ -83,7 +83,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   const servers: FileServer[] = [];
   async function replica(more: Record<string, string> = {}): Promise<FileServer> {
     const server = await buildApp(readConfig({
-      PORT: '0', LOG_LEVEL: 'silent', EVENT_LOOP_MAX_DELAY_MS: '0', REPLICA: `file-${servers.length + 1}`, MASTER_KEY_FILE: join(folder, 'master.key'),
+      PORT: '0', LOG_LEVEL: 'silent', LIMITS: 'off', EVENT_LOOP_MAX_DELAY_MS: '0', REPLICA: `file-${servers.length + 1}`, MASTER_KEY_FILE: join(folder, 'master.key'),
       DATABASE_URL: database.url('file_service'), DATABASE_POOL_MAX: '4', KINESIS_ENDPOINT: 'http://127.0.0.1:9', SETTLE_INTERVAL_MS: '50', UPLOAD_LATE_MS: '0',
       AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId, AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       S3_ENDPOINT: proxy.url, S3_BUCKET: BUCKET, S3_CONNECT_TIMEOUT_MS: '500', S3_REQUEST_TIMEOUT_MS: '1500', ...settings, ...more,

@@ -2,9 +2,9 @@ import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
 import { handOver, refuseForeignPages, sessionQuerySchema, whileSessionLives } from '../session-cookies.ts';
 import { signIn } from '../sign-in.ts';
-import { emailSchema, passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
+import { deviceTokenSchema, emailSchema, passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
 
-const bodySchema = Type.Object({ email: emailSchema, password: passwordSchema }, { additionalProperties: false });
+const bodySchema = Type.Object({ email: emailSchema, password: passwordSchema, device_token: Type.Optional(deviceTokenSchema) }, { additionalProperties: false });
 
 /** `POST /api/users/login`, and `POST /login` as seed 000 calls it. */
 export function loginRoute(server: UserServer): void {

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { createRefreshToken, credentialsAmbiguous, hashRefreshToken, isRefreshToken, openChild, originRefused, sealChild } from '@muniment/security';
-import { afterCommit, type RequestContext } from '@muniment/server';
+import { afterCommit, clientNetwork, type RequestContext } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 import { RefreshTokenInvalid } from '../errors.ts';
 import type { SessionTokens } from '../open-session.ts';
@@ -36,6 +36,7 @@ export function refreshSessionRoute(server: UserServer): void {
       refuseForeignPages(server, request, mode);
       const parent = inCookie ?? request.body?.refresh_token ?? '';
       if (!isRefreshToken(parent)) throw new RefreshTokenInvalid();
+      await server.leasedLimits.demand(['refresh_network', clientNetwork(request.ip)]);
       const tokens = (await rotate(server, request, parent)) ?? await answerSpent(server, request, parent);
       return handOver(server, reply, tokens, mode);
     },

@@ -1,3 +1,4 @@
+import { clientNetwork } from '@muniment/server';
 import { Type, type Static } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import { afterCommit } from '@muniment/server';
@@ -22,7 +23,9 @@ export function resetPasswordRoute(server: UserServer): void {
     schema: { body: bodySchema, response: { 204: Type.Null() } },
     config: { operation: 'user.reset_password', access: 'public' },
     handler: async (request, reply) => {
+      const taken = await server.limits.take([['reset_network', clientNetwork(request.ip)]]);
       await resetPassword(server, request, request.body);
+      await taken.refund();
       return reply.code(204).send(null);
     },
   });

@@ -40,6 +40,8 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
   await superuser.connect();
   const environment = {
     PORT: '0', LOG_LEVEL: 'silent', EVENT_LOOP_MAX_DELAY_MS: '0', MASTER_KEY_FILE: masterKeyFile, DATABASE_URL: database.url('user_service'),
+    // On only where a test is about limits: others try as much as they need.
+    LIMITS: 'off',
     KINESIS_ENDPOINT: 'http://127.0.0.1:9', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test',
     SMTP_URL: 'smtp://127.0.0.1:9', MAIL_FROM: 'Muniment <no-reply@muniment.example>', ...settings,
   };

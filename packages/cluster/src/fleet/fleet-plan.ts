@@ -85,6 +85,7 @@ export function fleetPlan(parts: FleetParts): Plan {
   const environment = (service: (typeof SERVICES)[number]): Record<string, string> => ({
     PUBLIC_URL: `http://localhost:${settings.port}`,
     DATABASE_POOL_MAX: String(POOL),
+    LIMITS: settings.limits ? 'on' : 'off',
     ...(service === 'file' ? { UPLOAD_MAX_BYTES: String(settings.uploadMaxBytes), DOWNLOAD_MODE: 'accel' } : {}),
     ...base,
     HOST: '127.0.0.1',

@@ -1,0 +1,57 @@
+import { callbackify } from 'node:util';
+import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { clientNetwork } from './client-network.ts';
+import type { LeasedLimits } from './leased-limits.ts';
+import { rateLimited, type Limits } from './limits.ts';
+import { rateLimitFields } from './rate-limit-fields.ts';
+
+/** Who a request is counted for: who has signed in, else the network. */
+function callerOf(request: FastifyRequest): string {
+  if (request.principal) return `user:${request.principal.id}`;
+  if (request.viewer) return `viewer:${request.viewer.tokenId}`;
+  return `network:${clientNetwork(request.ip)}`;
+}
+
+/** Probes must hear how a replica is, and metrics be read, whatever else goes on. */
+const isOperational = ({ routeOptions: { url = '' } }: FastifyRequest): boolean => url.startsWith('/health') || url === '/metrics';
+
+const NO_HEADERS = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false };
+
+/**
+ * Limits the requests of each caller over all replicas of all services, and says in every answer how the caller stands. Register it behind the authentication, whose
+ * hook runs first then: who is refused there is limited by the gateway alone.
+ */
+export async function limitRequests(app: FastifyInstance, limits: Limits, leased: LeasedLimits): Promise<void> {
+  if (!limits.enabled) return;
+  const { burst, seconds } = limits.rule('requests');
+  const ask = callbackify(async (caller: string) => {
+    const { allowed, retrySeconds } = await leased.spend(['requests', caller]);
+    // The plugin refuses what is beyond its maximum; how much is left it is not asked.
+    return { current: allowed ? 1 : burst + 1, ttl: retrySeconds * 1_000 };
+  });
+  const store: FastifyRateLimitStore = {
+    // The plugin gives more arguments behind the callback, which `callbackify` wants last.
+    incr: (caller, callback) => ask(caller, callback),
+    child: () => store,
+  };
+  await app.register(rateLimit, {
+    max: burst,
+    timeWindow: seconds * 1_000,
+    // The plugin makes one by `new`, which answers the object that the function returns.
+    store: function makeStore() { return store; } as unknown as FastifyRateLimitStoreCtor,
+    keyGenerator: callerOf,
+    allowList: isOperational,
+    addHeaders: { ...NO_HEADERS, 'retry-after': false },
+    addHeadersOnExceeding: NO_HEADERS,
+    errorResponseBuilder: (request, { ttl }) => {
+      const state = leased.state(['requests', callerOf(request)]);
+      return rateLimited(state ? [{ ...state, remaining: 0 }] : [], ttl / 1_000);
+    },
+  });
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    const state = reply.hasHeader('ratelimit') || isOperational(request) ? undefined : leased.state(['requests', callerOf(request)]);
+    if (state) reply.headers(rateLimitFields([state]));
+    done();
+  });
+}
