@@ -109,7 +109,7 @@ async function measureLatency(trail: Trail): Promise<Measurement[]> {
 async function measureShare(fleet: Fleet, trail: Trail): Promise<Measurement[]> {
   const { user, token } = await fleet.signUp();
   const prepareEvent = createEventPreparer({ source: 'user', subjectKeys: trail.subjectKeys });
-  const { inTransaction } = createTransactions(trail.producer, { sessions: { isLive: async () => ({ live: false }) }, schema: 'identity', prepareEvent, recorded: () => {} });
+  const { inTransaction } = createTransactions(trail.producer, { standing: async () => undefined, schema: 'identity', prepareEvent, recorded: () => {} });
   const context = { id: 'bench', ip: '192.0.2.1', headers: { 'user-agent': 'bench' }, principal: null, traceparent: null };
   const times = { with: [] as number[], without: [] as number[], request: [] as number[] };
   const timed = async (into: number[], work: () => Promise<unknown>): Promise<void> => {

@@ -533,6 +533,33 @@ ALTER TABLE identity.access_token_lifetimes ADD CONSTRAINT access_token_lifetime
 ALTER TABLE identity.access_token_lifetimes ADD CONSTRAINT access_token_lifetimes_seconds_check CHECK (((seconds >= 1) AND (seconds <= 86400)));
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.access_token_lifetimes TO user_service;
 
+CREATE TABLE identity.api_tokens (
+  id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  name text NOT NULL,
+  scopes text[] NOT NULL,
+  allowed_ips cidr[] DEFAULT '{}'::cidr[] NOT NULL,
+  ip text,
+  user_agent text,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  last_used_at timestamp with time zone,
+  last_used_ip text,
+  revoked_at timestamp with time zone
+) WITH (fillfactor=80);
+ALTER TABLE identity.api_tokens ADD CONSTRAINT api_tokens_pkey PRIMARY KEY (id);
+ALTER TABLE identity.api_tokens ADD CONSTRAINT api_tokens_scopes_check CHECK ((cardinality(scopes) > 0));
+ALTER TABLE identity.api_tokens ADD CONSTRAINT api_tokens_token_hash_check CHECK ((length(token_hash) = 32));
+ALTER TABLE identity.api_tokens ADD CONSTRAINT api_tokens_token_hash_key UNIQUE (token_hash);
+ALTER TABLE identity.api_tokens ADD CONSTRAINT api_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+CREATE INDEX api_tokens_expiry ON identity.api_tokens USING btree (expires_at);
+CREATE INDEX api_tokens_user ON identity.api_tokens USING btree (user_id, id DESC);
+CREATE TRIGGER api_tokens_announce_deletion AFTER DELETE ON identity.api_tokens FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (old.expires_at > now()))) EXECUTE FUNCTION identity.announce_api_token_end();
+CREATE TRIGGER api_tokens_announce_end AFTER UPDATE OF revoked_at, expires_at, user_id ON identity.api_tokens FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND ((new.revoked_at IS NOT NULL) OR (new.expires_at < old.expires_at) OR (new.user_id <> old.user_id)))) EXECUTE FUNCTION identity.announce_api_token_end();
+GRANT DELETE, INSERT, SELECT ON identity.api_tokens TO user_service;
+GRANT UPDATE (revoked_at) ON identity.api_tokens TO user_service;
+
 CREATE TABLE identity.email_changes (
   user_id uuid NOT NULL,
   token_hash bytea NOT NULL,
@@ -728,13 +755,16 @@ CREATE TABLE identity.users (
   email_key text NOT NULL,
   password_hash text,
   created timestamp with time zone DEFAULT now() NOT NULL,
-  updated timestamp with time zone DEFAULT now() NOT NULL
+  updated timestamp with time zone DEFAULT now() NOT NULL,
+  service boolean DEFAULT false NOT NULL
 );
 ALTER TABLE identity.users ADD CONSTRAINT users_email_key UNIQUE (email_key);
 ALTER TABLE identity.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+ALTER TABLE identity.users ADD CONSTRAINT users_service_has_no_password CHECK (((NOT service) OR (password_hash IS NULL)));
 ALTER TABLE identity.users ADD CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text, 'pending'::text])));
 ALTER TABLE identity.users ADD CONSTRAINT users_type_check CHECK ((type = ANY (ARRAY['customer'::text, 'vendor'::text, 'admin'::text])));
 CREATE INDEX users_created ON identity.users USING brin (created);
+CREATE INDEX users_service ON identity.users USING btree (id) WHERE service;
 CREATE INDEX users_updated ON identity.users USING brin (updated);
 CREATE TRIGGER users_announce_change AFTER UPDATE OF type, status, password_hash ON identity.users FOR EACH ROW WHEN (((old.type <> new.type) OR (old.status <> new.status) OR (old.password_hash IS DISTINCT FROM new.password_hash))) EXECUTE FUNCTION identity.announce_user_change();
 CREATE TRIGGER users_announce_deletion AFTER DELETE ON identity.users FOR EACH ROW EXECUTE FUNCTION identity.announce_user_change();
@@ -1338,6 +1368,18 @@ AS $function$
     $function$
 ;
 
+CREATE OR REPLACE FUNCTION identity.announce_api_token_end()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      perform identity.announce_revocation('api_token', old.id::text, old.expires_at);
+      return null;
+    end $function$
+;
+
 CREATE OR REPLACE FUNCTION identity.announce_key_end()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1546,6 +1588,21 @@ AS $function$
 ;
 GRANT EXECUTE ON FUNCTION keys.rotate_subject_key(text,uuid,bytea) TO audit_service;
 
+CREATE OR REPLACE FUNCTION shared.find_api_tokens(hashes bytea[], ids uuid[])
+ RETURNS TABLE(id uuid, token_hash bytea, user_id uuid, role text, scopes text[], allowed_ips text[], expires_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select t.id, t.token_hash, t.user_id, u.type, t.scopes, t.allowed_ips::text[], t.expires_at
+      from identity.api_tokens t join identity.users u on u.id = t.user_id
+      where (t.token_hash = any(hashes) or t.id = any(ids)) and t.revoked_at is null and t.expires_at > clock_timestamp() and u.status = 'active'
+    $function$
+;
+GRANT EXECUTE ON FUNCTION shared.find_api_tokens(bytea[],uuid[]) TO audit_service;
+GRANT EXECUTE ON FUNCTION shared.find_api_tokens(bytea[],uuid[]) TO file_service;
+GRANT EXECUTE ON FUNCTION shared.find_api_tokens(bytea[],uuid[]) TO user_service;
+
 CREATE OR REPLACE FUNCTION shared.find_sent(wanted text, lanes smallint[], seqs bigint[], ids uuid[], digests bytea[])
  RETURNS SETOF integer
  LANGUAGE sql
@@ -1695,6 +1752,29 @@ AS $function$
 GRANT EXECUTE ON FUNCTION shared.take_limits(bytea[],bigint[],integer[]) TO audit_service;
 GRANT EXECUTE ON FUNCTION shared.take_limits(bytea[],bigint[],integer[]) TO file_service;
 GRANT EXECUTE ON FUNCTION shared.take_limits(bytea[],bigint[],integer[]) TO user_service;
+
+CREATE OR REPLACE FUNCTION shared.touch_api_tokens(token_ids uuid[], seconds_ago double precision[], addresses text[])
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      with seen as (
+        select distinct on (token_id) token_id, clock_timestamp() - greatest(ago, 0) * interval '1 second' as at, address
+        from unnest(token_ids, seconds_ago, addresses) as given (token_id, ago, address) order by token_id, ago
+      ), held as (
+        select t.id, seen.at, seen.address from identity.api_tokens t join seen on seen.token_id = t.id
+        where t.revoked_at is null and (t.last_used_at is null or seen.at > t.last_used_at)
+        for no key update of t skip locked
+      ), touched as (
+        update identity.api_tokens t set last_used_at = held.at, last_used_ip = held.address from held where t.id = held.id returning 1
+      )
+      select count(*)::integer from touched
+    $function$
+;
+GRANT EXECUTE ON FUNCTION shared.touch_api_tokens(uuid[],double precision[],text[]) TO audit_service;
+GRANT EXECUTE ON FUNCTION shared.touch_api_tokens(uuid[],double precision[],text[]) TO file_service;
+GRANT EXECUTE ON FUNCTION shared.touch_api_tokens(uuid[],double precision[],text[]) TO user_service;
 
 CREATE OR REPLACE FUNCTION shared.touch_sessions(session_ids uuid[], seconds_ago double precision[])
  RETURNS integer

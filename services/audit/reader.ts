@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { principalOf, roleMay } from '@muniment/security';
+import { mayDo, principalOf } from '@muniment/security';
 
 /** Who reads the trail, and with it which part of it they see. */
 export type Reader =
@@ -16,6 +16,7 @@ export type Reader =
  */
 export function readerOf(request: FastifyRequest, scope?: 'own'): Reader {
   if (request.viewer) return { kind: 'viewer', tenantId: request.viewer.tenantId, tokenId: request.viewer.tokenId };
-  const { id: userId, role } = principalOf(request);
-  return scope === undefined && roleMay(role, 'audit:read-all') ? { kind: 'all', userId } : { kind: 'user', userId };
+  const principal = principalOf(request);
+  const { id: userId } = principal;
+  return scope === undefined && mayDo(principal, 'audit:read-all') ? { kind: 'all', userId } : { kind: 'user', userId };
 }

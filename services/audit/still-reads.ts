@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { roleMay } from '@muniment/security';
+import { mayDo } from '@muniment/security';
 import type { AuditServer } from './audit-server.ts';
 import type { Reader } from './reader.ts';
 
@@ -8,12 +8,12 @@ import type { Reader } from './reader.ts';
  * @returns the moment of which that is known, by the monotonic clock; undefined when they may not
  */
 export async function stillReads(
-  { sessions, viewerCounts }: Pick<AuditServer, 'sessions' | 'viewerCounts'>, { principal }: Pick<FastifyRequest, 'principal'>, reader: Reader,
+  { standing, viewerCounts }: Pick<AuditServer, 'standing' | 'viewerCounts'>, { principal }: Pick<FastifyRequest, 'principal'>, reader: Reader,
 ): Promise<number | undefined> {
   if (reader.kind === 'viewer') {
     const askedAt = performance.now();
     return (await viewerCounts(reader.tokenId)) ? askedAt : undefined;
   }
-  const session = principal && await sessions.isLive({ sessionId: principal.sessionId, userId: reader.userId, role: principal.role });
-  return session?.live === true && (reader.kind === 'user' || roleMay(session.role, 'audit:read-all')) ? session.asOf : undefined;
+  const now = principal && await standing(principal);
+  return now && mayDo(now.principal, reader.kind === 'user' ? 'audit:read-own' : 'audit:read-all') ? now.asOf : undefined;
 }

@@ -14,6 +14,8 @@ import { noteTokenLifetime } from './queries/revocations.ts';
 import { changeEmailRoute } from './routes/change-email.ts';
 import { changePasswordRoute } from './routes/change-password.ts';
 import { confirmEmailRoute } from './routes/confirm-email.ts';
+import { createApiTokenRoute } from './routes/create-api-token.ts';
+import { createServiceAccountRoute } from './routes/create-service-account.ts';
 import { deleteAccountRoute } from './routes/delete-account.ts';
 import { endOtherSessionsRoute } from './routes/end-other-sessions.ts';
 import { endSessionRoute } from './routes/end-session.ts';
@@ -21,12 +23,17 @@ import { forgotPasswordRoute } from './routes/forgot-password.ts';
 import { getHealthRoute } from './routes/get-health.ts';
 import { getJwksRoute } from './routes/get-jwks.ts';
 import { getProfileRoute } from './routes/get-profile.ts';
+import { introspectTokenRoute } from './routes/introspect-token.ts';
+import { listApiTokensRoute } from './routes/list-api-tokens.ts';
+import { listServiceAccountsRoute } from './routes/list-service-accounts.ts';
 import { listSessionsRoute } from './routes/list-sessions.ts';
 import { loginRoute } from './routes/login.ts';
 import { logoutRoute } from './routes/logout.ts';
+import { openSocketRoute } from './routes/open-socket.ts';
 import { refreshSessionRoute } from './routes/refresh-session.ts';
 import { registerRoute } from './routes/register.ts';
 import { resetPasswordRoute } from './routes/reset-password.ts';
+import { revokeApiTokenRoute } from './routes/revoke-api-token.ts';
 import { updateProfileRoute } from './routes/update-profile.ts';
 import { v1GetUserRoute } from './routes/v1-get-user.ts';
 import { v1ListActiveSessionsRoute } from './routes/v1-list-active-sessions.ts';
@@ -76,6 +83,7 @@ export async function buildApp(config: Config): Promise<UserServer> {
   confirmEmailRoute(server);
   v1RegisterRoute(server);
   v1LoginRoute(server);
+  await openSocketRoute(server);
 
   // Signed in
   getProfileRoute(server);
@@ -90,6 +98,14 @@ export async function buildApp(config: Config): Promise<UserServer> {
   v1GetUserRoute(server);
   v1ListActiveSessionsRoute(server);
   v1LogoutRoute(server);
+  createApiTokenRoute(server);
+  listApiTokensRoute(server);
+  revokeApiTokenRoute(server);
+
+  // Administrators
+  introspectTokenRoute(server);
+  createServiceAccountRoute(server);
+  listServiceAccountsRoute(server);
 
   return server;
 }

@@ -22,6 +22,7 @@ export const settings = Type.Object({
   MAIL_POLL_MS: Type.Integer({ minimum: 10, default: 500, description: 'Pause between two looks into the outbox of mails.' }),
   MAIL_TIMEOUT_MS: Type.Integer({ minimum: 100, maximum: 25_000, default: 20_000, description: 'Time that the mail server has to take a mail.' }),
   MAIL_CLAIM_MS: Type.Integer({ minimum: 1_000, default: 60_000, description: 'Time after which a mail whose replica died is sent by another. More than twice MAIL_TIMEOUT_MS, or a mail may go twice.' }),
+  SOCKET_MAX: Type.Integer({ minimum: 1, maximum: 100_000, default: 1_000, description: 'WebSockets that a replica serves at once.' }),
   PASSWORD_QUEUE_LIMIT: Type.Integer({ minimum: 0, default: 64, description: 'Password hashes that may wait; past that 503 and Retry-After.' }),
 });
 

@@ -1,5 +1,5 @@
 import type { RequestContext } from '@muniment/server';
-import { principalOf, unauthenticated, type Principal } from '@muniment/security';
+import { principalOf, unauthenticated, type SessionPrincipal } from '@muniment/security';
 import type { FastifyRequest } from 'fastify';
 import type { Transaction } from 'kysely';
 import type { UserServer } from './user-server.ts';
@@ -13,7 +13,7 @@ import type { Tables, User } from './tables.ts';
  * again under the lock: of a session that has ended nothing is changed, not even in the milliseconds before this replica hears of it.
  * @throws unauthenticated when the session has ended, AccountChanged when the account is not as it was when `passwordHash` was checked
  */
-export async function lockConfirmedCaller(trx: Transaction<Tables>, { id, sessionId }: Principal, passwordHash: string): Promise<void> {
+export async function lockConfirmedCaller(trx: Transaction<Tables>, { id, sessionId }: SessionPrincipal, passwordHash: string): Promise<void> {
   const unchanged = await lockUnchangedUser(trx, id, passwordHash, 'update');
   if (!(await isSessionLive(trx, sessionId))) throw unauthenticated();
   if (!unchanged) throw new AccountChanged();

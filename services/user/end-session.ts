@@ -1,4 +1,4 @@
-import { principalOf } from '@muniment/security';
+import { sessionPrincipalOf } from '@muniment/security';
 import { afterCommit, type RequestContext } from '@muniment/server';
 import type { FastifyRequest } from 'fastify';
 import type { UserServer } from './user-server.ts';
@@ -11,7 +11,7 @@ import { revokeLiveSession } from './queries/sessions.ts';
  * @throws SessionNotFound alike for another's, one that has ended and one that never was
  */
 export async function endSession({ inTransaction, sessions }: UserServer, request: FastifyRequest & RequestContext, typedId: string): Promise<boolean> {
-  const principal = principalOf(request);
+  const principal = sessionPrincipalOf(request);
   const id = typedId.toLowerCase();
   await inTransaction(request, async (trx, record) => {
     if (!(await revokeLiveSession(trx, principal, id, 'ended_by_user'))) throw new SessionNotFound();

@@ -1,12 +1,13 @@
 import { isLongEnough } from '@muniment/security';
-import type { RequestContext } from '@muniment/server';
+import type { RequestContext, RequestEvent } from '@muniment/server';
+import type { Transaction } from 'kysely';
 import type { UserServer } from './user-server.ts';
 import { parseEmail, type EmailAddress } from './email.ts';
 import { InvalidCredentials, PasswordChangeRequired } from './errors.ts';
 import { newDeviceToken, takeLoginTry, type LoginTry } from './login-limits.ts';
 import { openSession, type SessionTokens } from './open-session.ts';
 import { findUserByEmailKey, lockUnchangedUser, setPasswordHash } from './queries/users.ts';
-import type { User } from './tables.ts';
+import type { Tables, User } from './tables.ts';
 
 /** Who was let in, and the first tokens of the new session. */
 export interface SignedIn {
@@ -14,18 +15,41 @@ export interface SignedIn {
   tokens: SessionTokens;
 }
 
+/** What somebody shows who wants to be let in. */
+export interface Credentials {
+  email: string;
+  password: string;
+  /** Of an earlier success, by which limits know the device. */
+  device_token?: string;
+}
+
+/** What a user whose password is right gets, made in the transaction that lets them in; and the session, if one is opened. */
+export type Enter<Entered> = (trx: Transaction<Tables>, user: User, record: (event: RequestEvent) => Promise<string>) => Promise<{ sessionId: string | null; entered: Entered }>;
+
 /**
  * Lets a user in by address and password, by whichever of the documents' paths; always into a session that did not exist before. Success and
  * refusal are events.
  * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired, RateLimited
  */
-export async function signIn(server: UserServer, request: RequestContext, credentials: { email: string; password: string; device_token?: string }): Promise<SignedIn> {
+export async function signIn(server: UserServer, request: RequestContext, credentials: Credentials): Promise<SignedIn> {
+  const { user, tokens } = await signInBy(server, request, credentials, async (trx, user) => {
+    const tokens = await openSession(server, trx, request, user);
+    return { sessionId: tokens.session_id, entered: { user, tokens } };
+  });
+  return { user, tokens: { ...tokens, device_token: newDeviceToken(server, user.email_key) } };
+}
+
+/**
+ * The same, for whatever the password is to give.
+ * @throws as `signIn`, and as `enter`
+ */
+export async function signInBy<Entered>(server: UserServer, request: RequestContext, credentials: Credentials, enter: Enter<Entered>): Promise<Entered> {
   const address = parseEmail(credentials.email);
   const deviceTokens = [...(credentials.device_token === undefined ? [] : [credentials.device_token]), ...server.cookies.deviceTokens(request)];
   // Before the password is looked at: its hash is what a flood would spend.
   const loginTry = await takeLoginTry(server, request, address, deviceTokens, async () => recordFailure(server, request, address, await findUserByEmailKey(server.db, address.emailKey), 'rate_limited'));
   try {
-    return await check(server, request, address, credentials.password, loginTry);
+    return await check(server, request, address, credentials.password, loginTry, enter);
   } catch (error) {
     // Overload or an outage decided nothing.
     if (!(error instanceof InvalidCredentials || error instanceof PasswordChangeRequired)) await loginTry.void().catch(() => {});
@@ -42,15 +66,17 @@ function recordFailure(server: UserServer, request: RequestContext, address: Ema
   });
 }
 
-async function check(server: UserServer, request: RequestContext, address: EmailAddress, password: string, loginTry: LoginTry): Promise<SignedIn> {
+async function check<Entered>(
+  server: UserServer, request: RequestContext, address: EmailAddress, password: string, loginTry: LoginTry, enter: Enter<Entered>,
+): Promise<Entered> {
   const user = await findUserByEmailKey(server.db, address.emailKey);
   const verified = await checkPassword(server, user, password);
   // The account was made an administrator's with a password that none may set: told only to who knows it.
   const tooShort = user?.status === 'active' && verified.ok && !isLongEnough(password, user.type);
-  const signedIn = user && verified.ok && !tooShort ? await letIn(server, request, user, address, verified.newHash) : undefined;
+  const signedIn = user && verified.ok && !tooShort ? await letIn(server, request, user, address, verified.newHash, enter) : undefined;
   if (signedIn) {
     await loginTry.succeeded();
-    return { user: signedIn.user, tokens: { ...signedIn.tokens, device_token: newDeviceToken(server, address.emailKey) } };
+    return signedIn.entered;
   }
   await recordFailure(server, request, address, user, tooShort ? 'password_change_required' : 'invalid_credentials');
   // Whoever hears that the password is too short has shown that they know it.
@@ -69,20 +95,20 @@ async function checkPassword({ passwords }: UserServer, user: User | undefined, 
   return ok && needsRehash ? { ok, newHash: await passwords.rehash(password) } : { ok };
 }
 
-async function letIn(
-  server: UserServer, request: RequestContext, user: User, { email }: EmailAddress, newHash: string | undefined,
-): Promise<SignedIn | undefined> {
+async function letIn<Entered>(
+  server: UserServer, request: RequestContext, user: User, { email }: EmailAddress, newHash: string | undefined, enter: Enter<Entered>,
+): Promise<{ entered: Entered } | undefined> {
   if (user.status !== 'active' || user.password_hash === null) return undefined;
   const checkedHash = user.password_hash;
   return server.inTransaction(request, async (trx, record) => {
     if (!(await lockUnchangedUser(trx, user.id, checkedHash, newHash === undefined ? 'share' : 'update'))) throw new InvalidCredentials();
     if (newHash !== undefined) await setPasswordHash(trx, user.id, newHash);
-    const tokens = await openSession(server, trx, request, user);
+    const { sessionId, entered } = await enter(trx, user, record);
     await record({
       action: 'LOGIN_SUCCESS', user_id: user.id, subject: { userId: user.id }, personal: { email },
-      resource: user.id, resource_type: 'user', session_id: tokens.session_id,
+      resource: user.id, resource_type: 'user', session_id: sessionId,
     });
-    return { user, tokens };
+    return { entered };
   }).catch((error: unknown) => {
     // The password changed or the account was closed while the hash was computed: a failed login like any other.
     if (error instanceof InvalidCredentials) return undefined;

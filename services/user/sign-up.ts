@@ -8,6 +8,7 @@ import { newDeviceToken } from './login-limits.ts';
 import { openSession } from './open-session.ts';
 import { insertUser } from './queries/users.ts';
 import type { SignedIn } from './sign-in.ts';
+import type { User } from './tables.ts';
 
 export interface SignUp {
   email: string;
@@ -23,6 +24,17 @@ export interface SignUp {
  * @throws EmailMalformed, EmailTaken, `password_length`, `password_malformed` or `password_common`, RateLimited
  */
 export async function signUp(server: UserServer, request: RequestContext, wanted: SignUp): Promise<SignedIn> {
+  const { user, tokens } = await makeAccount(server, request, wanted, { session: true });
+  if (!tokens) throw new Error('an account was made without its session');
+  return { user, tokens };
+}
+
+/** The same for a client that keeps no session. @throws as `signUp` */
+export async function signUpWithoutSession(server: UserServer, request: RequestContext, wanted: SignUp): Promise<User> {
+  return (await makeAccount(server, request, wanted, { session: false })).user;
+}
+
+async function makeAccount(server: UserServer, request: RequestContext, wanted: SignUp, { session }: { session: boolean }): Promise<{ user: User; tokens: SignedIn['tokens'] | undefined }> {
   const { email, emailKey } = parseEmail(wanted.email);
   await server.limits.take([['register_network', clientNetwork(request.ip)]], () =>
     server.recordFor(request, { action: 'SIGNUP_FAIL', outcome: 'failure', error: 'rate_limited', subject: { address: emailKey }, personal: { email } }));
@@ -47,13 +59,13 @@ export async function signUp(server: UserServer, request: RequestContext, wanted
       await record({ action: 'SIGNUP_FAIL', outcome: 'failure', error: 'email_taken', subject: { address: emailKey }, personal: { email } });
       return undefined;
     }
-    const tokens = await openSession(server, trx, request, user);
+    const tokens = session ? await openSession(server, trx, request, user) : undefined;
     await record({
       action: 'SIGNUP_SUCCESS', user_id: user.id, subject: { userId: user.id }, personal: { email },
-      resource: user.id, resource_type: 'user', session_id: tokens.session_id, metadata: { type: user.type },
+      resource: user.id, resource_type: 'user', session_id: tokens?.session_id ?? null, metadata: { type: user.type },
     });
     return { user, tokens };
   });
   if (!signedIn) throw new EmailTaken();
-  return { ...signedIn, tokens: { ...signedIn.tokens, device_token: newDeviceToken(server, emailKey) } };
+  return { ...signedIn, tokens: signedIn.tokens && { ...signedIn.tokens, device_token: newDeviceToken(server, emailKey) } };
 }

@@ -12,6 +12,8 @@ export interface UsersTable {
   email: string;
   email_key: string;
   password_hash: string | null;
+  /** An account of a program: no password, no mailbox, API tokens that administrators make. */
+  service: Generated<boolean>;
   created: Generated<Date>;
   updated: Generated<Date>;
 }
@@ -78,6 +80,23 @@ export interface MailOutboxTable {
   next_attempt: Generated<Date>;
 }
 
+export interface ApiTokensTable {
+  id: string;
+  user_id: string;
+  token_hash: Buffer;
+  name: string;
+  scopes: string[];
+  /** CIDR; empty: from everywhere. */
+  allowed_ips: string[];
+  ip: string | null;
+  user_agent: string | null;
+  created: Generated<Date>;
+  expires_at: Date;
+  last_used_at: Date | null;
+  last_used_ip: string | null;
+  revoked_at: Date | null;
+}
+
 export interface Tables {
   'identity.users': UsersTable;
   'identity.sessions': SessionsTable;
@@ -86,6 +105,7 @@ export interface Tables {
   'identity.reset_tokens': ResetTokensTable;
   'identity.email_changes': EmailChangesTable;
   'identity.mail_outbox': MailOutboxTable;
+  'identity.api_tokens': ApiTokensTable;
   'shared.erasures': { user_id: string; identity_done: Generated<boolean> };
 }
 

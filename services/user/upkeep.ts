@@ -4,6 +4,7 @@ import { rotateKeys } from './rotate-signing-keys.ts';
 import { forgetOldEmailChanges } from './queries/email-changes.ts';
 import { forgetDeadMails } from './queries/mail-outbox.ts';
 import { forgetOldRecoveries } from './queries/recovery.ts';
+import { forgetOldApiTokens } from './queries/api-tokens.ts';
 import { forgetOldTokens, wipeSealedChildren } from './queries/refresh-tokens.ts';
 import { forgetOldRevocations, noteTokenLifetime } from './queries/revocations.ts';
 import { forgetOldSessions } from './queries/sessions.ts';
@@ -28,6 +29,7 @@ export function keepHouse(server: UserServer): void {
     await forgetOldRecoveries(db);
     await forgetOldEmailChanges(db);
     await forgetDeadMails(db);
+    await forgetOldApiTokens(db);
     await noteTokenLifetime(db, config.ACCESS_TOKEN_TTL_S);
     await forgetOldRevocations(db);
   }, failed));

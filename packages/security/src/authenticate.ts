@@ -1,10 +1,13 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { accessTokens, type AccessTokenOptions } from './access-tokens.ts';
-import { originRefused, permissionDenied, unauthenticated } from './errors.ts';
-import { isPermission, type Permission, type Role, roleMay } from './permissions.ts';
+import type { Activity } from './activity.ts';
+import { isAddressAllowed } from './address-list.ts';
+import type { ApiTokenLookup } from './api-token-lookup.ts';
+import { isApiToken } from './api-tokens.ts';
+import { insufficientScope, originRefused, permissionDenied, sessionRequired, unauthenticated } from './errors.ts';
+import { type Denial, denialOf, isPermission, type Permission, type Role } from './permissions.ts';
 import type { Revocations } from './revocations.ts';
-import type { SessionActivity } from './session-activity.ts';
 import type { SessionCookies } from './session-cookies.ts';
 import type { SessionLookup } from './sessions.ts';
 import { hashViewerToken, isViewerToken, type Viewer, type ViewerLookup } from './viewer-tokens.ts';
@@ -15,28 +18,46 @@ import { hashViewerToken, isViewerToken, type Viewer, type ViewerLookup } from '
  */
 export type RouteAccess = 'public' | { permission: Permission; viewer?: true };
 
-/** The signed-in caller of a request. What lasts longer than a request must end at `expiresAt`, the end of the token. */
-export type Principal = { id: string; role: Role; sessionId: string; tokenId: string; keyId: string; expiresAt: Date };
+/**
+ * The signed-in caller of a request: in a session, or by an API token. `role` is the user's; what an API token may do is less, so it is for `mayDo` to say.
+ * What lasts longer than a request must end at `expiresAt`, the end of the token.
+ */
+export type Principal = { id: string; role: Role; expiresAt: Date } & (
+  | { sessionId: string; tokenId: string; keyId: string; apiToken: null }
+  | { sessionId: null; apiToken: { id: string; scopes: readonly Permission[]; askedAt: number } }
+);
+
+/** A caller's principal in a session. */
+export type SessionPrincipal = Principal & { sessionId: string };
 
 export type AuthenticationOptions = AccessTokenOptions & {
   sessions: SessionLookup;
   revocations: Revocations;
   /** Told of each session that is used. */
-  activity?: Pick<SessionActivity, 'seen'>;
+  activity?: Pick<Activity, 'seen'>;
   /** Only where a session may come in cookies. */
   cookies?: Pick<SessionCookies, 'accessToken' | 'isOwnPage'>;
+  /** Only where API tokens count; elsewhere they are credentials of an unknown form. */
+  apiTokens?: { lookup: ApiTokenLookup; activity?: Pick<Activity, 'seen'> };
   /** Only where viewer tokens count; elsewhere they are credentials of an unknown form. */
   viewers?: ViewerLookup;
   /**
    * Called before a caller (`request.principal` or `request.viewer`) is refused for want of a permission, or because a page that is not ours uses
    * their cookies, so that a service can record it. When it rejects, the request fails with that error instead; it is refused either way.
    */
-  onDenied?: (request: FastifyRequest, denied: { permission: Permission; reason?: 'origin' }) => Promise<void> | void;
+  onDenied?: (request: FastifyRequest, denied: { permission: Permission; reason: Denial | 'address' | 'origin' }) => Promise<void> | void;
 };
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: RouteAccess;
+  }
+  interface FastifyInstance {
+    /**
+     * Whose an API token is, and whether it counts from that address, for what is no HTTP request. Undefined when it is none, or counts no more. Rejects
+     * with `dependency_unavailable`.
+     */
+    apiTokenPrincipal(text: string, ip: string): Promise<{ principal: Principal; isAllowedHere: boolean } | undefined>;
   }
   interface FastifyRequest {
     /** The signed-in caller. On a route that is not public either this or `viewer` is set; on public ones neither. */
@@ -51,7 +72,31 @@ const bearer = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const challenge = (reply: FastifyReply, error?: 'invalid_token') =>
   reply.header('www-authenticate', `Bearer realm="muniment"${error ? `, error="${error}"` : ''}`);
 
+/** RFC 6750 §3.1. What else is missing is no matter of the token. */
+const refusalOf: Record<Denial, () => Error> = { role: permissionDenied, session_required: sessionRequired, scope: insufficientScope };
+
+/** What a caller may do now, by the role of the user and the scopes of the API token. */
+export const mayDo = (principal: Principal, permission: Permission): boolean => whyNot(principal, permission) === undefined;
+
+/** What keeps a caller from something; undefined: nothing does. */
+export const whyNot = ({ role, apiToken }: Principal, permission: Permission): Denial | undefined =>
+  denialOf({ role, scopes: apiToken ? apiToken.scopes : null }, permission);
+
+/** @throws `permission_denied`, `session_required` or `insufficient_scope` */
+export const refuse = (denial: Denial): never => {
+  throw refusalOf[denial]();
+};
+
 const isSafe = (method: string) => method === 'GET' || method === 'HEAD';
+
+const isRepeated = (rawHeaders: readonly string[], name: string): boolean => {
+  let found = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const each = rawHeaders[index] ?? '';
+    if (each.length === name.length && each.toLowerCase() === name) found += 1;
+  }
+  return found > 1;
+};
 
 const requireStatedAccess = (route: RouteOptions): void => {
   const access = route.config?.access;
@@ -71,7 +116,7 @@ const requireStatedAccess = (route: RouteOptions): void => {
  * caller's role has the route's permission. Registers `accessTokens` too. Register it before any route.
  */
 export const authentication = fp<AuthenticationOptions>(async (app, options) => {
-  const { keys, sessions, activity, cookies, revocations, viewers, onDenied } = options;
+  const { keys, sessions, activity, cookies, apiTokens, revocations, viewers, onDenied } = options;
   await app.register(accessTokens, options);
   app.decorateRequest('principal', null);
   app.decorateRequest('viewer', null);
@@ -86,6 +131,8 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
       challenge(reply);
       throw unauthenticated();
     }
+    // Node takes the first of several and drops the others: which of them the gateway or a filter before it looked at is anybody's guess.
+    if (isRepeated(request.raw.rawHeaders, 'authorization')) return { token: undefined, byCookie: false };
     // The length comes first: nothing is matched or hashed that could not be a token.
     return { token: authorization.length <= 8_192 ? bearer.exec(authorization)?.[1] : undefined, byCookie: false };
   };
@@ -107,8 +154,18 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
     const session = await sessions.isLive({ sessionId, userId: id, role: claimed });
     if (!session.live) throw refused(reply);
     activity?.seen(sessionId);
-    return { id, role: session.role, sessionId, tokenId: claims.jti, keyId: kid, expiresAt: new Date(claims.exp * 1_000) };
+    return { id, role: session.role, sessionId, tokenId: claims.jti, keyId: kid, expiresAt: new Date(claims.exp * 1_000), apiToken: null };
   };
+
+  const byApiToken = async (text: string, ip: string): Promise<{ principal: Principal; isAllowedHere: boolean } | undefined> => {
+    const found = await apiTokens?.lookup.find(text);
+    if (!found) return undefined;
+    const { token: { id, userId, role, scopes, allowedIps, expiresAt }, askedAt } = found;
+    const isAllowedHere = isAddressAllowed(allowedIps, ip);
+    if (isAllowedHere) apiTokens?.activity?.seen(id, ip);
+    return { principal: { id: userId, role, sessionId: null, apiToken: { id, scopes, askedAt }, expiresAt }, isAllowedHere };
+  };
+  app.decorate('apiTokenPrincipal', (text, ip) => (isApiToken(text) ? byApiToken(text, ip) : Promise.resolve(undefined)));
 
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) return;
@@ -122,18 +179,25 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
       if (!viewer) throw refused(reply);
       request.viewer = viewer;
       if (access.viewer) return;
+    } else if (apiTokens && !byCookie && token !== undefined && isApiToken(token)) {
+      const found = await byApiToken(token, request.ip);
+      request.principal = found?.principal ?? null;
+      // The same answer as to an unknown one: whoever found a token must not learn that it is good elsewhere. Its owner can read it in the trail.
+      if (found && !found.isAllowedHere) await onDenied?.(request, { permission: access.permission, reason: 'address' });
+      if (!found?.isAllowedHere) throw refused(reply);
     } else {
-      const principal = await signedIn(token, reply);
-      request.principal = principal;
+      request.principal = await signedIn(token, reply);
       // A browser adds cookies to whatever it sends, so a change must be shown to be a page's of ours (OWASP ASVS 3.5.1).
       if (byCookie && !isSafe(request.method) && !cookies?.isOwnPage(request)) {
         await onDenied?.(request, { permission: access.permission, reason: 'origin' });
         throw originRefused();
       }
-      if (roleMay(principal.role, access.permission)) return;
     }
-    await onDenied?.(request, { permission: access.permission });
-    throw permissionDenied();
+    const denial = request.principal ? whyNot(request.principal, access.permission) : 'role';
+    if (denial === undefined) return;
+    await onDenied?.(request, { permission: access.permission, reason: denial });
+    if (denial === 'scope') reply.header('www-authenticate', `Bearer realm="muniment", error="insufficient_scope", scope="${access.permission}"`);
+    refuse(denial);
   });
 }, { name: '@muniment/authentication', fastify: '5.x' });
 
@@ -141,4 +205,11 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
 export const principalOf = (request: FastifyRequest): Principal => {
   if (!request.principal) throw new Error('nobody is signed in');
   return request.principal;
+};
+
+/** The same, in a handler of a route whose permission takes a session. */
+export const sessionPrincipalOf = (request: FastifyRequest): SessionPrincipal => {
+  const principal = principalOf(request);
+  if (principal.sessionId === null) throw new Error('the caller is in no session');
+  return principal;
 };

@@ -18,6 +18,9 @@ export const unauthenticated = catalogued('unauthenticated', 'Authentication is 
 export const credentialsAmbiguous = catalogued('credentials_ambiguous', 'Credentials came twice: send session cookies once, or a bearer token', 400);
 export const originRefused = catalogued('origin_refused', 'Session cookies count for pages of allowed origins only', 403);
 export const permissionDenied = catalogued('permission_denied', 'You may not do this', 403);
+/** RFC 6750 §3.1. */
+export const insufficientScope = catalogued('insufficient_scope', 'This API token was not made for that', 403);
+export const sessionRequired = catalogued('session_required', 'This takes a session: no API token may do it', 403);
 export const passwordLength = catalogued('password_length', 'A password has 8 to 128 characters', 422);
 export const adminPasswordLength = catalogued('password_length', "An administrator's password has 15 to 128 characters", 422);
 /** NIST SP 800-63B-4 §3.1.1.2: the reason is told, since another one must be chosen. */

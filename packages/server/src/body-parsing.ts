@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance } from 'fastify';
-import { MalformedRequest, MalformedText } from './errors.ts';
+import { MalformedJson, MalformedRequest, MalformedText } from './errors.ts';
 
 const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
@@ -15,6 +15,18 @@ function holdsOnlyStorableText(root: unknown): boolean {
     for (const member of Object.values(value)) open.push(member);
   }
   return true;
+}
+
+/** The value of a JSON text that comes by another way than a body. @throws MalformedJson, MalformedText */
+export function parseStorableJson(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new MalformedJson();
+  }
+  if (text.includes('\\u') && !holdsOnlyStorableText(value)) throw new MalformedText();
+  return value;
 }
 
 /**

@@ -9,8 +9,9 @@ import { createEventPreparer, createKinesisClient, createSubjectKeys, type Relay
 import { createDatabase, databaseMigrations, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import {
-  authentication, createPublicKeyRing, createRevocations, createSessionActivity, createSessionCookies, createSessionLookup, loadPublicKeys, queryLiveSessions, touchSessions,
-  type PublicKeyRing, type Revocations, type SessionActivity, type SessionCookies, type SessionLookup, type ViewerLookup,
+  authentication, createActivity, createApiTokenLookup, createPublicKeyRing, createRevocations, createSessionCookies, createSessionLookup, createStanding, loadPublicKeys,
+  queryApiTokens, queryLiveSessions, touchApiTokens, touchSessions, type Activity, type ApiTokenLookup, type PublicKeyRing, type Revocations, type SessionCookies,
+  type SessionLookup, type Standing, type ViewerLookup,
 } from '@muniment/security';
 import { createAuditTrail, type Outbox } from './audit-trail.ts';
 import type { BackgroundLoop } from './background.ts';
@@ -29,7 +30,7 @@ import { createLogger } from './logger.ts';
 import { measureRevocations } from './measure-revocations.ts';
 import { measureRequests } from './metrics.ts';
 import { shedLoad } from './overload.ts';
-import { malformedRequestResponse, renderErrors, sendProblem, unreadableProblem } from './problem.ts';
+import { malformedRequestResponse, problemOf, renderErrors, sendProblem, type Problem, unreadableProblem } from './problem.ts';
 import { createRevocationFeed } from './revocation-feed.ts';
 import { SECURITY_HEADERS, secureHeaders } from './security-headers.ts';
 import { createSigning, type Signing } from './signing.ts';
@@ -68,7 +69,12 @@ export interface Server<DB> {
   subjectKeys: SubjectKeys;
   masterKey: MasterKey;
   sessions: SessionLookup;
-  sessionActivity: SessionActivity;
+  sessionActivity: Activity;
+  /** API tokens, and when each was used. */
+  apiTokens: ApiTokenLookup;
+  apiTokenActivity: Activity;
+  /** Whether the caller of something that lasts may go on, and as what. */
+  standing: Standing;
   /** What was revoked, as the feed has it; `isFresh` says whether it may be believed. */
   revocations: Revocations;
   cookies: SessionCookies;
@@ -79,6 +85,8 @@ export interface Server<DB> {
   leasedLimits: LeasedLimits;
   log: FastifyBaseLogger;
   health: Health;
+  /** What of an error is told where there is no answer of HTTP to put it into: the same as in one. */
+  problemOf(error: unknown, requestId: string): Problem;
   /** Carries another outbox of the service to the stream, beside its own, with a loop of its own. Poke the relay after a commit. */
   carry(outbox: Outbox): Relay;
   /** Adds a loop that runs while the replica listens and is stopped after the last request, before the pool closes. */
@@ -144,6 +152,7 @@ async function checkWritable<DB>(db: Kysely<DB>): Promise<void> {
 export async function createServer<DB>(options: ServerOptions<DB>): Promise<Server<DB>> {
   const { service, schema, source, config } = options;
   const app = createApp(config, service);
+  const isUnavailable = (error: unknown): boolean => isDatabaseUnavailable(error) || (options.unavailable ?? []).some((recognises) => recognises(error));
   const masterKey = await loadMasterKey(config.MASTER_KEY_FILE);
   const { db } = createDatabase<DB>({
     url: config.DATABASE_URL,
@@ -183,18 +192,21 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
   try {
     await verifyMigrated(db, [databaseMigrations, ...options.migrations]);
 
-    renderErrors(app, (error) => isDatabaseUnavailable(error) || (options.unavailable ?? []).some((recognises) => recognises(error)));
+    renderErrors(app, isUnavailable);
     await secureHeaders(app, config.CORS_ORIGINS);
     await shedLoad(app, config.EVENT_LOOP_MAX_DELAY_MS);
 
     const subjectKeys = createSubjectKeys(masterKey);
     const sessions = createSessionLookup({ revocations, query: queryLiveSessions(db), isUnavailable: isDatabaseUnavailable });
+    const apiTokens = createApiTokenLookup({ revocations, query: queryApiTokens(db), isUnavailable: isDatabaseUnavailable });
+    const standing = createStanding({ sessions, apiTokens });
     await feed.start();
-    const sessionActivity = createSessionActivity({ touch: touchSessions(db) });
-    loops.push(keepActivity(sessionActivity, app.log));
+    const sessionActivity = createActivity({ touch: touchSessions(db) });
+    const apiTokenActivity = createActivity({ touch: touchApiTokens(db) });
+    loops.push(keepActivity('sessions', sessionActivity, app.log), keepActivity('API tokens', apiTokenActivity, app.log));
     const cookies = createSessionCookies({ hostPrefix: config.COOKIE_HOST_PREFIX, origins: ownOrigins(config) });
     let poke = (): void => {};
-    const { inTransaction, recordFor } = createTransactions(db, { schema, prepareEvent: createEventPreparer({ source, subjectKeys }), sessions, recorded: () => poke() });
+    const { inTransaction, recordFor } = createTransactions(db, { schema, prepareEvent: createEventPreparer({ source, subjectKeys }), standing, recorded: () => poke() });
     const { signing: loadSigning } = options;
     signing = loadSigning && await createSigning(() => loadSigning(db, masterKey), keys, app.log);
     await app.register(authentication, {
@@ -203,12 +215,13 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       revocations,
       activity: sessionActivity,
       cookies,
+      apiTokens: { lookup: apiTokens, activity: apiTokenActivity },
       issuer: config.JWT_ISSUER,
       audience: config.JWT_AUDIENCE,
       ...(signing && { signing }),
       ...(options.viewers && { viewers: options.viewers(db) }),
       onDenied: async (request, { permission, reason }) => {
-        await recordFor(request, { action: 'ACCESS_DENIED', outcome: 'failure', metadata: { permission, operation: request.routeOptions.config.operation ?? '', ...(reason && { reason }) } });
+        await recordFor(request, { action: 'ACCESS_DENIED', outcome: 'failure', metadata: { permission, reason, operation: request.routeOptions.config.operation ?? '' } });
       },
     });
 
@@ -240,7 +253,10 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       { name: 'revocation_feed', critical: false, check: async () => { if (!revocations.isFresh()) throw new Error('stale'); } },
       ...(options.checks ?? []),
     ]);
-    return { app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, revocations, sessionActivity, cookies, keys, kinesis, metrics, limits, leasedLimits, log: app.log, health, carry, background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close) };
+    return {
+      app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, revocations, sessionActivity, apiTokens, apiTokenActivity, standing, cookies, keys, kinesis, metrics, limits, leasedLimits, log: app.log, health, carry,
+      problemOf: (error, requestId) => problemOf(error, requestId, isUnavailable), background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close),
+    };
   } catch (error) {
     await app.close();
     throw error;

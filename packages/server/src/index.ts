@@ -1,5 +1,6 @@
+export { parseStorableJson } from './body-parsing.ts';
 export { repeat, type BackgroundLoop } from './background.ts';
-export { loadConfig, serverSettings, splitList, type ServerConfig } from './config.ts';
+export { loadConfig, ownOrigins, serverSettings, splitList, type ServerConfig } from './config.ts';
 export { createServer, type App, type Server, type ServerOptions } from './create-server.ts';
 export { createErasureLoop, type ErasurePart } from './erasures.ts';
 export type { DependencyCheck, Health } from './health.ts';

@@ -115,14 +115,19 @@ function asError(thrown: unknown): FastifyError {
   return thrown instanceof Error ? (thrown as FastifyError) : Object.assign(new Error('something that is no Error was thrown', { cause: thrown }), { code: '' });
 }
 
+/** The error of a catalogue that stands for what was thrown, where there is one. */
+function toldAs(thrown: unknown, isUnavailable: (error: unknown) => boolean): FastifyError {
+  const error = asError(thrown);
+  if (error instanceof SyntaxError && error.statusCode === 400) return new MalformedJson();
+  return isUnavailable(error) ? Object.assign(new DependencyUnavailable(), { cause: error }) : error;
+}
+
+/** What of an error is told where there is no answer of HTTP to put it into. */
+export const problemOf = (thrown: unknown, requestId: string, isUnavailable: (error: unknown) => boolean): Problem => renderProblem(toldAs(thrown, isUnavailable), requestId).problem;
+
 /** Makes this the one renderer of errors: those of handlers, of Fastify, of plugins, and of requests that match no route. */
 export function renderErrors(app: FastifyInstance, isUnavailable: (error: unknown) => boolean): void {
-  app.setErrorHandler<FastifyError>((thrown, request, reply) => {
-    const error = asError(thrown);
-    if (error instanceof SyntaxError && error.statusCode === 400) return sendProblem(new MalformedJson(), request, reply);
-    if (isUnavailable(error)) return sendProblem(Object.assign(new DependencyUnavailable(), { cause: error }), request, reply);
-    return sendProblem(error, request, reply);
-  });
+  app.setErrorHandler<FastifyError>((thrown, request, reply) => sendProblem(toldAs(thrown, isUnavailable), request, reply));
   app.setNotFoundHandler((request, reply) => sendProblem(new NotFound(), request, reply));
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely, RawBuilder, Transaction } from 'kysely';
 import { insertOutboxRows, type NewEvent, type OutboxRow, type PersonalValues, type PrepareEvent, type Subject } from '@muniment/audit-events';
 import { isTransactionConflict } from '@muniment/database';
-import { unauthenticated, type Principal, type SessionLookup, type Viewer } from '@muniment/security';
+import { unauthenticated, type Principal, type Standing, type Viewer } from '@muniment/security';
 
 /** What of a request an event tells. A FastifyRequest is one; an operator's command makes its own. */
 export interface RequestContext {
@@ -72,6 +72,7 @@ function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
     ...(viewer && { tenant_id: viewer.tenantId }),
     ...event,
     ...(viewer && { metadata: { ...event.metadata, viewer_token: viewer.tokenId } }),
+    ...(principal?.apiToken && { metadata: { ...event.metadata, api_token: principal.apiToken.id } }),
     subject,
     personal: { ip: request.ip, user_agent: request.headers['user-agent'] ?? null, ...event.personal },
     request_id: request.id,
@@ -102,7 +103,7 @@ export interface TransactionParts {
   schema: string;
   prepareEvent: PrepareEvent;
   /** Asked before each change whether its caller is signed in still. */
-  sessions: Pick<SessionLookup, 'isLive'>;
+  standing: Standing;
   /** Called after a commit, to wake the relay. */
   recorded(): void;
 }
@@ -120,7 +121,7 @@ type BeforeCommit<T> = (result: T, userId: string | null) => Promise<Outcome>;
 class RolledBack extends Error {}
 
 /** Makes the two ways in which anything leaves a trace. */
-export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, sessions, recorded }: TransactionParts): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
+export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, standing, recorded }: TransactionParts): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
   async function run<T>(request: RequestContext, change: Change<DB, T>, beforeCommit?: BeforeCommit<T>): Promise<T> {
     let written: Promise<void> = Promise.resolve();
     try {
@@ -190,7 +191,7 @@ export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, s
   return {
     async inTransaction(request, change) {
       const { principal } = request;
-      if (principal && !(await sessions.isLive({ sessionId: principal.sessionId, userId: principal.id, role: principal.role })).live) throw unauthenticated();
+      if (principal && !(await standing(principal))) throw unauthenticated();
       if (request.idempotency) return runHeld(request, request.idempotency, true, change);
       const result = await retryConflicts(() => run(request, change));
       recorded();

@@ -8,7 +8,7 @@ import { until } from './until.ts';
 
 const USER = '0190a1b2-c3d4-7e5f-8a9b-000000000001';
 const SESSION = '0190a1b2-c3d4-7e5f-8a9b-0000000000aa';
-const PRINCIPAL: Principal = { id: USER, role: 'customer', sessionId: SESSION, tokenId: 'token', keyId: 'key', expiresAt: new Date(Date.now() + 900_000) };
+const PRINCIPAL: Principal = { id: USER, role: 'customer', sessionId: SESSION, tokenId: 'token', keyId: 'key', apiToken: null, expiresAt: new Date(Date.now() + 900_000) };
 const TRACE = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 const SIGNED_IN: RequestContext = { id: 'f'.repeat(32), ip: '203.0.113.9', headers: { 'user-agent': 'tap/21' }, principal: PRINCIPAL, traceparent: TRACE };
 const ANONYMOUS: RequestContext = { ...SIGNED_IN, principal: null, traceparent: null, headers: {} };

@@ -1,5 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
-import type { Principal } from '@muniment/security';
+import type { SessionPrincipal } from '@muniment/security';
 import type { Session, Tables } from '../tables.ts';
 
 export interface NewSession {
@@ -50,7 +50,7 @@ export async function revokeSession(trx: Transaction<Tables>, id: string, reason
 }
 
 /** Ends a live session of the user who calls by one; another's is left alone. @returns whether there was one */
-export async function revokeLiveSession(trx: Transaction<Tables>, by: Pick<Principal, 'id' | 'sessionId'>, id: string, reason: string): Promise<boolean> {
+export async function revokeLiveSession(trx: Transaction<Tables>, by: Pick<SessionPrincipal, 'id' | 'sessionId'>, id: string, reason: string): Promise<boolean> {
   const result = await trx.updateTable('identity.sessions').set({ revoked_at: sql<Date>`now()`, revoked_reason: reason })
     .where('id', '=', id).where('user_id', '=', by.id).where(LIVE).where(sessionIsLive(by.sessionId)).executeTakeFirst();
   return result.numUpdatedRows > 0n;

@@ -1,7 +1,7 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Principal, Role } from '@muniment/security';
 import type { Tables, User } from '../tables.ts';
-import { sessionIsLive } from './sessions.ts';
+import { callerIsLive } from './api-tokens.ts';
 
 export interface NewUser {
   id: string;
@@ -11,7 +11,9 @@ export interface NewUser {
   last_name: string | null;
   email: string;
   email_key: string;
-  password_hash: string;
+  /** null: nobody can sign in, until they set one by mail. */
+  password_hash: string | null;
+  service?: boolean;
 }
 
 /** The user made, or undefined when another has the address: the unique key decides between parallel registrations. */
@@ -23,13 +25,14 @@ export async function insertUser(trx: Transaction<Tables>, user: NewUser): Promi
 /** By primary key; on the path of every profile read, hence one constant statement. */
 export async function findUserById(db: Kysely<Tables>, id: string): Promise<User | undefined> {
   const { rows } = await sql<User>`
-    select id, type, status, is_verified, name, first_name, last_name, email, email_key, password_hash, created, updated
+    select id, type, status, is_verified, name, first_name, last_name, email, email_key, password_hash, service, created, updated
     from identity.users where id = ${id}`.execute(db);
   return rows[0];
 }
 
+/** Never a service account: it has no mailbox, and nobody signs in to it. */
 export async function findUserByEmailKey(db: Kysely<Tables>, emailKey: string): Promise<User | undefined> {
-  return db.selectFrom('identity.users').selectAll().where('email_key', '=', emailKey).executeTakeFirst();
+  return db.selectFrom('identity.users').selectAll().where('email_key', '=', emailKey).where('service', '=', false).executeTakeFirst();
 }
 
 /**
@@ -56,10 +59,10 @@ export async function setEmail(trx: Transaction<Tables>, id: string, address: Pi
 
 export type ProfileChange = Partial<Pick<User, 'name' | 'first_name' | 'last_name'>>;
 
-/** @returns undefined when the session by which the user changes it has ended */
-export async function updateProfile(trx: Transaction<Tables>, { id, sessionId }: Pick<Principal, 'id' | 'sessionId'>, change: ProfileChange): Promise<User | undefined> {
+/** @returns undefined when the session or token by which the user changes it has ended */
+export async function updateProfile(trx: Transaction<Tables>, caller: Principal, change: ProfileChange): Promise<User | undefined> {
   return trx.updateTable('identity.users').set({ ...change, updated: sql<Date>`now()` })
-    .where('id', '=', id).where(sessionIsLive(sessionId)).returningAll().executeTakeFirst();
+    .where('id', '=', caller.id).where(callerIsLive(caller)).returningAll().executeTakeFirst();
 }
 
 export async function setPasswordHash(trx: Transaction<Tables>, id: string, passwordHash: string): Promise<void> {
@@ -68,6 +71,16 @@ export async function setPasswordHash(trx: Transaction<Tables>, id: string, pass
 
 export async function setUserType(trx: Transaction<Tables>, id: string, type: Role): Promise<void> {
   await trx.updateTable('identity.users').set({ type, status: 'active', updated: sql<Date>`now()` }).where('id', '=', id).execute();
+}
+
+/** Locks a user for the rest of the transaction. */
+export async function lockUser(trx: Transaction<Tables>, id: string): Promise<User | undefined> {
+  return trx.selectFrom('identity.users').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/** Changes a user whose row is locked. Rejects with the violation of `users_email_key` when another has the address. */
+export async function changeUser(trx: Transaction<Tables>, id: string, change: Partial<Pick<User, 'name' | 'email' | 'email_key' | 'is_verified'>>): Promise<void> {
+  await trx.updateTable('identity.users').set({ ...change, updated: sql<Date>`now()` }).where('id', '=', id).execute();
 }
 
 /** Deletes a user whose deletion is ordered already. @returns false when there is none */

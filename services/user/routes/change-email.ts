@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { principalOf } from '@muniment/security';
+import { sessionPrincipalOf } from '@muniment/security';
 import type { UserServer } from '../user-server.ts';
 import { confirmPassword, lockConfirmedCaller } from '../confirm-password.ts';
 import { parseEmail } from '../email.ts';
@@ -21,9 +21,9 @@ export function changeEmailRoute(server: UserServer): void {
     method: 'POST',
     url: '/api/users/me/email',
     schema: { body: bodySchema, response: { 202: answerSchema } },
-    config: { operation: 'user.change_email', access: { permission: 'profile:write' } },
+    config: { operation: 'user.change_email', access: { permission: 'account:manage' } },
     handler: async (request, reply) => {
-      const caller = principalOf(request);
+      const caller = sessionPrincipalOf(request);
       const { id } = caller;
       const { email, emailKey } = parseEmail(request.body.email);
       const user = await confirmPassword(server, request, request.body.password, 'EMAIL_CHANGE_REQUESTED');

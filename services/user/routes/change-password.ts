@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { principalOf } from '@muniment/security';
+import { sessionPrincipalOf } from '@muniment/security';
 import { afterCommit } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 import { confirmPassword, lockConfirmedCaller } from '../confirm-password.ts';
@@ -23,9 +23,9 @@ export function changePasswordRoute(server: UserServer): void {
     method: 'POST',
     url: '/api/users/me/password',
     schema: { body: bodySchema, response: { 200: signedInSchema } },
-    config: { operation: 'user.change_password', access: { permission: 'profile:write' }, replayWhile: whileSessionLives(server) },
+    config: { operation: 'user.change_password', access: { permission: 'account:manage' }, replayWhile: whileSessionLives(server) },
     handler: async (request, reply) => {
-      const caller = principalOf(request);
+      const caller = sessionPrincipalOf(request);
       const { id } = caller;
       const checked = await confirmPassword(server, request, request.body.current_password, 'PASSWORD_CHANGED');
       const newHash = await hashNewPassword(server, request, checked, request.body.new_password);

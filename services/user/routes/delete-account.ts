@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { principalOf } from '@muniment/security';
+import { sessionPrincipalOf } from '@muniment/security';
 import type { UserServer } from '../user-server.ts';
 import { confirmPassword, lockConfirmedCaller } from '../confirm-password.ts';
 import { deleteUser } from '../queries/users.ts';
@@ -15,9 +15,9 @@ export function deleteAccountRoute(server: UserServer): void {
     method: 'DELETE',
     url: '/api/users/me',
     schema: { body: bodySchema, response: { 204: Type.Null() } },
-    config: { operation: 'user.delete', access: { permission: 'profile:delete' } },
+    config: { operation: 'user.delete', access: { permission: 'account:manage' } },
     handler: async (request, reply) => {
-      const caller = principalOf(request);
+      const caller = sessionPrincipalOf(request);
       const { id } = caller;
       const { password_hash: checkedHash } = await confirmPassword(server, request, request.body.password, 'USER_DELETED');
       await inTransaction(request, async (trx, record) => {

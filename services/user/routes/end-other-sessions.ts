@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { principalOf, unauthenticated } from '@muniment/security';
+import { sessionPrincipalOf, unauthenticated } from '@muniment/security';
 import type { UserServer } from '../user-server.ts';
 import { lockLiveSession, revokeSessionsOfUser } from '../queries/sessions.ts';
 
@@ -11,7 +11,7 @@ export function endOtherSessionsRoute({ app, inTransaction, sessions }: UserServ
     schema: { response: { 200: Type.Object({ ended: Type.Integer() }) } },
     config: { operation: 'session.end_others', access: { permission: 'sessions:manage' } },
     handler: async (request) => {
-      const { id, sessionId } = principalOf(request);
+      const { id, sessionId } = sessionPrincipalOf(request);
       const ended = await inTransaction(request, async (trx, record) => {
         // Of two sessions that end each other at once, one comes first, and the other is no longer anybody's.
         if (!(await lockLiveSession(trx, sessionId))) throw unauthenticated();

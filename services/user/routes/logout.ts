@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { principalOf, unauthenticated } from '@muniment/security';
+import { sessionPrincipalOf, unauthenticated } from '@muniment/security';
 import { afterCommit } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 import { revokeSession } from '../queries/sessions.ts';
@@ -14,7 +14,7 @@ export function logoutRoute(server: UserServer): void {
     schema: { response: { 204: Type.Null() } },
     config: { operation: 'session.logout', access: { permission: 'sessions:manage' } },
     handler: async (request, reply) => {
-      const { sessionId } = principalOf(request);
+      const { sessionId } = sessionPrincipalOf(request);
       await inTransaction(request, async (trx, record) => {
         // Ended by another request since this one was let in: there is nothing left to log out of.
         if (!(await revokeSession(trx, sessionId, 'logout'))) throw unauthenticated();

@@ -1,0 +1,135 @@
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
+import type { RawData, WebSocket } from 'ws';
+import type { Answered } from './answer-message.ts';
+
+export interface SocketsOptions {
+  answer: (handshake: FastifyRequest, text: string) => Promise<Answered>;
+  log: Pick<FastifyBaseLogger, 'warn'>;
+  onAnswer?(answered: Answered): void;
+  pingMs?: number;
+}
+
+/** Messages a connection may send at once, and each second after that. A password costs a hash, which the gate before it limits for all. */
+const BURST = 40;
+const PER_SECOND = 20;
+/** What may wait of a connection before it is not read any more; one message is at work besides. */
+const WAITING_MESSAGES = 8;
+const WAITING_BYTES = 128 * 1024;
+/** For the answer in hand and the closing handshake, when the replica stops. */
+const LAST_WORDS_MS = 2_000;
+
+// RFC 6455 §7.4.1
+const GOING_AWAY = 1001;
+const UNSUPPORTED_DATA = 1003;
+const POLICY_VIOLATION = 1008;
+
+interface Connection {
+  tick(): void;
+  stop(): Promise<void>;
+}
+
+function serve(socket: WebSocket, handshake: FastifyRequest, { answer, onAnswer, log }: SocketsOptions): Connection {
+  const waiting: string[] = [];
+  let waitingBytes = 0;
+  let allowance = BURST;
+  let countedAt = performance.now();
+  let isHeard = true;
+  let stopping = false;
+  let idle = true;
+  let answering = false;
+  let working: Promise<void> = Promise.resolve();
+
+  /** Resolves once the answer is out of our hands: of a client that takes none, nothing more is read. */
+  const send = (text: string): Promise<void> => new Promise((resolve) => { socket.send(text, () => resolve()); });
+
+  async function work(): Promise<void> {
+    for (let text = waiting.shift(); text !== undefined && !stopping && socket.readyState === socket.OPEN; text = waiting.shift()) {
+      waitingBytes -= text.length;
+      answering = true;
+      const answered = await answer(handshake, text);
+      answering = false;
+      onAnswer?.(answered);
+      await send(JSON.stringify(answered.answer));
+      if (waiting.length < WAITING_MESSAGES && waitingBytes < WAITING_BYTES) socket.resume();
+    }
+    // In the turn that found nothing more: a message that came a turn later would wait for the next one.
+    idle = true;
+  }
+
+  function isWithinRate(): boolean {
+    const now = performance.now();
+    allowance = Math.min(BURST, allowance + ((now - countedAt) * PER_SECOND) / 1_000);
+    countedAt = now;
+    if (allowance < 1) return false;
+    allowance -= 1;
+    return true;
+  }
+
+  socket.on('message', (data: RawData, isBinary: boolean) => {
+    isHeard = true;
+    if (stopping || socket.readyState !== socket.OPEN) return;
+    if (isBinary) return socket.close(UNSUPPORTED_DATA, 'messages are JSON text');
+    if (!isWithinRate()) return socket.close(POLICY_VIOLATION, 'too many messages');
+    const text = (data as Buffer).toString();
+    waiting.push(text);
+    waitingBytes += text.length;
+    if (waiting.length >= WAITING_MESSAGES || waitingBytes >= WAITING_BYTES) socket.pause();
+    if (!idle) return;
+    idle = false;
+    // In order and one at a time: answers bear no mark of what they answer.
+    working = work().catch((error: unknown) => {
+      log.warn({ err: error }, 'a socket failed');
+      socket.terminate();
+    });
+  });
+  socket.on('pong', () => { isHeard = true; });
+
+  return {
+    tick() {
+      // Paused for the sake of an answer that we owe, it cannot be heard.
+      if (!isHeard && !answering) return socket.terminate();
+      isHeard = false;
+      socket.ping();
+    },
+    async stop() {
+      stopping = true;
+      waiting.length = 0;
+      await Promise.race([working, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS / 2).unref())]);
+      await new Promise<void>((resolve) => {
+        if (socket.readyState === socket.CLOSED) return resolve();
+        socket.once('close', () => resolve());
+        socket.resume();
+        socket.close(GOING_AWAY, 'the replica stops');
+        setTimeout(() => socket.terminate(), LAST_WORDS_MS / 2).unref();
+      });
+    },
+  };
+}
+
+export interface Sockets {
+  open(socket: WebSocket, handshake: FastifyRequest): void;
+  size(): number;
+  /** Lets each finish the answer in hand and closes it with 1001. */
+  stop(): Promise<void>;
+}
+
+/** The sockets that this replica serves. They hold no state: each message carries its token, so that a client may go on at any other replica. */
+export function createSockets(options: SocketsOptions): Sockets {
+  const connections = new Set<Connection>();
+  let stopping = false;
+  const timer = setInterval(() => { for (const connection of connections) connection.tick(); }, options.pingMs ?? 30_000).unref();
+  return {
+    open(socket, handshake) {
+      if (stopping) return socket.close(GOING_AWAY, 'the replica stops');
+      const connection = serve(socket, handshake, options);
+      connections.add(connection);
+      socket.once('close', () => connections.delete(connection));
+    },
+    size: () => connections.size,
+    async stop() {
+      stopping = true;
+      clearInterval(timer);
+      await Promise.all([...connections].map((connection) => connection.stop()));
+    },
+  };
+}
