@@ -8,6 +8,7 @@ import { createDatabase } from '@muniment/database';
 import { createTestDatabase } from '@muniment/database/testing';
 import { generateMasterKey, loadMasterKey, wrappedBy, type MasterKey } from '@muniment/master-key';
 import { ensureSigningKey, loadActiveSigningKey } from '@muniment/security';
+import { loadIdempotencySecret } from '../../packages/server/src/idempotency-keys.ts';
 import { eraseSubject } from '../../services/audit/queries/keys.ts';
 import { createSearchTerms } from '../../services/audit/search-terms.ts';
 import type { Tables } from '../../services/audit/tables.ts';
@@ -19,11 +20,12 @@ async function open(t: Test) {
   const database = await createTestDatabase(t);
   const { db: producer } = createDatabase<unknown>({ url: database.url('user_service'), applicationName: 'test' });
   const { db: audit } = createDatabase<Tables>({ url: database.url('audit_service'), applicationName: 'test' });
+  const { db: files } = createDatabase<unknown>({ url: database.url('file_service'), applicationName: 'test' });
   const owner = new pg.Client({ connectionString: database.url('migrator') });
   await owner.connect();
   const other = new pg.Client({ connectionString: database.url('user_service') });
   await other.connect();
-  t.teardown(async () => { await producer.destroy(); await audit.destroy(); await other.end(); await owner.end(); });
+  t.teardown(async () => { await producer.destroy(); await audit.destroy(); await files.destroy(); await other.end(); await owner.end(); });
   const file = join(t.testdir(), 'master.key');
   const [older, newer] = [generateMasterKey(), generateMasterKey()];
   const write = (...keys: string[]): void => writeFileSync(file, `${keys.join('\n')}\n`);
@@ -38,6 +40,9 @@ async function open(t: Test) {
         return key ? openPersonal(id, personal, key).ip : null;
       });
     },
+    idempotency: async (masterKey: MasterKey) => [
+      await loadIdempotencySecret(producer, 'identity', masterKey), await loadIdempotencySecret(files, 'files', masterKey), await loadIdempotencySecret(audit, 'audit', masterKey),
+    ],
     terms: (masterKey: MasterKey) => createSearchTerms({ db: audit, masterKey, subjectKeys: createSubjectKeys(masterKey), log: { info() {}, warn() {} } }),
   };
 }
@@ -51,7 +56,7 @@ test('every column that holds something wrapped is known', async (t) => {
 });
 
 test('under a new master key all values, terms and signatures are what they were; the old one opens nothing', async (t) => {
-  const { owner, audit, producer, file, older, newer, write, events, read, terms } = await open(t);
+  const { owner, audit, producer, file, older, newer, write, events, read, terms, idempotency } = await open(t);
   const before = await loadMasterKey(file);
   const running = await loadMasterKey(file);
   const record = createEventRecorder({ source: 'user', schema: 'identity', subjectKeys: createSubjectKeys(before) });
@@ -64,6 +69,8 @@ test('under a new master key all values, terms and signatures are what they were
   await record(producer, { action: 'LOGIN_FAIL', subject: { address: 'eve@example.com' }, personal: { ip: '198.51.100.1' }, request_id: 'r' });
   const signing = await ensureSigningKey(producer, before);
   const term = await terms(before).term('ip', '192.0.2.1');
+  const keys = await idempotency(before);
+  t.equal(new Set(keys.map((key) => key.toString('hex'))).size, 3, 'each service has its own');
   const webhook = randomUUID();
   const secrets = [Buffer.from('the secret'), Buffer.from('the one before')] as const;
   const single = randomUUID();
@@ -98,6 +105,7 @@ test('under a new master key all values, terms and signatures are what they were
   t.same(await read(running, all), expected, 'a process that runs reads on');
   t.same((await loadActiveSigningKey(producer, after))?.privatePem, signing.privatePem);
   t.same(await terms(after).term('ip', '192.0.2.1'), term);
+  t.same(await idempotency(after), keys, 'repeated requests are known as before');
   const { rows: [stored] } = await owner.query<{ one: Buffer; other: Buffer }>('select wrapped_secret as one, wrapped_previous_secret as other from audit.webhooks where id = $1', [webhook]);
   t.same(stored && [await unwrapSecret(after, webhook, stored.one), await unwrapSecret(after, webhook, stored.other)], secrets);
   const { rows: [waiting] } = await owner.query<{ wrapped: Buffer }>('select wrapped_mail as wrapped from identity.mail_outbox');
