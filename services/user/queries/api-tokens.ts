@@ -16,6 +16,11 @@ export async function isCallerLive(trx: Transaction<Tables>, caller: Principal):
 const LIVE = sql<boolean>`revoked_at is null and expires_at > clock_timestamp()`;
 const columns = ['id', 'user_id', 'name', 'scopes', sql<string[]>`allowed_ips::text[]`.as('allowed_ips'), 'ip', 'user_agent', 'created', 'expires_at', 'last_used_at', 'last_used_ip'] as const;
 
+/** Whether a token counts, its owner aside. */
+export async function isApiTokenLive(db: Kysely<Tables>, id: string): Promise<boolean> {
+  return (await db.selectFrom('identity.api_tokens').select('id').where('id', '=', id).where(LIVE).executeTakeFirst()) !== undefined;
+}
+
 /** An API token as it is answered; the token itself is kept by nobody. */
 export type ListedApiToken = Omit<ApiTokensTable, 'token_hash' | 'revoked_at' | 'created'> & { created: Date };
 

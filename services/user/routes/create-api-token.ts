@@ -3,7 +3,7 @@ import { sessionPrincipalOf, unauthenticated } from '@muniment/security';
 import { apiTokenSchema, representApiToken } from '../api-token-representation.ts';
 import { ScopeDenied, TooManyApiTokens } from '../errors.ts';
 import { issueApiToken, readAllowList, readScopes, TOKEN_TTL_S } from '../issue-api-token.ts';
-import { isCallerLive, lockTokenOwner } from '../queries/api-tokens.ts';
+import { isApiTokenLive, isCallerLive, lockTokenOwner } from '../queries/api-tokens.ts';
 import { tokenOwnerOf } from '../token-owner.ts';
 import type { UserServer } from '../user-server.ts';
 
@@ -17,12 +17,15 @@ const bodySchema = Type.Object({
 
 /** `POST /api/auth/tokens`: an API token of the caller, or for an administrator of a service account. It is told in this answer and never again. */
 export function createApiTokenRoute(server: UserServer): void {
-  const { app, inTransaction, recordFor } = server;
+  const { app, db, inTransaction, recordFor } = server;
   app.route({
     method: 'POST',
     url: '/api/auth/tokens',
     schema: { body: bodySchema, response: { 201: Type.Object({ ...apiTokenSchema.properties, token: Type.String() }) } },
-    config: { operation: 'token.create', access: { permission: 'tokens:manage' } },
+    config: {
+      operation: 'token.create', access: { permission: 'tokens:manage' },
+      replayWhile: async (answer) => isApiTokenLive(db, (answer as { id: string }).id),
+    },
     handler: async (request, reply) => {
       const { name, expires_in: seconds = TOKEN_TTL_S, allowed_ips: allowedIps = [], user_id: userId } = request.body;
       const wanted = { name, seconds, scopes: readScopes(request.body.scopes), allowed_ips: readAllowList(allowedIps) };

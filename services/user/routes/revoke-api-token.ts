@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { mayDo, sessionPrincipalOf } from '@muniment/security';
+import { afterCommit } from '@muniment/server';
 import { ApiTokenNotFound } from '../errors.ts';
 import { revokeApiToken } from '../queries/api-tokens.ts';
 import type { UserServer } from '../user-server.ts';
@@ -20,7 +21,7 @@ export function revokeApiTokenRoute({ app, inTransaction, apiTokens }: UserServe
         await record({ action: 'API_TOKEN_REVOKED', resource: id, resource_type: 'api_token', metadata: { owner: revoked.user_id } });
         return revoked;
       });
-      apiTokens.drop(id, expiresAt);
+      afterCommit(request, () => apiTokens.drop(id, expiresAt));
       return reply.code(204).send(null);
     },
   });
