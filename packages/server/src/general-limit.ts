@@ -1,17 +1,10 @@
 import { callbackify } from 'node:util';
 import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { clientNetwork } from './client-network.ts';
+import { callerOf } from './caller.ts';
 import type { LeasedLimits } from './leased-limits.ts';
 import { rateLimited, type Limits } from './limits.ts';
 import { rateLimitFields } from './rate-limit-fields.ts';
-
-/** Who a request is counted for: who has signed in, else the network. */
-function callerOf(request: FastifyRequest): string {
-  if (request.principal) return `user:${request.principal.id}`;
-  if (request.viewer) return `viewer:${request.viewer.tokenId}`;
-  return `network:${clientNetwork(request.ip)}`;
-}
 
 /** Probes must hear how a replica is, and metrics be read, whatever else goes on. */
 const isOperational = ({ routeOptions: { url = '' } }: FastifyRequest): boolean => url.startsWith('/health') || url === '/metrics';

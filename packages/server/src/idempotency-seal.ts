@@ -1,5 +1,4 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import { IdempotencyKeyMalformed } from './errors.ts';
 
 const BARE = /^[\x21-\x7e]{1,255}$/;
@@ -18,17 +17,6 @@ export function parseIdempotencyKey(field: string | string[]): string {
   const key = text.startsWith('"') ? QUOTED.exec(text)?.[1]?.replaceAll(/\\(["\\])/g, '$1') : text;
   if (key === undefined || !BARE.test(key)) throw new IdempotencyKeyMalformed();
   return key;
-}
-
-/** Whom an address without an account stands for: an IPv4 address, or the /64 of an IPv6 address, within which clients change theirs (RFC 8981). */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
-  const [before = '', after] = address.split('%', 1)[0]?.split('::') ?? [];
-  const head = before === '' ? [] : before.split(':');
-  const tail = after === undefined || after === '' ? [] : after.split(':');
-  const groups = after === undefined ? head : [...head, ...Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0'), ...tail];
-  return `${groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
 }
 
 /** HMAC-SHA-256 under the service's secret; what it is for and each part are told apart from the next by their lengths. */

@@ -7,8 +7,9 @@ import type { MasterKey } from '@muniment/master-key';
 import type { SessionCookies } from '@muniment/security';
 import { repeat, type BackgroundLoop } from './background.ts';
 import { IdempotencyAnswerGone, IdempotencyInProgress, IdempotencyKeyReused } from './errors.ts';
+import { callerOf } from './caller.ts';
 import { claimScope, deleteExpiredAnswers, findKeptAnswer, keepAnswer, loadIdempotencySecret, type KeptAnswer } from './idempotency-keys.ts';
-import { keyedHash, networkOf, openAnswer, parseIdempotencyKey, sealAnswer } from './idempotency-seal.ts';
+import { keyedHash, openAnswer, parseIdempotencyKey, sealAnswer } from './idempotency-seal.ts';
 import type { HeldUnit, RecordFor, RepeatableRequest } from './transactions.ts';
 
 /** A POST with an Idempotency-Key, on its way. */
@@ -54,11 +55,6 @@ interface Answer {
   body: string | null;
 }
 
-/** Who asks: what one has answered is nobody else's, whatever key they choose. */
-function principalNameOf({ principal, viewer, ip }: FastifyRequest): string {
-  return principal ? `user:${principal.id}` : viewer ? `viewer:${viewer.tokenId}` : `network:${networkOf(ip)}`;
-}
-
 function refreshCookieOf(cookies: IdempotencyOptions<unknown>['cookies'], request: FastifyRequest): string | null {
   try {
     return cookies.refreshToken(request) ?? null;
@@ -99,7 +95,7 @@ export function acceptIdempotencyKeys<DB>(app: FastifyInstance, { db, schema, ma
     const key = parseIdempotencyKey(request.headers['idempotency-key'] ?? '');
     if (config.idempotency === 'own') return false;
     const serverSecret = await loadSecret();
-    const scope = keyedHash(serverSecret, 'scope', principalNameOf(request), `${request.method} ${url}`, canonicalJson(request.params ?? {}), key);
+    const scope = keyedHash(serverSecret, 'scope', callerOf(request), `${request.method} ${url}`, canonicalJson(request.params ?? {}), key);
     const name = scope.toString('hex');
     if (underWay.has(name)) throw inProgress();
     underWay.add(name);

@@ -5,7 +5,7 @@ export { createServer, type App, type Server, type ServerOptions } from './creat
 export { createErasureLoop, type ErasurePart } from './erasures.ts';
 export type { DependencyCheck, Health } from './health.ts';
 export type { IdempotentRequest } from './idempotency.ts';
-export { clientNetwork } from './client-network.ts';
+export { clientNetwork } from './caller.ts';
 export type { Counted, Limits, Taken } from './limits.ts';
 export { startService } from './start-service.ts';
 export { afterCommit, retryConflicts } from './transactions.ts';

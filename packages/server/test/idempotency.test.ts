@@ -6,7 +6,7 @@ import pg from 'pg';
 import { test, type Test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
 import { build, checkProblem, environment, type TestServer } from './build.ts';
-import { networkOf, openAnswer, sealAnswer } from '../src/idempotency-seal.ts';
+import { openAnswer, sealAnswer } from '../src/idempotency-seal.ts';
 import { until } from './until.ts';
 
 const EVENT = { action: 'PROFILE_UPDATE', subject: { address: 'somebody' } };
@@ -144,16 +144,5 @@ test('an answer opens by its key, content, secret and row alone', (t) => {
   for (const other of [{ ...by, secret: Buffer.alloc(32) }, { ...by, key: 'l' }, { ...by, content: '[1]' }, { ...by, key: 'k,', content: '[]' }]) t.throws(() => openAnswer(other, scope, sealed));
   t.throws(() => openAnswer(by, Buffer.alloc(32), sealed));
   t.throws(() => openAnswer(by, scope, sealed.subarray(0, 20)));
-  t.end();
-});
-
-test('who is not signed in is known by an IPv4 address, or by the /64 of an IPv6 address', (t) => {
-  t.equal(networkOf('203.0.113.9'), '203.0.113.9');
-  t.equal(networkOf('::ffff:203.0.113.9'), '203.0.113.9');
-  t.equal(networkOf('2001:db8:1:2:aaaa::1'), '2001:db8:1:2::/64');
-  t.equal(networkOf('2001:0db8:1:2::1'), networkOf('2001:db8:1:2:ffff:ffff:ffff:ffff'));
-  t.not(networkOf('2001:db8:1:3::1'), networkOf('2001:db8:1:2::1'));
-  t.equal(networkOf('::1'), '0:0:0:0::/64');
-  t.equal(networkOf('fe80::1%eth0'), 'fe80:0:0:0::/64');
   t.end();
 });

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import type { FastifyRequest } from 'fastify';
 
 /**
  * What counts as one client: an IPv4 address, or the /64 of an IPv6 address, since a single host may take any address of that (RFC 4291 §2.5.1, RFC 6177).
@@ -24,4 +25,9 @@ export function clientNetwork(ip: string): string {
     groups.push(...rest);
   }
   return `${groups.slice(0, 4).join(':')}::/64`;
+}
+
+/** Who asks, for what is counted or kept by caller: who has signed in, else the network. */
+export function callerOf({ principal, viewer, ip }: FastifyRequest): string {
+  return principal ? `user:${principal.id}` : viewer ? `viewer:${viewer.tokenId}` : `network:${clientNetwork(ip)}`;
 }
