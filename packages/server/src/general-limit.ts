@@ -3,8 +3,23 @@ import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor }
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { callerOf } from './caller.ts';
 import type { LeasedLimits } from './leased-limits.ts';
-import { rateLimited, type Limits } from './limits.ts';
+import type { LimitName } from './limit-rules.ts';
+import { rateLimited, type Counted, type Limits } from './limits.ts';
 import { rateLimitFields } from './rate-limit-fields.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whose requests are many by nature are counted apart; else `requests`. */
+    limit?: LimitName;
+  }
+}
+
+const countedOf = (request: FastifyRequest): Counted => [request.routeOptions.config.limit ?? 'requests', callerOf(request)];
+/** The plugin's keys are strings. */
+function countedIn(key: string): Counted {
+  const [name, caller = ''] = key.split('\0');
+  return [name as LimitName, caller];
+}
 
 /** Probes must hear how a replica is, and metrics be read, whatever else goes on. */
 const isOperational = ({ routeOptions: { url = '' } }: FastifyRequest): boolean => url.startsWith('/health') || url === '/metrics';
@@ -18,14 +33,14 @@ const NO_HEADERS = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false,
 export async function limitRequests(app: FastifyInstance, limits: Limits, leased: LeasedLimits): Promise<void> {
   if (!limits.enabled) return;
   const { burst, seconds } = limits.rule('requests');
-  const ask = callbackify(async (caller: string) => {
-    const { allowed, retrySeconds } = await leased.spend(['requests', caller]);
+  const ask = callbackify(async (key: string) => {
+    const { allowed, retrySeconds } = await leased.spend(countedIn(key));
     // The plugin refuses what is beyond its maximum; how much is left it is not asked.
-    return { current: allowed ? 1 : burst + 1, ttl: retrySeconds * 1_000 };
+    return { current: allowed ? 1 : Number.MAX_SAFE_INTEGER, ttl: retrySeconds * 1_000 };
   });
   const store: FastifyRateLimitStore = {
     // The plugin gives more arguments behind the callback, which `callbackify` wants last.
-    incr: (caller, callback) => ask(caller, callback),
+    incr: (key, callback) => ask(key, callback),
     child: () => store,
   };
   await app.register(rateLimit, {
@@ -33,17 +48,17 @@ export async function limitRequests(app: FastifyInstance, limits: Limits, leased
     timeWindow: seconds * 1_000,
     // The plugin makes one by `new`, which answers the object that the function returns.
     store: function makeStore() { return store; } as unknown as FastifyRateLimitStoreCtor,
-    keyGenerator: callerOf,
+    keyGenerator: (request) => countedOf(request).join('\0'),
     allowList: isOperational,
     addHeaders: { ...NO_HEADERS, 'retry-after': false },
     addHeadersOnExceeding: NO_HEADERS,
     errorResponseBuilder: (request, { ttl }) => {
-      const state = leased.state(['requests', callerOf(request)]);
+      const state = leased.state(countedOf(request));
       return rateLimited(state ? [{ ...state, remaining: 0 }] : [], ttl / 1_000);
     },
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
-    const state = reply.hasHeader('ratelimit') || isOperational(request) ? undefined : leased.state(['requests', callerOf(request)]);
+    const state = reply.hasHeader('ratelimit') || isOperational(request) ? undefined : leased.state(countedOf(request));
     if (state) reply.headers(rateLimitFields([state]));
     done();
   });

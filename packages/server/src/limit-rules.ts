@@ -11,6 +11,10 @@ export interface LimitRule {
 const DEFAULTS = {
   /** Every request: of a signed-in user, else of a network. */
   requests: { burst: 1_200, seconds: 60 },
+  /** Introspections by one caller, a customer's own service: one for each request that it is sent. */
+  introspection: { burst: 60_000, seconds: 60 },
+  /** API tokens made by one user. */
+  token_creation: { burst: 60, seconds: 3_600 },
   /** Failures by who has no device token of the account. */
   login_account: { burst: 10, seconds: 15 * 60 },
   /** The same over a longer time: guessing goes on for days (NIST SP 800-63B-4 §3.2.2: a hundred failures at most in a row). */

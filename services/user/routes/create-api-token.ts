@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { sessionPrincipalOf, unauthenticated } from '@muniment/security';
+import { principalOf, sessionPrincipalOf, unauthenticated } from '@muniment/security';
 import { apiTokenSchema, representApiToken } from '../api-token-representation.ts';
 import { ScopeDenied, TooManyApiTokens } from '../errors.ts';
 import { issueApiToken, readAllowList, readScopes, TOKEN_TTL_S } from '../issue-api-token.ts';
@@ -29,6 +29,7 @@ export function createApiTokenRoute(server: UserServer): void {
     handler: async (request, reply) => {
       const { name, expires_in: seconds = TOKEN_TTL_S, allowed_ips: allowedIps = [], user_id: userId } = request.body;
       const wanted = { name, seconds, scopes: readScopes(request.body.scopes), allowed_ips: readAllowList(allowedIps) };
+      await server.limits.take([['token_creation', principalOf(request).id]], () => recordFor(request, { action: 'API_TOKEN_CREATED', outcome: 'failure', error: 'rate_limited', resource: principalOf(request).id, resource_type: 'user' }));
       const ownerId = await tokenOwnerOf(server, request, userId);
       const made = await inTransaction(request, async (trx, record) => {
         const owner = await lockTokenOwner(trx, ownerId);

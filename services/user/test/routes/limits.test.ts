@@ -92,6 +92,19 @@ t.test('recovery is limited by address, known or not, and the confirmation of a 
   t.equal((await change(PASSWORD)).statusCode, 429);
 });
 
+t.test('making API tokens is limited by user, and introspection has a budget of its own', async (t) => {
+  const one = await build(t, { LIMITS: 'on', LIMIT_RULES: 'token_creation=2/3600' });
+  const { user } = await one.register();
+  await one.rows(`update identity.users set type = 'admin' where id = $1`, [user.id]);
+  const { token } = (await login(one, 'ada@example.com', PASSWORD)).json<{ token: string }>();
+  const made = [];
+  for (let index = 0; index < 3; index += 1) made.push((await one.call('POST', '/api/auth/tokens', { token, body: { name: `t${index}`, scopes: ['files:read'] } })).statusCode);
+  t.strictSame(made, [201, 201, 429]);
+  t.equal((await one.events()).filter(({ action, error }) => action === 'API_TOKEN_CREATED' && error === 'rate_limited').length, 1);
+  const introspected = await one.call('POST', '/api/auth/introspect', { token, body: `token=${token}`, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+  t.match(introspected.headers.ratelimit, /^"introspection";r=59999;/);
+});
+
 t.test('a database that is away makes a sign-in wait, and lets nobody guess uncounted', async (t) => {
   const one = await build(t, LIMITED);
   await one.register();
