@@ -13,6 +13,7 @@ import { measureLogins } from './logins.ts';
 import { measureProfile } from './profile.ts';
 import { measureRefreshes } from './refreshes.ts';
 import { report, type Measurement } from './report.ts';
+import { measureRevocation } from './revocation.ts';
 import { measureTrail } from './trail.ts';
 import { measureSealing } from './sealing.ts';
 import { measureUploads } from './uploads.ts';
@@ -24,6 +25,7 @@ const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
   profile: measureProfile,
   logins: measureLogins,
   refreshes: measureRefreshes,
+  revocation: measureRevocation,
   lists: measureLists,
   trail: measureTrail,
   sealing: measureSealing,

@@ -31,6 +31,8 @@ const DEFAULTS = {
   recovery_network: { burst: 30, seconds: 3_600 },
   /** Failures. */
   reset_network: { burst: 30, seconds: 15 * 60 },
+  /** Of a user: each one sends a mail to whom it names. */
+  email_change: { burst: 5, seconds: 3_600 },
   /** Failures of a signed-in user to prove the password again. */
   password_confirmation: { burst: 10, seconds: 15 * 60 },
   /** Not refused but told, as the two below: a network and an account count once for each other. */

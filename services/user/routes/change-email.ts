@@ -16,7 +16,7 @@ const answerSchema = Type.Object({ status: Type.Literal('accepted') });
  * before the link comes back, so it shows to nobody but who reads that mailbox. With one's own address it is how that gets verified.
  */
 export function changeEmailRoute(server: UserServer): void {
-  const { app, config, inTransaction, languages, masterKey } = server;
+  const { app, config, inTransaction, languages, limits, masterKey, recordFor } = server;
   app.route({
     method: 'POST',
     url: '/api/users/me/email',
@@ -27,6 +27,7 @@ export function changeEmailRoute(server: UserServer): void {
       const { id } = caller;
       const { email, emailKey } = parseEmail(request.body.email);
       const user = await confirmPassword(server, request, request.body.password, 'EMAIL_CHANGE_REQUESTED');
+      await limits.take([['email_change', id]], () => recordFor(request, { action: 'EMAIL_CHANGE_REQUESTED', outcome: 'failure', error: 'rate_limited', resource: id, resource_type: 'user' }));
       const locale = languages.choose(request.headers['accept-language']);
       const { token, hash } = createMailToken('change_email');
       await inTransaction(request, async (trx, record) => {

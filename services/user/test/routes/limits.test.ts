@@ -1,7 +1,7 @@
 import t from 'tap';
 import { build, PASSWORD, type TestServer } from '../build.ts';
 
-const RULES = 'login_account=5/3600,login_device=3/3600,register_network=5/3600,recovery_account=2/3600,password_confirmation=3/3600';
+const RULES = 'login_account=5/3600,login_device=3/3600,register_network=5/3600,recovery_account=2/3600,password_confirmation=3/3600,email_change=2/3600';
 const LIMITED = { LIMITS: 'on', LIMIT_RULES: RULES };
 
 const login = (on: TestServer, email: string, password: string, more: object = {}, ip = '192.0.2.1') =>
@@ -131,4 +131,13 @@ t.test('credential stuffing is told once: many accounts from a network, many net
   await Promise.all(Array.from({ length: 10 }, (_, index) => login(index % 2 ? one : two, 'bob@example.com', 'not the password', {}, `198.51.100.${index}`)));
   t.equal(await told('networks_on_account'), 1);
   t.equal(await told('accounts_from_network'), 1);
+});
+
+t.test('a user who asks for one change of address after the other sends no more mails than the limit', async (t) => {
+  const one = await build(t, LIMITED);
+  const { token } = await one.register();
+  const answers = [];
+  for (let index = 0; index < 4; index += 1) answers.push(await one.call('POST', '/api/users/me/email', { token, body: { email: `stranger-${index}@example.com`, password: PASSWORD } }));
+  t.strictSame(answers.map(({ statusCode }) => statusCode), [202, 202, 429, 429]);
+  t.equal((await one.events()).filter(({ action, error }) => action === 'EMAIL_CHANGE_REQUESTED' && error === 'rate_limited').length, 1);
 });
