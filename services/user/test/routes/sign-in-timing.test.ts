@@ -1,0 +1,13 @@
+import { test } from 'tap';
+import { build } from '../build.ts';
+import { timesApart } from '../timing.ts';
+
+test('how long a refused sign-in takes does not tell whether there is an account', async (t) => {
+  const { call, register } = await build(t);
+  for (let n = 0; n < 10; n += 1) await register(`known-${n}@example.com`);
+  const found = await timesApart(async (kind, n) => {
+    const answer = await call('POST', '/api/users/login', { body: { email: `${kind}-${n % 10}@example.com`, password: 'not the password' } });
+    t.equal(answer.statusCode, 401);
+  });
+  t.ok(found > 0.35 && found < 0.65, `AUC ${found.toFixed(3)}`);
+});
