@@ -72,13 +72,15 @@ const tokenOf = (row: ApiTokenRow): ApiToken | undefined =>
  */
 export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
   const { query, revocations, cacheSize: max = 10_000, timeoutMs = 1_000, isUnavailable = () => false } = options;
+  /** The clock that the set of revocations goes by: what it says of a moment is compared with ours. */
+  const now = (): number => revocations.now().monotonic;
   const remembered = new LRUCache<string, FoundToken>({ max });
   let gathering: { digests: Set<string>; ids: Set<string>; answer: Promise<Answer | undefined> } | undefined;
 
   const send = async (digests: ReadonlySet<string>, ids: ReadonlySet<string>): Promise<Answer | undefined> => {
     await new Promise((resolve) => setImmediate(resolve));
     gathering = undefined;
-    const askedAt = performance.now();
+    const askedAt = now();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, timeoutMs, undefined);
@@ -86,7 +88,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
     try {
       const rows = await Promise.race([query({ hashes: [...digests].map((digest) => Buffer.from(digest, 'base64')), ids: [...ids] }), late]);
       // Looked at again: a process that was stopped meanwhile finds an answer that came in time and is old.
-      if (!rows || performance.now() - askedAt > timeoutMs) return undefined;
+      if (!rows || now() - askedAt > timeoutMs) return undefined;
       const byDigest = new Map<string, ApiToken>();
       const byId = new Map<string, ApiToken>();
       for (const row of rows) {
@@ -124,7 +126,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
 
   const holds = (userId: string, askedAt: number): boolean => {
     const changedAt = revocations.userChangedAt(userId);
-    return revocations.isFresh() && performance.now() - askedAt < rememberMs && (changedAt === undefined || changedAt < askedAt);
+    return revocations.isFresh() && now() - askedAt < rememberMs && (changedAt === undefined || changedAt < askedAt);
   };
 
   return {
@@ -155,7 +157,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
      */
     async recall(known: { id: string; userId: string; expiresAt: Date; askedAt: number }): Promise<{ token?: ApiToken; asOf: number } | undefined> {
       if (!counts(known)) return undefined;
-      if (holds(known.userId, known.askedAt)) return { asOf: performance.now() - revocations.ageMs() };
+      if (holds(known.userId, known.askedAt)) return { asOf: now() - revocations.ageMs() };
       const { byId, askedAt } = await ask({ id: known.id });
       const token = byId.get(known.id);
       return token && counts(token) ? { token, asOf: askedAt } : undefined;

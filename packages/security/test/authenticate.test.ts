@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Fastify, { type FastifyRequest } from 'fastify';
 import { type Test, test } from 'tap';
@@ -298,4 +299,20 @@ test('where viewer tokens do not count, one is a credential of an unknown form',
 test('a route that would let a viewer token change something keeps the app from starting', async (t) => {
   const { app } = await build(t);
   t.throws(() => app.post('/trail', { config: { access: { permission: 'audit:write-events', viewer: true } } }, async () => ''), /POST \/trail would let a viewer token change/);
+});
+
+test('two Authorization headers are none, whichever of them is good', async (t) => {
+  const { app, signIn } = await build(t);
+  const address = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  const { token } = signIn('customer');
+  const statusOf = (headers: string[]): Promise<number> => new Promise((resolve, reject) => {
+    httpRequest({ host: address.hostname, port: address.port, path: '/profile', headers: ['host', address.host, ...headers.flatMap((value) => ['authorization', value])] }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    }).on('error', reject).end();
+  });
+  t.equal(await statusOf([`Bearer ${token}`]), 200);
+  t.equal(await statusOf([`Bearer ${token}`, 'Bearer x']), 401);
+  t.equal(await statusOf(['Bearer x', `Bearer ${token}`]), 401);
+  t.equal(await statusOf([`Bearer ${token}`, `Bearer ${token}`]), 401);
 });
