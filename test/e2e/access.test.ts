@@ -121,6 +121,9 @@ async function statedRoutes(): Promise<{ route: string; viewer: boolean }[]> {
   return found.flat();
 }
 
+/** POSTs of which a repetition under a key is made anew: ids make it the same thing, or nothing was changed. */
+const WITHOUT_KEPT_ANSWER = new Set(['POST /api/audit/events', 'POST /api/audit/quarantine/:id/replay', 'POST /api/audit/quarantine/replay', 'POST /api/auth/introspect']);
+
 async function newOwner(fleet: Fleet): Promise<Owner> {
   const signedIn = await fleet.signUp();
   const { id: fileId } = await (await fleet.upload(signedIn.token, 'own.txt', 'own bytes')).json() as { id: string };
@@ -178,6 +181,28 @@ test('each route answers whom it should, and nobody else', async (t) => {
     else await isProblem(t, answer, 401, 'unauthenticated', who);
   }
 
+  /** A key that is none is refused; under one that is, a repetition is the same answer. */
+  async function takesKeys(t: Test, route: string, row: Row, token: string | undefined): Promise<void> {
+    const actor = row.access === 'public' ? { ...owner, ...await fleet.signUp() } : owner;
+    const sent = { ...row.send?.(actor), ...(token !== undefined && { token }) };
+    const post = (key: string): Promise<Response> => fleet.call('POST', pathFor(route, idOf(route, owner)), { ...sent, headers: { 'idempotency-key': key } });
+    if (row.answers !== 400) {
+      const malformed = await post('not a key');
+      t.equal(malformed.status, 400, await malformed.text());
+    }
+    const key = randomUUID();
+    const [first, again] = [await post(key), await post(key)];
+    const [text, textAgain] = [await first.text(), await again.text()];
+    if (row.answers >= 300 || WITHOUT_KEPT_ANSWER.has(route)) {
+      t.equal(again.headers.get('idempotent-replayed'), null);
+      return;
+    }
+    t.equal(first.status, row.answers, text);
+    t.equal(again.status, row.answers, textAgain);
+    t.equal(textAgain, text);
+    t.equal(again.headers.get('idempotent-replayed'), 'true', 'given again');
+  }
+
   for (const [route, row] of Object.entries(table)) {
     await t.test(route, async (t) => {
       const [method = ''] = route.split(' ');
@@ -186,6 +211,7 @@ test('each route answers whom it should, and nobody else', async (t) => {
       const send = (token: string | undefined, path: string): Promise<Response> => fleet.call(method, path, { ...row.send?.(owner), ...(token !== undefined && { token }) });
       const path = pathFor(route, idOf(route, owner));
 
+      if (method === 'POST' && !row.ends) await takesKeys(t, route, row, row.access === 'admin' ? admin.token : row.access === 'public' ? undefined : owner.token);
       if (row.access === 'public') {
         for (const token of route.endsWith('/refresh') ? [undefined] : [undefined, owner.token, other.token, forged]) {
           const answer = await send(token, path);

@@ -206,7 +206,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     loops.push(keepActivity('sessions', sessionActivity, app.log), keepActivity('API tokens', apiTokenActivity, app.log));
     const cookies = createSessionCookies({ hostPrefix: config.COOKIE_HOST_PREFIX, origins: ownOrigins(config) });
     let poke = (): void => {};
-    const { inTransaction, recordFor } = createTransactions(db, { schema, prepareEvent: createEventPreparer({ source, subjectKeys }), standing, recorded: () => poke() });
+    const { inTransaction, recordFor } = createTransactions(db, { schema, prepareEvent: createEventPreparer({ source, subjectKeys }), standing, recorded: () => poke(), heldAtOnce: Math.ceil(config.DATABASE_POOL_MAX / 2) });
     const { signing: loadSigning } = options;
     signing = loadSigning && await createSigning(() => loadSigning(db, masterKey), keys, app.log);
     await app.register(authentication, {

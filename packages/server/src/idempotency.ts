@@ -24,7 +24,7 @@ export interface IdempotentRequest extends RepeatableRequest {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** `own`: what is sent has ids that do the same. `content`: the handler says what the content is, having read it. Absent: body and query. */
+    /** `own`: what is sent has ids that do the same, or nothing is changed. `content`: the handler says what the content is, having read it. Absent: body and query. */
     idempotency?: 'own' | 'content';
     /** For answers that hold a token or a secret: whether it still counts. Giving such an answer again is an event. */
     replayWhile?: (answer: unknown, request: FastifyRequest) => Promise<boolean>;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely, RawBuilder, Transaction } from 'kysely';
 import { insertOutboxRows, type NewEvent, type OutboxRow, type PersonalValues, type PrepareEvent, type Subject } from '@muniment/audit-events';
 import { isTransactionConflict } from '@muniment/database';
-import { unauthenticated, type Principal, type Standing, type Viewer } from '@muniment/security';
+import { createWorkGate, unauthenticated, type Principal, type Standing, type Viewer } from '@muniment/security';
 
 /** What of a request an event tells. A FastifyRequest is one; an operator's command makes its own. */
 export interface RequestContext {
@@ -81,6 +81,7 @@ function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
 }
 
 const TRIES = 3;
+const MAY_WAIT = 1_000;
 
 /**
  * Runs work again while PostgreSQL ends it for a conflict (deadlock, serialization), three times at most. The pause differs by chance, so that two which
@@ -106,6 +107,8 @@ export interface TransactionParts {
   standing: Standing;
   /** Called after a commit, to wake the relay. */
   recorded(): void;
+  /** How many requests may hold a connection until they are answered. Fewer than there are: each may need another one on its way. */
+  heldAtOnce?: number;
 }
 
 /** Does what must follow the COMMIT of what the request has done, such as telling this replica's caches: at once, or where it waits for the answer, after it. */
@@ -121,7 +124,9 @@ type BeforeCommit<T> = (result: T, userId: string | null) => Promise<Outcome>;
 class RolledBack extends Error {}
 
 /** Makes the two ways in which anything leaves a trace. */
-export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, standing, recorded }: TransactionParts): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
+export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, standing, recorded, heldAtOnce = 4 }: TransactionParts): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
+  const gate = createWorkGate({ concurrency: heldAtOnce, queueLimit: MAY_WAIT });
+
   async function run<T>(request: RequestContext, change: Change<DB, T>, beforeCommit?: BeforeCommit<T>): Promise<T> {
     let written: Promise<void> = Promise.resolve();
     try {
@@ -162,7 +167,7 @@ export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, s
     await before?.end('commit');
     return new Promise<T>((resolve, reject) => {
       let handedOver = false;
-      const ended = retryConflicts(() => run(request, change, (result, userId) => {
+      const ended = gate.run(() => retryConflicts(() => run(request, change, (result, userId) => {
         const outcome = Promise.withResolvers<Outcome>();
         handedOver = true;
         const held: HeldUnit = {
@@ -183,7 +188,7 @@ export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, s
         resolve(result);
         return outcome.promise;
         // Its result has been used: it cannot be made anew.
-      }), () => !handedOver);
+      }), () => !handedOver));
       ended.catch(reject);
     });
   }

@@ -135,6 +135,14 @@ test('who is killed before the COMMIT has done nothing, who is killed behind it 
   }
 });
 
+test('more requests at once than there are connections, each with a look at the database behind its change, all get through', async (t) => {
+  const server = await build(t, { settings: { DATABASE_POOL_MAX: '4' } });
+  probeRoute(server, { async answered(answer) { await leases(server); await sql`select 1`.execute(server.db); return answer; } });
+  const answers = await Promise.all(Array.from({ length: 24 }, (_, n) => post(server, `k${n}`)));
+  t.strictSame(answers.map(({ statusCode }) => statusCode), Array(24).fill(200));
+  t.equal((await leases(server)).length, 24);
+});
+
 test('an answer opens by its key, content, secret and row alone', (t) => {
   const by = { secret: Buffer.alloc(32, 1), key: 'k', content: '[]' };
   const scope = Buffer.alloc(32, 2);

@@ -72,7 +72,7 @@ export function introspectTokenRoute(server: UserServer): void {
       method: 'POST',
       url: '/api/auth/introspect',
       schema: { body: bodySchema, response: { 200: answerSchema } },
-      config: { operation: 'token.introspect', limit: 'introspection', access: { permission: 'tokens:introspect' } },
+      config: { operation: 'token.introspect', limit: 'introspection', access: { permission: 'tokens:introspect' }, idempotency: 'own' },
       handler: (request) => {
         const { token } = request.body as Static<typeof bodySchema>;
         return isApiToken(token) ? introspectApiToken(server, token) : introspectAccessToken(server, token);

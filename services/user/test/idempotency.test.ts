@@ -191,3 +191,15 @@ test("a user's answers go with their account", async (t) => {
   for (let n = 0; n < 100 && (await kept(server)).length > 1; n += 1) await new Promise((resolve) => setTimeout(resolve, 50));
   t.equal((await kept(server)).length, 1);
 });
+
+test('an API token is told again under its key while it counts, and not once it is revoked', async (t) => {
+  const server = await build(t);
+  const { token } = await server.register();
+  const create = () => server.call('POST', '/api/auth/tokens', { token, body: { name: 'ci', scopes: ['profile:read'] }, ...keyed('t') });
+  const first = await create();
+  t.equal(first.statusCode, 201, first.body);
+  sameAnswer(t, first, await create());
+  t.equal((await server.rows('select from identity.api_tokens')).length, 1);
+  await server.call('DELETE', `/api/auth/tokens/${first.json<{ id: string }>().id}`, { token });
+  t.match((await create()).json(), { status: 409, code: 'idempotency_answer_gone' });
+});
