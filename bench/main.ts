@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@muniment/cluster';
 import { connectToFleet, type Fleet } from '../test/e2e/fleet.ts';
+import { measureApiTokens } from './api-tokens.ts';
 import { measureLists } from './lists.ts';
 import { measureLogins } from './logins.ts';
 import { measureProfile } from './profile.ts';
@@ -26,6 +27,7 @@ const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
   logins: measureLogins,
   refreshes: measureRefreshes,
   revocation: measureRevocation,
+  tokens: measureApiTokens,
   lists: measureLists,
   trail: measureTrail,
   sealing: measureSealing,
