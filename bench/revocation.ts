@@ -2,11 +2,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'node:http';
 import Fastify from 'fastify';
-import { sql } from 'kysely';
-import {
-  authentication, createActivity, createApiToken, createApiTokenLookup, createPublicKeyRing, createRevocations, createSessionLookup, hashApiToken, queryApiTokens,
-} from '@muniment/security';
-import { createDatabase } from '@muniment/database';
+import { authentication, createActivity, createPublicKeyRing, createRevocations, createSessionLookup } from '@muniment/security';
 import type { Fleet, FleetProcess, SignedIn } from '../test/e2e/fleet.ts';
 import type { Measurement } from './report.ts';
 
@@ -59,8 +55,8 @@ const cpuUs = (): number => {
   return user + system;
 };
 
-/** An app with our authentication in front of an empty handler, and the same handler for anyone. Keys are its own; API tokens are looked up in the fleet's database. */
-async function openApp(db: Parameters<typeof queryApiTokens>[0]) {
+/** An app with our authentication in front of an empty handler, and the same handler for anyone. Keys are its own. */
+async function openApp() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const kid = 'bench';
   const jwk = { ...publicKey.export({ format: 'jwk' }), kid, alg: 'EdDSA', use: 'sig' } as never;
@@ -75,7 +71,6 @@ async function openApp(db: Parameters<typeof queryApiTokens>[0]) {
     keys, revocations, issuer: 'bench', audience: 'bench',
     sessions: createSessionLookup({ revocations, query: async () => [] }),
     activity: createActivity({ touch }),
-    apiTokens: { lookup: createApiTokenLookup({ revocations, query: queryApiTokens(db) }), activity: createActivity({ touch }) },
     signing: { key: { kid, algorithm: 'EdDSA', privatePem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }, ttlSeconds: 900 },
   });
   const handler = async () => ({ ok: true });
@@ -103,32 +98,18 @@ async function shareOf(app: Awaited<ReturnType<typeof openApp>>['app'], tokenOf:
   return Math.min(...rounds.map(([, signedIn]) => signedIn)) - Math.min(...rounds.map(([anyone]) => anyone));
 }
 
-async function measureShares(fleet: Fleet): Promise<Measurement[]> {
-  const { environments: { user }, postgres } = await fleet.describe();
-  const owner = await fleet.signUp();
-  const { db } = createDatabase<unknown>({ url: user.DATABASE_URL ?? '', applicationName: 'bench', poolMax: 2 });
-  const { db: superuser } = createDatabase<unknown>({ url: postgres.url, applicationName: 'bench', poolMax: 1 });
-  const { app, close } = await openApp(db);
+async function measureShare(): Promise<Measurement[]> {
+  const { app, close } = await openApp();
   try {
     const expires = new Date(Date.now() + 3_600_000);
-    const accessTokens = Array.from({ length: SESSIONS }, () => app.accessTokens.issue({ userId: owner.user.id, sessionId: randomUUID(), role: 'customer', sessionExpiresAt: expires }).token);
+    const accessTokens = Array.from({ length: SESSIONS }, () => app.accessTokens.issue({ userId: randomUUID(), sessionId: randomUUID(), role: 'customer', sessionExpiresAt: expires }).token);
     const session = await shareOf(app, (n) => accessTokens[n % SESSIONS] ?? '');
 
-    // One in twenty requests comes with a token that was never seen: the database has to be asked.
-    const fresh = Array.from({ length: Math.ceil(REQUESTS / 20) * 8 }, () => createApiToken());
-    const known = Array.from({ length: SESSIONS }, () => createApiToken());
-    await sql`
-      insert into identity.api_tokens (id, user_id, token_hash, name, scopes, expires_at)
-      select uuidv7(), ${owner.user.id}, hash, 'bench', '{profile:read}', now() + interval '1 hour' from unnest(${[...fresh, ...known].map(hashApiToken)}::bytea[]) as hash`.execute(superuser);
-    let unseen = 0;
-    const mixed = await shareOf(app, (n) => (n % 20 === 0 ? fresh[unseen++ % fresh.length] : known[n % SESSIONS]) ?? '');
     return [
       { what: "authentication's share of a signed-in request", value: session, unit: 'µs of CPU', goal: { atMost: 25 }, beside: `${SESSIONS} sessions, verified before; the set of revocations looked at each time` },
-      { what: 'check of an API token, 95 % known', value: mixed, unit: 'µs of CPU', goal: { atMost: 60 }, beside: 'one in twenty is looked up in PostgreSQL' },
     ];
   } finally {
     await close();
-    await Promise.all([db.destroy(), superuser.destroy()]);
   }
 }
 
@@ -145,5 +126,5 @@ function measureMemory(): Measurement[] {
 
 /** How soon a revocation counts everywhere, and what looking at it costs. */
 export async function measureRevocation(fleet: Fleet): Promise<Measurement[]> {
-  return [...await measureLatency(fleet), ...await measureShares(fleet), ...measureMemory()];
+  return [...await measureLatency(fleet), ...await measureShare(), ...measureMemory()];
 }

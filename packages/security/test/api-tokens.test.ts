@@ -8,7 +8,7 @@ test('a token has the published form: the CRC-32 of its 43 characters, in base 6
     const token = createApiToken();
     t.match(token, /^mun_[0-9A-Za-z]{49}$/);
     const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-    const checksum = [...token.slice(47)].reduce((sum, character) => sum * 62 + alphabet.indexOf(character), 0);
+    const checksum = token.slice(47).split('').reduce((sum, character) => sum * 62 + alphabet.indexOf(character), 0);
     t.equal(checksum, crc32(token.slice(4, 47)));
     t.ok(isApiToken(token));
     t.equal(hashApiToken(token).length, 32);
