@@ -29,13 +29,14 @@ interface Lease {
   fullAt: number;
   refusedUntil: number;
   asking: Promise<void> | undefined;
-  /** While the database is away: until when it is not asked, and the theoretical arrival time of this replica's own count. */
-  awayUntil: number;
+  /** While the database is away: the theoretical arrival time of this replica's own count. */
   localTat: number;
 }
 
 const LEASE_MS = 5_000;
 const AWAY_MS = 1_000;
+/** A database that has not answered by then counts as away: no request waits for its limit longer than that. */
+const PATIENCE_MS = 250;
 /** A caller that is refused is not looked up for so long: a flood costs no round trips. */
 const REFUSAL_MS = 1_000;
 const MOST_CALLERS = 20_000;
@@ -54,12 +55,14 @@ interface LeaseRow {
  */
 export function createLeasedLimits<DB>(db: Kysely<DB>, limits: Limits, isUnavailable: (error: unknown) => boolean, now = (): number => performance.now()): LeasedLimits {
   const leases = new Map<string, Lease>();
+  /** Until when nobody asks a database that was away. */
+  let awayUntil = 0;
 
   function leaseOf([name, of]: Counted): Lease {
     const id = `${name}\0${of}`;
     let lease = leases.get(id);
     if (!lease) {
-      lease = { tokens: 0, until: 0, size: 1, waiting: 0, remaining: limits.rule(name).burst, fullAt: 0, refusedUntil: 0, asking: undefined, awayUntil: 0, localTat: 0 };
+      lease = { tokens: 0, until: 0, size: 1, waiting: 0, remaining: limits.rule(name).burst, fullAt: 0, refusedUntil: 0, asking: undefined, localTat: 0 };
       const [oldest] = leases.size >= MOST_CALLERS ? leases.keys() : [];
       // Its tries are lost, which errs on the safe side.
       if (oldest !== undefined) leases.delete(oldest);
@@ -85,7 +88,24 @@ export function createLeasedLimits<DB>(db: Kysely<DB>, limits: Limits, isUnavail
       lease.refusedUntil = row.granted > 0 ? 0 : now() + Math.min(REFUSAL_MS, row.retry_us / 1_000);
     } catch (error) {
       if (!isUnavailable(error)) throw error;
-      lease.awayUntil = now() + AWAY_MS;
+      awayUntil = now() + AWAY_MS;
+    }
+  }
+
+  /** The answer, or what there is to go by without: whoever asked too long ago still brings it when it comes. */
+  async function askBriefly(lease: Lease, counted: Counted): Promise<void> {
+    lease.asking ??= ask(lease, counted).finally(() => { lease.asking = undefined; });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        awayUntil = now() + AWAY_MS;
+        resolve();
+      }, PATIENCE_MS);
+    });
+    try {
+      await Promise.race([lease.asking, late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -106,9 +126,8 @@ export function createLeasedLimits<DB>(db: Kysely<DB>, limits: Limits, isUnavail
           return true;
         }
         if (now() < lease.refusedUntil) return false;
-        if (now() < lease.awayUntil) return spendAlone(lease, counted);
-        lease.asking ??= ask(lease, counted).finally(() => { lease.asking = undefined; });
-        await lease.asking;
+        if (now() < awayUntil) return spendAlone(lease, counted);
+        await askBriefly(lease, counted);
       }
     } finally {
       lease.waiting -= 1;

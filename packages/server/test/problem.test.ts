@@ -8,6 +8,7 @@ import { test, type Test } from 'tap';
 import { Type } from 'typebox';
 import { build, checkProblem, type TestServer } from './build.ts';
 import { listen, raw } from './raw-request.ts';
+import { until } from './until.ts';
 
 async function probe(t: Test): Promise<TestServer> {
   const server = await build(t);
@@ -176,7 +177,7 @@ test('bytes that are not HTTP behind a request whose answer runs end the connect
   let text = '';
   socket.on('data', (chunk) => { text += String(chunk); });
   socket.write(request);
-  await sleep(100);
+  await until(() => text.includes('abcdefgh'));
   socket.write('no http\r\n\r\n');
   await once(socket, 'close');
   t.match(text, /abcdefgh/, 'the answer had begun');
@@ -186,7 +187,7 @@ test('bytes that are not HTTP behind a request whose answer runs end the connect
   let after = '';
   kept.on('data', (chunk) => { after += String(chunk); });
   kept.write('GET /things/a HTTP/1.1\r\nHost: a\r\n\r\n');
-  await sleep(200);
+  await until(() => after.endsWith('}'));
   kept.write('no http\r\n\r\n');
   await once(kept, 'close');
   t.match(after, /^HTTP\/1\.1 200[^]*HTTP\/1\.1 400[^]*malformed_request/, 'behind an answer that has ended, a problem of its own');
