@@ -12,6 +12,7 @@ test('whatever is killed, stopped and cut off, the trail is what the clients wer
   for (const line of renderSummary(result, result.violations)) t.comment(line);
   t.strictSame(result.violations, []);
   const acknowledged = result.actions.reduce((sum, { ok }) => sum + ok, 0);
-  t.ok(acknowledged > 200, `${acknowledged} actions were acknowledged`);
+  // Some 500 on a quiet machine with two cores.
+  t.ok(acknowledged > 80, `${acknowledged} actions were acknowledged`);
   t.ok(result.faults.length > 15, `${result.faults.length} faults`);
 });

@@ -63,7 +63,6 @@ test('a token that the user service did not sign opens no route of any service',
     'kid is a path': signed({ kid: '../../dev/null' }, { kid: '../../dev/null' }),
     'a stranger\'s key under our kid': byStranger({}),
     'a stranger\'s key brought along': byStranger({ jwk: strangers.row.public_jwk }),
-    'another user\'s session': signed({ sub: (await fleet.signUp()).user.id }),
     'no token': 'abc',
   };
 

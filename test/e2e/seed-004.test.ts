@@ -39,7 +39,8 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
   const cookies = cookiesOf(login);
   t.equal(accessOf(cookies), `login_info=${second.sessionData.loginInfo}; secure=${second.sessionData.secure}`);
   t.ok(login.headers.getSetCookie().every((line) => /; Secure/.test(line) && /; SameSite=Strict/.test(line)), login.headers.getSetCookie().join('\n'));
-  t.strictSame(login.headers.getSetCookie().map((line) => /; HttpOnly/.test(line)), [false, true, true]);
+  t.strictSame([...cookies.keys()], ['login_info', 'secure', 'refresh_token', 'device']);
+  t.strictSame(login.headers.getSetCookie().map((line) => /; HttpOnly/.test(line)), [false, true, true, true]);
   const cookie = accessOf(cookies);
 
   // Asked often enough to reach both replicas.
@@ -89,11 +90,13 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
   });
 
   const token = ((await (await call('POST', '/login', { json: { email: PERSON.email, password: PERSON.password } })).json()) as { token: string }).token;
+  const expected = [
+    'SIGNUP_SUCCESS', 'LOGIN_SUCCESS', 'ACCESS_DENIED', 'ACCESS_DENIED', 'FILE_UPLOAD', 'TOKEN_REFRESHED', 'SESSION_REVOKED', 'SESSION_REVOKED', 'LOGIN_SUCCESS', 'LOGIN_SUCCESS',
+  ];
+  // Each service's events come by a lane of their own: the last to happen is not the last to arrive.
   const actions = await eventually('all of it is in the trail', 10_000, async () => {
     const found = (await fleet.trail(token)).map(({ action }) => action);
-    return found.filter((action) => action === 'LOGIN_SUCCESS').length === 3 && found;
+    return found.length >= expected.length && found;
   });
-  t.strictSame(actions, [
-    'SIGNUP_SUCCESS', 'LOGIN_SUCCESS', 'ACCESS_DENIED', 'ACCESS_DENIED', 'FILE_UPLOAD', 'TOKEN_REFRESHED', 'SESSION_REVOKED', 'SESSION_REVOKED', 'LOGIN_SUCCESS', 'LOGIN_SUCCESS',
-  ]);
+  t.strictSame(actions, expected);
 });

@@ -4,15 +4,9 @@ import { test } from 'tap';
 import { Value } from 'typebox/value';
 import { createViewerToken, hashViewerToken } from '@muniment/security';
 import { logEntrySchema } from '../../log-entry.ts';
-import { build, eventsOf, storeEvents, type Caller, type LogEntry, type TestServer } from '../build.ts';
+import { build, eventsOf, storeEvents, type Caller, type LogEntry } from '../build.ts';
 import { until } from '../parts.ts';
 import { connect, follow, range, serve, storeSealed } from '../stream/sealed.ts';
-
-async function signInAdmin(parts: TestServer): Promise<Caller> {
-  const caller = await parts.signIn();
-  await parts.superuser.query("update identity.users set type = 'admin' where id = $1", [caller.id]);
-  return caller;
-}
 
 const eventIds = (text: string): number[] => [...text.matchAll(/^id: (-?\d+)\nevent: audit$/gm)].map(([, id]) => Number(id));
 const entriesOf = (text: string): LogEntry[] => [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));
@@ -83,7 +77,7 @@ test('filters narrow a stream, from the table and live alike', async (t) => {
 test('an administrator streams everything, and that is an event before the first byte', async (t) => {
   const parts = await build(t);
   const { url } = await serve(t, parts.server);
-  const root = await signInAdmin(parts);
+  const root = await parts.signIn('admin');
   await storeSealed(parts.db, [{}, { action: 'FILE_UPLOAD' }]);
   const line = await connect(`${url}/api/audit/stream?after=-1&action=FILE_UPLOAD`, root);
   const { rows } = await parts.superuser.query<{ text: string }>(`select head || ',' || tail as text from audit.outbox`);
@@ -97,7 +91,7 @@ test('a viewer streams what its tenant\'s services recorded and nothing else, un
   const parts = await build(t);
   const { url } = await serve(t, parts.server);
   const token = createViewerToken();
-  await parts.superuser.query("insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at) values (gen_random_uuid(), $1, 'acme', $2, now() + interval '1 hour')", [hashViewerToken(token), (await signInAdmin(parts)).id]);
+  await parts.superuser.query("insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at) values (gen_random_uuid(), $1, 'acme', $2, now() + interval '1 hour')", [hashViewerToken(token), (await parts.signIn('admin')).id]);
   const some = [{ source: 'app' as const, tenant_id: 'acme' }, { tenant_id: 'acme' }, { source: 'app' as const, tenant_id: 'other' }, {}];
   await storeSealed(parts.db, some);
   const line = await connect(`${url}/api/audit/stream?after=-1`, { id: '', token });
@@ -154,7 +148,7 @@ test('a stream ends within a second of its session, by its own end or the role\'
     'another role': (caller: Caller) => parts.superuser.query("update identity.users set type = 'customer' where id = $1", [caller.id]),
   };
   for (const [name, end] of Object.entries(endings)) {
-    const caller = await signInAdmin(parts);
+    const caller = await parts.signIn('admin');
     const line = await connect(`${url}/api/audit/stream`, caller);
     await sleep(700);
     await end(caller);

@@ -15,12 +15,6 @@ interface Resource {
   position: number;
 }
 
-async function signInAdmin(parts: TestServer): Promise<Caller> {
-  const caller = await parts.signIn();
-  await parts.superuser.query("update identity.users set type = 'admin' where id = $1", [caller.id]);
-  return caller;
-}
-
 const caller = (parts: TestServer, who: Caller) => (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<LightMyRequestResponse> =>
   parts.server.app.inject({ method, url: `/api/audit/webhooks${path}`, headers: { authorization: `Bearer ${who.token}` }, ...(body && { payload: body }) });
 
@@ -29,7 +23,7 @@ const recorded = async (parts: TestServer) =>
 
 test('a webhook is made, shown without its secret, changed and deleted, and each change is an event', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
-  const call = caller(parts, await signInAdmin(parts));
+  const call = caller(parts, await parts.signIn('admin'));
   await storeSealed(parts.db, [{}, {}]);
   const made = await call('POST', '', { url: 'http://127.0.0.1:9999/hook?token=s3cret', actions: ['FILE_*'], tenant_id: 'acme' });
   t.equal(made.statusCode, 201, made.body);
@@ -60,7 +54,7 @@ test('a webhook is made, shown without its secret, changed and deleted, and each
 
 test('a secret lies in the database wrapped, and opens for its own webhook only', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
-  const call = caller(parts, await signInAdmin(parts));
+  const call = caller(parts, await parts.signIn('admin'));
   const { id, secret } = (await call('POST', '', { url: 'http://127.0.0.1:9999/' })).json<Resource>();
   const { rows: [row] } = await parts.superuser.query<{ secret: Buffer }>('select wrapped_secret as secret from audit.webhooks');
   const bytes = Buffer.from(secret.slice('whsec_'.length), 'base64');
@@ -71,7 +65,7 @@ test('a secret lies in the database wrapped, and opens for its own webhook only'
 
 test('a URL that leads inside is refused, when it is made and when it is changed', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
-  const call = caller(parts, await signInAdmin(parts));
+  const call = caller(parts, await parts.signIn('admin'));
   const { id } = (await call('POST', '', { url: 'http://127.0.0.1:9999/' })).json<Resource>();
   for (const url of ['http://example.com/', 'https://127.0.0.1/', 'https://2852039166/', 'https://[::1]/', 'https://localhost/', 'https://user:pw@93.184.216.34/', 'https://93.184.216.34:22/', 'https://no-such-host.invalid/', 'x']) {
     const answer = await call('POST', '', { url });
@@ -83,7 +77,7 @@ test('a URL that leads inside is refused, when it is made and when it is changed
 
 test('what is malformed is a 400, what is not there a 404, and who is no administrator gets 403', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
-  const call = caller(parts, await signInAdmin(parts));
+  const call = caller(parts, await parts.signIn('admin'));
   const url = 'http://127.0.0.1:9999/';
   for (const body of [{}, { url: 1 }, { url: '' }, { url, actions: 'X' }, { url, actions: ['lower'] }, { url, actions: ['A**'] }, { url, actions: Array.from({ length: 51 }, () => 'A') }, { url, tenant_id: '' }, { url, other: 1 }, { url, after: -2 }, { url, after: 1.5 }, { url, enabled: false }]) {
     t.match((await call('POST', '', body)).json(), { status: 400, code: 'validation_failed' }, JSON.stringify(body));
@@ -105,7 +99,7 @@ test('what is malformed is a 400, what is not there a 404, and who is no adminis
 
 test('there are a hundred webhooks at most, however many are made at once', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
-  const call = caller(parts, await signInAdmin(parts));
+  const call = caller(parts, await parts.signIn('admin'));
   await parts.superuser.query(`insert into audit.webhooks (id, url, actions, include_personal, wrapped_secret, position, created_by)
     select gen_random_uuid(), 'https://example.com/', '{}', false, '\\x00', -1, gen_random_uuid() from generate_series(1, 97)`);
   const answers = await Promise.all(Array.from({ length: 6 }, () => call('POST', '', { url: 'http://127.0.0.1:9999/' })));
@@ -115,7 +109,7 @@ test('there are a hundred webhooks at most, however many are made at once', asyn
 
 test('dead deliveries are listed page by page, and one can be made due again', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
-  const call = caller(parts, await signInAdmin(parts));
+  const call = caller(parts, await parts.signIn('admin'));
   const { id } = (await call('POST', '', { url: 'http://127.0.0.1:9999/' })).json<Resource>();
   await parts.superuser.query(`insert into audit.webhook_deliveries (webhook_id, event_id, index, status, attempts, last_attempt_at, last_status, last_error)
     select $1, gen_random_uuid(), n, case when n % 2 = 0 then 'dead' else 'pending' end, 10, now(), 500, 'status' from generate_series(0, 9) n`, [id]);
@@ -140,7 +134,7 @@ test('dead deliveries are listed page by page, and one can be made due again', a
 test('what happens in the product arrives at a webhook, without personal values unless they were asked for, and is counted', async (t) => {
   const receiver = await startReceiver(t);
   const parts = await build(t, { WEBHOOK_ALLOW: receiver.host, WEBHOOK_POLL_MS: '50' });
-  const root = await signInAdmin(parts);
+  const root = await parts.signIn('admin');
   const call = caller(parts, root);
   const plain = (await call('POST', '', { url: `http://${receiver.host}/plain`, actions: ['FILE_UPLOAD'] })).json<Resource>();
   const personal = (await call('POST', '', { url: `http://${receiver.host}/personal`, actions: ['FILE_UPLOAD'], include_personal: true })).json<Resource>();

@@ -157,7 +157,7 @@ test('an endpoint that is slow or down costs another nothing, has few attempts u
   dispatch(t, parts, [good, silent], { leaseTtlMs: 10_000 });
   const began = performance.now();
   for (let n = 0; n < 7; n += 1) await storeSealed(parts.db, Array.from({ length: 200 }, () => ({})));
-  await until(() => good.received.length >= 1_400, 30_000);
+  await until(() => good.received.length >= 1_400, 60_000);
   t.comment(`1400 deliveries beside a silent endpoint: ${Math.round(performance.now() - began)} ms`);
   t.same(indexes(good, goodHook), range(0, 1_400));
   t.ok(silent.atOnce <= 8, `${silent.atOnce} at once`);
@@ -171,7 +171,7 @@ test('an endpoint that is slow or down costs another nothing, has few attempts u
   silent.answer = (_, response) => void response.writeHead(200).end();
   await sql`update audit.webhooks set probe_at = null where id = ${badHook.id}`.execute(parts.db);
   await sql`update audit.webhook_deliveries set next_attempt_at = now() where webhook_id = ${badHook.id} and index = 0`.execute(parts.db);
-  await until(() => new Set(indexes(silent)).size === 1_400, 40_000);
+  await until(() => new Set(indexes(silent)).size === 1_400, 90_000);
   t.match(await stateOf(parts, badHook), { failures: 0, failing_since: null, probe_at: null });
 });
 
