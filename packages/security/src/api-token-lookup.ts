@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { type QueryExecutorProvider, sql } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import { isTokenScope } from './api-tokens.ts';
-import { dependencyUnavailable } from './errors.ts';
+import { createGatheredLookUps } from './gathered-look-ups.ts';
 import { isRole, type Permission, type Role } from './permissions.ts';
 import type { Revocations } from './revocations.ts';
 
@@ -48,12 +48,7 @@ export const queryApiTokens =
     return rows;
   };
 
-/** `askedAt` by the monotonic clock. */
-type Answer = { byDigest: ReadonlyMap<string, ApiToken>; byId: ReadonlyMap<string, ApiToken>; askedAt: number };
-type Asked = { digest: string } | { id: string };
-
-/** A slow database gets this many tries to answer within the time that an answer counts for. */
-const tries = 3;
+type Answer = { byDigest: ReadonlyMap<string, ApiToken>; byId: ReadonlyMap<string, ApiToken> };
 
 /**
  * What is remembered longer may be of before a change of the owner that the set of revocations has let go of: that keeps one for a minute and a half
@@ -65,6 +60,18 @@ const tokenOf = (row: ApiTokenRow): ApiToken | undefined =>
   // A role that this version does not know may do nothing; a scope that it does not know allows nothing.
   isRole(row.role) ? { id: row.id, userId: row.user_id, role: row.role, scopes: row.scopes.filter(isTokenScope), allowedIps: row.allowed_ips, expiresAt: row.expires_at } : undefined;
 
+const answerOf = (rows: readonly ApiTokenRow[]): Answer => {
+  const byDigest = new Map<string, ApiToken>();
+  const byId = new Map<string, ApiToken>();
+  for (const row of rows) {
+    const token = tokenOf(row);
+    if (!token) continue;
+    byDigest.set(row.token_hash.toString('base64'), token);
+    byId.set(row.id, token);
+  }
+  return { byDigest, byId };
+};
+
 /**
  * Which API token a text is. What was looked up is remembered by its SHA-256 (so that a heap dump shows none), and holds while the set of revocations
  * is fresh and neither the token nor a change of its owner is in it; while the set is stale the database is asked each time. Look-ups of one turn of
@@ -75,52 +82,10 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
   /** The clock that the set of revocations goes by: what it says of a moment is compared with ours. */
   const now = (): number => revocations.now().monotonic;
   const remembered = new LRUCache<string, FoundToken>({ max });
-  let gathering: { digests: Set<string>; ids: Set<string>; answer: Promise<Answer | undefined> } | undefined;
-
-  const send = async (digests: ReadonlySet<string>, ids: ReadonlySet<string>): Promise<Answer | undefined> => {
-    await new Promise((resolve) => setImmediate(resolve));
-    gathering = undefined;
-    const askedAt = now();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs, undefined);
-    });
-    try {
-      const rows = await Promise.race([query({ hashes: [...digests].map((digest) => Buffer.from(digest, 'base64')), ids: [...ids] }), late]);
-      // Looked at again: a process that was stopped meanwhile finds an answer that came in time and is old.
-      if (!rows || now() - askedAt > timeoutMs) return undefined;
-      const byDigest = new Map<string, ApiToken>();
-      const byId = new Map<string, ApiToken>();
-      for (const row of rows) {
-        const token = tokenOf(row);
-        if (!token) continue;
-        byDigest.set(row.token_hash.toString('base64'), token);
-        byId.set(row.id, token);
-      }
-      return { byDigest, byId, askedAt };
-    } catch (error) {
-      // Whatever went wrong, nobody is let in on a guess.
-      throw isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error;
-    } finally {
-      clearTimeout(timer);
-    }
-  };
-
-  /** Asks the database by a statement sent after this call. */
-  const ask = async (asked: Asked): Promise<Answer> => {
-    for (let attempt = 0; attempt < tries; attempt++) {
-      if (!gathering) {
-        const digests = new Set<string>();
-        const ids = new Set<string>();
-        gathering = { digests, ids, answer: send(digests, ids) };
-      }
-      if ('digest' in asked) gathering.digests.add(asked.digest);
-      else gathering.ids.add(asked.id);
-      const answer = await gathering.answer;
-      if (answer) return answer;
-    }
-    throw dependencyUnavailable({ cause: new Error(`no answer within ${timeoutMs} ms, ${tries} times`) });
-  };
+  const ask = createGatheredLookUps({
+    kinds: ['digest', 'id'], timeoutMs, isUnavailable, now,
+    query: async ({ digest, id }) => answerOf(await query({ hashes: digest.map((one) => Buffer.from(one, 'base64')), ids: id })),
+  });
 
   const counts = ({ id, expiresAt }: Pick<ApiToken, 'id' | 'expiresAt'>): boolean => !revocations.apiTokenEnded(id) && Date.now() < expiresAt.getTime();
 
@@ -139,8 +104,8 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
       const digest = hash('sha256', text, 'base64');
       const known = remembered.get(digest);
       if (known && holds(known.token.userId, known.askedAt)) return counts(known.token) ? known : undefined;
-      const { byDigest, askedAt } = await ask({ digest });
-      const token = byDigest.get(digest);
+      const { answer, askedAt } = await ask('digest', digest);
+      const token = answer.byDigest.get(digest);
       if (!token) {
         remembered.delete(digest);
         return undefined;
@@ -158,8 +123,8 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
     async recall(known: { id: string; userId: string; expiresAt: Date; askedAt: number }): Promise<{ token?: ApiToken; asOf: number } | undefined> {
       if (!counts(known)) return undefined;
       if (holds(known.userId, known.askedAt)) return { asOf: now() - revocations.ageMs() };
-      const { byId, askedAt } = await ask({ id: known.id });
-      const token = byId.get(known.id);
+      const { answer, askedAt } = await ask('id', known.id);
+      const token = answer.byId.get(known.id);
       return token && counts(token) ? { token, asOf: askedAt } : undefined;
     },
 

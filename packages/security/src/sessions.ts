@@ -1,6 +1,6 @@
 import { type QueryExecutorProvider, sql } from 'kysely';
 import { LRUCache } from 'lru-cache';
-import { dependencyUnavailable } from './errors.ts';
+import { createGatheredLookUps } from './gathered-look-ups.ts';
 import { isRole, type Role } from './permissions.ts';
 import type { Revocations } from './revocations.ts';
 
@@ -39,24 +39,12 @@ export const queryLiveSessions =
     return rows;
   };
 
-/** `askedAt` by the monotonic clock. */
-type Answer = { rows: ReadonlyMap<string, LiveSessionRow>; askedAt: number };
+const byId = (rows: readonly LiveSessionRow[]): ReadonlyMap<string, LiveSessionRow> => new Map(rows.map((row) => [row.session_id, row]));
 
 const dead: SessionState = { live: false };
 
-/** A slow database gets this many tries to answer within the time that an answer counts for. */
-const TRIES = 3;
-
 /** How long this replica holds what it ended itself without the feed having said so: by then that has, or has read everything again. */
 const OWN_WORD_S = 300;
-
-const within = async <T>(work: Promise<T>, ms: number): Promise<T | undefined> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, ms, undefined);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-};
 
 /**
  * Whether sessions still live. While the set of revocations is fresh, that is known without asking: a verified token's session lives unless it is in
@@ -67,41 +55,12 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
   const { revocations, query, remembered: max = 10_000, timeoutMs = 1_000, isUnavailable = () => false } = options;
   const remembered = new LRUCache<string, { role: Role | undefined; userId: string; askedAt: number }>({ max });
   const lookups: Record<LookupReason, number> = { stale: 0, user_changed: 0 };
-  let gathering: { ids: Set<string>; answer: Promise<Answer | undefined> } | undefined;
-
-  const send = async (ids: ReadonlySet<string>): Promise<Answer | undefined> => {
-    await new Promise((resolve) => setImmediate(resolve));
-    gathering = undefined;
-    const askedAt = performance.now();
-    try {
-      const rows = await within(query([...ids]), timeoutMs);
-      // Looked at again: a process that was stopped meanwhile finds an answer that came in time and is old.
-      if (!rows || performance.now() - askedAt > timeoutMs) return undefined;
-      return { rows: new Map(rows.map((row) => [row.session_id, row])), askedAt };
-    } catch (error) {
-      // Whatever went wrong, nobody is let in on a guess.
-      throw isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error;
-    }
-  };
-
-  /** Asks the database by a statement sent after this call. */
-  const ask = async (id: string): Promise<Answer> => {
-    for (let attempt = 0; attempt < TRIES; attempt++) {
-      if (!gathering) {
-        const ids = new Set<string>();
-        gathering = { ids, answer: send(ids) };
-      }
-      gathering.ids.add(id);
-      const answer = await gathering.answer;
-      if (answer) return answer;
-    }
-    throw dependencyUnavailable({ cause: new Error(`no answer within ${timeoutMs} ms, ${TRIES} times`) });
-  };
+  const ask = createGatheredLookUps({ kinds: ['session'], query: async ({ session }) => byId(await query(session)), timeoutMs, isUnavailable });
 
   const lookUp = async ({ sessionId, userId }: SessionClaim, reason: LookupReason): Promise<SessionState> => {
     lookups[reason]++;
-    const { rows, askedAt } = await ask(sessionId);
-    const row = rows.get(sessionId);
+    const { answer, askedAt } = await ask('session', sessionId);
+    const row = answer.get(sessionId);
     // The user is compared too: a session id alone must never lend another user's rights. A role that this version does not know may do nothing.
     const role = row && row.user_id === userId && isRole(row.role) ? row.role : undefined;
     remembered.set(sessionId, { role, userId, askedAt });
