@@ -54,8 +54,8 @@ export function fleetPlan(parts: FleetParts): Plan {
   const kinesis = { endpoint: `http://127.0.0.1:${port('kinesis')}`, stream: STREAM };
   const s3 = { endpoint: `http://127.0.0.1:${port('s3')}`, bucket: BUCKET, auditBucket: AUDIT_BUCKET, accessKeyId: secrets.s3AccessKeyId, secretAccessKey: secrets.s3SecretAccessKey };
   const node = (file: string): string[] => [process.execPath, path.join(ROOT, file)];
-  // Compiled code and stripped types are kept between starts: a killed replica is ready in half the time.
-  const base = { ...inherited(process.env), NODE_COMPILE_CACHE: path.join(data, 'compile-cache') };
+  // Compiled code and stripped types are kept between starts: a killed replica is ready in half the time. Tests give one folder to all their fleets.
+  const base = { ...inherited(process.env), NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? path.join(data, 'compile-cache') };
 
   const connections = settings.replicas * SERVICES.length * CONNECTIONS_PER_REPLICA + 40;
   const stores: ProcessSpec[] = [
