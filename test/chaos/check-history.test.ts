@@ -7,7 +7,7 @@ const FILE = '0198a000-0000-7000-8000-0000000000f1';
 
 const acknowledged = (number: number, change: Partial<Operation>): Operation => ({
   client: 0, number, kind: 'update', traceparent: `trace-${number}`, account: ALICE, file: null, invokedAt: number * 10, completedAt: number * 10 + 5,
-  result: 'ok', status: 200, code: null, requestId: `request-${number}`, note: null, ...change,
+  result: 'ok', status: 200, code: null, requestId: `request-${number}`, replayed: false, note: null, ...change,
 });
 const recorded = (number: number, change: Partial<TrailEvent> = {}): TrailEvent => ({
   id: `event-${number}`, source: 'user', lane: 3, seq: number, index: number, action: 'USER_UPDATED', outcome: 'success', user_id: ALICE, resource: ALICE,
@@ -24,6 +24,7 @@ function finds(t: Test, operations: Operation[], events: TrailEvent[], kinds: st
 test('a trail that is what happened passes', async (t) => {
   finds(t, [acknowledged(1, {}), acknowledged(2, {})], [recorded(1), recorded(2)], [], 'two changes');
   finds(t, [acknowledged(1, { result: 'unknown', status: 0 })], [recorded(1)], [], 'a lost answer, done');
+  finds(t, [acknowledged(1, { ...upload, replayed: true, requestId: 'request-of-the-retry' })], [uploaded], [], 'a lost answer, given again under its key');
   finds(t, [acknowledged(1, { result: 'unknown', status: 503 })], [], [], 'a lost answer, not done');
   finds(t, [acknowledged(1, { result: 'refused', status: 404, code: 'file_not_found', kind: 'download' })], [], [], 'a refusal');
   finds(t, [acknowledged(1, { result: 'refused', status: 401, code: 'invalid_credentials', kind: 'login_fail' })], [recorded(1, { action: 'LOGIN_FAIL', outcome: 'failure' })], [], 'a failed login');
@@ -33,6 +34,7 @@ test('a trail that is what happened passes', async (t) => {
 });
 
 test('each way in which a trail can be wrong has its name', async (t) => {
+  finds(t, [acknowledged(1, { ...upload, replayed: true })], [uploaded, recorded(2, { ...uploaded, id: 'event-2', seq: 2, index: 2 })], ['doubled'], 'a retry that acted again under its key');
   finds(t, [acknowledged(1, {})], [], ['lost'], 'an acknowledged change without event');
   finds(t, [acknowledged(1, { result: 'refused', status: 401, code: 'invalid_credentials', kind: 'login_fail' })], [], ['lost'], 'a failed login without event');
   finds(t, [upload, acknowledged(2, { kind: 'delete_account', status: 204 })], [uploaded, recorded(2, { action: 'USER_DELETED' }), erased], ['lost'], 'a file that went with its account in silence');

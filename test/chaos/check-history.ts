@@ -83,7 +83,7 @@ function checkOperation(operation: Operation, own: readonly TrailEvent[]): Viola
   }
   if (!event) return [...found, { kind: 'lost', detail: `${describe(operation)}: no event` }];
   if (!isSame(promised, event)) found.push({ kind: 'mismatch', detail: `${describe(operation)} has ${name(event)}` });
-  if (event.request_id !== operation.requestId) found.push({ kind: 'mismatch', detail: `${describe(operation)}: answered as request ${operation.requestId}, recorded as ${event.request_id}` });
+  if (!operation.replayed && event.request_id !== operation.requestId) found.push({ kind: 'mismatch', detail: `${describe(operation)}: answered as request ${operation.requestId}, recorded as ${event.request_id}` });
   if (operation.file !== null && event.resource !== operation.file) found.push({ kind: 'mismatch', detail: `${describe(operation)}: recorded of ${event.resource}` });
   return found;
 }

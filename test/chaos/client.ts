@@ -42,6 +42,8 @@ interface SignedInBody {
 /** Who gives no answer for this long is not waited for; the request may take effect all the same. */
 const PATIENCE_MS = 8_000;
 const BACKOFF_MS = 200;
+/** Some 20 seconds of refusals, which is longer than any fault. */
+const KEYED_TRIES = 100;
 
 /** The bytes that a file of this name has. */
 const contentOf = ({ name, size }: Pick<StoredFile, 'name' | 'size'>): string => name.repeat(Math.ceil(size / name.length)).slice(0, size);
@@ -55,26 +57,42 @@ export async function runClient({ fleet, history, seed, client, signal }: Client
   let account: Account | undefined;
   const fresh = (what: string): string => `${what}-${seed}-${client}-${names += 1}`;
 
+  /** Sends the request once. @returns what came as its answer */
+  async function attempt(operation: Operation, method: string, path: string, options: CallOptions): Promise<string> {
+    Object.assign(operation, { result: 'unknown', status: 0, code: null, note: null });
+    try {
+      const answer = await fleet.call(method, path, { ...options, headers: { traceparent: operation.traceparent, ...options.headers }, signal: AbortSignal.timeout(PATIENCE_MS) });
+      Object.assign(operation, { status: answer.status, requestId: answer.headers.get('x-request-id'), replayed: answer.headers.has('idempotent-replayed') });
+      const text = await answer.text();
+      operation.result = answer.ok ? 'ok' : answer.status >= 400 && answer.status < 500 ? 'refused' : 'unknown';
+      if (!answer.ok) operation.code = codeOf(text);
+      return text;
+    } catch (error) {
+      // Cut off within the body counts as no answer, whatever its head said.
+      operation.note = error instanceof Error ? `${error.name}: ${error.cause instanceof Error ? error.cause.message : error.message}` : String(error);
+      return '';
+    }
+  }
+
+  /** Under an Idempotency-Key it is sent until there is an answer: whatever became of the tries before, it acts once. */
   async function perform(kind: ActionKind, method: string, path: string, options: CallOptions, file: string | null = null): Promise<Answer> {
     const number = requests += 1;
     // As every client is asked to: who comes again at once prolongs the outage.
     if (refusedBefore) await sleep(BACKOFF_MS, undefined, { signal }).catch(() => {});
     const operation: Operation = {
       client, number, kind, traceparent: traceparentOf(seed, client, number), account: account?.id ?? null, file,
-      invokedAt: history.now(), completedAt: 0, result: 'unknown', status: 0, code: null, requestId: null, note: null,
+      invokedAt: history.now(), completedAt: 0, result: 'unknown', status: 0, code: null, requestId: null, replayed: false, note: null,
     };
     history.write({ type: 'invoke', client, number, kind, account: operation.account, file });
-    let text = '';
-    try {
-      const answer = await fleet.call(method, path, { ...options, headers: { traceparent: operation.traceparent }, signal: AbortSignal.timeout(PATIENCE_MS) });
-      Object.assign(operation, { status: answer.status, requestId: answer.headers.get('x-request-id') });
-      text = await answer.text();
-      operation.result = answer.ok ? 'ok' : answer.status >= 400 && answer.status < 500 ? 'refused' : 'unknown';
-      if (!answer.ok) operation.code = codeOf(text);
-    } catch (error) {
-      // Cut off within the body counts as no answer, whatever its head said.
-      operation.note = error instanceof Error ? `${error.name}: ${error.cause instanceof Error ? error.cause.message : error.message}` : String(error);
+    const tries = options.headers?.['idempotency-key'] === undefined ? 1 : KEYED_TRIES;
+    let text = await attempt(operation, method, path, options);
+    for (let again = 1; again < tries && !signal.aborted && (operation.result === 'unknown' || operation.code === 'idempotency_in_progress'); again += 1) {
+      await sleep(BACKOFF_MS, undefined, { signal }).catch(() => {});
+      text = await attempt(operation, method, path, options);
+      // Refused before the key was looked at, which says nothing of the tries before.
+      if (operation.code === 'unauthenticated') operation.result = 'unknown';
     }
+    if (operation.code === 'idempotency_in_progress') operation.result = 'unknown';
     operation.completedAt = history.now();
     refusedBefore = operation.result === 'unknown';
     return { operation, text };
@@ -141,7 +159,7 @@ export async function runClient({ fleet, history, seed, client, signal }: Client
     const name = fresh('file');
     const form = new FormData();
     form.append('file', new File([contentOf({ name, size })], name, { type: 'application/octet-stream' }));
-    const answer = await perform('upload', 'POST', '/api/files', { token, body: form });
+    const answer = await perform('upload', 'POST', '/api/files', { token, body: form, headers: { 'idempotency-key': name } });
     if (answer.operation.result === 'ok') {
       const { id } = JSON.parse(answer.text) as { id: string };
       answer.operation.file = id;

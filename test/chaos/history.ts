@@ -24,6 +24,8 @@ export interface Operation {
   status: number;
   code: string | null;
   requestId: string | null;
+  /** The answer is an earlier try's, given again under its Idempotency-Key. */
+  replayed: boolean;
   note: string | null;
 }
 

@@ -41,7 +41,7 @@ export async function runIntegrator({ fleet, history, seed, client, token, signa
     const number = attempts += 1;
     const operation: Operation = {
       client, number, kind: 'own_events', traceparent: traceparentOf(seed, client, number), account: null, file: null,
-      invokedAt: history.now(), completedAt: 0, result: 'unknown', status: 0, code: null, requestId: null, note: null,
+      invokedAt: history.now(), completedAt: 0, result: 'unknown', status: 0, code: null, requestId: null, replayed: false, note: null,
     };
     history.write({ type: 'invoke', client, number, kind: operation.kind, events: events.map(({ callerId }) => callerId) });
     const body = events.map(({ callerId: id, subject }) => ({

@@ -76,6 +76,20 @@ export const PLANTED_BUGS: PlantedBug[] = [
     expects: ['doubled'],
   },
   {
+    name: 'answer-kept-later',
+    story: 'the answer of a request with an Idempotency-Key is kept behind the COMMIT of what it answers, not in it',
+    mutations: [{
+      file: 'packages/server/src/transactions.ts',
+      find: '        written = insertOutboxRows(trx, schema, rows, outcome === \'commit\' ? undefined : outcome);\n',
+      replace: [
+        '        written = insertOutboxRows(trx, schema, rows, undefined);',
+        '        if (outcome !== \'commit\') setTimeout(() => void outcome.execute(db).catch(() => {}), 10);\n',
+      ].join('\n'),
+    }],
+    faults: ['kill_file_committing'],
+    expects: ['doubled'],
+  },
+  {
     name: 'sealed-past-holes',
     story: 'the sealer takes a lane up to its highest number, and never comes back for what arrives behind it',
     mutations: [

@@ -10,6 +10,8 @@ export interface Summary {
   /** How many violations of each kind. */
   found: Record<Violation['kind'], number>;
   recovery: { answered: Percentiles; caughtUp: Percentiles };
+  /** Requests that had acted, and whose answer was heard at a later try under their Idempotency-Key. */
+  replayed: number;
   evidence: Evidence;
 }
 
@@ -43,6 +45,7 @@ export function summarize(seed: number, durationMs: number, { operations, faults
       .sort((one, other) => one.kind.localeCompare(other.kind)),
     found: Object.fromEntries(VIOLATIONS.map((kind) => [kind, violations.filter((violation) => violation.kind === kind).length])) as Summary['found'],
     recovery: recoveryOf(faults),
+    replayed: operations.filter(({ replayed }) => replayed).length,
     evidence,
   };
 }
@@ -75,6 +78,7 @@ export function renderSummary(summary: Summary, violations: readonly Violation[]
     ]),
     '',
     `${evidence.events} events; ${evidence.checkpoints} checkpoints kept by the witness, ${evidence.copies} in S3; ${evidence.consistencyProofs} consistency and ${evidence.inclusionProofs} inclusion proofs, an export of ${evidence.exportedRows} rows`,
+    `${summary.replayed} uploads had lost their answer and got it by a retry under their Idempotency-Key`,
     `lost ${found.lost}, doubled ${found.doubled}, holes ${found.hole}, order violations ${found.order}; ${VIOLATIONS.filter((kind) => !['lost', 'doubled', 'hole', 'order'].includes(kind)).map((kind) => `${kind} ${found[kind]}`).join(', ')}`,
     ...(shown.length === 0 ? [] : ['', `${violations.length} violations:`, ...shown, ...(violations.length > shown.length ? ['  ...'] : [])]),
   ];
