@@ -1,9 +1,15 @@
+import type { Transaction } from 'kysely';
 import { Type } from 'typebox';
 import { violatedUniqueConstraint } from '@muniment/database';
 import { sessionRequired } from '@muniment/security';
 import { parseEmail } from '../email.ts';
 import { EmailTaken } from '../errors.ts';
+import { queueMail } from '../mail/queue-mail.ts';
+import { deleteEmailChange } from '../queries/email-changes.ts';
+import { deleteResetToken } from '../queries/recovery.ts';
 import { changeUser } from '../queries/users.ts';
+import type { Tables, User } from '../tables.ts';
+import type { UserServer } from '../user-server.ts';
 import { emailSchema, personNameSchema } from '../user-representation.ts';
 import { callerOf, callerWho, defineChannel } from './channel.ts';
 import { lockUserFor } from './other-user.ts';
@@ -32,6 +38,7 @@ export const userUpdate = defineChannel({
       if (isOwn && moves) throw sessionRequired();
       const change = { ...(name !== undefined && { name }), ...(!isOwn && address && { email: address.email, email_key: address.emailKey, ...(moves && { is_verified: false }) }) };
       await changeUser(trx, id, change);
+      if (moves) await leaveAddress(server, trx, user, address.email);
       await record({ action: 'USER_UPDATED', resource: id, resource_type: 'user', metadata: { fields: [...(address && !isOwn ? ['email'] : []), ...(name === undefined ? [] : ['name'])] } });
     }).catch(async (error: unknown) => {
       if (violatedUniqueConstraint(error) !== 'users_email_key') throw error;
@@ -41,3 +48,10 @@ export const userUpdate = defineChannel({
     return { success: true };
   },
 });
+
+/** Links that went to the old address count no more, and whoever reads it there is told where the account went. */
+async function leaveAddress({ languages, masterKey }: UserServer, trx: Transaction<Tables>, { id, email }: User, newEmail: string): Promise<void> {
+  await deleteResetToken(trx, id);
+  await deleteEmailChange(trx, id);
+  await queueMail(trx, masterKey, { userId: id, template: 'email_changed', locale: languages.choose(undefined), to: email, values: { email, new_email: newEmail } });
+}

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { WebSocket, type ClientOptions } from 'ws';
+import { buildWithMail } from './mailbox.ts';
 import { build as buildServer, PASSWORD, type SignedIn, type TestServer } from './build.ts';
 
 interface Answer { success?: boolean; userId?: string; token?: string; expires_at?: string; error?: { code: string; message: string }; [name: string]: unknown }
@@ -13,10 +14,14 @@ interface Client {
   closed: Promise<{ code: number }>;
 }
 
+const urlOf = ({ server }: TestServer): string => {
+  const address = server.app.server.address();
+  return `ws://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/ws`;
+};
+
 async function listen(server: TestServer): Promise<string> {
   await server.server.app.listen({ host: '127.0.0.1', port: 0 });
-  const address = server.server.app.server.address();
-  return `ws://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/ws`;
+  return urlOf(server);
 }
 
 async function connect(t: Test, url: string, options: ClientOptions = {}): Promise<Client> {
@@ -93,6 +98,21 @@ test('the flow of seed 002, in its own shapes', async (t) => {
   ]);
   t.ok(events.slice(6).every(({ session_id, metadata }) => session_id === null && typeof metadata.api_token === 'string'));
   t.notOk(JSON.stringify(events).includes('mun_'));
+});
+
+test('who moves an account to another address tells the old one, and links that went there count no more', async (t) => {
+  const server = await buildWithMail(t);
+  const client = await connect(t, urlOf(server));
+  const [root, ada] = [await admin(server), await server.register()];
+  const apiToken = await tokenFor(client, root.user.email, 'a long enough password');
+  const token = await server.resetTokenOf('ada@example.com');
+  t.strictSame(await client.send({ channel: 'user/update', apiToken, payload: { id: ada.user.id, name: 'Ada', email: 'ADA@example.com' } }), { success: true }, 'the same address, spelt otherwise');
+  t.strictSame(await client.send({ channel: 'user/update', apiToken, payload: { id: ada.user.id, email: 'lovelace@example.com' } }), { success: true });
+  const reset = await server.call('POST', '/api/auth/reset-password', { body: { token, password: 'a second horse battery' } });
+  t.match(reset.json(), { status: 422, code: 'reset_token_invalid' });
+  const [told] = await server.mailsTo('ADA@example.com');
+  t.match(told?.text, /lovelace@example\.com/);
+  t.equal(server.catcher.mails().length, 2, 'besides the link, and that is all');
 });
 
 test('sockets of one replica', async (t) => {
