@@ -19,7 +19,7 @@ const PROMISES: Record<ActionKind, Record<string, ExpectedEvent>> = {
   register_taken: REGISTER,
   login: LOGIN,
   login_fail: LOGIN,
-  refresh: { 200: success('TOKEN_REFRESHED') },
+  refresh: { 200: success('TOKEN_REFRESHED'), refresh_token_invalid: failure('TOKEN_REFRESHED') },
   logout: { 204: success('LOGOUT') },
   password: { 200: success('PASSWORD_CHANGED'), password_incorrect: failure('PASSWORD_CHANGED') },
   delete_account: { 204: success('USER_DELETED'), password_incorrect: failure('USER_DELETED') },

@@ -69,6 +69,12 @@ export async function findSpentToken(db: Kysely<Tables>, tokenHash: Buffer): Pro
   return rows[0];
 }
 
+/** Whose a token is or was, whether or not it counts. */
+export async function findTokenOwner(db: Kysely<Tables>, tokenHash: Buffer): Promise<Pick<RefreshedSession, 'session_id' | 'user_id'> | undefined> {
+  return db.selectFrom('identity.refresh_tokens').innerJoin('identity.sessions', 'identity.sessions.id', 'identity.refresh_tokens.session_id')
+    .select(['session_id', 'user_id']).where('token_hash', '=', tokenHash).executeTakeFirst();
+}
+
 /** Wipes the sealed children that no retry may have any more. */
 export async function wipeSealedChildren(db: Kysely<Tables>): Promise<void> {
   await sql`

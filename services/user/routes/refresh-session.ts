@@ -5,7 +5,7 @@ import type { UserServer } from '../user-server.ts';
 import { RefreshTokenInvalid } from '../errors.ts';
 import type { SessionTokens } from '../open-session.ts';
 import { handOver, refuseForeignPages, sessionQuerySchema, whileSessionLives } from '../session-cookies.ts';
-import { findSpentToken, rotateRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
+import { findSpentToken, findTokenOwner, rotateRefreshToken, type RefreshedSession } from '../queries/refresh-tokens.ts';
 import { revokeSession } from '../queries/sessions.ts';
 
 const bodySchema = Type.Union([
@@ -74,7 +74,7 @@ async function rotate(server: UserServer, request: RequestContext, parent: strin
  */
 async function answerSpent(server: UserServer, request: RequestContext, parent: string): Promise<SessionTokens> {
   const spent = await findSpentToken(server.db, hashRefreshToken(parent));
-  if (!spent) throw new RefreshTokenInvalid();
+  if (!spent) return refuse(server, request, parent);
   const about = { session_id: spent.session_id, subject: { userId: spent.user_id }, resource: spent.session_id, resource_type: 'session' };
   if (spent.sealed_child) {
     await server.recordFor(request, { ...about, action: 'TOKEN_REFRESHED', user_id: spent.user_id, metadata: { retry: true } });
@@ -86,5 +86,16 @@ async function answerSpent(server: UserServer, request: RequestContext, parent: 
     await record({ ...about, action: 'TOKEN_REUSE_DETECTED', outcome: 'failure', error: 'refresh_token_reused' });
   });
   afterCommit(request, () => server.sessions.drop(spent.session_id));
+  throw new RefreshTokenInvalid();
+}
+
+/** A token that was somebody's and counts no more is an event of theirs; one that never was is anybody's guess, and none. */
+async function refuse(server: UserServer, request: RequestContext, parent: string): Promise<never> {
+  const owner = await findTokenOwner(server.db, hashRefreshToken(parent));
+  if (owner) {
+    await server.recordFor(request, {
+      action: 'TOKEN_REFRESHED', outcome: 'failure', error: 'refresh_token_invalid', session_id: owner.session_id, subject: { userId: owner.user_id }, resource: owner.session_id, resource_type: 'session',
+    });
+  }
   throw new RefreshTokenInvalid();
 }

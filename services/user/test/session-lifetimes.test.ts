@@ -105,7 +105,7 @@ test('the retry of a refresh whose session died meanwhile is refused, and tells 
   await server.call('POST', '/api/auth/logout', { token });
   const before = await server.rows('select * from identity.sessions');
   t.match((await refresh(server, refresh_token)).json(), { status: 401, code: 'refresh_token_invalid' });
-  t.strictSame((await server.events()).map((event) => event.action), ['SIGNUP_SUCCESS', 'TOKEN_REFRESHED', 'LOGOUT']);
+  t.strictSame((await server.events()).map(({ action, outcome }) => `${action} ${outcome}`), ['SIGNUP_SUCCESS success', 'TOKEN_REFRESHED success', 'LOGOUT success', 'TOKEN_REFRESHED failure']);
   t.strictSame(await server.rows('select * from identity.sessions'), before);
 });
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createRefreshToken } from '@muniment/security';
 import { test } from 'tap';
 import { until } from '../../../../packages/server/test/until.ts';
 import { build, PASSWORD } from '../build.ts';
@@ -15,7 +16,10 @@ test('logging in opens a second session; logging out ends that one only, at once
   t.match(refused.json(), { status: 401, code: 'unauthenticated' });
   t.equal((await call('GET', '/api/users/me', { token: first.token })).statusCode, 200);
   t.equal((await call('POST', '/api/auth/refresh', { body: { refresh_token: second.refresh_token } })).json().code, 'refresh_token_invalid');
-  t.strictSame((await events()).map((event) => event.action), ['SIGNUP_SUCCESS', 'LOGIN_SUCCESS', 'LOGOUT']);
+  t.equal((await call('POST', '/api/auth/refresh', { body: { refresh_token: createRefreshToken() } })).json().code, 'refresh_token_invalid');
+  const recorded = await events();
+  t.strictSame(recorded.map((event) => event.action), ['SIGNUP_SUCCESS', 'LOGIN_SUCCESS', 'LOGOUT', 'TOKEN_REFRESHED'], 'a token that was never given out is a guess and no event');
+  t.match(recorded.at(-1), { outcome: 'failure', error: 'refresh_token_invalid', session_id: second.session_id, user_id: null });
 });
 
 test('a session ended on one replica is refused on another within a second, which asks the database for nothing', async (t) => {
