@@ -1,5 +1,5 @@
 import { isLongEnough } from '@muniment/security';
-import type { RequestContext, RequestEvent } from '@muniment/server';
+import { afterCommit, type RequestContext, type RequestEvent } from '@muniment/server';
 import type { Transaction } from 'kysely';
 import type { UserServer } from './user-server.ts';
 import { parseEmail, type EmailAddress } from './email.ts';
@@ -7,6 +7,7 @@ import { InvalidCredentials, PasswordChangeRequired } from './errors.ts';
 import { newDeviceToken, takeLoginTry, type LoginTry } from './login-limits.ts';
 import { openSession, type SessionTokens } from './open-session.ts';
 import { findUserByEmailKey, lockUnchangedUser, setPasswordHash } from './queries/users.ts';
+import { endReplaced, type ReplacedSession } from './replaced-session.ts';
 import type { Tables, User } from './tables.ts';
 
 /** Who was let in, and the first tokens of the new session. */
@@ -29,13 +30,16 @@ export type Enter<Entered> = (trx: Transaction<Tables>, user: User, record: (eve
 /**
  * Lets a user in by address and password, by whichever of the documents' paths; always into a session that did not exist before. Success and
  * refusal are events.
+ * @param replaced ends with it
  * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired, RateLimited
  */
-export async function signIn(server: UserServer, request: RequestContext, credentials: Credentials): Promise<SignedIn> {
-  const { user, tokens } = await signInBy(server, request, credentials, async (trx, user) => {
+export async function signIn(server: UserServer, request: RequestContext, credentials: Credentials, replaced?: ReplacedSession): Promise<SignedIn> {
+  const { user, tokens } = await signInBy(server, request, credentials, async (trx, user, record) => {
     const tokens = await openSession(server, trx, request, user);
+    if (replaced) await endReplaced(trx, record, replaced);
     return { sessionId: tokens.session_id, entered: { user, tokens } };
   });
+  if (replaced) afterCommit(request, () => server.sessions.drop(replaced.id));
   return { user, tokens: { ...tokens, device_token: newDeviceToken(server, user.email_key) } };
 }
 

@@ -1,12 +1,13 @@
 import { uuidv7 } from '@muniment/audit-events';
 import { passwordRefusal } from '@muniment/security';
-import { clientNetwork, type RequestContext } from '@muniment/server';
+import { afterCommit, clientNetwork, type RequestContext } from '@muniment/server';
 import type { UserServer } from './user-server.ts';
 import { parseEmail } from './email.ts';
 import { EmailTaken } from './errors.ts';
 import { newDeviceToken } from './login-limits.ts';
 import { openSession } from './open-session.ts';
 import { insertUser } from './queries/users.ts';
+import { endReplaced, type ReplacedSession } from './replaced-session.ts';
 import type { SignedIn } from './sign-in.ts';
 import type { User } from './tables.ts';
 
@@ -21,10 +22,11 @@ export interface SignUp {
 
 /**
  * Makes an account with its first session, by whichever of the documents' paths. Success and refusal are events.
+ * @param replaced ends with it
  * @throws EmailMalformed, EmailTaken, `password_length`, `password_malformed` or `password_common`, RateLimited
  */
-export async function signUp(server: UserServer, request: RequestContext, wanted: SignUp): Promise<SignedIn> {
-  const { user, tokens } = await makeAccount(server, request, wanted, { session: true });
+export async function signUp(server: UserServer, request: RequestContext, wanted: SignUp, replaced?: ReplacedSession): Promise<SignedIn> {
+  const { user, tokens } = await makeAccount(server, request, wanted, { session: true, replaced });
   if (!tokens) throw new Error('an account was made without its session');
   return { user, tokens };
 }
@@ -34,7 +36,7 @@ export async function signUpWithoutSession(server: UserServer, request: RequestC
   return (await makeAccount(server, request, wanted, { session: false })).user;
 }
 
-async function makeAccount(server: UserServer, request: RequestContext, wanted: SignUp, { session }: { session: boolean }): Promise<{ user: User; tokens: SignedIn['tokens'] | undefined }> {
+async function makeAccount(server: UserServer, request: RequestContext, wanted: SignUp, { session, replaced }: { session: boolean; replaced?: ReplacedSession | undefined }): Promise<{ user: User; tokens: SignedIn['tokens'] | undefined }> {
   const { email, emailKey } = parseEmail(wanted.email);
   await server.limits.take([['register_network', clientNetwork(request.ip)]], () =>
     server.recordFor(request, { action: 'SIGNUP_FAIL', outcome: 'failure', error: 'rate_limited', subject: { address: emailKey }, personal: { email } }));
@@ -64,8 +66,10 @@ async function makeAccount(server: UserServer, request: RequestContext, wanted: 
       action: 'SIGNUP_SUCCESS', user_id: user.id, subject: { userId: user.id }, personal: { email },
       resource: user.id, resource_type: 'user', session_id: tokens?.session_id ?? null, metadata: { type: user.type },
     });
+    if (replaced) await endReplaced(trx, record, replaced);
     return { user, tokens };
   });
   if (!signedIn) throw new EmailTaken();
+  if (replaced) afterCommit(request, () => server.sessions.drop(replaced.id));
   return { ...signedIn, tokens: signedIn.tokens && { ...signedIn.tokens, device_token: newDeviceToken(server, emailKey) } };
 }

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
+import { sessionToReplace } from '../replaced-session.ts';
 import { handOver, refuseForeignPages, sessionQuerySchema, whileSessionLives } from '../session-cookies.ts';
 import { signIn } from '../sign-in.ts';
 import { deviceTokenSchema, emailSchema, passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
@@ -17,7 +18,7 @@ export function loginRoute(server: UserServer): void {
       handler: async (request, reply) => {
         const { session } = request.query;
         refuseForeignPages(server, request, session);
-        const { user, tokens } = await signIn(server, request, request.body);
+        const { user, tokens } = await signIn(server, request, request.body, await sessionToReplace(server, request, session));
         return { user: representUser(user), ...handOver(server, reply, tokens, session) };
       },
     });

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
+import { sessionToReplace } from '../replaced-session.ts';
 import { handOver, refuseForeignPages, sessionQuerySchema, whileSessionLives } from '../session-cookies.ts';
 import { signUp } from '../sign-up.ts';
 import { emailSchema, passwordSchema, personNameSchema, representUser, signedInSchema } from '../user-representation.ts';
@@ -25,7 +26,7 @@ export function registerRoute(server: UserServer): void {
       handler: async (request, reply) => {
         const { session } = request.query;
         refuseForeignPages(server, request, session);
-        const { user, tokens } = await signUp(server, request, request.body);
+        const { user, tokens } = await signUp(server, request, request.body, await sessionToReplace(server, request, session));
         return reply.code(201).send({ user: representUser(user), ...handOver(server, reply, tokens, session) });
       },
     });

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
 import { anyQuote } from '../quotes.ts';
+import { sessionToReplace } from '../replaced-session.ts';
 import { refuseForeignPages, setSessionCookies, whileSessionLives } from '../session-cookies.ts';
 import { signIn } from '../sign-in.ts';
 import { emailSchema, passwordSchema } from '../user-representation.ts';
@@ -18,7 +19,7 @@ export function v1LoginRoute(server: UserServer): void {
     preSerialization: documentedFailures({ incomplete: 'email and password is required' }),
     handler: async (request, reply) => {
       refuseForeignPages(server, request, 'cookie');
-      const { tokens } = await signIn(server, request, request.body);
+      const { tokens } = await signIn(server, request, request.body, await sessionToReplace(server, request, 'cookie'));
       setSessionCookies(server, reply, tokens);
       return { success: true as const, sessionData: sessionData(tokens), quote: anyQuote() };
     },

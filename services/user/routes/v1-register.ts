@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
 import { anyQuote } from '../quotes.ts';
+import { sessionToReplace } from '../replaced-session.ts';
 import { refuseForeignPages, setSessionCookies, whileSessionLives } from '../session-cookies.ts';
 import { signUp } from '../sign-up.ts';
 import { emailSchema, passwordSchema, personNameSchema } from '../user-representation.ts';
@@ -25,7 +26,7 @@ export function v1RegisterRoute(server: UserServer): void {
     handler: async (request, reply) => {
       refuseForeignPages(server, request, 'cookie');
       const { email, password, firstname, lastname } = request.body;
-      const { user, tokens } = await signUp(server, request, { email, password, first_name: firstname, last_name: lastname });
+      const { user, tokens } = await signUp(server, request, { email, password, first_name: firstname, last_name: lastname }, await sessionToReplace(server, request, 'cookie'));
       setSessionCookies(server, reply, tokens);
       return reply.code(201).send({ success: true, userData: { email: user.email, firstname, lastname }, sessionData: sessionData(tokens), quote: anyQuote() });
     },

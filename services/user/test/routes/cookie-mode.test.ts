@@ -129,10 +129,42 @@ test('a session or cookie from before the login is never taken over', async (t) 
   const victim = await call('POST', '/api/users/login?session=cookie', { body: credentials, headers: { cookie: planted, origin: ORIGIN } });
   t.equal(victim.statusCode, 200);
   for (const name of ['login_info', 'secure', 'refresh_token']) t.not(jar(victim)[name], attacker[name], name);
-  t.equal((await call('GET', '/api/users/me', { headers: { cookie: header(attacker, 'login_info', 'secure') } })).json().email, 'eve@example.com', 'the planted one is still the attacker\'s alone');
+  t.equal((await call('GET', '/api/users/me', { headers: { cookie: header(attacker, 'login_info', 'secure') } })).statusCode, 401, 'the planted one is nobody\'s');
   t.equal((await server.rows('select 1 from identity.sessions')).length, 3);
   const chosen = await call('POST', '/login', { body: { ...credentials, session_id: '01890000-0000-7000-8000-000000000000' } });
   t.equal(chosen.json().code, 'validation_failed', 'and no id can be asked for');
+});
+
+test('who signs in or up by a browser that has a session ends that session, and no other', async (t) => {
+  const server = await build(t);
+  const other = await server.replica();
+  const { call } = server;
+  const elsewhere = await server.register();
+  const enter = async (path: string, cookie: string, body: object = credentials) => {
+    const answer = await call('POST', path, { body, headers: { cookie, origin: ORIGIN } });
+    t.ok(answer.statusCode < 300, answer.body);
+    return { cookie: header(jar(answer), 'login_info', 'secure'), id: answer.json().session_id ?? answer.json().sessionData.clientId };
+  };
+  const status = async (cookie: string) => (await call('GET', '/api/users/me', { headers: { cookie } })).statusCode;
+  const first = await enter('/api/users/login?session=cookie', '');
+  const second = await enter('/api/v1/auth/login', first.cookie);
+  t.equal(await status(first.cookie), 401);
+  t.equal(await status(second.cookie), 200);
+  const third = await enter('/api/users/register?session=cookie', second.cookie, { ...credentials, email: 'eve@example.com' });
+  const last = await enter('/api/v1/auth/register', third.cookie, { email: 'bob@example.com', password: PASSWORD, firstname: 'Bob', lastname: 'B' });
+  for (const ended of [first, second, third]) t.equal(await status(ended.cookie), 401);
+  for (let tries = 0; (await other.call('GET', '/api/users/me', { headers: { cookie: third.cookie } })).statusCode !== 401; tries += 1) t.ok(tries < 100, 'on the other replica too');
+  t.equal((await call('GET', '/api/users/me', { token: elsewhere.token })).statusCode, 200, 'a session elsewhere stays');
+
+  // What signs nobody in, or was not sent as a session, ends none.
+  await call('POST', '/login', { body: credentials, headers: { cookie: last.cookie } });
+  await call('POST', '/api/users/login?session=cookie', { body: { ...credentials, password: 'not the password' }, headers: { cookie: last.cookie, origin: ORIGIN } });
+  await enter('/api/users/login?session=cookie', `${last.cookie}; secure=x`);
+  await enter('/api/users/login?session=cookie', 'login_info=x; secure=y');
+  t.equal(await status(last.cookie), 200);
+  const ended = (await server.events()).filter(({ action }) => action === 'SESSION_REVOKED');
+  t.match(ended, [first, second, third].map(({ id }) => ({ resource: id, session_id: id, outcome: 'success', metadata: { reason: 'signed_in_again' } })));
+  t.equal(ended.length, 3);
 });
 
 test('a change of the password hands the new session over in the way of the old one', async (t) => {
