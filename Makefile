@@ -64,8 +64,8 @@ test-long: $(STAMP) ## run all tests, then five times those that kill processes 
 	@$(if $(T),true,node test/chaos/planted.ts && MINUTES=2 node test/chaos/main.ts)
 chaos: $(STAMP) ## MINUTES=5 SEED=1: clients act while everything is killed, stopped and cut off; then the trail is held against what they were told
 	@MINUTES='$(MINUTES)' SEED='$(SEED)' FAULTS='$(KINDS)' node test/chaos/main.ts
-chaos-planted: $(STAMP) ## the same short, on copies with a bug planted in each: every one must be caught (BUG=name for one)
-	@BUG='$(BUG)' node test/chaos/planted.ts
+chaos-planted: $(STAMP) ## the same short, on copies with a bug planted in each: every one must be caught (BUG=name for one, MINUTES=0.6 of load for each)
+	@BUG='$(BUG)' MINUTES='$(MINUTES)' node test/chaos/planted.ts
 coverage: $(STAMP) ## run all tests and report what they reach
 	@node scripts/test.ts --no-disable-coverage
 	@tap report text
