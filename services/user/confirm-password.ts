@@ -32,8 +32,13 @@ export async function confirmPassword(
   const taken = await limits.take([['password_confirmation', id]], () => recordFor(request, { action, outcome: 'failure', error: 'rate_limited', resource: id, resource_type: 'user' }));
   const user = await findUserById(db, id);
   if (!user) throw unauthenticated();
-  if (user.password_hash !== null && (await passwords.verify(user.password_hash, password)).ok) {
-    await taken.refund();
+  // Overload or an outage has decided nothing.
+  const verified = user.password_hash !== null && await passwords.verify(user.password_hash, password).catch(async (error: unknown) => {
+    await taken.giveBack();
+    throw error;
+  });
+  if (user.password_hash !== null && verified && verified.ok) {
+    await taken.giveBack();
     return { ...user, password_hash: user.password_hash };
   }
   await recordFor(request, { action, outcome: 'failure', error: 'password_incorrect', resource: id, resource_type: 'user' });

@@ -10,9 +10,8 @@ import { revokeLiveSession } from './queries/sessions.ts';
  * @returns whether it was that one
  * @throws SessionNotFound alike for another's, one that has ended and one that never was
  */
-export async function endSession({ inTransaction, sessions }: UserServer, request: FastifyRequest & RequestContext, typedId: string): Promise<boolean> {
+export async function endSession({ inTransaction, sessions }: UserServer, request: FastifyRequest & RequestContext, id: string): Promise<boolean> {
   const principal = sessionPrincipalOf(request);
-  const id = typedId.toLowerCase();
   await inTransaction(request, async (trx, record) => {
     if (!(await revokeLiveSession(trx, principal, id, 'ended_by_user'))) throw new SessionNotFound();
     await record({ action: 'SESSION_REVOKED', resource: id, resource_type: 'session' });

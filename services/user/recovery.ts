@@ -3,9 +3,10 @@ import { uuidv7 } from '@muniment/audit-events';
 import { clientNetwork, repeat, type RequestContext } from '@muniment/server';
 import type { UserServer } from './user-server.ts';
 import type { EmailAddress } from './email.ts';
+import { knownDevice } from './login-limits.ts';
 import { createMailToken } from './mail-tokens.ts';
 import { queueMail } from './mail/queue-mail.ts';
-import { deleteRecoveryRequest, findDueRequests, insertRecoveryRequest, lockRecoverableUser, postponeRequest, replaceResetToken, type RecoveryRequestRow } from './queries/recovery.ts';
+import { claimDueRequests, deleteRecoveryRequest, insertRecoveryRequest, lockRecoverableUser, replaceResetToken, type RecoveryRequestRow } from './queries/recovery.ts';
 import { findUserByEmailKey } from './queries/users.ts';
 
 /** A request as it waits to be worked off. */
@@ -16,6 +17,9 @@ interface RecoveryRequest {
 }
 
 const AT_ONCE = 20;
+/** In one round: a stop waits for its end. */
+const BATCHES = 20;
+/** Until a request comes back whose replica died, or failed. */
 const AGAIN_MS = 30_000;
 
 const contextOf = (id: string): string => `recovery-request:${id}`;
@@ -27,8 +31,11 @@ class WorkedOff extends Error {}
  * Takes down that somebody wants back into the account of an address, and looks nothing up: what is done here is the same for an address that has an account
  * and for one that has none, so neither the answer nor its time tells which it is (OWASP ASVS 6.3.8).
  */
-export async function requestRecovery({ inTransaction, limits, masterKey, recordFor }: UserServer, request: FastifyRequest, { email, emailKey }: EmailAddress, locale: string): Promise<void> {
-  await limits.take([['recovery_account', emailKey], ['recovery_network', clientNetwork(request.ip)]], () =>
+export async function requestRecovery(server: UserServer, request: FastifyRequest, { email, emailKey }: EmailAddress, locale: string, deviceTokens: readonly string[]): Promise<void> {
+  const { inTransaction, limits, masterKey, recordFor } = server;
+  // Strangers use up what strangers have, as at a sign-in.
+  const device = knownDevice(server, emailKey, deviceTokens);
+  await limits.take([device === undefined ? ['recovery_account', emailKey] : ['recovery_device', device], ['recovery_network', clientNetwork(request.ip)]], () =>
     recordFor(request, { action: 'PASSWORD_RESET_REQUESTED', outcome: 'failure', error: 'rate_limited', subject: { address: emailKey }, personal: { email } }));
   const id = uuidv7(Date.now());
   const wanted: RecoveryRequest = {
@@ -60,8 +67,8 @@ async function workOff(server: UserServer, { id, wrapped_request: wrapped }: Rec
   const wanted = JSON.parse((await server.masterKey.unwrap(wrapped, contextOf(id))).toString()) as RecoveryRequest;
   const user = await findUserByEmailKey(server.db, wanted.emailKey);
   try {
-    // Without an account, with one that is suspended or has no password, nothing is sent to anybody.
-    if (user?.status !== 'active' || user.password_hash === null) await deleteRecoveryRequest(server.db, id);
+    // Without an account or with one that is suspended, nothing is sent to anybody. One that an administrator made gets its first password so.
+    if (user?.status !== 'active') await deleteRecoveryRequest(server.db, id);
     else await issueToken(server, id, user.id, wanted);
   } catch (error) {
     if (!(error instanceof WorkedOff)) throw error;
@@ -75,11 +82,12 @@ async function workOff(server: UserServer, { id, wrapped_request: wrapped }: Rec
 export function workOffRecoveries(server: UserServer): void {
   const { db, config, log } = server;
   server.background(repeat('recovery requests', config.MAIL_POLL_MS, async () => {
-    for (const row of await findDueRequests(db, AT_ONCE)) {
-      await workOff(server, row).catch(async (error: unknown) => {
-        log.warn({ err: error, recovery_request: row.id }, 'a recovery request could not be worked off; it is tried again');
-        await postponeRequest(db, row.id, AGAIN_MS);
-      });
+    for (let batch = 0; batch < BATCHES; batch += 1) {
+      const rows = await claimDueRequests(db, AT_ONCE, AGAIN_MS);
+      for (const row of rows) {
+        await workOff(server, row).catch((error: unknown) => log.warn({ err: error, recovery_request: row.id }, 'a recovery request could not be worked off; it is tried again'));
+      }
+      if (rows.length < AT_ONCE) return;
     }
   }, (error) => log.warn({ err: error }, 'recovery requests could not be read; it is tried again')));
 }

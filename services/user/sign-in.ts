@@ -4,7 +4,7 @@ import type { Transaction } from 'kysely';
 import type { UserServer } from './user-server.ts';
 import { parseEmail, type EmailAddress } from './email.ts';
 import { InvalidCredentials, PasswordChangeRequired } from './errors.ts';
-import { newDeviceToken, takeLoginTry, type LoginTry } from './login-limits.ts';
+import { deviceTokensOf, newDeviceToken, takeLoginTry, type LoginTry } from './login-limits.ts';
 import { openSession, type SessionTokens } from './open-session.ts';
 import { findUserByEmailKey, lockUnchangedUser, setPasswordHash } from './queries/users.ts';
 import { endReplaced, type ReplacedSession } from './replaced-session.ts';
@@ -24,8 +24,11 @@ export interface Credentials {
   device_token?: string;
 }
 
-/** What a user whose password is right gets, made in the transaction that lets them in; and the session, if one is opened. */
-export type Enter<Entered> = (trx: Transaction<Tables>, user: User, record: (event: RequestEvent) => Promise<string>) => Promise<{ sessionId: string | null; entered: Entered }>;
+/**
+ * What a user whose password is right gets, made in the transaction that lets them in; and the session, if one is opened. `afterwards` is done there behind
+ * the event of the sign-in, which stays the transaction's first.
+ */
+export type Enter<Entered> = (trx: Transaction<Tables>, user: User, record: (event: RequestEvent) => Promise<string>) => Promise<{ sessionId: string | null; entered: Entered; afterwards?: () => Promise<unknown> }>;
 
 /**
  * Lets a user in by address and password, by whichever of the documents' paths; always into a session that did not exist before. Success and
@@ -34,10 +37,9 @@ export type Enter<Entered> = (trx: Transaction<Tables>, user: User, record: (eve
  * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired, RateLimited
  */
 export async function signIn(server: UserServer, request: RequestContext, credentials: Credentials, replaced?: ReplacedSession): Promise<SignedIn> {
-  const { user, tokens } = await signInBy(server, request, credentials, async (trx, user, record) => {
+  const { user, tokens } = await signInBy(server, request, credentials, 'share', async (trx, user, record) => {
     const tokens = await openSession(server, trx, request, user);
-    if (replaced) await endReplaced(trx, record, replaced);
-    return { sessionId: tokens.session_id, entered: { user, tokens } };
+    return { sessionId: tokens.session_id, entered: { user, tokens }, ...(replaced && { afterwards: () => endReplaced(trx, record, replaced) }) };
   });
   if (replaced) afterCommit(request, () => server.sessions.drop(replaced.id));
   return { user, tokens: { ...tokens, device_token: newDeviceToken(server, user.email_key) } };
@@ -45,18 +47,19 @@ export async function signIn(server: UserServer, request: RequestContext, creden
 
 /**
  * The same, for whatever the password is to give.
+ * @param lock on the account while that is made. One that locks it further must ask for `update`: two that share a lock and both want more end each other
  * @throws as `signIn`, and as `enter`
  */
-export async function signInBy<Entered>(server: UserServer, request: RequestContext, credentials: Credentials, enter: Enter<Entered>): Promise<Entered> {
+export async function signInBy<Entered>(server: UserServer, request: RequestContext, credentials: Credentials, lock: 'share' | 'update', enter: Enter<Entered>): Promise<Entered> {
   const address = parseEmail(credentials.email);
-  const deviceTokens = [...(credentials.device_token === undefined ? [] : [credentials.device_token]), ...server.cookies.deviceTokens(request)];
+  const deviceTokens = deviceTokensOf(server, request, credentials);
   // Before the password is looked at: its hash is what a flood would spend.
   const loginTry = await takeLoginTry(server, request, address, deviceTokens, async () => recordFailure(server, request, address, await findUserByEmailKey(server.db, address.emailKey), 'rate_limited'));
   try {
-    return await check(server, request, address, credentials.password, loginTry, enter);
+    return await check(server, request, address, credentials.password, loginTry, lock, enter);
   } catch (error) {
     // Overload or an outage decided nothing.
-    if (!(error instanceof InvalidCredentials || error instanceof PasswordChangeRequired)) await loginTry.void().catch(() => {});
+    if (!(error instanceof InvalidCredentials || error instanceof PasswordChangeRequired)) await loginTry.void();
     throw error;
   }
 }
@@ -71,13 +74,13 @@ function recordFailure(server: UserServer, request: RequestContext, address: Ema
 }
 
 async function check<Entered>(
-  server: UserServer, request: RequestContext, address: EmailAddress, password: string, loginTry: LoginTry, enter: Enter<Entered>,
+  server: UserServer, request: RequestContext, address: EmailAddress, password: string, loginTry: LoginTry, lock: 'share' | 'update', enter: Enter<Entered>,
 ): Promise<Entered> {
   const user = await findUserByEmailKey(server.db, address.emailKey);
   const verified = await checkPassword(server, user, password);
   // The account was made an administrator's with a password that none may set: told only to who knows it.
   const tooShort = user?.status === 'active' && verified.ok && !isLongEnough(password, user.type);
-  const signedIn = user && verified.ok && !tooShort ? await letIn(server, request, user, address, verified.newHash, enter) : undefined;
+  const signedIn = user && verified.ok && !tooShort ? await letIn(server, request, user, address, verified.newHash, lock, enter) : undefined;
   if (signedIn) {
     await loginTry.succeeded();
     return signedIn.entered;
@@ -100,18 +103,19 @@ async function checkPassword({ passwords }: UserServer, user: User | undefined, 
 }
 
 async function letIn<Entered>(
-  server: UserServer, request: RequestContext, user: User, { email }: EmailAddress, newHash: string | undefined, enter: Enter<Entered>,
+  server: UserServer, request: RequestContext, user: User, { email }: EmailAddress, newHash: string | undefined, lock: 'share' | 'update', enter: Enter<Entered>,
 ): Promise<{ entered: Entered } | undefined> {
   if (user.status !== 'active' || user.password_hash === null) return undefined;
   const checkedHash = user.password_hash;
   return server.inTransaction(request, async (trx, record) => {
-    if (!(await lockUnchangedUser(trx, user.id, checkedHash, newHash === undefined ? 'share' : 'update'))) throw new InvalidCredentials();
+    if (!(await lockUnchangedUser(trx, user.id, checkedHash, newHash === undefined ? lock : 'update'))) throw new InvalidCredentials();
     if (newHash !== undefined) await setPasswordHash(trx, user.id, newHash);
-    const { sessionId, entered } = await enter(trx, user, record);
+    const { sessionId, entered, afterwards } = await enter(trx, user, record);
     await record({
       action: 'LOGIN_SUCCESS', user_id: user.id, subject: { userId: user.id }, personal: { email },
       resource: user.id, resource_type: 'user', session_id: sessionId,
     });
+    await afterwards?.();
     return { entered };
   }).catch((error: unknown) => {
     // The password changed or the account was closed while the hash was computed: a failed login like any other.

@@ -61,12 +61,16 @@ declare module 'fastify' {
 const maximumLength = 4_096;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** No setting allows more, and no revocation is remembered for longer on account of one: a token that claims it is not of our making. */
+const MAX_LIFETIME_S = 86_400;
+const isInstant = (value: unknown): value is number => Number.isSafeInteger(value);
+
 const isClaims = (value: unknown): value is AccessTokenClaims => {
   if (typeof value !== 'object' || value === null) return false;
   const { kid, iss, aud, sub, sid, jti, iat, exp, role } = value as Record<string, unknown>;
   return typeof kid === 'string' && typeof iss === 'string' && typeof aud === 'string' && typeof jti === 'string'
     && typeof sub === 'string' && uuid.test(sub) && typeof sid === 'string' && uuid.test(sid)
-    && Number.isSafeInteger(iat) && Number.isSafeInteger(exp) && isRole(role);
+    && isInstant(iat) && isInstant(exp) && exp - iat <= MAX_LIFETIME_S && isRole(role);
 };
 
 const kidOf = (decoded: unknown): string | undefined => {

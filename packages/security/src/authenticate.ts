@@ -10,6 +10,7 @@ import { type Denial, denialOf, isPermission, type Permission, type Role } from 
 import type { Revocations } from './revocations.ts';
 import type { SessionCookies } from './session-cookies.ts';
 import type { SessionLookup } from './sessions.ts';
+import { keyCounts } from './standing.ts';
 import { hashViewerToken, isViewerToken, type Viewer, type ViewerLookup } from './viewer-tokens.ts';
 
 /**
@@ -149,10 +150,9 @@ export const authentication = fp<AuthenticationOptions>(async (app, options) => 
     });
     if (!claims) throw refused(reply);
     const { sub: id, sid: sessionId, kid, role: claimed } = claims;
-    // The ring hears of a compromised key by the same feed as the set; while that is stale it has to read.
-    if (!revocations.isFresh() && !(await keys.stillHolds(kid))) throw refused(reply);
     const session = await sessions.isLive({ sessionId, userId: id, role: claimed });
-    if (!session.live) throw refused(reply);
+    // After the session, which may have taken its time to look up.
+    if (!session.live || !(await keyCounts({ revocations, keys }, kid))) throw refused(reply);
     activity?.seen(sessionId);
     return { id, role: session.role, sessionId, tokenId: claims.jti, keyId: kid, expiresAt: new Date(claims.exp * 1_000), apiToken: null };
   };

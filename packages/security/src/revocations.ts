@@ -97,9 +97,11 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
     /** Whether the set may be believed now. Judged by the clocks at this moment, not by a timer: after a pause of the process a request may come first. */
     isFresh: (): boolean => ageMs() <= staleAfterMs && size() <= maxEntries,
 
-    /** Lets go of what no longer counts, some two thousand entries further at each call, so that no call stops the process for long. */
-    sweep(): void {
-      const seconds = now().wall / 1_000;
+    /**
+     * Lets go of what no longer counts, some two thousand entries further at each call, so that no call stops the process for long.
+     * @param seconds the time, since 1970
+     */
+    sweep(seconds: number): void {
       for (let looked = 0; looked < SWEEP_STEP; looked++) {
         const next = sweeping.next();
         if (next.done) {

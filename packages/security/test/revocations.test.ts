@@ -29,7 +29,7 @@ test('an entry leaves once it no longer counts and not before; the longest word 
   t.equal(revocations.add({ kind: 'session', id: 'a', countsUntil: SECOND + 60 }), true);
   t.equal(revocations.add({ kind: 'session', id: 'a', countsUntil: SECOND + 10 }), false, 'no news');
   revocations.add({ kind: 'user', id: 'u', countsUntil: SECOND + 10 });
-  const sweepAll = () => { revocations.sweep(); revocations.sweep(); };
+  const sweepAll = () => { revocations.sweep(now().wall / 1_000); revocations.sweep(now().wall / 1_000); };
   pass(10_001);
   t.not(revocations.userChangedAt('u'), undefined);
   sweepAll();
@@ -47,10 +47,10 @@ test('a sweep looks at some two thousand and comes round to all', (t) => {
   const revocations = createRevocations({ now });
   for (let i = 0; i < 10_000; i++) revocations.add({ kind: 'session', id: `${i}`, countsUntil: SECOND + (i % 2 ? 10 : 100) });
   pass(11_000);
-  revocations.sweep();
-  revocations.sweep();
+  revocations.sweep(now().wall / 1_000);
+  revocations.sweep(now().wall / 1_000);
   t.ok(revocations.size() >= 8_000, 'not all in one go');
-  for (let i = 0; i < 12; i++) revocations.sweep();
+  for (let i = 0; i < 12; i++) revocations.sweep(now().wall / 1_000);
   t.equal(revocations.size(), 5_000);
   t.end();
 });
@@ -94,8 +94,8 @@ test('more entries than there may be: the set is stale, and fresh again when the
   revocations.proved(now());
   t.notOk(revocations.isFresh());
   pass(10_000);
-  revocations.sweep();
-  revocations.sweep();
+  revocations.sweep(now().wall / 1_000);
+  revocations.sweep(now().wall / 1_000);
   revocations.proved(now());
   t.ok(revocations.isFresh());
   t.end();

@@ -4,17 +4,21 @@ import { MalformedJson, MalformedRequest, MalformedText } from './errors.ts';
 
 const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
+/** What can bring text or numbers that are not storable: an escape, and an exponent or so many digits that a number is past the largest (RFC 8259 §6). */
+const MUST_BE_LOOKED_AT = /\\u|\d[eE]|\d{300}/;
+
 /** Walks without recursion: 64 KiB of `[` would exhaust the stack. */
-function holdsOnlyStorableText(root: unknown): boolean {
+function refusalOf(root: unknown): Error | undefined {
   const open: unknown[] = [root];
   while (open.length > 0) {
     const value = open.pop();
-    if (typeof value === 'string' && !isStorable(value)) return false;
+    if (typeof value === 'string' && !isStorable(value)) return new MalformedText();
+    if (typeof value === 'number' && !Number.isFinite(value)) return new MalformedJson();
     if (typeof value !== 'object' || value === null) continue;
-    if (!Array.isArray(value) && !Object.keys(value).every(isStorable)) return false;
+    if (!Array.isArray(value) && !Object.keys(value).every(isStorable)) return new MalformedText();
     for (const member of Object.values(value)) open.push(member);
   }
-  return true;
+  return undefined;
 }
 
 /** The value of a JSON text that comes by another way than a body. @throws MalformedJson, MalformedText */
@@ -25,13 +29,14 @@ export function parseStorableJson(text: string): unknown {
   } catch {
     throw new MalformedJson();
   }
-  if (text.includes('\\u') && !holdsOnlyStorableText(value)) throw new MalformedText();
+  const refusal = MUST_BE_LOOKED_AT.test(text) ? refusalOf(value) : undefined;
+  if (refusal) throw refusal;
   return value;
 }
 
 /**
- * Takes JSON and nothing else, and refuses text that PostgreSQL or canonical JSON cannot hold (NUL, lone surrogates, bytes that are
- * not UTF-8) with a 400, before any handler could fail on it. Both can only come as escapes, so a body without `\u` is not walked.
+ * Takes JSON and nothing else, and refuses what PostgreSQL or canonical JSON cannot hold (NUL, lone surrogates, bytes that are
+ * not UTF-8, numbers past the largest double) with a 400, before any handler could fail on it.
  */
 export function parseBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -40,10 +45,9 @@ export function parseBodies(app: FastifyInstance): void {
     const bytes = body as Buffer;
     if (!isUtf8(bytes)) return done(new MalformedText());
     const text = bytes.toString();
-    if (!text.includes('\\u')) return parseJson(request, text, done);
+    if (!MUST_BE_LOOKED_AT.test(text)) return parseJson(request, text, done);
     return parseJson(request, text, (error: Error | null, value?: unknown) => {
-      if (!error && !holdsOnlyStorableText(value)) return done(new MalformedText());
-      return done(error, value);
+      return done(error ?? refusalOf(value) ?? null, value);
     });
   });
   app.addHook('onRequest', (request, _reply, done) => {

@@ -199,7 +199,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const subjectKeys = createSubjectKeys(masterKey);
     const sessions = createSessionLookup({ revocations, query: queryLiveSessions(db), isUnavailable: isDatabaseUnavailable });
     const apiTokens = createApiTokenLookup({ revocations, query: queryApiTokens(db), isUnavailable: isDatabaseUnavailable });
-    const standing = createStanding({ sessions, apiTokens });
+    const standing = createStanding({ sessions, apiTokens, revocations, keys });
     await feed.start();
     const sessionActivity = createActivity({ touch: touchSessions(db) });
     const apiTokenActivity = createActivity({ touch: touchApiTokens(db) });
@@ -230,7 +230,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
 
     const metrics = measureRequests(app, service);
     measureRevocations(metrics, { revocations, feed, sessions });
-    const limits = await createLimits(db, { masterKey, rules: limitRules(config.LIMIT_RULES), enabled: config.LIMITS === 'on', metrics });
+    const limits = await createLimits(db, { masterKey, rules: limitRules(config.LIMIT_RULES), enabled: config.LIMITS === 'on', metrics, onRefundLost: (error) => app.log.warn({ err: error }, 'tries could not be given back') });
     const leasedLimits = createLeasedLimits(db, limits, isDatabaseUnavailable);
     await limitRequests(app, limits, leasedLimits);
     loops.push(sweepLimits(db, (error) => app.log.warn({ err: error }, 'limits could not be swept; it is tried again')));

@@ -4,7 +4,7 @@ import createError from '@fastify/error';
 export const NotFound = createError('not_found', 'There is nothing here', 404);
 export const MalformedRequest = createError('malformed_request', 'The request lacks a Host header', 400);
 export const MalformedText = createError('malformed_text', 'Text holds a NUL character or half of a surrogate pair, or is not UTF-8', 400);
-export const MalformedJson = createError('malformed_json', 'The body is not valid JSON', 400);
+export const MalformedJson = createError('malformed_json', 'The body is not valid JSON, or has a number that is too large', 400);
 export const DependencyUnavailable = createError('dependency_unavailable', 'A part of the system is out of reach; try again shortly', 503);
 export const RateLimited = createError('rate_limited', 'Too many tries; try again later', 429);
 export const Overloaded = createError('overloaded', 'This replica has more work than it can take; try again shortly', 503);

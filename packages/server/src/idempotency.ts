@@ -97,10 +97,10 @@ export function acceptIdempotencyKeys<DB>(app: FastifyInstance, { db, schema, ma
     const serverSecret = await loadSecret();
     const scope = keyedHash(serverSecret, 'scope', callerOf(request), `${request.method} ${url}`, canonicalJson(request.params ?? {}), key);
     const name = scope.toString('hex');
-    if (underWay.has(name)) throw inProgress();
-    underWay.add(name);
-
     let content = config.idempotency === 'content' ? undefined : contentOf(cookies, request);
+    if (underWay.has(name)) throw inProgress();
+    // From here on nothing may throw until the request is known to hold the scope.
+    underWay.add(name);
     let kept: KeptAnswer | undefined;
     const fingerprintOf = (text: string): Buffer => keyedHash(serverSecret, 'fingerprint', text);
     const fingerprint = (): Buffer => {

@@ -4,6 +4,7 @@ export { loadConfig, ownOrigins, serverSettings, splitList, type ServerConfig } 
 export { createServer, type App, type Server, type ServerOptions } from './create-server.ts';
 export { createErasureLoop, type ErasurePart } from './erasures.ts';
 export type { DependencyCheck, Health } from './health.ts';
+export { deleteAnswersOfUser } from './idempotency-keys.ts';
 export type { IdempotentRequest } from './idempotency.ts';
 export { clientNetwork } from './caller.ts';
 export type { Counted, Limits, Taken } from './limits.ts';

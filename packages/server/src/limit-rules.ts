@@ -21,13 +21,17 @@ const DEFAULTS = {
   login_account_day: { burst: 100, seconds: 86_400 },
   /** Failures by a device on which the account has signed in. */
   login_device: { burst: 10, seconds: 15 * 60 },
+  /** Failures by all devices of an account together: who once had the password may have made themselves any number. */
+  login_devices_day: { burst: 100, seconds: 86_400 },
   /** Failures for whatever accounts. */
   login_network: { burst: 100, seconds: 15 * 60 },
   register_network: { burst: 60, seconds: 3_600 },
   /** Tokens are too long to be guessed: it spares the database. */
   refresh_network: { burst: 1_200, seconds: 60 },
-  /** Each one may send a mail. */
+  /** By who has no device token of the account; each one may send a mail. */
   recovery_account: { burst: 5, seconds: 3_600 },
+  /** By a device on which the account has signed in. */
+  recovery_device: { burst: 5, seconds: 3_600 },
   recovery_network: { burst: 30, seconds: 3_600 },
   /** Failures. */
   reset_network: { burst: 30, seconds: 15 * 60 },

@@ -12,8 +12,8 @@ export type Counted = readonly [name: LimitName, of: string];
 
 /** Tries that were taken before their outcome was known. */
 export interface Taken {
-  /** Gives them back: it was a success, or no try after all. */
-  refund(): Promise<void>;
+  /** Gives them back: it was a success, or no try after all. Never rejects: what the tries were for has been decided, and its answer must not become another by this. */
+  giveBack(): Promise<void>;
 }
 
 export interface Limits {
@@ -65,11 +65,11 @@ export function rateLimited(states: readonly LimitState[], retrySeconds: number)
   return Object.assign(new RateLimited(), { retryAfter: Math.max(1, Math.ceil(retrySeconds)), headers: rateLimitFields(states) });
 }
 
-const NOTHING_TAKEN: Taken = { refund: async () => {} };
+const NOTHING_TAKEN: Taken = { giveBack: async () => {} };
 
 /** The limits that all replicas of all services share. */
 export async function createLimits<DB>(
-  db: Kysely<DB>, { masterKey, rules, enabled, metrics }: { masterKey: MasterKey; rules: LimitRules; enabled: boolean; metrics: Registry },
+  db: Kysely<DB>, { masterKey, rules, enabled, metrics, onRefundLost = () => {} }: { masterKey: MasterKey; rules: LimitRules; enabled: boolean; metrics: Registry; onRefundLost?: (error: unknown) => void },
 ): Promise<Limits> {
   const root = await loadSecret(db, masterKey);
   const secret = (purpose: string): Buffer => Buffer.from(hkdfSync('sha256', root, '', purpose, 32));
@@ -105,7 +105,7 @@ export async function createLimits<DB>(
         const name = counted[index]?.[0];
         return row.allowed || !name ? [] : [{ row, name, state: { name, rule: rules[name], remaining: row.remaining, resetSeconds: row.reset_us / 1_000_000 } }];
       });
-      if (refused.length === 0) return { refund: () => refund(counted) };
+      if (refused.length === 0) return { giveBack: () => refund(counted).catch(onRefundLost) };
       for (const { name } of refused) refusals.inc({ limit: name });
       if (refused.some(({ row }) => row.first_refusal)) await onFirstRefusal?.();
       throw rateLimited(refused.map(({ state }) => state), Math.max(...refused.map(({ row }) => row.retry_us)) / 1_000_000);

@@ -27,6 +27,7 @@ const ANSWER_MS = 2_000;
 const LEAST_PAUSE_MS = 50;
 const MOST_PAUSE_MS = 1_000;
 const CLOSE_MS = 500;
+const FULL_PAUSE_MS = 60_000;
 const PAGE = 5_000;
 
 const PAGE_TEXT = `
@@ -38,12 +39,12 @@ const PAGE_TEXT = `
  * began in. One row at least, for the snapshot that this answer is. Rows of transactions that are yet to come are another server's, out of a dump.
  */
 const BEAT_TEXT = `
-  select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as standby, r.kind, r.id, ceil(extract(epoch from r.counts_until))::bigint as counts_until
+  select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as standby, extract(epoch from now())::float8 as now, r.kind, r.id, ceil(extract(epoch from r.counts_until))::bigint as counts_until
   from (values (1)) once left join shared.revocations r
     on r.announced_in >= pg_snapshot_xmin($1::pg_snapshot) and r.announced_in < pg_snapshot_xmax(pg_current_snapshot()) and not pg_visible_in_snapshot(r.announced_in, $1::pg_snapshot)`;
 
 interface Row { kind: string | null; id: string | null; counts_until: string | null }
-interface Beat extends Row { snapshot: string; standby: boolean }
+interface Beat extends Row { snapshot: string; standby: boolean; now: number }
 
 /**
  * Keeps the set of revocations as the database has it. A notification brings each within about a millisecond of its commit; each 250 ms a heart-beat
@@ -69,13 +70,15 @@ export function createRevocationFeed({ url, applicationName, revocations, log }:
     take({ kind, id, counts_until: until });
   }
 
-  async function readAll(client: pg.Client): Promise<void> {
+  /** @returns false when there are more than this replica may hold */
+  async function readAll(client: pg.Client): Promise<boolean> {
     let last: Row | undefined = { kind: '', id: '', counts_until: null };
     for (let read = 0; last && read <= revocations.maxEntries; read += PAGE) {
       const { rows }: { rows: Row[] } = await client.query(PAGE_TEXT, [last.kind, last.id]);
       for (const row of rows) take(row);
       last = rows.length === PAGE ? rows.at(-1) : undefined;
     }
+    return last === undefined;
   }
 
   /** @returns the snapshot of the answer */
@@ -87,7 +90,8 @@ export function createRevocationFeed({ url, applicationName, revocations, log }:
     if (!first || first.standby) throw new Error('the feed has reached a standby');
     for (const row of rows) if (row.kind !== null && take(row)) unannounced += 1;
     revocations.proved(sentAt);
-    revocations.sweep();
+    // By the clock that they were written by: this machine's may be ahead for a while, and what it let go of would not come back.
+    revocations.sweep(first.now);
     return first.snapshot;
   }
 
@@ -109,7 +113,13 @@ export function createRevocationFeed({ url, applicationName, revocations, log }:
     await client.query('listen muniment_revocations');
     const { rows: [taken] } = await client.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot');
     // After the snapshot: what is committed while the pages are read, and is in none of them, is in the answer to the first heart-beat.
-    await readAll(client);
+    if (!(await readAll(client))) {
+      // A part proves nothing, not even once some of it has gone: what was not read no heart-beat would bring. The database is asked until all of it fits.
+      tell('lost', new Error(`there are more than ${revocations.maxEntries} revocations`));
+      await sleep(FULL_PAUSE_MS, undefined, { signal: stopping.signal, ref: false });
+      revocations.sweep(Date.now() / 1_000);
+      throw new Error('the revocations are read again');
+    }
     for (let snapshot = taken?.snapshot ?? ''; ;) {
       const began = performance.now();
       snapshot = await beat(client, snapshot);

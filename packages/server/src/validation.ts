@@ -22,11 +22,17 @@ function createAjv(coerceTypes: boolean): Ajv {
 
 /**
  * Bodies are taken as they are typed: a number is not a string, an unknown field is an error. Only what arrives as text anyway (query, path, headers)
- * is converted to the schema's type.
+ * is converted to the schema's type. Ids in a path are read in lower case.
  */
 export function validateStrictly(app: FastifyInstance): void {
   const strict = createAjv(false);
   const converting = createAjv(true);
   const compiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => (httpPart === 'body' ? strict : converting).compile(schema);
   app.setValidatorCompiler(compiler);
+  // The same id in either case (RFC 9562 §4): what compares, caches and records it has it as it is stored.
+  app.addHook('preValidation', (request, _reply, done) => {
+    const params = request.params as Record<string, string> | undefined;
+    for (const name in params) if (UUID.test(params[name] ?? '')) params[name] = (params[name] ?? '').toLowerCase();
+    done();
+  });
 }

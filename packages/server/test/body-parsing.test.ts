@@ -34,6 +34,14 @@ test('NUL in a path or a query is refused', async (t) => {
   checkProblem(t, await app.inject('/echo?name=a%00b'), 400, 'malformed_text');
 });
 
+test('a number past the largest is malformed JSON, wherever it hides, and no other number is', async (t) => {
+  const { app } = await echo(t);
+  for (const payload of ['1e999', '{"a":[{"b":-1E400}]}', `{"a":${'9'.repeat(400)}}`, String.raw`{"a":"\u00e9","b":1e999}`]) {
+    checkProblem(t, await app.inject({ method: 'POST', url: '/echo', headers, payload }), 400, 'malformed_json');
+  }
+  for (const payload of ['{"name":"1e999"}', '{"a":1e308}', `{"name":"${'9'.repeat(400)}"}`]) t.equal((await app.inject({ method: 'POST', url: '/echo', headers, payload })).statusCode, 200, payload);
+});
+
 test('a raw NUL in JSON is malformed JSON', async (t) => {
   const { app } = await echo(t);
   checkProblem(t, await app.inject({ method: 'POST', url: '/echo', headers, payload: '{"name":"a\0b"}' }), 400, 'malformed_json');

@@ -35,7 +35,7 @@ t.test('a try that is refunded can be made again, and a refusal does not make th
   const taken = await one.take(counted);
   await one.take(counted);
   t.equal(await outcome(one.take(counted)), 'refused');
-  await taken.refund();
+  await taken.giveBack();
   t.equal(await outcome(one.take(counted)), 'taken');
   const waits: number[] = [];
   for (let index = 0; index < 20; index += 1) await one.take(counted).catch(({ retryAfter }: { retryAfter: number }) => waits.push(retryAfter));

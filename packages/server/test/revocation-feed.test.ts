@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { test, type Test } from 'tap';
-import { ensureSigningKey, type Role } from '@muniment/security';
+import { createRevocations, ensureSigningKey, type Role } from '@muniment/security';
 import { startFaultProxy, type FaultProxy } from '../../cluster/src/fault-proxy.ts';
+import { createRevocationFeed } from '../src/revocation-feed.ts';
 import { build, checkProblem, type BuildOptions, type TestServer } from './build.ts';
 import { until } from './until.ts';
 
@@ -245,6 +246,33 @@ test('rows of another server, out of a dump, are read at the start and not four 
   const before = server.revocations.userChangedAt(foreign);
   await sleep(700);
   t.equal(server.revocations.userChangedAt(foreign), before);
+});
+
+test('a set that could be read only in part is believed of nothing, not even once there is room in it', async (t) => {
+  const server = await withFeed(t);
+  const [live, ended] = [await server.signIn(), await server.signIn()];
+  await server.revoke(ended);
+  const revocations = createRevocations({ maxEntries: 4_999 });
+  // Ids that sort before any of ours, so that a page of them is all that is read; they count for a second.
+  await server.rows(`insert into identity.revocations select 'key', lpad(n::text, 6, '0'), now(), now() + interval '1 second', pg_current_xact_id() from generate_series(1, 5000) n`);
+  const feed = createRevocationFeed({ url: server.config.DATABASE_URL, applicationName: 'small-feed', revocations, log: { info() {}, warn() {} } });
+  t.teardown(() => feed.stop());
+  await feed.start();
+  await sleep(1_500);
+  for (let n = 0; n < 6; n += 1) revocations.sweep(Date.now() / 1_000);
+  t.equal(revocations.size(), 0, 'there is room');
+  t.notOk(revocations.sessionEnded(ended.sessionId), 'and what was not read is not there');
+  t.notOk(revocations.isFresh());
+  t.equal(await server.visit(live), 200);
+});
+
+test('a change that began in time is refused when its key has been compromised since', async (t) => {
+  const server = await withFeed(t);
+  const session = await server.signIn();
+  const principal = { id: session.userId, role: 'customer' as const, sessionId: session.sessionId, tokenId: randomUUID(), keyId: server.keys.jwks().keys[0]?.kid ?? '', expiresAt: new Date(Date.now() + 900_000), apiToken: null };
+  t.ok(await server.standing(principal));
+  await server.rows(`update identity.signing_keys set status = 'compromised'`);
+  await until(async () => (await server.standing(principal)) === undefined, 1_000);
 });
 
 test('a compromised key is let go of at once, with what it has signed, and another signs', async (t) => {

@@ -16,6 +16,8 @@ export interface MailFailure {
   status: number | null;
   /** This mail will never be taken: its address or what is in it was refused. Anything else may be different in a moment. */
   permanent: boolean;
+  /** It was about this mail, and other mails may go at this moment. */
+  ofMail: boolean;
 }
 
 export interface Mailer {
@@ -46,8 +48,8 @@ interface SmtpError {
 
 /** By the enhanced status code (RFC 3463): 5.7 speaks of permission, which is the sender's own affair and not the mail's. */
 function failureOf({ code, responseCode, command = '', response = '' }: SmtpError): MailFailure {
-  const refused = responseCode !== undefined && responseCode >= 500 && /^(RCPT TO|DATA)/.test(command);
-  return { code: code ?? 'EUNKNOWN', status: responseCode ?? null, permanent: refused && !/\b5\.7\.\d/.test(response) };
+  const ofMail = responseCode !== undefined && responseCode !== 421 && /^(RCPT TO|DATA)/.test(command) && !/\b[45]\.7\.\d/.test(response);
+  return { code: code ?? 'EUNKNOWN', status: responseCode ?? null, ofMail, permanent: ofMail && responseCode >= 500 };
 }
 
 /** Sends mails by SMTP, over a connection of its own for each: they are few, and nothing of a lost connection is carried over. */

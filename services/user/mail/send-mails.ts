@@ -5,7 +5,7 @@ import { restartEmailChange } from '../queries/email-changes.ts';
 import { buryMail, claimMails, deleteMail, hastenMails, postponeMail, type ClaimedMail } from '../queries/mail-outbox.ts';
 import { restartResetToken } from '../queries/recovery.ts';
 import type { Languages, MailTemplate, MailValues } from './languages.ts';
-import type { Mailer, MailFailure } from './mailer.ts';
+import type { Mailer, MailFailure, OutgoingMail } from './mailer.ts';
 import { measureMails } from './measure-mails.ts';
 import { openMail } from './queue-mail.ts';
 import { renderMail } from './render-mail.ts';
@@ -42,7 +42,7 @@ export function sendMails(server: UserServer, mailer: Mailer, languages: Languag
     return { link: `${page}#token=${token}`, minutes: String(Math.floor(seconds / SECONDS_PER_MINUTE)) };
   }
 
-  async function settleFailure(mail: ClaimedMail, claim: string, { code, status, permanent }: MailFailure): Promise<void> {
+  async function settleFailure(mail: ClaimedMail, claim: string, { code, status, permanent, ofMail }: MailFailure): Promise<void> {
     const age = Date.now() - mail.created.getTime();
     const about = { mail: mail.id, template: mail.template, attempts: mail.attempts, code, status };
     if (permanent || age > config.MAIL_GIVE_UP_S * 1_000) {
@@ -53,16 +53,24 @@ export function sendMails(server: UserServer, mailer: Mailer, languages: Languag
     }
     await postponeMail(db, mail.id, claim, retryDelay(mail.attempts));
     counters.failed('postponed');
+    if (ofMail) return log.info(about, 'mail not taken now; it is tried again');
     if (!failing) log.warn(about, 'mails cannot be sent; they wait');
     failing = true;
   }
 
-  async function sendOne(mail: ClaimedMail, claim: string): Promise<void> {
-    if (!(await stillCounts(mail))) return;
+  async function write(mail: ClaimedMail): Promise<OutgoingMail> {
     const { to, values, token } = await openMail(masterKey, mail.id, mail.wrapped_mail);
     const text = languages.text(mail.template as MailTemplate, mail.locale);
-    const rendered = renderMail(text, { product: config.PRODUCT_NAME, ...values, ...linkOf(mail, token) }, mail.locale);
-    const failure = await mailer.send({ id: mail.id, to, ...rendered });
+    return { id: mail.id, to, ...renderMail(text, { product: config.PRODUCT_NAME, ...values, ...linkOf(mail, token) }, mail.locale) };
+  }
+
+  async function sendOne(mail: ClaimedMail, claim: string): Promise<void> {
+    const written = await write(mail).catch((error: unknown) => {
+      log.warn({ err: error, mail: mail.id, template: mail.template }, 'a mail could not be written; it is tried again');
+    });
+    if (!written) return settleFailure(mail, claim, { code: 'EWRITE', status: null, permanent: false, ofMail: true });
+    if (!(await stillCounts(mail))) return;
+    const failure = await mailer.send(written);
     if (failure) return settleFailure(mail, claim, failure);
     await deleteMail(db, mail.id, claim);
     counters.sent(mail.template);

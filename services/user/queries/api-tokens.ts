@@ -1,19 +1,25 @@
 import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely';
 import type { Principal, Role } from '@muniment/security';
 import type { ApiTokensTable, Tables } from '../tables.ts';
-import { sessionIsLive } from './sessions.ts';
+import { isSessionLive, sessionIsLive } from './sessions.ts';
+
+const LIVE = sql<boolean>`revoked_at is null and expires_at > clock_timestamp()`;
 
 /** A condition of a change: what its caller was let in by counts at this moment. */
 export const callerIsLive = ({ sessionId, apiToken }: Principal): RawBuilder<boolean> => (apiToken
   ? sql<boolean>`exists (select from identity.api_tokens t where t.id = ${apiToken.id} and t.revoked_at is null and t.expires_at > clock_timestamp())`
   : sessionIsLive(sessionId));
 
+/**
+ * Whether a caller's session or token counts, and keeps it so for the rest of the transaction: whoever ends it meanwhile waits, and what is made here is
+ * there when they look.
+ */
 export async function isCallerLive(trx: Transaction<Tables>, caller: Principal): Promise<boolean> {
-  const { rows } = await sql<{ live: boolean }>`select ${callerIsLive(caller)} as live`.execute(trx);
-  return rows[0]?.live === true;
+  if (caller.apiToken === null) return isSessionLive(trx, caller.sessionId);
+  const { rows } = await sql`select 1 from identity.api_tokens where id = ${caller.apiToken.id} and ${LIVE} for share`.execute(trx);
+  return rows.length > 0;
 }
 
-const LIVE = sql<boolean>`revoked_at is null and expires_at > clock_timestamp()`;
 const columns = ['id', 'user_id', 'name', 'scopes', sql<string[]>`allowed_ips::text[]`.as('allowed_ips'), 'ip', 'user_agent', 'created', 'expires_at', 'last_used_at', 'last_used_ip'] as const;
 
 /** Whether a token counts, its owner aside. */
@@ -72,12 +78,17 @@ export async function listLiveApiTokens(db: Kysely<Tables>, userId: string, limi
  * Ends a token that counts, of this user, or of a service account for whom may manage those. Another's is left alone.
  * @returns undefined when there was none
  */
-export async function revokeApiToken(trx: Transaction<Tables>, id: string, by: { userId: string; managesServiceAccounts: boolean }): Promise<{ user_id: string; expires_at: Date } | undefined> {
+export async function revokeApiToken(trx: Transaction<Tables>, id: string, by: { userId: string; sessionId: string; managesServiceAccounts: boolean }): Promise<{ user_id: string; expires_at: Date } | undefined> {
   const owned = by.managesServiceAccounts
     ? sql<boolean>`user_id in (select u.id from identity.users u where u.id = ${by.userId} or u.service)`
     : sql<boolean>`user_id = ${by.userId}`;
   return trx.updateTable('identity.api_tokens').set({ revoked_at: sql<Date>`now()` })
-    .where('id', '=', id).where(LIVE).where(owned).returning(['user_id', 'expires_at']).executeTakeFirst();
+    .where('id', '=', id).where(LIVE).where(owned).where(sessionIsLive(by.sessionId)).returning(['user_id', 'expires_at']).executeTakeFirst();
+}
+
+/** @returns the tokens that counted until now */
+export async function revokeApiTokensOfUser(trx: Transaction<Tables>, userId: string): Promise<{ id: string; expires_at: Date }[]> {
+  return trx.updateTable('identity.api_tokens').set({ revoked_at: sql<Date>`now()` }).where('user_id', '=', userId).where(LIVE).returning(['id', 'expires_at']).execute();
 }
 
 /** Forgets tokens that ended a week ago: a row keeps addresses and a user agent, and there is no more use for them. */

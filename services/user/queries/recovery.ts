@@ -10,9 +10,15 @@ export interface RecoveryRequestRow {
   wrapped_request: Buffer;
 }
 
-export async function findDueRequests(db: Kysely<Tables>, limit: number): Promise<RecoveryRequestRow[]> {
+/** Takes requests that are due out of every replica's sight for a while; rows that another one is taking are passed over. */
+export async function claimDueRequests(db: Kysely<Tables>, limit: number, leaseMs: number): Promise<RecoveryRequestRow[]> {
   const { rows } = await sql<RecoveryRequestRow>`
-    select id, wrapped_request from identity.recovery_requests where next_attempt <= clock_timestamp() order by next_attempt limit ${limit}`.execute(db);
+    update identity.recovery_requests r set next_attempt = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    from (
+      select id from identity.recovery_requests where next_attempt <= clock_timestamp() order by next_attempt limit ${limit} for update skip locked
+    ) due
+    where r.id = due.id
+    returning r.id, r.wrapped_request`.execute(db);
   return rows;
 }
 
@@ -22,14 +28,10 @@ export async function deleteRecoveryRequest(db: Kysely<Tables>, id: string): Pro
   return numDeletedRows > 0n;
 }
 
-export async function postponeRequest(db: Kysely<Tables>, id: string, delayMs: number): Promise<void> {
-  await sql`update identity.recovery_requests set next_attempt = clock_timestamp() + ${delayMs} * interval '1 millisecond' where id = ${id}`.execute(db);
-}
-
-/** Locks an account for as long as the transaction, if it is one whose owner may get a password by mail: it signs in, and by a password. */
+/** Locks an account for as long as the transaction, if it is one whose owner may get a password by mail: somebody's, and not suspended. */
 export async function lockRecoverableUser(trx: Transaction<Tables>, id: string): Promise<User | undefined> {
   return trx.selectFrom('identity.users').selectAll()
-    .where('id', '=', id).where('status', '=', 'active').where('password_hash', 'is not', null).forUpdate().executeTakeFirst();
+    .where('id', '=', id).where('status', '=', 'active').where('service', '=', false).forUpdate().executeTakeFirst();
 }
 
 /** Makes this the one token of the user; the one before is void, and its mail if it still waits. The user must be locked. */
@@ -48,7 +50,7 @@ export async function deleteResetToken(trx: Transaction<Tables>, userId: string)
 export async function findUserOfResetToken(db: Kysely<Tables>, tokenHash: Buffer): Promise<User | undefined> {
   return db.selectFrom('identity.users').selectAll('identity.users')
     .innerJoin('identity.reset_tokens', 'identity.reset_tokens.user_id', 'identity.users.id')
-    .where('token_hash', '=', tokenHash).where('expires_at', '>', sql<Date>`clock_timestamp()`).where('status', '=', 'active').where('password_hash', 'is not', null)
+    .where('token_hash', '=', tokenHash).where('expires_at', '>', sql<Date>`clock_timestamp()`).where('status', '=', 'active').where('service', '=', false)
     .executeTakeFirst();
 }
 

@@ -36,10 +36,13 @@ export async function lockLiveSession(trx: Transaction<Tables>, id: string): Pro
 /** As a condition of a statement that is sent anyway, for changes that a session must not make any more from the instant it has ended. */
 export const sessionIsLive = (id: string) => sql<boolean>`exists (select from shared.live_sessions where session_id = ${id})`;
 
-/** By a snapshot of its own, taken after the locks that the transaction has. */
+/**
+ * Whether a session lives, and keeps it alive for the rest of the transaction: whoever ends it meanwhile waits. By a snapshot of its own, taken after the
+ * locks that the transaction has.
+ */
 export async function isSessionLive(trx: Transaction<Tables>, id: string): Promise<boolean> {
-  const { rows } = await sql<{ live: boolean }>`select ${sessionIsLive(id)} as live`.execute(trx);
-  return rows[0]?.live === true;
+  const { rows } = await sql<{ active: boolean }>`select ${sessionIsLive(id)} as active from identity.sessions where id = ${id} and ${LIVE} for share`.execute(trx);
+  return rows[0]?.active === true;
 }
 
 /** @returns whether the session was still alive */

@@ -1,5 +1,6 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Principal, Role } from '@muniment/security';
+import { deleteAnswersOfUser } from '@muniment/server';
 import type { Tables, User } from '../tables.ts';
 import { callerIsLive } from './api-tokens.ts';
 
@@ -89,8 +90,9 @@ export async function deleteErasedUser(trx: Transaction<Tables>, id: string): Pr
   return numDeletedRows > 0n;
 }
 
-/** Deletes the user with sessions and tokens, and leaves the order to the other services to do their part. */
+/** Deletes the user with sessions, tokens and the answers that are kept for repeated requests, and leaves the order to the other services to do their part. */
 export async function deleteUser(trx: Transaction<Tables>, id: string): Promise<void> {
   await trx.deleteFrom('identity.users').where('id', '=', id).execute();
+  await deleteAnswersOfUser(trx, 'identity', id);
   await trx.insertInto('shared.erasures').values({ user_id: id, identity_done: true }).onConflict((conflict) => conflict.column('user_id').doNothing()).execute();
 }

@@ -7,6 +7,7 @@ import { ResetTokenInvalid } from '../errors.ts';
 import { hashNewPassword } from '../hash-new-password.ts';
 import { hashMailToken, isMailToken } from '../mail-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
+import { revokeApiTokensOfUser } from '../queries/api-tokens.ts';
 import { deleteEmailChange } from '../queries/email-changes.ts';
 import { findUserOfResetToken, lockRecoverableUser, spendResetToken } from '../queries/recovery.ts';
 import { revokeSessionsOfUser } from '../queries/sessions.ts';
@@ -15,7 +16,7 @@ import { passwordSchema } from '../user-representation.ts';
 
 const bodySchema = Type.Object({ token: Type.String({ minLength: 1, maxLength: 200 }), password: passwordSchema }, { additionalProperties: false });
 
-/** `POST /api/auth/reset-password`: sets the password by a token that came by mail, and ends every session of the account. */
+/** `POST /api/auth/reset-password`: sets the password by a token that came by mail, and ends every session and API token of the account. */
 export function resetPasswordRoute(server: UserServer): void {
   server.app.route({
     method: 'POST',
@@ -24,8 +25,12 @@ export function resetPasswordRoute(server: UserServer): void {
     config: { operation: 'user.reset_password', access: 'public' },
     handler: async (request, reply) => {
       const taken = await server.limits.take([['reset_network', clientNetwork(request.ip)]]);
-      await resetPassword(server, request, request.body);
-      await taken.refund();
+      await resetPassword(server, request, request.body).catch(async (error: unknown) => {
+        // Overload, an outage or a refused password says nothing of the token.
+        if (!(error instanceof ResetTokenInvalid)) await taken.giveBack();
+        throw error;
+      });
+      await taken.giveBack();
       return reply.code(204).send(null);
     },
   });
@@ -46,9 +51,14 @@ async function resetPassword(server: UserServer, request: FastifyRequest, { toke
     // Perhaps it was a thief who asked for the change of address.
     await deleteEmailChange(trx, user.id);
     const sessions = await revokeSessionsOfUser(trx, user.id, 'password_changed');
+    // Who had the password, or a session, could have made some; who forgot theirs cannot tell which.
+    const apiTokens = await revokeApiTokensOfUser(trx, user.id);
     await queueMail(trx, server.masterKey, { userId: user.id, template: 'password_changed', locale: server.languages.choose(request.headers['accept-language']), to: locked.email, values: { email: locked.email } });
-    await record({ action: 'PASSWORD_CHANGED', user_id: user.id, subject: { userId: user.id }, resource: user.id, resource_type: 'user', metadata: { sessions_ended: sessions.length, by: 'mail' } });
-    return sessions;
+    await record({ action: 'PASSWORD_CHANGED', user_id: user.id, subject: { userId: user.id }, resource: user.id, resource_type: 'user', metadata: { sessions_ended: sessions.length, api_tokens_revoked: apiTokens.length, by: 'mail' } });
+    return { sessions, apiTokens };
   });
-  afterCommit(request, () => { for (const sessionId of ended) server.sessions.drop(sessionId); });
+  afterCommit(request, () => {
+    for (const sessionId of ended.sessions) server.sessions.drop(sessionId);
+    for (const { id, expires_at: expiresAt } of ended.apiTokens) server.apiTokens.drop(id, expiresAt);
+  });
 }

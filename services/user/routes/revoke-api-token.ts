@@ -16,7 +16,7 @@ export function revokeApiTokenRoute({ app, inTransaction, apiTokens }: UserServe
       const { id } = request.params;
       const principal = sessionPrincipalOf(request);
       const { expires_at: expiresAt } = await inTransaction(request, async (trx, record) => {
-        const revoked = await revokeApiToken(trx, id, { userId: principal.id, managesServiceAccounts: mayDo(principal, 'service-accounts:manage') });
+        const revoked = await revokeApiToken(trx, id, { userId: principal.id, sessionId: principal.sessionId, managesServiceAccounts: mayDo(principal, 'service-accounts:manage') });
         if (!revoked) throw new ApiTokenNotFound();
         await record({ action: 'API_TOKEN_REVOKED', resource: id, resource_type: 'api_token', metadata: { owner: revoked.user_id } });
         return revoked;

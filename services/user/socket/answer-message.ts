@@ -50,8 +50,10 @@ export function createMessages(server: UserServer): (handshake: FastifyRequest, 
 
   async function run(request: SocketRequest, channel: Channel, validate: Validate, message: unknown): Promise<object> {
     if (validate(message) !== true) throw new MessageInvalid();
-    const { payload, apiToken } = message as { payload: never; apiToken?: string };
-    return channel.run(server, channel.token ? await authenticate(request, apiToken) : request, payload);
+    const { payload, apiToken } = message as { payload: { id?: string }; apiToken?: string };
+    // The same id in either case (RFC 9562 §4), and whoever compares it with another has them alike.
+    const spelled = payload.id === undefined ? payload : { ...payload, id: payload.id.toLowerCase() };
+    return channel.run(server, channel.token ? await authenticate(request, apiToken) : request, spelled);
   }
 
   return async (handshake, text) => {

@@ -15,7 +15,7 @@ export const authGenerateToken = defineChannel({
   name: 'auth/generateToken',
   token: false,
   payload: Type.Object({ email: emailSchema, password: passwordSchema }, { additionalProperties: false }),
-  run: (server, request, payload) => signInBy(server, request, payload, async (trx, user, record) => {
+  run: (server, request, payload) => signInBy(server, request, payload, 'update', async (trx, user, record) => {
     const owner = await lockTokenOwner(trx, user.id);
     if (!owner) throw new InvalidCredentials();
     const wanted = { name: 'auth/generateToken', seconds: TOKEN_TTL_S, allowed_ips: [], scopes: SCOPES.filter((scope) => roleMay(owner.type, scope)) };

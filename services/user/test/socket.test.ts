@@ -115,6 +115,32 @@ test('who moves an account to another address tells the old one, and links that 
   t.equal(server.catcher.mails().length, 2, 'besides the link, and that is all');
 });
 
+test('an id in capitals is the same id: a found token of an administrator moves no account to its finder', async (t) => {
+  const { server, client } = await build(t);
+  const root = await admin(server);
+  const ada = await server.register();
+  const apiToken = await tokenFor(client, root.user.email, 'a long enough password');
+  const capitals = root.user.id.toUpperCase();
+  t.match(await client.send({ channel: 'user/update', apiToken, payload: { id: capitals, email: 'mallory@example.com' } }), { error: { code: 'session_required' } });
+  t.match(await server.rows('select email from identity.users where id = $1', [root.user.id]), [{ email: root.user.email }]);
+  t.match(await client.send({ channel: 'user/read', apiToken, payload: { id: capitals } }), { id: root.user.id });
+  const own = await tokenFor(client, 'ada@example.com', PASSWORD);
+  t.match(await client.send({ channel: 'user/read', apiToken: own, payload: { id: ada.user.id.toUpperCase() } }), { id: ada.user.id }, 'oneself');
+  t.strictSame(await client.send({ channel: 'user/delete', apiToken: own, payload: { id: ada.user.id.toUpperCase() } }), { success: true });
+  t.match((await server.events()).at(-1), { action: 'USER_DELETED', resource: ada.user.id });
+  t.match(await client.send({ channel: 'user/read', apiToken: own, payload: { id: ada.user.id } }), { error: { code: 'unauthenticated' } });
+});
+
+test('ten tokens at once for one account: each gets one, and none waits for another to be ended', async (t) => {
+  const { server, url } = await build(t);
+  await server.register();
+  const clients = await Promise.all(Array.from({ length: 10 }, () => connect(t, url)));
+  const answers = await Promise.all(clients.map((client) => client.send({ channel: 'auth/generateToken', payload: { email: 'ada@example.com', password: PASSWORD } })));
+  t.ok(answers.every(({ success }) => success), JSON.stringify(answers));
+  const [{ deadlocks } = { deadlocks: '' }] = await server.rows<{ deadlocks: string }>('select deadlocks from pg_stat_database where datname = current_database()');
+  t.equal(Number(deadlocks), 0);
+});
+
 test('sockets of one replica', async (t) => {
   const { server, url } = await build(t);
   const ada = await server.register();

@@ -86,6 +86,24 @@ test('an address that the server refuses is given up, with nothing readable left
   await until('after a day the others are given up too', async () => (await service.rows(`select from identity.mail_outbox where status = 'dead' and wrapped_mail is null`)).length === 3);
 });
 
+test('a mailbox that takes nothing now and a mail that cannot be read wait by themselves, and hold up no other', async (t) => {
+  const service = await buildWithMail(t, {}, { refuses: (recipient) => (recipient === 'full@example.com' ? { status: 452, message: '4.2.2 mailbox full' } : undefined) });
+  for (const email of ['full@example.com', 'broken@example.com', ADA]) await service.register(email);
+  await service.rows(`create function public.break_mail() returns trigger language plpgsql as $$ begin new.wrapped_mail := '\\x00'; return new; end $$`);
+  await service.rows(`create trigger break_mail before insert on identity.mail_outbox for each row when (new.locale = 'de') execute function public.break_mail()`);
+  await forgot(service, 'full@example.com');
+  await forgot(service, 'broken@example.com', 'de');
+  await until('both were tried', async () => (await service.rows('select from identity.mail_outbox where attempts = 1 and claim is null')).length === 2);
+  for (let n = 0; n < 3; n += 1) {
+    await forgot(service);
+    await service.mailsTo(ADA, n + 1);
+  }
+  await until('those that went are gone', async () => (await waiting(service)).length === 2);
+  t.strictSame((await waiting(service)).map(({ attempts }) => attempts), [1, 1], 'no success of another brings them forward');
+  await service.rows(`update identity.mail_outbox set created = now() - interval '25 hours', next_attempt = now()`);
+  await until('after a day they are given up', async () => (await service.rows(`select from identity.mail_outbox where status = 'dead' and wrapped_mail is null`)).length === 2);
+});
+
 test('a mail server that accepts and says nothing slows no request and holds no mail for ever', async (t) => {
   const silent = await startFaultProxy({ target: { host: '127.0.0.1', port: 9 } });
   silent.mode('blackhole');

@@ -56,6 +56,28 @@ t.test('the owner signs in on a device that the account knows while strangers ar
   t.notMatch(stored, device_token);
 });
 
+t.test('however many devices somebody has made known, they have one budget together; then they count as strangers', async (t) => {
+  const one = await build(t, { LIMITS: 'on', LIMIT_RULES: 'login_account=2/3600,login_device=3/3600,login_devices_day=5/86400' });
+  await one.register();
+  const devices: string[] = [];
+  for (let index = 0; index < 4; index += 1) devices.push((await login(one, 'ada@example.com', PASSWORD)).json().device_token);
+  const tries = [];
+  for (const device_token of devices) for (let index = 0; index < 3; index += 1) tries.push((await login(one, 'ada@example.com', 'not the password', { device_token })).statusCode);
+  t.equal(tries.filter((status) => status === 401).length, 7, 'five by devices, two as a stranger');
+});
+
+t.test('our own overload costs nobody a try', async (t) => {
+  const one = await build(t, LIMITED);
+  const { token } = await one.register();
+  const { passwords } = one.server;
+  const { verify } = passwords;
+  passwords.verify = () => Promise.reject(Object.assign(new Error('busy'), { statusCode: 503 }));
+  const change = (current_password: string) => one.call('POST', '/api/users/me/password', { token, body: { current_password, new_password: 'another good battery' } });
+  for (let index = 0; index < 5; index += 1) t.equal((await change(PASSWORD)).statusCode, 503);
+  passwords.verify = verify;
+  t.equal((await change(PASSWORD)).statusCode, 200);
+});
+
 t.test("a device token of one account is worth nothing at another's", async (t) => {
   const one = await build(t, LIMITED);
   await one.register();
@@ -85,6 +107,8 @@ t.test('recovery is limited by address, known or not, and the confirmation of a 
     for (let index = 0; index < 3; index += 1) asked.push((await one.call('POST', '/api/auth/forgot-password', { body: { email } })).statusCode);
     t.strictSame(asked, [202, 202, 429], email);
   }
+  const { device_token } = (await login(one, 'ada@example.com', PASSWORD)).json<{ device_token: string }>();
+  t.equal((await one.call('POST', '/api/auth/forgot-password', { body: { email: 'ada@example.com', device_token } })).statusCode, 202, 'strangers have used up what strangers have');
   const change = (current_password: string) => one.call('POST', '/api/users/me/password', { token, body: { current_password, new_password: 'another good battery' } });
   const changed = [];
   for (let index = 0; index < 4; index += 1) changed.push((await change('not the password')).statusCode);

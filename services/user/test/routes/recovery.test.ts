@@ -30,11 +30,11 @@ test('a forgotten password is replaced by the link in a mail: every session has 
   ]);
 });
 
-test('who has no account, a suspended one, or one without a password gets the same answer and no mail', async (t) => {
+test('who has no account, a suspended one, or a service account gets the same answer and no mail', async (t) => {
   const { call, register, rows, catcher, events, mailsTo } = await buildWithMail(t);
   for (const name of ['known', 'suspended', 'service']) await register(`${name}@example.com`);
   await rows(`update identity.users set status = 'suspended' where email like 'suspended%'`);
-  await rows(`update identity.users set password_hash = null where email like 'service%'`);
+  await rows(`update identity.users set password_hash = null, service = true where email like 'service%'`);
   const answers = [];
   for (const name of ['suspended', 'service', 'nobody', 'known']) answers.push(await call('POST', '/api/auth/forgot-password', { body: { email: `${name}@example.com` } }));
   t.strictSame(answers.map(({ statusCode, body }) => [statusCode, body]), Array(4).fill([202, '{"status":"accepted"}']));
@@ -43,6 +43,32 @@ test('who has no account, a suspended one, or one without a password gets the sa
   t.strictSame(await rows('select from identity.recovery_requests'), [], 'nothing is left of the requests');
   t.equal((await rows('select from identity.reset_tokens')).length, 1);
   t.equal((await events()).filter(({ action }) => action === 'PASSWORD_RESET_REQUESTED').length, 4);
+});
+
+test('an account that was made without a password gets its first one by mail', async (t) => {
+  const { call, register, resetTokenOf, rows } = await buildWithMail(t);
+  await register(ADA);
+  await rows('update identity.users set password_hash = null');
+  t.equal((await call('POST', '/login', { body: { email: ADA, password: PASSWORD } })).statusCode, 401);
+  t.equal((await call('POST', '/api/auth/reset-password', { body: { token: await resetTokenOf(ADA), password: NEW } })).statusCode, 204);
+  t.equal((await call('POST', '/login', { body: { email: ADA, password: NEW } })).statusCode, 200);
+});
+
+test('a password by mail ends the API tokens of the account too, and of no other', async (t) => {
+  const server = await buildWithMail(t);
+  const other = await server.replica();
+  await other.server.app.listen({ host: '127.0.0.1', port: 0 });
+  const [ada, bob] = [await server.register(ADA), await server.register('bob@example.com')];
+  const make = async (token: string): Promise<string> => (await server.call('POST', '/api/auth/tokens', { token, body: { name: 'x', scopes: ['profile:read'], expires_in: 86_400 } })).json().token;
+  const [first, second, bobs] = [await make(ada.token), await make(ada.token), await make(bob.token)];
+  const status = async (at: typeof other, token: string) => (await at.call('GET', '/api/users/me', { token })).statusCode;
+  for (const token of [first, second, bobs]) t.equal(await status(other, token), 200);
+  t.equal((await server.call('POST', '/api/auth/reset-password', { body: { token: await server.resetTokenOf(ADA), password: NEW } })).statusCode, 204);
+  for (const token of [first, second]) t.equal(await status(server, token), 401);
+  await sleep(1_000);
+  for (const token of [first, second]) t.equal(await status(other, token), 401);
+  t.equal(await status(other, bobs), 200);
+  t.match((await server.events()).find(({ action }) => action === 'PASSWORD_CHANGED'), { metadata: { sessions_ended: 1, api_tokens_revoked: 2, by: 'mail' } });
 });
 
 test('of twenty parallel tries with one token one sets the password', async (t) => {
