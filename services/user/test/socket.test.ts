@@ -133,9 +133,15 @@ test('an id in capitals is the same id: a found token of an administrator moves 
 
 test('ten tokens at once for one account: each gets one, and none waits for another to be ended', async (t) => {
   const { server, url } = await build(t);
-  await server.register();
+  const { user } = await server.register();
   const clients = await Promise.all(Array.from({ length: 10 }, () => connect(t, url)));
-  const answers = await Promise.all(clients.map((client) => client.send({ channel: 'auth/generateToken', payload: { email: 'ada@example.com', password: PASSWORD } })));
+  // Held until several stand before the account's lock: so they come to have it at the same moment.
+  await server.rows('begin');
+  await server.rows('select 1 from identity.users where id = $1 for update', [user.id]);
+  const sent = clients.map((client) => client.send({ channel: 'auth/generateToken', payload: { email: 'ada@example.com', password: PASSWORD } }));
+  while ((await server.rows(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).length < 3) await sleep(10);
+  await server.rows('commit');
+  const answers = await Promise.all(sent);
   t.ok(answers.every(({ success }) => success), JSON.stringify(answers));
   const [{ deadlocks } = { deadlocks: '' }] = await server.rows<{ deadlocks: string }>('select deadlocks from pg_stat_database where datname = current_database()');
   t.equal(Number(deadlocks), 0);
