@@ -15,12 +15,14 @@ test('while the event loop lags, work is refused with 503 and Retry-After, healt
   app.get('/work', { config: { operation: 'work', access: 'public' } }, () => ({ ok: true }));
   t.equal((await app.inject('/work')).statusCode, 200);
 
-  await block(250, 3);
-  await app.inject('/work');
-  await block(250, 3);
-  await app.inject('/work');
-  await block(250, 3);
-  const refused = await app.inject('/work');
+  const began = performance.now();
+  let refused = await app.inject('/work');
+  // Which sample is the first to show it depends on what else the process does.
+  while (refused.statusCode === 200 && performance.now() - began < 10_000) {
+    await block(250, 1);
+    refused = await app.inject('/work');
+  }
+  t.ok(performance.now() - began > 1_000, 'not for one stall');
   checkProblem(t, refused, 503, 'overloaded');
   t.match(refused.headers['retry-after'], /^[1-9]\d*$/);
   t.equal((await app.inject('/health/live')).statusCode, 200);

@@ -77,8 +77,11 @@ async function answerSpent(server: UserServer, request: RequestContext, parent: 
   if (!spent) return refuse(server, request, parent);
   const about = { session_id: spent.session_id, subject: { userId: spent.user_id }, resource: spent.session_id, resource_type: 'session' };
   if (spent.sealed_child) {
+    // What was found may have lain unread while this replica was stopped. This is of within a second, and a token's time begins with it.
+    if (!(await server.sessions.isLive({ sessionId: spent.session_id, userId: spent.user_id, role: spent.role })).live) return refuse(server, request, parent);
+    const tokens = answer(server, spent, openChild(parent, spent.sealed_child));
     await server.recordFor(request, { ...about, action: 'TOKEN_REFRESHED', user_id: spent.user_id, metadata: { retry: true } });
-    return answer(server, spent, openChild(parent, spent.sealed_child));
+    return tokens;
   }
   await server.inTransaction(request, async (trx, record) => {
     // Of several who find out at once, the one that ends the session says so.
