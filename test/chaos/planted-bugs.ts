@@ -77,16 +77,16 @@ export const PLANTED_BUGS: PlantedBug[] = [
   },
   {
     name: 'answer-kept-later',
-    story: 'the answer of a request with an Idempotency-Key is kept behind the COMMIT of what it answers, not in it',
+    story: 'the answer of a request with an Idempotency-Key is kept by a job of its own seconds behind the COMMIT of what it answers, not in it',
     mutations: [{
       file: 'packages/server/src/transactions.ts',
       find: '        written = insertOutboxRows(trx, schema, rows, outcome === \'commit\' ? undefined : outcome);\n',
       replace: [
         '        written = insertOutboxRows(trx, schema, rows, undefined);',
-        '        if (outcome !== \'commit\') setTimeout(() => void outcome.execute(db).catch(() => {}), 10);\n',
+        '        if (outcome !== \'commit\') setTimeout(() => void outcome.execute(db).catch(() => {}), 3_000);\n',
       ].join('\n'),
     }],
-    faults: ['kill_file_committing'],
+    faults: ['kill_gateway', 'kill_file_committing'],
     expects: ['doubled'],
   },
   {
