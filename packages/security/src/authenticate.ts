@@ -7,10 +7,10 @@ import type { ApiTokenLookup } from './api-token-lookup.ts';
 import { isApiToken } from './api-tokens.ts';
 import { insufficientScope, originRefused, permissionDenied, sessionRequired, unauthenticated } from './errors.ts';
 import { type Denial, denialOf, isPermission, type Permission, type Role } from './permissions.ts';
+import { keyCounts } from './public-key-ring.ts';
 import type { Revocations } from './revocations.ts';
 import type { SessionCookies } from './session-cookies.ts';
 import type { SessionLookup } from './sessions.ts';
-import { keyCounts } from './standing.ts';
 import { hashViewerToken, isViewerToken, type Viewer, type ViewerLookup } from './viewer-tokens.ts';
 
 /**

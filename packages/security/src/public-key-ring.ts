@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { type QueryExecutorProvider, sql } from 'kysely';
 import { dependencyUnavailable } from './errors.ts';
+import type { Revocations } from './revocations.ts';
 import type { PublicJwk } from './signing-keys.ts';
 
 /** A row of the view `shared.public_keys`. */
@@ -138,3 +139,8 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
     },
   };
 };
+
+/** Whether what a key has signed counts at this moment. The ring hears of a compromised key by the same feed as the set; while that is stale it has to read. */
+export const keyCounts = async (
+  { revocations, keys }: { revocations: Pick<Revocations, 'isFresh' | 'keyRevoked'>; keys: Pick<PublicKeyRing, 'stillHolds'> }, kid: string,
+): Promise<boolean> => !revocations.keyRevoked(kid) && (revocations.isFresh() || await keys.stillHolds(kid));

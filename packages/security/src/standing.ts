@@ -1,12 +1,8 @@
 import type { ApiTokenLookup } from './api-token-lookup.ts';
 import type { Principal } from './authenticate.ts';
-import type { PublicKeyRing } from './public-key-ring.ts';
+import { keyCounts, type PublicKeyRing } from './public-key-ring.ts';
 import type { Revocations } from './revocations.ts';
 import type { SessionLookup } from './sessions.ts';
-
-/** Whether what a key has signed counts at this moment. The ring hears of a compromised key by the same feed as the set; while that is stale it has to read. */
-export const keyCounts = async ({ revocations, keys }: Pick<StandingOptions, 'revocations' | 'keys'>, kid: string): Promise<boolean> =>
-  !revocations.keyRevoked(kid) && (revocations.isFresh() || await keys.stillHolds(kid));
 
 /**
  * Whether a caller who was let in may go on, and as what: undefined when the session or API token has ended, or the key
