@@ -258,7 +258,8 @@ test('a set that could be read only in part is believed of nothing, not even onc
   const feed = createRevocationFeed({ url: server.config.DATABASE_URL, applicationName: 'small-feed', revocations, log: { info() {}, warn() {} } });
   t.teardown(() => feed.stop());
   await feed.start();
-  await sleep(1_500);
+  // Whole seconds, rounded up.
+  await sleep(2_200);
   for (let n = 0; n < 6; n += 1) revocations.sweep(Date.now() / 1_000);
   t.equal(revocations.size(), 0, 'there is room');
   t.notOk(revocations.sessionEnded(ended.sessionId), 'and what was not read is not there');
