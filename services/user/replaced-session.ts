@@ -29,9 +29,8 @@ export async function sessionToReplace({ app, cookies }: UserServer, request: Fa
   }
 }
 
-/** Ends it in the transaction that opens the new one, as its own user's doing: whoever signs in had their browser. @returns whether it lived still */
-export async function endReplaced(trx: Transaction<Tables>, record: (event: RequestEvent) => Promise<string>, { id, userId }: ReplacedSession): Promise<boolean> {
-  if (!(await revokeLiveSession(trx, { id: userId, sessionId: id }, id, 'replaced'))) return false;
+/** Ends it in the transaction that opens the new one, as its own user's doing: whoever signs in had their browser. Nothing happens where it has ended already. */
+export async function endReplaced(trx: Transaction<Tables>, record: (event: RequestEvent) => Promise<string>, { id, userId }: ReplacedSession): Promise<void> {
+  if (!(await revokeLiveSession(trx, { id: userId, sessionId: id }, id, 'replaced'))) return;
   await record({ action: 'SESSION_REVOKED', user_id: userId, subject: { userId }, session_id: id, resource: id, resource_type: 'session', metadata: { reason: 'signed_in_again' } });
-  return true;
 }

@@ -92,6 +92,13 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
       proof = at;
     },
 
+    /** Lets go of everything, and of the proof with it: nothing is believed until all has been read again. */
+    forget(): void {
+      proof = undefined;
+      for (const kind of revocationKinds) entries[kind].clear();
+      usersChangedAt.clear();
+    },
+
     ageMs,
 
     /** Whether the set may be believed now. Judged by the clocks at this moment, not by a timer: after a pause of the process a request may come first. */

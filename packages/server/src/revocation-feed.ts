@@ -116,8 +116,8 @@ export function createRevocationFeed({ url, applicationName, revocations, log }:
     if (!(await readAll(client))) {
       // A part proves nothing, not even once some of it has gone: what was not read no heart-beat would bring. The database is asked until all of it fits.
       tell('lost', new Error(`there are more than ${revocations.maxEntries} revocations`));
+      revocations.forget();
       await sleep(FULL_PAUSE_MS, undefined, { signal: stopping.signal, ref: false });
-      revocations.sweep(Date.now() / 1_000);
       throw new Error('the revocations are read again');
     }
     for (let snapshot = taken?.snapshot ?? ''; ;) {

@@ -45,6 +45,13 @@ test('what can only arrive as text is converted, and defaults are filled in', as
   }
 });
 
+test('an id in a path is read in lower case, and nothing else is', async (t) => {
+  const { app } = await build(t);
+  app.get('/things/:id/:name', { config: { operation: 'thing.show', access: 'public' } }, ({ params }) => params);
+  const id = '0198A000-0000-7000-8000-00000000000A';
+  t.strictSame((await app.inject(`/things/${id}/Name`)).json(), { id: id.toLowerCase(), name: 'Name' });
+});
+
 test('a time is a real one of RFC 3339 with a zone', async (t) => {
   const { app } = await probe(t);
   for (const at of ['2026-01-31T23:59:59Z', '2026-01-31T23:59:59.123456Z', '2026-01-31T23:59:59+05:30', '2024-02-29T00:00:00Z', '0001-01-01T00:00:00Z', '9999-12-31T23:59:59-15:59']) {
