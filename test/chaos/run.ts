@@ -19,10 +19,14 @@ import { measureAnswers, watchTrail } from './recovery.ts';
 import { summarize, type Summary } from './report.ts';
 import { settle, slowSomeCommits } from './trail.ts';
 
+const EXTRA_MS = 30_000;
+
 export interface ChaosOptions {
   seed: number;
   /** How long clients act and things break. Milliseconds. */
   durationMs: number;
+  /** On a slow machine clients go on behind the faults until so many actions are acknowledged, for half a minute at most. */
+  leastActions?: number;
   /** Where the history and the result are put. */
   folder: string;
   /** From one fault to the next, on average. Milliseconds. */
@@ -49,7 +53,7 @@ const SLOW_COMMIT_MS = 150;
  * things meanwhile, and in the end the history held against the trail. Writes `<seed>.jsonl` (the history) and `<seed>.json` (the result).
  */
 export async function runChaos(t: Teardown, options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, durationMs, folder, print, clients = 6, faultEveryMs = 1_500 } = options;
+  const { seed, durationMs, folder, print, clients = 6, faultEveryMs = 1_500, leastActions = 0 } = options;
   await mkdir(folder, { recursive: true });
   const { fleet, proxies } = await startProxiedFleet(t);
   const rows = await openDatabase(t, fleet);
@@ -65,7 +69,8 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
   const witness = createWitness(fleet, house, history);
   const progress = setInterval(() => print(progressLine(history, nemesis)), PROGRESS_MS);
   try {
-    await untilOver(durationMs, (signal) => [
+    const isEnough = (): boolean => history.operations.filter(({ result }) => result === 'ok').length >= leastActions;
+    await untilOver(durationMs, isEnough, (signal) => [
       nemesis.run(plan, signal, trail.healed),
       witness.watch(signal),
       probe(fleet, house.token, history, signal),
@@ -103,10 +108,16 @@ async function startProxiedFleet(t: Teardown): Promise<{ fleet: Fleet; proxies: 
   return { proxies, fleet: await startFleet(t, settings) };
 }
 
-/** Lets all go on for `durationMs`, tells them to end, and waits for each; one that fails ends the others. */
-async function untilOver(durationMs: number, start: (signal: AbortSignal) => Promise<void>[]): Promise<void> {
+/** Lets all go on for `durationMs` and until it is enough, tells them to end, and waits for each; one that fails ends the others. */
+async function untilOver(durationMs: number, isEnough: () => boolean, start: (signal: AbortSignal) => Promise<void>[]): Promise<void> {
   const stopping = new AbortController();
-  const ending = sleep(durationMs, undefined, { signal: stopping.signal }).catch(() => {}).then(() => stopping.abort());
+  const end = async (): Promise<void> => {
+    const { signal } = stopping;
+    await sleep(durationMs, undefined, { signal });
+    for (const deadline = performance.now() + EXTRA_MS; !isEnough() && performance.now() < deadline;) await sleep(100, undefined, { signal });
+    stopping.abort();
+  };
+  const ending = end().catch(() => {});
   const all = start(stopping.signal);
   try {
     await Promise.all(all);
