@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Kysely } from 'kysely';
 import { createDatabase } from '@muniment/database';
-import { createApiToken, createApiTokenLookup, createRevocations, hashApiToken, isAddressAllowed, isApiToken, queryApiTokens } from '@muniment/security';
+import {
+  createApiToken,
+  createApiTokenLookup,
+  createRevocations,
+  hashApiToken,
+  isAddressAllowed,
+  isApiToken,
+  queryApiTokens,
+} from '@muniment/security';
 import type { Fleet } from '../test/e2e/fleet.ts';
 import type { Measurement } from './report.ts';
 
@@ -12,14 +20,19 @@ const AT_ONCE = 50;
 
 const percentage = (share: number): string => `${Math.round(share * 100)} %`;
 
-interface Known { text: string; id: string }
+interface Known {
+  text: string;
+  id: string;
+}
 
 async function makeTokens(db: Kysely<unknown>, userId: string): Promise<Known[]> {
   const made = Array.from({ length: TOKENS }, () => ({ text: createApiToken(), id: randomUUID() }));
   await sql`
     insert into identity.api_tokens (id, user_id, token_hash, name, scopes, allowed_ips, expires_at)
     select id, ${userId}, hash, 'bench', '{files:read}', '{192.0.2.0/24}', now() + interval '1 hour'
-    from unnest(${made.map(({ id }) => id)}::uuid[], ${made.map(({ text }) => hashApiToken(text))}::bytea[]) as given (id, hash)`.execute(db);
+    from unnest(${made.map(({ id }) => id)}::uuid[], ${made.map(({ text }) => hashApiToken(text))}::bytea[]) as given (id, hash)`.execute(
+    db,
+  );
   return made;
 }
 
@@ -27,12 +40,20 @@ async function makeTokens(db: Kysely<unknown>, userId: string): Promise<Known[]>
  * CPU of this process for a check of an API token: its form, the look-up, its address. `hitShare` of the checks are of tokens that are remembered, the
  * others of such as were pushed out. Each answer is compared with what it should be.
  */
-async function measureChecks(db: Kysely<unknown>, tokens: readonly Known[], hitShare: number): Promise<number> {
+async function measureChecks(
+  db: Kysely<unknown>,
+  tokens: readonly Known[],
+  hitShare: number,
+): Promise<number> {
   const revocations = createRevocations();
   // Fewer than there are tokens, so that one that was not asked for lately is not remembered.
   const often = tokens.slice(0, 500);
   const seldom = tokens.slice(500);
-  const lookup = createApiTokenLookup({ query: queryApiTokens(db), revocations, cacheSize: hitShare === 0 ? 1 : 1_000 });
+  const lookup = createApiTokenLookup({
+    query: queryApiTokens(db),
+    revocations,
+    cacheSize: hitShare === 0 ? 1 : 1_000,
+  });
   let checked = 0;
   let right = 0;
   const check = async ({ text, id }: Known): Promise<void> => {
@@ -61,16 +82,34 @@ async function measureChecks(db: Kysely<unknown>, tokens: readonly Known[], hitS
 }
 
 export async function measureApiTokens(fleet: Fleet): Promise<Measurement[]> {
-  const { environments: { user }, postgres } = await fleet.describe();
+  const {
+    environments: { user },
+    postgres,
+  } = await fleet.describe();
   const owner = await fleet.signUp();
-  const { db } = createDatabase<unknown>({ url: user.DATABASE_URL ?? '', applicationName: 'bench', poolMax: 8 });
-  const { db: superuser } = createDatabase<unknown>({ url: postgres.url, applicationName: 'bench', poolMax: 1, statementTimeoutMs: 60_000 });
+  const { db } = createDatabase<unknown>({
+    url: user.DATABASE_URL ?? '',
+    applicationName: 'bench',
+    poolMax: 8,
+  });
+  const { db: superuser } = createDatabase<unknown>({
+    url: postgres.url,
+    applicationName: 'bench',
+    poolMax: 1,
+    statementTimeoutMs: 60_000,
+  });
   try {
     const tokens = await makeTokens(superuser, owner.user.id);
     const rows: Measurement[] = [];
     for (const share of [0.95, 0]) {
       const value = await measureChecks(db, tokens, share);
-      rows.push({ what: `CPU of an API token check, ${percentage(share)} remembered`, value, unit: 'µs', ...(share > 0 && { goal: { atMost: 60 } }), beside: `${AT_ONCE} at once; all ${CHECKS} right` });
+      rows.push({
+        what: `CPU of an API token check, ${percentage(share)} remembered`,
+        value,
+        unit: 'µs',
+        ...(share > 0 && { goal: { atMost: 60 } }),
+        beside: `${AT_ONCE} at once; all ${CHECKS} right`,
+      });
     }
     return rows;
   } finally {

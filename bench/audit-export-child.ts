@@ -17,14 +17,24 @@ const { db } = createDatabase<Tables>({ url, applicationName: 'bench', poolMax: 
 const subjectKeys = createSubjectKeys(createMasterKey(Buffer.alloc(32)));
 const query = { filter: {}, visibility: { personal: 'all' }, terms: [] } as const;
 let rssMb = 0;
-const watching = setInterval(() => { rssMb = Math.max(rssMb, process.memoryUsage.rss() / 2 ** 20); }, 50);
+const watching = setInterval(() => {
+  rssMb = Math.max(rssMb, process.memoryUsage.rss() / 2 ** 20);
+}, 50);
 const begun = performance.now();
 const written = formats[format as keyof typeof formats].write(
-  { checkpoint: { note: '', size: limit }, filter: null, after: null, tree: { hashRange: async () => [] } },
+  {
+    checkpoint: { note: '', size: limit },
+    filter: null,
+    after: null,
+    tree: { hashRange: async () => [] },
+  },
   readRows({ db, subjectKeys }, query, { from: 0, to: limit, limit }),
   () => '',
 );
-await pipeline(Readable.from(written, { objectMode: false }), new Writable({ write: (_chunk, _encoding, done) => done() }));
+await pipeline(
+  Readable.from(written, { objectMode: false }),
+  new Writable({ write: (_chunk, _encoding, done) => done() }),
+);
 const seconds = (performance.now() - begun) / 1_000;
 clearInterval(watching);
 await db.destroy();

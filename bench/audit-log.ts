@@ -37,7 +37,11 @@ const EVENTS = (from: number, to: number, startMs: number, stepMs: number): stri
 export async function startFilledLog(rows: number): Promise<FilledLog> {
   const folder = await mkdtemp(join(tmpdir(), 'muniment-audit-log-'));
   const server = await startPostgres({ dataDir: join(folder, 'postgres'), durable: false });
-  await ensureRolesAndDatabase(server.superuserUrl, 'muniment', Object.fromEntries(ROLES.map((role) => [role, 'bench'])) as Record<Role, string>);
+  await ensureRolesAndDatabase(
+    server.superuserUrl,
+    'muniment',
+    Object.fromEntries(ROLES.map((role) => [role, 'bench'])) as Record<Role, string>,
+  );
   const at = (role?: string): string => {
     const url = new URL(server.superuserUrl);
     url.pathname = '/muniment';
@@ -47,18 +51,34 @@ export async function startFilledLog(rows: number): Promise<FilledLog> {
   await migrateToLatest(at('migrator'), migrationSets);
   const superuser = new pg.Client({ connectionString: at() });
   await superuser.connect();
-  await superuser.query("set maintenance_work_mem = '1GB'; set synchronous_commit = off; set work_mem = '256MB'");
+  await superuser.query(
+    "set maintenance_work_mem = '1GB'; set synchronous_commit = off; set work_mem = '256MB'",
+  );
 
   const now = new Date();
-  const months = Array.from({ length: MONTHS + 1 }, (_, n) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - MONTHS + n)));
+  const months = Array.from(
+    { length: MONTHS + 1 },
+    (_, n) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - MONTHS + n)),
+  );
   for (const [n, month] of months.entries()) {
     const end = months[n + 1];
     if (!end) break;
-    await superuser.query(`create table audit.events_${month.toISOString().slice(0, 7).replace('-', '_')} partition of audit.events for values from (audit.uuid_floor('${month.toISOString()}')) to (audit.uuid_floor('${end.toISOString()}'))`.replaceAll(/audit\.uuid_floor\('([^']+)'\)/g, (_, time: string) => `('${(Date.parse(time)).toString(16).padStart(12, '0').replace(/^(.{8})(.{4})$/, '$1-$2')}-0000-0000-000000000000')`));
+    await superuser.query(
+      `create table audit.events_${month.toISOString().slice(0, 7).replace('-', '_')} partition of audit.events for values from (audit.uuid_floor('${month.toISOString()}')) to (audit.uuid_floor('${end.toISOString()}'))`.replaceAll(
+        /audit\.uuid_floor\('([^']+)'\)/g,
+        (_, time: string) =>
+          `('${Date.parse(time)
+            .toString(16)
+            .padStart(12, '0')
+            .replace(/^(.{8})(.{4})$/, '$1-$2')}-0000-0000-000000000000')`,
+      ),
+    );
   }
   // Filled first and indexed then: sorted, an index of ten million rows takes seconds instead of minutes.
-  const indexes = (await superuser.query<{ name: string; definition: string }>(`
-    select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition from pg_index where indrelid = 'audit.events'::regclass and not indisprimary`)).rows;
+  const indexes = (
+    await superuser.query<{ name: string; definition: string }>(`
+    select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition from pg_index where indrelid = 'audit.events'::regclass and not indisprimary`)
+  ).rows;
   for (const { name } of indexes) await superuser.query(`drop index ${name}`);
   const startMs = months[0]?.getTime() ?? 0;
   const stepMs = Math.floor((now.getTime() - startMs) / rows);
@@ -67,13 +87,21 @@ export async function startFilledLog(rows: number): Promise<FilledLog> {
     await superuser.query(EVENTS(from, Math.min(rows, from + PIECE), startMs, stepMs));
     console.error(`${Math.min(rows, from + PIECE)} of ${rows} events`);
   }
-  await superuser.query('insert into audit.sealed (index, event_id) select row_number() over (order by id) - 1, id from audit.events order by id');
+  await superuser.query(
+    'insert into audit.sealed (index, event_id) select row_number() over (order by id) - 1, id from audit.events order by id',
+  );
   await superuser.query(`insert into audit.search_terms (term, event_id, subject)
     select substr(sha256(convert_to('ip' || lane || seq % 2000, 'UTF8')), 1, 16), id, subject from audit.events where seq % 5 = 0 order by 1, 2`);
   console.error('sealed');
-  for (const { definition } of indexes) await superuser.query(definition.replace(' ON ONLY ', ' ON '));
-  await superuser.query('vacuum analyze audit.events; vacuum analyze audit.sealed; vacuum analyze audit.search_terms'.split(';')[0] ?? '');
-  for (const table of ['audit.sealed', 'audit.search_terms']) await superuser.query(`vacuum analyze ${table}`);
+  for (const { definition } of indexes)
+    await superuser.query(definition.replace(' ON ONLY ', ' ON '));
+  await superuser.query(
+    'vacuum analyze audit.events; vacuum analyze audit.sealed; vacuum analyze audit.search_terms'.split(
+      ';',
+    )[0] ?? '',
+  );
+  for (const table of ['audit.sealed', 'audit.search_terms'])
+    await superuser.query(`vacuum analyze ${table}`);
   return {
     url: at('audit_service'),
     superuser,

@@ -22,7 +22,9 @@ export interface LoadResult {
 
 /** Runs one load in a process of its own, so that the measuring process's own work does not wait behind it. Bounded in time and connections. */
 export async function load(request: LoadRequest): Promise<LoadResult> {
-  const child = fork(join(import.meta.dirname, 'load-child.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(join(import.meta.dirname, 'load-child.ts'), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   return new Promise((resolve, reject) => {
     child.once('message', (result) => resolve(result as LoadResult));
     child.once('exit', (code) => reject(new Error(`the load ended with ${code}`)));

@@ -36,9 +36,20 @@ const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
 
 const root = join(import.meta.dirname, '..');
 const dataDir = await mkdtemp(join(tmpdir(), 'muniment-bench-'));
-const environment = { ...process.env, DATA: dataDir, PORT: String(await freePort()), TLS_PORT: String(await freePort()), REPLICAS: '2', LIMITS: 'off' };
+const environment = {
+  ...process.env,
+  DATA: dataDir,
+  PORT: String(await freePort()),
+  TLS_PORT: String(await freePort()),
+  REPLICAS: '2',
+  LIMITS: 'off',
+};
 const cluster = (script: string): void => {
-  const { status, stderr } = spawnSync(process.execPath, [join(root, 'packages/cluster/src', script)], { cwd: root, env: environment, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [join(root, 'packages/cluster/src', script)],
+    { cwd: root, env: environment, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' },
+  );
   if (status !== 0) throw new Error(`${script}: ${stderr}`);
 };
 
@@ -50,7 +61,7 @@ try {
   for (const [name, measure] of Object.entries(sections)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     console.error(`measuring ${name} ...`);
-    measurements.push(...await measure(fleet));
+    measurements.push(...(await measure(fleet)));
   }
   await report(measurements);
 } finally {

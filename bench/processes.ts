@@ -18,9 +18,11 @@ export async function cpuMs(processes: readonly FleetProcess[]): Promise<number>
 
 /** Resident memory of the largest of the processes, in MB. */
 export async function largestRssMb(processes: readonly FleetProcess[]): Promise<number> {
-  const sizes = await Promise.all(processes.map(async ({ pid }) => {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-  }));
+  const sizes = await Promise.all(
+    processes.map(async ({ pid }) => {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8');
+      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+    }),
+  );
   return Math.max(...sizes);
 }

@@ -7,13 +7,27 @@ const agent = new Agent({ keepAlive: true });
 function refresh(url: string, token: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const body = JSON.stringify({ refresh_token: token });
-    const sent = request(`${url}/api/auth/refresh`, { agent, method: 'POST', headers: { 'content-type': 'application/json', 'content-length': body.length } }, (answer) => {
-      let text = '';
-      answer.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; }).on('end', () => {
-        if (answer.statusCode === 200) resolve((JSON.parse(text) as { refresh_token: string }).refresh_token);
-        else reject(new Error(`a refresh answered ${answer.statusCode}: ${text}`));
-      });
-    });
+    const sent = request(
+      `${url}/api/auth/refresh`,
+      {
+        agent,
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': body.length },
+      },
+      (answer) => {
+        let text = '';
+        answer
+          .setEncoding('utf8')
+          .on('data', (chunk: string) => {
+            text += chunk;
+          })
+          .on('end', () => {
+            if (answer.statusCode === 200)
+              resolve((JSON.parse(text) as { refresh_token: string }).refresh_token);
+            else reject(new Error(`a refresh answered ${answer.statusCode}: ${text}`));
+          });
+      },
+    );
     sent.on('error', reject).end(body);
   });
 }
@@ -21,9 +35,13 @@ function refresh(url: string, token: string): Promise<string> {
 process.once('message', ({ url, tokens, seconds }: RefreshLoad) => {
   const until = performance.now() + seconds * 1_000;
   let refreshes = 0;
-  void Promise.all(tokens.map(async (first) => {
-    let token = first;
-    for (; performance.now() < until; refreshes += 1) token = await refresh(url, token);
-    return token;
-  })).then((ends) => process.send?.({ refreshes, tokens: ends } satisfies RefreshResult, () => process.exit(0)));
+  void Promise.all(
+    tokens.map(async (first) => {
+      let token = first;
+      for (; performance.now() < until; refreshes += 1) token = await refresh(url, token);
+      return token;
+    }),
+  ).then((ends) =>
+    process.send?.({ refreshes, tokens: ends } satisfies RefreshResult, () => process.exit(0)),
+  );
 });

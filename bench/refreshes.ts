@@ -22,7 +22,9 @@ export interface RefreshResult {
 }
 
 async function run(load: RefreshLoad): Promise<RefreshResult> {
-  const child = fork(join(import.meta.dirname, 'refresh-child.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(join(import.meta.dirname, 'refresh-child.ts'), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   return new Promise((resolve, reject) => {
     child.once('message', (result) => resolve(result as RefreshResult));
     child.once('exit', (code) => reject(new Error(`the refreshes ended with ${code}`)));
@@ -43,11 +45,27 @@ export async function measureRefreshes(fleet: Fleet): Promise<Measurement[]> {
   const perSecond = refreshes / SECONDS;
   const hello = await startHelloGateway(users.length);
   try {
-    const limit = await load({ url: `${hello.url}/api/users/me`, connections: CHAINS, seconds: SECONDS });
+    const limit = await load({
+      url: `${hello.url}/api/users/me`,
+      connections: CHAINS,
+      seconds: SECONDS,
+    });
     return [
-      { what: 'refreshes', value: perSecond, unit: '/s', goal: { atLeast: 1_500 }, beside: `${cpu.toFixed(2)} ms of CPU each in the user service, with the relay's part for its event` },
+      {
+        what: 'refreshes',
+        value: perSecond,
+        unit: '/s',
+        goal: { atLeast: 1_500 },
+        beside: `${cpu.toFixed(2)} ms of CPU each in the user service, with the relay's part for its event`,
+      },
       // 1,500 beside the 31,069 hellos a second of the machine that the goal was set on.
-      { what: 'refreshes through Nginx / bare hello through the same Nginx', value: perSecond / limit.perSecond, unit: '×', goal: { atLeast: 0.048 }, beside: `${perSecond.toFixed(0)}/s beside ${limit.perSecond.toFixed(0)}/s` },
+      {
+        what: 'refreshes through Nginx / bare hello through the same Nginx',
+        value: perSecond / limit.perSecond,
+        unit: '×',
+        goal: { atLeast: 0.048 },
+        beside: `${perSecond.toFixed(0)}/s beside ${limit.perSecond.toFixed(0)}/s`,
+      },
     ];
   } finally {
     await hello.stop();

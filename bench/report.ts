@@ -10,7 +10,8 @@ export interface Measurement {
   beside?: string;
 }
 
-const format = (value: number): string => (value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(2) : value.toFixed(3));
+const format = (value: number): string =>
+  value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(2) : value.toFixed(3);
 
 function verdict({ value, goal }: Measurement): string {
   if (!goal) return '';
@@ -18,17 +19,30 @@ function verdict({ value, goal }: Measurement): string {
   return value <= goal.atMost ? 'met' : 'MISSED';
 }
 
-const goalText = ({ goal }: Measurement): string => (!goal ? '' : 'atLeast' in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`);
+const goalText = ({ goal }: Measurement): string =>
+  !goal ? '' : 'atLeast' in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`;
 
 /** Prints the table and writes `.bench/results.json`. */
 export async function report(measurements: readonly Measurement[]): Promise<void> {
-  const rows = measurements.map((one) => [one.what, `${format(one.value)} ${one.unit}`, goalText(one), verdict(one), one.beside ?? '']);
+  const rows = measurements.map((one) => [
+    one.what,
+    `${format(one.value)} ${one.unit}`,
+    goalText(one),
+    verdict(one),
+    one.beside ?? '',
+  ]);
   const heads = ['what', 'measured', 'goal', '', 'beside'];
-  const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: string[]): string => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (cells: string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
   console.log(line(heads));
   console.log(`|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
   for (const row of rows) console.log(line(row));
   await mkdir('.bench', { recursive: true });
-  await writeFile('.bench/results.json', `${JSON.stringify({ at: new Date().toISOString(), node: process.version, measurements }, null, 2)}\n`);
+  await writeFile(
+    '.bench/results.json',
+    `${JSON.stringify({ at: new Date().toISOString(), node: process.version, measurements }, null, 2)}\n`,
+  );
 }

@@ -26,15 +26,26 @@ const PROOFS = 2_000;
 const BATCH = 4_000;
 
 /** A migrated database with nothing else on it, durable as the fleet's. */
-async function onScratch(use: (database: Database<Tables>) => Promise<Measurement[]>): Promise<Measurement[]> {
+async function onScratch(
+  use: (database: Database<Tables>) => Promise<Measurement[]>,
+): Promise<Measurement[]> {
   const folder = await mkdtemp(join(tmpdir(), 'muniment-bench-sealing-'));
   const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), durable: true });
   try {
-    await ensureRolesAndDatabase(postgres.superuserUrl, 'muniment', Object.fromEntries(ROLES.map((role) => [role, 'bench'])) as Record<Role, string>);
-    const as = (username: string): string => Object.assign(new URL(postgres.superuserUrl), { username, pathname: '/muniment' }).href;
+    await ensureRolesAndDatabase(
+      postgres.superuserUrl,
+      'muniment',
+      Object.fromEntries(ROLES.map((role) => [role, 'bench'])) as Record<Role, string>,
+    );
+    const as = (username: string): string =>
+      Object.assign(new URL(postgres.superuserUrl), { username, pathname: '/muniment' }).href;
     await migrateToLatest(as('migrator'), migrationSets);
     // The owner: it also makes the events that a consumer would.
-    const database = createDatabase<Tables>({ url: as('migrator'), applicationName: 'bench', statementTimeoutMs: 120_000 });
+    const database = createDatabase<Tables>({
+      url: as('migrator'),
+      applicationName: 'bench',
+      statementTimeoutMs: 120_000,
+    });
     try {
       return await use(database);
     } finally {
@@ -51,7 +62,9 @@ async function storeEvents({ pool }: Database<Tables>, count: number): Promise<v
   await pool.query(`
     insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp, record)
     select uuidv7(), 'user', n % 16, n / 16 + 1, 'LOGIN_SUCCESS', 'success', 'bench', now(), rpad('{"action":"LOGIN_SUCCESS","n":' || n, 500, 'x') from generate_series(0, ${count - 1}) n`);
-  await pool.query(`update audit.lanes set received = int8multirange(int8range(1, ${count / 16 + 1})) where source = 'user'`);
+  await pool.query(
+    `update audit.lanes set received = int8multirange(int8range(1, ${count / 16 + 1})) where source = 'user'`,
+  );
   await pool.query('analyze audit.events');
 }
 
@@ -72,7 +85,15 @@ async function measureRate(database: Database<Tables>, lease: Lease): Promise<Me
     ({ more } = batch);
   }
   const seconds = (performance.now() - from) / 1_000;
-  return [{ what: 'events sealed per second, one sealer alone', value: sealed / seconds, unit: '/s', goal: { atLeast: 50_000 }, beside: `${((1_000 * (cpuMs() - cpuBefore)) / sealed).toFixed(1)} µs of CPU each in the sealer` }];
+  return [
+    {
+      what: 'events sealed per second, one sealer alone',
+      value: sealed / seconds,
+      unit: '/s',
+      goal: { atLeast: 50_000 },
+      beside: `${((1_000 * (cpuMs() - cpuBefore)) / sealed).toFixed(1)} µs of CPU each in the sealer`,
+    },
+  ];
 }
 
 /** A log of ten million leaves: only its tiles and head, which is all that proofs read. */
@@ -80,7 +101,9 @@ async function growTo(db: Db, size: number): Promise<void> {
   let head = await readHead(db);
   while (head.size < size) {
     const leaves = randomBytes(32 * Math.min(LEAVES_AT_ONCE, size - head.size));
-    const hashes = Array.from({ length: leaves.length / 32 }, (_, n) => leaves.subarray(32 * n, 32 * n + 32));
+    const hashes = Array.from({ length: leaves.length / 32 }, (_, n) =>
+      leaves.subarray(32 * n, 32 * n + 32),
+    );
     const grown = growTree(head, hashes);
     const before = head.size;
     await db.transaction().execute(async (trx) => {
@@ -103,7 +126,15 @@ async function measureProofs(db: Db): Promise<Measurement[]> {
   const from = performance.now();
   for (let n = 0; n < 200_000; n += 1) nodeHash(hash, hash);
   const perSecond = 200_000 / ((performance.now() - from) / 1_000);
-  return [{ what: 'CPU of an inclusion proof of 10,000,000 leaves', value: perProof, unit: 'ms', goal: { atMost: 1 }, beside: `random leaves, tiles read from the database; ${(perSecond / 1_000).toFixed(0)}k node hashes/s` }];
+  return [
+    {
+      what: 'CPU of an inclusion proof of 10,000,000 leaves',
+      value: perProof,
+      unit: 'ms',
+      goal: { atMost: 1 },
+      beside: `random leaves, tiles read from the database; ${(perSecond / 1_000).toFixed(0)}k node hashes/s`,
+    },
+  ];
 }
 
 /** Sealing, and proofs in a large log, on a PostgreSQL of their own: the fleet's would be sealing too. */
@@ -114,6 +145,6 @@ export async function measureSealing(): Promise<Measurement[]> {
     await sleep(500);
     const lease = await acquireLease(db, 'audit', 'sealer', 'bench', 600_000);
     if (!lease) throw new Error('somebody else seals');
-    return [...await measureRate(database, lease), ...await measureProofs(db)];
+    return [...(await measureRate(database, lease)), ...(await measureProofs(db))];
   });
 }

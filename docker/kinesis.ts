@@ -9,7 +9,10 @@ const name = process.env.KINESIS_STREAM ?? 'audit-events';
 const shards = Number(process.env.KINESIS_SHARDS ?? 4);
 const port = Number(process.env.PORT ?? 4567);
 
-const kinesis = await startKinesis({ path: process.env.KINESIS_DATA ?? '/data', streams: [{ name, shards }] });
+const kinesis = await startKinesis({
+  path: process.env.KINESIS_DATA ?? '/data',
+  streams: [{ name, shards }],
+});
 // It listens on the loopback only, as it should everywhere but here.
 const forwarder = createServer((socket) => {
   const onward = connect(kinesis.port, '127.0.0.1');
@@ -17,7 +20,9 @@ const forwarder = createServer((socket) => {
   socket.on('error', () => onward.destroy());
   onward.on('error', () => socket.destroy());
 });
-forwarder.listen(port, '0.0.0.0', () => console.log(`the stream ${name} (${shards} shards) is served on port ${port}`));
+forwarder.listen(port, '0.0.0.0', () =>
+  console.log(`the stream ${name} (${shards} shards) is served on port ${port}`),
+);
 
 async function stop(): Promise<void> {
   forwarder.close();

@@ -10,7 +10,14 @@ import { userServiceEnvironment } from './fleet-environment.ts';
 try {
   const email = process.env.EMAIL;
   if (!email) throw new Error('say whose: make admin EMAIL=you@example.com');
-  const server = await buildApp(readConfig({ ...(await userServiceEnvironment(process.env)), REPLICA: `admin-${process.pid}`, LOG_LEVEL: 'warn', DATABASE_POOL_MAX: '2' }));
+  const server = await buildApp(
+    readConfig({
+      ...(await userServiceEnvironment(process.env)),
+      REPLICA: `admin-${process.pid}`,
+      LOG_LEVEL: 'warn',
+      DATABASE_POOL_MAX: '2',
+    }),
+  );
   try {
     const { user_id, password, token, expires_in } = await makeAdmin(server, email);
     console.log(`admin    ${email} (${user_id})`);

@@ -13,6 +13,7 @@ export async function userServiceEnvironment(own: NodeJS.ProcessEnv): Promise<No
     throw new Error(`no fleet in ${dataDir}: run make up first (or name its folder by DATA=)`);
   });
   const fleet = JSON.parse(text) as { environments?: { user?: Record<string, string> } };
-  if (!fleet.environments?.user) throw new Error(`${dataDir}/fleet.json does not describe a user service`);
+  if (!fleet.environments?.user)
+    throw new Error(`${dataDir}/fleet.json does not describe a user service`);
   return fleet.environments.user;
 }

@@ -16,7 +16,9 @@ function required(name: string): string {
 
 async function migrate(): Promise<void> {
   const adminUrl = required('DATABASE_ADMIN_URL');
-  const passwords = Object.fromEntries(ROLES.map((role) => [role, required(`${role.toUpperCase()}_PASSWORD`)])) as Record<Role, string>;
+  const passwords = Object.fromEntries(
+    ROLES.map((role) => [role, required(`${role.toUpperCase()}_PASSWORD`)]),
+  ) as Record<Role, string>;
   await ensureRolesAndDatabase(adminUrl, DATABASE, passwords);
   const url = new URL(adminUrl);
   url.username = 'migrator';

@@ -12,7 +12,9 @@ import { restoreMonth } from '../services/audit/retention/restore.ts';
 const KEEP_DAYS = 30;
 
 async function environment(): Promise<NodeJS.ProcessEnv> {
-  const text = await readFile(join(process.env.DATA ?? '.data', 'fleet.json'), 'utf8').catch(() => undefined);
+  const text = await readFile(join(process.env.DATA ?? '.data', 'fleet.json'), 'utf8').catch(
+    () => undefined,
+  );
   if (text === undefined) return process.env;
   const fleet = JSON.parse(text) as { environments?: { audit?: Record<string, string> } };
   if (!fleet.environments?.audit) throw new Error('the fleet has no audit service');
@@ -23,15 +25,31 @@ try {
   const month = process.env.MONTH ?? '';
   if (!/^\d{4}_(0[1-9]|1[0-2])$/.test(month)) throw new Error('say which: MONTH=2026_03');
   const days = Number(process.env.DAYS || KEEP_DAYS);
-  if (!Number.isInteger(days) || days < 1 || days > 3_650) throw new Error('DAYS is a whole number from 1 to 3650');
-  const server = await buildApp(readConfig({ ...(await environment()), REPLICA: `restore-${process.pid}`, LOG_LEVEL: 'warn', DATABASE_POOL_MAX: '2' }));
+  if (!Number.isInteger(days) || days < 1 || days > 3_650)
+    throw new Error('DAYS is a whole number from 1 to 3650');
+  const server = await buildApp(
+    readConfig({
+      ...(await environment()),
+      REPLICA: `restore-${process.pid}`,
+      LOG_LEVEL: 'warn',
+      DATABASE_POOL_MAX: '2',
+    }),
+  );
   try {
     const retention = await openRetention(server);
-    if (!retention) throw new Error('AUDIT_RETENTION_DATABASE_URL is not set: there is no role that could bring it back');
+    if (!retention)
+      throw new Error(
+        'AUDIT_RETENTION_DATABASE_URL is not set: there is no role that could bring it back',
+      );
     try {
       const { rows, unreadable } = await restoreMonth(retention.options, month, days);
-      console.log(`${month}: ${rows} events are back, each as it was sealed; they stay for ${days} days at least`);
-      if (unreadable > 0) console.log(`${unreadable} of them without personal values: their subjects are erased, or their keys past their time`);
+      console.log(
+        `${month}: ${rows} events are back, each as it was sealed; they stay for ${days} days at least`,
+      );
+      if (unreadable > 0)
+        console.log(
+          `${unreadable} of them without personal values: their subjects are erased, or their keys past their time`,
+        );
     } finally {
       await retention.close();
     }

@@ -7,7 +7,13 @@ import { parseArgs } from 'node:util';
 import { rotateKeys, verifierLines } from '@muniment/audit-key';
 import { writeAtomically } from '../packages/cluster/src/fleet/write-atomically.ts';
 
-const { values: { overlap }, positionals: [file] } = parseArgs({ options: { overlap: { type: 'boolean', default: false } }, allowPositionals: true });
+const {
+  values: { overlap },
+  positionals: [file],
+} = parseArgs({
+  options: { overlap: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
 if (file === undefined) {
   console.error('usage: node scripts/rotate-audit-key.ts [--overlap] FILE');
   process.exit(2);
@@ -16,4 +22,6 @@ const text = rotateKeys(readFileSync(file, 'utf8'), { overlap });
 writeAtomically(file, text, { durable: true });
 const [newest = '', ...earlier] = verifierLines(text);
 writeAtomically(`${file}.pub`, `${[newest, ...earlier].join('\n')}\n`, { durable: true });
-console.log(`${file} signs with ${newest}\n${overlap ? 'and, until the next rotation, with the key before it' : 'alone'}. Give ${file}.pub to all who check the log, then restart the audit service.`);
+console.log(
+  `${file} signs with ${newest}\n${overlap ? 'and, until the next rotation, with the key before it' : 'alone'}. Give ${file}.pub to all who check the log, then restart the audit service.`,
+);

@@ -10,12 +10,28 @@ import { userServiceEnvironment } from './fleet-environment.ts';
 const { COMPROMISED: compromised = '' } = process.env;
 
 try {
-  const server = await buildApp(readConfig({ ...(await userServiceEnvironment(process.env)), REPLICA: `rotate-keys-${process.pid}`, PORT: '0', LOG_LEVEL: 'warn', DATABASE_POOL_MAX: '2' }));
+  const server = await buildApp(
+    readConfig({
+      ...(await userServiceEnvironment(process.env)),
+      REPLICA: `rotate-keys-${process.pid}`,
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+      DATABASE_POOL_MAX: '2',
+    }),
+  );
   try {
-    const rotation = compromised === '' ? await rotateKeys(server) : await revokeKeys(server, compromised === 'all' ? 'all' : [compromised]);
-    if (!rotation) throw new Error(`there is no key ${compromised} that still counts; /.well-known/jwks.json lists them`);
-    for (const kid of rotation.compromised) console.log(`compromised ${kid}   its tokens count no more; who held one refreshes it`);
-    if (rotation.retired !== null) console.log(`retired     ${rotation.retired}   its tokens count until they expire`);
+    const rotation =
+      compromised === ''
+        ? await rotateKeys(server)
+        : await revokeKeys(server, compromised === 'all' ? 'all' : [compromised]);
+    if (!rotation)
+      throw new Error(
+        `there is no key ${compromised} that still counts; /.well-known/jwks.json lists them`,
+      );
+    for (const kid of rotation.compromised)
+      console.log(`compromised ${kid}   its tokens count no more; who held one refreshes it`);
+    if (rotation.retired !== null)
+      console.log(`retired     ${rotation.retired}   its tokens count until they expire`);
     console.log(`active      ${rotation.active}   signs from now on`);
     console.log(`next        ${rotation.next}   is in the JWKS and will sign after it`);
   } finally {

@@ -23,7 +23,11 @@ interface Target {
 }
 
 async function target(): Promise<Target> {
-  const { MASTER_KEY_FILE: masterKeyFile, DATABASE_OWNER_URL: databaseUrl, DATA: data = '.data' } = process.env;
+  const {
+    MASTER_KEY_FILE: masterKeyFile,
+    DATABASE_OWNER_URL: databaseUrl,
+    DATA: data = '.data',
+  } = process.env;
   if (masterKeyFile && databaseUrl) return { masterKeyFile, databaseUrl, local: false };
   const text = await readFile(join(data, 'fleet.json'), 'utf8').catch(() => {
     throw new Error(`no fleet in ${data}: run make up first (or name its folder by DATA=)`);
@@ -34,22 +38,36 @@ async function target(): Promise<Target> {
 
 async function rotate(): Promise<void> {
   const { masterKeyFile, databaseUrl, local } = await target();
-  const db = new pg.Client({ connectionString: databaseUrl, application_name: 'muniment-rotate-master-key' });
+  const db = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'muniment-rotate-master-key',
+  });
   await db.connect();
   try {
-    if (!(await lockRotation(db))) throw new Error('another rotation of the master key is under way');
+    if (!(await lockRotation(db)))
+      throw new Error('another rotation of the master key is under way');
     if (local) {
       const text = readFileSync(masterKeyFile, 'utf8').trimEnd();
-      if (parseMasterKeys(text, masterKeyFile).length === 1) writeAtomically(masterKeyFile, `${generateMasterKey()}\n${text}\n`, { durable: true });
+      if (parseMasterKeys(text, masterKeyFile).length === 1)
+        writeAtomically(masterKeyFile, `${generateMasterKey()}\n${text}\n`, { durable: true });
       else console.log('a rotation was broken off; it goes on');
     }
     const masterKey = await loadMasterKey(masterKeyFile);
     let rewrapped = await rewrapAll(db, masterKey);
     await sleep(SETTLE_MS);
     rewrapped += await rewrapAll(db, masterKey);
-    if (local) writeAtomically(masterKeyFile, `${readFileSync(masterKeyFile, 'utf8').split('\n', 1)[0] ?? ''}\n`, { durable: true });
-    console.log(`${rewrapped} keys are wrapped by the new master key ${masterKey.id}; back up ${masterKeyFile}`);
-    console.log('Backups of the database of before need the master key of before: keep it with them.');
+    if (local)
+      writeAtomically(
+        masterKeyFile,
+        `${readFileSync(masterKeyFile, 'utf8').split('\n', 1)[0] ?? ''}\n`,
+        { durable: true },
+      );
+    console.log(
+      `${rewrapped} keys are wrapped by the new master key ${masterKey.id}; back up ${masterKeyFile}`,
+    );
+    console.log(
+      'Backups of the database of before need the master key of before: keep it with them.',
+    );
   } finally {
     await db.end();
   }
@@ -58,6 +76,8 @@ async function rotate(): Promise<void> {
 try {
   await rotate();
 } catch (error) {
-  console.error(`make rotate-master-key: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(
+    `make rotate-master-key: ${error instanceof Error ? error.message : String(error)}`,
+  );
   process.exitCode = 1;
 }

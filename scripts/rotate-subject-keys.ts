@@ -16,19 +16,33 @@ async function environment(): Promise<{ DATABASE_URL: string; MASTER_KEY_FILE: s
   const text = await readFile(join(DATA, 'fleet.json'), 'utf8').catch(() => {
     throw new Error(`no fleet in ${DATA}: run make up first (or name its folder by DATA=)`);
   });
-  return (JSON.parse(text) as { environments: { audit: { DATABASE_URL: string; MASTER_KEY_FILE: string } } }).environments.audit;
+  return (
+    JSON.parse(text) as {
+      environments: { audit: { DATABASE_URL: string; MASTER_KEY_FILE: string } };
+    }
+  ).environments.audit;
 }
 
 async function rotate(): Promise<void> {
   const { DAYS = '', SUBJECT = '' } = process.env;
   const days = Number(DAYS);
-  if (SUBJECT === '' && !(DAYS !== '' && Number.isInteger(days) && days >= 0)) throw new Error('say which: DAYS=365 (keys that are older) or SUBJECT=<user id>');
+  if (SUBJECT === '' && !(DAYS !== '' && Number.isInteger(days) && days >= 0))
+    throw new Error('say which: DAYS=365 (keys that are older) or SUBJECT=<user id>');
   const { DATABASE_URL: url, MASTER_KEY_FILE } = await environment();
   const masterKey = await loadMasterKey(MASTER_KEY_FILE);
-  const { db } = createDatabase<unknown>({ url, applicationName: 'muniment-rotate-subject-keys', poolMax: 1 });
+  const { db } = createDatabase<unknown>({
+    url,
+    applicationName: 'muniment-rotate-subject-keys',
+    poolMax: 1,
+  });
   try {
-    const rotated = SUBJECT === '' ? await rotateSubjectKeys(db, masterKey, new Date(Date.now() - days * DAY_MS)) : Number(await rotateSubjectKey(db, masterKey, SUBJECT));
-    console.log(`${rotated} ${rotated === 1 ? 'subject has' : 'subjects have'} a new key; what was sealed before stays readable by the old ones`);
+    const rotated =
+      SUBJECT === ''
+        ? await rotateSubjectKeys(db, masterKey, new Date(Date.now() - days * DAY_MS))
+        : Number(await rotateSubjectKey(db, masterKey, SUBJECT));
+    console.log(
+      `${rotated} ${rotated === 1 ? 'subject has' : 'subjects have'} a new key; what was sealed before stays readable by the old ones`,
+    );
   } finally {
     await db.destroy();
   }
@@ -37,6 +51,8 @@ async function rotate(): Promise<void> {
 try {
   await rotate();
 } catch (error) {
-  console.error(`make rotate-subject-keys: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(
+    `make rotate-subject-keys: ${error instanceof Error ? error.message : String(error)}`,
+  );
   process.exitCode = 1;
 }

@@ -24,7 +24,8 @@ const grants = (acl: string, owner: string, kind: string, object: string): strin
    from (select case when a.grantee = 0 then 'PUBLIC' else pg_get_userbyid(a.grantee) end as grantee, string_agg(a.privilege_type, ', ' order by a.privilege_type) as privileges
          from aclexplode(coalesce(${acl}, acldefault('${kind}', ${owner}))) a where a.grantee <> ${owner} group by 1) granted)`;
 
-const ownership = (owner: string, object: string): string => `case when pg_get_userbyid(${owner}) <> '${OWNER}' then format('ALTER %s OWNER TO %s;', ${object}, pg_get_userbyid(${owner})) end`;
+const ownership = (owner: string, object: string): string =>
+  `case when pg_get_userbyid(${owner}) <> '${OWNER}' then format('ALTER %s OWNER TO %s;', ${object}, pg_get_userbyid(${owner})) end`;
 
 const SCHEMAS = `
   select concat_ws(E'\\n', format('CREATE SCHEMA %s;', n.nspname), ${ownership('n.nspowner', `format('SCHEMA %s', n.nspname)`)}, ${grants('n.nspacl', 'n.nspowner', 'n', `format('SCHEMA %s', n.nspname)`)}) as text
@@ -90,7 +91,9 @@ export async function dumpSchema(url: string): Promise<string> {
   try {
     // Names are qualified only where the path does not find them: an empty one qualifies all.
     await client.query(`set search_path = ''`);
-    const parts: string[] = ['-- Made by scripts/schema-dump.ts from the migrations; do not edit. Without the partitions of single months.'];
+    const parts: string[] = [
+      '-- Made by scripts/schema-dump.ts from the migrations; do not edit. Without the partitions of single months.',
+    ];
     for (const query of [SCHEMAS, RELATIONS, FUNCTIONS, DEFAULTS]) {
       const { rows } = await client.query<{ text: string }>(query);
       parts.push(...rows.map(({ text }) => text));
@@ -105,7 +108,11 @@ async function writeDump(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'muniment-schema-'));
   const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), durable: false });
   try {
-    await ensureRolesAndDatabase(postgres.superuserUrl, 'muniment', Object.fromEntries(ROLES.map((role) => [role, 'test'])) as Record<Role, string>);
+    await ensureRolesAndDatabase(
+      postgres.superuserUrl,
+      'muniment',
+      Object.fromEntries(ROLES.map((role) => [role, 'test'])) as Record<Role, string>,
+    );
     const url = new URL(postgres.superuserUrl);
     url.pathname = '/muniment';
     const migrator = new URL(url);

@@ -41,22 +41,38 @@ const operations = join(root, 'docs/operations.md');
 const envExample = join(root, '.env.example');
 
 const common = new Set(Object.keys(serverSettings));
-const schemas = [['User service', userSettings], ['File service', fileSettings], ['Audit service', auditSettings]] as const;
+const schemas = [
+  ['User service', userSettings],
+  ['File service', fileSettings],
+  ['Audit service', auditSettings],
+] as const;
 
 /** The settings that all services share, then what each adds. A service without any of its own has no section. */
 function sections(): Section[] {
-  const shared = { settings: userSettings.properties as Record<string, Setting>, required: new Set(userSettings.required) };
+  const shared = {
+    settings: userSettings.properties as Record<string, Setting>,
+    required: new Set(userSettings.required),
+  };
   const own = schemas.map(([title, schema]): Section => {
     const settings = schema.properties as Record<string, Setting>;
-    return { title, names: Object.keys(settings).filter((name) => !common.has(name)), settings, required: new Set(schema.required) };
+    return {
+      title,
+      names: Object.keys(settings).filter((name) => !common.has(name)),
+      settings,
+      required: new Set(schema.required),
+    };
   });
-  return [{ title: 'All services', names: [...common], ...shared }, ...own.filter(({ names }) => names.length > 0)];
+  return [
+    { title: 'All services', names: [...common], ...shared },
+    ...own.filter(({ names }) => names.length > 0),
+  ];
 }
 
 /** The value a setting has when nobody sets it; undefined when it must be set, '' when it stays unset. */
 function defaultOf(section: Section, name: string): string | undefined {
   const setting = section.settings[name];
-  if (setting?.default !== undefined) return `${setting.default}`.replace(`${hostname()}-${process.pid}`, '<host>-<pid>');
+  if (setting?.default !== undefined)
+    return `${setting.default}`.replace(`${hostname()}-${process.pid}`, '<host>-<pid>');
   return section.required.has(name) ? undefined : '';
 }
 
@@ -71,10 +87,17 @@ function tableOf(section: Section): string {
   const rows = section.names.map((name) => {
     const setting = section.settings[name] ?? {};
     const byDefault = defaultOf(section, name);
-    const shown = byDefault === undefined ? '**required**' : byDefault === '' ? 'none' : `\`${byDefault}\``;
+    const shown =
+      byDefault === undefined ? '**required**' : byDefault === '' ? 'none' : `\`${byDefault}\``;
     return `| \`${name}\` | ${shown} | ${allowed(setting)} | ${setting.description ?? ''}${setting.writeOnly ? ' Secret.' : ''} |`;
   });
-  return [`### ${section.title}`, '', '| Variable | Default | Allowed | Meaning |', '|---|---|---|---|', ...rows].join('\n');
+  return [
+    `### ${section.title}`,
+    '',
+    '| Variable | Default | Allowed | Meaning |',
+    '|---|---|---|---|',
+    ...rows,
+  ].join('\n');
 }
 
 function envOf(section: Section): string {
@@ -94,27 +117,37 @@ const ENV_HEAD = `# The settings of the services with their defaults. Made by sc
 /** The reference as it must stand in the two files. */
 export function renderReference(): Rendered {
   const all = sections();
-  return { table: `${BEGIN}\n\n${all.map(tableOf).join('\n\n')}\n\n${END}`, env: `${[ENV_HEAD, ...all.map(envOf)].join('\n\n')}\n` };
+  return {
+    table: `${BEGIN}\n\n${all.map(tableOf).join('\n\n')}\n\n${END}`,
+    env: `${[ENV_HEAD, ...all.map(envOf)].join('\n\n')}\n`,
+  };
 }
 
 /** `text` with what stands between the markers replaced. @throws when the markers are missing */
 export function withTable(text: string, table: string): string {
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error('docs/operations.md lacks the markers of the settings reference');
+  if (begin < 0 || end < begin)
+    throw new Error('docs/operations.md lacks the markers of the settings reference');
   return text.slice(0, begin) + table + text.slice(end + END.length);
 }
 
 async function main(check: boolean): Promise<void> {
   const { table, env } = renderReference();
-  for (const [file, wanted] of [[operations, withTable(await readFile(operations, 'utf8'), table)], [envExample, env]] as const) {
+  for (const [file, wanted] of [
+    [operations, withTable(await readFile(operations, 'utf8'), table)],
+    [envExample, env],
+  ] as const) {
     const present = await readFile(file, 'utf8').catch(() => '');
     if (present === wanted) continue;
     if (check) {
-      console.error(`${file.slice(root.length + 1)} is stale: run node scripts/settings-reference.ts`);
+      console.error(
+        `${file.slice(root.length + 1)} is stale: run node scripts/settings-reference.ts`,
+      );
       process.exitCode = 1;
     } else await writeFile(file, wanted);
   }
 }
 
-if (import.meta.main) await main(parseArgs({ options: { check: { type: 'boolean', default: false } } }).values.check);
+if (import.meta.main)
+  await main(parseArgs({ options: { check: { type: 'boolean', default: false } } }).values.check);

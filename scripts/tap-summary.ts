@@ -18,7 +18,8 @@ export function summarizeTap(): TapSummary {
   let failing = false;
   const failedFiles: string[] = [];
   let totals = '';
-  const count = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(totals)?.[1] ?? 0);
+  const count = (name: string): number =>
+    Number(new RegExp(`${name}: (\\d+)`).exec(totals)?.[1] ?? 0);
   return {
     line(text) {
       if (text.startsWith('# { total: ')) totals = text;

@@ -32,21 +32,32 @@ const COMPILE_CACHE = join(import.meta.dirname, '../.tools/compile-cache');
 const MAX_RERUNS = 4;
 
 async function runTap(args: string[], env: NodeJS.ProcessEnv): Promise<TapRun> {
-  const tap = spawn(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const tap = spawn(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+  });
   const exit = new Promise<number>((resolve) => tap.on('exit', (code) => resolve(code ?? 1)));
   const summary = summarizeTap();
-  for await (const line of createInterface(tap.stdout)) for (const text of summary.line(line)) console.log(text);
+  for await (const line of createInterface(tap.stdout))
+    for (const text of summary.line(line)) console.log(text);
   return { code: await exit, ...summary.counts(), failedFiles: summary.failedFiles() };
 }
 
 async function runSteadily(args: string[], env: NodeJS.ProcessEnv): Promise<TapRun> {
   const run = await runTap(args, env);
   const again = run.failedFiles.filter((file) => file.endsWith('.test.ts'));
-  if (process.env['RERUN'] !== '1' || again.length === 0 || again.length > MAX_RERUNS || again.length !== run.failedFiles.length) return run;
+  if (
+    process.env['RERUN'] !== '1' ||
+    again.length === 0 ||
+    again.length > MAX_RERUNS ||
+    again.length !== run.failedFiles.length
+  )
+    return run;
   console.log(`once more, each alone: ${again.join(', ')}`);
   const alone = await runTap(['--jobs=1', ...again], env);
   const unsteady = again.filter((file) => !alone.failedFiles.includes(file));
-  if (unsteady.length > 0) console.log(`UNSTEADY, failed beside others and passed alone: ${unsteady.join(', ')}`);
+  if (unsteady.length > 0)
+    console.log(`UNSTEADY, failed beside others and passed alone: ${unsteady.join(', ')}`);
   return { ...alone, passed: run.passed };
 }
 
@@ -63,7 +74,12 @@ try {
   template.username = 'migrator';
   template.pathname = `/${TEMPLATE}`;
   await migrateToLatest(template.href, migrationSets);
-  run = await runSteadily(process.argv.slice(2), { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE, TEST_POSTGRES_URL: postgres.superuserUrl, TEST_DATABASE_TEMPLATE: TEMPLATE });
+  run = await runSteadily(process.argv.slice(2), {
+    ...process.env,
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+    TEST_POSTGRES_URL: postgres.superuserUrl,
+    TEST_DATABASE_TEMPLATE: TEMPLATE,
+  });
 } finally {
   await postgres.stop();
   await rm(folder, { recursive: true, force: true });

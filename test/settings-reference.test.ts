@@ -10,25 +10,44 @@ import { settings as userSettings } from '../services/user/config.ts';
 const root = join(import.meta.dirname, '..');
 
 test('docs/operations.md and .env.example are what the config schemas say', (t) => {
-  const { status, stderr } = spawnSync(process.execPath, ['scripts/settings-reference.ts', '--check'], { cwd: root, encoding: 'utf8' });
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['scripts/settings-reference.ts', '--check'],
+    { cwd: root, encoding: 'utf8' },
+  );
   t.equal(status, 0, stderr);
   t.end();
 });
 
 test('every setting of every service stands in both, once', (t) => {
   const { table, env } = renderReference();
-  const names = new Set([userSettings, fileSettings, auditSettings].flatMap((schema) => Object.keys(schema.properties)));
+  const names = new Set(
+    [userSettings, fileSettings, auditSettings].flatMap((schema) => Object.keys(schema.properties)),
+  );
   t.ok(names.size > 30);
   for (const name of names) {
     t.equal(table.split(`| \`${name}\` |`).length - 1, 1, `${name} in the table`);
-    t.equal(env.split('\n').filter((line) => line.replace(/^#/, '').startsWith(`${name}=`)).length, 1, `${name} in .env.example`);
+    t.equal(
+      env.split('\n').filter((line) => line.replace(/^#/, '').startsWith(`${name}=`)).length,
+      1,
+      `${name} in .env.example`,
+    );
   }
   t.end();
 });
 
 test('what must be set stands uncommented and empty, and nothing else does', (t) => {
-  const set = renderReference().env.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  t.same(set, ['PORT=', 'DATABASE_URL=', 'MASTER_KEY_FILE=', 'SMTP_URL=', 'MAIL_FROM=', 'AUDIT_KEY_FILE=']);
+  const set = renderReference()
+    .env.split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  t.same(set, [
+    'PORT=',
+    'DATABASE_URL=',
+    'MASTER_KEY_FILE=',
+    'SMTP_URL=',
+    'MAIL_FROM=',
+    'AUDIT_KEY_FILE=',
+  ]);
   t.end();
 });
 

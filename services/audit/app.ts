@@ -68,7 +68,11 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     migrations: [{ name: 'audit', folder: join(import.meta.dirname, 'migrations') }],
     checks: [
       { name: 'trail', critical: false, check: async () => trail?.check.check() },
-      { name: 'sealer', critical: false, check: async () => sealer && checkSealer(sealer.status()) },
+      {
+        name: 'sealer',
+        critical: false,
+        check: async () => sealer && checkSealer(sealer.status()),
+      },
       { name: 's3', critical: false, check: () => bucket.check() },
     ],
     viewers: (db) => (tokenHash) => findViewerByHash(db, tokenHash),
@@ -87,14 +91,24 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     leaseTtlMs: config.CONSUMER_LEASE_TTL_MS,
     pollMs: config.CONSUMER_POLL_MS,
   });
-  trail = watchTrail({ db: base.db, stream: config.KINESIS_STREAM, replica: config.REPLICA, log: base.log });
+  trail = watchTrail({
+    db: base.db,
+    stream: config.KINESIS_STREAM,
+    replica: config.REPLICA,
+    log: base.log,
+  });
   const notary = createNotary({ db: base.db, keys, origin: config.AUDIT_ORIGIN });
   sealer = createSealer({
     db: base.db,
     replica: config.REPLICA,
     log: base.log,
     notary,
-    publisher: createPublisher({ db: base.db, bucket, notary, lockDays: config.AUDIT_CHECKPOINT_LOCK_DAYS }),
+    publisher: createPublisher({
+      db: base.db,
+      bucket,
+      notary,
+      lockDays: config.AUDIT_CHECKPOINT_LOCK_DAYS,
+    }),
     leaseTtlMs: config.SEALER_LEASE_TTL_MS,
     pollMs: config.SEALER_POLL_MS,
     checkpointMs: config.AUDIT_CHECKPOINT_MS,
@@ -112,7 +126,8 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     viewerCounts: createViewerCheck((ids) => findCountingTokens(base.db, ids)),
     webhooks: createWebhooks(base, config),
   };
-  if (config.RECONCILER_DATABASE_URL !== undefined) server.background(openReconciler(config, config.RECONCILER_DATABASE_URL, server));
+  if (config.RECONCILER_DATABASE_URL !== undefined)
+    server.background(openReconciler(config, config.RECONCILER_DATABASE_URL, server));
   measureConsumer(consumer, server.metrics);
   measureSealer(sealer, server.metrics);
   measureTrail(trail, server.metrics);
@@ -120,9 +135,26 @@ export async function buildApp(config: Config): Promise<AuditServer> {
   server.background(trail);
   server.background({ name: 'sealer', ...sealer });
   server.background(server.webhooks.dispatcher);
-  server.background(repeat('upkeep', UPKEEP_PAUSE_MS, () => keepHouse(server), (error) => server.log.warn({ err: error }, 'upkeep of the log failed; it is tried again')));
+  server.background(
+    repeat(
+      'upkeep',
+      UPKEEP_PAUSE_MS,
+      () => keepHouse(server),
+      (error) => server.log.warn({ err: error }, 'upkeep of the log failed; it is tried again'),
+    ),
+  );
 
-  server.background(repeat('search-terms', COMPLETE_PAUSE_MS, async () => { await searchTerms.complete(); }, (error) => server.log.warn({ err: error }, 'search terms could not be completed; it is tried again')));
+  server.background(
+    repeat(
+      'search-terms',
+      COMPLETE_PAUSE_MS,
+      async () => {
+        await searchTerms.complete();
+      },
+      (error) =>
+        server.log.warn({ err: error }, 'search terms could not be completed; it is tried again'),
+    ),
+  );
 
   server.background(watchJournal(server));
   server.background(createRetentionLoop(server));

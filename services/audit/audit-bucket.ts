@@ -1,4 +1,13 @@
-import { GetObjectCommand, GetObjectLockConfigurationCommand, HeadBucketCommand, ListObjectsV2Command, NoSuchKey, PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  GetObjectLockConfigurationCommand,
+  HeadBucketCommand,
+  ListObjectsV2Command,
+  NoSuchKey,
+  PutObjectCommand,
+  S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Config } from './config.ts';
 
@@ -11,7 +20,12 @@ export interface AuditBucket {
   readonly client: S3Client;
   put(key: string, body: string | Uint8Array, contentType?: string): Promise<void>;
   /** As `put`, but what is there stays. @returns false when there was something. @param retainUntil locks the object until then, for everybody; only where the bucket `locks` */
-  putOnce(key: string, body: string | Uint8Array, contentType?: string, retainUntil?: Date): Promise<boolean>;
+  putOnce(
+    key: string,
+    body: string | Uint8Array,
+    contentType?: string,
+    retainUntil?: Date,
+  ): Promise<boolean>;
   /** undefined when there is no such object. */
   get(key: string): Promise<Uint8Array | undefined>;
   /** Keys under a prefix in the order of their bytes, a page at a time. */
@@ -28,15 +42,34 @@ export interface AuditBucket {
 const TIMEOUT_MS = 5_000;
 
 /** A client of the audit bucket. It connects when it is first used. */
-export function openAuditBucket(config: Pick<Config, 'AUDIT_BUCKET' | 'AUDIT_S3_ENDPOINT' | 'AWS_REGION' | 'AWS_ACCESS_KEY_ID' | 'AWS_SECRET_ACCESS_KEY'>): AuditBucket {
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AUDIT_BUCKET: Bucket } = config;
+export function openAuditBucket(
+  config: Pick<
+    Config,
+    | 'AUDIT_BUCKET'
+    | 'AUDIT_S3_ENDPOINT'
+    | 'AWS_REGION'
+    | 'AWS_ACCESS_KEY_ID'
+    | 'AWS_SECRET_ACCESS_KEY'
+  >,
+): AuditBucket {
+  const {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AUDIT_BUCKET: Bucket,
+  } = config;
   const client = new S3Client({
     region: config.AWS_REGION,
     ...(config.AUDIT_S3_ENDPOINT !== undefined && { endpoint: config.AUDIT_S3_ENDPOINT }),
     forcePathStyle: true,
-    ...(accessKeyId !== undefined && secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
+    ...(accessKeyId !== undefined &&
+      secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
     // requestTimeout ends with the headers of an answer: an object that stops half way is given up by socketTimeout alone.
-    requestHandler: new NodeHttpHandler({ connectionTimeout: 1_000, requestTimeout: TIMEOUT_MS, throwOnRequestTimeout: true, socketTimeout: TIMEOUT_MS }),
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: 1_000,
+      requestTimeout: TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+      socketTimeout: TIMEOUT_MS,
+    }),
   });
 
   return {
@@ -47,10 +80,23 @@ export function openAuditBucket(config: Pick<Config, 'AUDIT_BUCKET' | 'AUDIT_S3_
     },
     async putOnce(Key, Body, ContentType = 'application/octet-stream', retainUntil) {
       try {
-        await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, IfNoneMatch: '*', ...(retainUntil && { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate: retainUntil }) }));
+        await client.send(
+          new PutObjectCommand({
+            Bucket,
+            Key,
+            Body,
+            ContentType,
+            IfNoneMatch: '*',
+            ...(retainUntil && {
+              ObjectLockMode: 'COMPLIANCE',
+              ObjectLockRetainUntilDate: retainUntil,
+            }),
+          }),
+        );
         return true;
       } catch (error) {
-        if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 412) return false;
+        if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 412)
+          return false;
         throw error;
       }
     },
@@ -66,24 +112,38 @@ export function openAuditBucket(config: Pick<Config, 'AUDIT_BUCKET' | 'AUDIT_S3_
     async *list(Prefix, after) {
       let token: string | undefined;
       do {
-        const page = await client.send(new ListObjectsV2Command({
-          Bucket, Prefix, ...(token === undefined ? after !== undefined && { StartAfter: after } : { ContinuationToken: token }),
-        }));
+        const page = await client.send(
+          new ListObjectsV2Command({
+            Bucket,
+            Prefix,
+            ...(token === undefined
+              ? after !== undefined && { StartAfter: after }
+              : { ContinuationToken: token }),
+          }),
+        );
         for (const { Key } of page.Contents ?? []) if (Key !== undefined) yield Key;
         token = page.NextContinuationToken;
       } while (token !== undefined);
     },
     async first(Prefix, after) {
-      const { Contents } = await client.send(new ListObjectsV2Command({ Bucket, Prefix, StartAfter: after, MaxKeys: 1 }));
+      const { Contents } = await client.send(
+        new ListObjectsV2Command({ Bucket, Prefix, StartAfter: after, MaxKeys: 1 }),
+      );
       return Contents?.[0]?.Key;
     },
     async locks() {
       try {
-        const { ObjectLockConfiguration: lock } = await client.send(new GetObjectLockConfigurationCommand({ Bucket }));
+        const { ObjectLockConfiguration: lock } = await client.send(
+          new GetObjectLockConfigurationCommand({ Bucket }),
+        );
         return lock?.ObjectLockEnabled === 'Enabled';
       } catch (error) {
         // A bucket without one answers 404; a server that knows of none, 501 or 400.
-        if (error instanceof S3ServiceException && [400, 404, 501].includes(error.$metadata.httpStatusCode ?? 0)) return false;
+        if (
+          error instanceof S3ServiceException &&
+          [400, 404, 501].includes(error.$metadata.httpStatusCode ?? 0)
+        )
+          return false;
         throw error;
       }
     },

@@ -6,7 +6,8 @@ import { AuditErrors } from './errors.ts';
 const ID_FORM = /^i([A-Za-z0-9_-]{22})$/;
 
 const hexOf = (id: string): string => id.replaceAll('-', '');
-const uuidOf = (hex: string): string => `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+const uuidOf = (hex: string): string =>
+  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 
 /** Where a page of a list by id ended, as text that promises nothing about its inside. */
 export function encodeCursor(id: string): string {
@@ -40,7 +41,8 @@ export interface ExportCursor {
  * Ten bytes that stand for the reader, the filter and the order that a cursor was given out for. They keep a cursor from being continued with
  * another filter by mistake, which would skip events silently; they protect nothing, since a cursor opens nothing.
  */
-export const cursorBinding = (what: Json): Buffer => hash('sha256', canonicalJson(what), 'buffer').subarray(0, BINDING_BYTES);
+export const cursorBinding = (what: Json): Buffer =>
+  hash('sha256', canonicalJson(what), 'buffer').subarray(0, BINDING_BYTES);
 
 const number = (value: number): Buffer => {
   const bytes = Buffer.alloc(SIZE_BYTES);
@@ -48,11 +50,24 @@ const number = (value: number): Buffer => {
   return bytes;
 };
 
-function decode(prefix: string, cursor: string, positionBytes: number, binding: Buffer): { size: number; position: Buffer } {
+function decode(
+  prefix: string,
+  cursor: string,
+  positionBytes: number,
+  binding: Buffer,
+): { size: number; position: Buffer } {
   const bytes = Buffer.from(cursor.slice(prefix.length), 'base64url');
   const whole = bytes.length === SIZE_BYTES + positionBytes + BINDING_BYTES;
-  if (!whole || `${prefix}${bytes.toString('base64url')}` !== cursor || !bytes.subarray(-BINDING_BYTES).equals(binding)) throw new AuditErrors.CursorInvalid();
-  return { size: bytes.readUIntBE(0, SIZE_BYTES), position: bytes.subarray(SIZE_BYTES, SIZE_BYTES + positionBytes) };
+  if (
+    !whole ||
+    `${prefix}${bytes.toString('base64url')}` !== cursor ||
+    !bytes.subarray(-BINDING_BYTES).equals(binding)
+  )
+    throw new AuditErrors.CursorInvalid();
+  return {
+    size: bytes.readUIntBE(0, SIZE_BYTES),
+    position: bytes.subarray(SIZE_BYTES, SIZE_BYTES + positionBytes),
+  };
 }
 
 export function encodeListCursor({ size, id }: ListCursor, binding: Buffer): string {

@@ -13,7 +13,11 @@ import type { Tables } from './tables.ts';
  * quarantine, backups. The sealed rows stay as they are and prove what they proved. Then the erasure is journalled, the search terms go, and the
  * event says so; without the journal it is not done, since a restored backup would bring the person back.
  */
-export function eraseSubjects(db: Kysely<Tables>, subjectKeys: SubjectKeys, bucket: Pick<AuditBucket, 'put' | 'list'>): ErasurePart<Tables> {
+export function eraseSubjects(
+  db: Kysely<Tables>,
+  subjectKeys: SubjectKeys,
+  bucket: Pick<AuditBucket, 'put' | 'list'>,
+): ErasurePart<Tables> {
   const recordEvent = createEventRecorder({ source: 'audit', schema: 'audit', subjectKeys });
   return {
     column: 'audit_done',
@@ -27,8 +31,13 @@ export function eraseSubjects(db: Kysely<Tables>, subjectKeys: SubjectKeys, buck
       const quarantined = await forgetQuarantined(trx, userId);
       // Nobody's request: USER_DELETED says who ordered it.
       await recordEvent(trx, {
-        action: 'SUBJECT_ERASED', subject: { userId }, personal: {}, resource: userId, resource_type: 'user',
-        request_id: `erasure-${userId}`, metadata: { search_terms, quarantined },
+        action: 'SUBJECT_ERASED',
+        subject: { userId },
+        personal: {},
+        resource: userId,
+        resource_type: 'user',
+        request_id: `erasure-${userId}`,
+        metadata: { search_terms, quarantined },
       });
     },
   };

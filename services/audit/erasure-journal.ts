@@ -28,7 +28,11 @@ export async function journalErasure(bucket: Bucket, userId: string): Promise<vo
  * the same statement, the rest as with any erasure. Reads the whole journal.
  * @returns the users' ids
  */
-export async function replayJournal(db: Kysely<Tables>, bucket: Bucket, atOnce = AT_ONCE): Promise<string[]> {
+export async function replayJournal(
+  db: Kysely<Tables>,
+  bucket: Bucket,
+  atOnce = AT_ONCE,
+): Promise<string[]> {
   const replayed: string[] = [];
   let batch: string[] = [];
   for await (const key of bucket.list(PREFIX)) {
@@ -36,22 +40,41 @@ export async function replayJournal(db: Kysely<Tables>, bucket: Bucket, atOnce =
     if (!USER_ID.test(userId)) continue;
     batch.push(userId);
     if (batch.length < atOnce) continue;
-    replayed.push(...await replayErasures(db, batch));
+    replayed.push(...(await replayErasures(db, batch)));
     batch = [];
   }
-  if (batch.length > 0) replayed.push(...await replayErasures(db, batch));
+  if (batch.length > 0) replayed.push(...(await replayErasures(db, batch)));
   return replayed;
 }
 
 /** Reads the journal at the start, which is what follows a restore, and each hour, should a restore have gone by without one. */
-export function watchJournal({ db, subjectKeys, bucket, log }: Pick<AuditServer, 'db' | 'subjectKeys' | 'bucket' | 'log'>): BackgroundLoop {
+export function watchJournal({
+  db,
+  subjectKeys,
+  bucket,
+  log,
+}: Pick<AuditServer, 'db' | 'subjectKeys' | 'bucket' | 'log'>): BackgroundLoop {
   let readAt = -Infinity;
-  return repeat('erasure-journal', RETRY_MS, async () => {
-    if (performance.now() - readAt < READ_AGAIN_MS) return;
-    const replayed = await replayJournal(db, bucket);
-    const subjects = await replaySubjects({ db, subjectKeys }, bucket);
-    readAt = performance.now();
-    if (subjects > 0) log.warn({ subjects }, 'the database had forgotten erasures of tenants\' subjects that the journal has; they are erased again');
-    if (replayed.length > 0) log.warn({ users: replayed.length }, 'the database had forgotten erasures that the journal has; they are ordered again');
-  }, (error) => log.warn({ err: error }, 'the journal of erasures could not be read; it is tried again'));
+  return repeat(
+    'erasure-journal',
+    RETRY_MS,
+    async () => {
+      if (performance.now() - readAt < READ_AGAIN_MS) return;
+      const replayed = await replayJournal(db, bucket);
+      const subjects = await replaySubjects({ db, subjectKeys }, bucket);
+      readAt = performance.now();
+      if (subjects > 0)
+        log.warn(
+          { subjects },
+          "the database had forgotten erasures of tenants' subjects that the journal has; they are erased again",
+        );
+      if (replayed.length > 0)
+        log.warn(
+          { users: replayed.length },
+          'the database had forgotten erasures that the journal has; they are ordered again',
+        );
+    },
+    (error) =>
+      log.warn({ err: error }, 'the journal of erasures could not be read; it is tried again'),
+  );
 }

@@ -12,29 +12,32 @@ const text = () => nullable(Type.String());
  * An entry of the trail as it is answered. `index` is its leaf in the Merkle log. `email`, `ip`, `user_agent` are null where the reader may not see
  * them and once the subject is erased.
  */
-export const logEntrySchema = Type.Object({
-  index: Type.Integer(),
-  id: Type.String({ format: 'uuid' }),
-  user_id: nullable(Type.String({ format: 'uuid' })),
-  action: Type.String(),
-  outcome: Type.Union([Type.Literal('success'), Type.Literal('failure')]),
-  resource: text(),
-  resource_type: text(),
-  ip: text(),
-  user_agent: text(),
-  email: text(),
-  metadata: Type.Record(Type.String(), Type.Unknown()),
-  error: text(),
-  session_id: nullable(Type.String({ format: 'uuid' })),
-  request_id: Type.String(),
-  traceparent: text(),
-  tenant_id: text(),
-  source: Type.String(),
-  lane: Type.Integer(),
-  seq: Type.Integer(),
-  timestamp: Type.String({ format: 'date-time' }),
-  version: Type.Integer(),
-}, { additionalProperties: false });
+export const logEntrySchema = Type.Object(
+  {
+    index: Type.Integer(),
+    id: Type.String({ format: 'uuid' }),
+    user_id: nullable(Type.String({ format: 'uuid' })),
+    action: Type.String(),
+    outcome: Type.Union([Type.Literal('success'), Type.Literal('failure')]),
+    resource: text(),
+    resource_type: text(),
+    ip: text(),
+    user_agent: text(),
+    email: text(),
+    metadata: Type.Record(Type.String(), Type.Unknown()),
+    error: text(),
+    session_id: nullable(Type.String({ format: 'uuid' })),
+    request_id: Type.String(),
+    traceparent: text(),
+    tenant_id: text(),
+    source: Type.String(),
+    lane: Type.Integer(),
+    seq: Type.Integer(),
+    timestamp: Type.String({ format: 'date-time' }),
+    version: Type.Integer(),
+  },
+  { additionalProperties: false },
+);
 
 /** The schema of what is answered, for a handler that has it as text already: Fastify sends text of a JSON type as it is. */
 export const rendered = (schema: TSchema) => Type.Unsafe<string>(schema);
@@ -57,8 +60,16 @@ interface PersonalText {
   marked: string;
 }
 
-function personalText({ email, ip, user_agent: userAgent, ...marked }: PersonalValues): PersonalText {
-  return { own: `"email":${json(email)},"ip":${json(ip)},"user_agent":${json(userAgent)}`, marked: JSON.stringify(marked).slice(1, -1) };
+function personalText({
+  email,
+  ip,
+  user_agent: userAgent,
+  ...marked
+}: PersonalValues): PersonalText {
+  return {
+    own: `"email":${json(email)},"ip":${json(ip)},"user_agent":${json(userAgent)}`,
+    marked: JSON.stringify(marked).slice(1, -1),
+  };
 }
 
 const NONE = personalText({});
@@ -72,14 +83,21 @@ export function personalPart(record: string): { at: number; end: number } {
 /** The commitment in a record; undefined where it has no personal block. */
 export function commitmentOf(record: string, at: number): string | undefined {
   const from = at + PERSONAL_KEY.length;
-  return record.startsWith(COMMITMENT_KEY, from) ? record.slice(from + COMMITMENT_KEY.length, record.indexOf('"', from + COMMITMENT_KEY.length)) : undefined;
+  return record.startsWith(COMMITMENT_KEY, from)
+    ? record.slice(from + COMMITMENT_KEY.length, record.indexOf('"', from + COMMITMENT_KEY.length))
+    : undefined;
 }
 
 /**
  * An entry as JSON: the stored canonical text with the personal values in the place of their commitment. Parsing 50 records and
  * serialising them again would cost more than all the rest of the request.
  */
-function renderEntry(index: number, record: string, { at, end }: { at: number; end: number }, { own, marked }: PersonalText): string {
+function renderEntry(
+  index: number,
+  record: string,
+  { at, end }: { at: number; end: number },
+  { own, marked }: PersonalText,
+): string {
   if (marked === '') return `{"index":${index},${record.slice(1, at)},${own}${record.slice(end)}`;
   const metadataAt = record.indexOf(METADATA_KEY) + METADATA_KEY.length;
   const comma = record[metadataAt] === '}' ? '' : ',';
@@ -104,9 +122,12 @@ function opened(event: LoggedEvent, at: number, key: SubjectKey): PersonalText {
   if (known?.key === key) return known.text;
   const { personal_key_id: key_id, personal_nonce: nonce, personal_ciphertext: ciphertext } = event;
   const commitment = commitmentOf(event.record, at);
-  if (key_id === null || nonce === null || ciphertext === null || commitment === undefined) return NONE;
+  if (key_id === null || nonce === null || ciphertext === null || commitment === undefined)
+    return NONE;
   try {
-    const text = personalText(openPersonal(event.id, { subject: key.subject, key_id, commitment, nonce, ciphertext }, key));
+    const text = personalText(
+      openPersonal(event.id, { subject: key.subject, key_id, commitment, nonce, ciphertext }, key),
+    );
     openedBefore.set(event.id, { key, text });
     return text;
   } catch {
@@ -118,13 +139,24 @@ function opened(event: LoggedEvent, at: number, key: SubjectKey): PersonalText {
  * Renders events as a reader may see them: personal values are opened where the reader may see them and where the key still exists.
  * @returns one JSON text per event, in the shape of `logEntrySchema`
  */
-export async function renderEntries({ db, subjectKeys }: Pick<AuditServer, 'db' | 'subjectKeys'>, visibility: Visibility, events: readonly LoggedEvent[]): Promise<string[]> {
-  const blocks = events.flatMap(({ personal_key_id: key_id, subject }) => (key_id !== null && subject !== null && seesPersonal(visibility, subject) ? [{ key_id, subject }] : []));
+export async function renderEntries(
+  { db, subjectKeys }: Pick<AuditServer, 'db' | 'subjectKeys'>,
+  visibility: Visibility,
+  events: readonly LoggedEvent[],
+): Promise<string[]> {
+  const blocks = events.flatMap(({ personal_key_id: key_id, subject }) =>
+    key_id !== null && subject !== null && seesPersonal(visibility, subject)
+      ? [{ key_id, subject }]
+      : [],
+  );
   const keys = blocks.length === 0 ? undefined : await subjectKeys.forBlocks(db, blocks);
   return events.map((event) => {
     const { index, record, subject, personal_key_id: key_id } = event;
     const part = personalPart(record);
-    const key = subject === null || key_id === null || !seesPersonal(visibility, subject) ? undefined : keys?.of({ key_id, subject });
+    const key =
+      subject === null || key_id === null || !seesPersonal(visibility, subject)
+        ? undefined
+        : keys?.of({ key_id, subject });
     return renderEntry(index, record, part, key ? opened(event, part.at, key) : NONE);
   });
 }

@@ -15,8 +15,11 @@ export type Reader =
  * @param scope `own`: as a user, though the caller may read more
  */
 export function readerOf(request: FastifyRequest, scope?: 'own'): Reader {
-  if (request.viewer) return { kind: 'viewer', tenantId: request.viewer.tenantId, tokenId: request.viewer.tokenId };
+  if (request.viewer)
+    return { kind: 'viewer', tenantId: request.viewer.tenantId, tokenId: request.viewer.tokenId };
   const principal = principalOf(request);
   const { id: userId } = principal;
-  return scope === undefined && mayDo(principal, 'audit:read-all') ? { kind: 'all', userId } : { kind: 'user', userId };
+  return scope === undefined && mayDo(principal, 'audit:read-all')
+    ? { kind: 'all', userId }
+    : { kind: 'user', userId };
 }

@@ -22,7 +22,11 @@ const PERSONAL = '(personal)';
  * outlive theirs.
  */
 export function filterInEvent({ ip, email, ...rest }: GivenFilter): Record<string, string> {
-  return { ...rest, ...(ip !== undefined && { ip: PERSONAL }), ...(email !== undefined && { email: PERSONAL }) };
+  return {
+    ...rest,
+    ...(ip !== undefined && { ip: PERSONAL }),
+    ...(email !== undefined && { email: PERSONAL }),
+  };
 }
 
 /**
@@ -30,13 +34,23 @@ export function filterInEvent({ ip, email, ...rest }: GivenFilter): Record<strin
  * gateway repeats on another replica stays one. Committed when the promise resolves, so call it before the answer's first byte. What users read of
  * themselves, and tenants of theirs, is no event.
  */
-export async function recordReading({ recordFor }: Pick<AuditServer, 'recordFor'>, request: FastifyRequest, reader: Reader, reading: Reading): Promise<void> {
+export async function recordReading(
+  { recordFor }: Pick<AuditServer, 'recordFor'>,
+  request: FastifyRequest,
+  reader: Reader,
+  reading: Reading,
+): Promise<void> {
   if (reader.kind !== 'all') return;
   const { resource, filter = {}, first, count } = reading;
   await recordFor(request, {
     id: derivedEventId(request.id, request.startedAtMs),
     action: 'AUDIT_READ',
     ...(resource !== undefined && { resource, resource_type: 'audit_log' }),
-    metadata: { operation: request.routeOptions.config.operation ?? '', filter: filterInEvent(filter), ...(first !== undefined && { first }), ...(count !== undefined && { count }) },
+    metadata: {
+      operation: request.routeOptions.config.operation ?? '',
+      filter: filterInEvent(filter),
+      ...(first !== undefined && { first }),
+      ...(count !== undefined && { count }),
+    },
   });
 }

@@ -3,10 +3,26 @@ import { isIP } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { domainToASCII } from 'node:url';
 import type { Kysely } from 'kysely';
-import { openPersonal, type AuditEvent, type BlockKeys, type LoopLogger, type PersonalBlock, type PersonalValues, type SubjectKeys } from '@muniment/audit-events';
+import {
+  openPersonal,
+  type AuditEvent,
+  type BlockKeys,
+  type LoopLogger,
+  type PersonalBlock,
+  type PersonalValues,
+  type SubjectKeys,
+} from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
 import type { MasterKey } from '@muniment/master-key';
-import { addSearchTerms, createSearchKey, deleteMark, findSearchKey, listMarked, type MarkedEvent, type SearchTerm } from './queries/search-terms.ts';
+import {
+  addSearchTerms,
+  createSearchKey,
+  deleteMark,
+  findSearchKey,
+  listMarked,
+  type MarkedEvent,
+  type SearchTerm,
+} from './queries/search-terms.ts';
 import type { Tables } from './tables.ts';
 
 /** The personal values by which an event can be found. */
@@ -88,11 +104,18 @@ function opened(id: string, block: PersonalBlock, keys: BlockKeys): PersonalValu
 }
 
 /** The search terms of one replica. */
-export function createSearchTerms({ db, masterKey, subjectKeys, log }: SearchTermsOptions): SearchTerms {
+export function createSearchTerms({
+  db,
+  masterKey,
+  subjectKeys,
+  log,
+}: SearchTermsOptions): SearchTerms {
   let searchKey: Promise<KeyObject> | undefined;
 
   async function loadSearchKey(): Promise<KeyObject> {
-    const wrapped = await findSearchKey(db) ?? await createSearchKey(db, await masterKey.wrap(randomBytes(32), WRAP_CONTEXT));
+    const wrapped =
+      (await findSearchKey(db)) ??
+      (await createSearchKey(db, await masterKey.wrap(randomBytes(32), WRAP_CONTEXT)));
     return createSecretKey(await masterKey.unwrap(wrapped, WRAP_CONTEXT));
   }
 
@@ -105,21 +128,41 @@ export function createSearchTerms({ db, masterKey, subjectKeys, log }: SearchTer
   }
 
   const termOf = (secret: KeyObject, kind: SearchKind, value: string): Buffer =>
-    createHmac('sha256', secret).update(`${kind}\0${NORMAL_FORM[kind](value)}`).digest().subarray(0, TERM_BYTES);
+    createHmac('sha256', secret)
+      .update(`${kind}\0${NORMAL_FORM[kind](value)}`)
+      .digest()
+      .subarray(0, TERM_BYTES);
 
-  function termsOf(secret: KeyObject, id: string, block: PersonalBlock, keys: BlockKeys): SearchTerm[] {
+  function termsOf(
+    secret: KeyObject,
+    id: string,
+    block: PersonalBlock,
+    keys: BlockKeys,
+  ): SearchTerm[] {
     const values = opened(id, block, keys);
     return SEARCH_KINDS.flatMap((kind) => {
       const value = values?.[kind];
-      return typeof value === 'string' && value !== '' ? [{ term: termOf(secret, kind, value), event_id: id, subject: block.subject }] : [];
+      return typeof value === 'string' && value !== ''
+        ? [{ term: termOf(secret, kind, value), event_id: id, subject: block.subject }]
+        : [];
     });
   }
 
-  async function completeOne({ event_id: id, subject, record, key_id, nonce, ciphertext }: MarkedEvent): Promise<void> {
+  async function completeOne({
+    event_id: id,
+    subject,
+    record,
+    key_id,
+    nonce,
+    ciphertext,
+  }: MarkedEvent): Promise<void> {
     if (record !== null && key_id !== null && nonce !== null && ciphertext !== null) {
       const { personal } = JSON.parse(record) as { personal: { commitment: string } };
       const block = { subject, key_id, nonce, ciphertext, commitment: personal.commitment };
-      await addSearchTerms(db, termsOf(await key(), id, block, await subjectKeys.forBlocks(db, [block])));
+      await addSearchTerms(
+        db,
+        termsOf(await key(), id, block, await subjectKeys.forBlocks(db, [block])),
+      );
     }
     await deleteMark(db, id);
   }
@@ -129,7 +172,10 @@ export function createSearchTerms({ db, masterKey, subjectKeys, log }: SearchTer
 
     async keyed() {
       const secret = await key();
-      return (purpose, ...parts) => createHmac('sha256', secret).update([purpose, ...parts].join('\0')).digest();
+      return (purpose, ...parts) =>
+        createHmac('sha256', secret)
+          .update([purpose, ...parts].join('\0'))
+          .digest();
     },
 
     async ofEvents(events) {
@@ -137,7 +183,10 @@ export function createSearchTerms({ db, masterKey, subjectKeys, log }: SearchTer
       if (blocks.length === 0) return [];
       try {
         const secret = await key();
-        const keys = await subjectKeys.forBlocks(db, blocks.map(({ personal }) => personal));
+        const keys = await subjectKeys.forBlocks(
+          db,
+          blocks.map(({ personal }) => personal),
+        );
         const terms: SearchTerm[] = [];
         for (const [index, { id, personal }] of blocks.entries()) {
           if (index > 0 && index % AT_ONCE === 0) await nextTurn();
@@ -146,8 +195,15 @@ export function createSearchTerms({ db, masterKey, subjectKeys, log }: SearchTer
         return terms;
       } catch (error) {
         if (isDatabaseUnavailable(error)) throw error;
-        log.warn({ err: error, events: blocks.length }, 'events are stored without search terms; these follow when the keys can be had');
-        return blocks.map(({ id, personal: { subject } }) => ({ term: MARK, event_id: id, subject }));
+        log.warn(
+          { err: error, events: blocks.length },
+          'events are stored without search terms; these follow when the keys can be had',
+        );
+        return blocks.map(({ id, personal: { subject } }) => ({
+          term: MARK,
+          event_id: id,
+          subject,
+        }));
       }
     },
 

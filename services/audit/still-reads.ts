@@ -8,12 +8,16 @@ import type { Reader } from './reader.ts';
  * @returns the moment of which that is known, by the monotonic clock; undefined when they may not
  */
 export async function stillReads(
-  { standing, viewerCounts }: Pick<AuditServer, 'standing' | 'viewerCounts'>, { principal }: Pick<FastifyRequest, 'principal'>, reader: Reader,
+  { standing, viewerCounts }: Pick<AuditServer, 'standing' | 'viewerCounts'>,
+  { principal }: Pick<FastifyRequest, 'principal'>,
+  reader: Reader,
 ): Promise<number | undefined> {
   if (reader.kind === 'viewer') {
     const askedAt = performance.now();
     return (await viewerCounts(reader.tokenId)) ? askedAt : undefined;
   }
-  const now = principal && await standing(principal);
-  return now && mayDo(now.principal, reader.kind === 'user' ? 'audit:read-own' : 'audit:read-all') ? now.asOf : undefined;
+  const now = principal && (await standing(principal));
+  return now && mayDo(now.principal, reader.kind === 'user' ? 'audit:read-own' : 'audit:read-all')
+    ? now.asOf
+    : undefined;
 }

@@ -14,7 +14,11 @@ const DEAD_DELIVERY_DAYS = 30;
 const HALF_A_DAY_MS = 12 * 60 * 60_000;
 
 /** Partitions for the months to come, and the end of viewer tokens, day keys and dead deliveries that are past their time. Every replica calls it; doing it twice does nothing. */
-export async function keepHouse({ db, config, log }: Pick<AuditServer, 'db' | 'config' | 'log'>): Promise<void> {
+export async function keepHouse({
+  db,
+  config,
+  log,
+}: Pick<AuditServer, 'db' | 'config' | 'log'>): Promise<void> {
   await ensurePartitions(db, MONTHS_AHEAD);
   await deleteEndedViewerTokens(db);
   // The lease is not given back: it keeps the other replicas from looking again today.

@@ -10,5 +10,12 @@ export const viewerTokenSchema = Type.Object({
   expires_at: Type.String({ format: 'date-time' }),
 });
 
-export const representViewerToken = ({ created, expires_at: expiresAt, ...token }: ViewerToken): Static<typeof viewerTokenSchema> =>
-  ({ ...token, created: created.toISOString(), expires_at: expiresAt.toISOString() });
+export const representViewerToken = ({
+  created,
+  expires_at: expiresAt,
+  ...token
+}: ViewerToken): Static<typeof viewerTokenSchema> => ({
+  ...token,
+  created: created.toISOString(),
+  expires_at: expiresAt.toISOString(),
+});

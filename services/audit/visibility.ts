@@ -13,15 +13,21 @@ export interface Visibility {
 
 export function visibilityOf(reader: Reader): Visibility {
   switch (reader.kind) {
-    case 'user': return { concerning: reader.userId, personal: { subject: reader.userId } };
-    case 'all': return { personal: 'all' };
-    case 'viewer': return { within: { tenant_id: reader.tenantId, source: 'app' }, personal: 'all' };
+    case 'user':
+      return { concerning: reader.userId, personal: { subject: reader.userId } };
+    case 'all':
+      return { personal: 'all' };
+    case 'viewer':
+      return { within: { tenant_id: reader.tenantId, source: 'app' }, personal: 'all' };
   }
 }
 
 /** What tells one reader from another in a cursor. A viewer is its tenant, whose tokens live for minutes: a walk goes on with the next one. */
 export function readerIdentity(reader: Reader): Json {
-  return reader.kind === 'viewer' ? { kind: reader.kind, tenantId: reader.tenantId } : { ...reader };
+  return reader.kind === 'viewer'
+    ? { kind: reader.kind, tenantId: reader.tenantId }
+    : { ...reader };
 }
 
-export const seesPersonal = ({ personal }: Visibility, subject: string | null): boolean => personal === 'all' || personal.subject === subject;
+export const seesPersonal = ({ personal }: Visibility, subject: string | null): boolean =>
+  personal === 'all' || personal.subject === subject;

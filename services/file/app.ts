@@ -36,7 +36,12 @@ export async function buildApp(config: Config): Promise<FileServer> {
     waitMs: config.UPLOAD_QUEUE_TIMEOUT_MS,
     minBytesPerSecond: config.UPLOAD_MIN_BYTES_PER_S,
   });
-  const store: ObjectStore = { s3, bucket: config.S3_BUCKET, pool, requestTimeoutMs: config.S3_REQUEST_TIMEOUT_MS };
+  const store: ObjectStore = {
+    s3,
+    bucket: config.S3_BUCKET,
+    pool,
+    requestTimeoutMs: config.S3_REQUEST_TIMEOUT_MS,
+  };
 
   const server = await createServer<Tables>({
     service: 'file',
@@ -45,7 +50,13 @@ export async function buildApp(config: Config): Promise<FileServer> {
     config,
     migrations: [{ name: 'file', folder: join(import.meta.dirname, 'migrations') }],
     unavailable: [isS3Unavailable],
-    checks: [{ name: 's3', critical: false, check: () => s3.send(new HeadBucketCommand({ Bucket: config.S3_BUCKET })) }],
+    checks: [
+      {
+        name: 's3',
+        critical: false,
+        check: () => s3.send(new HeadBucketCommand({ Bucket: config.S3_BUCKET })),
+      },
+    ],
     erasure: (db, subjectKeys) => eraseFiles(db, store, config.UPLOAD_LATE_MS, subjectKeys),
   });
   const presign = createPresigner({

@@ -27,7 +27,10 @@ export interface BodyWatchOptions {
  * Watches a body that something else reads: whether its client is silent, and how much it has sent. To be called once that reader is
  * attached, since it sets the body flowing. The connection stays as it is, so that an answer can still be sent on it.
  */
-export function watchBody(body: IncomingMessage, { idleMs, signal, onData, onEnd }: BodyWatchOptions): BodyWatch {
+export function watchBody(
+  body: IncomingMessage,
+  { idleMs, signal, onData, onEnd }: BodyWatchOptions,
+): BodyWatch {
   const { promise: ended, reject } = Promise.withResolvers<never>();
   // Nobody waits for it while a write is under way.
   ended.catch(() => undefined);

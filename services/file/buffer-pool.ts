@@ -39,7 +39,12 @@ const GRACE_MS = 5_000;
  * one used last is lent first, so a replica that sees small files touches few pages. A few clients that drip would hold all buffers and keep
  * everybody out: while somebody waits, the slowest of those below the least rate is ended.
  */
-export function createBufferPool({ buffers, bufferBytes, waitMs, minBytesPerSecond }: BufferPoolOptions): BufferPool {
+export function createBufferPool({
+  buffers,
+  bufferBytes,
+  waitMs,
+  minBytesPerSecond,
+}: BufferPoolOptions): BufferPool {
   const free: Buffer[] = [];
   const filling = new Map<Buffer, Filler & { since: number }>();
   const waiters = new Set<{ give(buffer: Buffer): void }>();
@@ -47,7 +52,11 @@ export function createBufferPool({ buffers, bufferBytes, waitMs, minBytesPerSeco
   let patrol: NodeJS.Timeout | undefined;
 
   function lend(buffer: Buffer, filler: Filler): Buffer {
-    filling.set(buffer, { filled: filler.filled, giveWay: filler.giveWay, since: performance.now() });
+    filling.set(buffer, {
+      filled: filler.filled,
+      giveWay: filler.giveWay,
+      since: performance.now(),
+    });
     return buffer;
   }
 
@@ -59,7 +68,11 @@ export function createBufferPool({ buffers, bufferBytes, waitMs, minBytesPerSeco
     }
     const now = performance.now();
     const slow = [...filling.values()]
-      .map((holder) => ({ holder, ms: now - holder.since, rate: (holder.filled() * 1_000) / (now - holder.since) }))
+      .map((holder) => ({
+        holder,
+        ms: now - holder.since,
+        rate: (holder.filled() * 1_000) / (now - holder.since),
+      }))
       .filter(({ ms, rate }) => ms > GRACE_MS && rate < minBytesPerSecond)
       .sort((a, b) => a.rate - b.rate);
     slow[0]?.holder.giveWay();

@@ -8,7 +8,10 @@ export interface ByteRange {
  * The part of `size` bytes that a Range header asks for (RFC 9110 §14.1.2). Undefined means the whole: no header, another unit, a malformed
  * one, or several ranges; S3 knows no multipart/byteranges either, so both download modes answer those with all of it (§14.2 allows it).
  */
-export function parseRange(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
+export function parseRange(
+  header: string | undefined,
+  size: number,
+): ByteRange | 'unsatisfiable' | undefined {
   const match = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? '');
   const [first, last] = [match?.[1] ?? '', match?.[2] ?? ''];
   if (!match || (first === '' && last === '')) return undefined;

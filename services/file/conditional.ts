@@ -9,7 +9,8 @@ export interface Validators {
 
 const ENTITY_TAG = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g;
 // The three forms of RFC 9110 §5.6.7; Date.parse alone takes «1» for a date.
-const HTTP_DATE = /^(?:[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]+, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})$/;
+const HTTP_DATE =
+  /^(?:[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]+, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})$/;
 
 /** Seconds since the epoch; undefined for what is no HTTP date, which RFC 9110 has ignored. */
 function parseHttpDate(value: string | undefined): number | undefined {
@@ -31,18 +32,29 @@ function names(list: string, etag: string, comparison: 'strong' | 'weak'): boole
  * @returns whether to answer 304
  * @throws PreconditionFailed
  */
-export function isNotModified(headers: IncomingHttpHeaders, { etag, lastModified }: Validators): boolean {
+export function isNotModified(
+  headers: IncomingHttpHeaders,
+  { etag, lastModified }: Validators,
+): boolean {
   const modified = Math.floor(lastModified.getTime() / 1_000);
   const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = headers;
   const unmodifiedSince = parseHttpDate(headers['if-unmodified-since']);
-  if (ifMatch !== undefined ? !names(ifMatch, etag, 'strong') : unmodifiedSince !== undefined && modified > unmodifiedSince) throw new PreconditionFailed();
+  if (
+    ifMatch !== undefined
+      ? !names(ifMatch, etag, 'strong')
+      : unmodifiedSince !== undefined && modified > unmodifiedSince
+  )
+    throw new PreconditionFailed();
   if (ifNoneMatch !== undefined) return names(ifNoneMatch, etag, 'weak');
   const modifiedSince = parseHttpDate(headers['if-modified-since']);
   return modifiedSince !== undefined && modified <= modifiedSince;
 }
 
 /** Whether an If-Range lets the Range count (RFC 9110 §13.1.5): only by strong comparison, or the exact date. */
-export function ifRangeHolds(value: string | readonly string[] | undefined, { etag, lastModified }: Validators): boolean {
+export function ifRangeHolds(
+  value: string | readonly string[] | undefined,
+  { etag, lastModified }: Validators,
+): boolean {
   if (value === undefined) return true;
   if (typeof value !== 'string') return false;
   if (value.includes('"')) return value.trim() === etag;

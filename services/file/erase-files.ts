@@ -13,7 +13,12 @@ const BATCH = 100;
  * This service's part in the deletion of a user: each file gets its FILE_DELETE, and it is done only when S3 holds no byte of theirs.
  * Idempotent; replicas may do it at once.
  */
-export function eraseFiles(db: Kysely<Tables>, store: ObjectStore, lateMs: number, subjectKeys: SubjectKeys): ErasurePart {
+export function eraseFiles(
+  db: Kysely<Tables>,
+  store: ObjectStore,
+  lateMs: number,
+  subjectKeys: SubjectKeys,
+): ErasurePart {
   const recordEvent = createEventRecorder({ source: 'file', schema: 'files', subjectKeys });
 
   async function deleteSome(userId: string): Promise<number> {

@@ -17,7 +17,8 @@ export function checkFileName(given: string): string {
   if (name === '') throw new NameInvalid('is empty');
   if (name === '.' || name === '..') throw new NameInvalid('is a path, not a name');
   if (/[/\\]/.test(name)) throw new NameInvalid('has path separators');
-  if (Buffer.byteLength(name) > MAX_BYTES) throw new NameInvalid(`is longer than ${MAX_BYTES} bytes`);
+  if (Buffer.byteLength(name) > MAX_BYTES)
+    throw new NameInvalid(`is longer than ${MAX_BYTES} bytes`);
   return name;
 }
 
@@ -27,5 +28,7 @@ export function checkFileName(given: string): string {
  * @throws NameInvalid
  */
 export function nameOfUpload(filename: string): string {
-  return checkFileName(filename.slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1));
+  return checkFileName(
+    filename.slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1),
+  );
 }

@@ -10,7 +10,12 @@ export const fileSchema = Type.Object({
   mime_type: Type.String({ description: 'By the bytes, not by the word of who uploaded them.' }),
   sha256: Type.Union([Type.String({ pattern: '^[0-9a-f]{64}$' }), Type.Null()]),
   etag: Type.String(),
-  scan_status: Type.Union([Type.Literal('unscanned'), Type.Literal('clean'), Type.Literal('infected'), Type.Literal('failed')]),
+  scan_status: Type.Union([
+    Type.Literal('unscanned'),
+    Type.Literal('clean'),
+    Type.Literal('infected'),
+    Type.Literal('failed'),
+  ]),
   created: Type.String({ format: 'date-time' }),
   updated: Type.String({ format: 'date-time' }),
 });
@@ -20,5 +25,16 @@ export const fileParams = Type.Object({ id: Type.String({ format: 'uuid' }) });
 
 export function toFileResource(row: ReadyFile): FileResource {
   const { id, user_id, name, size, mime_type, sha256, etag, scan_status, created, updated } = row;
-  return { id, user_id, name, size, mime_type, sha256, etag, scan_status, created: created.toISOString(), updated: updated.toISOString() };
+  return {
+    id,
+    user_id,
+    name,
+    size,
+    mime_type,
+    sha256,
+    etag,
+    scan_status,
+    created: created.toISOString(),
+    updated: updated.toISOString(),
+  };
 }

@@ -6,18 +6,29 @@ export const SNIFF_BYTES = 16 * 1024;
 const UNKNOWN = 'application/octet-stream';
 
 /** Text has no magic bytes, so here the client is asked; only for types that nothing executes. */
-const PASSIVE_TEXT = new Set(['text/plain', 'text/csv', 'text/markdown', 'text/tab-separated-values', 'application/json', 'application/x-ndjson', 'text/calendar', 'text/vcard']);
+const PASSIVE_TEXT = new Set([
+  'text/plain',
+  'text/csv',
+  'text/markdown',
+  'text/tab-separated-values',
+  'application/json',
+  'application/x-ndjson',
+  'text/calendar',
+  'text/vcard',
+]);
 // WHATWG MIME Sniffing §7.1: what a browser would take for a page, whatever it is called.
-const MARKUP = /^\s*(?:<!--|<!doctype html|<(?:html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])/i;
+const MARKUP =
+  /^\s*(?:<!--|<!doctype html|<(?:html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])/i;
 const SVG = /<svg[\s>]/i;
 const XML = /^\s*<\?xml\s/i;
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/;
 
 function isText(sample: Buffer, isPart: boolean): boolean {
   // A character that the sample cuts in two must not make text look like data.
   for (let cut = 0; cut <= (isPart ? 3 : 0); cut += 1) {
     const whole = sample.subarray(0, sample.length - cut);
-    // oxlint-disable-next-line no-control-regex
-    if (isUtf8(whole)) return !/[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/.test(whole.toString('latin1'));
+    if (isUtf8(whole)) return !CONTROL.test(whole.toString('latin1'));
   }
   return false;
 }
@@ -31,8 +42,12 @@ export async function sniffMediaType(head: Buffer, declared: string | undefined)
   const sample = head.subarray(0, SNIFF_BYTES);
   if (sample.length === 0) return UNKNOWN;
   const known = await fileTypeFromBuffer(sample).catch(() => undefined);
-  const text = known === undefined || known.mime === 'application/xml' ? sample.toString('utf8', 0, 1_024) : '';
-  if (known?.mime === 'application/xml' || XML.test(text)) return SVG.test(text) ? 'image/svg+xml' : 'application/xml';
+  const text =
+    known === undefined || known.mime === 'application/xml'
+      ? sample.toString('utf8', 0, 1_024)
+      : '';
+  if (known?.mime === 'application/xml' || XML.test(text))
+    return SVG.test(text) ? 'image/svg+xml' : 'application/xml';
   if (known) return known.mime;
   if (!isText(sample, head.length > sample.length)) return UNKNOWN;
   if (SVG.test(text)) return 'image/svg+xml';
@@ -41,7 +56,8 @@ export async function sniffMediaType(head: Buffer, declared: string | undefined)
 }
 
 // What a browser would run or render as a document of this origin, should every other header fail.
-const ACTIVE = /^(?:text\/(?:html|xml|xsl|css|javascript|ecmascript|vbscript|cache-manifest)|application\/(?:xhtml\+xml|xml|javascript|ecmascript|x-shockwave-flash|xslt\+xml|mathml\+xml|wasm)|image\/svg\+xml|multipart\/.*|message\/.*|.*\+xml)$/;
+const ACTIVE =
+  /^(?:text\/(?:html|xml|xsl|css|javascript|ecmascript|vbscript|cache-manifest)|application\/(?:xhtml\+xml|xml|javascript|ecmascript|x-shockwave-flash|xslt\+xml|mathml\+xml|wasm)|image\/svg\+xml|multipart\/.*|message\/.*|.*\+xml)$/;
 const FORM = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
 
 /** The Content-Type that a file is served with: its own, unless a browser might act on it. */

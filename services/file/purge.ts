@@ -1,6 +1,14 @@
 import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import type { Kysely } from 'kysely';
-import { awaitFinalOrphan, deferDeletedFiles, deferOrphan, findDeletedFiles, findOrphans, forgetOrphan, markFilesPurged } from './queries/settling.ts';
+import {
+  awaitFinalOrphan,
+  deferDeletedFiles,
+  deferOrphan,
+  findDeletedFiles,
+  findOrphans,
+  forgetOrphan,
+  markFilesPurged,
+} from './queries/settling.ts';
 import { removeEverything, type ObjectStore } from './s3/object-store.ts';
 import { attempt, isS3Unavailable } from './s3/unavailable.ts';
 import type { Tables } from './tables.ts';
@@ -13,18 +21,43 @@ const BATCH = 200;
  * it at once: deleting twice is deleting.
  * @throws ObjectStoreUnavailable when S3 is down; Error when S3 refused some, which are tried again after all others
  */
-export async function purgeDeletedFiles(db: Kysely<Tables>, store: ObjectStore, userId?: string): Promise<void> {
+export async function purgeDeletedFiles(
+  db: Kysely<Tables>,
+  store: ObjectStore,
+  userId?: string,
+): Promise<void> {
   for (;;) {
     const files = await findDeletedFiles(db, BATCH, userId);
     if (files.length === 0) return;
-    const objects = files.map((file) => ({ Key: file.object_key, ...(file.object_version !== null && { VersionId: file.object_version }) }));
-    const { Errors: errors = [] } = await attempt(() => store.s3.send(new DeleteObjectsCommand({ Bucket: store.bucket, Delete: { Objects: objects, Quiet: true } })));
+    const objects = files.map((file) => ({
+      Key: file.object_key,
+      ...(file.object_version !== null && { VersionId: file.object_version }),
+    }));
+    const { Errors: errors = [] } = await attempt(() =>
+      store.s3.send(
+        new DeleteObjectsCommand({
+          Bucket: store.bucket,
+          Delete: { Objects: objects, Quiet: true },
+        }),
+      ),
+    );
     const refused = new Set(errors.map((error) => error.Key));
-    const [kept, gone] = [files.filter((file) => refused.has(file.object_key)), files.filter((file) => !refused.has(file.object_key))];
-    await markFilesPurged(db, gone.map((file) => file.id));
+    const [kept, gone] = [
+      files.filter((file) => refused.has(file.object_key)),
+      files.filter((file) => !refused.has(file.object_key)),
+    ];
+    await markFilesPurged(
+      db,
+      gone.map((file) => file.id),
+    );
     if (kept.length === 0) continue;
-    await deferDeletedFiles(db, kept.map((file) => file.id));
-    throw new Error(`S3 refused to delete ${kept.length} objects: ${errors[0]?.Code ?? 'no reason given'}`);
+    await deferDeletedFiles(
+      db,
+      kept.map((file) => file.id),
+    );
+    throw new Error(
+      `S3 refused to delete ${kept.length} objects: ${errors[0]?.Code ?? 'no reason given'}`,
+    );
   }
 }
 
@@ -33,9 +66,19 @@ export async function purgeDeletedFiles(db: Kysely<Tables>, store: ObjectStore, 
  * completed. A request that we gave up may take effect later than its removal, so the note is kept for `lateMs` and all of it removed again.
  * @throws ObjectStoreUnavailable when S3 is down; else, after all others, the error of the last one that could not be removed
  */
-export async function removeOrphans(db: Kysely<Tables>, store: ObjectStore, lateMs: number, userId?: string): Promise<void> {
+export async function removeOrphans(
+  db: Kysely<Tables>,
+  store: ObjectStore,
+  lateMs: number,
+  userId?: string,
+): Promise<void> {
   const failures: unknown[] = [];
-  for (const { object_key: key, is_final: isFinal } of await findOrphans(db, BATCH, lateMs, userId)) {
+  for (const { object_key: key, is_final: isFinal } of await findOrphans(
+    db,
+    BATCH,
+    lateMs,
+    userId,
+  )) {
     try {
       await removeEverything(store, key);
       await (isFinal ? forgetOrphan(db, key) : awaitFinalOrphan(db, key, lateMs));

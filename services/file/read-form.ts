@@ -1,7 +1,15 @@
 import type { FastifyMultipartBaseOptions } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { watchBody } from './body-watch.ts';
-import { FileMissing, FileTooLarge, MultipartMalformed, TooManyFiles, UnknownField, UploadCutOff, UploadNotMultipart } from './errors.ts';
+import {
+  FileMissing,
+  FileTooLarge,
+  MultipartMalformed,
+  TooManyFiles,
+  UnknownField,
+  UploadCutOff,
+  UploadNotMultipart,
+} from './errors.ts';
 
 /** What a form may have around its file: delimiters and headers. */
 const OVERHEAD_BYTES = 64 * 1024;
@@ -45,7 +53,8 @@ function boundaryOf(contentType: string): string {
   const match = BOUNDARY_PARAMETER.exec(contentType);
   const boundary = match?.[1] ?? match?.[2];
   if (boundary === undefined) throw new MultipartMalformed('the content type names no boundary');
-  if (!BOUNDARY.test(boundary)) throw new MultipartMalformed('the boundary has a form that RFC 2046 does not allow');
+  if (!BOUNDARY.test(boundary))
+    throw new MultipartMalformed('the boundary has a form that RFC 2046 does not allow');
   return boundary;
 }
 
@@ -53,15 +62,24 @@ function boundaryOf(contentType: string): string {
 function explain(error: unknown, request: FastifyRequest): unknown {
   if (!(error instanceof Error)) return error;
   const code = 'code' in error ? error.code : undefined;
-  if (error === request.raw.errored || code === 'FST_MP_PREMATURE_CLOSE' || code === 'ERR_STREAM_PREMATURE_CLOSE') return new UploadCutOff();
-  if (/unexpected end of multipart data$/i.test(error.message)) return new MultipartMalformed('it ends before its closing delimiter');
+  if (
+    error === request.raw.errored ||
+    code === 'FST_MP_PREMATURE_CLOSE' ||
+    code === 'ERR_STREAM_PREMATURE_CLOSE'
+  )
+    return new UploadCutOff();
+  if (/unexpected end of multipart data$/i.test(error.message))
+    return new MultipartMalformed('it ends before its closing delimiter');
   // A field named like a member of every object; it is told of when the form ends.
   if (code === 'FST_PROTO_VIOLATION') return new UnknownField();
   if (code === 'FST_FILES_LIMIT' || code === 'FST_PARTS_LIMIT') return new TooManyFiles();
   return error;
 }
 
-async function* piecesOf(file: AsyncIterable<Buffer>, request: FastifyRequest): AsyncGenerator<Buffer, void, undefined> {
+async function* piecesOf(
+  file: AsyncIterable<Buffer>,
+  request: FastifyRequest,
+): AsyncGenerator<Buffer, void, undefined> {
   try {
     yield* file;
   } catch (error) {
@@ -70,16 +88,22 @@ async function* piecesOf(file: AsyncIterable<Buffer>, request: FastifyRequest): 
 }
 
 /** A part by its header. The types promise a name and a file name; a part may have neither. */
-function checkPart(part: { fieldname?: string; filename?: string; encoding: string; mimetype: string }, before: FormFile | undefined): FormFile {
-  if (part.fieldname === undefined) throw new MultipartMalformed('a part does not say which field it is');
+function checkPart(
+  part: { fieldname?: string; filename?: string; encoding: string; mimetype: string },
+  before: FormFile | undefined,
+): FormFile {
+  if (part.fieldname === undefined)
+    throw new MultipartMalformed('a part does not say which field it is');
   if (part.fieldname !== 'file') throw new UnknownField();
   if (before) throw new TooManyFiles();
   // A browser sends an empty filename for a file input in which nothing was chosen.
   if (part.filename === undefined || part.filename === '') throw new FileMissing();
   // RFC 7578 §4.7 abolished it. To keep such bytes as they are would keep another file than the one meant.
-  if (!['binary', '8bit', '7bit'].includes(part.encoding)) throw new MultipartMalformed('a part is encoded');
+  if (!['binary', '8bit', '7bit'].includes(part.encoding))
+    throw new MultipartMalformed('a part is encoded');
   // The parser's mark for bytes that it could not decode.
-  if (part.filename.includes('\uFFFD')) throw new MultipartMalformed('the name of the file is not UTF-8');
+  if (part.filename.includes('\uFFFD'))
+    throw new MultipartMalformed('the name of the file is not UTF-8');
   // Browsers escape these three so (WHATWG HTML, «multipart/form-data encoding algorithm»).
   const filename = part.filename.replace(/%(?:22|0d|0a)/gi, (escape) => decodeURIComponent(escape));
   return { filename, declaredType: part.mimetype };
@@ -91,10 +115,15 @@ function checkPart(part: { fieldname?: string; filename?: string; encoding: stri
  * @throws for every way in which it is not a form with one file; UploadCutOff when the client goes away, UploadTimeout when it stays silent, the
  * signal's reason when that is aborted
  */
-export async function readForm(request: FastifyRequest, sink: FileSink, { maxBytes, idleMs, signal }: FormLimits): Promise<void> {
+export async function readForm(
+  request: FastifyRequest,
+  sink: FileSink,
+  { maxBytes, idleMs, signal }: FormLimits,
+): Promise<void> {
   const boundary = boundaryOf(request.headers['content-type'] ?? '');
   // Said before a byte is read, where the client says how much it is going to send.
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes + OVERHEAD_BYTES) throw new FileTooLarge(maxBytes);
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes + OVERHEAD_BYTES)
+    throw new FileTooLarge(maxBytes);
   if (request.raw.destroyed) throw new UploadCutOff();
 
   const parts = request.parts();
@@ -105,13 +134,18 @@ export async function readForm(request: FastifyRequest, sink: FileSink, { maxByt
     idleMs,
     signal,
     // The parser bounds the file; this bounds what it passes over in silence: a preamble, an epilogue, parts that are no form-data.
-    onData: (received) => received > maxBytes + OVERHEAD_BYTES && watch.end(new FileTooLarge(maxBytes)),
+    onData: (received) =>
+      received > maxBytes + OVERHEAD_BYTES && watch.end(new FileTooLarge(maxBytes)),
     onEnd: (error) => reading?.destroy(error),
   });
   let file: FormFile | undefined;
   try {
     for (;;) {
-      const { value: part, done } = await Promise.race([next, watch.ended]).catch((error: unknown) => { throw explain(error, request); });
+      const { value: part, done } = await Promise.race([next, watch.ended]).catch(
+        (error: unknown) => {
+          throw explain(error, request);
+        },
+      );
       if (done) break;
       if (part.type !== 'file') throw new UnknownField();
       file = checkPart(part, file);
@@ -126,6 +160,7 @@ export async function readForm(request: FastifyRequest, sink: FileSink, { maxByt
   }
   if (file) return;
   // The parser passes over parts that it cannot read. A form without a part is its closing delimiter and nothing else.
-  if (watch.received() > 0 && watch.received() <= boundary.length + '----\r\n'.length) throw new FileMissing();
+  if (watch.received() > 0 && watch.received() <= boundary.length + '----\r\n'.length)
+    throw new FileMissing();
   throw new MultipartMalformed('it has no part that says which field it is');
 }

@@ -28,7 +28,10 @@ interface Upload {
  * Receives a form with one file: a row `pending` first, then the bytes to S3, then row `ready` and FILE_UPLOAD in one transaction. When it
  * fails anywhere, nothing is left; where S3 or the database cannot be asked to forget, the settler will.
  */
-export async function receiveUpload(server: FileServer, request: FastifyRequest): Promise<ReadyFile> {
+export async function receiveUpload(
+  server: FileServer,
+  request: FastifyRequest,
+): Promise<ReadyFile> {
   const { db, inTransaction, store, config, log } = server;
   const userId = principalOf(request).id;
   const created = new Date();
@@ -46,8 +49,23 @@ export async function receiveUpload(server: FileServer, request: FastifyRequest)
       upload.mediaType = await sniffMediaType(head, upload.file.declaredType);
       // Assumed before it is known: an insert whose answer is lost may have taken place.
       upload.pending = true;
-      if (!(await insertPendingFile(db, { id: upload.id, userId, name: upload.file.name, objectKey: key, created }))) throw new UploadSuperseded();
-      heartbeat = setInterval(() => void touchPendingFile(db, upload.id).catch((error: unknown) => log.warn({ err: error }, 'an upload could not show that it lives')), config.UPLOAD_ABANDONED_MS / 4).unref();
+      if (
+        !(await insertPendingFile(db, {
+          id: upload.id,
+          userId,
+          name: upload.file.name,
+          objectKey: key,
+          created,
+        }))
+      )
+        throw new UploadSuperseded();
+      heartbeat = setInterval(
+        () =>
+          void touchPendingFile(db, upload.id).catch((error: unknown) =>
+            log.warn({ err: error }, 'an upload could not show that it lives'),
+          ),
+        config.UPLOAD_ABANDONED_MS / 4,
+      ).unref();
       return servedMediaType(upload.mediaType);
     },
   });
@@ -63,25 +81,51 @@ export async function receiveUpload(server: FileServer, request: FastifyRequest)
   }
 
   try {
-    await readForm(request, {
-      begin({ filename, declaredType }) { upload.file = { name: nameOfUpload(filename), declaredType }; },
-      write: writer.write,
-    }, { maxBytes: config.UPLOAD_MAX_BYTES, idleMs: config.UPLOAD_IDLE_TIMEOUT_MS, signal: failure.signal });
+    await readForm(
+      request,
+      {
+        begin({ filename, declaredType }) {
+          upload.file = { name: nameOfUpload(filename), declaredType };
+        },
+        write: writer.write,
+      },
+      {
+        maxBytes: config.UPLOAD_MAX_BYTES,
+        idleMs: config.UPLOAD_IDLE_TIMEOUT_MS,
+        signal: failure.signal,
+      },
+    );
     const written = await writer.finish();
     const { file, mediaType } = upload;
     if (!file || mediaType === undefined) throw new FileMissing();
     const { size, sha256, etag, versionId } = written;
     request.idempotency?.identify(uploadContent({ name: file.name, size, sha256 }));
     return await inTransaction(request, async (trx, record) => {
-      const ready = await markFileReady(trx, { id: upload.id, size, sha256, etag, mimeType: mediaType, objectVersion: versionId });
+      const ready = await markFileReady(trx, {
+        id: upload.id,
+        size,
+        sha256,
+        etag,
+        mimeType: mediaType,
+        objectVersion: versionId,
+      });
       if (!ready) throw new UploadSuperseded();
-      await record({ action: 'FILE_UPLOAD', resource: ready.id, resource_type: 'file', personal: { filename: file.name }, metadata: { size } });
+      await record({
+        action: 'FILE_UPLOAD',
+        resource: ready.id,
+        resource_type: 'file',
+        personal: { filename: file.name },
+        metadata: { size },
+      });
       return ready;
     });
   } catch (error) {
     await writer.release();
     await undo(error).catch((cause: unknown) => {
-      log.warn({ err: cause, file_id: upload.id }, 'a failed upload could not be taken back; the settler will');
+      log.warn(
+        { err: cause, file_id: upload.id },
+        'a failed upload could not be taken back; the settler will',
+      );
     });
     throw error;
   } finally {

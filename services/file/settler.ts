@@ -25,20 +25,31 @@ export interface SettlerOptions {
  */
 export function createSettler({ db, store, config, erase, log }: SettlerOptions): BackgroundLoop {
   let lease: Lease | undefined;
-  const loop = repeat('settler', config.SETTLE_INTERVAL_MS, async () => {
-    lease = await acquireLease(db, 'files', 'settler', config.REPLICA, LEASE_MS);
-    if (!lease) return;
-    const withdrawn = await withdrawAbandonedFiles(db, config.UPLOAD_ABANDONED_MS, BATCH);
-    if (withdrawn > 0) log.warn({ uploads: withdrawn }, 'abandoned uploads are cleaned away');
-    for (const userId of await findErasedUsersWithFiles(db)) await erase(userId);
-    const results = await Promise.allSettled([removeOrphans(db, store, config.UPLOAD_LATE_MS), purgeDeletedFiles(db, store)]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
-  }, (error) => log.warn({ err: error }, 'not everything could be settled yet'));
+  const loop = repeat(
+    'settler',
+    config.SETTLE_INTERVAL_MS,
+    async () => {
+      lease = await acquireLease(db, 'files', 'settler', config.REPLICA, LEASE_MS);
+      if (!lease) return;
+      const withdrawn = await withdrawAbandonedFiles(db, config.UPLOAD_ABANDONED_MS, BATCH);
+      if (withdrawn > 0) log.warn({ uploads: withdrawn }, 'abandoned uploads are cleaned away');
+      for (const userId of await findErasedUsersWithFiles(db)) await erase(userId);
+      const results = await Promise.allSettled([
+        removeOrphans(db, store, config.UPLOAD_LATE_MS),
+        purgeDeletedFiles(db, store),
+      ]);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+    },
+    (error) => log.warn({ err: error }, 'not everything could be settled yet'),
+  );
   return {
     ...loop,
     async stop() {
       await loop.stop();
-      if (lease) await releaseLease(db, lease).catch((error: unknown) => log.warn({ err: error }, 'the lease of the settler runs out by itself'));
+      if (lease)
+        await releaseLease(db, lease).catch((error: unknown) =>
+          log.warn({ err: error }, 'the lease of the settler runs out by itself'),
+        );
     },
   };
 }

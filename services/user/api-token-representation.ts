@@ -22,9 +22,31 @@ export const apiTokenSchema = Type.Object({
 });
 
 export function representApiToken(token: ListedApiToken): Static<typeof apiTokenSchema> {
-  const { id, user_id, name, scopes, allowed_ips, created, expires_at, last_used_at, last_used_ip, ip, user_agent } = token;
+  const {
+    id,
+    user_id,
+    name,
+    scopes,
+    allowed_ips,
+    created,
+    expires_at,
+    last_used_at,
+    last_used_ip,
+    ip,
+    user_agent,
+  } = token;
   return {
-    id, user_id, name, scopes, allowed_ips, created: created.toISOString(), expires_at: expires_at.toISOString(),
-    last_used_at: last_used_at?.toISOString() ?? null, last_used_ip, ip, user_agent, client: describeClient(user_agent),
+    id,
+    user_id,
+    name,
+    scopes,
+    allowed_ips,
+    created: created.toISOString(),
+    expires_at: expires_at.toISOString(),
+    last_used_at: last_used_at?.toISOString() ?? null,
+    last_used_ip,
+    ip,
+    user_agent,
+    client: describeClient(user_agent),
   };
 }

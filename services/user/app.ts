@@ -47,7 +47,11 @@ import type { UserServer } from './user-server.ts';
 /** The user service: who somebody is, and how they prove it. */
 export async function buildApp(config: Config): Promise<UserServer> {
   const languages = loadLanguages(config.MAIL_LANGUAGES_DIR);
-  const mailer = createMailer({ url: config.SMTP_URL, from: config.MAIL_FROM, timeoutMs: config.MAIL_TIMEOUT_MS });
+  const mailer = createMailer({
+    url: config.SMTP_URL,
+    from: config.MAIL_FROM,
+    timeoutMs: config.MAIL_TIMEOUT_MS,
+  });
   const base = await createServer<Tables>({
     service: 'user',
     schema: 'identity',
@@ -56,14 +60,26 @@ export async function buildApp(config: Config): Promise<UserServer> {
     migrations: [{ name: 'user', folder: join(import.meta.dirname, 'migrations') }],
     checks: [mailer.check],
     erasure: (db, subjectKeys) => eraseAccounts(db, subjectKeys),
-    signing: async (db, masterKey) => ({ key: await ensureSigningKey(db, masterKey), ttlSeconds: config.ACCESS_TOKEN_TTL_S }),
+    signing: async (db, masterKey) => ({
+      key: await ensureSigningKey(db, masterKey),
+      ttlSeconds: config.ACCESS_TOKEN_TTL_S,
+    }),
   });
   // Only to set them: what a request brings is read by the authentication, of every service.
   await base.app.register(cookie, { hook: false });
   const passwords = createPasswordHasher({
-    memoryKiB: config.PASSWORD_MEMORY_KIB, passes: config.PASSWORD_PASSES, queueLimit: config.PASSWORD_QUEUE_LIMIT, names: ['Muniment', config.PRODUCT_NAME],
+    memoryKiB: config.PASSWORD_MEMORY_KIB,
+    passes: config.PASSWORD_PASSES,
+    queueLimit: config.PASSWORD_QUEUE_LIMIT,
+    names: ['Muniment', config.PRODUCT_NAME],
   });
-  const server: UserServer = { ...base, config, passwords, languages, stuffing: createStuffingMetric(base.metrics) };
+  const server: UserServer = {
+    ...base,
+    config,
+    passwords,
+    languages,
+    stuffing: createStuffingMetric(base.metrics),
+  };
   server.app.addHook('onClose', () => passwords.close());
   await server.keys.refresh();
   await noteTokenLifetime(server.db, config.ACCESS_TOKEN_TTL_S);

@@ -16,16 +16,22 @@ export const clientSchema = Type.Object({
 /** RFC 9110 §10.1.5: what is no browser names itself by its first product, as `curl/8.5.0`. */
 const PROGRAM = /^([A-Za-z][\w.-]{0,39})(?:\/v?(\d{1,9}))?/;
 
-const named = (name: string | undefined, version: string | undefined): string | null => (name ? [name, version].filter(Boolean).join(' ') : null);
+const named = (name: string | undefined, version: string | undefined): string | null =>
+  name ? [name, version].filter(Boolean).join(' ') : null;
 
 /** Takes 50 µs, so it is done when a list is read and not when a session is opened. */
 export function describeClient(userAgent: string | null): Static<typeof clientSchema> {
   if (!userAgent) return { browser: null, os: null, device: null };
   const { browser, os, platform } = Bowser.parse(userAgent);
-  const program = browser.name || userAgent.startsWith('Mozilla/') ? undefined : PROGRAM.exec(userAgent);
+  const program =
+    browser.name || userAgent.startsWith('Mozilla/') ? undefined : PROGRAM.exec(userAgent);
   return {
-    browser: program ? named(program[1], program[2]) : named(browser.name, /^\d+/.exec(browser.version ?? '')?.[0]),
+    browser: program
+      ? named(program[1], program[2])
+      : named(browser.name, /^\d+/.exec(browser.version ?? '')?.[0]),
     os: named(os.name, os.name === 'Windows' ? os.versionName : os.version),
-    device: platform.type ? `${platform.type}${platform.model ? ` (${platform.model})` : ''}` : null,
+    device: platform.type
+      ? `${platform.type}${platform.model ? ` (${platform.model})` : ''}`
+      : null,
   };
 }

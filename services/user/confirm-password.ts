@@ -13,7 +13,11 @@ import type { Tables, User } from './tables.ts';
  * again under the lock: of a session that has ended nothing is changed, not even in the milliseconds before this replica hears of it.
  * @throws unauthenticated when the session has ended, AccountChanged when the account is not as it was when `passwordHash` was checked
  */
-export async function lockConfirmedCaller(trx: Transaction<Tables>, { id, sessionId }: SessionPrincipal, passwordHash: string): Promise<void> {
+export async function lockConfirmedCaller(
+  trx: Transaction<Tables>,
+  { id, sessionId }: SessionPrincipal,
+  passwordHash: string,
+): Promise<void> {
   const unchanged = await lockUnchangedUser(trx, id, passwordHash, 'update');
   if (!(await isSessionLive(trx, sessionId))) throw unauthenticated();
   if (!unchanged) throw new AccountChanged();
@@ -26,21 +30,40 @@ export async function lockConfirmedCaller(trx: Transaction<Tables>, { id, sessio
  * @throws RateLimited, PasswordIncorrect (403: the session stays good, unlike with a 401)
  */
 export async function confirmPassword(
-  { db, limits, passwords, recordFor }: UserServer, request: FastifyRequest & RequestContext, password: string, action: string,
+  { db, limits, passwords, recordFor }: UserServer,
+  request: FastifyRequest & RequestContext,
+  password: string,
+  action: string,
 ): Promise<User & { password_hash: string }> {
   const { id } = principalOf(request);
-  const taken = await limits.take([['password_confirmation', id]], () => recordFor(request, { action, outcome: 'failure', error: 'rate_limited', resource: id, resource_type: 'user' }));
+  const taken = await limits.take([['password_confirmation', id]], () =>
+    recordFor(request, {
+      action,
+      outcome: 'failure',
+      error: 'rate_limited',
+      resource: id,
+      resource_type: 'user',
+    }),
+  );
   const user = await findUserById(db, id);
   if (!user) throw unauthenticated();
   // Overload or an outage has decided nothing.
-  const verified = user.password_hash !== null && await passwords.verify(user.password_hash, password).catch(async (error: unknown) => {
-    await taken.giveBack();
-    throw error;
-  });
+  const verified =
+    user.password_hash !== null &&
+    (await passwords.verify(user.password_hash, password).catch(async (error: unknown) => {
+      await taken.giveBack();
+      throw error;
+    }));
   if (user.password_hash !== null && verified && verified.ok) {
     await taken.giveBack();
     return { ...user, password_hash: user.password_hash };
   }
-  await recordFor(request, { action, outcome: 'failure', error: 'password_incorrect', resource: id, resource_type: 'user' });
+  await recordFor(request, {
+    action,
+    outcome: 'failure',
+    error: 'password_incorrect',
+    resource: id,
+    resource_type: 'user',
+  });
   throw new PasswordIncorrect();
 }

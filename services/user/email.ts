@@ -25,6 +25,13 @@ export function parseEmail(typed: string): EmailAddress {
   const local = email.slice(0, at).replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   const typedDomain = email.slice(at + 1);
   const domain = domainToASCII(typedDomain);
-  if (!TYPED_DOMAIN.test(typedDomain) || local.startsWith('.') || local.endsWith('.') || local.includes('..') || !DOMAIN.test(domain)) throw new EmailMalformed();
+  if (
+    !TYPED_DOMAIN.test(typedDomain) ||
+    local.startsWith('.') ||
+    local.endsWith('.') ||
+    local.includes('..') ||
+    !DOMAIN.test(domain)
+  )
+    throw new EmailMalformed();
   return { email, emailKey: `${local}@${domain}` };
 }

@@ -10,10 +10,15 @@ import { revokeLiveSession } from './queries/sessions.ts';
  * @returns whether it was that one
  * @throws SessionNotFound alike for another's, one that has ended and one that never was
  */
-export async function endSession({ inTransaction, sessions }: UserServer, request: FastifyRequest & RequestContext, id: string): Promise<boolean> {
+export async function endSession(
+  { inTransaction, sessions }: UserServer,
+  request: FastifyRequest & RequestContext,
+  id: string,
+): Promise<boolean> {
   const principal = sessionPrincipalOf(request);
   await inTransaction(request, async (trx, record) => {
-    if (!(await revokeLiveSession(trx, principal, id, 'ended_by_user'))) throw new SessionNotFound();
+    if (!(await revokeLiveSession(trx, principal, id, 'ended_by_user')))
+      throw new SessionNotFound();
     await record({ action: 'SESSION_REVOKED', resource: id, resource_type: 'session' });
   });
   afterCommit(request, () => sessions.drop(id));

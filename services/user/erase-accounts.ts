@@ -16,8 +16,13 @@ export function eraseAccounts(db: Kysely<Tables>, subjectKeys: SubjectKeys): Era
       await db.transaction().execute(async (trx) => {
         if (!(await deleteErasedUser(trx, userId))) return;
         await recordEvent(trx, {
-          action: 'USER_DELETED', subject: { userId }, personal: {}, resource: userId, resource_type: 'user',
-          request_id: `erasure-${userId}`, metadata: { reason: 'erasure_replayed' },
+          action: 'USER_DELETED',
+          subject: { userId },
+          personal: {},
+          resource: userId,
+          resource_type: 'user',
+          request_id: `erasure-${userId}`,
+          metadata: { reason: 'erasure_replayed' },
         });
       });
     },

@@ -1,9 +1,21 @@
 import { cleanText, uuidv7 } from '@muniment/audit-events';
-import { createApiToken, hashApiToken, isTokenScope, normalizeRange, roleMay, type Permission } from '@muniment/security';
+import {
+  createApiToken,
+  hashApiToken,
+  isTokenScope,
+  normalizeRange,
+  roleMay,
+  type Permission,
+} from '@muniment/security';
 import type { RequestContext, RequestEvent } from '@muniment/server';
 import type { Transaction } from 'kysely';
 import { AllowListMalformed, ScopeDenied, ScopeUnknown, TooManyApiTokens } from './errors.ts';
-import { countLiveApiTokens, insertApiToken, type ListedApiToken, type TokenOwner } from './queries/api-tokens.ts';
+import {
+  countLiveApiTokens,
+  insertApiToken,
+  type ListedApiToken,
+  type TokenOwner,
+} from './queries/api-tokens.ts';
 import type { Tables } from './tables.ts';
 
 export const TOKEN_TTL_S = 7 * 86_400;
@@ -37,7 +49,11 @@ export function readAllowList(ranges: readonly string[]): string[] {
  * @throws ScopeDenied for a scope beyond the owner's role, TooManyApiTokens
  */
 export async function issueApiToken(
-  trx: Transaction<Tables>, record: (event: RequestEvent) => Promise<string>, request: RequestContext, owner: TokenOwner, wanted: WantedApiToken,
+  trx: Transaction<Tables>,
+  record: (event: RequestEvent) => Promise<string>,
+  request: RequestContext,
+  owner: TokenOwner,
+  wanted: WantedApiToken,
 ): Promise<{ row: ListedApiToken; token: string }> {
   if (!wanted.scopes.every((scope) => roleMay(owner.type, scope))) throw new ScopeDenied();
   if ((await countLiveApiTokens(trx, owner.id)) >= MAX_TOKENS) throw new TooManyApiTokens();
@@ -45,11 +61,20 @@ export async function issueApiToken(
   const userAgent = request.headers['user-agent'];
   const { seconds, ...kept } = wanted;
   const row = await insertApiToken(trx, {
-    ...kept, seconds, id: uuidv7(Date.now()), user_id: owner.id, token_hash: hashApiToken(token), ip: request.ip,
+    ...kept,
+    seconds,
+    id: uuidv7(Date.now()),
+    user_id: owner.id,
+    token_hash: hashApiToken(token),
+    ip: request.ip,
     user_agent: userAgent === undefined ? null : cleanText(userAgent, USER_AGENT_BYTES),
   });
   await record({
-    action: 'API_TOKEN_CREATED', user_id: request.principal?.id ?? owner.id, subject: { userId: request.principal?.id ?? owner.id }, resource: row.id, resource_type: 'api_token',
+    action: 'API_TOKEN_CREATED',
+    user_id: request.principal?.id ?? owner.id,
+    subject: { userId: request.principal?.id ?? owner.id },
+    resource: row.id,
+    resource_type: 'api_token',
     personal: { name: wanted.name, allowed_ips: wanted.allowed_ips },
     metadata: { owner: owner.id, scopes: wanted.scopes, expires_at: row.expires_at.toISOString() },
   });

@@ -15,16 +15,26 @@ export interface LoginTry {
 const secretOf = ({ limits }: Pick<UserServer, 'limits'>): Buffer => limits.secret('device-tokens');
 
 /** For who has just signed in to the account of the address, on whatever device. */
-export const newDeviceToken = (server: Pick<UserServer, 'limits'>, emailKey: string): string => issueDeviceToken(secretOf(server), emailKey);
+export const newDeviceToken = (server: Pick<UserServer, 'limits'>, emailKey: string): string =>
+  issueDeviceToken(secretOf(server), emailKey);
 
 /** The device tokens that a request brings, in its body and in cookies. */
-export const deviceTokensOf = (server: Pick<UserServer, 'cookies'>, request: RequestContext, { device_token: token }: { device_token?: string }): string[] =>
-  [...(token === undefined ? [] : [token]), ...server.cookies.deviceTokens(request)];
+export const deviceTokensOf = (
+  server: Pick<UserServer, 'cookies'>,
+  request: RequestContext,
+  { device_token: token }: { device_token?: string },
+): string[] => [...(token === undefined ? [] : [token]), ...server.cookies.deviceTokens(request)];
 
 /** By which device token of the account a request is known, if it has one. */
-export function knownDevice(server: Pick<UserServer, 'limits'>, emailKey: string, deviceTokens: readonly string[]): string | undefined {
+export function knownDevice(
+  server: Pick<UserServer, 'limits'>,
+  emailKey: string,
+  deviceTokens: readonly string[],
+): string | undefined {
   const secret = secretOf(server);
-  return deviceTokens.map((token) => verifyDeviceToken(secret, emailKey, token)).find((nonce) => nonce !== undefined);
+  return deviceTokens
+    .map((token) => verifyDeviceToken(secret, emailKey, token))
+    .find((nonce) => nonce !== undefined);
 }
 
 /**
@@ -34,17 +44,41 @@ export function knownDevice(server: Pick<UserServer, 'limits'>, emailKey: string
  * @throws RateLimited
  */
 export async function takeLoginTry(
-  server: UserServer, request: RequestContext, { emailKey }: EmailAddress, deviceTokens: readonly string[], onFirstRefusal: () => Promise<unknown>,
+  server: UserServer,
+  request: RequestContext,
+  { emailKey }: EmailAddress,
+  deviceTokens: readonly string[],
+  onFirstRefusal: () => Promise<unknown>,
 ): Promise<LoginTry> {
   const { limits, log } = server;
   const device = knownDevice(server, emailKey, deviceTokens);
-  const asDevice = device === undefined ? undefined : await limits.take([['login_device', device], ['login_devices_day', emailKey]]).catch((error: unknown) => {
-    if (isRateLimited(error)) return undefined;
-    throw error;
-  });
-  const taken = asDevice ?? await limits.take([['login_account', emailKey], ['login_account_day', emailKey], ['login_network', clientNetwork(request.ip)]], onFirstRefusal);
+  const asDevice =
+    device === undefined
+      ? undefined
+      : await limits
+          .take([
+            ['login_device', device],
+            ['login_devices_day', emailKey],
+          ])
+          .catch((error: unknown) => {
+            if (isRateLimited(error)) return undefined;
+            throw error;
+          });
+  const taken =
+    asDevice ??
+    (await limits.take(
+      [
+        ['login_account', emailKey],
+        ['login_account_day', emailKey],
+        ['login_network', clientNetwork(request.ip)],
+      ],
+      onFirstRefusal,
+    ));
   // The sign-in has been decided, and recorded: what only counts must not turn its answer into another.
-  const told = (watched: Promise<void>): Promise<void> => watched.catch((error: unknown) => log.warn({ err: error }, 'a sign-in was not counted as success or failure'));
+  const told = (watched: Promise<void>): Promise<void> =>
+    watched.catch((error: unknown) =>
+      log.warn({ err: error }, 'a sign-in was not counted as success or failure'),
+    );
   return {
     failed: () => told(watchFailure(server, request, emailKey)),
     async succeeded() {
@@ -55,4 +89,5 @@ export async function takeLoginTry(
   };
 }
 
-const isRateLimited = (error: unknown): boolean => error instanceof Error && 'statusCode' in error && error.statusCode === 429;
+const isRateLimited = (error: unknown): boolean =>
+  error instanceof Error && 'statusCode' in error && error.statusCode === 429;

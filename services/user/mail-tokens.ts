@@ -3,7 +3,10 @@ import { createHash, randomBytes } from 'node:crypto';
 /** What a token that went by mail is good for: one of one purpose is no token of another, by its prefix and by the table that it is looked up in. */
 export type MailTokenPurpose = 'reset_password' | 'change_email';
 
-const PREFIX = { reset_password: 'mpr_', change_email: 'mec_' } as const satisfies Record<MailTokenPurpose, string>;
+const PREFIX = { reset_password: 'mpr_', change_email: 'mec_' } as const satisfies Record<
+  MailTokenPurpose,
+  string
+>;
 const RANDOM = /^[A-Za-z0-9_-]{43}$/;
 
 export interface MailToken {
@@ -22,4 +25,5 @@ export function createMailToken(purpose: MailTokenPurpose): MailToken {
 }
 
 /** Whether the text has the form of such a token; what has not is refused without asking the database. */
-export const isMailToken = (purpose: MailTokenPurpose, text: string): boolean => text.startsWith(PREFIX[purpose]) && RANDOM.test(text.slice(PREFIX[purpose].length));
+export const isMailToken = (purpose: MailTokenPurpose, text: string): boolean =>
+  text.startsWith(PREFIX[purpose]) && RANDOM.test(text.slice(PREFIX[purpose].length));

@@ -18,18 +18,48 @@ export interface MadeAdmin extends SessionTokens {
  */
 export async function makeAdmin(server: UserServer, typedEmail: string): Promise<MadeAdmin> {
   const { email, emailKey } = parseEmail(typedEmail);
-  const request: RequestContext = { id: randomBytes(16).toString('hex'), ip: '127.0.0.1', headers: { 'user-agent': 'make admin' }, principal: null, traceparent: null };
+  const request: RequestContext = {
+    id: randomBytes(16).toString('hex'),
+    ip: '127.0.0.1',
+    headers: { 'user-agent': 'make admin' },
+    principal: null,
+    traceparent: null,
+  };
   const password = randomBytes(18).toString('base64url');
   const passwordHash = await server.passwords.hash(password, { role: 'admin', email });
   return server.inTransaction(request, async (trx, record) => {
     const existing = await findUserByEmailKey(trx, emailKey);
-    const user = existing ?? await insertUser(trx, { id: uuidv7(Date.now()), type: 'admin', name: null, first_name: null, last_name: null, email, email_key: emailKey, password_hash: passwordHash });
-    if (!user) throw new Error('the account was made by somebody else at this moment; run the command again');
+    const user =
+      existing ??
+      (await insertUser(trx, {
+        id: uuidv7(Date.now()),
+        type: 'admin',
+        name: null,
+        first_name: null,
+        last_name: null,
+        email,
+        email_key: emailKey,
+        password_hash: passwordHash,
+      }));
+    if (!user)
+      throw new Error(
+        'the account was made by somebody else at this moment; run the command again',
+      );
     if (existing) await setUserType(trx, user.id, 'admin');
     const tokens = await openSession(server, trx, request, { id: user.id, type: 'admin' });
     await record({
-      action: existing ? 'USER_UPDATED' : 'USER_CREATED', subject: { userId: user.id }, personal: { email }, resource: user.id, resource_type: 'user',
-      session_id: tokens.session_id, metadata: { fields: existing?.status === 'active' ? ['type'] : ['status', 'type'], type: 'admin', status: 'active', by: 'operator' },
+      action: existing ? 'USER_UPDATED' : 'USER_CREATED',
+      subject: { userId: user.id },
+      personal: { email },
+      resource: user.id,
+      resource_type: 'user',
+      session_id: tokens.session_id,
+      metadata: {
+        fields: existing?.status === 'active' ? ['type'] : ['status', 'type'],
+        type: 'admin',
+        status: 'active',
+        by: 'operator',
+      },
     });
     return { user_id: user.id, ...tokens, ...(!existing && { password }) };
   });

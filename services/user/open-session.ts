@@ -37,7 +37,19 @@ export async function openSession(
     expires_at: expiresAt,
   });
   const refreshToken = createRefreshToken();
-  await insertRefreshToken(trx, hashRefreshToken(refreshToken), sessionId, config.REFRESH_TOKEN_TTL_S);
-  const { token, expiresIn } = app.accessTokens.issue({ userId: user.id, sessionId, role: user.type, sessionExpiresAt: new Date(Math.min(expiresAt.getTime(), Date.now() + config.SESSION_IDLE_TTL_S * 1_000)) });
+  await insertRefreshToken(
+    trx,
+    hashRefreshToken(refreshToken),
+    sessionId,
+    config.REFRESH_TOKEN_TTL_S,
+  );
+  const { token, expiresIn } = app.accessTokens.issue({
+    userId: user.id,
+    sessionId,
+    role: user.type,
+    sessionExpiresAt: new Date(
+      Math.min(expiresAt.getTime(), Date.now() + config.SESSION_IDLE_TTL_S * 1_000),
+    ),
+  });
   return { token, refresh_token: refreshToken, expires_in: expiresIn, session_id: sessionId };
 }

@@ -38,4 +38,5 @@ const QUOTES = [
   'The Analytical Engine weaves algebraical patterns, just as the Jacquard loom weaves flowers and leaves.', // Ada Lovelace
 ] as const;
 
-export const anyQuote = (): string => QUOTES[Math.floor(Math.random() * QUOTES.length)] ?? QUOTES[0];
+export const anyQuote = (): string =>
+  QUOTES[Math.floor(Math.random() * QUOTES.length)] ?? QUOTES[0];

@@ -10,5 +10,16 @@ export const serviceAccountSchema = Type.Object({
   created: Type.String({ format: 'date-time' }),
 });
 
-export const representServiceAccount = ({ id, name, type, status, created }: ServiceAccount): Static<typeof serviceAccountSchema> =>
-  ({ id, name, type, status, created: created.toISOString() });
+export const representServiceAccount = ({
+  id,
+  name,
+  type,
+  status,
+  created,
+}: ServiceAccount): Static<typeof serviceAccountSchema> => ({
+  id,
+  name,
+  type,
+  status,
+  created: created.toISOString(),
+});

@@ -34,9 +34,33 @@ export const passwordSchema = Type.String({ minLength: 1, maxLength: 2_048 });
 export const emailSchema = Type.String({ minLength: 3, maxLength: 320 });
 export const personNameSchema = Type.String({ minLength: 1, maxLength: 200 });
 
-export type UserRow = Pick<User, 'id' | 'email' | 'name' | 'first_name' | 'last_name' | 'type' | 'status' | 'is_verified' | 'created' | 'updated'>;
+export type UserRow = Pick<
+  User,
+  | 'id'
+  | 'email'
+  | 'name'
+  | 'first_name'
+  | 'last_name'
+  | 'type'
+  | 'status'
+  | 'is_verified'
+  | 'created'
+  | 'updated'
+>;
 
 export function representUser(user: UserRow): Static<typeof userSchema> {
-  const { id, email, name, first_name, last_name, type, status, is_verified, created, updated } = user;
-  return { id, email, name, first_name, last_name, type, status, is_verified, created: created.toISOString(), updated: updated.toISOString() };
+  const { id, email, name, first_name, last_name, type, status, is_verified, created, updated } =
+    user;
+  return {
+    id,
+    email,
+    name,
+    first_name,
+    last_name,
+    type,
+    status,
+    is_verified,
+    created: created.toISOString(),
+    updated: updated.toISOString(),
+  };
 }

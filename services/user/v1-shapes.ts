@@ -5,9 +5,16 @@ import type { SessionTokens } from './open-session.ts';
 
 /** The answers under `/api/v1/auth`, in the shapes of the document that those paths come from (seed 004), but for UUIDs in the place of ObjectIds. */
 
-export const sessionDataSchema = Type.Object({ loginInfo: Type.String(), secure: Type.String(), clientId: Type.String({ format: 'uuid' }) });
+export const sessionDataSchema = Type.Object({
+  loginInfo: Type.String(),
+  secure: Type.String(),
+  clientId: Type.String({ format: 'uuid' }),
+});
 
-export function sessionData({ token, session_id }: SessionTokens): Static<typeof sessionDataSchema> {
+export function sessionData({
+  token,
+  session_id,
+}: SessionTokens): Static<typeof sessionDataSchema> {
   return { ...splitToken(token), clientId: session_id };
 }
 
@@ -16,7 +23,10 @@ export type Messages = { incomplete?: string };
 const UNAUTHORIZED = new Set(['unauthenticated', 'invalid_credentials']);
 const INCOMPLETE = new Set(['validation_failed', 'malformed_json']);
 
-function messageFor({ status, code, detail }: { status: number; code: string; detail: string }, { incomplete }: Messages): string {
+function messageFor(
+  { status, code, detail }: { status: number; code: string; detail: string },
+  { incomplete }: Messages,
+): string {
   if (UNAUTHORIZED.has(code)) return 'Unauthorized';
   if (code === 'email_taken') return 'User exist';
   if (incomplete !== undefined && INCOMPLETE.has(code)) return incomplete;
@@ -27,8 +37,17 @@ function messageFor({ status, code, detail }: { status: number; code: string; de
 /** Answers problems as the document answers failures: logged, with status and headers as everywhere, and `{ success, message }` as the body. */
 export function documentedFailures(messages: Messages = {}): preSerializationHookHandler {
   return (_request, reply, payload, done) => {
-    if (typeof payload !== 'object' || payload === null || !('code' in payload) || reply.statusCode < 400) return done(null, payload);
+    if (
+      typeof payload !== 'object' ||
+      payload === null ||
+      !('code' in payload) ||
+      reply.statusCode < 400
+    )
+      return done(null, payload);
     reply.type('application/json; charset=utf-8');
-    done(null, { success: false, message: messageFor(payload as { status: number; code: string; detail: string }, messages) });
+    done(null, {
+      success: false,
+      message: messageFor(payload as { status: number; code: string; detail: string }, messages),
+    });
   };
 }

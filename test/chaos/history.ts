@@ -68,7 +68,9 @@ export function createHistory(file: string): History {
     answers: [],
     now,
     beganAt: Date.now(),
-    write(line) { stream.write(`${JSON.stringify({ at: now(), ...line })}\n`); },
+    write(line) {
+      stream.write(`${JSON.stringify({ at: now(), ...line })}\n`);
+    },
     async close() {
       stream.end();
       await once(stream, 'finish');

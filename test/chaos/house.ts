@@ -18,9 +18,16 @@ export interface House {
 
 /** Makes an administrator as an operator would. */
 export async function openHouse(fleet: Fleet): Promise<House> {
-  const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/admin.ts')], { env: { ...process.env, DATA: fleet.dataDir, EMAIL: 'chaos@example.com' } });
+  const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/admin.ts')], {
+    env: { ...process.env, DATA: fleet.dataDir, EMAIL: 'chaos@example.com' },
+  });
   const [, userId = ''] = /^admin .*\(([0-9a-f-]{36})\)$/m.exec(stdout) ?? [];
   const [, token = ''] = /^token +(\S+)/m.exec(stdout) ?? [];
   const keyFile = join(fleet.dataDir, 'audit-key.pub');
-  return { userId, token, keyFile, key: parseVerifierKey((await readFile(keyFile, 'utf8')).trim()) };
+  return {
+    userId,
+    token,
+    keyFile,
+    key: parseVerifierKey((await readFile(keyFile, 'utf8')).trim()),
+  };
 }

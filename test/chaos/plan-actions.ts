@@ -2,8 +2,20 @@ import { createHash } from 'node:crypto';
 import { createRandom, type Random } from './random.ts';
 
 export type ActionKind =
-  | 'register' | 'register_taken' | 'login' | 'login_fail' | 'refresh' | 'logout' | 'password' | 'delete_account'
-  | 'update' | 'upload' | 'download' | 'delete_file' | 'read_trail' | 'own_events';
+  | 'register'
+  | 'register_taken'
+  | 'login'
+  | 'login_fail'
+  | 'refresh'
+  | 'logout'
+  | 'password'
+  | 'delete_account'
+  | 'update'
+  | 'upload'
+  | 'download'
+  | 'delete_file'
+  | 'read_trail'
+  | 'own_events';
 
 export interface PlannedAction {
   kind: ActionKind;
@@ -17,9 +29,22 @@ export interface PlannedAction {
 
 // How often, against each other.
 const WEIGHTS: Partial<Record<ActionKind, number>> = {
-  update: 24, upload: 20, download: 20, delete_file: 11, read_trail: 6, login: 5, login_fail: 4, refresh: 4, register_taken: 2, logout: 3, password: 2, delete_account: 2,
+  update: 24,
+  upload: 20,
+  download: 20,
+  delete_file: 11,
+  read_trail: 6,
+  login: 5,
+  login_fail: 4,
+  refresh: 4,
+  register_taken: 2,
+  logout: 3,
+  password: 2,
+  delete_account: 2,
 };
-const deck = Object.entries(WEIGHTS).flatMap(([kind, weight]) => Array.from({ length: weight }, () => kind as ActionKind));
+const deck = Object.entries(WEIGHTS).flatMap(([kind, weight]) =>
+  Array.from({ length: weight }, () => kind as ActionKind),
+);
 
 const LARGE = 6 * 1024 ** 2;
 

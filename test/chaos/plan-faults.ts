@@ -2,12 +2,33 @@ import type { Fault } from '@muniment/cluster';
 import { createRandom, type Random } from './random.ts';
 
 export type FaultKind =
-  | 'kill_user' | 'kill_file' | 'kill_audit' | 'kill_relay' | 'kill_shard_holder' | 'kill_sealer'
-  | 'kill_user_committing' | 'kill_file_committing' | 'kill_audit_committing'
-  | 'pause_user' | 'pause_file' | 'pause_relay' | 'pause_shard_holder' | 'pause_sealer'
-  | 'kill_kinesis' | 'pause_kinesis' | 'wipe_stream' | 'kill_s3' | 'kill_postgres' | 'kill_postgres_committing' | 'kill_gateway'
-  | 'net_postgres' | 'net_kinesis' | 'net_s3' | 'throttle_kinesis'
-  | 'split_shard' | 'merge_shards';
+  | 'kill_user'
+  | 'kill_file'
+  | 'kill_audit'
+  | 'kill_relay'
+  | 'kill_shard_holder'
+  | 'kill_sealer'
+  | 'kill_user_committing'
+  | 'kill_file_committing'
+  | 'kill_audit_committing'
+  | 'pause_user'
+  | 'pause_file'
+  | 'pause_relay'
+  | 'pause_shard_holder'
+  | 'pause_sealer'
+  | 'kill_kinesis'
+  | 'pause_kinesis'
+  | 'wipe_stream'
+  | 'kill_s3'
+  | 'kill_postgres'
+  | 'kill_postgres_committing'
+  | 'kill_gateway'
+  | 'net_postgres'
+  | 'net_kinesis'
+  | 'net_s3'
+  | 'throttle_kinesis'
+  | 'split_shard'
+  | 'merge_shards';
 
 export interface PlannedFault {
   kind: FaultKind;
@@ -52,10 +73,29 @@ export const FAULTS: Record<FaultKind, Terms> = {
   kill_postgres: { durationMs: [0, 0], channel: 'postgres' },
   kill_postgres_committing: { durationMs: [0, 0], channel: 'postgres' },
   kill_gateway: { durationMs: [0, 0] },
-  net_postgres: { durationMs: [300, 1_500], channel: 'net_postgres', modes: ['refuse', 'cut', 'blackhole', { delayMs: 30 }] },
-  net_kinesis: { durationMs: [1_000, 4_000], channel: 'net_kinesis', modes: ['refuse', 'cut', 'blackhole', { delayMs: 100 }] },
-  throttle_kinesis: { durationMs: [1_500, 4_000], channel: 'net_kinesis', modes: [{ throttle: 'kinesis', probability: 0.7 }, { throttle: 'kinesis', partial: 0.5 }] },
-  net_s3: { durationMs: [500, 3_000], channel: 'net_s3', modes: ['refuse', 'cut', 'blackhole', { delayMs: 100 }] },
+  net_postgres: {
+    durationMs: [300, 1_500],
+    channel: 'net_postgres',
+    modes: ['refuse', 'cut', 'blackhole', { delayMs: 30 }],
+  },
+  net_kinesis: {
+    durationMs: [1_000, 4_000],
+    channel: 'net_kinesis',
+    modes: ['refuse', 'cut', 'blackhole', { delayMs: 100 }],
+  },
+  throttle_kinesis: {
+    durationMs: [1_500, 4_000],
+    channel: 'net_kinesis',
+    modes: [
+      { throttle: 'kinesis', probability: 0.7 },
+      { throttle: 'kinesis', partial: 0.5 },
+    ],
+  },
+  net_s3: {
+    durationMs: [500, 3_000],
+    channel: 'net_s3',
+    modes: ['refuse', 'cut', 'blackhole', { delayMs: 100 }],
+  },
   // The local Kinesis server would stay UPDATING for ever, were it killed within the milliseconds of a reshard.
   split_shard: { durationMs: [0, 0], channel: 'kinesis' },
   merge_shards: { durationMs: [0, 0], channel: 'kinesis' },
@@ -69,7 +109,12 @@ const CALM_MS = 2_000;
  * What goes wrong within `durationMs`, `everyMs` apart on average, several at once: the same for the same arguments. The kinds are drawn as cards
  * of a deck, so that each comes once before any comes again.
  */
-export function planFaults(seed: number, durationMs: number, everyMs: number, kinds: readonly FaultKind[] = Object.keys(FAULTS) as FaultKind[]): PlannedFault[] {
+export function planFaults(
+  seed: number,
+  durationMs: number,
+  everyMs: number,
+  kinds: readonly FaultKind[] = Object.keys(FAULTS) as FaultKind[],
+): PlannedFault[] {
   const random = createRandom(`${seed}/nemesis`);
   const plan: PlannedFault[] = [];
   const freeAt = new Map<string, number>();
@@ -84,10 +129,25 @@ export function planFaults(seed: number, durationMs: number, everyMs: number, ki
   return plan.sort((one, other) => one.at - other.at);
 }
 
-function planFault(random: Random, kind: FaultKind, at: number, freeAt: Map<string, number>): PlannedFault {
-  const { durationMs: [least, most], channel, modes } = FAULTS[kind];
+function planFault(
+  random: Random,
+  kind: FaultKind,
+  at: number,
+  freeAt: Map<string, number>,
+): PlannedFault {
+  const {
+    durationMs: [least, most],
+    channel,
+    modes,
+  } = FAULTS[kind];
   const durationMs = random.integer(least, most);
   const begins = Math.max(at, (channel !== undefined && freeAt.get(channel)) || 0);
   if (channel !== undefined) freeAt.set(channel, begins + durationMs + SETTLE_MS);
-  return { kind, at: begins, durationMs, choice: random.next(), ...(modes && { mode: random.pick(modes) }) };
+  return {
+    kind,
+    at: begins,
+    durationMs,
+    choice: random.next(),
+    ...(modes && { mode: random.pick(modes) }),
+  };
 }

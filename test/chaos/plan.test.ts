@@ -21,10 +21,18 @@ test('every kind of fault comes before one comes again, within the time, and tho
   const counts = [...Map.groupBy(plan, ({ kind }) => kind).values()].map(({ length }) => length);
   t.ok(Math.max(...counts) - Math.min(...counts) <= 2, `each about as often: ${counts.join(', ')}`);
   t.ok(plan.every(({ at, durationMs }) => at + durationMs <= 300_000));
-  t.ok(plan.some((fault, index) => (plan[index + 1]?.at ?? Infinity) < fault.at + fault.durationMs), 'several at once');
+  t.ok(
+    plan.some((fault, index) => (plan[index + 1]?.at ?? Infinity) < fault.at + fault.durationMs),
+    'several at once',
+  );
   for (const own of Map.groupBy(plan, ({ kind }) => FAULTS[kind].channel ?? '').values()) {
     if (FAULTS[own[0]?.kind ?? 'kill_user'].channel === undefined) continue;
-    t.ok(own.every((fault, index) => index === 0 || fault.at >= (own[index - 1]?.at ?? 0) + (own[index - 1]?.durationMs ?? 0)));
+    t.ok(
+      own.every(
+        (fault, index) =>
+          index === 0 || fault.at >= (own[index - 1]?.at ?? 0) + (own[index - 1]?.durationMs ?? 0),
+      ),
+    );
   }
 });
 

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Mutation } from './planted-bugs.ts';
 
@@ -7,15 +16,24 @@ const OURS = '@muniment';
 
 /** Copies the checkout's sources, as they stand, to `target`: tracked files, the packages of others linked, our own linked within the copy. */
 export function copyCheckout(root: string, target: string): void {
-  const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 ** 2 }).split('\0').filter(Boolean);
+  const files = execFileSync(
+    'git',
+    ['ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+    { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 ** 2 },
+  )
+    .split('\0')
+    .filter(Boolean);
   for (const file of files) {
     if (!existsSync(join(root, file))) continue;
     mkdirSync(dirname(join(target, file)), { recursive: true });
     cpSync(join(root, file), join(target, file));
   }
-  const members = ['packages', 'services'].flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)));
+  const members = ['packages', 'services'].flatMap((folder) =>
+    readdirSync(join(root, folder)).map((name) => join(folder, name)),
+  );
   for (const member of ['', ...members]) {
-    if (existsSync(join(root, member, 'node_modules'))) linkModules(root, target, join(member, 'node_modules'));
+    if (existsSync(join(root, member, 'node_modules')))
+      linkModules(root, target, join(member, 'node_modules'));
   }
 }
 
@@ -28,7 +46,11 @@ function linkModules(root: string, target: string, folder: string): void {
     }
     if (name === OURS) {
       // Through the checkout's own links to the same place in the copy: else the copy would run the checkout's code.
-      for (const own of readdirSync(join(root, entry))) link(realpathSync(join(root, entry, own)).replace(realpathSync(root), target), join(target, entry, own));
+      for (const own of readdirSync(join(root, entry)))
+        link(
+          realpathSync(join(root, entry, own)).replace(realpathSync(root), target),
+          join(target, entry, own),
+        );
     } else link(realpathSync(join(root, entry)), join(target, entry));
   }
 }
@@ -43,6 +65,10 @@ export function mutate(folder: string, { file, find, replace }: Mutation): void 
   const path = join(folder, file);
   const text = readFileSync(path, 'utf8');
   const times = text.split(find).length - 1;
-  if (times !== 1) throw new Error(`the planted bug is out of date: ${file} has ${times} times: ${find}`);
-  writeFileSync(path, text.replace(find, () => replace));
+  if (times !== 1)
+    throw new Error(`the planted bug is out of date: ${file} has ${times} times: ${find}`);
+  writeFileSync(
+    path,
+    text.replace(find, () => replace),
+  );
 }

@@ -23,18 +23,22 @@ export interface PlantedBug {
 export const PLANTED_BUGS: PlantedBug[] = [
   {
     name: 'deleted-when-sent',
-    story: 'the relay lets go of a row once it has a number and is on its way, not when the audit service has stored it',
-    mutations: [{
-      file: 'packages/audit-events/src/outbox.ts',
-      find: 'where w.source = ${source} and w.lane = o.lane and o.seq <= w.watermark`',
-      replace: 'where w.source = ${source} and w.lane = o.lane and o.seq is not null`',
-    }],
+    story:
+      'the relay lets go of a row once it has a number and is on its way, not when the audit service has stored it',
+    mutations: [
+      {
+        file: 'packages/audit-events/src/outbox.ts',
+        find: 'where w.source = ${source} and w.lane = o.lane and o.seq <= w.watermark`',
+        replace: 'where w.source = ${source} and w.lane = o.lane and o.seq is not null`',
+      },
+    ],
     faults: ['wipe_stream', 'kill_kinesis', 'kill_relay'],
     expects: ['lost'],
   },
   {
     name: 'checkpoint-before-rows',
-    story: 'the consumer commits checkpoint and received numbers in a transaction of their own before the rows',
+    story:
+      'the consumer commits checkpoint and received numbers in a transaction of their own before the rows',
     mutations: [
       {
         file: 'services/audit/consumer/store-batch.ts',
@@ -50,8 +54,8 @@ export const PLANTED_BUGS: PlantedBug[] = [
       },
       {
         file: 'services/audit/consumer/store-events.ts',
-        find: 'const received = await findReceived(trx, events.map(({ event }) => event));',
-        replace: 'await findReceived(trx, events.map(({ event }) => event));\n  const received = new Set<number>();',
+        find: 'const received = await findReceived(',
+        replace: 'const received = new Set<number>();\n  await findReceived(',
       },
     ],
     faults: ['kill_postgres_committing', 'kill_audit_committing'],
@@ -59,42 +63,65 @@ export const PLANTED_BUGS: PlantedBug[] = [
   },
   {
     name: 'slow-transaction-skipped',
-    story: 'the relay takes rows behind the last numbered one, and passes over a transaction that committed late',
-    mutations: [{
-      file: 'packages/audit-events/src/outbox.ts',
-      find: 'select position, lane from ${outbox} where seq is null order by position limit ${limit} for update',
-      replace: 'select position, lane from ${outbox} where seq is null and position > (select coalesce(max(position), 0) from ${outbox} where seq is not null) order by position limit ${limit} for update',
-    }],
+    story:
+      'the relay takes rows behind the last numbered one, and passes over a transaction that committed late',
+    mutations: [
+      {
+        file: 'packages/audit-events/src/outbox.ts',
+        find: 'select position, lane from ${outbox} where seq is null order by position limit ${limit} for update',
+        replace:
+          'select position, lane from ${outbox} where seq is null and position > (select coalesce(max(position), 0) from ${outbox} where seq is not null) order by position limit ${limit} for update',
+      },
+    ],
     faults: ['kill_user', 'kill_file', 'pause_relay', 'pause_kinesis'],
     expects: ['order', 'lost', 'undelivered'],
   },
   {
     name: 'download-twice',
-    story: 'a download that the gateway gives to a second replica is recorded under an id of its own',
-    mutations: [{ file: 'services/file/routes/download-file.ts', find: '    id: derivedEventId(request.id, request.startedAtMs),\n', replace: '' }],
+    story:
+      'a download that the gateway gives to a second replica is recorded under an id of its own',
+    mutations: [
+      {
+        file: 'services/file/routes/download-file.ts',
+        find: '    id: derivedEventId(request.id, request.startedAtMs),\n',
+        replace: '',
+      },
+    ],
     faults: ['kill_file_committing'],
     expects: ['doubled'],
   },
   {
     name: 'answer-kept-later',
-    story: 'the answer of a request with an Idempotency-Key is kept by a job of its own seconds behind the COMMIT of what it answers, not in it',
-    mutations: [{
-      file: 'packages/server/src/transactions.ts',
-      find: '        written = insertOutboxRows(trx, schema, rows, outcome === \'commit\' ? undefined : outcome);\n',
-      replace: [
-        '        written = insertOutboxRows(trx, schema, rows, undefined);',
-        '        if (outcome !== \'commit\') setTimeout(() => void outcome.execute(db).catch(() => {}), 3_000);\n',
-      ].join('\n'),
-    }],
+    story:
+      'the answer of a request with an Idempotency-Key is kept by a job of its own seconds behind the COMMIT of what it answers, not in it',
+    mutations: [
+      {
+        file: 'packages/server/src/transactions.ts',
+        find: "        written = insertOutboxRows(trx, schema, rows, outcome === 'commit' ? undefined : outcome);\n",
+        replace: [
+          '        written = insertOutboxRows(trx, schema, rows, undefined);',
+          "        if (outcome !== 'commit') setTimeout(() => void outcome.execute(db).catch(() => {}), 3_000);\n",
+        ].join('\n'),
+      },
+    ],
     faults: ['kill_gateway', 'kill_file_committing'],
     expects: ['doubled'],
   },
   {
     name: 'sealed-past-holes',
-    story: 'the sealer takes a lane up to its highest number, and never comes back for what arrives behind it',
+    story:
+      'the sealer takes a lane up to its highest number, and never comes back for what arrives behind it',
     mutations: [
-      { file: 'services/audit/queries/seal-lanes.ts', find: 's.sealed_seq, l.watermark\n', replace: 's.sealed_seq, upper(l.received) - 1 as watermark\n' },
-      { file: 'services/audit/queries/seal-lanes.ts', find: 'where l.watermark > s.sealed_seq', replace: 'where upper(l.received) - 1 > s.sealed_seq' },
+      {
+        file: 'services/audit/queries/seal-lanes.ts',
+        find: 's.sealed_seq, l.watermark\n',
+        replace: 's.sealed_seq, upper(l.received) - 1 as watermark\n',
+      },
+      {
+        file: 'services/audit/queries/seal-lanes.ts',
+        find: 'where l.watermark > s.sealed_seq',
+        replace: 'where upper(l.received) - 1 > s.sealed_seq',
+      },
     ],
     faults: ['throttle_kinesis', 'wipe_stream'],
     expects: ['unsealed'],
@@ -102,11 +129,13 @@ export const PLANTED_BUGS: PlantedBug[] = [
   {
     name: 'leaves-out-of-step',
     story: 'the indexes of a batch are not given in the order in which its leaves enter the tree',
-    mutations: [{
-      file: 'services/audit/seal/seal-batch.ts',
-      find: 'await insertSealed(trx, before.size, events.map(({ id }) => id));',
-      replace: 'await insertSealed(trx, before.size, events.map(({ id }) => id).toReversed());',
-    }],
+    mutations: [
+      {
+        file: 'services/audit/seal/seal-batch.ts',
+        find: 'before.size,\n      events.map(({ id }) => id),',
+        replace: 'before.size,\n      events.map(({ id }) => id).toReversed(),',
+      },
+    ],
     faults: ['kill_sealer'],
     expects: ['checkpoint'],
   },

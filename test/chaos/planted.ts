@@ -17,21 +17,28 @@ const MINUTES = process.env['MINUTES'] || '0.6';
 const SEED = '1';
 
 /** @returns what was found; null when the run ended otherwise than by a result */
-async function chaosOf(folder: string, { name, faults }: PlantedBug): Promise<ChaosResult['found'] | null> {
+async function chaosOf(
+  folder: string,
+  { name, faults }: PlantedBug,
+): Promise<ChaosResult['found'] | null> {
   const out = join(FOLDER, name);
   rmSync(out, { recursive: true, force: true });
   const child = spawn(process.execPath, [join(folder, 'test/chaos/main.ts')], {
-    cwd: folder, stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, MINUTES, SEED, FAULTS: faults.join(','), CHAOS_FOLDER: out },
   });
   const stop = (): void => void child.kill('SIGTERM');
   process.once('SIGINT', stop).once('SIGTERM', stop);
   let output = '';
-  child.stdout.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
   const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
   process.off('SIGINT', stop).off('SIGTERM', stop);
   const result = join(out, `${SEED}.json`);
-  if ((code === 0 || code === 1) && existsSync(result)) return (JSON.parse(readFileSync(result, 'utf8')) as ChaosResult).found;
+  if ((code === 0 || code === 1) && existsSync(result))
+    return (JSON.parse(readFileSync(result, 'utf8')) as ChaosResult).found;
   console.log(output);
   return null;
 }
@@ -43,17 +50,27 @@ async function isCaught(bug: PlantedBug): Promise<boolean> {
     for (const mutation of bug.mutations) mutate(folder, mutation);
     console.log(`${bug.name}: ${bug.story}`);
     const found = await chaosOf(folder, bug);
-    const violations = Object.entries(found ?? {}).filter(([, count]) => count > 0).map(([kind, count]) => `${kind} ${count}`).join(', ');
+    const violations = Object.entries(found ?? {})
+      .filter(([, count]) => count > 0)
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(', ');
     const caught = found !== null && bug.expects.some((kind) => found[kind] > 0);
-    console.log(`  ${caught ? 'caught' : 'NOT CAUGHT'}: ${violations || (found ? 'no violation' : 'the run itself failed')}; expected ${bug.expects.join(' or ')}`);
+    console.log(
+      `  ${caught ? 'caught' : 'NOT CAUGHT'}: ${violations || (found ? 'no violation' : 'the run itself failed')}; expected ${bug.expects.join(' or ')}`,
+    );
     return caught;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const chosen = PLANTED_BUGS.filter(({ name }) => !process.env['BUG'] || process.env['BUG'] === name);
-if (chosen.length === 0) throw new Error(`BUG=${process.env['BUG']}: there are ${PLANTED_BUGS.map(({ name }) => name).join(', ')}`);
+const chosen = PLANTED_BUGS.filter(
+  ({ name }) => !process.env['BUG'] || process.env['BUG'] === name,
+);
+if (chosen.length === 0)
+  throw new Error(
+    `BUG=${process.env['BUG']}: there are ${PLANTED_BUGS.map(({ name }) => name).join(', ')}`,
+  );
 let missed = 0;
 for (const bug of chosen) if (!(await isCaught(bug))) missed += 1;
 console.log(`${chosen.length - missed} of ${chosen.length} planted bugs caught`);

@@ -14,17 +14,23 @@ export interface Random {
 /** The generator sfc32, seeded by the SHA-256 of `seed`. */
 export function createRandom(seed: string): Random {
   const digest = createHash('sha256').update(seed).digest();
-  let [a, b, c, counter] = [0, 4, 8, 12].map((at) => digest.readUInt32LE(at)) as [number, number, number, number];
+  let [a, b, c, counter] = [0, 4, 8, 12].map((at) => digest.readUInt32LE(at)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
 
   function next(): number {
     const sum = (a + b + counter) | 0;
     counter = (counter + 1) | 0;
     a = b ^ (b >>> 9);
     b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + sum | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
     return (sum >>> 0) / 2 ** 32;
   }
-  const integer = (least: number, most: number): number => least + Math.floor(next() * (most - least + 1));
+  const integer = (least: number, most: number): number =>
+    least + Math.floor(next() * (most - least + 1));
   function pick<Item>(items: readonly Item[]): Item {
     const item = items[integer(0, items.length - 1)];
     if (item === undefined) throw new RangeError('there is nothing to pick from');

@@ -17,21 +17,36 @@ const TAKES_AWAY: [RegExp, Area[]][] = [
 ];
 
 /** How long after each fault every service it took away had answered a request that was sent since. Of S3 a client's upload or download tells. */
-export function measureAnswers({ operations, faults, answers }: Pick<History, 'operations' | 'faults' | 'answers'>): void {
-  const ofTheBytes = operations.filter(({ kind, result }) => result === 'ok' && (kind === 'upload' || kind === 'download'))
-    .map(({ invokedAt, completedAt }) => ({ area: 's3' as const, sentAt: invokedAt, answeredAt: completedAt }));
+export function measureAnswers({
+  operations,
+  faults,
+  answers,
+}: Pick<History, 'operations' | 'faults' | 'answers'>): void {
+  const ofTheBytes = operations
+    .filter(({ kind, result }) => result === 'ok' && (kind === 'upload' || kind === 'download'))
+    .map(({ invokedAt, completedAt }) => ({
+      area: 's3' as const,
+      sentAt: invokedAt,
+      answeredAt: completedAt,
+    }));
   const all = [...answers, ...ofTheBytes];
   for (const fault of faults) {
     const areas = TAKES_AWAY.find(([kind]) => kind.test(fault.kind))?.[1] ?? [];
-    const firsts = areas.map((area) => all.filter((answer) => answer.area === area && answer.sentAt >= fault.healedAt)
-      .reduce((earliest, { answeredAt }) => Math.min(earliest, answeredAt), Infinity));
+    const firsts = areas.map((area) =>
+      all
+        .filter((answer) => answer.area === area && answer.sentAt >= fault.healedAt)
+        .reduce((earliest, { answeredAt }) => Math.min(earliest, answeredAt), Infinity),
+    );
     const last = Math.max(...firsts);
     fault.answeredMs = Number.isFinite(last) ? last - fault.healedAt : null;
   }
 }
 
 /** Watches how long each healed fault keeps events out of the trail. With the next fault already under way that time is the two's together. */
-export function watchTrail(rows: Rows, history: History): { healed(fault: FaultRecord): void; stop(): Promise<void> } {
+export function watchTrail(
+  rows: Rows,
+  history: History,
+): { healed(fault: FaultRecord): void; stop(): Promise<void> } {
   const behind = new Set<FaultRecord>();
   let stopped = false;
   async function watch(): Promise<void> {
@@ -49,7 +64,9 @@ export function watchTrail(rows: Rows, history: History): { healed(fault: FaultR
   }
   const watching = watch();
   return {
-    healed: (fault) => { behind.add(fault); },
+    healed: (fault) => {
+      behind.add(fault);
+    },
     // What never catches up is told by the check; nobody waits for it here.
     async stop() {
       stopped = true;

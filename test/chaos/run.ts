@@ -53,13 +53,23 @@ const SLOW_COMMIT_MS = 150;
  * things meanwhile, and in the end the history held against the trail. Writes `<seed>.jsonl` (the history) and `<seed>.json` (the result).
  */
 export async function runChaos(t: Teardown, options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, durationMs, folder, print, clients = 6, faultEveryMs = 1_500, leastActions = 0 } = options;
+  const {
+    seed,
+    durationMs,
+    folder,
+    print,
+    clients = 6,
+    faultEveryMs = 1_500,
+    leastActions = 0,
+  } = options;
   await mkdir(folder, { recursive: true });
   const { fleet, proxies } = await startProxiedFleet(t);
   const rows = await openDatabase(t, fleet);
   await slowSomeCommits(rows, SLOW_COMMIT_MS);
   const plan = planFaults(seed, durationMs, faultEveryMs, options.faults);
-  print(`seed ${seed}: ${clients} clients for ${durationMs / 1_000} s, ${plan.length} faults planned`);
+  print(
+    `seed ${seed}: ${clients} clients for ${durationMs / 1_000} s, ${plan.length} faults planned`,
+  );
 
   const history = createHistory(join(folder, `${seed}.jsonl`));
   const nemesis = createNemesis({ fleet, rows, proxies, replicas: REPLICAS, history });
@@ -69,13 +79,18 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
   const witness = createWitness(fleet, house, history);
   const progress = setInterval(() => print(progressLine(history, nemesis)), PROGRESS_MS);
   try {
-    const isEnough = (): boolean => history.operations.filter(({ result }) => result === 'ok').length >= leastActions;
+    const isEnough = (): boolean =>
+      history.operations.filter(({ result }) => result === 'ok').length >= leastActions;
     await untilOver(durationMs, isEnough, (signal) => [
       nemesis.run(plan, signal, trail.healed),
       witness.watch(signal),
       probe(fleet, house.token, history, signal),
-      ...[clients, clients + 1].map((client) => runIntegrator({ fleet, history, seed, client, token: house.token, signal })),
-      ...Array.from({ length: clients }, (_, client) => runClient({ fleet, history, seed, client, signal })),
+      ...[clients, clients + 1].map((client) =>
+        runIntegrator({ fleet, history, seed, client, token: house.token, signal }),
+      ),
+      ...Array.from({ length: clients }, (_, client) =>
+        runClient({ fleet, history, seed, client, signal }),
+      ),
     ]);
   } finally {
     clearInterval(progress);
@@ -87,34 +102,65 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
   const missing = await settle(rows, SETTLE_PATIENCE_MS);
   await trail.stop();
   measureAnswers(history);
-  const { violations, evidence } = await check({ fleet, rows, history, house, witness, seed, missing });
+  const { violations, evidence } = await check({
+    fleet,
+    rows,
+    history,
+    house,
+    witness,
+    seed,
+    missing,
+  });
   for (const violation of violations) history.write({ type: 'violation', ...violation });
   await history.close();
-  const result = { ...summarize(seed, durationMs, history, violations, evidence), faults: history.faults, violations };
+  const result = {
+    ...summarize(seed, durationMs, history, violations, evidence),
+    faults: history.faults,
+    violations,
+  };
   await writeFile(join(folder, `${seed}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
   return result;
 }
 
 async function startProxiedFleet(t: Teardown): Promise<{ fleet: Fleet; proxies: Proxies }> {
-  const settings: Record<string, string> = { REPLICAS: String(REPLICAS), RELAY_RESEND_AFTER_MS: '5000', ACCESS_TOKEN_TTL_S: '86400' };
+  const settings: Record<string, string> = {
+    REPLICAS: String(REPLICAS),
+    RELAY_RESEND_AFTER_MS: '5000',
+    ACCESS_TOKEN_TTL_S: '86400',
+  };
   const before = async (store: string): Promise<FaultProxy> => {
     const port = await freePort();
     const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port } });
     t.teardown(() => proxy.stop());
-    Object.assign(settings, { [`${store}_PORT`]: String(port), [`PROXY_${store}_PORT`]: String(proxy.port) });
+    Object.assign(settings, {
+      [`${store}_PORT`]: String(port),
+      [`PROXY_${store}_PORT`]: String(proxy.port),
+    });
     return proxy;
   };
-  const proxies = { postgres: await before('POSTGRES'), kinesis: await before('KINESIS'), s3: await before('S3') };
+  const proxies = {
+    postgres: await before('POSTGRES'),
+    kinesis: await before('KINESIS'),
+    s3: await before('S3'),
+  };
   return { proxies, fleet: await startFleet(t, settings) };
 }
 
 /** Lets all go on for `durationMs` and until it is enough, tells them to end, and waits for each; one that fails ends the others. */
-async function untilOver(durationMs: number, isEnough: () => boolean, start: (signal: AbortSignal) => Promise<void>[]): Promise<void> {
+async function untilOver(
+  durationMs: number,
+  isEnough: () => boolean,
+  start: (signal: AbortSignal) => Promise<void>[],
+): Promise<void> {
   const stopping = new AbortController();
   const end = async (): Promise<void> => {
     const { signal } = stopping;
     await sleep(durationMs, undefined, { signal });
-    for (const deadline = performance.now() + EXTRA_MS; !isEnough() && performance.now() < deadline;) await sleep(100, undefined, { signal });
+    for (
+      const deadline = performance.now() + EXTRA_MS;
+      !isEnough() && performance.now() < deadline;
+    )
+      await sleep(100, undefined, { signal });
     stopping.abort();
   };
   const ending = end().catch(() => {});
@@ -129,14 +175,17 @@ async function untilOver(durationMs: number, isEnough: () => boolean, start: (si
 
 async function replicasAreReady(fleet: Fleet): Promise<void> {
   await eventually('every replica is ready', READY_PATIENCE_MS, async () => {
-    const replicas = (await fleet.describe()).processes.filter(({ service }) => ['user', 'file', 'audit'].includes(service));
+    const replicas = (await fleet.describe()).processes.filter(({ service }) =>
+      ['user', 'file', 'audit'].includes(service),
+    );
     return (await Promise.all(replicas.map(isReady))).every(Boolean);
   });
 }
 
 function progressLine(history: History, nemesis: Nemesis): string {
   const { operations, faults } = history;
-  const count = (result: string): number => operations.filter((operation) => operation.result === result).length;
+  const count = (result: string): number =>
+    operations.filter((operation) => operation.result === result).length;
   const broken = nemesis.current();
   return `${String(Math.round(history.now() / 1_000)).padStart(4)} s  ${count('ok')} ok, ${count('refused')} refused, ${count('unknown')} unknown; ${faults.length} faults over${broken.length > 0 ? `, now ${broken.join(', ')}` : ''}`;
 }

@@ -5,7 +5,11 @@ import type { TrailEvent, Violation } from './check-history.ts';
 const OUTBOXES = ['identity', 'files', 'audit', 'app'];
 
 /** Where commits are slowed: the table whose new rows do it, and how many of them. A batch of the consumer or the sealer has many rows. */
-const SLOWED = [...OUTBOXES.map((schema) => ({ table: `${schema}.outbox`, share: 0.1 })), { table: 'audit.events', share: 0.01 }, { table: 'audit.sealed', share: 0.01 }];
+const SLOWED = [
+  ...OUTBOXES.map((schema) => ({ table: `${schema}.outbox`, share: 0.1 })),
+  { table: 'audit.events', share: 0.01 },
+  { table: 'audit.sealed', share: 0.01 },
+];
 
 /**
  * Lets some commits take up to `maxMs` longer. Who is killed meanwhile has changed something and told nobody, and a later
@@ -20,14 +24,19 @@ export async function slowSomeCommits(rows: Rows, maxMs: number): Promise<void> 
       return null;
     end $$`);
   for (const { table, share } of SLOWED) {
-    await rows(`create constraint trigger wait after insert on ${table} deferrable initially deferred for each row execute function chaos.wait('${share}')`);
+    await rows(
+      `create constraint trigger wait after insert on ${table} deferrable initially deferred for each row execute function chaos.wait('${share}')`,
+    );
   }
 }
 
 /** A replica of the service that is in one of those commits at this moment, by the names that connections bear. */
 export async function findCommitting(rows: Rows, service: string): Promise<string | undefined> {
-  const [found] = await rows<{ name: string }>(`
-    select application_name as name from pg_stat_activity where wait_event = 'PgSleep' and application_name like 'muniment-' || $1 || '-%' limit 1`, [service]);
+  const [found] = await rows<{ name: string }>(
+    `
+    select application_name as name from pg_stat_activity where wait_event = 'PgSleep' and application_name like 'muniment-' || $1 || '-%' limit 1`,
+    [service],
+  );
   return found?.name.slice('muniment-'.length);
 }
 
@@ -61,56 +70,112 @@ export async function settle(rows: Rows, patienceMs: number): Promise<string[]> 
   let quietSince = performance.now();
   let seen = -1;
   for (;;) {
-    const missing = await openEnds(rows).catch((error: unknown) => [`the database does not answer: ${String(error)}`]);
-    const count = await rows<{ count: number }>('select count(*)::int as count from audit.events').then(([row]) => row?.count ?? -1, () => -1);
+    const missing = await openEnds(rows).catch((error: unknown) => [
+      `the database does not answer: ${String(error)}`,
+    ]);
+    const count = await rows<{ count: number }>(
+      'select count(*)::int as count from audit.events',
+    ).then(
+      ([row]) => row?.count ?? -1,
+      () => -1,
+    );
     if (count !== seen || missing.length > 0) quietSince = performance.now();
     seen = count;
     if (performance.now() - quietSince > QUIET_MS) return [];
-    if (performance.now() > deadline) return missing.length > 0 ? missing : ['events keep coming though nobody acts'];
+    if (performance.now() > deadline)
+      return missing.length > 0 ? missing : ['events keep coming though nobody acts'];
     await sleep(200);
   }
 }
 
 async function openEnds(rows: Rows): Promise<string[]> {
-  const erasures = await rows<{ user_id: string }>('select user_id from shared.erasures where not (identity_done and files_done and audit_done)');
-  const [unsealed] = await rows<{ count: number }>('select count(*)::int as count from audit.events e where not exists (select from audit.sealed s where s.event_id = e.id)');
-  return [...await trailGaps(rows), ...(unsealed?.count ? [`${unsealed.count} events are not sealed`] : []), ...erasures.map(({ user_id: id }) => `the erasure of ${id} is not done`)];
+  const erasures = await rows<{ user_id: string }>(
+    'select user_id from shared.erasures where not (identity_done and files_done and audit_done)',
+  );
+  const [unsealed] = await rows<{ count: number }>(
+    'select count(*)::int as count from audit.events e where not exists (select from audit.sealed s where s.event_id = e.id)',
+  );
+  return [
+    ...(await trailGaps(rows)),
+    ...(unsealed?.count ? [`${unsealed.count} events are not sealed`] : []),
+    ...erasures.map(({ user_id: id }) => `the erasure of ${id} is not done`),
+  ];
 }
 
 /** What the trail's own tables say against it, without knowing what happened. */
-export async function checkTrail(rows: Rows, events: readonly TrailEvent[], missing: readonly string[]): Promise<Violation[]> {
-  const violations: Violation[] = missing.map((detail) => ({ kind: detail.includes('outbox holds') ? 'undelivered' : detail.includes('not sealed') ? 'unsealed' : 'hole', detail }));
+export async function checkTrail(
+  rows: Rows,
+  events: readonly TrailEvent[],
+  missing: readonly string[],
+): Promise<Violation[]> {
+  const violations: Violation[] = missing.map((detail) => ({
+    kind: detail.includes('outbox holds')
+      ? 'undelivered'
+      : detail.includes('not sealed')
+        ? 'unsealed'
+        : 'hole',
+    detail,
+  }));
   const last = new Map<string, TrailEvent>();
   for (const event of events) {
     const lane = `${event.source}/${event.lane}`;
     const before = last.get(lane);
     last.set(lane, event);
-    if (before?.seq === event.seq) violations.push({ kind: 'doubled', detail: `${lane}/${event.seq} is the number of ${before.id} and of ${event.id}` });
-    else if (event.seq !== (before?.seq ?? 0) + 1) violations.push({ kind: 'hole', detail: `${lane}: no event has a number between ${before?.seq ?? 0} and ${event.seq}` });
+    if (before?.seq === event.seq)
+      violations.push({
+        kind: 'doubled',
+        detail: `${lane}/${event.seq} is the number of ${before.id} and of ${event.id}`,
+      });
+    else if (event.seq !== (before?.seq ?? 0) + 1)
+      violations.push({
+        kind: 'hole',
+        detail: `${lane}: no event has a number between ${before?.seq ?? 0} and ${event.seq}`,
+      });
   }
   const given = await rows<{ lane: string; last_seq: number }>(`
     select 'user/' || lane as lane, last_seq::float8 as last_seq from identity.outbox_lanes
     union all select 'file/' || lane, last_seq::float8 from files.outbox_lanes union all select 'audit/' || lane, last_seq::float8 from audit.outbox_lanes
     union all select 'app/' || lane, last_seq::float8 from app.outbox_lanes`);
   for (const { lane, last_seq: lastSeq } of given) {
-    if (lastSeq !== (last.get(lane)?.seq ?? 0)) violations.push({ kind: 'hole', detail: `${lane}: the numbers up to ${lastSeq} were given, the log ends at ${last.get(lane)?.seq ?? 0}` });
+    if (lastSeq !== (last.get(lane)?.seq ?? 0))
+      violations.push({
+        kind: 'hole',
+        detail: `${lane}: the numbers up to ${lastSeq} were given, the log ends at ${last.get(lane)?.seq ?? 0}`,
+      });
   }
   violations.push(...checkSeals(events));
-  const quarantined = await rows<{ reason: string }>('select reason from audit.quarantine limit 20');
-  return [...violations, ...quarantined.map(({ reason }) => ({ kind: 'quarantined' as const, detail: reason }))];
+  const quarantined = await rows<{ reason: string }>(
+    'select reason from audit.quarantine limit 20',
+  );
+  return [
+    ...violations,
+    ...quarantined.map(({ reason }) => ({ kind: 'quarantined' as const, detail: reason })),
+  ];
 }
 
 /** Indexes are 0, 1, 2 ... without a gap, and within a lane they rise with its numbers. */
 function checkSeals(events: readonly TrailEvent[]): Violation[] {
   const violations: Violation[] = [];
-  const sealed = events.flatMap(({ index }) => (index === null ? [] : [index])).sort((one, other) => one - other);
+  const sealed = events
+    .flatMap(({ index }) => (index === null ? [] : [index]))
+    .sort((one, other) => one - other);
   const gap = sealed.findIndex((index, place) => index !== place);
-  if (gap >= 0) violations.push({ kind: 'seal', detail: `the leaf behind ${gap - 1} is ${sealed[gap]}` });
-  for (const event of events) if (event.index === null) violations.push({ kind: 'unsealed', detail: `${event.source}/${event.lane}/${event.seq} (${event.id})` });
+  if (gap >= 0)
+    violations.push({ kind: 'seal', detail: `the leaf behind ${gap - 1} is ${sealed[gap]}` });
+  for (const event of events)
+    if (event.index === null)
+      violations.push({
+        kind: 'unsealed',
+        detail: `${event.source}/${event.lane}/${event.seq} (${event.id})`,
+      });
   for (const own of Map.groupBy(events, ({ source, lane }) => `${source}/${lane}`).values()) {
     for (const [place, { index, source, lane, seq }] of own.entries()) {
       const before = own[place - 1];
-      if (before && (before.index ?? -1) > (index ?? Infinity)) violations.push({ kind: 'seal', detail: `${source}/${lane}/${before.seq} is leaf ${before.index}, behind it ${seq} is leaf ${index}` });
+      if (before && (before.index ?? -1) > (index ?? Infinity))
+        violations.push({
+          kind: 'seal',
+          detail: `${source}/${lane}/${before.seq} is leaf ${before.index}, behind it ${seq} is leaf ${index}`,
+        });
     }
   }
   return violations;

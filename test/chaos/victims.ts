@@ -14,7 +14,8 @@ export interface Victims {
 
 export function createVictims(fleet: Fleet): Victims {
   const stopped = new Map<number, number>();
-  const pidOf = async (name: string): Promise<number | undefined> => (await readState(fleet)).processes.find((process) => process.name === name)?.pid;
+  const pidOf = async (name: string): Promise<number | undefined> =>
+    (await readState(fleet)).processes.find((process) => process.name === name)?.pid;
   const signal = (pid: number, name: NodeJS.Signals): boolean => {
     try {
       return process.kill(pid, name);
@@ -45,12 +46,20 @@ export function createVictims(fleet: Fleet): Victims {
 }
 
 /** The replica that holds a lease at this moment, by the lease tables; undefined when none does, or the database does not answer. Where several are held, `choice` tells which. */
-export async function findHolder(rows: Rows, lease: 'relay' | 'sealer' | 'shard', choice: number): Promise<string | undefined> {
-  const relays = ['identity', 'files', 'audit', 'app'].map((schema) => `select '${schema}' as place, holder from ${schema}.leases where name = 'relay' and expires_at > clock_timestamp()`);
+export async function findHolder(
+  rows: Rows,
+  lease: 'relay' | 'sealer' | 'shard',
+  choice: number,
+): Promise<string | undefined> {
+  const relays = ['identity', 'files', 'audit', 'app'].map(
+    (schema) =>
+      `select '${schema}' as place, holder from ${schema}.leases where name = 'relay' and expires_at > clock_timestamp()`,
+  );
   const query = {
     relay: `select holder from (${relays.join(' union all ')}) r order by place`,
     sealer: `select holder from audit.leases where name = 'sealer' and expires_at > clock_timestamp()`,
-    shard: 'select owner as holder from audit.shards where owner is not null and expires_at > clock_timestamp() order by shard_id',
+    shard:
+      'select owner as holder from audit.shards where owner is not null and expires_at > clock_timestamp() order by shard_id',
   }[lease];
   const held = await rows<{ holder: string }>(query).catch(() => []);
   // A holder is named by its replica and a number of its process.

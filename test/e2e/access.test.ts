@@ -3,7 +3,14 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
 import { assemble, keyPair } from '../../packages/security/test/forgery.ts';
-import { type CallOptions, eventually, type Fleet, PASSWORD, type SignedIn, startFleet } from './fleet.ts';
+import {
+  type CallOptions,
+  eventually,
+  type Fleet,
+  PASSWORD,
+  type SignedIn,
+  startFleet,
+} from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase } from './stores.ts';
 
@@ -34,8 +41,12 @@ const form = (): FormData => {
   return data;
 };
 let addresses = 0;
-const credentials = (): CallOptions => ({ json: { email: `walk-${addresses += 1}@example.com`, password: PASSWORD } });
-const ownCredentials = ({ user }: Owner): CallOptions => ({ json: { email: user.email, password: PASSWORD } });
+const credentials = (): CallOptions => ({
+  json: { email: `walk-${(addresses += 1)}@example.com`, password: PASSWORD },
+});
+const ownCredentials = ({ user }: Owner): CallOptions => ({
+  json: { email: user.email, password: PASSWORD },
+});
 
 /** Every route of every service, and who gets which answer. */
 const table: Record<string, Row> = {
@@ -45,26 +56,74 @@ const table: Record<string, Row> = {
   'POST /signup': { access: 'public', answers: 201, send: credentials },
   'POST /api/users/login': { access: 'public', answers: 200, send: ownCredentials },
   'POST /login': { access: 'public', answers: 200, send: ownCredentials },
-  'POST /api/auth/refresh': { access: 'public', answers: 200, send: ({ refresh_token }) => ({ json: { refresh_token } }) },
-  'POST /api/auth/forgot-password': { access: 'public', answers: 202, send: ({ user }) => ({ json: { email: user.email } }) },
+  'POST /api/auth/refresh': {
+    access: 'public',
+    answers: 200,
+    send: ({ refresh_token }) => ({ json: { refresh_token } }),
+  },
+  'POST /api/auth/forgot-password': {
+    access: 'public',
+    answers: 202,
+    send: ({ user }) => ({ json: { email: user.email } }),
+  },
   // No token of these forms, told to anyone.
-  'POST /api/auth/reset-password': { access: 'public', answers: 422, send: () => ({ json: { token: 'none', password: PASSWORD } }) },
-  'POST /api/auth/confirm-email': { access: 'public', answers: 422, send: () => ({ json: { token: 'none' } }) },
-  'POST /api/v1/auth/register': { access: 'public', answers: 201, send: () => ({ json: { ...(credentials().json as object), firstname: 'Ada', lastname: 'Lovelace' } }) },
+  'POST /api/auth/reset-password': {
+    access: 'public',
+    answers: 422,
+    send: () => ({ json: { token: 'none', password: PASSWORD } }),
+  },
+  'POST /api/auth/confirm-email': {
+    access: 'public',
+    answers: 422,
+    send: () => ({ json: { token: 'none' } }),
+  },
+  'POST /api/v1/auth/register': {
+    access: 'public',
+    answers: 201,
+    send: () => ({
+      json: { ...(credentials().json as object), firstname: 'Ada', lastname: 'Lovelace' },
+    }),
+  },
   'POST /api/v1/auth/login': { access: 'public', answers: 200, send: ownCredentials },
   'GET /api/v1/auth/user': { access: 'own', answers: 200 },
   'GET /api/v1/auth/user/active-sessions': { access: 'own', answers: 200 },
   'POST /api/v1/auth/user/logout/:id': { access: 'one', answers: 200, ends: true },
   'GET /api/users/me': { access: 'own', answers: 200 },
   'PATCH /api/users/me': { access: 'own', answers: 200, send: () => ({ json: { name: 'Ada' } }) },
-  'DELETE /api/users/me': { access: 'own', answers: 204, send: () => ({ json: { password: PASSWORD } }), ends: true },
-  'POST /api/users/me/password': { access: 'own', answers: 200, send: () => ({ json: { current_password: PASSWORD, new_password: 'another good one' } }), ends: true },
-  'POST /api/users/me/email': { access: 'own', answers: 202, send: ({ user }) => ({ json: { email: user.email, password: PASSWORD } }) },
-  'POST /api/auth/tokens': { access: 'own', answers: 201, send: () => ({ json: { name: 'walk', scopes: ['profile:read'] } }) },
+  'DELETE /api/users/me': {
+    access: 'own',
+    answers: 204,
+    send: () => ({ json: { password: PASSWORD } }),
+    ends: true,
+  },
+  'POST /api/users/me/password': {
+    access: 'own',
+    answers: 200,
+    send: () => ({ json: { current_password: PASSWORD, new_password: 'another good one' } }),
+    ends: true,
+  },
+  'POST /api/users/me/email': {
+    access: 'own',
+    answers: 202,
+    send: ({ user }) => ({ json: { email: user.email, password: PASSWORD } }),
+  },
+  'POST /api/auth/tokens': {
+    access: 'own',
+    answers: 201,
+    send: () => ({ json: { name: 'walk', scopes: ['profile:read'] } }),
+  },
   'GET /api/auth/tokens': { access: 'own', answers: 200 },
   'DELETE /api/auth/tokens/:id': { access: 'own', answers: 404 },
-  'POST /api/auth/introspect': { access: 'admin', answers: 200, send: () => ({ json: { token: 'none' } }) },
-  'POST /api/users/service-accounts': { access: 'admin', answers: 201, send: () => ({ json: { name: 'walk', type: 'customer' } }) },
+  'POST /api/auth/introspect': {
+    access: 'admin',
+    answers: 200,
+    send: () => ({ json: { token: 'none' } }),
+  },
+  'POST /api/users/service-accounts': {
+    access: 'admin',
+    answers: 201,
+    send: () => ({ json: { name: 'walk', type: 'customer' } }),
+  },
   'GET /api/users/service-accounts': { access: 'admin', answers: 200 },
   'GET /ws': { access: 'public', answers: 426 },
   'POST /api/auth/logout': { access: 'own', answers: 204, ends: true },
@@ -76,7 +135,11 @@ const table: Record<string, Row> = {
   'GET /api/files/:id': { access: 'one', answers: 200 },
   'HEAD /api/files/:id': { access: 'one', answers: 200 },
   'GET /api/files/:id/metadata': { access: 'one', answers: 200 },
-  'PATCH /api/files/:id': { access: 'one', answers: 200, send: () => ({ json: { name: 'renamed.txt' } }) },
+  'PATCH /api/files/:id': {
+    access: 'one',
+    answers: 200,
+    send: () => ({ json: { name: 'renamed.txt' } }),
+  },
   'DELETE /api/files/:id': { access: 'one', answers: 204, ends: true },
   'GET /api/audit/logs': { access: 'own', answers: 200, viewer: 200 },
   'GET /api/audit/logs/:id': { access: 'one', answers: 200, viewer: 404 },
@@ -85,49 +148,100 @@ const table: Record<string, Row> = {
   'GET /api/audit/logs/:id/proof': { access: 'one', answers: 200, viewer: 404 },
   'GET /api/audit/checkpoint': { access: 'own', answers: 200, viewer: 200 },
   // No signed size, level or entry bundle of these names, told to who may ask.
-  'GET /api/audit/consistency': { access: 'own', answers: 404, viewer: 404, query: 'from=4000000000' },
+  'GET /api/audit/consistency': {
+    access: 'own',
+    answers: 404,
+    viewer: 404,
+    query: 'from=4000000000',
+  },
   'GET /api/audit/tile/:level/*': { access: 'own', answers: 404, viewer: 404 },
   'GET /api/audit/tile/entries/*': { access: 'admin', answers: 404 },
   'POST /api/audit/webhooks': { access: 'admin', answers: 400, send: () => ({ json: {} }) },
   'GET /api/audit/webhooks': { access: 'admin', answers: 200 },
   'GET /api/audit/webhooks/:id': { access: 'admin', answers: 404 },
-  'PATCH /api/audit/webhooks/:id': { access: 'admin', answers: 404, send: () => ({ json: { description: 'another' } }) },
+  'PATCH /api/audit/webhooks/:id': {
+    access: 'admin',
+    answers: 404,
+    send: () => ({ json: { description: 'another' } }),
+  },
   'DELETE /api/audit/webhooks/:id': { access: 'admin', answers: 404 },
   'POST /api/audit/webhooks/:id/secret': { access: 'admin', answers: 404 },
   'GET /api/audit/webhooks/:id/deliveries': { access: 'admin', answers: 404 },
   'POST /api/audit/webhooks/:id/deliveries/:delivery_id/retry': { access: 'admin', answers: 404 },
   'GET /api/audit/completeness': { access: 'admin', answers: 200 },
-  'POST /api/audit/holes/declare-lost': { access: 'admin', answers: 409, send: () => ({ json: { source: 'user', lane: 0, from: 1, to: 1 } }) },
+  'POST /api/audit/holes/declare-lost': {
+    access: 'admin',
+    answers: 409,
+    send: () => ({ json: { source: 'user', lane: 0, from: 1, to: 1 } }),
+  },
   'GET /api/audit/quarantine': { access: 'admin', answers: 200 },
   'POST /api/audit/quarantine/:id/replay': { access: 'admin', answers: 404 },
-  'POST /api/audit/quarantine/replay': { access: 'admin', answers: 200, send: () => ({ json: {} }) },
-  'POST /api/audit/events': { access: 'admin', answers: 201, send: () => ({ json: { id: randomUUID(), tenant_id: 'acme', action: 'user.login' } }) },
-  'POST /api/audit/erasures': { access: 'admin', answers: 204, send: () => ({ json: { tenant_id: 'acme', subject: 'u1' } }) },
-  'POST /api/audit/viewer-tokens': { access: 'admin', answers: 201, send: () => ({ json: { tenant_id: 'acme' } }) },
+  'POST /api/audit/quarantine/replay': {
+    access: 'admin',
+    answers: 200,
+    send: () => ({ json: {} }),
+  },
+  'POST /api/audit/events': {
+    access: 'admin',
+    answers: 201,
+    send: () => ({ json: { id: randomUUID(), tenant_id: 'acme', action: 'user.login' } }),
+  },
+  'POST /api/audit/erasures': {
+    access: 'admin',
+    answers: 204,
+    send: () => ({ json: { tenant_id: 'acme', subject: 'u1' } }),
+  },
+  'POST /api/audit/viewer-tokens': {
+    access: 'admin',
+    answers: 201,
+    send: () => ({ json: { tenant_id: 'acme' } }),
+  },
   'GET /api/audit/viewer-tokens': { access: 'admin', answers: 200 },
   'DELETE /api/audit/viewer-tokens/:id': { access: 'admin', answers: 404 },
 };
 
 /** `METHOD url` of every route in the sources, and whether it takes viewer tokens. A file in a form that is not understood is an error, not a file without routes. */
 async function statedRoutes(): Promise<{ route: string; viewer: boolean }[]> {
-  const files = (await readdir(services, { recursive: true })).filter((file) => /^[a-z]+\/routes\/.*\.ts$/.test(file));
-  const found = await Promise.all(files.map(async (file) => {
-    const source = await readFile(join(services, file), 'utf8');
-    const urls = [...source.matchAll(/\burl: '([^']+)'|\burl of \[([^\]]+)\]/g)].flatMap(([, one, some]) => one ?? some?.split(/[',\s]+/).filter(Boolean) ?? []);
-    const methods = [...source.matchAll(/\bmethod: (?:'([A-Z]+)'|\[([^\]]+)\])/g)].flatMap(([, one, some]) => one ?? some?.split(/[',\s]+/).filter(Boolean) ?? []);
-    if (urls.length === 0 || methods.length === 0) throw new Error(`${file}: no route could be read out of it`);
-    return methods.flatMap((method) => urls.map((url) => ({ route: `${method} ${url}`, viewer: /\bviewer: true\b/.test(source) })));
-  }));
+  const files = (await readdir(services, { recursive: true })).filter((file) =>
+    /^[a-z]+\/routes\/.*\.ts$/.test(file),
+  );
+  const found = await Promise.all(
+    files.map(async (file) => {
+      const source = await readFile(join(services, file), 'utf8');
+      const urls = [...source.matchAll(/\burl: '([^']+)'|\burl of \[([^\]]+)\]/g)].flatMap(
+        ([, one, some]) => one ?? some?.split(/[',\s]+/).filter(Boolean) ?? [],
+      );
+      const methods = [...source.matchAll(/\bmethod: (?:'([A-Z]+)'|\[([^\]]+)\])/g)].flatMap(
+        ([, one, some]) => one ?? some?.split(/[',\s]+/).filter(Boolean) ?? [],
+      );
+      if (urls.length === 0 || methods.length === 0)
+        throw new Error(`${file}: no route could be read out of it`);
+      return methods.flatMap((method) =>
+        urls.map((url) => ({ route: `${method} ${url}`, viewer: /\bviewer: true\b/.test(source) })),
+      );
+    }),
+  );
   return found.flat();
 }
 
 /** POSTs of which a repetition under a key is made anew: ids make it the same thing, or nothing was changed. */
-const WITHOUT_KEPT_ANSWER = new Set(['POST /api/audit/events', 'POST /api/audit/quarantine/:id/replay', 'POST /api/audit/quarantine/replay', 'POST /api/auth/introspect']);
+const WITHOUT_KEPT_ANSWER = new Set([
+  'POST /api/audit/events',
+  'POST /api/audit/quarantine/:id/replay',
+  'POST /api/audit/quarantine/replay',
+  'POST /api/auth/introspect',
+]);
 
 async function newOwner(fleet: Fleet): Promise<Owner> {
   const signedIn = await fleet.signUp();
-  const { id: fileId } = await (await fleet.upload(signedIn.token, 'own.txt', 'own bytes')).json() as { id: string };
-  const log = await eventually('the first event is in the trail', 15_000, async () => (await fleet.trail(signedIn.token))[0]);
+  const { id: fileId } = (await (
+    await fleet.upload(signedIn.token, 'own.txt', 'own bytes')
+  ).json()) as { id: string };
+  const log = await eventually(
+    'the first event is in the trail',
+    15_000,
+    async () => (await fleet.trail(signedIn.token))[0],
+  );
   return { ...signedIn, fileId, logId: log.id };
 }
 
@@ -139,11 +253,20 @@ async function newAdmin(t: Test, fleet: Fleet): Promise<SignedIn> {
 }
 
 function pathFor(route: string, id: string): string {
-  const path = (route.split(' ')[1] ?? '').replace(':id', id).replace(':delivery_id', ABSENT).replace(':level', '9').replace('*', '999/999');
+  const path = (route.split(' ')[1] ?? '')
+    .replace(':id', id)
+    .replace(':delivery_id', ABSENT)
+    .replace(':level', '9')
+    .replace('*', '999/999');
   const query = table[route]?.query;
   return query === undefined ? path : `${path}?${query}`;
 }
-const idOf = (route: string, owner: Owner): string => (route.includes('/logs/') ? owner.logId : /\/(sessions|logout)\//.test(route) ? owner.session_id : owner.fileId);
+const idOf = (route: string, owner: Owner): string =>
+  route.includes('/logs/')
+    ? owner.logId
+    : /\/(sessions|logout)\//.test(route)
+      ? owner.session_id
+      : owner.fileId;
 
 /** The text of an answer; of one that never ends nothing. */
 async function textOf(answer: Response): Promise<string> {
@@ -154,15 +277,28 @@ async function textOf(answer: Response): Promise<string> {
 
 /** What a problem says, but for the request id. */
 async function said(answer: Response): Promise<unknown> {
-  const { request_id: _, ...rest } = JSON.parse(await answer.text() || '{}') as Record<string, unknown>;
-  const told = ['content-type', 'cache-control', 'www-authenticate', 'etag', 'content-length'].map((name) => [name, answer.headers.get(name)]);
+  const { request_id: _, ...rest } = JSON.parse((await answer.text()) || '{}') as Record<
+    string,
+    unknown
+  >;
+  const told = ['content-type', 'cache-control', 'www-authenticate', 'etag', 'content-length'].map(
+    (name) => [name, answer.headers.get(name)],
+  );
   return { status: answer.status, ...Object.fromEntries(told), ...rest };
 }
 
 test('the table names every route that the services have, and no other', async (t) => {
   const stated = await statedRoutes();
   t.strictSame(stated.map(({ route }) => route).toSorted(), Object.keys(table).toSorted());
-  t.strictSame(stated.filter(({ viewer }) => viewer).map(({ route }) => route).toSorted(), Object.keys(table).filter((route) => table[route]?.viewer !== undefined).toSorted());
+  t.strictSame(
+    stated
+      .filter(({ viewer }) => viewer)
+      .map(({ route }) => route)
+      .toSorted(),
+    Object.keys(table)
+      .filter((route) => table[route]?.viewer !== undefined)
+      .toSorted(),
+  );
 });
 
 test('each route answers whom it should, and nobody else', async (t) => {
@@ -170,22 +306,52 @@ test('each route answers whom it should, and nobody else', async (t) => {
   let owner = await newOwner(fleet);
   let other = await newOwner(fleet);
   const admin = await newAdmin(t, fleet);
-  const viewer = (await (await fleet.call('POST', '/api/audit/viewer-tokens', { token: admin.token, json: { tenant_id: 'acme' } })).json() as { token: string }).token;
+  const viewer = (
+    (await (
+      await fleet.call('POST', '/api/audit/viewer-tokens', {
+        token: admin.token,
+        json: { tenant_id: 'acme' },
+      })
+    ).json()) as { token: string }
+  ).token;
 
-  async function refused(t: Test, route: string, method: string, token: string | undefined, who: string): Promise<void> {
-    const answer = await fleet.call(method, pathFor(route, idOf(route, owner)), { ...table[route]?.send?.(owner), ...(token !== undefined && { token }) });
+  async function refused(
+    t: Test,
+    route: string,
+    method: string,
+    token: string | undefined,
+    who: string,
+  ): Promise<void> {
+    const answer = await fleet.call(method, pathFor(route, idOf(route, owner)), {
+      ...table[route]?.send?.(owner),
+      ...(token !== undefined && { token }),
+    });
     t.match(answer.headers.get('www-authenticate'), /^Bearer /, `${who}: is told how to sign in`);
     if (method === 'HEAD') t.equal(answer.status, 401, `${who}: HEAD`);
     // Seed 004 has a shape of its own for what it refuses.
-    else if (route.includes('/api/v1/')) t.strictSame([answer.status, await answer.json()], [401, { success: false, message: 'Unauthorized' }], who);
+    else if (route.includes('/api/v1/'))
+      t.strictSame(
+        [answer.status, await answer.json()],
+        [401, { success: false, message: 'Unauthorized' }],
+        who,
+      );
     else await isProblem(t, answer, 401, 'unauthenticated', who);
   }
 
   /** A key that is none is refused; under one that is, a repetition is the same answer. */
-  async function takesKeys(t: Test, route: string, row: Row, token: string | undefined): Promise<void> {
-    const actor = row.access === 'public' ? { ...owner, ...await fleet.signUp() } : owner;
+  async function takesKeys(
+    t: Test,
+    route: string,
+    row: Row,
+    token: string | undefined,
+  ): Promise<void> {
+    const actor = row.access === 'public' ? { ...owner, ...(await fleet.signUp()) } : owner;
     const sent = { ...row.send?.(actor), ...(token !== undefined && { token }) };
-    const post = (key: string): Promise<Response> => fleet.call('POST', pathFor(route, idOf(route, owner)), { ...sent, headers: { 'idempotency-key': key } });
+    const post = (key: string): Promise<Response> =>
+      fleet.call('POST', pathFor(route, idOf(route, owner)), {
+        ...sent,
+        headers: { 'idempotency-key': key },
+      });
     if (row.answers !== 400) {
       const malformed = await post('not a key');
       t.equal(malformed.status, 400, await malformed.text());
@@ -206,14 +372,29 @@ test('each route answers whom it should, and nobody else', async (t) => {
   for (const [route, row] of Object.entries(table)) {
     await t.test(route, async (t) => {
       const [method = ''] = route.split(' ');
-      const [header, claims] = owner.token.split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url').toString() || '{}') as { kid: string });
+      const [header, claims] = owner.token
+        .split('.')
+        .slice(0, 2)
+        .map(
+          (part) =>
+            JSON.parse(Buffer.from(part, 'base64url').toString() || '{}') as { kid: string },
+        );
       const forged = assemble(header, claims, keyPair(header?.kid ?? '').privateKey);
-      const send = (token: string | undefined, path: string): Promise<Response> => fleet.call(method, path, { ...row.send?.(owner), ...(token !== undefined && { token }) });
+      const send = (token: string | undefined, path: string): Promise<Response> =>
+        fleet.call(method, path, { ...row.send?.(owner), ...(token !== undefined && { token }) });
       const path = pathFor(route, idOf(route, owner));
 
-      if (method === 'POST' && !row.ends) await takesKeys(t, route, row, row.access === 'admin' ? admin.token : row.access === 'public' ? undefined : owner.token);
+      if (method === 'POST' && !row.ends)
+        await takesKeys(
+          t,
+          route,
+          row,
+          row.access === 'admin' ? admin.token : row.access === 'public' ? undefined : owner.token,
+        );
       if (row.access === 'public') {
-        for (const token of route.endsWith('/refresh') ? [undefined] : [undefined, owner.token, other.token, forged]) {
+        for (const token of route.endsWith('/refresh')
+          ? [undefined]
+          : [undefined, owner.token, other.token, forged]) {
           const answer = await send(token, path);
           t.equal(answer.status, row.answers, await answer.text());
         }
@@ -226,19 +407,25 @@ test('each route answers whom it should, and nobody else', async (t) => {
       await textOf(asViewer);
       t.equal(viewerGets, row.viewer ?? (route.includes('/audit/') ? 403 : 401), 'a viewer token');
       if (row.access === 'admin') {
-        if (method !== 'HEAD') await isProblem(t, await send(owner.token, path), 403, 'permission_denied', 'a customer');
+        if (method !== 'HEAD')
+          await isProblem(t, await send(owner.token, path), 403, 'permission_denied', 'a customer');
         const asAdmin = await send(admin.token, path);
         t.equal(asAdmin.status, row.answers, `administrator; ${await textOf(asAdmin)}`);
         return;
       }
       const asOther = await send(other.token, path);
       if (row.access === 'one') {
-        t.strictSame(await said(asOther), await said(await send(other.token, pathFor(route, ABSENT))), 'another\'s answers as an absent one');
+        t.strictSame(
+          await said(asOther),
+          await said(await send(other.token, pathFor(route, ABSENT))),
+          "another's answers as an absent one",
+        );
         t.equal(asOther.status, 404);
       } else {
         const text = await textOf(asOther);
         t.equal(asOther.status, row.answers, text);
-        for (const own of [owner.user.id, owner.user.email, owner.fileId, owner.logId]) t.notMatch(text, own, 'holds nothing of the owner\'s');
+        for (const own of [owner.user.id, owner.user.email, owner.fileId, owner.logId])
+          t.notMatch(text, own, "holds nothing of the owner's");
       }
       const asOwner = await send(owner.token, path);
       t.equal(asOwner.status, row.answers, `owner; ${await textOf(asOwner)}`);
@@ -247,7 +434,11 @@ test('each route answers whom it should, and nobody else', async (t) => {
   }
 
   for (const [index, account] of [owner, other].entries()) {
-    const names = (await (await fleet.call('GET', '/api/files', { token: account.token })).json() as { name: string }[]).map(({ name }) => name);
+    const names = (
+      (await (await fleet.call('GET', '/api/files', { token: account.token })).json()) as {
+        name: string;
+      }[]
+    ).map(({ name }) => name);
     t.strictSame(names, ['own.txt'], `account ${index} has its file as it was`);
   }
 });

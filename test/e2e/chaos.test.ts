@@ -8,7 +8,14 @@ const folder = join(import.meta.dirname, '../../.chaos/test');
 
 test('whatever is killed, stopped and cut off, the trail is what the clients were told', async (t) => {
   t.setTimeout(240_000);
-  const result = await runChaos(t, { seed: Number(process.env['SEED'] ?? 1), durationMs: 32_000, faultEveryMs: 1_100, leastActions: 201, folder, print: (line) => t.comment(line) });
+  const result = await runChaos(t, {
+    seed: Number(process.env['SEED'] ?? 1),
+    durationMs: 32_000,
+    faultEveryMs: 1_100,
+    leastActions: 201,
+    folder,
+    print: (line) => t.comment(line),
+  });
   for (const line of renderSummary(result, result.violations)) t.comment(line);
   t.strictSame(result.violations, []);
   const acknowledged = result.actions.reduce((sum, { ok }) => sum + ok, 0);

@@ -40,25 +40,46 @@ export async function slowCommits(rows: Rows, ms: number): Promise<void> {
     create constraint trigger wait after insert on files.outbox deferrable initially deferred for each row execute function effects.wait()`);
 }
 
-const ACTIONS = { register: 'SIGNUP_SUCCESS', rename: 'USER_UPDATED', upload: 'FILE_UPLOAD', delete: 'FILE_DELETE' } as const;
+const ACTIONS = {
+  register: 'SIGNUP_SUCCESS',
+  rename: 'USER_UPDATED',
+  upload: 'FILE_UPLOAD',
+  delete: 'FILE_DELETE',
+} as const;
 
 /** Asserts that what was acknowledged took effect, that nothing took effect twice, and that the trail holds each effect exactly once and nothing else. */
 export async function effectsAreRecorded(t: Test, rows: Rows, ledger: Ledger): Promise<void> {
-  await eventually('the trail is complete', 40_000, async () => (await trailGaps(rows)).length === 0)
-    .catch(async (error: unknown) => { throw new Error((await trailGaps(rows)).join('\n'), { cause: error }); });
+  await eventually(
+    'the trail is complete',
+    40_000,
+    async () => (await trailGaps(rows)).length === 0,
+  ).catch(async (error: unknown) => {
+    throw new Error((await trailGaps(rows)).join('\n'), { cause: error });
+  });
   t.pass('no event is under way and no number is missing');
 
   const acknowledged = ledger.writes.filter(isAcknowledged);
-  const lost = await rows(`
+  const lost = await rows(
+    `
     select action, key from unnest($1::text[], $2::text[]) as told (action, key)
     where not exists (select from effects.log l where l.action = told.action and l.key = told.key)`,
-  [acknowledged.map(({ kind }) => ACTIONS[kind]), acknowledged.map(({ key }) => key)]);
+    [acknowledged.map(({ kind }) => ACTIONS[kind]), acknowledged.map(({ key }) => key)],
+  );
   t.strictSame(lost, [], `each of ${acknowledged.length} acknowledged changes took effect`);
-  t.strictSame(await rows('select action, key, count(*)::int from effects.log group by action, key having count(*) > 1'), [], 'none took effect twice');
-  const unequal = await rows(`
+  t.strictSame(
+    await rows(
+      'select action, key, count(*)::int from effects.log group by action, key having count(*) > 1',
+    ),
+    [],
+    'none took effect twice',
+  );
+  const unequal = await rows(
+    `
     select * from (select action, resource::text, count(*)::int as effects from effects.log group by action, resource) e
     full join (select action, resource, count(*)::int as events from audit.events where action = any($1) and outcome = 'success' group by action, resource) a
-    using (action, resource) where effects is distinct from events limit 10`, [Object.values(ACTIONS)]);
+    using (action, resource) where effects is distinct from events limit 10`,
+    [Object.values(ACTIONS)],
+  );
   t.strictSame(unequal, [], 'the trail holds exactly as many events as there were changes');
   t.strictSame(await rows('select reason from audit.quarantine'), [], 'no record was unreadable');
 }

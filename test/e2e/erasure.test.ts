@@ -9,11 +9,23 @@ import { provenSizes, tracesOf } from './traces.ts';
 const ADDRESS = '127.0.0.77';
 
 /** A request from an address of its own, as `fetch` cannot make one. */
-function postFrom(localAddress: string, url: string, body: object, headers: Record<string, string>): Promise<{ status: number; body: string }> {
+function postFrom(
+  localAddress: string,
+  url: string,
+  body: object,
+  headers: Record<string, string>,
+): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method: 'POST', localAddress, headers: { ...headers, 'content-type': 'application/json' } }, (answer) => {
-      text(answer).then((received) => resolve({ status: answer.statusCode ?? 0, body: received }), reject);
-    });
+    const sent = request(
+      url,
+      { method: 'POST', localAddress, headers: { ...headers, 'content-type': 'application/json' } },
+      (answer) => {
+        text(answer).then(
+          (received) => resolve({ status: answer.statusCode ?? 0, body: received }),
+          reject,
+        );
+      },
+    );
     sent.on('error', reject).end(JSON.stringify(body));
   });
 }
@@ -24,16 +36,37 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
   const email = 'Erasmus.of.Rotterdam@example.com';
   const agent = 'erasable-agent/1.0';
   const headers = { 'user-agent': agent };
-  const signedUp = await postFrom(ADDRESS, `${fleet.url}/api/users/register`.replace('localhost', '127.0.0.1'), { email, password: PASSWORD, name: 'Desiderius' }, headers);
+  const signedUp = await postFrom(
+    ADDRESS,
+    `${fleet.url}/api/users/register`.replace('localhost', '127.0.0.1'),
+    { email, password: PASSWORD, name: 'Desiderius' },
+    headers,
+  );
   t.equal(signedUp.status, 201);
-  const { user, token, refresh_token: refreshToken } = JSON.parse(signedUp.body) as { user: { id: string }; token: string; refresh_token: string };
-  await fleet.call('POST', '/api/users/login', { json: { email, password: 'not the password' }, headers });
+  const {
+    user,
+    token,
+    refresh_token: refreshToken,
+  } = JSON.parse(signedUp.body) as { user: { id: string }; token: string; refresh_token: string };
+  await fleet.call('POST', '/api/users/login', {
+    json: { email, password: 'not the password' },
+    headers,
+  });
   await fleet.call('POST', '/api/users/register', { json: { email, password: PASSWORD }, headers });
-  for (const name of ['encomium-moriae.txt', 'adagia.txt']) t.equal((await fleet.upload(token, name, `bytes of ${name}`)).status, 201);
+  for (const name of ['encomium-moriae.txt', 'adagia.txt'])
+    t.equal((await fleet.upload(token, name, `bytes of ${name}`)).status, 201);
   const large = await fleet.upload(token, 'colloquia.bin', Buffer.alloc(6 * 1024 ** 2));
   t.equal(large.status, 201);
-  const { id: fileId } = await large.json() as { id: string };
-  t.equal((await fleet.call('PATCH', `/api/files/${fileId}`, { token, json: { name: 'moriae-encomium.txt' } })).status, 200);
+  const { id: fileId } = (await large.json()) as { id: string };
+  t.equal(
+    (
+      await fleet.call('PATCH', `/api/files/${fileId}`, {
+        token,
+        json: { name: 'moriae-encomium.txt' },
+      })
+    ).status,
+    200,
+  );
   await (await fleet.call('GET', `/api/files/${fileId}`, { token })).arrayBuffer();
   const other = await fleet.signUp();
   t.equal((await fleet.upload(other.token, 'stays.txt', 'of another')).status, 201);
@@ -42,74 +75,251 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     const found = await fleet.trail(token);
     return found.some(({ action }) => action === 'FILE_DOWNLOAD') && found;
   });
-  t.match(logs.find(({ action }) => action === 'SIGNUP_SUCCESS'), { user_agent: agent, ip: ADDRESS }, 'readable before');
-  t.match(logs.find(({ action }) => action === 'FILE_DOWNLOAD'), { metadata: { filename: 'moriae-encomium.txt', size: 6 * 1024 ** 2 } }, 'names of files too');
-  t.strictSame(await tracesOf(fleet, rows, email), ['identity.users'], 'the address stands in the account\'s row and nowhere else');
-  t.match(await tracesOf(fleet, rows, 'bytes of adagia'), [/^s3\//], 'the search looks into objects');
+  t.match(
+    logs.find(({ action }) => action === 'SIGNUP_SUCCESS'),
+    { user_agent: agent, ip: ADDRESS },
+    'readable before',
+  );
+  t.match(
+    logs.find(({ action }) => action === 'FILE_DOWNLOAD'),
+    { metadata: { filename: 'moriae-encomium.txt', size: 6 * 1024 ** 2 } },
+    'names of files too',
+  );
+  t.strictSame(
+    await tracesOf(fleet, rows, email),
+    ['identity.users'],
+    "the address stands in the account's row and nowhere else",
+  );
+  t.match(
+    await tracesOf(fleet, rows, 'bytes of adagia'),
+    [/^s3\//],
+    'the search looks into objects',
+  );
   t.ok((await tracesOf(fleet, rows, user.id)).includes('the stream'), 'and into the stream');
-  t.equal((await rows('select key_id from keys.subject_keys where subject = $1', [user.id])).length, 1);
-  t.ok((await rows('select from audit.search_terms where subject = $1', [user.id])).length > 0, 'found by address and e-mail before');
+  t.equal(
+    (await rows('select key_id from keys.subject_keys where subject = $1', [user.id])).length,
+    1,
+  );
+  t.ok(
+    (await rows('select from audit.search_terms where subject = $1', [user.id])).length > 0,
+    'found by address and e-mail before',
+  );
   const provenBefore = await eventually('a checkpoint covers them', 10_000, async () => {
-    const sealed = (await rows<{ count: number }>('select count(*)::int from audit.sealed'))[0]?.count ?? 0;
+    const sealed =
+      (await rows<{ count: number }>('select count(*)::int from audit.sealed'))[0]?.count ?? 0;
     const sizes = await provenSizes(fleet, rows);
     return (sizes.at(-1) ?? 0) >= sealed && sealed >= logs.length && sizes;
   });
 
-  t.equal((await fleet.call('POST', '/api/auth/forgot-password', { json: { email }, headers })).status, 202);
-  t.equal((await fleet.call('POST', '/api/users/me/email', { token, json: { email: 'desiderius@example.org', password: PASSWORD }, headers })).status, 202);
-  await eventually('links to a new password and a new address wait for their owner', 10_000, async () =>
-    (await rows('select from identity.reset_tokens r join identity.email_changes c using (user_id) where user_id = $1', [user.id])).length === 1);
+  t.equal(
+    (await fleet.call('POST', '/api/auth/forgot-password', { json: { email }, headers })).status,
+    202,
+  );
+  t.equal(
+    (
+      await fleet.call('POST', '/api/users/me/email', {
+        token,
+        json: { email: 'desiderius@example.org', password: PASSWORD },
+        headers,
+      })
+    ).status,
+    202,
+  );
+  await eventually(
+    'links to a new password and a new address wait for their owner',
+    10_000,
+    async () =>
+      (
+        await rows(
+          'select from identity.reset_tokens r join identity.email_changes c using (user_id) where user_id = $1',
+          [user.id],
+        )
+      ).length === 1,
+  );
 
-  t.equal((await fleet.call('DELETE', '/api/users/me', { token, json: { password: PASSWORD } })).status, 204);
+  t.equal(
+    (await fleet.call('DELETE', '/api/users/me', { token, json: { password: PASSWORD } })).status,
+    204,
+  );
 
   // Asked at each replica's own port, so that none is spared: changes are refused at once, reads within the second for which a session may be believed in.
   const { processes } = await fleet.describe();
   const headersOf = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   for (const { name, port } of processes.filter(({ service }) => service === 'user')) {
-    await isProblem(t, await fetch(`http://127.0.0.1:${port}/api/users/me`, { method: 'PATCH', headers: headersOf, body: '{"name":"x"}' }), 401, 'unauthenticated', `${name}: a change`);
+    await isProblem(
+      t,
+      await fetch(`http://127.0.0.1:${port}/api/users/me`, {
+        method: 'PATCH',
+        headers: headersOf,
+        body: '{"name":"x"}',
+      }),
+      401,
+      'unauthenticated',
+      `${name}: a change`,
+    );
   }
   for (const { name, port } of processes.filter(({ service }) => service === 'file')) {
-    await isProblem(t, await fetch(`http://127.0.0.1:${port}/api/files/${fileId}`, { method: 'DELETE', headers: { authorization: headersOf.authorization } }), 401, 'unauthenticated', `${name}: a change`);
+    await isProblem(
+      t,
+      await fetch(`http://127.0.0.1:${port}/api/files/${fileId}`, {
+        method: 'DELETE',
+        headers: { authorization: headersOf.authorization },
+      }),
+      401,
+      'unauthenticated',
+      `${name}: a change`,
+    );
   }
-  const paths = { user: '/api/users/me', file: `/api/files/${fileId}/metadata`, audit: '/api/audit/logs' };
+  const paths = {
+    user: '/api/users/me',
+    file: `/api/files/${fileId}/metadata`,
+    audit: '/api/audit/logs',
+  };
   await eventually('no replica serves the token', 1_000, async () => {
-    const answers = await Promise.all(processes.map(async ({ service, port }) =>
-      (service in paths ? (await fetch(`http://127.0.0.1:${port}${paths[service as keyof typeof paths]}`, { headers: headersOf })).status : 401)));
+    const answers = await Promise.all(
+      processes.map(async ({ service, port }) =>
+        service in paths
+          ? (
+              await fetch(`http://127.0.0.1:${port}${paths[service as keyof typeof paths]}`, {
+                headers: headersOf,
+              })
+            ).status
+          : 401,
+      ),
+    );
     return answers.every((status) => status === 401);
   });
-  await isProblem(t, await fleet.call('POST', '/api/auth/refresh', { json: { refresh_token: refreshToken } }), 401, 'refresh_token_invalid', 'the refresh token');
-  await isProblem(t, await fleet.call('POST', '/api/users/login', { json: { email: email.toLowerCase(), password: PASSWORD } }), 401, 'invalid_credentials', 'the password');
+  await isProblem(
+    t,
+    await fleet.call('POST', '/api/auth/refresh', { json: { refresh_token: refreshToken } }),
+    401,
+    'refresh_token_invalid',
+    'the refresh token',
+  );
+  await isProblem(
+    t,
+    await fleet.call('POST', '/api/users/login', {
+      json: { email: email.toLowerCase(), password: PASSWORD },
+    }),
+    401,
+    'invalid_credentials',
+    'the password',
+  );
 
-  await eventually('every service has done its part', 20_000, async () =>
-    (await rows('select user_id from shared.erasures where user_id = $1 and identity_done and files_done and audit_done', [user.id])).length === 1);
-  await eventually('only the other user\'s object is left', 15_000, async () => {
+  await eventually(
+    'every service has done its part',
+    20_000,
+    async () =>
+      (
+        await rows(
+          'select user_id from shared.erasures where user_id = $1 and identity_done and files_done and audit_done',
+          [user.id],
+        )
+      ).length === 1,
+  );
+  await eventually("only the other user's object is left", 15_000, async () => {
     const { objects, uploads } = await storedObjects(fleet);
     return objects.length === 1 && uploads.length === 0;
   });
-  t.strictSame(await rows(`select distinct status from files.files where user_id = $1`, [user.id]), [{ status: 'purged' }]);
-  await eventually('the trail is complete', 15_000, async () => (await trailGaps(rows)).length === 0);
+  t.strictSame(
+    await rows(`select distinct status from files.files where user_id = $1`, [user.id]),
+    [{ status: 'purged' }],
+  );
+  await eventually(
+    'the trail is complete',
+    15_000,
+    async () => (await trailGaps(rows)).length === 0,
+  );
 
   const kept = await rows<{ action: string; subject: string | null; ciphertext: string | null }>(
-    'select action, subject, personal_ciphertext as ciphertext from audit.events where user_id = $1 or subject = $1::text order by id', [user.id]);
+    'select action, subject, personal_ciphertext as ciphertext from audit.events where user_id = $1 or subject = $1::text order by id',
+    [user.id],
+  );
   const count = (action: string): number => kept.filter((event) => event.action === action).length;
-  t.match({ signups: count('SIGNUP_SUCCESS'), uploads: count('FILE_UPLOAD'), deletions: count('FILE_DELETE'), end: count('USER_DELETED') }, { signups: 1, uploads: 3, deletions: 3, end: 1 }, 'the trail tells what happened');
-  t.strictSame(await rows('select key_id from keys.subject_keys where subject = $1', [user.id]), [], 'but the key of its personal values is gone');
-  t.strictSame(await rows('select subject from keys.erased_subjects where subject = $1', [user.id]), [{ subject: user.id }], 'and there will never be another');
-  t.strictSame(await rows('select from audit.search_terms where subject = $1', [user.id]), [], 'no search term leads there');
-  t.strictSame((await rows<{ resource: string }>("select resource from audit.events where action = 'SUBJECT_ERASED'")).map(({ resource }) => resource), [user.id], 'the erasure is one event');
-  for (const { id } of logs) await isProblem(t, await fleet.call('GET', `/api/audit/logs/${id}`, { token: other.token }), 404, 'audit_log_not_found', 'nobody else gets an entry');
+  t.match(
+    {
+      signups: count('SIGNUP_SUCCESS'),
+      uploads: count('FILE_UPLOAD'),
+      deletions: count('FILE_DELETE'),
+      end: count('USER_DELETED'),
+    },
+    { signups: 1, uploads: 3, deletions: 3, end: 1 },
+    'the trail tells what happened',
+  );
+  t.strictSame(
+    await rows('select key_id from keys.subject_keys where subject = $1', [user.id]),
+    [],
+    'but the key of its personal values is gone',
+  );
+  t.strictSame(
+    await rows('select subject from keys.erased_subjects where subject = $1', [user.id]),
+    [{ subject: user.id }],
+    'and there will never be another',
+  );
+  t.strictSame(
+    await rows('select from audit.search_terms where subject = $1', [user.id]),
+    [],
+    'no search term leads there',
+  );
+  t.strictSame(
+    (
+      await rows<{ resource: string }>(
+        "select resource from audit.events where action = 'SUBJECT_ERASED'",
+      )
+    ).map(({ resource }) => resource),
+    [user.id],
+    'the erasure is one event',
+  );
+  for (const { id } of logs)
+    await isProblem(
+      t,
+      await fleet.call('GET', `/api/audit/logs/${id}`, { token: other.token }),
+      404,
+      'audit_log_not_found',
+      'nobody else gets an entry',
+    );
 
   const provenAfter = await eventually('a checkpoint covers the erasure', 10_000, async () => {
-    const index = (await rows<{ index: number }>("select s.index::int from audit.sealed s join audit.events e on e.id = s.event_id where e.action = 'SUBJECT_ERASED'"))[0]?.index ?? Infinity;
+    const index =
+      (
+        await rows<{ index: number }>(
+          "select s.index::int from audit.sealed s join audit.events e on e.id = s.event_id where e.action = 'SUBJECT_ERASED'",
+        )
+      )[0]?.index ?? Infinity;
     const sizes = await provenSizes(fleet, rows);
     return (sizes.at(-1) ?? 0) > index && sizes;
   });
-  t.strictSame(provenAfter.slice(0, provenBefore.length), provenBefore, 'every checkpoint that was signed before still verifies, and those after it');
+  t.strictSame(
+    provenAfter.slice(0, provenBefore.length),
+    provenBefore,
+    'every checkpoint that was signed before still verifies, and those after it',
+  );
 
-  for (const value of [email, email.toLowerCase(), agent, ADDRESS, 'Desiderius', 'desiderius@example.org', 'encomium-moriae', 'moriae-encomium', 'adagia.txt', 'colloquia.bin', 'bytes of adagia']) {
+  for (const value of [
+    email,
+    email.toLowerCase(),
+    agent,
+    ADDRESS,
+    'Desiderius',
+    'desiderius@example.org',
+    'encomium-moriae',
+    'moriae-encomium',
+    'adagia.txt',
+    'colloquia.bin',
+    'bytes of adagia',
+  ]) {
     // The gateway's access log is what says which client came, for as long as logs are kept.
     const stated = value === agent || value === ADDRESS ? ['nginx/access.log'] : [];
-    t.strictSame(await tracesOf(fleet, rows, value), stated, `«${value}» stands in no table, record of the stream, object or log`);
+    t.strictSame(
+      await tracesOf(fleet, rows, value),
+      stated,
+      `«${value}» stands in no table, record of the stream, object or log`,
+    );
   }
-  t.equal((await fleet.call('POST', '/api/users/register', { json: { email, password: PASSWORD } })).status, 201, 'the address is free again');
+  t.equal(
+    (await fleet.call('POST', '/api/users/register', { json: { email, password: PASSWORD } }))
+      .status,
+    201,
+    'the address is free again',
+  );
 });

@@ -13,7 +13,11 @@ test('after a kill of everything at once the fleet comes up with all it had ackn
   const accounts = await Promise.all(Array.from({ length: 4 }, () => fleet.signUp()));
   const load = startLoad(fleet, { accounts, reads: ['profile', 'download'] });
   await sleep(3_000);
-  await eventually('there is a load', 60_000, async () => load.ledger.writes.filter(isAcknowledged).length > 30);
+  await eventually(
+    'there is a load',
+    60_000,
+    async () => load.ledger.writes.filter(isAcknowledged).length > 30,
+  );
 
   const pids = descendants((await readState(fleet)).supervisor.pid);
   for (const pid of pids) kill(pid);
@@ -24,20 +28,37 @@ test('after a kill of everything at once the fleet comes up with all it had ackn
   await fleet.up();
 
   const acknowledged = told.writes.filter(isAcknowledged);
-  t.comment(`${acknowledged.length} changes and ${told.reads.filter(isAcknowledged).length} reads were acknowledged before`);
+  t.comment(
+    `${acknowledged.length} changes and ${told.reads.filter(isAcknowledged).length} reads were acknowledged before`,
+  );
   for (const { token, user } of accounts) {
     const answer = await fleet.call('GET', '/api/users/me', { token });
     t.equal(answer.status, 200, 'the session is still good');
     t.match(await answer.json(), { id: user.id });
   }
   await effectsAreRecorded(t, rows, told);
-  const downloads = told.reads.filter((read) => read.kind === 'download' && isAcknowledged(read)).length;
-  const [{ events } = { events: 0 }] = await rows<{ events: number }>(`select count(*)::int as events from audit.events where action = 'FILE_DOWNLOAD'`);
+  const downloads = told.reads.filter(
+    (read) => read.kind === 'download' && isAcknowledged(read),
+  ).length;
+  const [{ events } = { events: 0 }] = await rows<{ events: number }>(
+    `select count(*)::int as events from audit.events where action = 'FILE_DOWNLOAD'`,
+  );
   // A download may have been recorded whose first byte was never sent: one a client at the most.
-  t.ok(events >= downloads && events <= downloads + accounts.length, `${events} downloads in the trail, ${downloads} answered before`);
-  const files = await (await fleet.call('GET', '/api/files?limit=200', { token: accounts[0]?.token ?? '' })).json() as { id: string; name: string }[];
+  t.ok(
+    events >= downloads && events <= downloads + accounts.length,
+    `${events} downloads in the trail, ${downloads} answered before`,
+  );
+  const files = (await (
+    await fleet.call('GET', '/api/files?limit=200', { token: accounts[0]?.token ?? '' })
+  ).json()) as { id: string; name: string }[];
   for (const { id, name } of files.slice(0, 5)) {
-    t.equal(await (await fleet.call('GET', `/api/files/${id}`, { token: accounts[0]?.token ?? '' })).text(), `bytes of ${name}`, 'the bytes are there');
+    t.equal(
+      await (
+        await fleet.call('GET', `/api/files/${id}`, { token: accounts[0]?.token ?? '' })
+      ).text(),
+      `bytes of ${name}`,
+      'the bytes are there',
+    );
   }
   t.ok(files.length > 0);
 });

@@ -23,7 +23,13 @@ export interface FleetDescription {
   gateway: { http: string; https: string };
   processes: FleetProcess[];
   postgres: { url: string };
-  s3: { endpoint: string; bucket: string; auditBucket: string; accessKeyId: string; secretAccessKey: string };
+  s3: {
+    endpoint: string;
+    bucket: string;
+    auditBucket: string;
+    accessKeyId: string;
+    secretAccessKey: string;
+  };
   kinesis: { endpoint: string; stream: string };
   mail: { page: string; smtp: string };
   environments: Record<'user' | 'file' | 'audit', Record<string, string>>;
@@ -54,7 +60,12 @@ export interface Fleet {
   call(method: string, path: string, options?: CallOptions): Promise<Response>;
   /** A new account, signed in. */
   signUp(): Promise<SignedIn>;
-  upload(token: string, name: string, bytes: Uint8Array<ArrayBuffer> | string, type?: string): Promise<Response>;
+  upload(
+    token: string,
+    name: string,
+    bytes: Uint8Array<ArrayBuffer> | string,
+    type?: string,
+  ): Promise<Response>;
   /** The caller's whole audit trail, oldest first, read page by page. */
   trail(token: string): Promise<AuditLog[]>;
 }
@@ -83,9 +94,16 @@ export const PASSWORD = 'correct horse battery';
 let accounts = 0;
 
 async function run(script: string, environment: Record<string, string>): Promise<void> {
-  const child = spawn(process.execPath, [join(root, 'packages/cluster/src', script)], { cwd: root, env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(root, 'packages/cluster/src', script)], {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
   const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
   if (code !== 0) throw new Error(`${script} exited with ${code}:\n${output}`);
 }
@@ -94,31 +112,52 @@ async function run(script: string, environment: Record<string, string>): Promise
  * A fleet of its own in a temporary folder, as `make up` starts it; taken down when the test ends. `settings` are the environment of
  * `make up`, and of the services where it does not know a name.
  */
-export async function startFleet(t: Teardown, settings: Record<string, string> = {}): Promise<OwnFleet> {
+export async function startFleet(
+  t: Teardown,
+  settings: Record<string, string> = {},
+): Promise<OwnFleet> {
   const dataDir = await mkdtemp(join(tmpdir(), 'muniment-fleet-'));
   // Port 0: one that the fleet keeps over its restarts, chosen below the range that the kernel gives to outgoing connections.
   // And no shedding of load: where two test files run two fleets on two cores, an answer that comes late is still the right one.
-  const environment = { DATA: dataDir, PORT: '0', TLS_PORT: '0', REPLICAS: '2', LIMITS: 'off', EVENT_LOOP_MAX_DELAY_MS: '0', ...settings };
+  const environment = {
+    DATA: dataDir,
+    PORT: '0',
+    TLS_PORT: '0',
+    REPLICAS: '2',
+    LIMITS: 'off',
+    EVENT_LOOP_MAX_DELAY_MS: '0',
+    ...settings,
+  };
   t.teardown(async () => {
     await run('down.ts', environment);
     await rm(dataDir, { recursive: true, force: true });
   });
   await run('up.ts', environment);
-  return { ...await connectToFleet(dataDir), up: () => run('up.ts', environment), down: () => run('down.ts', environment) };
+  return {
+    ...(await connectToFleet(dataDir)),
+    up: () => run('up.ts', environment),
+    down: () => run('down.ts', environment),
+  };
 }
 
 /** Speaks to a fleet that runs already. */
 export async function connectToFleet(dataDir: string): Promise<Fleet> {
-  const describe = async (): Promise<FleetDescription> => JSON.parse(await readFile(join(dataDir, 'fleet.json'), 'utf8'));
+  const describe = async (): Promise<FleetDescription> =>
+    JSON.parse(await readFile(join(dataDir, 'fleet.json'), 'utf8'));
   const url = (await describe()).gateway.http;
 
-  const call: Fleet['call'] = (method, path, { token, json, body, headers, signal } = {}) => fetch(url + path, {
-    method,
-    redirect: 'manual',
-    headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...(json !== undefined && { 'content-type': 'application/json' }), ...headers },
-    ...(json !== undefined ? { body: JSON.stringify(json) } : body !== undefined ? { body } : {}),
-    ...(signal && { signal }),
-  });
+  const call: Fleet['call'] = (method, path, { token, json, body, headers, signal } = {}) =>
+    fetch(url + path, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(json !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(json !== undefined ? { body: JSON.stringify(json) } : body !== undefined ? { body } : {}),
+      ...(signal && { signal }),
+    });
 
   return {
     url,
@@ -127,9 +166,12 @@ export async function connectToFleet(dataDir: string): Promise<Fleet> {
     call,
     async signUp() {
       accounts += 1;
-      const answer = await call('POST', '/api/users/register', { json: { email: `user-${process.pid}-${accounts}@example.com`, password: PASSWORD } });
-      if (answer.status !== 201) throw new Error(`sign-up answered ${answer.status}: ${await answer.text()}`);
-      return await answer.json() as SignedIn;
+      const answer = await call('POST', '/api/users/register', {
+        json: { email: `user-${process.pid}-${accounts}@example.com`, password: PASSWORD },
+      });
+      if (answer.status !== 201)
+        throw new Error(`sign-up answered ${answer.status}: ${await answer.text()}`);
+      return (await answer.json()) as SignedIn;
     },
     upload(token, name, bytes, type = 'application/octet-stream') {
       const form = new FormData();
@@ -141,10 +183,12 @@ export async function connectToFleet(dataDir: string): Promise<Fleet> {
       let path: string | undefined = '/api/audit/logs?limit=200';
       while (path !== undefined) {
         const answer: Response = await call('GET', path, { token });
-        if (answer.status !== 200) throw new Error(`the trail answered ${answer.status}: ${await answer.text()}`);
-        logs.push(...await answer.json() as AuditLog[]);
+        if (answer.status !== 200)
+          throw new Error(`the trail answered ${answer.status}: ${await answer.text()}`);
+        logs.push(...((await answer.json()) as AuditLog[]));
         const next = /<([^>]+)>; rel="next"/.exec(answer.headers.get('link') ?? '')?.[1];
-        path = next === undefined ? undefined : new URL(next, url).pathname + new URL(next, url).search;
+        path =
+          next === undefined ? undefined : new URL(next, url).pathname + new URL(next, url).search;
       }
       return logs.reverse();
     },
@@ -152,7 +196,11 @@ export async function connectToFleet(dataDir: string): Promise<Fleet> {
 }
 
 /** Looks again and again until `look` finds something. */
-export async function eventually<T>(what: string, timeoutMs: number, look: () => Promise<T | undefined | false>): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  timeoutMs: number,
+  look: () => Promise<T | undefined | false>,
+): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const found = await look();

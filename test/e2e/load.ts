@@ -31,20 +31,29 @@ export interface LoadOptions {
 }
 
 /** Clients that change and read without pause, one for each account, and write down every answer. */
-export function startLoad(fleet: Fleet, { accounts, reads }: LoadOptions): { ledger: Ledger; stop(): Promise<Ledger> } {
+export function startLoad(
+  fleet: Fleet,
+  { accounts, reads }: LoadOptions,
+): { ledger: Ledger; stop(): Promise<Ledger> } {
   const ledger: Ledger = { writes: [], reads: [], strange: [], slowest: 0 };
   let stopped = false;
   let counter = 0;
-  const unique = (what: string): string => `${what}-${process.pid}-${counter += 1}`;
+  const unique = (what: string): string => `${what}-${process.pid}-${(counter += 1)}`;
 
-  async function send(what: string, request: () => Promise<Response>): Promise<{ status: number; text: string }> {
+  async function send(
+    what: string,
+    request: () => Promise<Response>,
+  ): Promise<{ status: number; text: string }> {
     const started = performance.now();
     let answer = { status: 0, text: '' };
     try {
       const response = await request();
       answer = { status: response.status, text: await response.text() };
       const busy = answer.status === 503 && response.headers.get('retry-after') !== null;
-      if (!response.ok && !busy) ledger.strange.push(`${new Date().toISOString()} ${what}: ${answer.status} ${answer.text.slice(0, 200)}`);
+      if (!response.ok && !busy)
+        ledger.strange.push(
+          `${new Date().toISOString()} ${what}: ${answer.status} ${answer.text.slice(0, 200)}`,
+        );
     } catch (error) {
       ledger.strange.push(`${new Date().toISOString()} ${what}: ${String(error)}`);
     }
@@ -52,7 +61,11 @@ export function startLoad(fleet: Fleet, { accounts, reads }: LoadOptions): { led
     return answer;
   }
 
-  async function write(kind: Write['kind'], key: string, request: () => Promise<Response>): Promise<string> {
+  async function write(
+    kind: Write['kind'],
+    key: string,
+    request: () => Promise<Response>,
+  ): Promise<string> {
     const { status, text } = await send(`${kind} ${key}`, request);
     ledger.writes.push({ kind, key, status });
     return status >= 200 && status < 300 ? text : '';
@@ -67,20 +80,32 @@ export function startLoad(fleet: Fleet, { accounts, reads }: LoadOptions): { led
     const files: string[] = [];
     for (let round = 0; !stopped; round += 1) {
       const name = unique('name');
-      await write('rename', name, () => fleet.call('PATCH', '/api/users/me', { token, json: { name } }));
+      await write('rename', name, () =>
+        fleet.call('PATCH', '/api/users/me', { token, json: { name } }),
+      );
       if (reads.includes('profile')) await read('profile', token, '/api/users/me');
       const fileName = unique('file');
-      const uploaded = await write('upload', fileName, () => fleet.upload(token, fileName, `bytes of ${fileName}`));
+      const uploaded = await write('upload', fileName, () =>
+        fleet.upload(token, fileName, `bytes of ${fileName}`),
+      );
       if (uploaded) files.push((JSON.parse(uploaded) as { id: string }).id);
       if (reads.includes('list')) await read('list', token, '/api/files?limit=5');
       const newest = files.at(-1);
-      if (newest !== undefined && reads.includes('download')) await read('download', token, `/api/files/${newest}`);
+      if (newest !== undefined && reads.includes('download'))
+        await read('download', token, `/api/files/${newest}`);
       if (reads.includes('trail')) await read('trail', token, '/api/audit/logs?limit=5');
       const oldest = files.length > 2 ? files.shift() : undefined;
-      if (oldest !== undefined) await write('delete', oldest, () => fleet.call('DELETE', `/api/files/${oldest}`, { token }));
+      if (oldest !== undefined)
+        await write('delete', oldest, () =>
+          fleet.call('DELETE', `/api/files/${oldest}`, { token }),
+        );
       if (round % 5 === 0) {
         const email = `${unique('new')}@example.com`;
-        await write('register', email, () => fleet.call('POST', '/api/users/register', { json: { email, password: 'correct horse battery' } }));
+        await write('register', email, () =>
+          fleet.call('POST', '/api/users/register', {
+            json: { email, password: 'correct horse battery' },
+          }),
+        );
       }
       await sleep(10);
     }
@@ -97,4 +122,5 @@ export function startLoad(fleet: Fleet, { accounts, reads }: LoadOptions): { led
   };
 }
 
-export const isAcknowledged = ({ status }: { status: number }): boolean => status >= 200 && status < 300;
+export const isAcknowledged = ({ status }: { status: number }): boolean =>
+  status >= 200 && status < 300;

@@ -13,15 +13,35 @@ export interface Problem {
  * Asserts that an answer is a problem (RFC 9457) in the product's one shape, and answers it.
  * @param code what it must be called; without one any name will do
  */
-export async function isProblem(t: Test, answer: Response, status: number, code: string | undefined, name: string): Promise<Problem> {
+export async function isProblem(
+  t: Test,
+  answer: Response,
+  status: number,
+  code: string | undefined,
+  name: string,
+): Promise<Problem> {
   const text = await answer.text();
   t.equal(answer.status, status, `${name}: status; ${text.slice(0, 300)}`);
-  t.equal(answer.headers.get('content-type')?.split(';')[0], 'application/problem+json', `${name}: media type`);
+  t.equal(
+    answer.headers.get('content-type')?.split(';')[0],
+    'application/problem+json',
+    `${name}: media type`,
+  );
   const problem = parse(text);
-  t.match(problem, {
-    type: /./, title: /./, status, detail: /./, code: code ?? /^[a-z][a-z0-9_]+$/, request_id: answer.headers.get('x-request-id') ?? /./,
-  }, `${name}: body`);
-  if (status === 503) t.match(answer.headers.get('retry-after'), /^[1-9]\d?$/, `${name}: says when to come again`);
+  t.match(
+    problem,
+    {
+      type: /./,
+      title: /./,
+      status,
+      detail: /./,
+      code: code ?? /^[a-z][a-z0-9_]+$/,
+      request_id: answer.headers.get('x-request-id') ?? /./,
+    },
+    `${name}: body`,
+  );
+  if (status === 503)
+    t.match(answer.headers.get('retry-after'), /^[1-9]\d?$/, `${name}: says when to come again`);
   return problem;
 }
 

@@ -22,7 +22,12 @@ export async function findProcess(fleet: Fleet, name: string): Promise<FleetProc
 
 /** Whether a replica takes work, asked at its own port. */
 export async function isReady({ port }: FleetProcess): Promise<boolean> {
-  return fetch(`http://127.0.0.1:${port}/health/ready`, { signal: AbortSignal.timeout(2_000) }).then((answer) => answer.ok, () => false);
+  return fetch(`http://127.0.0.1:${port}/health/ready`, {
+    signal: AbortSignal.timeout(2_000),
+  }).then(
+    (answer) => answer.ok,
+    () => false,
+  );
 }
 
 /** Ends a process without warning; one that is being restarted has none to end. */
@@ -48,6 +53,7 @@ export function descendants(root: number): number[] {
     }
   }
   const found = [root];
-  for (const pid of found) for (const [child, parent] of parents) if (parent === pid) found.push(child);
+  for (const pid of found)
+    for (const [child, parent] of parents) if (parent === pid) found.push(child);
   return found;
 }

@@ -11,8 +11,12 @@ export interface RawAnswer {
 export async function openSocket(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });
-  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
-  socket.on('error', () => { /* told by 'close' */ });
+  await new Promise<void>((resolve, reject) =>
+    socket.once('connect', resolve).once('error', reject),
+  );
+  socket.on('error', () => {
+    /* told by 'close' */
+  });
   return socket;
 }
 
@@ -21,13 +25,23 @@ export async function readAnswer(socket: Socket, silentMs = 5_000): Promise<RawA
   let text = '';
   socket.setTimeout(silentMs);
   await new Promise<void>((resolve) => {
-    socket.on('data', (chunk: Buffer) => { text += chunk.toString('latin1'); });
-    socket.once('close', () => resolve()).once('end', () => resolve()).once('timeout', () => resolve());
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+    });
+    socket
+      .once('close', () => resolve())
+      .once('end', () => resolve())
+      .once('timeout', () => resolve());
   });
   socket.destroy();
   const end = text.indexOf('\r\n\r\n');
   const [statusLine = '', ...lines] = text.slice(0, end).split('\r\n');
-  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+  const headers = Object.fromEntries(
+    lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]),
+  );
   return { status: Number(statusLine.split(' ')[1] ?? 0), headers, body: text.slice(end + 4) };
 }
 

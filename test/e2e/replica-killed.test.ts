@@ -20,28 +20,63 @@ test('killed replicas cost no read and no acknowledged change, and no change hap
   await sleep(1_000);
 
   const back: Promise<number>[] = [];
-  for (const began = performance.now(); performance.now() < began + KILLING_MS || back.length < VICTIMS.length;) {
+  for (
+    const began = performance.now();
+    performance.now() < began + KILLING_MS || back.length < VICTIMS.length;
+  ) {
     const name = VICTIMS[back.length % VICTIMS.length] ?? '';
     // One at a time: with all replicas of a service gone there is nobody to answer. But its peer may die as soon as it is ready again.
     await eventually(`both replicas of ${name}'s service are ready`, 20_000, async () =>
-      (await Promise.all(['1', '2'].map(async (number) => isReady(await findProcess(fleet, name.replace(/\d$/, number)))))).every(Boolean));
+      (
+        await Promise.all(
+          ['1', '2'].map(async (number) =>
+            isReady(await findProcess(fleet, name.replace(/\d$/, number))),
+          ),
+        )
+      ).every(Boolean),
+    );
     const { pid } = await findProcess(fleet, name);
     kill(pid);
     const killed = performance.now();
-    back.push(eventually(`${name} is back`, 10_000, async () => (await findProcess(fleet, name)).pid !== pid && performance.now() - killed));
+    back.push(
+      eventually(
+        `${name} is back`,
+        10_000,
+        async () => (await findProcess(fleet, name)).pid !== pid && performance.now() - killed,
+      ),
+    );
     await sleep(PAUSE_MS);
   }
   const times = await Promise.all(back);
   await sleep(500);
   const ledger = await load.stop();
 
-  t.comment(`${times.length} killed, back after ${Math.round(Math.max(...times))} ms at most; ${ledger.reads.length} reads, ${ledger.writes.length} changes, ${ledger.writes.filter((write) => !isAcknowledged(write)).length} of them unacknowledged; slowest answer ${Math.round(ledger.slowest)} ms`);
-  t.ok(times.every((ms) => ms < 2_000), `each is started again within two seconds: ${times.map(Math.round).join(' ')}`);
-  t.strictSame(ledger.reads.filter((read) => !isAcknowledged(read)), [], `none of ${ledger.reads.length} reads failed`);
+  t.comment(
+    `${times.length} killed, back after ${Math.round(Math.max(...times))} ms at most; ${ledger.reads.length} reads, ${ledger.writes.length} changes, ${ledger.writes.filter((write) => !isAcknowledged(write)).length} of them unacknowledged; slowest answer ${Math.round(ledger.slowest)} ms`,
+  );
+  t.ok(
+    times.every((ms) => ms < 2_000),
+    `each is started again within two seconds: ${times.map(Math.round).join(' ')}`,
+  );
+  t.strictSame(
+    ledger.reads.filter((read) => !isAcknowledged(read)),
+    [],
+    `none of ${ledger.reads.length} reads failed`,
+  );
   // A change whose replica died under it may be answered 502 or 504 by the gateway, and nothing else.
-  t.strictSame(ledger.strange.filter((line) => !/: 50[24] \{"type":/.test(line)), [], 'no answer of another kind');
+  t.strictSame(
+    ledger.strange.filter((line) => !/: 50[24] \{"type":/.test(line)),
+    [],
+    'no answer of another kind',
+  );
   t.ok(ledger.writes.filter(isAcknowledged).length > 100, 'there was a load');
   await effectsAreRecorded(t, rows, ledger);
   const downloads = ledger.reads.filter(({ kind }) => kind === 'download').length;
-  t.strictSame(await rows(`select count(*)::int as downloads from audit.events where action = 'FILE_DOWNLOAD'`), [{ downloads }], 'a download that was tried again is one event');
+  t.strictSame(
+    await rows(
+      `select count(*)::int as downloads from audit.events where action = 'FILE_DOWNLOAD'`,
+    ),
+    [{ downloads }],
+    'a download that was tried again is one event',
+  );
 });

@@ -11,9 +11,16 @@ const root = join(import.meta.dirname, '../..');
 
 /** A command as `make` runs it, beside the running fleet. */
 async function command(script: string, environment: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, [join(root, 'scripts', script)], { cwd: root, env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(root, 'scripts', script)], {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
   const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
   if (code !== 0) throw new Error(`${script} exited with ${code}:\n${output}`);
   return output;
@@ -26,9 +33,12 @@ test('keys change under a running fleet and nothing reads or proves differently;
   const fleet = await startFleet(t, { REPLICAS: '1', DURABLE: 'off' });
   const rows = await openDatabase(t, fleet);
   const [ada, eve] = [await fleet.signUp(), await fleet.signUp()];
-  const login = (who: typeof ada) => fleet.call('POST', '/api/users/login', { json: { email: who.user.email, password: PASSWORD } });
-  const readable = async (token: string) => (await fleet.trail(token)).map(({ id, action, ip }) => ({ id, action, ip }));
-  const settled = (what: string) => eventually(what, 20_000, async () => (await trailGaps(rows)).length === 0);
+  const login = (who: typeof ada) =>
+    fleet.call('POST', '/api/users/login', { json: { email: who.user.email, password: PASSWORD } });
+  const readable = async (token: string) =>
+    (await fleet.trail(token)).map(({ id, action, ip }) => ({ id, action, ip }));
+  const settled = (what: string) =>
+    eventually(what, 20_000, async () => (await trailGaps(rows)).length === 0);
   await settled('the trail is complete');
   const before = await eventually('both see their entry', 10_000, async () => {
     const found = [await readable(ada.token), await readable(eve.token)];
@@ -43,42 +53,103 @@ test('keys change under a running fleet and nothing reads or proves differently;
   const { environments } = await fleet.describe();
   const keyFile = environments.audit.MASTER_KEY_FILE ?? '';
   const oldKey = await readFile(keyFile, 'utf8');
-  t.match(await command('rotate-master-key.ts', { DATA: fleet.dataDir }), /[1-9]\d* keys are wrapped by the new master key/);
+  t.match(
+    await command('rotate-master-key.ts', { DATA: fleet.dataDir }),
+    /[1-9]\d* keys are wrapped by the new master key/,
+  );
   t.not(await readFile(keyFile, 'utf8'), oldKey);
-  t.match(await command('rotate-subject-keys.ts', { DATA: fleet.dataDir, SUBJECT: ada.user.id }), /1 subject has a new key/);
+  t.match(
+    await command('rotate-subject-keys.ts', { DATA: fleet.dataDir, SUBJECT: ada.user.id }),
+    /1 subject has a new key/,
+  );
   t.equal((await login(ada)).status, 200);
   t.equal((await fleet.signUp()).user.email.length > 0, true, 'new keys are made');
   await settled('the trail is complete again');
   const after = [await readable(ada.token), await readable(eve.token)];
-  for (const [index, entries] of before.entries()) t.strictSame(after[index]?.slice(0, entries.length), entries, 'what was readable is as it was');
-  t.ok((await eventually('the new entry', 10_000, async () => {
-    const entries = await readable(ada.token);
-    return entries.length > (before[0]?.length ?? 0) && entries;
-  })).every(({ ip }) => ip === '127.0.0.1'), 'and what is new is readable, under a new key');
-  t.strictSame((await provenSizes(fleet, rows)).slice(0, proven.length), proven, 'every signed checkpoint verifies');
+  for (const [index, entries] of before.entries())
+    t.strictSame(after[index]?.slice(0, entries.length), entries, 'what was readable is as it was');
+  t.ok(
+    (
+      await eventually('the new entry', 10_000, async () => {
+        const entries = await readable(ada.token);
+        return entries.length > (before[0]?.length ?? 0) && entries;
+      })
+    ).every(({ ip }) => ip === '127.0.0.1'),
+    'and what is new is readable, under a new key',
+  );
+  t.strictSame(
+    (await provenSizes(fleet, rows)).slice(0, proven.length),
+    proven,
+    'every signed checkpoint verifies',
+  );
 
   await fleet.down();
   const backup = join(fleet.dataDir, 'backup');
   copyFolder(join(fleet.dataDir, 'postgres'), backup);
   await fleet.up();
-  t.strictSame((await readable(eve.token)).slice(0, before[1]?.length), before[1], 'also after a start under the new key alone');
+  t.strictSame(
+    (await readable(eve.token)).slice(0, before[1]?.length),
+    before[1],
+    'also after a start under the new key alone',
+  );
 
-  t.equal((await fleet.call('DELETE', '/api/users/me', { token: ada.token, json: { password: PASSWORD } })).status, 204);
-  const erased = () => eventually('the erasure is done', 20_000, async () =>
-    (await rows('select from shared.erasures where user_id = $1 and identity_done and files_done and audit_done', [ada.user.id])).length === 1);
+  t.equal(
+    (
+      await fleet.call('DELETE', '/api/users/me', {
+        token: ada.token,
+        json: { password: PASSWORD },
+      })
+    ).status,
+    204,
+  );
+  const erased = () =>
+    eventually(
+      'the erasure is done',
+      20_000,
+      async () =>
+        (
+          await rows(
+            'select from shared.erasures where user_id = $1 and identity_done and files_done and audit_done',
+            [ada.user.id],
+          )
+        ).length === 1,
+    );
   await erased();
 
   await fleet.down();
-  for (const folder of ['postgres', 'kinesis']) await rm(join(fleet.dataDir, folder), { recursive: true });
+  for (const folder of ['postgres', 'kinesis'])
+    await rm(join(fleet.dataDir, folder), { recursive: true });
   copyFolder(backup, join(fleet.dataDir, 'postgres'));
   await fleet.up();
   await erased();
-  t.strictSame(await rows('select from identity.users where id = $1', [ada.user.id]), [], 'the account is gone again');
-  t.strictSame(await rows('select from keys.subject_keys where subject = $1', [ada.user.id]), [], 'and so are its keys');
-  await isProblem(t, await fleet.call('GET', '/api/users/me', { token: ada.token }), 401, 'unauthenticated', 'its token');
+  t.strictSame(
+    await rows('select from identity.users where id = $1', [ada.user.id]),
+    [],
+    'the account is gone again',
+  );
+  t.strictSame(
+    await rows('select from keys.subject_keys where subject = $1', [ada.user.id]),
+    [],
+    'and so are its keys',
+  );
+  await isProblem(
+    t,
+    await fleet.call('GET', '/api/users/me', { token: ada.token }),
+    401,
+    'unauthenticated',
+    'its token',
+  );
   await isProblem(t, await login(ada), 401, 'invalid_credentials', 'its password');
   t.equal((await login(eve)).status, 200, 'the other one is there');
   await settled('the trail is complete after the restore');
-  t.strictSame((await rows<{ action: string }>("select action from audit.events where resource = $1 and action in ('USER_DELETED', 'SUBJECT_ERASED') order by action", [ada.user.id])).map(({ action }) => action),
-    ['SUBJECT_ERASED', 'USER_DELETED'], 'each an event, once');
+  t.strictSame(
+    (
+      await rows<{ action: string }>(
+        "select action from audit.events where resource = $1 and action in ('USER_DELETED', 'SUBJECT_ERASED') order by action",
+        [ada.user.id],
+      )
+    ).map(({ action }) => action),
+    ['SUBJECT_ERASED', 'USER_DELETED'],
+    'each an event, once',
+  );
 });

@@ -7,11 +7,18 @@ import { openDatabase } from './stores.ts';
 /** The staleness begins at 750 ms; `make test-long` takes half a minute. */
 const PAUSE_MS = Number(process.env['PAUSE_MS'] ?? 1_500);
 
-const PATHS: Record<string, string> = { user: '/api/users/me', file: '/api/files?limit=1', audit: '/api/audit/logs?limit=1' };
+const PATHS: Record<string, string> = {
+  user: '/api/users/me',
+  file: '/api/files?limit=1',
+  audit: '/api/audit/logs?limit=1',
+};
 
 /** The status that a replica answers at its own port, and how long the answer took. */
 const visit = async ({ service, port }: FleetProcess, { token }: SignedIn): Promise<number> => {
-  const answer = await fetch(`http://127.0.0.1:${port}${PATHS[service]}`, { headers: { authorization: `Bearer ${token}`, connection: 'close' }, signal: AbortSignal.timeout(10_000) });
+  const answer = await fetch(`http://127.0.0.1:${port}${PATHS[service]}`, {
+    headers: { authorization: `Bearer ${token}`, connection: 'close' },
+    signal: AbortSignal.timeout(10_000),
+  });
   await answer.arrayBuffer();
   return answer.status;
 };
@@ -35,7 +42,8 @@ async function lastLetIn(replica: FleetProcess, session: SignedIn): Promise<numb
   return last;
 }
 
-const replicasOf = async (fleet: Fleet): Promise<FleetProcess[]> => (await fleet.describe()).processes.filter(({ service }) => service in PATHS);
+const replicasOf = async (fleet: Fleet): Promise<FleetProcess[]> =>
+  (await fleet.describe()).processes.filter(({ service }) => service in PATHS);
 
 test('a session that has ended is let in by no replica of any service after its second, whatever is cut, stopped or killed', async (t) => {
   const fleet = await startFleet(t, { DURABLE: 'off' });
@@ -44,7 +52,16 @@ test('a session that has ended is let in by no replica of any service after its 
   t.equal(replicas.length, 6);
   // At its own port: the gateway may choose one that a fault has stopped.
   const { port } = await findProcess(fleet, 'user-1');
-  const logOut = async ({ token }: SignedIn) => t.equal((await fetch(`http://127.0.0.1:${port}/api/auth/logout`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })).status, 204);
+  const logOut = async ({ token }: SignedIn) =>
+    t.equal(
+      (
+        await fetch(`http://127.0.0.1:${port}/api/auth/logout`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${token}` },
+        })
+      ).status,
+      204,
+    );
   const everywhere = async (session: SignedIn, status: number, of = replicas) => {
     for (const replica of of) t.equal(await visit(replica, session), status, replica.name);
   };
@@ -65,29 +82,38 @@ test('a session that has ended is let in by no replica of any service after its 
   await t.test('the connections that listen are killed', async () => {
     const session = await fleet.signUp();
     await everywhere(session, 200);
-    await Promise.all([rows(`select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%-feed'`), logOut(session)]);
+    await Promise.all([
+      rows(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%-feed'`,
+      ),
+      logOut(session),
+    ]);
     await refusedInTime(session);
   });
 
-  await t.test('a replica of each service is stopped and continued, and its first request is there before it knows', async () => {
-    const session = await fleet.signUp();
-    await everywhere(session, 200);
-    const stopped = replicas.filter(({ name }) => name.endsWith('-2'));
-    t.equal(stopped.length, 3);
-    for (const { pid } of stopped) process.kill(pid, 'SIGSTOP');
-    let statuses: Promise<number[]>;
-    try {
-      await logOut(session);
-      await sleep(PAUSE_MS);
-      statuses = Promise.all(stopped.map((replica) => visit(replica, session)));
-      await sleep(300);
-    } finally {
-      for (const { pid } of stopped) process.kill(pid, 'SIGCONT');
-    }
-    t.strictSame(await statuses, [401, 401, 401]);
-    await everywhere(session, 401);
-    for (const { name, pid } of stopped) t.equal((await findProcess(fleet, name)).pid, pid, `${name} is the same process`);
-  });
+  await t.test(
+    'a replica of each service is stopped and continued, and its first request is there before it knows',
+    async () => {
+      const session = await fleet.signUp();
+      await everywhere(session, 200);
+      const stopped = replicas.filter(({ name }) => name.endsWith('-2'));
+      t.equal(stopped.length, 3);
+      for (const { pid } of stopped) process.kill(pid, 'SIGSTOP');
+      let statuses: Promise<number[]>;
+      try {
+        await logOut(session);
+        await sleep(PAUSE_MS);
+        statuses = Promise.all(stopped.map((replica) => visit(replica, session)));
+        await sleep(300);
+      } finally {
+        for (const { pid } of stopped) process.kill(pid, 'SIGCONT');
+      }
+      t.strictSame(await statuses, [401, 401, 401]);
+      await everywhere(session, 401);
+      for (const { name, pid } of stopped)
+        t.equal((await findProcess(fleet, name)).pid, pid, `${name} is the same process`);
+    },
+  );
 
   await t.test('PostgreSQL is restarted right after the answer', async () => {
     const [session, other] = [await fleet.signUp(), await fleet.signUp()];
@@ -96,13 +122,27 @@ test('a session that has ended is let in by no replica of any service after its 
     await logOut(session);
     process.kill(pid, 'SIGINT');
     await refusedInTime(session);
-    await eventually('PostgreSQL is back', 20_000, async () => (await readState(fleet)).processes.find(({ name, pid: now }) => name === 'postgres' && now !== undefined && now !== pid));
-    await eventually('everybody is served again', 20_000, async () => (await Promise.all(replicas.map(isReady))).every(Boolean));
+    await eventually('PostgreSQL is back', 20_000, async () =>
+      (await readState(fleet)).processes.find(
+        ({ name, pid: now }) => name === 'postgres' && now !== undefined && now !== pid,
+      ),
+    );
+    await eventually('everybody is served again', 20_000, async () =>
+      (await Promise.all(replicas.map(isReady))).every(Boolean),
+    );
     await everywhere(session, 401);
     await everywhere(other, 200);
-    await eventually('the feeds are followed again', 5_000, async () => (await Promise.all(replicas.map(async ({ port }) => {
-      const { dependencies } = await (await fetch(`http://127.0.0.1:${port}/health/ready`)).json() as { dependencies: Record<string, { status: string }> };
-      return dependencies.revocation_feed?.status === 'up';
-    }))).every(Boolean));
+    await eventually('the feeds are followed again', 5_000, async () =>
+      (
+        await Promise.all(
+          replicas.map(async ({ port }) => {
+            const { dependencies } = (await (
+              await fetch(`http://127.0.0.1:${port}/health/ready`)
+            ).json()) as { dependencies: Record<string, { status: string }> };
+            return dependencies.revocation_feed?.status === 'up';
+          }),
+        )
+      ).every(Boolean),
+    );
   });
 });

@@ -9,19 +9,34 @@ export type Rows = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
 export async function openDatabase(t: Teardown, fleet: Fleet): Promise<Rows> {
   const { postgres } = await fleet.describe();
   const pool = new pg.Pool({ connectionString: postgres.url, max: 2, idleTimeoutMillis: 1_000 });
-  pool.on('error', () => { /* the next query opens another connection */ });
+  pool.on('error', () => {
+    /* the next query opens another connection */
+  });
   t.teardown(() => pool.end());
-  return async <Row>(text: string, values: unknown[] = []) => (await pool.query(text, values)).rows as Row[];
+  return async <Row>(text: string, values: unknown[] = []) =>
+    (await pool.query(text, values)).rows as Row[];
 }
 
 /** The keys of all objects, and those of all multipart uploads that nobody has completed. */
-export async function storedObjects(fleet: Fleet): Promise<{ objects: string[]; uploads: string[] }> {
+export async function storedObjects(
+  fleet: Fleet,
+): Promise<{ objects: string[]; uploads: string[] }> {
   const { s3 } = await fleet.describe();
-  const client = new S3Client({ endpoint: s3.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: s3 });
+  const client = new S3Client({
+    endpoint: s3.endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: s3,
+  });
   try {
     const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: s3.bucket }));
-    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }));
-    return { objects: Contents.map(({ Key = '' }) => Key), uploads: Uploads.map(({ Key = '' }) => Key) };
+    const { Uploads = [] } = await client.send(
+      new ListMultipartUploadsCommand({ Bucket: s3.bucket }),
+    );
+    return {
+      objects: Contents.map(({ Key = '' }) => Key),
+      uploads: Uploads.map(({ Key = '' }) => Key),
+    };
   } finally {
     client.destroy();
   }

@@ -18,18 +18,25 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
   const kinesisPort = await freePort();
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: kinesisPort } });
   t.teardown(() => proxy.stop());
-  const fleet = await startFleet(t, { DURABLE: 'off', KINESIS_PORT: String(kinesisPort), PROXY_KINESIS_PORT: String(proxy.port), RELAY_RESEND_AFTER_MS: '3000' });
+  const fleet = await startFleet(t, {
+    DURABLE: 'off',
+    KINESIS_PORT: String(kinesisPort),
+    PROXY_KINESIS_PORT: String(proxy.port),
+    RELAY_RESEND_AFTER_MS: '3000',
+  });
   const rows = await openDatabase(t, fleet);
   await recordEffects(rows);
   const accounts = await Promise.all(Array.from({ length: 3 }, () => fleet.signUp()));
   const { processes } = await fleet.describe();
   const replicas = processes.filter(({ service }) => ['user', 'file', 'audit'].includes(service));
   const consumers = replicas.filter(({ service }) => service === 'audit');
-  t.teardown(() => { for (const { pid } of consumers) signal(pid, 'SIGCONT'); });
+  t.teardown(() => {
+    for (const { pid } of consumers) signal(pid, 'SIGCONT');
+  });
   const load = startLoad(fleet, { accounts, reads: ['profile', 'list', 'download'] });
   const readiness = async ({ port }: FleetProcess): Promise<{ code: number; body: Readiness }> => {
     const answer = await fetch(`http://127.0.0.1:${port}/health/ready`);
-    return { code: answer.status, body: await answer.json() as Readiness };
+    return { code: answer.status, body: (await answer.json()) as Readiness };
   };
 
   // The consumers halt first, so that the stream is lost with records in it that nobody has read.
@@ -44,16 +51,35 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
   await rm(join(fleet.dataDir, 'kinesis'), { recursive: true });
   signal(kinesis.pid, 'SIGKILL');
   for (const { pid } of consumers) signal(pid, 'SIGCONT');
-  const sent = await rows<{ sent: number }>('select count(*)::int as sent from identity.outbox where seq is not null');
-  t.ok((sent[0]?.sent ?? 0) > 0, `${sent[0]?.sent} records of the user service were lost with the stream`);
+  const sent = await rows<{ sent: number }>(
+    'select count(*)::int as sent from identity.outbox where seq is not null',
+  );
+  t.ok(
+    (sent[0]?.sent ?? 0) > 0,
+    `${sent[0]?.sent} records of the user service were lost with the stream`,
+  );
 
   // A stream that was up is asked again after ten seconds.
-  await eventually('every replica sees the stream down', 13_000, async () => (await Promise.all(replicas.map(readiness))).every(({ body }) => body.dependencies['kinesis']?.status === 'down'));
+  await eventually('every replica sees the stream down', 13_000, async () =>
+    (await Promise.all(replicas.map(readiness))).every(
+      ({ body }) => body.dependencies['kinesis']?.status === 'down',
+    ),
+  );
   for (const replica of replicas) {
     const { code, body } = await readiness(replica);
     t.equal(code, 200, `${replica.name} stays ready`);
-    t.match(body, { status: 'ready', dependencies: { kinesis: { status: 'down' }, postgres: { status: 'up' } } }, `${replica.name} names the stream`);
-    t.ok((body.dependencies['kinesis']?.since ?? '') >= beganAt.slice(0, 19), `${replica.name} says since when`);
+    t.match(
+      body,
+      {
+        status: 'ready',
+        dependencies: { kinesis: { status: 'down' }, postgres: { status: 'up' } },
+      },
+      `${replica.name} names the stream`,
+    );
+    t.ok(
+      (body.dependencies['kinesis']?.since ?? '') >= beganAt.slice(0, 19),
+      `${replica.name} says since when`,
+    );
   }
   // From here on it is silent instead of refusing.
   proxy.mode('blackhole');
@@ -65,15 +91,30 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
   await sleep(500);
   const ledger = await load.stop();
 
-  t.comment(`${during} changes; ${waiting[0]?.rows} events of the user service waited at the end of the outage; slowest answer ${Math.round(ledger.slowest)} ms`);
+  t.comment(
+    `${during} changes; ${waiting[0]?.rows} events of the user service waited at the end of the outage; slowest answer ${Math.round(ledger.slowest)} ms`,
+  );
   t.ok(during > 100, 'actions went on');
   t.strictSame(ledger.strange, [], 'every request was answered as ever');
-  t.strictSame([...ledger.writes, ...ledger.reads].filter((action) => !isAcknowledged(action)), [], 'and acknowledged');
+  t.strictSame(
+    [...ledger.writes, ...ledger.reads].filter((action) => !isAcknowledged(action)),
+    [],
+    'and acknowledged',
+  );
   await effectsAreRecorded(t, rows, ledger);
   t.comment(`the trail was complete ${Math.round(performance.now() - ended)} ms after the outage`);
   const downloads = ledger.reads.filter(({ kind }) => kind === 'download').length;
-  t.strictSame(await rows(`select count(*)::int as downloads from audit.events where action = 'FILE_DOWNLOAD'`), [{ downloads }]);
-  await eventually('the stream is called up again', 5_000, async () => (await Promise.all(replicas.map(readiness))).every(({ body }) => body.dependencies['kinesis']?.status === 'up'));
+  t.strictSame(
+    await rows(
+      `select count(*)::int as downloads from audit.events where action = 'FILE_DOWNLOAD'`,
+    ),
+    [{ downloads }],
+  );
+  await eventually('the stream is called up again', 5_000, async () =>
+    (await Promise.all(replicas.map(readiness))).every(
+      ({ body }) => body.dependencies['kinesis']?.status === 'up',
+    ),
+  );
 });
 
 function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {

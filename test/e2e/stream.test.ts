@@ -15,23 +15,35 @@ test('through the gateway a stream shows everything once and in order, while rep
     // A replica that is being killed or started again makes the gateway answer 502 or 503, which EventSource takes as final: not what a reader of a trail does.
     fetch: async (input, init) => {
       for (;;) {
-        const answer = await fetch(input, { ...init, headers: { ...init.headers, authorization: `Bearer ${ada.token}` } });
+        const answer = await fetch(input, {
+          ...init,
+          headers: { ...init.headers, authorization: `Bearer ${ada.token}` },
+        });
         if (answer.status < 500) return answer;
         await sleep(200);
       }
     },
   });
   t.teardown(() => source.close());
-  source.addEventListener('open', () => { connections += 1; });
-  source.addEventListener('error', () => { ended += 1; });
+  source.addEventListener('open', () => {
+    connections += 1;
+  });
+  source.addEventListener('error', () => {
+    ended += 1;
+  });
   const got: { index: number; id: string }[] = [];
-  source.addEventListener('audit', ({ data, lastEventId }: { data: string; lastEventId: string }) => got.push({ index: Number(lastEventId), id: (JSON.parse(data) as AuditLog).id }));
+  source.addEventListener('audit', ({ data, lastEventId }: { data: string; lastEventId: string }) =>
+    got.push({ index: Number(lastEventId), id: (JSON.parse(data) as AuditLog).id }),
+  );
 
   const until = performance.now() + 8_000;
   let changes = 0;
   const acting = (async () => {
     for (; performance.now() < until; changes += 1) {
-      const answer = await fleet.call('PATCH', '/api/users/me', { token: ada.token, json: { name: `name ${changes}` } });
+      const answer = await fleet.call('PATCH', '/api/users/me', {
+        token: ada.token,
+        json: { name: `name ${changes}` },
+      });
       t.equal(answer.status, 200);
     }
   })();
@@ -41,18 +53,32 @@ test('through the gateway a stream shows everything once and in order, while rep
   }
   await acting;
 
-  interface Sealed { index: string; id: string }
-  const sealed = (): Promise<Sealed[]> => rows<Sealed>('select index, event_id as id from audit.sealed join audit.events e on e.id = event_id where subject = $1 or user_id = $1::uuid order by index', [ada.user.id]);
+  interface Sealed {
+    index: string;
+    id: string;
+  }
+  const sealed = (): Promise<Sealed[]> =>
+    rows<Sealed>(
+      'select index, event_id as id from audit.sealed join audit.events e on e.id = event_id where subject = $1 or user_id = $1::uuid order by index',
+      [ada.user.id],
+    );
   const expected = await eventually('all changes are sealed and streamed', 30_000, async () => {
     const all = await sealed();
     return all.length >= changes + 1 && got.length >= all.length && all;
   });
-  t.strictSame(got, expected.map(({ index, id }) => ({ index: Number(index), id })), `${got.length} events, none lost, none doubled, in order`);
+  t.strictSame(
+    got,
+    expected.map(({ index, id }) => ({ index: Number(index), id })),
+    `${got.length} events, none lost, none doubled, in order`,
+  );
   t.ok(connections >= 2, `${connections} connections, ${ended} broken`);
 
   const before = ended;
   const out = performance.now();
   t.equal((await fleet.call('POST', '/api/auth/logout', { token: ada.token })).status, 204);
   await eventually('the stream ends', 3_000, async () => ended > before);
-  t.ok(performance.now() - out < 1_200, `ended ${Math.round(performance.now() - out)} ms after the request to log out was sent`);
+  t.ok(
+    performance.now() - out < 1_200,
+    `ended ${Math.round(performance.now() - out)} ms after the request to log out was sent`,
+  );
 });

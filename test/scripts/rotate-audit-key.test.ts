@@ -5,7 +5,8 @@ import { test } from 'tap';
 import { generateSigningKey, loadLogKeys } from '@muniment/audit-key';
 
 const script = join(import.meta.dirname, '../../scripts/rotate-audit-key.ts');
-const run = (...args: string[]) => spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
+const run = (...args: string[]) =>
+  spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
 
 test('a rotated file signs with the new key, with the old one too as long as wanted, and the public file names all', async (t) => {
   const first = generateSigningKey('example.com/log');

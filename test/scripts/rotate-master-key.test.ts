@@ -16,8 +16,18 @@ test('beside a rotation that is under way a second one changes nothing: it would
   t.teardown(() => owner.end());
   const before = `${generateMasterKey()}\n`;
   const file = join(t.testdirName, 'master.key');
-  const DATA = t.testdir({ 'master.key': before, 'fleet.json': JSON.stringify({ masterKeyFile: file, postgres: { url: database.url('migrator') } }) });
-  const run = () => spawnSync(process.execPath, [script], { encoding: 'utf8', env: { ...process.env, MASTER_KEY_FILE: '', DATABASE_OWNER_URL: '', DATA } });
+  const DATA = t.testdir({
+    'master.key': before,
+    'fleet.json': JSON.stringify({
+      masterKeyFile: file,
+      postgres: { url: database.url('migrator') },
+    }),
+  });
+  const run = () =>
+    spawnSync(process.execPath, [script], {
+      encoding: 'utf8',
+      env: { ...process.env, MASTER_KEY_FILE: '', DATABASE_OWNER_URL: '', DATA },
+    });
 
   t.equal(await lockRotation(owner), true);
   const second = run();

@@ -17,11 +17,19 @@ async function createOutbox(db: Kysely<unknown>, schema: string, role: string): 
       tail text not null,
       created_at timestamptz not null default now(),
       sent_at timestamptz
-    ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0)`.execute(db);
+    ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0)`.execute(
+    db,
+  );
   await sql`create index outbox_unclaimed on ${outbox} (position) where seq is null`.execute(db);
-  await sql`create unique index outbox_claimed on ${outbox} (lane, seq) where seq is not null`.execute(db);
-  await sql`create table ${lanes} (lane smallint primary key, last_seq bigint not null default 0)`.execute(db);
-  await sql`insert into ${lanes} (lane) select generate_series(0, ${sql.lit(LANES - 1)})`.execute(db);
+  await sql`create unique index outbox_claimed on ${outbox} (lane, seq) where seq is not null`.execute(
+    db,
+  );
+  await sql`create table ${lanes} (lane smallint primary key, last_seq bigint not null default 0)`.execute(
+    db,
+  );
+  await sql`insert into ${lanes} (lane) select generate_series(0, ${sql.lit(LANES - 1)})`.execute(
+    db,
+  );
   await sql`grant select, insert, update, delete on ${outbox} to ${sql.id(role)}`.execute(db);
   await sql`grant select, update on ${lanes} to ${sql.id(role)}`.execute(db);
 }
@@ -38,7 +46,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db);
   await sql`create unique index subject_keys_subject on keys.subject_keys (subject)`.execute(db);
   // The tombstone outlives the key: an erased subject never gets a new one.
-  await sql`create table keys.erased_subjects (subject text primary key, erased_at timestamptz not null default now())`.execute(db);
+  await sql`create table keys.erased_subjects (subject text primary key, erased_at timestamptz not null default now())`.execute(
+    db,
+  );
 
   // No role may touch these tables; the functions are the only doors, each open to those who need it.
   await sql`
@@ -88,13 +98,19 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     grant execute on function keys.find_subject_key(text), keys.create_subject_key(text, uuid, bytea)
     to user_service, file_service, audit_service`.execute(db);
-  await sql`grant execute on function keys.find_keys(uuid[]), keys.erase_subject(text), keys.destroy_day_keys(date) to audit_service`.execute(db);
+  await sql`grant execute on function keys.find_keys(uuid[]), keys.erase_subject(text), keys.destroy_day_keys(date) to audit_service`.execute(
+    db,
+  );
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   for (const schema of Object.keys(OWNERS)) {
-    await sql`drop table ${sql.table(`${schema}.outbox`)}, ${sql.table(`${schema}.outbox_lanes`)}`.execute(db);
+    await sql`drop table ${sql.table(`${schema}.outbox`)}, ${sql.table(`${schema}.outbox_lanes`)}`.execute(
+      db,
+    );
   }
-  await sql`drop function keys.find_subject_key, keys.create_subject_key, keys.find_keys, keys.erase_subject, keys.destroy_day_keys`.execute(db);
+  await sql`drop function keys.find_subject_key, keys.create_subject_key, keys.find_keys, keys.erase_subject, keys.destroy_day_keys`.execute(
+    db,
+  );
   await sql`drop table keys.subject_keys, keys.erased_subjects`.execute(db);
 }

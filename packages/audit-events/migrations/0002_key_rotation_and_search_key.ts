@@ -4,10 +4,16 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   // A subject may have had several keys: blocks name the one they were sealed under, new ones take the one that is not superseded.
   await sql`alter table keys.subject_keys add column superseded_at timestamptz`.execute(db);
   await sql`drop index keys.subject_keys_subject`.execute(db);
-  await sql`create unique index subject_keys_current on keys.subject_keys (subject) where superseded_at is null`.execute(db);
+  await sql`create unique index subject_keys_current on keys.subject_keys (subject) where superseded_at is null`.execute(
+    db,
+  );
   await sql`create index subject_keys_subject on keys.subject_keys (subject)`.execute(db);
-  await sql`create index subject_keys_age on keys.subject_keys (created_at) where superseded_at is null`.execute(db);
-  await sql`create index subject_keys_day on keys.subject_keys ((subject collate "C")) where subject like 'day:%'`.execute(db);
+  await sql`create index subject_keys_age on keys.subject_keys (created_at) where superseded_at is null`.execute(
+    db,
+  );
+  await sql`create index subject_keys_day on keys.subject_keys ((subject collate "C")) where subject like 'day:%'`.execute(
+    db,
+  );
   await sql`create index erased_subjects_erased_at on keys.erased_subjects (erased_at)`.execute(db);
 
   await sql`
@@ -89,7 +95,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db);
   await sql`
     create function keys.find_search_key() returns bytea
-    language sql stable security definer set search_path = pg_catalog, pg_temp as $$ select k.wrapped from keys.search_key k $$`.execute(db);
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$ select k.wrapped from keys.search_key k $$`.execute(
+    db,
+  );
   await sql`
     create function keys.create_search_key(proposed bytea) returns bytea
     language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -118,8 +126,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
   await sql`
     revoke all on function keys.rotate_subject_key(text, uuid, bytea), keys.list_keys_to_rotate(timestamptz, integer), keys.list_erased(interval),
-      keys.list_erased_among(text[]), keys.find_search_key(), keys.create_search_key(bytea) from public`.execute(db);
-  await sql`grant execute on function keys.list_erased(interval) to user_service, file_service, audit_service`.execute(db);
+      keys.list_erased_among(text[]), keys.find_search_key(), keys.create_search_key(bytea) from public`.execute(
+    db,
+  );
+  await sql`grant execute on function keys.list_erased(interval) to user_service, file_service, audit_service`.execute(
+    db,
+  );
   await sql`
     grant execute on function keys.rotate_subject_key(text, uuid, bytea), keys.list_keys_to_rotate(timestamptz, integer), keys.list_erased_among(text[]),
       keys.find_search_key(), keys.create_search_key(bytea) to audit_service`.execute(db);
@@ -127,10 +139,14 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`drop function shared.replay_erasures`.execute(db);
-  await sql`drop function keys.rotate_subject_key, keys.list_keys_to_rotate, keys.list_erased, keys.list_erased_among, keys.find_search_key, keys.create_search_key`.execute(db);
+  await sql`drop function keys.rotate_subject_key, keys.list_keys_to_rotate, keys.list_erased, keys.list_erased_among, keys.find_search_key, keys.create_search_key`.execute(
+    db,
+  );
   await sql`drop table keys.search_key`.execute(db);
   await sql`delete from keys.subject_keys where superseded_at is not null`.execute(db);
-  await sql`drop index keys.subject_keys_current, keys.subject_keys_subject, keys.subject_keys_age, keys.subject_keys_day, keys.erased_subjects_erased_at`.execute(db);
+  await sql`drop index keys.subject_keys_current, keys.subject_keys_subject, keys.subject_keys_age, keys.subject_keys_day, keys.erased_subjects_erased_at`.execute(
+    db,
+  );
   await sql`alter table keys.subject_keys drop column superseded_at`.execute(db);
   await sql`create unique index subject_keys_subject on keys.subject_keys (subject)`.execute(db);
 }

@@ -17,5 +17,8 @@ export function cleanText(text: string, maxBytes: number): string {
   const bytes = Buffer.from(clean);
   if (bytes.length <= maxBytes) return clean;
   // Cutting inside a character leaves a partial sequence at the end, which decodes to U+FFFD.
-  return bytes.subarray(0, maxBytes).toString().replace(/\uFFFD+$/, '');
+  return bytes
+    .subarray(0, maxBytes)
+    .toString()
+    .replace(/\uFFFD+$/, '');
 }

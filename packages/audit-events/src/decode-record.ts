@@ -9,7 +9,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Reads a record of the stream. What is not an event in canonical form comes back as a fault: the reader quarantines it and goes on. */
 export function decodeRecord(data: Uint8Array): DecodedRecord {
   // The seq, its key and its commas come on top of what the producer measured.
-  if (data.byteLength > MAX_EVENT_BYTES + 64) return { fault: `the record has ${data.byteLength} bytes, more than an event may` };
+  if (data.byteLength > MAX_EVENT_BYTES + 64)
+    return { fault: `the record has ${data.byteLength} bytes, more than an event may` };
   let text: string;
   let value: unknown;
   try {
@@ -17,12 +18,15 @@ export function decodeRecord(data: Uint8Array): DecodedRecord {
     value = JSON.parse(text);
   } catch (error) {
     // The parser's own message quotes the text, and a fault is kept where nobody looks for a person's values.
-    return { fault: error instanceof SyntaxError ? 'the record is not JSON' : 'the record is not UTF-8' };
+    return {
+      fault: error instanceof SyntaxError ? 'the record is not JSON' : 'the record is not UTF-8',
+    };
   }
   const fault = eventFault(value);
   if (fault) return { fault };
   // PostgreSQL's text holds no NUL, so an event with one could be kept in no column. The six characters may also be somebody's text.
-  if (text.includes(ESCAPED_NUL) && holdsNul(value)) return { fault: 'the text holds a NUL character' };
+  if (text.includes(ESCAPED_NUL) && holdsNul(value))
+    return { fault: 'the text holds a NUL character' };
   if (!isCanonical(value, text)) return { fault: 'the JSON is not canonical (RFC 8785)' };
   return { event: value as AuditEvent, text };
 }
@@ -48,5 +52,8 @@ function isCanonical(value: unknown, text: string): boolean {
  */
 export function sealedForm(event: AuditEvent): string {
   const { personal } = event;
-  return canonicalJson({ ...event, personal: personal && { commitment: personal.commitment, subject: personal.subject } });
+  return canonicalJson({
+    ...event,
+    personal: personal && { commitment: personal.commitment, subject: personal.subject },
+  });
 }

@@ -11,7 +11,13 @@ export const EVENT_VERSION = 1;
 export const SOURCES = ['user', 'file', 'audit', 'app'] as const;
 export type Source = (typeof SOURCES)[number];
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 
 /** Personal values as they leave the process: unreadable without the subject's key, yet bound to the event by the commitment. */
 export interface PersonalBlock {
@@ -58,7 +64,8 @@ export interface AuditEvent {
 }
 
 const nullableText = (maxLength: number) => ({ type: ['string', 'null'], maxLength }) as const;
-const base64 = (maxLength: number) => ({ type: 'string', pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength }) as const;
+const base64 = (maxLength: number) =>
+  ({ type: 'string', pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength }) as const;
 const uuid = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
 
 /** JSON Schema (draft 7) of `AuditEvent`; the contract for any other producer or reader of the stream. */
@@ -67,8 +74,24 @@ export const auditEventSchema = {
   type: 'object',
   additionalProperties: false,
   required: [
-    'version', 'id', 'source', 'lane', 'seq', 'tenant_id', 'action', 'outcome', 'user_id', 'resource', 'resource_type',
-    'session_id', 'request_id', 'traceparent', 'metadata', 'error', 'timestamp', 'personal',
+    'version',
+    'id',
+    'source',
+    'lane',
+    'seq',
+    'tenant_id',
+    'action',
+    'outcome',
+    'user_id',
+    'resource',
+    'resource_type',
+    'session_id',
+    'request_id',
+    'traceparent',
+    'metadata',
+    'error',
+    'timestamp',
+    'personal',
   ],
   properties: {
     version: { const: EVENT_VERSION },
@@ -111,7 +134,9 @@ export function eventFault(value: unknown): string | undefined {
     // The pattern lets the 31st of February through, which no timestamptz takes.
     if (!isInstant(value.timestamp)) return '/timestamp is no point in time';
     // Whoever walks the values recurses; 16 KiB of brackets would overflow the stack of one reader and not of another.
-    return isNestedDeeper(value.metadata, MAX_NESTING) ? `/metadata is nested deeper than ${MAX_NESTING} levels` : undefined;
+    return isNestedDeeper(value.metadata, MAX_NESTING)
+      ? `/metadata is nested deeper than ${MAX_NESTING} levels`
+      : undefined;
   }
   const fault = validate.errors?.[0];
   return `${fault?.instancePath || 'event'} ${fault?.message ?? 'is malformed'}`;
@@ -125,7 +150,9 @@ function isNestedDeeper(value: Json, levels: number): boolean {
 
 function isInstant(timestamp: string): boolean {
   const time = new Date(timestamp);
-  return !Number.isNaN(time.getTime()) && time.toISOString() === timestamp && time.getUTCFullYear() > 0;
+  return (
+    !Number.isNaN(time.getTime()) && time.toISOString() === timestamp && time.getUTCFullYear() > 0
+  );
 }
 
 /** The lane of a subject: all events of one subject keep their order because they share it. */

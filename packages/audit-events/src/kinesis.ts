@@ -1,4 +1,8 @@
-import { KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
+import {
+  KinesisClient,
+  PutRecordsCommand,
+  type PutRecordsRequestEntry,
+} from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 export interface KinesisOptions {
@@ -12,7 +16,11 @@ export interface KinesisOptions {
 const TIMEOUT_MS = 5_000;
 
 /** A client that gives up quickly: the relay and the consumer retry by themselves, knowing what is at stake. */
-export function createKinesisClient({ region, endpoint, credentials }: KinesisOptions): KinesisClient {
+export function createKinesisClient({
+  region,
+  endpoint,
+  credentials,
+}: KinesisOptions): KinesisClient {
   return new KinesisClient({
     region,
     ...(endpoint && { endpoint }),
@@ -20,7 +28,12 @@ export function createKinesisClient({ region, endpoint, credentials }: KinesisOp
     maxAttempts: 1,
     // HTTP/1.1: the local server speaks no HTTP/2. A half-open connection must not hold the relay for ever: without throwOnRequestTimeout the handler
     // only warns on the console and waits on, and requestTimeout ends with the headers of the answer, socketTimeout with its last byte.
-    requestHandler: new NodeHttpHandler({ connectionTimeout: 1_000, requestTimeout: TIMEOUT_MS, throwOnRequestTimeout: true, socketTimeout: TIMEOUT_MS }),
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: 1_000,
+      requestTimeout: TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+      socketTimeout: TIMEOUT_MS,
+    }),
   });
 }
 
@@ -40,7 +53,10 @@ export function batchRecords(records: readonly StreamRecord[]): StreamRecord[][]
   let bytes = 0;
   for (const record of records) {
     const size = Buffer.byteLength(record.text) + 32;
-    if (batch.length === MAX_BATCH_RECORDS || (batch.length > 0 && bytes + size > MAX_BATCH_BYTES)) {
+    if (
+      batch.length === MAX_BATCH_RECORDS ||
+      (batch.length > 0 && bytes + size > MAX_BATCH_BYTES)
+    ) {
       batches.push(batch);
       batch = [];
       bytes = 0;
@@ -56,9 +72,19 @@ export function batchRecords(records: readonly StreamRecord[]): StreamRecord[][]
  * Puts one batch and returns exactly the records that the stream refused (throttled shard, internal error), for an exact retry.
  * @throws when the request as a whole failed; then every record counts as not sent
  */
-export async function putBatch(kinesis: KinesisClient, stream: string, source: string, batch: readonly StreamRecord[]): Promise<StreamRecord[]> {
-  const entries: PutRecordsRequestEntry[] = batch.map(({ lane, text }) => ({ Data: Buffer.from(text), PartitionKey: `${source}/${lane}` }));
-  const answer = await kinesis.send(new PutRecordsCommand({ StreamName: stream, Records: entries }));
+export async function putBatch(
+  kinesis: KinesisClient,
+  stream: string,
+  source: string,
+  batch: readonly StreamRecord[],
+): Promise<StreamRecord[]> {
+  const entries: PutRecordsRequestEntry[] = batch.map(({ lane, text }) => ({
+    Data: Buffer.from(text),
+    PartitionKey: `${source}/${lane}`,
+  }));
+  const answer = await kinesis.send(
+    new PutRecordsCommand({ StreamName: stream, Records: entries }),
+  );
   if (!answer.FailedRecordCount) return [];
   return batch.filter((_, index) => answer.Records?.[index]?.ErrorCode !== undefined);
 }

@@ -4,7 +4,8 @@ import type { StreamRecord } from './kinesis.ts';
 
 /** Whether a row waits for its number: one cheap look, where claiming takes a transaction of four statements ten times a second. */
 export async function hasUnclaimed<DB>(db: Kysely<DB>, schema: string): Promise<boolean> {
-  const { rows } = await sql`select 1 from ${sql.table(`${schema}.outbox`)} where seq is null limit 1`.execute(db);
+  const { rows } =
+    await sql`select 1 from ${sql.table(`${schema}.outbox`)} where seq is null limit 1`.execute(db);
   return rows.length > 0;
 }
 
@@ -15,7 +16,11 @@ export async function hasUnclaimed<DB>(db: Kysely<DB>, schema: string): Promise<
  * The rows are locked, so that even two claims under one lease give each row one number.
  * @returns the claimed records in (lane, seq) order; undefined when the lease is lost
  */
-export async function claimRows<DB>(db: Kysely<DB>, lease: Lease, limit: number): Promise<StreamRecord[] | undefined> {
+export async function claimRows<DB>(
+  db: Kysely<DB>,
+  lease: Lease,
+  limit: number,
+): Promise<StreamRecord[] | undefined> {
   const outbox = sql.table(`${lease.schema}.outbox`);
   const lanes = sql.table(`${lease.schema}.outbox_lanes`);
   return db.transaction().execute(async (trx) => {
@@ -45,7 +50,13 @@ export async function claimRows<DB>(db: Kysely<DB>, lease: Lease, limit: number)
  * Rows that were sent and have not been stored for `afterMs`: the stream may have lost them. Marks them as sent now.
  * @returns undefined when the lease is lost
  */
-export async function claimUnstored<DB>(db: Kysely<DB>, lease: Lease, source: string, afterMs: number, limit: number): Promise<StreamRecord[] | undefined> {
+export async function claimUnstored<DB>(
+  db: Kysely<DB>,
+  lease: Lease,
+  source: string,
+  afterMs: number,
+  limit: number,
+): Promise<StreamRecord[] | undefined> {
   const outbox = sql.table(`${lease.schema}.outbox`);
   return db.transaction().execute(async (trx) => {
     if (!(await holdLease(trx, lease))) return undefined;
@@ -65,7 +76,11 @@ export async function claimUnstored<DB>(db: Kysely<DB>, lease: Lease, source: st
 }
 
 /** Deletes the rows that the audit service has stored: behind its watermark, never on the stream's word alone. */
-export async function deleteStored<DB>(db: Kysely<DB>, schema: string, source: string): Promise<number> {
+export async function deleteStored<DB>(
+  db: Kysely<DB>,
+  schema: string,
+  source: string,
+): Promise<number> {
   const result = await sql`
     delete from ${sql.table(`${schema}.outbox`)} o using shared.stored_watermarks w
     where w.source = ${source} and w.lane = o.lane and o.seq <= w.watermark`.execute(db);
@@ -74,13 +89,21 @@ export async function deleteStored<DB>(db: Kysely<DB>, schema: string, source: s
 
 /** Rows that have their number and are not yet known to be stored. */
 export async function countUnstored<DB>(db: Kysely<DB>, schema: string): Promise<number> {
-  const { rows } = await sql<{ rows: number }>`select count(*) as rows from ${sql.table(`${schema}.outbox`)} where seq is not null`.execute(db);
+  const { rows } = await sql<{
+    rows: number;
+  }>`select count(*) as rows from ${sql.table(`${schema}.outbox`)} where seq is not null`.execute(
+    db,
+  );
   return rows[0]?.rows ?? 0;
 }
 
 /** Grows whenever the audit service stores events of the source in order; stands still when it stores none. */
 export async function storedProgress<DB>(db: Kysely<DB>, source: string): Promise<number> {
-  const { rows } = await sql<{ stored: number }>`select coalesce(sum(watermark), 0)::int8 as stored from shared.stored_watermarks where source = ${source}`.execute(db);
+  const { rows } = await sql<{
+    stored: number;
+  }>`select coalesce(sum(watermark), 0)::int8 as stored from shared.stored_watermarks where source = ${source}`.execute(
+    db,
+  );
   return rows[0]?.stored ?? 0;
 }
 
@@ -95,10 +118,16 @@ export interface OutboxBacklog {
  * What has been acknowledged and is not yet stored in the audit service. Every replica asks at every scrape, most of all when the outbox is long:
  * so it counts to a bound, and takes the row of the lowest position for the oldest, which the primary key finds at once.
  */
-export async function outboxBacklog<DB>(db: Kysely<DB>, schema: string, countTo = 100_000): Promise<OutboxBacklog> {
+export async function outboxBacklog<DB>(
+  db: Kysely<DB>,
+  schema: string,
+  countTo = 100_000,
+): Promise<OutboxBacklog> {
   const outbox = sql.table(`${schema}.outbox`);
   const { rows } = await sql<{ rows: number; oldest: number | null }>`
     select (select count(*) from (select from ${outbox} limit ${countTo + 1}) as counted) as rows,
-      (select extract(epoch from clock_timestamp() - created_at)::float8 from ${outbox} order by position limit 1) as oldest`.execute(db);
+      (select extract(epoch from clock_timestamp() - created_at)::float8 from ${outbox} order by position limit 1) as oldest`.execute(
+    db,
+  );
   return { rows: rows[0]?.rows ?? 0, oldestSeconds: rows[0]?.oldest ?? 0 };
 }

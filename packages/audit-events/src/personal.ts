@@ -1,4 +1,13 @@
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hash, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hash,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto';
 import { canonicalJson } from './canonical.ts';
 import type { Json, PersonalBlock } from './event.ts';
 
@@ -18,13 +27,20 @@ export interface SubjectKey {
 }
 
 // Bound to the event, so that a block moved to another event does not open.
-const associatedData = (eventId: string, key: SubjectKey): Buffer => Buffer.from(`${eventId}|${key.subject}|${key.keyId}`);
+const associatedData = (eventId: string, key: SubjectKey): Buffer =>
+  Buffer.from(`${eventId}|${key.subject}|${key.keyId}`);
 
 /** Encrypts the values under the subject's key and commits to them. The salt keeps a guessed value from being tested against the commitment. */
-export function sealPersonal(eventId: string, values: PersonalValues, key: SubjectKey): PersonalBlock {
+export function sealPersonal(
+  eventId: string,
+  values: PersonalValues,
+  key: SubjectKey,
+): PersonalBlock {
   const salted = Buffer.concat([randomBytes(SALT_BYTES), Buffer.from(canonicalJson(values))]);
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key.secret, nonce).setAAD(associatedData(eventId, key));
+  const cipher = createCipheriv('aes-256-gcm', key.secret, nonce).setAAD(
+    associatedData(eventId, key),
+  );
   const ciphertext = Buffer.concat([cipher.update(salted), cipher.final(), cipher.getAuthTag()]);
   return {
     subject: key.subject,
@@ -46,13 +62,20 @@ export interface CommittedValues {
  * The bytes of a block, as somebody who checks the commitment needs them.
  * @throws when the key, the event or a byte is another, or when the values are not those committed to
  */
-export function openCommitted(eventId: string, block: PersonalBlock, key: SubjectKey): CommittedValues {
+export function openCommitted(
+  eventId: string,
+  block: PersonalBlock,
+  key: SubjectKey,
+): CommittedValues {
   const sealed = Buffer.from(block.ciphertext, 'base64');
-  const decipher = createDecipheriv('aes-256-gcm', key.secret, Buffer.from(block.nonce, 'base64'), { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv('aes-256-gcm', key.secret, Buffer.from(block.nonce, 'base64'), {
+    authTagLength: TAG_BYTES,
+  })
     .setAAD(associatedData(eventId, key))
     .setAuthTag(sealed.subarray(-TAG_BYTES));
   const salted = Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()]);
-  if (hash('sha256', salted, 'base64') !== block.commitment) throw new Error('the values are not those committed to');
+  if (hash('sha256', salted, 'base64') !== block.commitment)
+    throw new Error('the values are not those committed to');
   return { salt: salted.subarray(0, SALT_BYTES), values: salted.subarray(SALT_BYTES).toString() };
 }
 
@@ -60,7 +83,11 @@ export function openCommitted(eventId: string, block: PersonalBlock, key: Subjec
  * The values of a block.
  * @throws as `openCommitted`
  */
-export function openPersonal(eventId: string, block: PersonalBlock, key: SubjectKey): PersonalValues {
+export function openPersonal(
+  eventId: string,
+  block: PersonalBlock,
+  key: SubjectKey,
+): PersonalValues {
   return JSON.parse(openCommitted(eventId, block, key).values) as PersonalValues;
 }
 
@@ -73,10 +100,15 @@ export function sealBytes(id: string, bytes: Uint8Array, key: SubjectKey): Buffe
 
 /** The bytes that `sealBytes` has sealed. @throws when the key, the id or a byte is another */
 export function openBytes(id: string, sealed: Uint8Array, key: SubjectKey): Buffer {
-  const decipher = createDecipheriv('aes-256-gcm', key.secret, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv('aes-256-gcm', key.secret, sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
     .setAAD(associatedData(id, key))
     .setAuthTag(sealed.subarray(-TAG_BYTES));
-  return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+  return Buffer.concat([
+    decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)),
+    decipher.final(),
+  ]);
 }
 
 /** Subject of somebody who has no account: the same address gives the same subject within a day, and no one can tell the address from it. */
@@ -89,5 +121,9 @@ export const UNNAMED = 'unnamed';
 
 /** The key of such a subject. It follows from the day's key, so an attacker's flood of addresses makes no rows, and it dies with that key. */
 export function addressKey(subject: string, dayKey: SubjectKey): SubjectKey {
-  return { keyId: dayKey.keyId, subject, secret: createSecretKey(Buffer.from(hkdfSync('sha256', dayKey.secret, '', subject, 32))) };
+  return {
+    keyId: dayKey.keyId,
+    subject,
+    secret: createSecretKey(Buffer.from(hkdfSync('sha256', dayKey.secret, '', subject, 32))),
+  };
 }

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 import { canonicalJson, cleanText } from './canonical.ts';
-import { EVENT_VERSION, MAX_EVENT_BYTES, eventFault, laneOf, type AuditEvent, type Json, type Source } from './event.ts';
+import {
+  EVENT_VERSION,
+  MAX_EVENT_BYTES,
+  eventFault,
+  laneOf,
+  type AuditEvent,
+  type Json,
+  type Source,
+} from './event.ts';
 import { sealPersonal, type PersonalValues, type SubjectKey } from './personal.ts';
 import type { Subject, SubjectKeys } from './subject-keys.ts';
 import { uuidv7 } from './uuidv7.ts';
@@ -48,20 +56,38 @@ function cleanJson(value: Json, maxTextBytes: number): Json {
   return cleanObject(value as { readonly [key: string]: Json }, maxTextBytes);
 }
 
-function cleanObject(values: { readonly [key: string]: Json }, maxTextBytes: number): { readonly [key: string]: Json } {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [cleanText(name, maxTextBytes), cleanJson(value, maxTextBytes)]));
+function cleanObject(
+  values: { readonly [key: string]: Json },
+  maxTextBytes: number,
+): { readonly [key: string]: Json } {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      cleanText(name, maxTextBytes),
+      cleanJson(value, maxTextBytes),
+    ]),
+  );
 }
 
-const cleanOrNull = (text: string | null | undefined, maxBytes: number): string | null => (text === null || text === undefined ? null : cleanText(text, maxBytes));
+const cleanOrNull = (text: string | null | undefined, maxBytes: number): string | null =>
+  text === null || text === undefined ? null : cleanText(text, maxBytes);
 
 /**
  * The canonical JSON of an event in two halves. `seq` is known only when the relay claims the row, and in RFC 8785's key order it
  * stands between `resource_type` and `session_id`: the relay joins `head ,"seq":N, tail` and no byte is made twice.
  */
 export function canonicalHalves(event: Omit<AuditEvent, 'seq'>): { head: string; tail: string } {
-  const { session_id, source, tenant_id, timestamp, traceparent, user_id, version, ...before } = event;
+  const { session_id, source, tenant_id, timestamp, traceparent, user_id, version, ...before } =
+    event;
   const head = canonicalJson(before).slice(0, -1);
-  const tail = canonicalJson({ session_id, source, tenant_id, timestamp, traceparent, user_id, version }).slice(1);
+  const tail = canonicalJson({
+    session_id,
+    source,
+    tenant_id,
+    timestamp,
+    traceparent,
+    user_id,
+    version,
+  }).slice(1);
   return { head, tail };
 }
 
@@ -107,14 +133,18 @@ export function composeEvent({ source, laneSubject, key, now, ...input }: EventC
     metadata: cleanObject(input.metadata ?? {}, MAX_EVENT_BYTES),
     error: cleanOrNull(input.error, MAX_ERROR_BYTES),
     timestamp: now.toISOString(),
-    personal: key ? sealPersonal(id, cleanObject(input.personal, MAX_PERSONAL_TEXT_BYTES), key) : null,
+    personal: key
+      ? sealPersonal(id, cleanObject(input.personal, MAX_PERSONAL_TEXT_BYTES), key)
+      : null,
   } as const;
-  if ((event.personal?.ciphertext.length ?? 0) > MAX_EVENT_BYTES) throw new RangeError(`the personal values of ${input.action} pass ${MAX_EVENT_BYTES} bytes`);
+  if ((event.personal?.ciphertext.length ?? 0) > MAX_EVENT_BYTES)
+    throw new RangeError(`the personal values of ${input.action} pass ${MAX_EVENT_BYTES} bytes`);
   // What the reader would not take must not get a number: it would be a hole in its lane for ever.
   const fault = eventFault({ ...event, seq: 1 });
   if (fault) throw new TypeError(`the event ${input.action} is malformed: ${fault}`);
   const { head, tail } = canonicalHalves(event);
-  if (Buffer.byteLength(head) + Buffer.byteLength(tail) > MAX_EVENT_BYTES) throw new RangeError(`the event ${input.action} passes ${MAX_EVENT_BYTES} bytes`);
+  if (Buffer.byteLength(head) + Buffer.byteLength(tail) > MAX_EVENT_BYTES)
+    throw new RangeError(`the event ${input.action} passes ${MAX_EVENT_BYTES} bytes`);
   return { id, lane, head, tail };
 }
 
@@ -122,14 +152,22 @@ export function composeEvent({ source, laneSubject, key, now, ...input }: EventC
  * Puts events into an outbox of ours in one statement, in this order. An id that is there already stays what it is.
  * @param beside another change for the same statement, and so for the same round trip
  */
-export async function insertOutboxRows<DB>(trx: Kysely<DB>, schema: string, rows: readonly OutboxRow[], beside?: RawBuilder<unknown>): Promise<void> {
+export async function insertOutboxRows<DB>(
+  trx: Kysely<DB>,
+  schema: string,
+  rows: readonly OutboxRow[],
+  beside?: RawBuilder<unknown>,
+): Promise<void> {
   const outbox = sql.table(`${schema}.outbox`);
   const [row] = rows;
   // One alone, which most are, not as an array of one: an array's text form would escape every quote of the JSON.
-  const values = row && rows.length === 1
-    ? sql`values (${row.id}::uuid, ${row.lane}::smallint, ${row.head}, ${row.tail})`
-    : sql`select * from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ lane }) => lane)}::smallint[], ${rows.map(({ head }) => head)}::text[], ${rows.map(({ tail }) => tail)}::text[])`;
-  await sql`${beside ? sql`with beside as (${beside}) ` : sql``}insert into ${outbox} (event_id, lane, head, tail) ${values} on conflict (event_id) do nothing`.execute(trx);
+  const values =
+    row && rows.length === 1
+      ? sql`values (${row.id}::uuid, ${row.lane}::smallint, ${row.head}, ${row.tail})`
+      : sql`select * from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ lane }) => lane)}::smallint[], ${rows.map(({ head }) => head)}::text[], ${rows.map(({ tail }) => tail)}::text[])`;
+  await sql`${beside ? sql`with beside as (${beside}) ` : sql``}insert into ${outbox} (event_id, lane, head, tail) ${values} on conflict (event_id) do nothing`.execute(
+    trx,
+  );
 }
 
 /** An event in its outbox form, its subject's key found or made in the transaction given. */
@@ -139,7 +177,10 @@ export type PrepareEvent = <DB>(trx: Kysely<DB>, event: NewEvent) => Promise<Out
  * Makes the `prepareEvent` of one source.
  * @throws as `composeEvent`
  */
-export function createEventPreparer({ source, subjectKeys }: Omit<EventRecorderOptions, 'schema'>): PrepareEvent {
+export function createEventPreparer({
+  source,
+  subjectKeys,
+}: Omit<EventRecorderOptions, 'schema'>): PrepareEvent {
   return async (trx, { subject, ...input }) => {
     const key = await subjectKeys.forSubject(trx, subject);
     const laneSubject = key?.subject ?? ('userId' in subject ? subject.userId : source);

@@ -5,7 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { acquireLease, releaseLease, type Lease } from '@muniment/database';
 import { batchRecords, putBatch, type StreamRecord } from './kinesis.ts';
 import type { Source } from './event.ts';
-import { claimRows, claimUnstored, countUnstored, deleteStored, hasUnclaimed, storedProgress } from './outbox.ts';
+import {
+  claimRows,
+  claimUnstored,
+  countUnstored,
+  deleteStored,
+  hasUnclaimed,
+  storedProgress,
+} from './outbox.ts';
 
 /** What of a pino logger the loops use. */
 export interface LoopLogger {
@@ -80,7 +87,9 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
   let storedBefore = -1;
   let movedAt = performance.now();
   let poked = false;
-  let wake: () => void = () => { poked = true; };
+  let wake: () => void = () => {
+    poked = true;
+  };
   let running: Promise<void> = Promise.resolve();
 
   /** Ends early when poked, also when that happened before the pause began. */
@@ -101,7 +110,9 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
       };
     });
     poked = false;
-    wake = () => { poked = true; };
+    wake = () => {
+      poked = true;
+    };
   }
 
   async function keepLease(): Promise<void> {
@@ -128,7 +139,10 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
       let left = batch;
       for (let attempt = 0; left.length > 0 && lease && !stopping.signal.aborted; attempt += 1) {
         // The pause stays below the lease's time to live: an outage must not cost it, its next holder would send the same again.
-        if (attempt > 0) await sleep(Math.min(MAX_BACKOFF_MS, leaseTtlMs / 3, 25 * 2 ** attempt), undefined, { signal: stopping.signal }).catch(() => {});
+        if (attempt > 0)
+          await sleep(Math.min(MAX_BACKOFF_MS, leaseTtlMs / 3, 25 * 2 ** attempt), undefined, {
+            signal: stopping.signal,
+          }).catch(() => {});
         if (performance.now() - renewedAt > leaseTtlMs / 3) {
           const renewed = await acquireLease(db, schema, 'relay', holder, leaseTtlMs);
           renewedAt = performance.now();
@@ -156,7 +170,8 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
       }
       return refused;
     } catch (error) {
-      if (!streamDownSince) log.warn({ source, err: error }, 'stream refuses records; the outbox keeps them');
+      if (!streamDownSince)
+        log.warn({ source, err: error }, 'stream refuses records; the outbox keeps them');
       streamDownSince ??= new Date();
       return batch;
     }
@@ -178,8 +193,15 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     const afterOutage = resentAt === -Infinity;
     if (!lease || (!afterOutage && now - resentAt < Math.min(5_000, resendAfterMs / 2))) return;
     resentAt = now;
-    const overdue = await claimUnstored(db, lease, source, afterOutage ? 1_000 : await overdueAfterMs(now), 5_000);
-    if (overdue && overdue.length > 0) log.warn({ source, rows: overdue.length }, 'sent rows are not stored; sending them again');
+    const overdue = await claimUnstored(
+      db,
+      lease,
+      source,
+      afterOutage ? 1_000 : await overdueAfterMs(now),
+      5_000,
+    );
+    if (overdue && overdue.length > 0)
+      log.warn({ source, rows: overdue.length }, 'sent rows are not stored; sending them again');
     await send(overdue, 'resent');
   }
 
@@ -218,7 +240,9 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
   }
 
   return {
-    start: () => { running = run(); },
+    start: () => {
+      running = run();
+    },
     async stop() {
       stopping.abort();
       wake();

@@ -53,7 +53,9 @@ interface FoundKey {
 /** A block may name any key: only an address's key follows from its day's, and nobody's follows from another's. */
 function keyOfBlock(base: SubjectKey, subject: string): SubjectKey | undefined {
   if (base.subject === subject) return base;
-  return base.subject.startsWith('day:') && (subject.startsWith('address:') || subject === UNNAMED) ? addressKey(subject, base) : undefined;
+  return base.subject.startsWith('day:') && (subject.startsWith('address:') || subject === UNNAMED)
+    ? addressKey(subject, base)
+    : undefined;
 }
 
 const blockId = ({ key_id, subject }: BlockKeyRef): string => `${key_id} ${subject}`;
@@ -63,12 +65,19 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
   /** The key that new blocks are sealed under. */
   const current = new LRUCache<string, SubjectKey>({ max: CACHE_MAX, ttl: CACHE_TTL_MS });
   /** The keys that stored blocks name; by subject, so that an erasure finds them all. */
-  const named = new LRUCache<string, ReadonlyMap<string, SubjectKey>>({ max: CACHE_MAX, ttl: CACHE_TTL_MS });
+  const named = new LRUCache<string, ReadonlyMap<string, SubjectKey>>({
+    max: CACHE_MAX,
+    ttl: CACHE_TTL_MS,
+  });
   // Counts the drops: a key that was read before an erasure must not be put back after it.
   let drops = 0;
 
   async function unwrap(subject: string, stored: StoredKey): Promise<SubjectKey> {
-    return { keyId: stored.key_id, subject, secret: createSecretKey(await masterKey.unwrap(stored.wrapped, `subject:${subject}`)) };
+    return {
+      keyId: stored.key_id,
+      subject,
+      secret: createSecretKey(await masterKey.unwrap(stored.wrapped, `subject:${subject}`)),
+    };
   }
 
   async function stored<DB>(db: Kysely<DB>, subject: string): Promise<SubjectKey | undefined> {
@@ -76,7 +85,9 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
     if (cached) return cached;
     const dropsBefore = drops;
     const found = await sql<FoundKey>`
-      select key_id, wrapped, erased, uncommitted from keys.find_subject_key(${subject})`.execute(db);
+      select key_id, wrapped, erased, uncommitted from keys.find_subject_key(${subject})`.execute(
+      db,
+    );
     const row = found.rows[0];
     if (row?.erased) return undefined;
     if (row?.key_id && row.wrapped) {
@@ -87,7 +98,9 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
     }
     const wrapped = await masterKey.wrap(randomBytes(32), `subject:${subject}`);
     const created = await sql<StoredKey>`
-      select key_id, wrapped from keys.create_subject_key(${subject}, ${randomUUID()}, ${wrapped})`.execute(db);
+      select key_id, wrapped from keys.create_subject_key(${subject}, ${randomUUID()}, ${wrapped})`.execute(
+      db,
+    );
     // Not cached: this transaction may yet roll back and take the key with it. The next event finds it stored.
     return created.rows[0] && unwrap(subject, created.rows[0]);
   }
@@ -118,12 +131,18 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
       if (missing.length === 0) return keys;
       const { rows } = await sql<FoundKey & { subject: string }>`
         select w.subject, k.key_id, k.wrapped, k.erased, k.uncommitted
-        from unnest(${missing}::text[]) w(subject) cross join lateral keys.find_subject_key(w.subject) k`.execute(db);
+        from unnest(${missing}::text[]) w(subject) cross join lateral keys.find_subject_key(w.subject) k`.execute(
+        db,
+      );
       const unmade: { subject: string; key_id: string; wrapped: Buffer }[] = [];
       for (const { subject, key_id, wrapped, erased, uncommitted } of rows) {
         if (erased) continue;
         if (key_id === null || wrapped === null) {
-          unmade.push({ subject, key_id: randomUUID(), wrapped: await masterKey.wrap(randomBytes(32), `subject:${subject}`) });
+          unmade.push({
+            subject,
+            key_id: randomUUID(),
+            wrapped: await masterKey.wrap(randomBytes(32), `subject:${subject}`),
+          });
           continue;
         }
         const key = await unwrap(subject, { key_id, wrapped });
@@ -153,14 +172,19 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
       if (missing.size === 0) return found;
       const { rows } = await sql<StoredKey & { subject: string }>`
         select key_id, subject, wrapped from keys.find_keys(${[...missing]}::uuid[])`.execute(db);
-      const byId = new Map(await Promise.all(rows.map(async (row) => [row.key_id, await unwrap(row.subject, row)] as const)));
+      const byId = new Map(
+        await Promise.all(
+          rows.map(async (row) => [row.key_id, await unwrap(row.subject, row)] as const),
+        ),
+      );
       for (const block of blocks) {
         const { key_id, subject } = block;
         const base = keys.has(blockId(block)) ? undefined : byId.get(key_id);
         const key = base && keyOfBlock(base, subject);
         if (!key) continue;
         keys.set(blockId(block), key);
-        if (drops === dropsBefore) named.set(subject, new Map([...(named.get(subject) ?? []), [key_id, key]]));
+        if (drops === dropsBefore)
+          named.set(subject, new Map([...(named.get(subject) ?? []), [key_id, key]]));
       }
       return found;
     },

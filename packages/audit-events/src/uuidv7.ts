@@ -5,7 +5,10 @@ let last = { unixMs: 0, counter: 0 };
 
 /** The next of a millisecond's numbers, which begin at random in their lower half (RFC 9562 §6.2, method 1). */
 function count(unixMs: number, start: number): number {
-  const counter = unixMs === last.unixMs && last.counter < COUNTER_MAX ? last.counter + 1 : start & (COUNTER_MAX >> 1);
+  const counter =
+    unixMs === last.unixMs && last.counter < COUNTER_MAX
+      ? last.counter + 1
+      : start & (COUNTER_MAX >> 1);
   last = { unixMs, counter };
   return counter;
 }

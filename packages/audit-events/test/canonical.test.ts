@@ -2,12 +2,16 @@ import { test } from 'tap';
 import { canonicalJson, cleanText } from '../src/canonical.ts';
 
 test('keys are sorted by UTF-16 code units and numbers are written as RFC 8785 says', (t) => {
-  t.equal(canonicalJson({ b: 1e21, a: [1.0, -0, 0.000001], '€': '\u0007"', '\ud83d\ude00': null }), '{"a":[1,0,0.000001],"b":1e+21,"€":"\\u0007\\"","😀":null}');
+  t.equal(
+    canonicalJson({ b: 1e21, a: [1.0, -0, 0.000001], '€': '\u0007"', '\ud83d\ude00': null }),
+    '{"a":[1,0,0.000001],"b":1e+21,"€":"\\u0007\\"","😀":null}',
+  );
   t.end();
 });
 
 test('what JSON cannot carry is refused', (t) => {
-  for (const value of [NaN, Infinity, undefined, 'half of a pair: \ud800', { key: ['\udc00'] }]) t.throws(() => canonicalJson(value));
+  for (const value of [NaN, Infinity, undefined, 'half of a pair: \ud800', { key: ['\udc00'] }])
+    t.throws(() => canonicalJson(value));
   t.end();
 });
 

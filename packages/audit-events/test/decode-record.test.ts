@@ -29,16 +29,41 @@ test('what is no event in canonical form comes back as a fault and never throws'
   const event = anEvent();
   const text = canonicalJson(event);
   const cases: [string, Uint8Array, RegExp][] = [
-    ['empty', bytes(''), /JSON/], ['no JSON', bytes('{'), /JSON/], ['null', bytes('null'), /object/], ['an array', bytes('[]'), /object/],
+    ['empty', bytes(''), /JSON/],
+    ['no JSON', bytes('{'), /JSON/],
+    ['null', bytes('null'), /object/],
+    ['an array', bytes('[]'), /object/],
     ['not UTF-8', Buffer.from([0x22, 0xff, 0x22]), /UTF-8/],
     ['a byte order mark', bytes(`\ufeff${text}`), /JSON|canonical/],
-    ['other key order', bytes(JSON.stringify(Object.fromEntries(Object.entries(event).toReversed()))), /canonical/],
+    [
+      'other key order',
+      bytes(JSON.stringify(Object.fromEntries(Object.entries(event).toReversed()))),
+      /canonical/,
+    ],
     ['white space', bytes(` ${text}`), /canonical/],
-    ['a doubled key', bytes(text.replace('{"action":', '{"action":"OTHER","action":')), /canonical/],
-    ['an escaped lone surrogate', bytes(text.replace('"error":null', '"error":"\\ud800"')), /canonical/],
+    [
+      'a doubled key',
+      bytes(text.replace('{"action":', '{"action":"OTHER","action":')),
+      /canonical/,
+    ],
+    [
+      'an escaped lone surrogate',
+      bytes(text.replace('"error":null', '"error":"\\ud800"')),
+      /canonical/,
+    ],
     ['a NUL', bytes(text.replace('"error":null', '"error":"\\u0000"')), /NUL/],
-    ['nesting that would overflow the stack', bytes(text.replace('"metadata":{', `"metadata":{"a":${'['.repeat(7_000)}${']'.repeat(7_000)},`)), /nested/],
-    ['too many bytes', bytes(canonicalJson({ ...event, metadata: { a: 'x'.repeat(MAX_EVENT_BYTES) } })), /bytes/],
+    [
+      'nesting that would overflow the stack',
+      bytes(
+        text.replace('"metadata":{', `"metadata":{"a":${'['.repeat(7_000)}${']'.repeat(7_000)},`),
+      ),
+      /nested/,
+    ],
+    [
+      'too many bytes',
+      bytes(canonicalJson({ ...event, metadata: { a: 'x'.repeat(MAX_EVENT_BYTES) } })),
+      /bytes/,
+    ],
     ['another version', bytes(canonicalJson({ ...event, version: 2 })), /version/],
   ];
   for (const [name, data, fault] of cases) t.match(faultOf(data), fault, name);
@@ -48,14 +73,19 @@ test('what is no event in canonical form comes back as a fault and never throws'
 test('the sealed form keeps the commitment and nothing that a key would open', (t) => {
   const event = anEvent();
   const sealed = sealedForm(event);
-  t.same(JSON.parse(sealed), { ...event, personal: { commitment: event.personal?.commitment, subject: event.personal?.subject } });
+  t.same(JSON.parse(sealed), {
+    ...event,
+    personal: { commitment: event.personal?.commitment, subject: event.personal?.subject },
+  });
   t.equal(sealed, canonicalJson(JSON.parse(sealed)));
   t.same(JSON.parse(sealedForm(anEvent({ personal: null }))).personal, null);
   t.end();
 });
 
 test('the sealed form is the same whatever text in the metadata looks like the personal block', (t) => {
-  const event = anEvent({ metadata: { personal: { commitment: 'x' }, text: ',"personal":{"a":1},"request_id":' } });
+  const event = anEvent({
+    metadata: { personal: { commitment: 'x' }, text: ',"personal":{"a":1},"request_id":' },
+  });
   t.same(JSON.parse(sealedForm(event)).metadata, event.metadata);
   t.end();
 });

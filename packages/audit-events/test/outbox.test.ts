@@ -4,7 +4,14 @@ import { test } from 'tap';
 import { acquireLease, type Lease } from '@muniment/database';
 import type { AuditEvent } from '../src/event.ts';
 import { claimRows, claimUnstored, deleteStored, outboxBacklog } from '../src/outbox.ts';
-import { aRequest, markStored, numberingFaults, outboxRows, startProducer, type Producer } from './parts.ts';
+import {
+  aRequest,
+  markStored,
+  numberingFaults,
+  outboxRows,
+  startProducer,
+  type Producer,
+} from './parts.ts';
 
 async function lead({ db }: Producer, holder = 'a', ttlMs = 60_000): Promise<Lease> {
   const lease = await acquireLease(db, 'identity', 'relay', holder, ttlMs);
@@ -12,7 +19,8 @@ async function lead({ db }: Producer, holder = 'a', ttlMs = 60_000): Promise<Lea
   return lease;
 }
 
-const eventsOf = (records: readonly { text: string }[] | undefined): AuditEvent[] => (records ?? []).map(({ text }) => JSON.parse(text) as AuditEvent);
+const eventsOf = (records: readonly { text: string }[] | undefined): AuditEvent[] =>
+  (records ?? []).map(({ text }) => JSON.parse(text) as AuditEvent);
 
 test('a slow transaction, committed after later rows were claimed, is claimed all the same', async (t) => {
   const producer = await startProducer(t);
@@ -29,7 +37,10 @@ test('a slow transaction, committed after later rows were claimed, is claimed al
   });
   t.equal(claimedEarly.length, 2, 'the rows around it went first');
   const late = eventsOf(await claimRows(db, lease, 500));
-  t.same(late.map(({ id }) => id), [slowId]);
+  t.same(
+    late.map(({ id }) => id),
+    [slowId],
+  );
   t.same(numberingFaults([...claimedEarly, ...late]), []);
 });
 
@@ -45,7 +56,10 @@ test('numbers go on after every row of a lane was stored and deleted', async (t)
   t.same(await outboxRows(db), []);
   await recordEvent(db, aRequest({ subject }));
   const next = eventsOf(await claimRows(db, lease, 500));
-  t.same([...first, ...next].map(({ seq }) => seq), [1, 2, 3, 4]);
+  t.same(
+    [...first, ...next].map(({ seq }) => seq),
+    [1, 2, 3, 4],
+  );
 });
 
 test('a row is deleted only behind the watermark: one beyond a hole stays', async (t) => {
@@ -55,10 +69,20 @@ test('a row is deleted only behind the watermark: one beyond a hole stays', asyn
   const subject = { userId: '018f0000-0000-7000-8000-000000000003' };
   for (let n = 0; n < 3; n += 1) await recordEvent(db, aRequest({ subject }));
   const events = eventsOf(await claimRows(db, lease, 500));
-  await markStored(audit, events.filter(({ seq }) => seq !== 2));
+  await markStored(
+    audit,
+    events.filter(({ seq }) => seq !== 2),
+  );
   t.equal(await deleteStored(db, 'identity', 'user'), 1);
-  t.same((await outboxRows(db)).map(({ seq }) => seq), [2, 3]);
-  t.same(eventsOf(await claimUnstored(db, lease, 'user', 0, 500)).map(({ seq }) => seq), [2, 3], 'both are sent again');
+  t.same(
+    (await outboxRows(db)).map(({ seq }) => seq),
+    [2, 3],
+  );
+  t.same(
+    eventsOf(await claimUnstored(db, lease, 'user', 0, 500)).map(({ seq }) => seq),
+    [2, 3],
+    'both are sent again',
+  );
   t.same(await claimUnstored(db, lease, 'user', 60_000, 500), [], 'and then not for a while');
 });
 
@@ -93,7 +117,9 @@ test('a successor waits for the numbers that the holder is giving, so none is gi
   await db.transaction().execute(async (trx) => {
     await sql`select 1 from identity.leases where name = 'relay' for share`.execute(trx);
     await sleep(250);
-    const taking = acquireLease(db, 'identity', 'relay', 'b', 60_000).then(() => { taken = true; });
+    const taking = acquireLease(db, 'identity', 'relay', 'b', 60_000).then(() => {
+      taken = true;
+    });
     await sleep(150);
     t.equal(taken, false);
     void taking;
@@ -115,7 +141,9 @@ test('the backlog tells how many rows wait and for how long', async (t) => {
 test('a long backlog is counted to a bound, and its age is that of the row that came first', async (t) => {
   const { db, recordEvent } = await startProducer(t);
   for (let n = 0; n < 7; n += 1) await recordEvent(db, aRequest());
-  await sql`update identity.outbox set created_at = now() - interval '90 seconds' where position = (select min(position) from identity.outbox)`.execute(db);
+  await sql`update identity.outbox set created_at = now() - interval '90 seconds' where position = (select min(position) from identity.outbox)`.execute(
+    db,
+  );
   const { rows, oldestSeconds } = await outboxBacklog(db, 'identity', 5);
   t.equal(rows, 6, 'more than five');
   t.ok(oldestSeconds >= 90 && oldestSeconds < 100, `${oldestSeconds} s`);
@@ -126,9 +154,16 @@ test('claims that run at once under one lease give each row one number', async (
   const producer = await startProducer(t);
   const { db, recordEvent } = producer;
   const lease = await lead(producer);
-  for (let n = 0; n < 60; n += 1) await recordEvent(db, aRequest({ subject: { userId: '018f0000-0000-7000-8000-00000000000a' } }));
+  for (let n = 0; n < 60; n += 1)
+    await recordEvent(
+      db,
+      aRequest({ subject: { userId: '018f0000-0000-7000-8000-00000000000a' } }),
+    );
   const claims = await Promise.all([1, 2, 3].map(() => claimRows(db, lease, 500)));
   const events = claims.flatMap(eventsOf);
   t.equal(events.length, 60);
-  t.same(events.map(({ seq }) => seq).toSorted((a, b) => a - b), Array.from({ length: 60 }, (_, n) => n + 1));
+  t.same(
+    events.map(({ seq }) => seq).toSorted((a, b) => a - b),
+    Array.from({ length: 60 }, (_, n) => n + 1),
+  );
 });

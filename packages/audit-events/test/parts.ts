@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { GetRecordsCommand, GetShardIteratorCommand, ListShardsCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
+import {
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  ListShardsCommand,
+  type KinesisClient,
+} from '@aws-sdk/client-kinesis';
 import { sql, type Kysely } from 'kysely';
 import { startKinesis, type RunningKinesis } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
@@ -29,48 +34,76 @@ export interface Producer {
 }
 
 export const aRequest = (more: Partial<NewEvent> = {}): NewEvent => ({
-  action: 'LOGIN_SUCCESS', subject: { userId: randomUUID() }, personal: { ip: '192.0.2.1' }, request_id: 'r1', ...more,
+  action: 'LOGIN_SUCCESS',
+  subject: { userId: randomUUID() },
+  personal: { ip: '192.0.2.1' },
+  request_id: 'r1',
+  ...more,
 });
 
 /** An outbox of its own database, as the user service has it. */
 export async function startProducer(t: Teardown): Promise<Producer> {
   const database = await createTestDatabase(t);
   const open = (role: 'user_service' | 'audit_service'): Kysely<unknown> => {
-    const { db } = createDatabase<unknown>({ url: database.url(role), applicationName: `test-${role}` });
+    const { db } = createDatabase<unknown>({
+      url: database.url(role),
+      applicationName: `test-${role}`,
+    });
     t.teardown(() => db.destroy());
     return db;
   };
   const masterKey = createMasterKey(Buffer.from(generateMasterKey(), 'base64'));
   const subjectKeys = createSubjectKeys(masterKey);
   return {
-    database, masterKey, subjectKeys, db: open('user_service'), audit: open('audit_service'),
+    database,
+    masterKey,
+    subjectKeys,
+    db: open('user_service'),
+    audit: open('audit_service'),
     recordEvent: createEventRecorder({ source: 'user', schema: 'identity', subjectKeys }),
   };
 }
 
 /** What the outbox still has, in order. */
-export async function outboxRows(db: Kysely<unknown>): Promise<{ event_id: string; lane: number; seq: number | null; head: string; tail: string }[]> {
-  return (await sql<{ event_id: string; lane: number; seq: number | null; head: string; tail: string }>`
-    select event_id, lane, seq, head, tail from identity.outbox order by position`.execute(db)).rows;
+export async function outboxRows(
+  db: Kysely<unknown>,
+): Promise<{ event_id: string; lane: number; seq: number | null; head: string; tail: string }[]> {
+  return (
+    await sql<{ event_id: string; lane: number; seq: number | null; head: string; tail: string }>`
+    select event_id, lane, seq, head, tail from identity.outbox order by position`.execute(db)
+  ).rows;
 }
 
-export const everyEvent = (rows: readonly { head: string; tail: string }[]): AuditEvent[] => rows.map(({ head, tail }) => JSON.parse(`${head},"seq":1,${tail}`) as AuditEvent);
+export const everyEvent = (rows: readonly { head: string; tail: string }[]): AuditEvent[] =>
+  rows.map(({ head, tail }) => JSON.parse(`${head},"seq":1,${tail}`) as AuditEvent);
 
 /** Plays the audit service: says that these events are stored. */
-export async function markStored(audit: Kysely<unknown>, events: readonly AuditEvent[]): Promise<void> {
+export async function markStored(
+  audit: Kysely<unknown>,
+  events: readonly AuditEvent[],
+): Promise<void> {
   for (const { source, lane, seq } of events) {
-    await sql`update audit.lanes set received = received + int8multirange(int8range(${seq}, ${seq}, '[]')) where source = ${source} and lane = ${lane}`.execute(audit);
+    await sql`update audit.lanes set received = received + int8multirange(int8range(${seq}, ${seq}, '[]')) where source = ${source} and lane = ${lane}`.execute(
+      audit,
+    );
   }
 }
 
-export async function startStream(t: Teardown, options: { path?: string; port?: number } = {}): Promise<RunningKinesis> {
+export async function startStream(
+  t: Teardown,
+  options: { path?: string; port?: number } = {},
+): Promise<RunningKinesis> {
   const kinesis = await startKinesis({ streams: [{ name: STREAM, shards: 2 }], ...options });
   t.teardown(() => kinesis.stop().catch(() => {}));
   return kinesis;
 }
 
 export function connect(t: Teardown, port: number): KinesisClient {
-  const client = createKinesisClient({ region: 'us-east-1', endpoint: `http://127.0.0.1:${port}`, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+  const client = createKinesisClient({
+    region: 'us-east-1',
+    endpoint: `http://127.0.0.1:${port}`,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
   t.teardown(() => client.destroy());
   return client;
 }
@@ -80,11 +113,23 @@ export async function readStream(kinesis: KinesisClient): Promise<AuditEvent[]> 
   const events: AuditEvent[] = [];
   const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName: STREAM }));
   for (const { ShardId } of Shards) {
-    let { ShardIterator: iterator } = await kinesis.send(new GetShardIteratorCommand({ StreamName: STREAM, ShardId, ShardIteratorType: 'TRIM_HORIZON' }));
+    let { ShardIterator: iterator } = await kinesis.send(
+      new GetShardIteratorCommand({
+        StreamName: STREAM,
+        ShardId,
+        ShardIteratorType: 'TRIM_HORIZON',
+      }),
+    );
     for (;;) {
-      const { Records = [], NextShardIterator } = await kinesis.send(new GetRecordsCommand({ ShardIterator: iterator }));
+      const { Records = [], NextShardIterator } = await kinesis.send(
+        new GetRecordsCommand({ ShardIterator: iterator }),
+      );
       if (Records.length === 0) break;
-      events.push(...Records.map(({ Data = new Uint8Array() }) => JSON.parse(Buffer.from(Data).toString()) as AuditEvent));
+      events.push(
+        ...Records.map(
+          ({ Data = new Uint8Array() }) => JSON.parse(Buffer.from(Data).toString()) as AuditEvent,
+        ),
+      );
       iterator = NextShardIterator;
     }
   }
@@ -106,14 +151,28 @@ export function numberingFaults(events: readonly AuditEvent[]): string[] {
     highest.set(lane, Math.max(highest.get(lane) ?? 0, seq));
   }
   for (const [lane, last] of highest) {
-    for (let seq = 1; seq <= last; seq += 1) if (!idOf.has(`${lane}/${seq}`)) faults.add(`number ${lane}/${seq} is missing`);
+    for (let seq = 1; seq <= last; seq += 1)
+      if (!idOf.has(`${lane}/${seq}`)) faults.add(`number ${lane}/${seq} is missing`);
   }
   return [...faults].sort();
 }
 
-export function startRelay(t: Teardown, producer: Producer, kinesis: KinesisClient, options: Partial<RelayOptions<unknown>> = {}): Relay {
+export function startRelay(
+  t: Teardown,
+  producer: Producer,
+  kinesis: KinesisClient,
+  options: Partial<RelayOptions<unknown>> = {},
+): Relay {
   const relay = createRelay({
-    db: producer.db, schema: 'identity', source: 'user', holder: randomUUID(), kinesis, stream: STREAM, log: { info() {}, warn() {} }, leaseTtlMs: 600, ...options,
+    db: producer.db,
+    schema: 'identity',
+    source: 'user',
+    holder: randomUUID(),
+    kinesis,
+    stream: STREAM,
+    log: { info() {}, warn() {} },
+    leaseTtlMs: 600,
+    ...options,
   });
   t.teardown(() => relay.stop());
   relay.start();
@@ -121,7 +180,10 @@ export function startRelay(t: Teardown, producer: Producer, kinesis: KinesisClie
 }
 
 /** Waits until `ready` answers true. @throws after `timeoutMs` */
-export async function until(ready: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
+export async function until(
+  ready: () => Promise<boolean> | boolean,
+  timeoutMs = 20_000,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await ready())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);

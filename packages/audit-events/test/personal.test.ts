@@ -17,12 +17,29 @@ test('another key, another event, a changed byte or another commitment open noth
   const block = sealPersonal(ID, VALUES, key);
   const flipped = Buffer.from(block.ciphertext, 'base64');
   flipped.writeUInt8(flipped.readUInt8(40) ^ 1, 40);
-  t.throws(() => openPersonal(ID, block, { ...aKey(), subject: key.subject, keyId: key.keyId }), 'key');
+  t.throws(
+    () => openPersonal(ID, block, { ...aKey(), subject: key.subject, keyId: key.keyId }),
+    'key',
+  );
   t.throws(() => openPersonal(ID, block, { ...key, subject: 'other' }), 'subject');
   t.throws(() => openPersonal(ID.replace(/1$/, '2'), block, key), 'event');
-  t.throws(() => openPersonal(ID, { ...block, ciphertext: flipped.toString('base64') }, key), 'byte');
-  t.throws(() => openPersonal(ID, { ...block, ciphertext: block.ciphertext.slice(0, 8) }, key), 'cut');
-  t.throws(() => openPersonal(ID, { ...block, commitment: createHash('sha256').update('x').digest('base64') }, key), /committed/);
+  t.throws(
+    () => openPersonal(ID, { ...block, ciphertext: flipped.toString('base64') }, key),
+    'byte',
+  );
+  t.throws(
+    () => openPersonal(ID, { ...block, ciphertext: block.ciphertext.slice(0, 8) }, key),
+    'cut',
+  );
+  t.throws(
+    () =>
+      openPersonal(
+        ID,
+        { ...block, commitment: createHash('sha256').update('x').digest('base64') },
+        key,
+      ),
+    /committed/,
+  );
   t.end();
 });
 

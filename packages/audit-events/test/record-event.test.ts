@@ -18,10 +18,17 @@ test('the two halves joined around a number are the canonical JSON of the whole 
   t.end();
 });
 
-test('an event lies in the outbox as its reader takes it, its personal values under the subject\'s key', async (t) => {
+test("an event lies in the outbox as its reader takes it, its personal values under the subject's key", async (t) => {
   const { db, recordEvent, subjectKeys } = await startProducer(t);
   const userId = '018f0000-0000-7000-8000-000000000001';
-  const id = await recordEvent(db, aRequest({ subject: { userId }, user_id: userId, personal: { email: 'ada@example.com', ip: '192.0.2.1' } }));
+  const id = await recordEvent(
+    db,
+    aRequest({
+      subject: { userId },
+      user_id: userId,
+      personal: { email: 'ada@example.com', ip: '192.0.2.1' },
+    }),
+  );
   const rows = await outboxRows(db);
   const [row] = rows;
   const [event] = everyEvent(rows);
@@ -36,10 +43,13 @@ test('an event lies in the outbox as its reader takes it, its personal values un
 
 test('an event of a transaction that rolls back is gone with it', async (t) => {
   const { db, recordEvent } = await startProducer(t);
-  await t.rejects(db.transaction().execute(async (trx) => {
-    await recordEvent(trx, aRequest());
-    throw new Error('undone');
-  }), /undone/);
+  await t.rejects(
+    db.transaction().execute(async (trx) => {
+      await recordEvent(trx, aRequest());
+      throw new Error('undone');
+    }),
+    /undone/,
+  );
   t.same(await outboxRows(db), []);
 });
 
@@ -53,17 +63,26 @@ test('an event that a retry gives again under the same id is recorded once', asy
 
 test('an event larger than 16 KiB is refused, one just below is taken', async (t) => {
   const { db, recordEvent } = await startProducer(t);
-  await t.rejects(recordEvent(db, aRequest({ metadata: { a: 'x'.repeat(MAX_EVENT_BYTES) } })), RangeError);
+  await t.rejects(
+    recordEvent(db, aRequest({ metadata: { a: 'x'.repeat(MAX_EVENT_BYTES) } })),
+    RangeError,
+  );
   t.same(await outboxRows(db), []);
   await recordEvent(db, aRequest({ metadata: { a: 'x'.repeat(MAX_EVENT_BYTES - 1_500) } }));
   const [row] = await outboxRows(db);
-  t.notOk('fault' in decodeRecord(Buffer.from(`${row?.head},"seq":${Number.MAX_SAFE_INTEGER},${row?.tail}`)));
+  t.notOk(
+    'fault' in
+      decodeRecord(Buffer.from(`${row?.head},"seq":${Number.MAX_SAFE_INTEGER},${row?.tail}`)),
+  );
 });
 
 test('what no reader would take is refused before it gets a number', async (t) => {
   const { db, recordEvent } = await startProducer(t);
   await t.rejects(recordEvent(db, aRequest({ action: 'lower case' })), /action/);
-  await t.rejects(recordEvent(db, aRequest({ metadata: { a: JSON.parse('['.repeat(99) + ']'.repeat(99)) } })), /nested/);
+  await t.rejects(
+    recordEvent(db, aRequest({ metadata: { a: JSON.parse('['.repeat(99) + ']'.repeat(99)) } })),
+    /nested/,
+  );
   t.same(await outboxRows(db), []);
 });
 
@@ -71,7 +90,16 @@ test('lone surrogates and NUL are cleaned out of every text', async (t) => {
   const { db, recordEvent, subjectKeys } = await startProducer(t);
   const userId = '018f0000-0000-7000-8000-000000000002';
   const bad = 'a\ud800b\0c';
-  await recordEvent(db, aRequest({ subject: { userId }, personal: { user_agent: bad, names: [bad] }, resource: bad, error: bad, metadata: { [bad]: [bad, { b: bad }] } }));
+  await recordEvent(
+    db,
+    aRequest({
+      subject: { userId },
+      personal: { user_agent: bad, names: [bad] },
+      resource: bad,
+      error: bad,
+      metadata: { [bad]: [bad, { b: bad }] },
+    }),
+  );
   const [event] = everyEvent(await outboxRows(db));
   const clean = 'a\ufffdbc';
   const key = await subjectKeys.forSubject(db, { userId });
@@ -82,20 +110,36 @@ test('lone surrogates and NUL are cleaned out of every text', async (t) => {
 
 test('over-long texts of clients are cut', async (t) => {
   const { db, recordEvent } = await startProducer(t);
-  await recordEvent(db, aRequest({ resource: 'é'.repeat(1_000), error: 'é'.repeat(2_000), personal: { user_agent: 'x'.repeat(100_000) } }));
+  await recordEvent(
+    db,
+    aRequest({
+      resource: 'é'.repeat(1_000),
+      error: 'é'.repeat(2_000),
+      personal: { user_agent: 'x'.repeat(100_000) },
+    }),
+  );
   const [event] = everyEvent(await outboxRows(db));
   t.equal(event?.resource, 'é'.repeat(250));
   t.equal(event?.error, 'é'.repeat(500));
 });
 
-test('the services\' roles reach no key but through the functions', async (t) => {
+test("the services' roles reach no key but through the functions", async (t) => {
   const { db, audit } = await startProducer(t);
   for (const role of [db, audit]) {
     for (const table of ['subject_keys', 'erased_subjects']) {
-      await t.rejects(sql`select * from ${sql.table(`keys.${table}`)}`.execute(role), /permission denied/);
-      await t.rejects(sql`delete from ${sql.table(`keys.${table}`)}`.execute(role), /permission denied/);
+      await t.rejects(
+        sql`select * from ${sql.table(`keys.${table}`)}`.execute(role),
+        /permission denied/,
+      );
+      await t.rejects(
+        sql`delete from ${sql.table(`keys.${table}`)}`.execute(role),
+        /permission denied/,
+      );
     }
   }
   await t.rejects(sql`select keys.erase_subject('x')`.execute(db), /permission denied/);
-  await t.rejects(sql`select * from keys.find_keys(array[]::uuid[])`.execute(db), /permission denied/);
+  await t.rejects(
+    sql`select * from keys.find_keys(array[]::uuid[])`.execute(db),
+    /permission denied/,
+  );
 });

@@ -6,7 +6,18 @@ import { startFaultProxy } from '@muniment/cluster';
 import { acquireLease } from '@muniment/database';
 import { putBatch } from '../src/kinesis.ts';
 import { claimRows } from '../src/outbox.ts';
-import { aRequest, connect, markStored, numberingFaults, outboxRows, readStream, startProducer, startRelay, startStream, until } from './parts.ts';
+import {
+  aRequest,
+  connect,
+  markStored,
+  numberingFaults,
+  outboxRows,
+  readStream,
+  startProducer,
+  startRelay,
+  startStream,
+  until,
+} from './parts.ts';
 import { STREAM, type Producer } from './parts.ts';
 
 async function recordMany({ db, recordEvent }: Producer, count: number): Promise<string[]> {
@@ -72,7 +83,11 @@ test('a stream that is wiped after it acknowledged loses nothing: what is not st
   startRelay(t, producer, kinesis, { resendAfterMs: 300 });
   const ids = await recordMany(producer, 30);
   await until(async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 30);
-  const stored = [...new Map((await readStream(kinesis)).filter(({ seq }) => seq === 1).map((event) => [event.id, event])).values()];
+  const stored = [
+    ...new Map(
+      (await readStream(kinesis)).filter(({ seq }) => seq === 1).map((event) => [event.id, event]),
+    ).values(),
+  ];
   await markStored(producer.audit, stored);
   await until(async () => (await outboxRows(producer.db)).length === 30 - stored.length);
 
@@ -82,7 +97,9 @@ test('a stream that is wiped after it acknowledged loses nothing: what is not st
   const storedIds = new Set(stored.map(({ id }) => id));
   const missing = ids.filter((id) => !storedIds.has(id));
   t.ok(missing.length > 0);
-  await until(async () => distinct((await readStream(after)).map(({ id }) => id)).length === missing.length);
+  await until(
+    async () => distinct((await readStream(after)).map(({ id }) => id)).length === missing.length,
+  );
   t.same(distinct((await readStream(after)).map(({ id }) => id)), missing.toSorted());
 });
 
@@ -97,7 +114,11 @@ test('records that a throttled shard refuses are sent again, exactly those', asy
   await until(() => relay.status().sent === 300, 30_000);
   await sleep(300);
   const events = await readStream(connect(t, stream.port));
-  t.same(events.map(({ id }) => id).toSorted(), ids.toSorted(), 'each event lies in the stream once');
+  t.same(
+    events.map(({ id }) => id).toSorted(),
+    ids.toSorted(),
+    'each event lies in the stream once',
+  );
   t.same(numberingFaults(events), []);
 });
 
@@ -108,7 +129,10 @@ test('while the stream is down the outbox grows and the relay says since when; t
   t.teardown(() => proxy.stop());
   proxy.mode('refuse');
   const warnings: string[] = [];
-  const relay = startRelay(t, producer, connect(t, proxy.port), { leaseTtlMs: 1_500, log: { info() {}, warn: (_details, message) => void warnings.push(message) } });
+  const relay = startRelay(t, producer, connect(t, proxy.port), {
+    leaseTtlMs: 1_500,
+    log: { info() {}, warn: (_details, message) => void warnings.push(message) },
+  });
   const ids = await recordMany(producer, 50);
   await until(() => relay.status().streamDownSince !== undefined);
   await sleep(2_000);
@@ -145,7 +169,10 @@ test('relays whose leases run out under them again and again double no number an
   // A lease far shorter than a round: each of the three finds itself fenced in the middle of its work.
   for (let n = 0; n < 3; n += 1) startRelay(t, producer, kinesis, { leaseTtlMs: 40 });
   const ids = await recordMany(producer, 150);
-  await until(async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 150, 20_000);
+  await until(
+    async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 150,
+    20_000,
+  );
   t.same(distinct((await readStream(kinesis)).map(({ id }) => id)), ids.toSorted());
   t.same(numberingFaults(await readStream(kinesis)), []);
 });

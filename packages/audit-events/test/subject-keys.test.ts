@@ -12,7 +12,10 @@ const ID = '018f0000-0000-7000-8000-00000000000b';
 test('a subject has one key, in every process', async (t) => {
   const { db, masterKey, subjectKeys } = await startProducer(t);
   const other = createSubjectKeys(masterKey);
-  const [first, second] = await Promise.all([subjectKeys.forSubject(db, USER), other.forSubject(db, USER)]);
+  const [first, second] = await Promise.all([
+    subjectKeys.forSubject(db, USER),
+    other.forSubject(db, USER),
+  ]);
   const another = await subjectKeys.forSubject(db, { userId: ID });
   if (!first || !second || !another) return t.fail('no key');
   t.equal(first.keyId, second.keyId);
@@ -23,17 +26,24 @@ test('a subject has one key, in every process', async (t) => {
 
 test('a key made in a transaction that rolled back is never used afterwards', async (t) => {
   const { db, masterKey, subjectKeys, recordEvent } = await startProducer(t);
-  await t.rejects(db.transaction().execute(async (trx) => {
-    // Two events: the second finds the key that the first made, and it is not committed yet.
-    await recordEvent(trx, aRequest({ subject: USER }));
-    await recordEvent(trx, aRequest({ subject: USER }));
-    throw new Error('undone');
-  }), /undone/);
+  await t.rejects(
+    db.transaction().execute(async (trx) => {
+      // Two events: the second finds the key that the first made, and it is not committed yet.
+      await recordEvent(trx, aRequest({ subject: USER }));
+      await recordEvent(trx, aRequest({ subject: USER }));
+      throw new Error('undone');
+    }),
+    /undone/,
+  );
   await recordEvent(db, aRequest({ subject: USER, personal: { email: 'ada@example.com' } }));
   const [event] = everyEvent(await outboxRows(db));
   const stored = await createSubjectKeys(masterKey).forSubject(db, USER);
   if (!event?.personal || !stored) return t.fail('nothing recorded');
-  t.same(openPersonal(event.id, event.personal, stored), { email: 'ada@example.com' }, 'another process can open it');
+  t.same(
+    openPersonal(event.id, event.personal, stored),
+    { email: 'ada@example.com' },
+    'another process can open it',
+  );
   t.equal((await subjectKeys.forSubject(db, USER))?.keyId, stored.keyId);
 });
 
@@ -44,9 +54,15 @@ test('an erased subject gets no key again, and its events carry no personal valu
   subjectKeys.drop(USER.userId);
   t.equal(await subjectKeys.forSubject(db, USER), undefined);
   t.equal(await createSubjectKeys(masterKey).forSubject(db, USER), undefined);
-  await recordEvent(db, aRequest({ subject: USER, user_id: USER.userId, personal: { email: 'ada@example.com' } }));
+  await recordEvent(
+    db,
+    aRequest({ subject: USER, user_id: USER.userId, personal: { email: 'ada@example.com' } }),
+  );
   const events = everyEvent(await outboxRows(db));
-  t.same(events.map(({ personal }) => personal === null), [false, true]);
+  t.same(
+    events.map(({ personal }) => personal === null),
+    [false, true],
+  );
   t.equal(events[0]?.lane, events[1]?.lane, 'the lane stays');
 });
 
@@ -59,7 +75,9 @@ test('an erasure and a first event at once leave no key behind, whoever comes fi
       keys.forSubject(db, { userId }),
       sleep(n % 4).then(() => sql`select keys.erase_subject(${userId})`.execute(audit)),
     ]);
-    const { rows } = await sql<{ found: boolean }>`select key_id is not null as found from keys.find_subject_key(${userId})`.execute(db);
+    const { rows } = await sql<{
+      found: boolean;
+    }>`select key_id is not null as found from keys.find_subject_key(${userId})`.execute(db);
     t.same(rows, [{ found: false }], `round ${n}`);
   }
 });
@@ -79,10 +97,13 @@ test('an erasure waits for a transaction that is making the key, and then takes 
 test('a key that was being read when its subject was erased does not come back into the cache', async (t) => {
   const { db, audit, masterKey } = await startProducer(t);
   await createSubjectKeys(masterKey).forSubject(db, USER);
-  const slow = { ...masterKey, unwrap: async (wrapped: Buffer, context: string) => {
-    await sleep(100);
-    return masterKey.unwrap(wrapped, context);
-  } };
+  const slow = {
+    ...masterKey,
+    unwrap: async (wrapped: Buffer, context: string) => {
+      await sleep(100);
+      return masterKey.unwrap(wrapped, context);
+    },
+  };
   const keys = createSubjectKeys(slow);
   const reading = keys.forSubject(db, USER);
   await sleep(40);
@@ -112,10 +133,13 @@ test('blocks open with the keys that still exist; who has no account opens until
   t.same(await opened(), [undefined, '2']);
   await sql`select keys.destroy_day_keys(current_date + 2)`.execute(audit);
   const after = await createSubjectKeys(masterKey).forBlocks(audit, blocks);
-  t.same(blocks.map((block) => after.of(block)), [undefined, undefined]);
+  t.same(
+    blocks.map((block) => after.of(block)),
+    [undefined, undefined],
+  );
 });
 
-test('a block that names another\'s key brings no false key into the cache', async (t) => {
+test("a block that names another's key brings no false key into the cache", async (t) => {
   const { db, audit, masterKey, subjectKeys } = await startProducer(t);
   const own = await subjectKeys.forSubject(db, USER);
   const stranger = await subjectKeys.forSubject(db, { address: 'eve@example.com' });
@@ -129,7 +153,9 @@ test('only the day keys before a date are destroyed', async (t) => {
   const { db, audit, subjectKeys } = await startProducer(t);
   await subjectKeys.forSubject(db, USER);
   await subjectKeys.forSubject(db, { address: 'eve@example.com' });
-  const destroy = async (before: string) => (await sql<{ n: number }>`select keys.destroy_day_keys(${before}::date) as n`.execute(audit)).rows[0]?.n;
+  const destroy = async (before: string) =>
+    (await sql<{ n: number }>`select keys.destroy_day_keys(${before}::date) as n`.execute(audit))
+      .rows[0]?.n;
   const today = new Date().toISOString().slice(0, 10);
   t.equal(await destroy(today), 0);
   t.equal(await destroy('9999-12-31'), 1);
@@ -141,7 +167,11 @@ test('a rotated key seals what is new, the old one opens what was; an erasure de
   const old = await subjectKeys.forSubject(db, USER);
   await subjectKeys.forSubject(db, { userId: ID });
   if (!old) return t.fail('no key');
-  t.equal(await rotateSubjectKeys(audit, masterKey, new Date(Date.now() - 60_000)), 0, 'none is that old');
+  t.equal(
+    await rotateSubjectKeys(audit, masterKey, new Date(Date.now() - 60_000)),
+    0,
+    'none is that old',
+  );
   t.equal(await rotateSubjectKeys(audit, masterKey, new Date(Date.now() + 60_000)), 2);
   t.equal(await rotateSubjectKey(audit, masterKey, USER.userId), true);
   const other = createSubjectKeys(masterKey);
@@ -158,18 +188,30 @@ test('a rotated key seals what is new, the old one opens what was; an erasure de
   };
   t.same(await read(), ['1', '2']);
   t.same(await read(), ['1', '2'], 'from memory too');
-  t.equal((await other.forSubject(db, USER))?.keyId, fresh.keyId, 'reading what is old does not bring the old key back');
+  t.equal(
+    (await other.forSubject(db, USER))?.keyId,
+    fresh.keyId,
+    'reading what is old does not bring the old key back',
+  );
   await sql`select keys.erase_subject(${USER.userId})`.execute(audit);
   other.drop(USER.userId);
   t.same(await read(), [undefined, undefined]);
-  t.equal(await rotateSubjectKey(audit, masterKey, USER.userId), false, 'an erased subject gets none by rotation');
+  t.equal(
+    await rotateSubjectKey(audit, masterKey, USER.userId),
+    false,
+    'an erased subject gets none by rotation',
+  );
   t.equal(await rotateSubjectKey(audit, masterKey, 'nobody'), false);
 });
 
 test('two rotations at once leave one key that is current', async (t) => {
   const { db, audit, masterKey, subjectKeys } = await startProducer(t);
   await subjectKeys.forSubject(db, USER);
-  await Promise.all([1, 2, 3].map(() => rotateSubjectKeys(audit, masterKey, new Date(Date.now() + 60_000))));
-  const found = await sql<{ key_id: string }>`select key_id from keys.find_subject_key(${USER.userId})`.execute(audit);
+  await Promise.all(
+    [1, 2, 3].map(() => rotateSubjectKeys(audit, masterKey, new Date(Date.now() + 60_000))),
+  );
+  const found = await sql<{
+    key_id: string;
+  }>`select key_id from keys.find_subject_key(${USER.userId})`.execute(audit);
   t.equal(found.rows.length, 1);
 });

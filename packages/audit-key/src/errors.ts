@@ -1,4 +1,7 @@
-export type AuditKeyErrorCode = 'audit_key_unreadable' | 'audit_key_malformed' | 'audit_key_misnamed';
+export type AuditKeyErrorCode =
+  | 'audit_key_unreadable'
+  | 'audit_key_malformed'
+  | 'audit_key_misnamed';
 
 /** What can go wrong with the keys of the log. `message` never holds key material. */
 export class AuditKeyError extends Error {

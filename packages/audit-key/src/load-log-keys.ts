@@ -12,7 +12,11 @@ export interface LogKeys {
 }
 
 /** The lines that count. */
-export const keyLines = (text: string): string[] => text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+export const keyLines = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
 
 /**
  * Reads the file of a log's keys, one a line: signing keys sign, verifier keys are those of the past. Errors name the file, never its content. The mode is
@@ -22,7 +26,9 @@ export const keyLines = (text: string): string[] => text.split('\n').map((line) 
  */
 export async function loadLogKeys(file: string, name: string): Promise<LogKeys> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new AuditKeyError('audit_key_unreadable', `audit key file ${file} cannot be read`, { cause });
+    throw new AuditKeyError('audit_key_unreadable', `audit key file ${file} cannot be read`, {
+      cause,
+    });
   });
   const lines = keyLines(text);
   const signers: NoteSigner[] = [];
@@ -33,12 +39,20 @@ export async function loadLogKeys(file: string, name: string): Promise<LogKeys> 
       else past.push(parseVerifierKey(line));
     } catch (error) {
       if (!(error instanceof AuditKeyError) && !(error instanceof VerifyError)) throw error;
-      throw new AuditKeyError('audit_key_malformed', `audit key file ${file}, key ${index + 1}: ${error.message}`);
+      throw new AuditKeyError(
+        'audit_key_malformed',
+        `audit key file ${file}, key ${index + 1}: ${error.message}`,
+      );
     }
   }
-  if (signers.length === 0) throw new AuditKeyError('audit_key_malformed', `audit key file ${file} holds no signing key`);
+  if (signers.length === 0)
+    throw new AuditKeyError('audit_key_malformed', `audit key file ${file} holds no signing key`);
   const verifiers = [...signers.map(({ verifier }) => verifier), ...past];
   const other = verifiers.find((key) => key.name !== name);
-  if (other) throw new AuditKeyError('audit_key_misnamed', `audit key file ${file} has a key of the log ${other.name}; this one is ${name}`);
+  if (other)
+    throw new AuditKeyError(
+      'audit_key_misnamed',
+      `audit key file ${file} has a key of the log ${other.name}; this one is ${name}`,
+    );
   return { signers, verifiers };
 }

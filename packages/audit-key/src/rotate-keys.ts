@@ -2,7 +2,8 @@ import { parseVerifierKey } from '@muniment/audit-verify';
 import { keyLines } from './load-log-keys.ts';
 import { generateSigningKey, isSigningKey, parseSigningKey } from './signing-key.ts';
 
-const verifierLine = (line: string): string => (isSigningKey(line) ? parseSigningKey(line).verifierKey : line);
+const verifierLine = (line: string): string =>
+  isSigningKey(line) ? parseSigningKey(line).verifierKey : line;
 
 /** What those who check need of a key file: the verifier keys, the newest first. @throws AuditKeyError, VerifyError */
 export const verifierLines = (text: string): string[] => keyLines(text).map(verifierLine);

@@ -1,5 +1,18 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { ED25519, formatVerifierKey, isKeyName, keyHash, parseVerifierKey, type VerifierKey } from '@muniment/audit-verify';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  type KeyObject,
+} from 'node:crypto';
+import {
+  ED25519,
+  formatVerifierKey,
+  isKeyName,
+  keyHash,
+  parseVerifierKey,
+  type VerifierKey,
+} from '@muniment/audit-verify';
 import { AuditKeyError } from './errors.ts';
 
 /**
@@ -22,11 +35,13 @@ const SEED_BYTES = 32;
 /** DER of a PrivateKeyInfo up to the 32 bytes of an Ed25519 seed (RFC 8410 §7). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 
-const rawPublicKey = (key: KeyObject): Buffer => createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-SEED_BYTES);
+const rawPublicKey = (key: KeyObject): Buffer =>
+  createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-SEED_BYTES);
 
 /** A new key: the line to keep secret and the line to give to those who check. @throws AuditKeyError `audit_key_malformed` for a name that is none */
 export function generateSigningKey(name: string): { signingKey: string; verifierKey: string } {
-  if (!isKeyName(name)) throw new AuditKeyError('audit_key_malformed', "a key's name has no spaces and no plus");
+  if (!isKeyName(name))
+    throw new AuditKeyError('audit_key_malformed', "a key's name has no spaces and no plus");
   const { privateKey } = generateKeyPairSync('ed25519');
   const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-SEED_BYTES);
   const publicKey = rawPublicKey(privateKey);
@@ -40,15 +55,36 @@ export function generateSigningKey(name: string): { signingKey: string; verifier
 export const isSigningKey = (line: string): boolean => line.startsWith(`${PREFIX}+`);
 
 /** The verifier key's line that belongs to a signing key's. @throws AuditKeyError `audit_key_malformed` */
-export function parseSigningKey(line: string): { name: string; key: KeyObject; verifierKey: string } {
-  const [, name = '', id = '', base64 = ''] = /^PRIVATE\+KEY\+([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(line) ?? [];
+export function parseSigningKey(line: string): {
+  name: string;
+  key: KeyObject;
+  verifierKey: string;
+} {
+  const [, name = '', id = '', base64 = ''] =
+    /^PRIVATE\+KEY\+([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(line) ?? [];
   const bytes = Buffer.from(base64, 'base64');
-  if (!isKeyName(name) || bytes.length !== 1 + SEED_BYTES || bytes[0] !== ED25519 || bytes.toString('base64') !== base64) {
-    throw new AuditKeyError('audit_key_malformed', 'not a signing key: PRIVATE+KEY+<name>+<key ID>+<base64 of an Ed25519 seed>');
+  if (
+    !isKeyName(name) ||
+    bytes.length !== 1 + SEED_BYTES ||
+    bytes[0] !== ED25519 ||
+    bytes.toString('base64') !== base64
+  ) {
+    throw new AuditKeyError(
+      'audit_key_malformed',
+      'not a signing key: PRIVATE+KEY+<name>+<key ID>+<base64 of an Ed25519 seed>',
+    );
   }
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, bytes.subarray(1)]), format: 'der', type: 'pkcs8' });
+  const key = createPrivateKey({
+    key: Buffer.concat([PKCS8_PREFIX, bytes.subarray(1)]),
+    format: 'der',
+    type: 'pkcs8',
+  });
   const publicKey = rawPublicKey(key);
-  if (keyHash(name, ED25519, publicKey) !== Number.parseInt(id, 16)) throw new AuditKeyError('audit_key_malformed', `the key ID of ${name} is not that of its key: the line was altered`);
+  if (keyHash(name, ED25519, publicKey) !== Number.parseInt(id, 16))
+    throw new AuditKeyError(
+      'audit_key_malformed',
+      `the key ID of ${name} is not that of its key: the line was altered`,
+    );
   return { name, key, verifierKey: formatVerifierKey(name, publicKey) };
 }
 

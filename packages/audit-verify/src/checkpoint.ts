@@ -21,22 +21,34 @@ export interface Checkpoint {
  * @throws VerifyError `checkpoint_malformed`
  */
 export function parseCheckpoint(text: string): Checkpoint {
-  const malformed = (what: string): VerifyError => new VerifyError('checkpoint_malformed', `not a checkpoint: ${what}`);
+  const malformed = (what: string): VerifyError =>
+    new VerifyError('checkpoint_malformed', `not a checkpoint: ${what}`);
   const lines = text.split('\n');
   if (lines.pop() !== '') throw malformed('its text does not end with a newline');
   const [origin, size, root, ...extensions] = lines;
-  if (size === undefined || root === undefined || lines.includes('')) throw malformed('it is not three lines or more, none of them empty');
-  if (!/^(0|[1-9][0-9]*)$/.test(size) || !Number.isSafeInteger(Number(size))) throw malformed('its size is no number of leaves');
+  if (size === undefined || root === undefined || lines.includes(''))
+    throw malformed('it is not three lines or more, none of them empty');
+  if (!/^(0|[1-9][0-9]*)$/.test(size) || !Number.isSafeInteger(Number(size)))
+    throw malformed('its size is no number of leaves');
   const hash = decodeBase64(root);
   if (hash?.length !== HASH_BYTES) throw malformed('its root is not the base64 of 32 bytes');
   return { origin: origin as string, size: Number(size), root: hash, extensions };
 }
 
 /** The text of the note of a checkpoint. @throws VerifyError `checkpoint_malformed` for what would not be read again */
-export function formatCheckpoint({ origin, size, root, extensions = [] }: Omit<Checkpoint, 'extensions' | 'root'> & { root: Uint8Array; extensions?: readonly string[] }): string {
+export function formatCheckpoint({
+  origin,
+  size,
+  root,
+  extensions = [],
+}: Omit<Checkpoint, 'extensions' | 'root'> & {
+  root: Uint8Array;
+  extensions?: readonly string[];
+}): string {
   const text = `${[origin, size, Buffer.from(root).toString('base64'), ...extensions].join('\n')}\n`;
   const again = parseCheckpoint(text);
-  if (again.origin !== origin || again.extensions.length !== extensions.length) throw new VerifyError('checkpoint_malformed', 'a line of a checkpoint holds no newline');
+  if (again.origin !== origin || again.extensions.length !== extensions.length)
+    throw new VerifyError('checkpoint_malformed', 'a line of a checkpoint holds no newline');
   return text;
 }
 
@@ -49,11 +61,17 @@ export interface SignedCheckpoint extends Checkpoint {
  * Opens a note and reads the checkpoint in it. A trusted key must have signed, and one whose name is the origin: a key speaks for its own log only.
  * @throws VerifyError
  */
-export function openCheckpoint(note: string | Uint8Array, keys: readonly VerifierKey[]): SignedCheckpoint {
+export function openCheckpoint(
+  note: string | Uint8Array,
+  keys: readonly VerifierKey[],
+): SignedCheckpoint {
   const { text, signatures } = openNote(note, keys);
   const checkpoint = parseCheckpoint(text);
   if (!signatures.some(({ name }) => name === checkpoint.origin)) {
-    throw new VerifyError('note_unverified', `the checkpoint is of the log ${checkpoint.origin}, for which none of the trusted keys speaks`);
+    throw new VerifyError(
+      'note_unverified',
+      `the checkpoint is of the log ${checkpoint.origin}, for which none of the trusted keys speaks`,
+    );
   }
   return { ...checkpoint, signatures };
 }

@@ -37,7 +37,10 @@ async function read(file: string, what: string): Promise<string> {
 }
 
 async function readKeys(file: string): Promise<VerifierKey[]> {
-  const lines = (await read(file, 'key')).split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+  const lines = (await read(file, 'key'))
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
   if (lines.length === 0) throw new UsageError(`there is no key in ${file}`);
   try {
     return lines.map(parseVerifierKey);
@@ -59,7 +62,8 @@ async function readProof(file: string): Promise<string[]> {
 
 /** The bytes of a file, decompressed where they begin as gzip does. */
 async function* bytesOf(file: string): AsyncGenerator<Uint8Array> {
-  const source = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: READ_BYTES });
+  const source =
+    file === '-' ? process.stdin : createReadStream(file, { highWaterMark: READ_BYTES });
   const iterator = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let begin = Buffer.alloc(0);
   let isOver = false;
@@ -70,22 +74,36 @@ async function* bytesOf(file: string): AsyncGenerator<Uint8Array> {
   }
   async function* all(): AsyncGenerator<Buffer> {
     yield begin;
-    if (!isOver) for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
+    if (!isOver)
+      for (let next = await iterator.next(); !next.done; next = await iterator.next())
+        yield next.value;
   }
   if (begin[0] !== 0x1f || begin[1] !== 0x8b) yield* all();
-  else yield* pipeline(all(), createGunzip({ chunkSize: READ_BYTES }), () => {}) as AsyncIterable<Uint8Array>;
+  else
+    yield* pipeline(
+      all(),
+      createGunzip({ chunkSize: READ_BYTES }),
+      () => {},
+    ) as AsyncIterable<Uint8Array>;
 }
 
 /** Errors of the file are of use to nobody as findings; those of what is in it are. */
-const isFileError = (error: unknown): error is NodeJS.ErrnoException => error instanceof Error && 'syscall' in error;
+const isFileError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'syscall' in error;
 
 async function run(args: string[]): Promise<{ text: string; code: number }> {
   let parsed;
   try {
     parsed = parseArgs({
-      args, allowPositionals: true,
+      args,
+      allowPositionals: true,
       options: {
-        key: { type: 'string' }, checkpoint: { type: 'string' }, consistency: { type: 'string' }, json: { type: 'boolean' }, 'allow-incomplete': { type: 'boolean' }, help: { type: 'boolean' },
+        key: { type: 'string' },
+        checkpoint: { type: 'string' },
+        consistency: { type: 'string' },
+        json: { type: 'boolean' },
+        'allow-incomplete': { type: 'boolean' },
+        help: { type: 'boolean' },
       },
     });
   } catch (error) {
@@ -94,11 +112,14 @@ async function run(args: string[]): Promise<{ text: string; code: number }> {
   const { values, positionals } = parsed;
   if (values.help) return { text: USAGE, code: 0 };
   const [file, ...more] = positionals;
-  if (file === undefined || more.length > 0 || values.key === undefined) throw new UsageError(USAGE);
+  if (file === undefined || more.length > 0 || values.key === undefined)
+    throw new UsageError(USAGE);
 
   const keys = await readKeys(values.key);
-  const earlier = values.checkpoint === undefined ? undefined : await read(values.checkpoint, 'checkpoint');
-  const consistencyProof = values.consistency === undefined ? undefined : await readProof(values.consistency);
+  const earlier =
+    values.checkpoint === undefined ? undefined : await read(values.checkpoint, 'checkpoint');
+  const consistencyProof =
+    values.consistency === undefined ? undefined : await readProof(values.consistency);
   const verification = createExportVerification({ keys, earlier, consistencyProof });
   let report: Report;
   try {
@@ -108,8 +129,12 @@ async function run(args: string[]): Promise<{ text: string; code: number }> {
     if (isFileError(error)) throw new UsageError(`the export cannot be read: ${error.message}`);
     report = verification.end(error instanceof Error ? error.message : String(error));
   }
-  const code = report.verdict === 'incomplete' && values['allow-incomplete'] ? 0 : EXIT[report.verdict];
-  return { text: values.json ? `${JSON.stringify(report, null, 2)}\n` : describe(file, report), code };
+  const code =
+    report.verdict === 'incomplete' && values['allow-incomplete'] ? 0 : EXIT[report.verdict];
+  return {
+    text: values.json ? `${JSON.stringify(report, null, 2)}\n` : describe(file, report),
+    code,
+  };
 }
 
 try {

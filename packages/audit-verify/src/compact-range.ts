@@ -21,16 +21,19 @@ export interface CompactRange {
 export function createCompactRange(size = 0, peaks: readonly Uint8Array[] = []): CompactRange {
   const stack: Uint8Array[] = [...peaks];
   let leaves = size;
-  if (stack.length !== ones(size)) throw new RangeError(`a tree of ${size} leaves has ${ones(size)} complete subtrees`);
+  if (stack.length !== ones(size))
+    throw new RangeError(`a tree of ${size} leaves has ${ones(size)} complete subtrees`);
 
   function add(root: Uint8Array, height: number): void {
     if (root.length !== HASH_BYTES) throw new RangeError('a hash has 32 bytes');
     const subtree = 2 ** height;
-    if (leaves % subtree !== 0) throw new RangeError(`no subtree of 2^${height} leaves begins at ${leaves}`);
+    if (leaves % subtree !== 0)
+      throw new RangeError(`no subtree of 2^${height} leaves begins at ${leaves}`);
     if (!Number.isSafeInteger(leaves + subtree)) throw new RangeError('the tree is too large');
     let merged = root;
     // As adding to a binary number: each carry joins two subtrees of one height.
-    for (let rest = leaves / subtree; rest % 2 === 1; rest = (rest - 1) / 2) merged = nodeHash(stack.pop() as Uint8Array, merged);
+    for (let rest = leaves / subtree; rest % 2 === 1; rest = (rest - 1) / 2)
+      merged = nodeHash(stack.pop() as Uint8Array, merged);
     stack.push(merged);
     leaves += subtree;
   }
@@ -42,7 +45,10 @@ export function createCompactRange(size = 0, peaks: readonly Uint8Array[] = []):
     append: (leafHash) => add(leafHash, 0),
     appendSubtree: add,
     root: () => {
-      const root = stack.reduceRight<Uint8Array | undefined>((right, left) => (right === undefined ? left : nodeHash(left, right)), undefined);
+      const root = stack.reduceRight<Uint8Array | undefined>(
+        (right, left) => (right === undefined ? left : nodeHash(left, right)),
+        undefined,
+      );
       return Buffer.from(root ?? emptyRoot);
     },
     peaks: () => [...stack],
@@ -61,7 +67,7 @@ function ones(n: number): number {
  */
 export function subtreeHeights(from: number, to: number): number[] {
   const heights: number[] = [];
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to;) {
     let height = 0;
     while (at % 2 ** (height + 1) === 0 && at + 2 ** (height + 1) <= to) height += 1;
     heights.push(height);

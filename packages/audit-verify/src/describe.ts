@@ -1,31 +1,61 @@
 import type { LaneReport } from './lane-continuity.ts';
 import type { Report } from './verify-export.ts';
 
-const VERDICTS = { proven: 'PROVEN', incomplete: 'PROVEN, BUT NOT COMPLETE', refuted: 'REFUTED', unreadable: 'NOT AN EXPORT' } as const;
+const VERDICTS = {
+  proven: 'PROVEN',
+  incomplete: 'PROVEN, BUT NOT COMPLETE',
+  refuted: 'REFUTED',
+  unreadable: 'NOT AN EXPORT',
+} as const;
 
-const count = (n: number, one: string): string => `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`;
+const count = (n: number, one: string): string =>
+  `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`;
 
-function completeness({ verdict, rows, first_index: first, last_index: last, left_out: leftOut, filter, after, next_cursor: next }: Report): string {
+function completeness({
+  verdict,
+  rows,
+  first_index: first,
+  last_index: last,
+  left_out: leftOut,
+  filter,
+  after,
+  next_cursor: next,
+}: Report): string {
   const range = first === null ? '' : `, index ${first} to ${last}`;
   if (verdict === 'refuted') return `${count(rows, 'row')}${range}`;
-  if (leftOut === 0) return `${count(rows, 'row')}${range}: all that the checkpoint holds, none left out`;
-  const part = [after === null ? '' : `after index ${after}`, next === null ? '' : 'with more to follow'].filter(Boolean).join(', ');
-  const why = filter === null ? `a part of the log (${part}), none left out within it` : `chosen by the filter ${JSON.stringify(filter)}; whether it left out a row that matches cannot be told from the export`;
+  if (leftOut === 0)
+    return `${count(rows, 'row')}${range}: all that the checkpoint holds, none left out`;
+  const part = [
+    after === null ? '' : `after index ${after}`,
+    next === null ? '' : 'with more to follow',
+  ]
+    .filter(Boolean)
+    .join(', ');
+  const why =
+    filter === null
+      ? `a part of the log (${part}), none left out within it`
+      : `chosen by the filter ${JSON.stringify(filter)}; whether it left out a row that matches cannot be told from the export`;
   return `${count(rows, 'row')}${range}, each as it was sealed; ${count(leftOut, 'other row')} not in here: ${why}`;
 }
 
 function consistency({ consistency: answer }: Report): string | undefined {
   if (!answer) return undefined;
   const size = count(answer.earlier_size, 'leaf').replace(/leafs$/, 'leaves');
-  if (answer.outcome === 'proven') return `with the earlier checkpoint of ${size}: nothing of it was rewritten`;
-  return answer.outcome === 'refuted' ? `REFUTED against the earlier checkpoint of ${size}` : `with the earlier checkpoint of ${size} NOT SHOWN: needs ${answer.needed}`;
+  if (answer.outcome === 'proven')
+    return `with the earlier checkpoint of ${size}: nothing of it was rewritten`;
+  return answer.outcome === 'refuted'
+    ? `REFUTED against the earlier checkpoint of ${size}`
+    : `with the earlier checkpoint of ${size} NOT SHOWN: needs ${answer.needed}`;
 }
 
 function lanesOf(lanes: readonly LaneReport[]): string {
   const broken = lanes.filter(({ holes_total: holes, disordered }) => holes > 0 || disordered > 0);
   if (broken.length === 0) return `${count(lanes.length, 'lane')}, each numbered without holes`;
   const shown = broken.slice(0, 8).map(({ lane, holes, holes_total: total, disordered }) => {
-    const ranges = holes.slice(0, 4).map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(' ');
+    const ranges = holes
+      .slice(0, 4)
+      .map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`))
+      .join(' ');
     return `${lane} without ${ranges}${total > 4 ? ' ...' : ''}${disordered > 0 ? `, ${disordered} out of order` : ''}`;
   });
   return `${count(lanes.length, 'lane')}, of which ${broken.length} with holes: ${shown.join('; ')}${broken.length > 8 ? '; ...' : ''}`;
@@ -39,17 +69,29 @@ export function describe(name: string, report: Report): string {
     if (text !== undefined) lines.push(`  ${label.padEnd(12)}${text}`);
   };
   for (const { line, index, message } of findings) {
-    const where = [line === undefined ? '' : `line ${line}`, index === undefined ? '' : `index ${index}`].filter(Boolean).join(', ');
+    const where = [
+      line === undefined ? '' : `line ${line}`,
+      index === undefined ? '' : `index ${index}`,
+    ]
+      .filter(Boolean)
+      .join(', ');
     say('wrong', `${where === '' ? '' : `${where}: `}${message}`);
   }
   if (total > findings.length) say('', `and ${total - findings.length} more`);
   if (verdict === 'unreadable') say('wrong', 'its first line is not the header of an export');
   if (!checkpoint) return `${lines.join('\n')}\n`;
-  say('log', `${checkpoint.origin}, ${count(checkpoint.size, 'leaf').replace(/leafs$/, 'leaves')}, root ${checkpoint.root}`);
+  say(
+    'log',
+    `${checkpoint.origin}, ${count(checkpoint.size, 'leaf').replace(/leafs$/, 'leaves')}, root ${checkpoint.root}`,
+  );
   say('signed by', checkpoint.signed_by.join(', '));
   say('rows', completeness(report));
   say('consistent', consistency(report));
-  if (personal.matched + personal.withheld > 0) say('personal', `${count(personal.matched, 'row')} with values, those that were sealed; ${count(personal.withheld, 'row')} whose values are not in here`);
+  if (personal.matched + personal.withheld > 0)
+    say(
+      'personal',
+      `${count(personal.matched, 'row')} with values, those that were sealed; ${count(personal.withheld, 'row')} whose values are not in here`,
+    );
   if (lanes.length > 0) say('numbering', lanesOf(lanes));
   return `${lines.join('\n')}\n`;
 }

@@ -1,4 +1,9 @@
-export type VerifyErrorCode = 'key_malformed' | 'note_malformed' | 'note_unverified' | 'signature_invalid' | 'checkpoint_malformed';
+export type VerifyErrorCode =
+  | 'key_malformed'
+  | 'note_malformed'
+  | 'note_unverified'
+  | 'signature_invalid'
+  | 'checkpoint_malformed';
 
 /** What is wrong with a key, a note or a checkpoint. */
 export class VerifyError extends Error {

@@ -16,13 +16,25 @@ export interface LaneReport {
 }
 
 /** Follows `seq` of each (source, lane): the producers number their events without holes, so what is left out shows. */
-export function createLaneContinuity(): { add(lane: string, seq: number): void; report(): LaneReport[] } {
+export function createLaneContinuity(): {
+  add(lane: string, seq: number): void;
+  report(): LaneReport[];
+} {
   const lanes = new Map<string, LaneReport>();
   return {
     add(name, seq) {
       const lane = lanes.get(name);
       if (!lane) {
-        if (lanes.size < MAX_LANES) lanes.set(name, { lane: name, rows: 1, first_seq: seq, last_seq: seq, holes: [], holes_total: 0, disordered: 0 });
+        if (lanes.size < MAX_LANES)
+          lanes.set(name, {
+            lane: name,
+            rows: 1,
+            first_seq: seq,
+            last_seq: seq,
+            holes: [],
+            holes_total: 0,
+            disordered: 0,
+          });
         return;
       }
       lane.rows += 1;
@@ -36,6 +48,7 @@ export function createLaneContinuity(): { add(lane: string, seq: number): void; 
       }
       lane.last_seq = seq;
     },
-    report: () => [...lanes.values()].toSorted((a, b) => a.lane.localeCompare(b.lane, 'en', { numeric: true })),
+    report: () =>
+      [...lanes.values()].toSorted((a, b) => a.lane.localeCompare(b.lane, 'en', { numeric: true })),
   };
 }

@@ -31,9 +31,10 @@ export function createLineSplitter(onLine: OnLine): LineSplitter {
 
   return {
     push(chunk) {
-      for (let taken = 0; taken < chunk.length; ) {
+      for (let taken = 0; taken < chunk.length;) {
         if (filled === buffer.length) {
-          if (filled >= MAX_LINE_BYTES) throw new RangeError(`a line has more than ${MAX_LINE_BYTES} bytes`);
+          if (filled >= MAX_LINE_BYTES)
+            throw new RangeError(`a line has more than ${MAX_LINE_BYTES} bytes`);
           const larger = Buffer.allocUnsafeSlow(2 * buffer.length);
           buffer.copy(larger);
           buffer = larger;

@@ -6,7 +6,8 @@ export const HASH_BYTES = 32;
 export const emptyRoot: Buffer = hash('sha256', '', 'buffer');
 
 // As a string and back: a hash given out as a buffer gets memory of its own, which costs more than hashing (3.3 instead of 1.9 µs for 600 bytes).
-const sha256 = (bytes: Uint8Array): Buffer => Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
+const sha256 = (bytes: Uint8Array): Buffer =>
+  Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
 
 /** Hash of a leaf: SHA-256(0x00 ‖ leaf) (RFC 6962 §2.1). */
 export function leafHash(leaf: Uint8Array): Buffer {
@@ -22,7 +23,8 @@ node[0] = 0x01;
 
 /** Hash of an inner node: SHA-256(0x01 ‖ left ‖ right) (RFC 6962 §2.1). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
-  if (left.length !== HASH_BYTES || right.length !== HASH_BYTES) throw new RangeError('a hash has 32 bytes');
+  if (left.length !== HASH_BYTES || right.length !== HASH_BYTES)
+    throw new RangeError('a hash has 32 bytes');
   node.set(left, 1);
   node.set(right, 1 + HASH_BYTES);
   return sha256(node);
@@ -37,7 +39,8 @@ const isPowerOfTwo = (n: number): boolean => {
   return rest === 1;
 };
 const isCount = (n: number): boolean => Number.isSafeInteger(n) && n >= 0;
-const areHashes = (hashes: readonly Uint8Array[]): boolean => hashes.every(({ length }) => length === HASH_BYTES);
+const areHashes = (hashes: readonly Uint8Array[]): boolean =>
+  hashes.every(({ length }) => length === HASH_BYTES);
 
 export interface Inclusion {
   /** Of the leaf, from 0. */
@@ -52,7 +55,8 @@ export interface Inclusion {
 
 /** Whether the proof shows the leaf at its index of the tree with this root (RFC 9162 §2.1.3.2). Malformed input is false. */
 export function verifyInclusion({ index, size, leafHash: leaf, proof, root }: Inclusion): boolean {
-  if (!isCount(index) || !isCount(size) || index >= size || !areHashes([leaf, root, ...proof])) return false;
+  if (!isCount(index) || !isCount(size) || index >= size || !areHashes([leaf, root, ...proof]))
+    return false;
   let at = index;
   let last = size - 1;
   let current: Uint8Array = leaf;
@@ -85,8 +89,20 @@ export interface Consistency {
  * Whether the proof shows that the tree of `newSize` begins with all leaves of the tree of `oldSize`, unaltered (RFC 9162 §2.1.4.2).
  * Between trees of one size, and from the empty tree, the only proof is the empty one. Malformed input is false.
  */
-export function verifyConsistency({ oldSize, newSize, oldRoot, newRoot, proof }: Consistency): boolean {
-  if (!isCount(oldSize) || !isCount(newSize) || oldSize > newSize || !areHashes([oldRoot, newRoot, ...proof])) return false;
+export function verifyConsistency({
+  oldSize,
+  newSize,
+  oldRoot,
+  newRoot,
+  proof,
+}: Consistency): boolean {
+  if (
+    !isCount(oldSize) ||
+    !isCount(newSize) ||
+    oldSize > newSize ||
+    !areHashes([oldRoot, newRoot, ...proof])
+  )
+    return false;
   if (oldSize === newSize) return proof.length === 0 && Buffer.compare(oldRoot, newRoot) === 0;
   if (oldSize === 0) return proof.length === 0 && Buffer.compare(oldRoot, emptyRoot) === 0;
   // Step 1 is about the proof as given: where the old size is a power of two, the old root stands before it but may not stand for it.

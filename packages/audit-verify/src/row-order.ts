@@ -37,9 +37,20 @@ function disorder(runs: readonly Run[]): Finding[] {
     const other = sorted[at] as Run;
     const otherAt = runs.indexOf(other);
     const areSwapped = sorted[otherAt] === run;
-    if (!areSwapped) findings.push({ code: 'out_of_order', line: run.line, index: run.from, message: `out of order: ${indexes(run.from, run.to)} stands where ${indexes(other.from, other.to)} belongs` });
+    if (!areSwapped)
+      findings.push({
+        code: 'out_of_order',
+        line: run.line,
+        index: run.from,
+        message: `out of order: ${indexes(run.from, run.to)} stands where ${indexes(other.from, other.to)} belongs`,
+      });
     else if (run.from > other.from) {
-      findings.push({ code: 'rows_swapped', line: run.line, index: other.from, message: `swapped: ${indexes(other.from, other.to)} and ${indexes(run.from, run.to)} (line ${other.line}) have changed places` });
+      findings.push({
+        code: 'rows_swapped',
+        line: run.line,
+        index: other.from,
+        message: `swapped: ${indexes(other.from, other.to)} and ${indexes(run.from, run.to)} (line ${other.line}) have changed places`,
+      });
     }
   }
   return findings;
@@ -53,9 +64,20 @@ export function orderFindings(runs: readonly Run[], size: number): Finding[] {
   const { missing, doubled } = coverage(runs, size);
   if (missing.length === 0 && doubled.length === 0) return disorder(runs);
   return [
-    ...doubled.map(({ from, to, line }): Finding => ({ code: 'row_doubled', line, index: from, message: `doubled: ${indexes(from, to)} was there before` })),
-    ...missing.map(({ from, to }): Finding => to === size
-      ? { code: 'cut_at_end', index: from, message: `cut at the end: ${indexes(from, to)} missing` }
-      : { code: 'rows_missing', index: from, message: `missing: ${indexes(from, to)}` }),
+    ...doubled.map(({ from, to, line }): Finding => ({
+      code: 'row_doubled',
+      line,
+      index: from,
+      message: `doubled: ${indexes(from, to)} was there before`,
+    })),
+    ...missing.map(({ from, to }): Finding =>
+      to === size
+        ? {
+            code: 'cut_at_end',
+            index: from,
+            message: `cut at the end: ${indexes(from, to)} missing`,
+          }
+        : { code: 'rows_missing', index: from, message: `missing: ${indexes(from, to)}` },
+    ),
   ];
 }

@@ -3,7 +3,16 @@ import { decodeBase64 } from './base64.ts';
 import { openCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
 import { createCompactRange } from './compact-range.ts';
 import { VerifyError } from './errors.ts';
-import { factsOf, kindOf, readEnd, readGap, readHeader, readRow, type End, type Header } from './export-lines.ts';
+import {
+  factsOf,
+  kindOf,
+  readEnd,
+  readGap,
+  readHeader,
+  readRow,
+  type End,
+  type Header,
+} from './export-lines.ts';
 import { indexes, type Finding, type FindingCode } from './findings.ts';
 import { createLaneContinuity, type LaneReport } from './lane-continuity.ts';
 import { createLineSplitter } from './lines.ts';
@@ -48,7 +57,11 @@ export interface Report {
   /** Where the next part begins; null: this is the last. */
   next_cursor: string | null;
   /** `needed`: what would decide it. */
-  consistency: { earlier_size: number; outcome: 'proven' | 'unproven' | 'refuted'; needed: string | null } | null;
+  consistency: {
+    earlier_size: number;
+    outcome: 'proven' | 'unproven' | 'refuted';
+    needed: string | null;
+  } | null;
   /** Rows whose personal values are those committed to, and rows that have some but do not show them. */
   personal: { matched: number; withheld: number };
   lanes: LaneReport[];
@@ -62,10 +75,18 @@ export interface ExportVerification {
 }
 
 /** Verifies an export while its bytes come in, in constant memory. */
-export function createExportVerification({ keys, earlier: earlierNote, consistencyProof }: VerifyOptions): ExportVerification {
+export function createExportVerification({
+  keys,
+  earlier: earlierNote,
+  consistencyProof,
+}: VerifyOptions): ExportVerification {
   const findings: Finding[] = [];
   let findingsTotal = 0;
-  const find = (code: FindingCode, message: string, where: Pick<Finding, 'line' | 'index'> = {}): void => {
+  const find = (
+    code: FindingCode,
+    message: string,
+    where: Pick<Finding, 'line' | 'index'> = {},
+  ): void => {
     findingsTotal += 1;
     if (findings.length < MAX_FINDINGS) findings.push({ code, message, ...where });
   };
@@ -101,7 +122,10 @@ export function createExportVerification({ keys, earlier: earlierNote, consisten
       return openCheckpoint(note, keys);
     } catch (error) {
       if (!(error instanceof VerifyError)) throw error;
-      find('earlier_checkpoint_forged', `the earlier checkpoint cannot be relied on: ${error.message}`);
+      find(
+        'earlier_checkpoint_forged',
+        `the earlier checkpoint cannot be relied on: ${error.message}`,
+      );
       return undefined;
     }
   }
@@ -116,7 +140,12 @@ export function createExportVerification({ keys, earlier: earlierNote, consisten
       checkpoint = openCheckpoint(header.checkpoint, keys);
     } catch (error) {
       if (!(error instanceof VerifyError)) throw error;
-      const code = error.code === 'signature_invalid' ? 'checkpoint_forged' : error.code === 'note_unverified' ? 'checkpoint_other_key' : 'checkpoint_malformed';
+      const code =
+        error.code === 'signature_invalid'
+          ? 'checkpoint_forged'
+          : error.code === 'note_unverified'
+            ? 'checkpoint_other_key'
+            : 'checkpoint_malformed';
       find(code, `the checkpoint: ${error.message}`, { line });
       stopped = true;
       return;
@@ -132,7 +161,11 @@ export function createExportVerification({ keys, earlier: earlierNote, consisten
   /** Notes that the line covers [from, to). @returns whether it stands where it belongs, with all before it */
   function cover(from: number, to: number): boolean {
     if (checkpoint && to > checkpoint.size) {
-      find('not_in_checkpoint', `${indexes(from, to)} is beyond the checkpoint, whose tree has ${checkpoint.size} leaves`, { line, index: from });
+      find(
+        'not_in_checkpoint',
+        `${indexes(from, to)} is beyond the checkpoint, whose tree has ${checkpoint.size} leaves`,
+        { line, index: from },
+      );
       isOrdered = false;
       return false;
     }
@@ -162,7 +195,8 @@ export function createExportVerification({ keys, earlier: earlierNote, consisten
     last = row.index;
     const computed = hash('sha256', row.leaf, 'base64');
     if (computed !== row.hash) {
-      if (misfits.length < MAX_FINDINGS) misfits.push({ line, index: row.index, stated: row.hash, computed });
+      if (misfits.length < MAX_FINDINGS)
+        misfits.push({ line, index: row.index, stated: row.hash, computed });
       else findingsTotal += 1;
     }
     if (cover(row.index, row.index + 1)) {
@@ -178,14 +212,26 @@ export function createExportVerification({ keys, earlier: earlierNote, consisten
       return;
     }
     // As they were committed to: salt, then values.
-    if (facts?.commitment && hash('sha256', Buffer.concat([row.personal.salt, row.personal.values]), 'base64') === facts.commitment) matched += 1;
-    else find('personal_altered', 'the personal values are not those that the event was sealed with', { line, index: row.index });
+    if (
+      facts?.commitment &&
+      hash('sha256', Buffer.concat([row.personal.salt, row.personal.values]), 'base64') ===
+        facts.commitment
+    )
+      matched += 1;
+    else
+      find('personal_altered', 'the personal values are not those that the event was sealed with', {
+        line,
+        index: row.index,
+      });
   }
 
   function onGap(buffer: Buffer, from: number, to: number): void {
     const gap = readGap(buffer, from, to);
     if (!gap) {
-      onUnreadable('gap_altered', 'the hashes in place of rows left out are not those of a range of the log');
+      onUnreadable(
+        'gap_altered',
+        'the hashes in place of rows left out are not those of a range of the log',
+      );
       return;
     }
     gapLeaves += gap.to - gap.from;
@@ -220,33 +266,68 @@ export function createExportVerification({ keys, earlier: earlierNote, consisten
     if (kind === 'row') onRow(buffer, from, to);
     else if (kind === 'gap') onGap(buffer, from, to);
     else if (kind === 'end' && (end = readEnd(buffer, from, to))) return;
-    else onUnreadable(kind === 'end' ? 'end_altered' : 'row_altered', kind === 'end' ? 'the last line is not what one looks like' : 'row altered: it is not what a row looks like');
+    else
+      onUnreadable(
+        kind === 'end' ? 'end_altered' : 'row_altered',
+        kind === 'end'
+          ? 'the last line is not what one looks like'
+          : 'row altered: it is not what a row looks like',
+      );
   });
 
   /** Rows whose records changed places under their hashes are told from rows that were altered. */
   function judgeMisfits(): void {
     for (const one of misfits) {
-      const other = misfits.find(({ computed, stated }) => computed === one.stated && stated === one.computed);
+      const other = misfits.find(
+        ({ computed, stated }) => computed === one.stated && stated === one.computed,
+      );
       const where = { line: one.line, index: one.index };
       if (!other) find('row_altered', 'row altered: its bytes do not give its hash', where);
-      else if (one.index < other.index) find('rows_swapped', `swapped: the records of ${indexes(one.index, one.index + 1)} and ${indexes(other.index, other.index + 1)} (line ${other.line}) have changed places`, where);
+      else if (one.index < other.index)
+        find(
+          'rows_swapped',
+          `swapped: the records of ${indexes(one.index, one.index + 1)} and ${indexes(other.index, other.index + 1)} (line ${other.line}) have changed places`,
+          where,
+        );
     }
   }
 
   function judgeOrder({ size }: SignedCheckpoint, broken: string | undefined): void {
-    const isCut = !end && (broken !== undefined || splitter.rest > 0 || !findings.some(({ code }) => code === 'end_altered'));
+    const isCut =
+      !end &&
+      (broken !== undefined ||
+        splitter.rest > 0 ||
+        !findings.some(({ code }) => code === 'end_altered'));
     const covered = runs.at(-1)?.to ?? 0;
     if (!isOrdered || covered !== size || runs.length > 1) {
-      const reach = unreadableAt === covered && isCut ? covered : unreadableAt === covered ? covered + 1 : covered;
-      if (runs.length >= MAX_RUNS) find('out_of_order', `out of order in more than ${MAX_RUNS} places, first at line ${runs[1]?.line ?? 2}`);
+      const reach =
+        unreadableAt === covered && isCut
+          ? covered
+          : unreadableAt === covered
+            ? covered + 1
+            : covered;
+      if (runs.length >= MAX_RUNS)
+        find(
+          'out_of_order',
+          `out of order in more than ${MAX_RUNS} places, first at line ${runs[1]?.line ?? 2}`,
+        );
       else {
-        const patched = reach > covered ? [...runs.slice(0, -1), { ...(runs.at(-1) ?? { from: 0, line: 2 }), to: reach }] : runs;
-        for (const { code, message, ...where } of orderFindings(patched, size)) if (!(isCut && code === 'cut_at_end')) find(code, message, where);
+        const patched =
+          reach > covered
+            ? [...runs.slice(0, -1), { ...(runs.at(-1) ?? { from: 0, line: 2 }), to: reach }]
+            : runs;
+        for (const { code, message, ...where } of orderFindings(patched, size))
+          if (!(isCut && code === 'cut_at_end')) find(code, message, where);
       }
     }
     if (isCut) {
-      const missing = covered < size ? `${indexes(covered, size)} missing` : 'the last line is missing';
-      find('cut_at_end', `cut at the end: ${missing}${broken === undefined ? '' : ` (${broken})`}`, { line: line + 1, index: covered });
+      const missing =
+        covered < size ? `${indexes(covered, size)} missing` : 'the last line is missing';
+      find(
+        'cut_at_end',
+        `cut at the end: ${missing}${broken === undefined ? '' : ` (${broken})`}`,
+        { line: line + 1, index: covered },
+      );
     } else if (end && findingsTotal === 0 && end.rows !== rows) {
       find('end_altered', `the last line says ${end.rows} rows, there are ${rows}`, { line });
     }
@@ -260,33 +341,71 @@ export function createExportVerification({ keys, earlier: earlierNote, consisten
       // The parts of one export end where the log ended when the first was made, and each is proven in the newest tree.
       const isAfter = (end.nextCursor !== null || header.after !== null) && to === size;
       if (isBefore || isAfter) continue;
-      find('rows_missing', `missing: ${indexes(from, to)}, which an export without filter does not leave out`, { line: at, index: from });
+      find(
+        'rows_missing',
+        `missing: ${indexes(from, to)}, which an export without filter does not leave out`,
+        { line: at, index: from },
+      );
     }
   }
 
   function judgeTree(signed: SignedCheckpoint): void {
     // A row whose bytes do not give its hash is reason enough for another root.
-    if (misfits.length > 0 || tree.size !== signed.size || !isOrdered || tree.root().equals(signed.root)) return;
-    const range = earlier && earlierRoot && earlier.size < signed.size
-      ? earlierRoot.equals(earlier.root) ? ` It is at index ${earlier.size} or above: up to there the earlier checkpoint holds.` : ` It is below index ${earlier.size}.`
-      : '';
-    find('tree_mismatch', `the rows are not those that were sealed: at least one was altered together with its hash, or the hashes of rows left out were.${range}`);
+    if (
+      misfits.length > 0 ||
+      tree.size !== signed.size ||
+      !isOrdered ||
+      tree.root().equals(signed.root)
+    )
+      return;
+    const range =
+      earlier && earlierRoot && earlier.size < signed.size
+        ? earlierRoot.equals(earlier.root)
+          ? ` It is at index ${earlier.size} or above: up to there the earlier checkpoint holds.`
+          : ` It is below index ${earlier.size}.`
+        : '';
+    find(
+      'tree_mismatch',
+      `the rows are not those that were sealed: at least one was altered together with its hash, or the hashes of rows left out were.${range}`,
+    );
   }
 
   function judgeConsistency(signed: SignedCheckpoint): Report['consistency'] {
     if (!earlier) return null;
-    const answer = (outcome: 'proven' | 'unproven' | 'refuted', needed: string | null = null): Report['consistency'] => ({ earlier_size: earlier.size, outcome, needed });
+    const answer = (
+      outcome: 'proven' | 'unproven' | 'refuted',
+      needed: string | null = null,
+    ): Report['consistency'] => ({ earlier_size: earlier.size, outcome, needed });
     if (findingsTotal > 0) return answer('unproven', 'an export that is right in itself');
     const rewritten = (): Report['consistency'] => {
-      find('history_rewritten', `history rewritten: the first ${Math.min(earlier.size, signed.size)} leaves are not those that the earlier checkpoint commits to`);
+      find(
+        'history_rewritten',
+        `history rewritten: the first ${Math.min(earlier.size, signed.size)} leaves are not those that the earlier checkpoint commits to`,
+      );
       return answer('refuted');
     };
     if (earlierRoot) return earlierRoot.equals(earlier.root) ? answer('proven') : rewritten();
     const [older, newer] = earlier.size < signed.size ? [earlier, signed] : [signed, earlier];
-    if (!consistencyProof) return answer('unproven', `the answer of GET /api/audit/consistency?from=${older.size}&to=${newer.size}, as --consistency`);
+    if (!consistencyProof)
+      return answer(
+        'unproven',
+        `the answer of GET /api/audit/consistency?from=${older.size}&to=${newer.size}, as --consistency`,
+      );
     const proof = consistencyProof.map((text) => decodeBase64(text) ?? Buffer.alloc(0));
-    if (verifyConsistency({ oldSize: older.size, newSize: newer.size, oldRoot: older.root, newRoot: newer.root, proof })) return answer('proven');
-    find('consistency_proof_wrong', `the proof of consistency does not lead from ${older.size} leaves to ${newer.size}: it is of other sizes, or history was rewritten`);
+    if (
+      verifyConsistency({
+        oldSize: older.size,
+        newSize: newer.size,
+        oldRoot: older.root,
+        newRoot: newer.root,
+        proof,
+      })
+    )
+      return answer('proven');
+    find(
+      'consistency_proof_wrong',
+      `the proof of consistency does not lead from ${older.size} leaves to ${newer.size}: it is of other sizes, or history was rewritten`,
+    );
     return answer('refuted');
   }
 
@@ -304,18 +423,39 @@ export function createExportVerification({ keys, earlier: earlierNote, consisten
         consistency = judgeConsistency(checkpoint);
       }
       const size = checkpoint?.size ?? 0;
-      const verdict = !header ? 'unreadable' : findingsTotal > 0 ? 'refuted' : rows < size || consistency?.outcome === 'unproven' ? 'incomplete' : 'proven';
+      const verdict = !header
+        ? 'unreadable'
+        : findingsTotal > 0
+          ? 'refuted'
+          : rows < size || consistency?.outcome === 'unproven'
+            ? 'incomplete'
+            : 'proven';
       return {
         verdict,
-        findings: findings.toSorted((a, b) => (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER)),
+        findings: findings.toSorted(
+          (a, b) => (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER),
+        ),
         findings_total: findingsTotal,
-        checkpoint: checkpoint ? {
-          origin: checkpoint.origin, size, root: checkpoint.root.toString('base64'),
-          signed_by: checkpoint.signatures.map(({ name, id }) => `${name}+${id.toString(16).padStart(8, '0')}`),
-        } : null,
-        rows, first_index: first, last_index: last, left_out: gapLeaves,
-        filter: header?.filter ?? null, after: header?.after ?? null, next_cursor: end?.nextCursor ?? null,
-        consistency, personal: { matched, withheld }, lanes: lanes.report(),
+        checkpoint: checkpoint
+          ? {
+              origin: checkpoint.origin,
+              size,
+              root: checkpoint.root.toString('base64'),
+              signed_by: checkpoint.signatures.map(
+                ({ name, id }) => `${name}+${id.toString(16).padStart(8, '0')}`,
+              ),
+            }
+          : null,
+        rows,
+        first_index: first,
+        last_index: last,
+        left_out: gapLeaves,
+        filter: header?.filter ?? null,
+        after: header?.after ?? null,
+        next_cursor: end?.nextCursor ?? null,
+        consistency,
+        personal: { matched, withheld },
+        lanes: lanes.report(),
       };
     },
   };
@@ -325,7 +465,10 @@ export function createExportVerification({ keys, earlier: earlierNote, consisten
  * Verifies an export from a stream of its bytes, uncompressed. Where the stream fails on the way (a gzip cut short), what came until then is judged
  * as an export cut at the end.
  */
-export async function verifyExport(input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: VerifyOptions): Promise<Report> {
+export async function verifyExport(
+  input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  options: VerifyOptions,
+): Promise<Report> {
   const verification = createExportVerification(options);
   try {
     for await (const chunk of input) verification.push(chunk);

@@ -19,22 +19,30 @@ test('grows through the roots of the reference implementation', (t) => {
 const hashes = Array.from({ length: 300 }, (_, n) => leafHash(Buffer.of(n % 256, n >> 8)));
 
 test('takes any cut into complete subtrees for the leaves themselves', (t) => {
-  fc.assert(fc.property(fc.array(fc.nat({ max: 300 }), { maxLength: 5 }), fc.integer({ min: 1, max: 300 }), (cuts, size) => {
-    const range = createCompactRange();
-    const ends = [...new Set([...cuts.filter((cut) => cut < size), size])].toSorted((a, b) => a - b);
-    let from = 0;
-    for (const [n, to] of ends.entries()) {
-      if (n % 2 === 0) for (const hash of hashes.slice(from, to)) range.append(hash);
-      else {
-        for (const height of subtreeHeights(from, to)) {
-          range.appendSubtree(treeRoot(hashes.slice(from, from + 2 ** height)), height);
-          from += 2 ** height;
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat({ max: 300 }), { maxLength: 5 }),
+      fc.integer({ min: 1, max: 300 }),
+      (cuts, size) => {
+        const range = createCompactRange();
+        const ends = [...new Set([...cuts.filter((cut) => cut < size), size])].toSorted(
+          (a, b) => a - b,
+        );
+        let from = 0;
+        for (const [n, to] of ends.entries()) {
+          if (n % 2 === 0) for (const hash of hashes.slice(from, to)) range.append(hash);
+          else {
+            for (const height of subtreeHeights(from, to)) {
+              range.appendSubtree(treeRoot(hashes.slice(from, from + 2 ** height)), height);
+              from += 2 ** height;
+            }
+          }
+          from = to;
         }
-      }
-      from = to;
-    }
-    return range.size === size && range.root().equals(treeRoot(hashes.slice(0, size)));
-  }));
+        return range.size === size && range.root().equals(treeRoot(hashes.slice(0, size)));
+      },
+    ),
+  );
   t.end();
 });
 

@@ -22,7 +22,8 @@ export function inclusionProof(hashes: readonly Buffer[], index: number): Buffer
 }
 
 /** PROOF (§2.1.2). */
-export const consistencyProof = (hashes: readonly Buffer[], oldSize: number): Buffer[] => subProof(hashes, oldSize, true);
+export const consistencyProof = (hashes: readonly Buffer[], oldSize: number): Buffer[] =>
+  subProof(hashes, oldSize, true);
 
 function subProof(hashes: readonly Buffer[], oldSize: number, whole: boolean): Buffer[] {
   if (oldSize === hashes.length) return whole ? [] : [treeRoot(hashes)];

@@ -4,7 +4,16 @@
  */
 export const hex = (text: string): Buffer => Buffer.from(text, 'hex');
 
-export const LEAVES = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f'].map(hex);
+export const LEAVES = [
+  '',
+  '00',
+  '10',
+  '2021',
+  '3031',
+  '40414243',
+  '5051525354555657',
+  '606162636465666768696a6b6c6d6e6f',
+].map(hex);
 
 export const EMPTY_ROOT = hex('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
 
@@ -48,7 +57,8 @@ export const NODES = [
 export const INCLUSION_PROOFS = [
   { index: 0, size: 1, proof: [] },
   {
-    index: 0, size: 8,
+    index: 0,
+    size: 8,
     proof: [
       '96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7',
       '5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e',
@@ -56,16 +66,22 @@ export const INCLUSION_PROOFS = [
     ],
   },
   {
-    index: 5, size: 8,
+    index: 5,
+    size: 8,
     proof: [
       'bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b',
       'ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0',
       'd37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7',
     ],
   },
-  { index: 2, size: 3, proof: ['fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125'] },
   {
-    index: 1, size: 5,
+    index: 2,
+    size: 3,
+    proof: ['fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125'],
+  },
+  {
+    index: 1,
+    size: 5,
     proof: [
       '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
       '5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e',
@@ -77,7 +93,8 @@ export const INCLUSION_PROOFS = [
 export const CONSISTENCY_PROOFS = [
   { oldSize: 1, newSize: 1, proof: [] },
   {
-    oldSize: 1, newSize: 8,
+    oldSize: 1,
+    newSize: 8,
     proof: [
       '96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7',
       '5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e',
@@ -85,7 +102,8 @@ export const CONSISTENCY_PROOFS = [
     ],
   },
   {
-    oldSize: 6, newSize: 8,
+    oldSize: 6,
+    newSize: 8,
     proof: [
       '0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a',
       'ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0',
@@ -93,14 +111,16 @@ export const CONSISTENCY_PROOFS = [
     ],
   },
   {
-    oldSize: 2, newSize: 5,
+    oldSize: 2,
+    newSize: 5,
     proof: [
       '5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e',
       'bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b',
     ],
   },
   {
-    oldSize: 6, newSize: 7,
+    oldSize: 6,
+    newSize: 7,
     proof: [
       '0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a',
       'b08693ec2e721597130641e8211e7eedccb4c26413963eee6c1e2ed16ffb1a5f',
@@ -112,9 +132,12 @@ export const CONSISTENCY_PROOFS = [
 /** golang.org/x/mod `sumdb/note/note_test.go`. */
 export const PETER = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW';
 export const ENOCH = 'EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop';
-export const NOTE_TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
-export const PETER_SIGNATURE = '— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n';
-export const ENOCH_SIGNATURE = '— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n';
+export const NOTE_TEXT =
+  "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
+export const PETER_SIGNATURE =
+  '— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n';
+export const ENOCH_SIGNATURE =
+  '— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n';
 
 /** The example of https://c2sp.org/signed-note. Its key is not published. */
 export const C2SP_NOTE = `Ognuno sta solo sul cuor della terra

@@ -14,7 +14,9 @@ try {
     const unlock = lockData(realpathSync(data));
     try {
       const stopped = await stopFleet(realpathSync(data), console.log);
-      console.log(stopped ? `the fleet is down; its data stays in ${data}` : `no fleet runs from ${data}`);
+      console.log(
+        stopped ? `the fleet is down; its data stays in ${data}` : `no fleet runs from ${data}`,
+      );
     } finally {
       unlock();
     }

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer as createHttpServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -16,9 +21,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
  */
 export type Fault = 'pass' | 'refuse' | 'cut' | 'blackhole' | { delayMs: number } | KinesisThrottle;
 
-export type KinesisThrottle = { throttle: 'kinesis'; probability?: number; partial?: number; actions?: readonly string[] };
+export type KinesisThrottle = {
+  throttle: 'kinesis';
+  probability?: number;
+  partial?: number;
+  actions?: readonly string[];
+};
 
-export type FaultProxy = { port: number; url: string; mode: (fault: Fault) => void; stop: () => Promise<void> };
+export type FaultProxy = {
+  port: number;
+  url: string;
+  mode: (fault: Fault) => void;
+  stop: () => Promise<void>;
+};
 
 type State = {
   fault: Exclude<Fault, 'cut'>;
@@ -32,8 +47,16 @@ type State = {
 const maxHeldBytes = 4 * 1024 ** 2;
 
 /** Starts a TCP proxy on 127.0.0.1 that tests put in front of PostgreSQL, Kinesis or S3 to make them fail. */
-export async function startFaultProxy(options: { port?: number; target: { host: string; port: number } }): Promise<FaultProxy> {
-  const state: State = { fault: 'pass', target: options.target, sockets: new Set(), wakers: new Set() };
+export async function startFaultProxy(options: {
+  port?: number;
+  target: { host: string; port: number };
+}): Promise<FaultProxy> {
+  const state: State = {
+    fault: 'pass',
+    target: options.target,
+    sockets: new Set(),
+    wakers: new Set(),
+  };
   const http = createHttpServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => {
     forwardHttp(state, request, response).catch(() => response.destroy());
   });
@@ -85,11 +108,18 @@ function bridge(state: State, client: Socket, adopt: (client: Socket) => void): 
 function track(state: State, socket: Socket): void {
   state.sockets.add(socket);
   socket.once('close', () => state.sockets.delete(socket));
-  socket.on('error', () => { /* a 'close' follows, and that is passed on */ });
+  socket.on('error', () => {
+    /* a 'close' follows, and that is passed on */
+  });
 }
 
 /** Moves bytes one way under the current fault. `divert` may take a chunk and the connection away. Answers how to stop. */
-function pump(state: State, from: Socket, to: Socket, divert: (chunk: Buffer) => boolean): () => void {
+function pump(
+  state: State,
+  from: Socket,
+  to: Socket,
+  divert: (chunk: Buffer) => boolean,
+): () => void {
   const held: { at: number; item: Buffer | 'end' | 'reset' }[] = [];
   let heldBytes = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -104,7 +134,10 @@ function pump(state: State, from: Socket, to: Socket, divert: (chunk: Buffer) =>
     clearTimeout(timer);
     while (!blocked && held[0] && state.fault !== 'blackhole') {
       const { at, item } = held[0];
-      const wait = at + (typeof state.fault === 'object' && 'delayMs' in state.fault ? state.fault.delayMs : 0) - Date.now();
+      const wait =
+        at +
+        (typeof state.fault === 'object' && 'delayMs' in state.fault ? state.fault.delayMs : 0) -
+        Date.now();
       if (wait > 0) {
         timer = setTimeout(flush, wait);
         return;
@@ -156,14 +189,26 @@ function startsRequest(chunk: Buffer): boolean {
   return /^[A-Z]+ \S+ HTTP\/1\.[01]\r\n/.test(chunk.toString('latin1', 0, 4096));
 }
 
-async function forwardHttp(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function forwardHttp(
+  state: State,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const body = await readAll(request);
   await passTime(state);
   const { fault } = state;
-  const action = String(request.headers['x-amz-target'] ?? '').split('.').at(-1) ?? '';
+  const action =
+    String(request.headers['x-amz-target'] ?? '')
+      .split('.')
+      .at(-1) ?? '';
   if (isThrottle(fault) && (fault.actions ?? SHARD_ACTIONS).includes(action)) {
     if (Math.random() < (fault.probability ?? (fault.partial === undefined ? 1 : 0))) {
-      answerJson(response, 400, { __type: SHARD_ACTIONS.includes(action) ? 'ProvisionedThroughputExceededException' : 'LimitExceededException', message: throttleMessage });
+      answerJson(response, 400, {
+        __type: SHARD_ACTIONS.includes(action)
+          ? 'ProvisionedThroughputExceededException'
+          : 'LimitExceededException',
+        message: throttleMessage,
+      });
       return;
     }
     if (action === 'PutRecords' && fault.partial !== undefined) {
@@ -182,13 +227,23 @@ const throttleMessage = 'Rate exceeded for shard shardId-000000000000 in stream 
 type PutRecordsAnswer = { FailedRecordCount: number; Records: object[] };
 
 /** Sends on a part of the records and reports the others as throttled, each result at its record's place. */
-async function putSomeRecords(state: State, request: IncomingMessage, response: ServerResponse, body: Buffer, probability: number): Promise<void> {
+async function putSomeRecords(
+  state: State,
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer,
+  probability: number,
+): Promise<void> {
   const input: { Records: object[] } = JSON.parse(body.toString());
   const refused = input.Records.map(() => Math.random() < probability);
   const passed = input.Records.filter((_, i) => !refused[i]);
   let results: PutRecordsAnswer = { FailedRecordCount: 0, Records: [] };
   if (passed.length > 0) {
-    const answer = await send(state, request, Buffer.from(JSON.stringify({ ...input, Records: passed })));
+    const answer = await send(
+      state,
+      request,
+      Buffer.from(JSON.stringify({ ...input, Records: passed })),
+    );
     if (answer.status !== 200) {
       response.writeHead(answer.status, answer.headers).end(answer.body);
       return;
@@ -199,26 +254,48 @@ async function putSomeRecords(state: State, request: IncomingMessage, response: 
   answerJson(response, 200, {
     ...results,
     FailedRecordCount: results.FailedRecordCount + refused.filter(Boolean).length,
-    Records: refused.map((no) => no ? { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: throttleMessage } : accepted.next().value),
+    Records: refused.map((no) =>
+      no
+        ? { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: throttleMessage }
+        : accepted.next().value,
+    ),
   });
 }
 
 function answerJson(response: ServerResponse, status: number, value: object): void {
   const body = Buffer.from(JSON.stringify(value));
-  response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1', 'content-length': body.length, 'x-amzn-requestid': randomUUID() }).end(body);
+  response
+    .writeHead(status, {
+      'content-type': 'application/x-amz-json-1.1',
+      'content-length': body.length,
+      'x-amzn-requestid': randomUUID(),
+    })
+    .end(body);
 }
 
-async function send(state: State, request: IncomingMessage, body: Buffer): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: Buffer }> {
+async function send(
+  state: State,
+  request: IncomingMessage,
+  body: Buffer,
+): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: Buffer }> {
   const { 'transfer-encoding': _, connection: __, expect: ___, ...headers } = request.headers;
   const outgoing = httpRequest({
-    ...state.target, agent: false, path: request.url, method: request.method, headers: { ...headers, 'content-length': body.length },
+    ...state.target,
+    agent: false,
+    path: request.url,
+    method: request.method,
+    headers: { ...headers, 'content-length': body.length },
   });
   outgoing.end(body);
   const [incoming]: IncomingMessage[] = await once(outgoing, 'response');
   if (!incoming) throw new Error('no response');
   const answer = await readAll(incoming);
   const { 'transfer-encoding': ____, connection: _____, ...answerHeaders } = incoming.headers;
-  return { status: incoming.statusCode ?? 502, headers: { ...answerHeaders, 'content-length': String(answer.length) }, body: answer };
+  return {
+    status: incoming.statusCode ?? 502,
+    headers: { ...answerHeaders, 'content-length': String(answer.length) },
+    body: answer,
+  };
 }
 
 async function readAll(stream: AsyncIterable<Buffer>): Promise<Buffer> {

@@ -34,6 +34,8 @@ export async function canListen(port: number): Promise<boolean> {
 }
 
 function readEphemeralStart(): number {
-  const start = Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/)[0]);
+  const start = Number(
+    readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/)[0],
+  );
   return start > LOWEST + 1000 ? start : 60_000;
 }

@@ -3,9 +3,17 @@ export { type Fault, type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 export { freePort } from './free-port.ts';
 export { type KinesisOptions, type RunningKinesis, startKinesis } from './kinesis/start-kinesis.ts';
 export type { CaughtMail } from './mail/mail-store.ts';
-export { type MailCatcher, type MailCatcherOptions, startMailCatcher } from './mail/start-mail-catcher.ts';
+export {
+  type MailCatcher,
+  type MailCatcherOptions,
+  startMailCatcher,
+} from './mail/start-mail-catcher.ts';
 export { ensureNginx } from './nginx/ensure-nginx.ts';
 export { type GatewayConfig, nginxConfig } from './nginx/nginx-config.ts';
-export { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres/start-postgres.ts';
+export {
+  type PostgresOptions,
+  type RunningPostgres,
+  startPostgres,
+} from './postgres/start-postgres.ts';
 export { type S3Options, type S3Server, startS3 } from './s3/start-s3.ts';
 export { writeAtomically } from './fleet/write-atomically.ts';

@@ -2,7 +2,11 @@
 import { startKinesis } from './kinesis/start-kinesis.ts';
 
 const { PORT = '0', DIR, STREAM = 'audit-events', SHARDS = '4' } = process.env;
-const server = await startKinesis({ port: Number(PORT), ...(DIR ? { path: DIR } : {}), streams: [{ name: STREAM, shards: Number(SHARDS) }] });
+const server = await startKinesis({
+  port: Number(PORT),
+  ...(DIR ? { path: DIR } : {}),
+  streams: [{ name: STREAM, shards: Number(SHARDS) }],
+});
 console.log(`Kinesis server for local use only, ready at ${server.endpoint} (stream ${STREAM})`);
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -16,7 +16,16 @@ if (names.length === 0) {
   console.error(`no logs ${prefix === '' ? '' : `of ${prefix} `}in ${folder}`);
   process.exitCode = 1;
 } else {
-  const tail = spawn('tail', ['-n', process.env.LINES_EACH ?? '20', ...(process.env.FOLLOW === 'off' ? [] : ['-F']), ...names.toSorted().map((name) => path.join(folder, name))], { stdio: 'inherit' });
+  const tail = spawn(
+    'tail',
+    [
+      '-n',
+      process.env.LINES_EACH ?? '20',
+      ...(process.env.FOLLOW === 'off' ? [] : ['-F']),
+      ...names.toSorted().map((name) => path.join(folder, name)),
+    ],
+    { stdio: 'inherit' },
+  );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tail.kill(signal));
   tail.on('exit', (code) => (process.exitCode = code ?? 0));
 }

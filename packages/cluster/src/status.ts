@@ -15,7 +15,10 @@ try {
     console.log(text);
     const page = state.processes.find(({ name }) => name === 'mail');
     if (page) console.log(`\nmails that the fleet sends: http://localhost:${page.port}`);
-    if (!supervisorLives(state)) console.log('\nthe supervisor is gone: nothing is restarted any more (make up starts the fleet afresh)');
+    if (!supervisorLives(state))
+      console.log(
+        '\nthe supervisor is gone: nothing is restarted any more (make up starts the fleet afresh)',
+      );
     if (!healthy || !supervisorLives(state)) process.exitCode = 1;
   }
 } catch (error) {

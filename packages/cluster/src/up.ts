@@ -10,7 +10,8 @@ import { summary } from './fleet/summary.ts';
 
 outliveOutput();
 const started = performance.now();
-const report = (line: string): void => console.log(`[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${line}`);
+const report = (line: string): void =>
+  console.log(`[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${line}`);
 
 try {
   const settings = readSettings(process.env);
@@ -25,7 +26,14 @@ try {
       await stopFleet(settings.data, report);
       const plan = await prepareFleet(settings, report);
       const facts = await launch(plan, report);
-      console.log(summary({ ...facts, data: settings.data, already: false, seconds: (performance.now() - started) / 1000 }));
+      console.log(
+        summary({
+          ...facts,
+          data: settings.data,
+          already: false,
+          seconds: (performance.now() - started) / 1000,
+        }),
+      );
     }
   } finally {
     unlock();

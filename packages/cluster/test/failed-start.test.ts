@@ -5,12 +5,25 @@ import { processesOf } from '../src/postgres/stale-postgres.ts';
 import { command, left } from './fleet/commands.ts';
 import { folder } from './fleet/fake-fleet.ts';
 
-test('a start that fails names the process, shows its last words and leaves nothing running', { timeout: 60_000 }, async (t) => {
-  const data = folder(t);
-  const env = { DATA: data, PORT: String(await freePort()), TLS_PORT: String(await freePort()), REPLICAS: '1', LOG_LEVEL: 'deafening' };
-  const { code, output } = await command('up.ts', env);
-  t.equal(code, 1);
-  t.match(output, /make up failed: (user|file|audit)-1 did not start: it ended by exit code 1[^]*LOG_LEVEL[^]*Nothing was left running/);
-  t.same(left(data), []);
-  t.same(processesOf(path.join(data, 'postgres')), []);
-});
+test(
+  'a start that fails names the process, shows its last words and leaves nothing running',
+  { timeout: 60_000 },
+  async (t) => {
+    const data = folder(t);
+    const env = {
+      DATA: data,
+      PORT: String(await freePort()),
+      TLS_PORT: String(await freePort()),
+      REPLICAS: '1',
+      LOG_LEVEL: 'deafening',
+    };
+    const { code, output } = await command('up.ts', env);
+    t.equal(code, 1);
+    t.match(
+      output,
+      /make up failed: (user|file|audit)-1 did not start: it ended by exit code 1[^]*LOG_LEVEL[^]*Nothing was left running/,
+    );
+    t.same(left(data), []);
+    t.same(processesOf(path.join(data, 'postgres')), []);
+  },
+);

@@ -1,4 +1,10 @@
-import { GetRecordsCommand, GetShardIteratorCommand, KinesisClient, ListShardsCommand, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import {
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+  ListShardsCommand,
+  PutRecordsCommand,
+} from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -9,15 +15,22 @@ import { startFaultProxy, type FaultProxy } from '../src/fault-proxy.ts';
 import { startKinesis } from '../src/kinesis/start-kinesis.ts';
 
 /** A proxy in front of a server that sends back whatever it gets. */
-async function build(t: Test): Promise<{ proxy: FaultProxy; open: () => Promise<Socket>; upstream: Set<Socket> }> {
+async function build(
+  t: Test,
+): Promise<{ proxy: FaultProxy; open: () => Promise<Socket>; upstream: Set<Socket> }> {
   const upstream = new Set<Socket>();
   const echo = createServer({ allowHalfOpen: true }, (socket) => {
     upstream.add(socket);
-    socket.on('error', () => {}).on('close', () => upstream.delete(socket)).pipe(socket);
+    socket
+      .on('error', () => {})
+      .on('close', () => upstream.delete(socket))
+      .pipe(socket);
   });
   echo.listen(0, '127.0.0.1');
   await once(echo, 'listening');
-  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: (echo.address() as AddressInfo).port } });
+  const proxy = await startFaultProxy({
+    target: { host: '127.0.0.1', port: (echo.address() as AddressInfo).port },
+  });
   t.teardown(async () => {
     await proxy.stop();
     echo.close();
@@ -54,10 +67,16 @@ async function roundTrip(socket: Socket, data: Buffer | string, ms = 3000): Prom
   return back;
 }
 
-const closing = (socket: Socket): Promise<string> => new Promise((resolve) => {
-  let code = 'orderly';
-  socket.on('error', (error: NodeJS.ErrnoException) => { code = error.code ?? 'error'; }).on('close', () => resolve(code)).resume();
-});
+const closing = (socket: Socket): Promise<string> =>
+  new Promise((resolve) => {
+    let code = 'orderly';
+    socket
+      .on('error', (error: NodeJS.ErrnoException) => {
+        code = error.code ?? 'error';
+      })
+      .on('close', () => resolve(code))
+      .resume();
+  });
 
 test('pass forwards both ways, also much data and a half-closed connection', async (t) => {
   const { open } = await build(t);
@@ -68,19 +87,30 @@ test('pass forwards both ways, also much data and a half-closed connection', asy
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   socket.end(bytes);
   await once(socket, 'end');
-  t.ok(Buffer.concat(chunks).equals(bytes), 'what came back after our end of the connection was closed is complete');
+  t.ok(
+    Buffer.concat(chunks).equals(bytes),
+    'what came back after our end of the connection was closed is complete',
+  );
 });
 
 test('a server that has said all it has to say still gets all that the client sends', async (t) => {
   let got = 0;
   const slow = createServer({ allowHalfOpen: true }, (socket) => {
     socket.end('bye');
-    setTimeout(() => socket.on('data', (chunk: Buffer) => { got += chunk.length; }), 300);
+    setTimeout(
+      () =>
+        socket.on('data', (chunk: Buffer) => {
+          got += chunk.length;
+        }),
+      300,
+    );
     socket.on('error', () => {});
   });
   slow.listen(0, '127.0.0.1');
   await once(slow, 'listening');
-  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: (slow.address() as AddressInfo).port } });
+  const proxy = await startFaultProxy({
+    target: { host: '127.0.0.1', port: (slow.address() as AddressInfo).port },
+  });
   t.teardown(async () => {
     await proxy.stop();
     slow.close();
@@ -127,7 +157,9 @@ test('blackhole holds bytes and closes back on old and new connections, and lets
   const answers = [roundTrip(old, 'held'), roundTrip(fresh, 'also held')];
   leaving.destroy();
   let early = false;
-  void Promise.race(answers).then(() => { early = true; });
+  void Promise.race(answers).then(() => {
+    early = true;
+  });
   await sleep(300);
   t.equal(early, false);
   t.equal(upstream.size, 3, 'the server does not learn of the client that left');
@@ -149,7 +181,9 @@ test('delayMs delays each direction, keeps the order and does not add up over ch
   t.ok(took >= 198 && took < 600, `${took.toFixed(0)} ms`);
 
   let got = '';
-  socket.on('data', (chunk: Buffer) => { got += chunk.toString(); });
+  socket.on('data', (chunk: Buffer) => {
+    got += chunk.toString();
+  });
   for (const part of text) {
     socket.write(part);
     await sleep(10);
@@ -159,11 +193,20 @@ test('delayMs delays each direction, keeps the order and does not add up over ch
   t.equal(got, text.join(''), 'going back to pass lets go at once, in order');
 });
 
-async function buildKinesis(t: Test): Promise<{ proxy: FaultProxy; client: KinesisClient; iterator: () => Promise<string | undefined> }> {
+async function buildKinesis(
+  t: Test,
+): Promise<{
+  proxy: FaultProxy;
+  client: KinesisClient;
+  iterator: () => Promise<string | undefined>;
+}> {
   const kinesis = await startKinesis({ streams: [{ name: 's', shards: 1 }] });
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: kinesis.port } });
   const client = new KinesisClient({
-    endpoint: proxy.url, region: 'us-east-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' }, maxAttempts: 1,
+    endpoint: proxy.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+    maxAttempts: 1,
     requestHandler: new NodeHttpHandler({ connectionTimeout: 1000 }),
   });
   t.teardown(async () => {
@@ -173,25 +216,44 @@ async function buildKinesis(t: Test): Promise<{ proxy: FaultProxy; client: Kines
   });
   const iterator = async (): Promise<string | undefined> => {
     const { Shards } = await client.send(new ListShardsCommand({ StreamName: 's' }));
-    const { ShardIterator } = await client.send(new GetShardIteratorCommand({ StreamName: 's', ShardId: Shards?.[0]?.ShardId, ShardIteratorType: 'TRIM_HORIZON' }));
+    const { ShardIterator } = await client.send(
+      new GetShardIteratorCommand({
+        StreamName: 's',
+        ShardId: Shards?.[0]?.ShardId,
+        ShardIteratorType: 'TRIM_HORIZON',
+      }),
+    );
     return ShardIterator;
   };
   return { proxy, client, iterator };
 }
 
 const records = (count: number): { Data: Buffer; PartitionKey: string }[] =>
-  Array.from({ length: count }, (_, i) => ({ Data: Buffer.from(`record ${i}`), PartitionKey: 'k' }));
+  Array.from({ length: count }, (_, i) => ({
+    Data: Buffer.from(`record ${i}`),
+    PartitionKey: 'k',
+  }));
 
 test('throttling answers reads and writes as Kinesis does, on connections that were open before, and nothing else', async (t) => {
   const { proxy, client, iterator } = await buildKinesis(t);
   await client.send(new PutRecordsCommand({ StreamName: 's', Records: records(2) }));
   const ShardIterator = await iterator();
   proxy.mode({ throttle: 'kinesis' });
-  const refusal = { name: 'ProvisionedThroughputExceededException', $metadata: { httpStatusCode: 400 } };
-  await t.rejects(client.send(new PutRecordsCommand({ StreamName: 's', Records: records(1) })), refusal);
+  const refusal = {
+    name: 'ProvisionedThroughputExceededException',
+    $metadata: { httpStatusCode: 400 },
+  };
+  await t.rejects(
+    client.send(new PutRecordsCommand({ StreamName: 's', Records: records(1) })),
+    refusal,
+  );
   await t.rejects(client.send(new GetRecordsCommand({ ShardIterator })), refusal);
   t.ok(await iterator(), 'other operations pass');
-  const raw = await fetch(proxy.url, { method: 'POST', headers: { 'x-amz-target': 'Kinesis_20131202.GetRecords' }, body: '{}' });
+  const raw = await fetch(proxy.url, {
+    method: 'POST',
+    headers: { 'x-amz-target': 'Kinesis_20131202.GetRecords' },
+    body: '{}',
+  });
   t.equal(raw.headers.get('content-type'), 'application/x-amz-json-1.1');
   t.match(await raw.json(), { __type: 'ProvisionedThroughputExceededException', message: String });
 
@@ -205,7 +267,10 @@ test('throttling with a probability lets some requests through', async (t) => {
   proxy.mode({ throttle: 'kinesis', probability: 0.5 });
   let stored = 0;
   for (let i = 0; i < 60; i++) {
-    await client.send(new PutRecordsCommand({ StreamName: 's', Records: records(1) })).then(() => stored++, () => {});
+    await client.send(new PutRecordsCommand({ StreamName: 's', Records: records(1) })).then(
+      () => stored++,
+      () => {},
+    );
   }
   t.ok(stored > 10 && stored < 50, `${stored} of 60`);
   proxy.mode('pass');
@@ -216,14 +281,26 @@ test('throttling with a probability lets some requests through', async (t) => {
 test('partial throttling fails single records, each reported at its place', async (t) => {
   const { proxy, client, iterator } = await buildKinesis(t);
   proxy.mode({ throttle: 'kinesis', partial: 0.5 });
-  const answer = await client.send(new PutRecordsCommand({ StreamName: 's', Records: records(100) }));
-  const failed = answer.Records?.filter(({ ErrorCode }) => ErrorCode === 'ProvisionedThroughputExceededException').length ?? 0;
+  const answer = await client.send(
+    new PutRecordsCommand({ StreamName: 's', Records: records(100) }),
+  );
+  const failed =
+    answer.Records?.filter(
+      ({ ErrorCode }) => ErrorCode === 'ProvisionedThroughputExceededException',
+    ).length ?? 0;
   t.equal(answer.Records?.length, 100);
   t.equal(answer.FailedRecordCount, failed);
   t.ok(failed > 20 && failed < 80, `${failed} of 100`);
-  const accepted = answer.Records?.flatMap(({ SequenceNumber }, i) => SequenceNumber ? [[SequenceNumber, `record ${i}`]] : []);
-  const { Records = [] } = await client.send(new GetRecordsCommand({ ShardIterator: await iterator() }));
-  t.same(Records.map(({ SequenceNumber, Data }) => [SequenceNumber, Buffer.from(Data ?? []).toString()]), accepted);
+  const accepted = answer.Records?.flatMap(({ SequenceNumber }, i) =>
+    SequenceNumber ? [[SequenceNumber, `record ${i}`]] : [],
+  );
+  const { Records = [] } = await client.send(
+    new GetRecordsCommand({ ShardIterator: await iterator() }),
+  );
+  t.same(
+    Records.map(({ SequenceNumber, Data }) => [SequenceNumber, Buffer.from(Data ?? []).toString()]),
+    accepted,
+  );
 });
 
 test('cut, blackhole and delay also reach a connection that throttling has taken over', async (t) => {

@@ -5,44 +5,64 @@ import { freePort } from '../src/free-port.ts';
 import { command } from './fleet/commands.ts';
 import { folder } from './fleet/fake-fleet.ts';
 
-test('make up with other settings says so, starts the fleet anew, and loses nothing that was acknowledged meanwhile', { timeout: 110_000 }, async (t) => {
-  const data = folder(t);
-  const env = { DATA: data, PORT: String(await freePort()), TLS_PORT: '0', REPLICAS: '1', LIMITS: 'off' };
-  t.teardown(() => command('down.ts', env));
-  const origin = `http://127.0.0.1:${env.PORT}`;
-  const first = await command('up.ts', env);
-  t.equal(first.code, 0, first.output);
+test(
+  'make up with other settings says so, starts the fleet anew, and loses nothing that was acknowledged meanwhile',
+  { timeout: 110_000 },
+  async (t) => {
+    const data = folder(t);
+    const env = {
+      DATA: data,
+      PORT: String(await freePort()),
+      TLS_PORT: '0',
+      REPLICAS: '1',
+      LIMITS: 'off',
+    };
+    t.teardown(() => command('down.ts', env));
+    const origin = `http://127.0.0.1:${env.PORT}`;
+    const first = await command('up.ts', env);
+    t.equal(first.code, 0, first.output);
 
-  const password = 'correct horse battery';
-  const post = (route: string, email: string): Promise<number> =>
-    fetch(`${origin}${route}`, { method: 'POST', headers: { 'content-type': 'application/json', connection: 'close' }, body: JSON.stringify({ email, password }) })
-      .then(async (response) => (await response.arrayBuffer(), response.status), () => 0);
-  const acknowledged: string[] = [];
-  let refused = 0;
-  let running = true;
-  // Both hands at once: one request is always under way when the gateway, then the replica, then the database stop.
-  const clients = [1, 2].map(async (client) => {
-    for (let n = 1; running; n++) {
-      const email = `ada-${client}-${n}@example.com`;
-      if ((await post('/api/users/register', email)) === 201) acknowledged.push(email);
-      else {
-        refused += 1;
-        await sleep(50);
+    const password = 'correct horse battery';
+    const post = (route: string, email: string): Promise<number> =>
+      fetch(`${origin}${route}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', connection: 'close' },
+        body: JSON.stringify({ email, password }),
+      }).then(
+        async (response) => (await response.arrayBuffer(), response.status),
+        () => 0,
+      );
+    const acknowledged: string[] = [];
+    let refused = 0;
+    let running = true;
+    // Both hands at once: one request is always under way when the gateway, then the replica, then the database stop.
+    const clients = [1, 2].map(async (client) => {
+      for (let n = 1; running; n++) {
+        const email = `ada-${client}-${n}@example.com`;
+        if ((await post('/api/users/register', email)) === 201) acknowledged.push(email);
+        else {
+          refused += 1;
+          await sleep(50);
+        }
       }
-    }
-  });
-  while (acknowledged.length < 5) await sleep(20);
-  const before = acknowledged.length;
-  const again = await command('up.ts', { ...env, REPLICAS: '2' });
-  t.equal(again.code, 0, again.output);
-  while (acknowledged.length < before + 5) await sleep(20);
-  running = false;
-  await Promise.all(clients);
+    });
+    while (acknowledged.length < 5) await sleep(20);
+    const before = acknowledged.length;
+    const again = await command('up.ts', { ...env, REPLICAS: '2' });
+    t.equal(again.code, 0, again.output);
+    while (acknowledged.length < before + 5) await sleep(20);
+    running = false;
+    await Promise.all(clients);
 
-  t.match(again.output, /asked to be different \(replicas 1, now 2\): starting it anew[^]*stopping the running fleet[^]*starting 2 replicas each[^]*up after/);
-  t.equal(readState(data)?.processes.filter(({ service }) => service === 'user').length, 2);
-  t.ok(refused > 0, 'there was a pause');
-  const lost: string[] = [];
-  for (const email of acknowledged) if ((await post('/api/users/login', email)) !== 200) lost.push(email);
-  t.same(lost, [], `${acknowledged.length} registrations`);
-});
+    t.match(
+      again.output,
+      /asked to be different \(replicas 1, now 2\): starting it anew[^]*stopping the running fleet[^]*starting 2 replicas each[^]*up after/,
+    );
+    t.equal(readState(data)?.processes.filter(({ service }) => service === 'user').length, 2);
+    t.ok(refused > 0, 'there was a pause');
+    const lost: string[] = [];
+    for (const email of acknowledged)
+      if ((await post('/api/users/login', email)) !== 200) lost.push(email);
+    t.same(lost, [], `${acknowledged.length} registrations`);
+  },
+);

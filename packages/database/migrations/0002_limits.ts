@@ -103,16 +103,25 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     end $$`.execute(db);
 
   // Keys are HMACs under this secret, the same for all services: neither an address nor an e-mail can be told from a row.
-  await sql`create table shared.limit_secret (id boolean primary key default true check (id), wrapped bytea not null)`.execute(db);
+  await sql`create table shared.limit_secret (id boolean primary key default true check (id), wrapped bytea not null)`.execute(
+    db,
+  );
   await sql`grant select, insert on shared.limit_secret to ${SERVICES}`.execute(db);
 
-  for (const signature of ['take_limits(bytea[], bigint[], integer[])', 'refund_limits(bytea[], bigint[])', 'lease_limit(bytea, bigint, integer, integer)', 'sweep_limits(integer)']) {
+  for (const signature of [
+    'take_limits(bytea[], bigint[], integer[])',
+    'refund_limits(bytea[], bigint[])',
+    'lease_limit(bytea, bigint, integer, integer)',
+    'sweep_limits(integer)',
+  ]) {
     await sql`revoke all on function shared.${sql.raw(signature)} from public`.execute(db);
     await sql`grant execute on function shared.${sql.raw(signature)} to ${SERVICES}`.execute(db);
   }
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await sql`drop function shared.take_limits, shared.refund_limits, shared.lease_limit, shared.sweep_limits`.execute(db);
+  await sql`drop function shared.take_limits, shared.refund_limits, shared.lease_limit, shared.sweep_limits`.execute(
+    db,
+  );
   await sql`drop table shared.limits, shared.limit_secret`.execute(db);
 }

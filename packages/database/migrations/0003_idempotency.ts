@@ -17,14 +17,23 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         constraint idempotency_keys_pkey primary key (scope)
       )`.execute(db);
     await sql`create index idempotency_keys_created on ${keys} (created)`.execute(db);
-    await sql`create index idempotency_keys_user on ${keys} (user_id) where user_id is not null`.execute(db);
+    await sql`create index idempotency_keys_user on ${keys} (user_id) where user_id is not null`.execute(
+      db,
+    );
     // The update is for row locks alone, by which replicas that delete at once pass each other by.
-    await sql`grant select, insert, delete, update (created) on ${keys} to ${sql.id(role)}`.execute(db);
-    await sql`create table ${secret} (id boolean primary key default true check (id), wrapped bytea not null)`.execute(db);
+    await sql`grant select, insert, delete, update (created) on ${keys} to ${sql.id(role)}`.execute(
+      db,
+    );
+    await sql`create table ${secret} (id boolean primary key default true check (id), wrapped bytea not null)`.execute(
+      db,
+    );
     await sql`grant select, insert on ${secret} to ${sql.id(role)}`.execute(db);
   }
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  for (const schema of Object.keys(OWNERS)) await sql`drop table ${sql.table(`${schema}.idempotency_keys`)}, ${sql.table(`${schema}.idempotency_secret`)}`.execute(db);
+  for (const schema of Object.keys(OWNERS))
+    await sql`drop table ${sql.table(`${schema}.idempotency_keys`)}, ${sql.table(`${schema}.idempotency_secret`)}`.execute(
+      db,
+    );
 }

@@ -12,12 +12,20 @@ export interface MigrationSet {
 }
 
 /** What all services stand on: their schemas, and the tables that each has alike. */
-export const databaseMigrations: MigrationSet = { name: 'database', folder: join(import.meta.dirname, '../migrations') };
+export const databaseMigrations: MigrationSet = {
+  name: 'database',
+  folder: join(import.meta.dirname, '../migrations'),
+};
 
 async function readMigrations(folder: string): Promise<Record<string, Migration>> {
-  const files = (await readdir(folder)).filter((file) => /^\d{4}_[a-z0-9_]+\.ts$/.test(file)).sort();
+  const files = (await readdir(folder))
+    .filter((file) => /^\d{4}_[a-z0-9_]+\.ts$/.test(file))
+    .sort();
   const migrations: Record<string, Migration> = {};
-  for (const file of files) migrations[file.slice(0, -3)] = (await import(pathToFileURL(join(folder, file)).href)) as Migration;
+  for (const file of files)
+    migrations[file.slice(0, -3)] = (await import(
+      pathToFileURL(join(folder, file)).href
+    )) as Migration;
   return migrations;
 }
 
@@ -37,8 +45,16 @@ function migratorOf(db: Kysely<unknown>, set: MigrationSet): Migrator {
  * @returns the names applied, as `set/name`
  * @throws the first migration's error; that migration is rolled back, those before it stay
  */
-export async function migrateToLatest(url: string, sets: readonly MigrationSet[]): Promise<string[]> {
-  const { db } = createDatabase<unknown>({ url, applicationName: 'muniment-migrate', poolMax: 3, statementTimeoutMs: 15 * 60_000 });
+export async function migrateToLatest(
+  url: string,
+  sets: readonly MigrationSet[],
+): Promise<string[]> {
+  const { db } = createDatabase<unknown>({
+    url,
+    applicationName: 'muniment-migrate',
+    poolMax: 3,
+    statementTimeoutMs: 15 * 60_000,
+  });
   try {
     return await db.connection().execute(async (lock) => {
       await sql`select pg_advisory_lock(7305147)`.execute(lock);
@@ -62,9 +78,14 @@ export async function migrateDown(url: string, sets: readonly MigrationSet[]): P
   try {
     for (const set of sets.toReversed()) {
       const migrator = migratorOf(db, set);
-      for (const applied of (await migrator.getMigrations()).filter((migration) => migration.executedAt)) {
+      for (const applied of (await migrator.getMigrations()).filter(
+        (migration) => migration.executedAt,
+      )) {
         const { error } = await migrator.migrateDown();
-        if (error) throw new Error(`migration ${set.name}/${applied.name} could not be taken down`, { cause: error });
+        if (error)
+          throw new Error(`migration ${set.name}/${applied.name} could not be taken down`, {
+            cause: error,
+          });
       }
     }
   } finally {
@@ -77,11 +98,19 @@ export async function migrateDown(url: string, sets: readonly MigrationSet[]): P
  * A database that is newer is accepted, so that a rolling update can migrate first.
  * @throws when a migration this checkout has is missing in the database
  */
-export async function verifyMigrated<DB>(db: Kysely<DB>, sets: readonly MigrationSet[]): Promise<void> {
+export async function verifyMigrated<DB>(
+  db: Kysely<DB>,
+  sets: readonly MigrationSet[],
+): Promise<void> {
   for (const set of sets) {
     const wanted = Object.keys(await readMigrations(set.folder));
-    const { rows } = await sql<{ name: string }>`select name from ${sql.table(`migrations.${set.name}`)}`.execute(db);
+    const { rows } = await sql<{
+      name: string;
+    }>`select name from ${sql.table(`migrations.${set.name}`)}`.execute(db);
     const missing = wanted.filter((name) => !rows.some((row) => row.name === name));
-    if (missing.length > 0) throw new Error(`the database lacks the migrations ${set.name}/${missing.join(', ')}: run scripts/migrate.ts first`);
+    if (missing.length > 0)
+      throw new Error(
+        `the database lacks the migrations ${set.name}/${missing.join(', ')}: run scripts/migrate.ts first`,
+      );
   }
 }

@@ -21,9 +21,16 @@ export class NamedStatementsClient extends pg.Client {
   override query = ((...args: unknown[]): unknown => {
     const [text, values] = args;
     const send = pg.Client.prototype.query as (...args: unknown[]) => unknown;
-    if (typeof text !== 'string' || !Array.isArray(values)) return this.#endWhenUnanswered(send.apply(this, args));
+    if (typeof text !== 'string' || !Array.isArray(values))
+      return this.#endWhenUnanswered(send.apply(this, args));
     const name = values.length === 0 ? undefined : nameOf(text);
-    return this.#endWhenUnanswered(send.call(this, name === undefined ? { text, values } : { name, text, values }, ...args.slice(2)));
+    return this.#endWhenUnanswered(
+      send.call(
+        this,
+        name === undefined ? { text, values } : { name, text, values },
+        ...args.slice(2),
+      ),
+    );
   }) as pg.Client['query'];
 
   /**
@@ -33,7 +40,8 @@ export class NamedStatementsClient extends pg.Client {
   #endWhenUnanswered(result: unknown): unknown {
     if (result instanceof Promise) {
       result.catch((error: unknown) => {
-        if (error instanceof Error && error.message === 'Query read timeout') void this.end().catch(() => {});
+        if (error instanceof Error && error.message === 'Query read timeout')
+          void this.end().catch(() => {});
       });
     }
     return result;

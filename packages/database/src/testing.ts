@@ -29,7 +29,8 @@ async function asSuperuser(url: string, statement: string): Promise<void> {
 export async function createTestDatabase(t: Teardown): Promise<TestDatabase> {
   const serverUrl = process.env.TEST_POSTGRES_URL;
   const template = process.env.TEST_DATABASE_TEMPLATE;
-  if (!serverUrl || !template) throw new Error('no test PostgreSQL: run this file by `node scripts/test.ts <file>`');
+  if (!serverUrl || !template)
+    throw new Error('no test PostgreSQL: run this file by `node scripts/test.ts <file>`');
   const name = `test_${randomBytes(8).toString('hex')}`;
   await asSuperuser(serverUrl, `create database ${name} template ${template} strategy file_copy`);
   t.teardown(() => asSuperuser(serverUrl, `drop database if exists ${name} with (force)`));

@@ -15,9 +15,13 @@ export async function asSuperuser<Row>(text: string, database = 'postgres'): Pro
 }
 
 /** A database with nothing in it, owned by `migrator` and dropped after the test, as URLs by role. */
-export async function createEmptyDatabase(t: { teardown(fn: () => Promise<unknown>): void }): Promise<{ name: string; url(role: string): string }> {
+export async function createEmptyDatabase(t: {
+  teardown(fn: () => Promise<unknown>): void;
+}): Promise<{ name: string; url(role: string): string }> {
   const name = `empty_${randomBytes(8).toString('hex')}`;
-  await asSuperuser(`create database ${name} owner migrator template template0 encoding 'UTF8' locale 'C.UTF-8'`);
+  await asSuperuser(
+    `create database ${name} owner migrator template template0 encoding 'UTF8' locale 'C.UTF-8'`,
+  );
   t.teardown(() => asSuperuser(`drop database if exists ${name} with (force)`));
   return {
     name,

@@ -11,11 +11,19 @@ test('a lease has one holder until it runs out, and its epoch tells holders apar
   const first = await acquireLease(db, 'identity', 'relay', 'a', 200);
   t.equal(first?.epoch, 1);
   t.equal(await acquireLease(db, 'identity', 'relay', 'b', 200), undefined);
-  t.equal((await acquireLease(db, 'identity', 'relay', 'a', 200))?.epoch, 1, 'renewing keeps the epoch');
+  t.equal(
+    (await acquireLease(db, 'identity', 'relay', 'a', 200))?.epoch,
+    1,
+    'renewing keeps the epoch',
+  );
   await sleep(250);
   t.equal((await acquireLease(db, 'identity', 'relay', 'b', 5_000))?.epoch, 2);
   if (!first) return t.fail('no lease');
-  t.equal(await db.transaction().execute((trx) => holdLease(trx, first)), false, 'the old holder may not write');
+  t.equal(
+    await db.transaction().execute((trx) => holdLease(trx, first)),
+    false,
+    'the old holder may not write',
+  );
 });
 
 test('a holder that comes back after its lease ran out gets a new epoch, so its stale self stays fenced', async (t) => {

@@ -5,15 +5,25 @@ import { createTestDatabase } from '../src/testing.ts';
 
 async function oneConnection(t: Test) {
   const database = await createTestDatabase(t);
-  const { db, pool } = createDatabase({ url: database.url('user_service'), applicationName: 'test', poolMax: 1 });
+  const { db, pool } = createDatabase({
+    url: database.url('user_service'),
+    applicationName: 'test',
+    poolMax: 1,
+  });
   t.teardown(() => db.destroy());
-  const prepared = async () => (await pool.query<{ name: string; statement: string; uses: number }>('select name, statement, generic_plans + custom_plans as uses from pg_prepared_statements order by name')).rows;
+  const prepared = async () =>
+    (
+      await pool.query<{ name: string; statement: string; uses: number }>(
+        'select name, statement, generic_plans + custom_plans as uses from pg_prepared_statements order by name',
+      )
+    ).rows;
   return { db, pool, prepared };
 }
 
 test('a statement with parameters is prepared once per connection and used by its name from then on', async (t) => {
   const { db, prepared } = await oneConnection(t);
-  for (let i = 0; i < 10; i += 1) t.strictSame((await sql`select ${i}::int as i`.execute(db)).rows, [{ i }]);
+  for (let i = 0; i < 10; i += 1)
+    t.strictSame((await sql`select ${i}::int as i`.execute(db)).rows, [{ i }]);
   t.match(await prepared(), [{ statement: 'select $1::int as i', uses: 10 }]);
   await sql`select ${'x'}::text as x`.execute(db);
   t.equal((await prepared()).length, 2);
@@ -41,7 +51,12 @@ test('a name outlives a failure of its statement', async (t) => {
 
 test('past five hundred texts statements stay unnamed, and work', async (t) => {
   const { db, prepared } = await oneConnection(t);
-  for (let i = 0; i < 520; i += 1) t.equal((await sql<Record<string, number>>`select ${i}::int as ${sql.id(`c${i}`)}`.execute(db)).rows[0]?.[`c${i}`], i);
+  for (let i = 0; i < 520; i += 1)
+    t.equal(
+      (await sql<Record<string, number>>`select ${i}::int as ${sql.id(`c${i}`)}`.execute(db))
+        .rows[0]?.[`c${i}`],
+      i,
+    );
   const { length } = await prepared();
   t.ok(length > 400 && length <= 500, `${length} prepared`);
 });

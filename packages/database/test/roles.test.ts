@@ -29,7 +29,10 @@ const RIGHTS: [statement: string, allowed: readonly Role[]][] = [
   ['delete from identity.signing_keys', []],
   // The trail is append-only, for its own service too.
   ['select count(*) from audit.events', ['audit_service']],
-  [`insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp, record) values (${ID}, 'user', 0, 1, 'A', 'success', 'r', now(), '{}')`, ['audit_service']],
+  [
+    `insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp, record) values (${ID}, 'user', 0, 1, 'A', 'success', 'r', now(), '{}')`,
+    ['audit_service'],
+  ],
   [`update audit.events set action = 'B'`, []],
   ['delete from audit.events', []],
   ['truncate audit.events', []],
@@ -118,7 +121,8 @@ test('every role may do what it needs and nothing else', async (t) => {
       const client = new pg.Client({ connectionString: database.url(role) });
       await client.connect();
       t.teardown(() => client.end());
-      for (const [statement, allowed] of RIGHTS) t.equal(await may(client, statement), allowed.includes(role), statement);
+      for (const [statement, allowed] of RIGHTS)
+        t.equal(await may(client, statement), allowed.includes(role), statement);
     });
   }
 });
@@ -128,9 +132,15 @@ test('no role of the product is a superuser, makes roles or databases, replicate
   const client = new pg.Client({ connectionString: database.url() });
   await client.connect();
   t.teardown(() => client.end());
-  const { rows } = await client.query('select rolname from pg_roles where rolname = any($1) and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls)', [ROLES]);
+  const { rows } = await client.query(
+    'select rolname from pg_roles where rolname = any($1) and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls)',
+    [ROLES],
+  );
   t.strictSame(rows, []);
-  const { rows: members } = await client.query('select from pg_auth_members m join pg_roles r on r.oid = m.member where r.rolname = any($1)', [ROLES]);
+  const { rows: members } = await client.query(
+    'select from pg_auth_members m join pg_roles r on r.oid = m.member where r.rolname = any($1)',
+    [ROLES],
+  );
   t.strictSame(members, [], 'none is a member of another');
 });
 
@@ -138,13 +148,21 @@ test('the database is made once, lets in the roles of the product alone, and let
   const name = `made_${randomBytes(8).toString('hex')}`;
   const stranger = `stranger_${randomBytes(4).toString('hex')}`;
   const url = new URL(process.env.TEST_POSTGRES_URL ?? '');
-  const passwords = Object.fromEntries(ROLES.map((role) => [role, `test's`])) as Record<Role, string>;
+  const passwords = Object.fromEntries(ROLES.map((role) => [role, `test's`])) as Record<
+    Role,
+    string
+  >;
   t.teardown(async () => {
     await asSuperuser(`drop database if exists ${name} with (force)`);
     await asSuperuser(`drop role if exists ${stranger}`);
   });
   await Promise.all([1, 2, 3].map(() => ensureRolesAndDatabase(url.href, name, passwords)));
-  t.match(await asSuperuser(`select pg_get_userbyid(datdba) as owner, pg_encoding_to_char(encoding) as encoding, datlocale from pg_database where datname = '${name}'`), [{ owner: 'migrator', encoding: 'UTF8' }]);
+  t.match(
+    await asSuperuser(
+      `select pg_get_userbyid(datdba) as owner, pg_encoding_to_char(encoding) as encoding, datlocale from pg_database where datname = '${name}'`,
+    ),
+    [{ owner: 'migrator', encoding: 'UTF8' }],
+  );
 
   url.pathname = `/${name}`;
   for (const role of ROLES) {
@@ -168,17 +186,29 @@ test('an admin that is no superuser, as a managed database has, can run it again
   await superuser.query(`create role master login createrole createdb password 'test'`);
   const url = new URL(postgres.superuserUrl);
   url.username = 'master';
-  const passwordsOf = (password: string) => Object.fromEntries(ROLES.map((role) => [role, password])) as Record<Role, string>;
-  const stored = async () => (await superuser.query(`select rolname, rolpassword from pg_authid where rolname = any($1) order by rolname`, [ROLES])).rows;
+  const passwordsOf = (password: string) =>
+    Object.fromEntries(ROLES.map((role) => [role, password])) as Record<Role, string>;
+  const stored = async () =>
+    (
+      await superuser.query(
+        `select rolname, rolpassword from pg_authid where rolname = any($1) order by rolname`,
+        [ROLES],
+      )
+    ).rows;
   await ensureRolesAndDatabase(url.href, 'muniment', passwordsOf('first'));
   const first = await stored();
   await ensureRolesAndDatabase(url.href, 'muniment', passwordsOf('second'));
   const second = await stored();
   t.equal(second.length, ROLES.length);
-  for (const [i, { rolname, rolpassword }] of second.entries()) t.not(rolpassword, first[i]?.rolpassword, rolname);
-  const { rows } = await superuser.query(`select pg_get_userbyid(datdba) as owner, has_database_privilege('user_service', oid, 'connect') as lets_in from pg_database where datname = 'muniment'`);
+  for (const [i, { rolname, rolpassword }] of second.entries())
+    t.not(rolpassword, first[i]?.rolpassword, rolname);
+  const { rows } = await superuser.query(
+    `select pg_get_userbyid(datdba) as owner, has_database_privilege('user_service', oid, 'connect') as lets_in from pg_database where datname = 'muniment'`,
+  );
   t.strictSame(rows, [{ owner: 'migrator', lets_in: true }]);
-  const { rows: members } = await superuser.query(`select from pg_auth_members m where pg_get_userbyid(roleid) = 'migrator' and pg_get_userbyid(member) = 'master' and set_option`);
+  const { rows: members } = await superuser.query(
+    `select from pg_auth_members m where pg_get_userbyid(roleid) = 'migrator' and pg_get_userbyid(member) = 'master' and set_option`,
+  );
   t.ok(members.length > 0, 'it may make a database that belongs to migrator');
   await superuser.end();
 });

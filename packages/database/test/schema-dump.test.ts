@@ -52,7 +52,13 @@ test('all migrations can be taken down, and up again they make the same schema',
   t.ok(applied.length >= migrationSets.length);
   const first = await dumpSchema(database.url('postgres'));
   await migrateDown(database.url('migrator'), migrationSets);
-  t.strictSame(await asSuperuser(`select nspname from pg_namespace where nspname in ('identity', 'files', 'audit', 'shared', 'keys')`, database.name), []);
+  t.strictSame(
+    await asSuperuser(
+      `select nspname from pg_namespace where nspname in ('identity', 'files', 'audit', 'shared', 'keys')`,
+      database.name,
+    ),
+    [],
+  );
   t.strictSame(await migrateToLatest(database.url('migrator'), migrationSets), applied);
   t.equal(await dumpSchema(database.url('postgres')), first);
 });

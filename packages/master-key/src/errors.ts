@@ -11,4 +11,5 @@ export const masterKeyError = (
   code: MasterKeyErrorCode,
   message: string,
   cause?: unknown,
-): MasterKeyError => Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });
+): MasterKeyError =>
+  Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });

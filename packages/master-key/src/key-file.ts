@@ -16,14 +16,21 @@ const versionOf = async (file: string): Promise<string> => {
 };
 
 /** The keys of a master key file, newest first. @throws naming the file and never its content */
-export const parseMasterKeys = (text: string, file: string): MasterKey[] => text.trimEnd().split(/\r?\n/).map((line) => {
-  const key = Buffer.from(line, 'base64');
-  // Buffer.from skips what is not base64, so a damaged line could still give 32 bytes: only the exact form counts.
-  if (key.length !== 32 || key.toString('base64') !== line) {
-    throw masterKeyError('master_key_malformed', `master key file ${file} must hold 32 bytes in base64 on each line`);
-  }
-  return createMasterKey(key);
-});
+export const parseMasterKeys = (text: string, file: string): MasterKey[] =>
+  text
+    .trimEnd()
+    .split(/\r?\n/)
+    .map((line) => {
+      const key = Buffer.from(line, 'base64');
+      // Buffer.from skips what is not base64, so a damaged line could still give 32 bytes: only the exact form counts.
+      if (key.length !== 32 || key.toString('base64') !== line) {
+        throw masterKeyError(
+          'master_key_malformed',
+          `master key file ${file} must hold 32 bytes in base64 on each line`,
+        );
+      }
+      return createMasterKey(key);
+    });
 
 async function readRing(file: string): Promise<Ring> {
   try {
@@ -31,10 +38,12 @@ async function readRing(file: string): Promise<Ring> {
     const keys = parseMasterKeys(await readFile(file, 'utf8'), file);
     const [newest] = keys;
     const byId = new Map(keys.map((key) => [key.id, key]));
-    if (!newest || byId.size < keys.length) throw masterKeyError('master_key_malformed', `master key file ${file} holds a key twice`);
+    if (!newest || byId.size < keys.length)
+      throw masterKeyError('master_key_malformed', `master key file ${file} holds a key twice`);
     return { newest, byId, version };
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'master_key_malformed') throw cause;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'master_key_malformed')
+      throw cause;
     throw masterKeyError('master_key_unreadable', `master key file ${file} cannot be read`, cause);
   }
 }
@@ -50,7 +59,7 @@ export const loadMasterKey = async (file: string): Promise<MasterKey> => {
 
   async function refresh(): Promise<Ring> {
     try {
-      if (await versionOf(file) !== ring.version) ring = await readRing(file);
+      if ((await versionOf(file)) !== ring.version) ring = await readRing(file);
     } catch {
       // In the middle of being replaced, or the mount is away. What was readable stays so; a start would say what is wrong.
     }
@@ -58,11 +67,14 @@ export const loadMasterKey = async (file: string): Promise<MasterKey> => {
   }
 
   return {
-    get id() { return ring.newest.id; },
+    get id() {
+      return ring.newest.id;
+    },
     wrap: async (plaintext, context) => (await refresh()).newest.wrap(plaintext, context),
     async unwrap(wrapped, context) {
       const by = wrappedBy(wrapped);
-      const key = by === undefined ? undefined : ring.byId.get(by) ?? (await refresh()).byId.get(by);
+      const key =
+        by === undefined ? undefined : (ring.byId.get(by) ?? (await refresh()).byId.get(by));
       // The newest refuses it and says which key it was.
       return (key ?? ring.newest).unwrap(wrapped, context);
     },

@@ -8,10 +8,13 @@ const secret = Buffer.from('a key of somebody');
 /** A file that is replaced in one step, as the fleet and Kubernetes do. */
 function keyFile(t: Test): { file: string; write(...keys: string[]): void } {
   const file = join(t.testdir(), 'master.key');
-  return { file, write(...keys) {
-    writeFileSync(`${file}.new`, `${keys.join('\n')}\n`);
-    renameSync(`${file}.new`, file);
-  } };
+  return {
+    file,
+    write(...keys) {
+      writeFileSync(`${file}.new`, `${keys.join('\n')}\n`);
+      renameSync(`${file}.new`, file);
+    },
+  };
 }
 
 test('the first key of a file wraps, each of them unwraps', async (t) => {

@@ -48,10 +48,16 @@ test('a change of any one byte does not unwrap', async (t) => {
   for (let at = 0; at < wrapped.length; at++) {
     const changed = Buffer.from(wrapped);
     changed[at] = (changed[at] ?? 0) ^ 1;
-    outcomes.push(await key.unwrap(changed, 'c').then(() => `byte ${at} passed`, (error: { code: string }) => error.code));
+    outcomes.push(
+      await key.unwrap(changed, 'c').then(
+        () => `byte ${at} passed`,
+        (error: { code: string }) => error.code,
+      ),
+    );
   }
   const failed = Array.from({ length: wrapped.length }, (_, at) =>
-    at >= 1 && at <= 8 ? 'master_key_mismatch' : 'master_key_unwrap_failed');
+    at >= 1 && at <= 8 ? 'master_key_mismatch' : 'master_key_unwrap_failed',
+  );
   t.same(outcomes, failed);
 });
 
@@ -59,22 +65,35 @@ test('a shortened tag does not unwrap', async (t) => {
   const key = createMasterKey(randomBytes(32));
   const wrapped = await key.wrap(secret, 'c');
   for (const cut of [1, 12, wrapped.length - 20, wrapped.length]) {
-    await t.rejects(key.unwrap(wrapped.subarray(0, wrapped.length - cut), 'c'), { code: 'master_key_unwrap_failed' });
+    await t.rejects(key.unwrap(wrapped.subarray(0, wrapped.length - cut), 'c'), {
+      code: 'master_key_unwrap_failed',
+    });
   }
 });
 
 test('another master key is told apart from tampering', async (t) => {
   const wrapped = await createMasterKey(randomBytes(32)).wrap(secret, 'c');
-  await t.rejects(createMasterKey(randomBytes(32)).unwrap(wrapped, 'c'), { code: 'master_key_mismatch' });
+  await t.rejects(createMasterKey(randomBytes(32)).unwrap(wrapped, 'c'), {
+    code: 'master_key_mismatch',
+  });
 });
 
 test('a file of the wrong length or form is refused by name, without its content', async (t) => {
   const good = generateMasterKey();
-  const contents = ['', randomBytes(16).toString('base64'), randomBytes(33).toString('base64'), `${good}\n${good}`,
-    `*${good}`, randomBytes(32).toString('hex')];
+  const contents = [
+    '',
+    randomBytes(16).toString('base64'),
+    randomBytes(33).toString('base64'),
+    `${good}\n${good}`,
+    `*${good}`,
+    randomBytes(32).toString('hex'),
+  ];
   for (const content of contents) {
     const file = join(t.testdir({ 'bad.key': content }), 'bad.key');
-    const error = await loadMasterKey(file).then(() => new Error('taken'), (e: Error) => e);
+    const error = await loadMasterKey(file).then(
+      () => new Error('taken'),
+      (e: Error) => e,
+    );
     t.match(error, { code: 'master_key_malformed' });
     t.ok(error.message.includes(file));
     t.notOk(content !== '' && error.message.includes(content));
@@ -83,5 +102,8 @@ test('a file of the wrong length or form is refused by name, without its content
 
 test('an absent file is refused by name', async (t) => {
   const file = join(t.testdir(), 'absent.key');
-  await t.rejects(loadMasterKey(file), { code: 'master_key_unreadable', message: `master key file ${file} cannot be read` });
+  await t.rejects(loadMasterKey(file), {
+    code: 'master_key_unreadable',
+    message: `master key file ${file} cannot be read`,
+  });
 });

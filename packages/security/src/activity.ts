@@ -3,7 +3,11 @@ import { LRUCache } from 'lru-cache';
 
 export type ActivityOptions = {
   /** Writes when each id was seen last, in seconds before now, and from which address. */
-  touch: (ids: readonly string[], secondsAgo: readonly number[], addresses: readonly string[]) => Promise<unknown>;
+  touch: (
+    ids: readonly string[],
+    secondsAgo: readonly number[],
+    addresses: readonly string[],
+  ) => Promise<unknown>;
   /** An id is written once in this time at most. */
   intervalMs?: number;
   /** Ids that may wait to be written; about 200 bytes each. */
@@ -23,15 +27,25 @@ export const touchSessions =
 /** The same for API tokens, which keep the address too. */
 export const touchApiTokens =
   (db: QueryExecutorProvider) =>
-  (tokenIds: readonly string[], secondsAgo: readonly number[], addresses: readonly string[]): Promise<unknown> =>
-    sql`select shared.touch_api_tokens(${tokenIds}::uuid[], ${secondsAgo}::float8[], ${addresses}::text[])`.execute(db);
+  (
+    tokenIds: readonly string[],
+    secondsAgo: readonly number[],
+    addresses: readonly string[],
+  ): Promise<unknown> =>
+    sql`select shared.touch_api_tokens(${tokenIds}::uuid[], ${secondsAgo}::float8[], ${addresses}::text[])`.execute(
+      db,
+    );
 
 /**
  * Which sessions or API tokens were used lately: kept in memory and written in batches, so that no request costs a write. What is stored is never
  * further behind than `intervalMs` and the pause between two flushes, which the least idle lifetime allows for; a replica that is killed loses no
  * more than that.
  */
-export const createActivity = ({ touch, intervalMs = 60_000, capacity = 50_000 }: ActivityOptions) => {
+export const createActivity = ({
+  touch,
+  intervalMs = 60_000,
+  capacity = 50_000,
+}: ActivityOptions) => {
   /** When and from where each was seen last, since it was written. */
   const pending = new Map<string, { at: number; address: string }>();
   const written = new LRUCache<string, true>({ max: capacity, ttl: intervalMs });
@@ -46,11 +60,17 @@ export const createActivity = ({ touch, intervalMs = 60_000, capacity = 50_000 }
 
     /** Writes those that are due; with `all` (at a stop) the others too. What could not be written waits for the next. Rejects as `touch` does. */
     async flush({ all = false }: { all?: boolean } = {}): Promise<void> {
-      const due = [...pending].filter(([id]) => all || !written.has(id)).map(([id, { at, address }]) => ({ id, at, address }));
+      const due = [...pending]
+        .filter(([id]) => all || !written.has(id))
+        .map(([id, { at, address }]) => ({ id, at, address }));
       for (let start = 0; start < due.length; start += batchSize) {
         const batch = due.slice(start, start + batchSize);
         const now = performance.now();
-        await touch(batch.map(({ id }) => id), batch.map(({ at }) => (now - at) / 1_000), batch.map(({ address }) => address));
+        await touch(
+          batch.map(({ id }) => id),
+          batch.map(({ at }) => (now - at) / 1_000),
+          batch.map(({ address }) => address),
+        );
         for (const { id, at } of batch) {
           written.set(id, true);
           // Seen again while the statement ran: that is still to be written.

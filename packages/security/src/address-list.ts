@@ -3,18 +3,25 @@ import ipaddr from 'ipaddr.js';
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
 /** An IPv4 address that comes as IPv6 (`::ffff:192.0.2.1`) is the IPv4 address. */
-const addressOf = (text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined => (ipaddr.isValid(text) ? ipaddr.process(text) : undefined);
+const addressOf = (text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined =>
+  ipaddr.isValid(text) ? ipaddr.process(text) : undefined;
 
 const rangeOf = (text: string): Range | undefined => {
   // `ipaddr.isValid` takes 127.1 and octal parts as an old C library does: what two programs may read in two ways is refused.
-  if (!/^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(text) || (!text.includes(':') && !/^\d{1,3}(\.\d{1,3}){3}(\/|$)/.test(text)) || /(^|\.)0\d/.test(text)) return undefined;
+  if (
+    !/^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(text) ||
+    (!text.includes(':') && !/^\d{1,3}(\.\d{1,3}){3}(\/|$)/.test(text)) ||
+    /(^|\.)0\d/.test(text)
+  )
+    return undefined;
   const [address = '', bits] = text.split('/');
   if (!ipaddr.isValid(address)) return undefined;
   const parsed = ipaddr.parse(address);
   const width = parsed.kind() === 'ipv4' ? 32 : 128;
   const length = bits === undefined ? width : Number(bits);
   if (length > width) return undefined;
-  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()) return length < 96 ? undefined : [parsed.toIPv4Address(), length - 96];
+  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress())
+    return length < 96 ? undefined : [parsed.toIPv4Address(), length - 96];
   return [parsed, length];
 };
 
@@ -23,7 +30,10 @@ export const normalizeRange = (text: string): string | undefined => {
   const range = rangeOf(text);
   if (!range) return undefined;
   const [address, length] = range;
-  const network = address instanceof ipaddr.IPv4 ? ipaddr.IPv4.networkAddressFromCIDR(`${address.toString()}/${length}`) : ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/${length}`);
+  const network =
+    address instanceof ipaddr.IPv4
+      ? ipaddr.IPv4.networkAddressFromCIDR(`${address.toString()}/${length}`)
+      : ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/${length}`);
   return `${network.toString()}/${length}`;
 };
 

@@ -19,7 +19,14 @@ export type ApiTokenRow = {
   expires_at: Date;
 };
 
-export type ApiToken = { id: string; userId: string; role: Role; scopes: readonly Permission[]; allowedIps: readonly string[]; expiresAt: Date };
+export type ApiToken = {
+  id: string;
+  userId: string;
+  role: Role;
+  scopes: readonly Permission[];
+  allowedIps: readonly string[];
+  expiresAt: Date;
+};
 
 /** `askedAt`: by the monotonic clock, when the database was asked. */
 export type FoundToken = { token: ApiToken; askedAt: number };
@@ -44,7 +51,9 @@ export const queryApiTokens =
   (db: QueryExecutorProvider) =>
   async ({ hashes, ids }: ApiTokenQuestion): Promise<readonly ApiTokenRow[]> => {
     const { rows } = await sql<ApiTokenRow>`
-      select id, token_hash, user_id, role, scopes, allowed_ips, expires_at from shared.find_api_tokens(${hashes}::bytea[], ${ids}::uuid[])`.execute(db);
+      select id, token_hash, user_id, role, scopes, allowed_ips, expires_at from shared.find_api_tokens(${hashes}::bytea[], ${ids}::uuid[])`.execute(
+      db,
+    );
     return rows;
   };
 
@@ -58,7 +67,16 @@ const rememberMs = 60_000;
 
 const tokenOf = (row: ApiTokenRow): ApiToken | undefined =>
   // A role that this version does not know may do nothing; a scope that it does not know allows nothing.
-  isRole(row.role) ? { id: row.id, userId: row.user_id, role: row.role, scopes: row.scopes.filter(isTokenScope), allowedIps: row.allowed_ips, expiresAt: row.expires_at } : undefined;
+  isRole(row.role)
+    ? {
+        id: row.id,
+        userId: row.user_id,
+        role: row.role,
+        scopes: row.scopes.filter(isTokenScope),
+        allowedIps: row.allowed_ips,
+        expiresAt: row.expires_at,
+      }
+    : undefined;
 
 const answerOf = (rows: readonly ApiTokenRow[]): Answer => {
   const byDigest = new Map<string, ApiToken>();
@@ -78,20 +96,35 @@ const answerOf = (rows: readonly ApiTokenRow[]): Answer => {
  * the event loop go out as one statement. An unknown token is not remembered: anybody can make up any number of those.
  */
 export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
-  const { query, revocations, cacheSize: max = 10_000, timeoutMs = 1_000, isUnavailable = () => false } = options;
+  const {
+    query,
+    revocations,
+    cacheSize: max = 10_000,
+    timeoutMs = 1_000,
+    isUnavailable = () => false,
+  } = options;
   /** The clock that the set of revocations goes by: what it says of a moment is compared with ours. */
   const now = (): number => revocations.now().monotonic;
   const remembered = new LRUCache<string, FoundToken>({ max });
   const ask = createGatheredLookUps({
-    kinds: ['digest', 'id'], timeoutMs, isUnavailable, now,
-    query: async ({ digest, id }) => answerOf(await query({ hashes: digest.map((one) => Buffer.from(one, 'base64')), ids: id })),
+    kinds: ['digest', 'id'],
+    timeoutMs,
+    isUnavailable,
+    now,
+    query: async ({ digest, id }) =>
+      answerOf(await query({ hashes: digest.map((one) => Buffer.from(one, 'base64')), ids: id })),
   });
 
-  const counts = ({ id, expiresAt }: Pick<ApiToken, 'id' | 'expiresAt'>): boolean => !revocations.apiTokenEnded(id) && Date.now() < expiresAt.getTime();
+  const counts = ({ id, expiresAt }: Pick<ApiToken, 'id' | 'expiresAt'>): boolean =>
+    !revocations.apiTokenEnded(id) && Date.now() < expiresAt.getTime();
 
   const holds = (userId: string, askedAt: number): boolean => {
     const changedAt = revocations.userChangedAt(userId);
-    return revocations.isFresh() && now() - askedAt < rememberMs && (changedAt === undefined || changedAt < askedAt);
+    return (
+      revocations.isFresh() &&
+      now() - askedAt < rememberMs &&
+      (changedAt === undefined || changedAt < askedAt)
+    );
   };
 
   return {
@@ -103,7 +136,8 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
     async find(text: string): Promise<FoundToken | undefined> {
       const digest = hash('sha256', text, 'base64');
       const known = remembered.get(digest);
-      if (known && holds(known.token.userId, known.askedAt)) return counts(known.token) ? known : undefined;
+      if (known && holds(known.token.userId, known.askedAt))
+        return counts(known.token) ? known : undefined;
       const { answer, askedAt } = await ask('digest', digest);
       const token = answer.byDigest.get(digest);
       if (!token) {
@@ -120,7 +154,12 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
      * Whether a token that was found before counts still, for what lasts longer than a request; undefined when it does not. `token` is there when the
      * database was asked again: as it is now. `asOf`: by the monotonic clock, the moment of which this is known. Rejects as `find`.
      */
-    async recall(known: { id: string; userId: string; expiresAt: Date; askedAt: number }): Promise<{ token?: ApiToken; asOf: number } | undefined> {
+    async recall(known: {
+      id: string;
+      userId: string;
+      expiresAt: Date;
+      askedAt: number;
+    }): Promise<{ token?: ApiToken; asOf: number } | undefined> {
       if (!counts(known)) return undefined;
       if (holds(known.userId, known.askedAt)) return { asOf: now() - revocations.ageMs() };
       const { answer, askedAt } = await ask('id', known.id);
@@ -130,7 +169,11 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
 
     /** Refuses a token that this replica has just ended, after the commit; other replicas hear of it by the feed. */
     drop(id: string, expiresAt: Date): void {
-      revocations.add({ kind: 'api_token', id, countsUntil: Math.ceil(expiresAt.getTime() / 1_000) });
+      revocations.add({
+        kind: 'api_token',
+        id,
+        countsUntil: Math.ceil(expiresAt.getTime() / 1_000),
+      });
     },
 
     /** For tests and metrics. */

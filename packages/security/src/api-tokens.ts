@@ -11,13 +11,15 @@ const pattern = /^mun_[0-9A-Za-z]{49}$/;
 
 const base62 = (value: bigint, length: number): string => {
   let text = '';
-  for (let rest = value; text.length < length; rest /= 62n) text = (alphabet[Number(rest % 62n)] ?? '') + text;
+  for (let rest = value; text.length < length; rest /= 62n)
+    text = (alphabet[Number(rest % 62n)] ?? '') + text;
   return text;
 };
 
 const checksumOf = (secret: string): string => {
   let text = '';
-  for (let rest = crc32(secret); text.length < checksumLength; rest = Math.floor(rest / 62)) text = (alphabet[rest % 62] ?? '') + text;
+  for (let rest = crc32(secret); text.length < checksumLength; rest = Math.floor(rest / 62))
+    text = (alphabet[rest % 62] ?? '') + text;
   return text;
 };
 
@@ -41,6 +43,9 @@ export const isApiToken = (text: string): boolean => {
 export const hashApiToken = (token: string): Buffer => createHash('sha256').update(token).digest();
 
 /** What an API token can be made to allow: what needs no session. */
-export const tokenScopes: readonly Permission[] = Object.keys(permissions).filter(isPermission).filter((permission) => !permissions[permission].sessionOnly);
+export const tokenScopes: readonly Permission[] = Object.keys(permissions)
+  .filter(isPermission)
+  .filter((permission) => !permissions[permission].sessionOnly);
 
-export const isTokenScope = (value: unknown): value is Permission => tokenScopes.some((scope) => scope === value);
+export const isTokenScope = (value: unknown): value is Permission =>
+  tokenScopes.some((scope) => scope === value);

@@ -5,7 +5,13 @@ import type { Activity } from './activity.ts';
 import { isAddressAllowed } from './address-list.ts';
 import type { ApiTokenLookup } from './api-token-lookup.ts';
 import { isApiToken } from './api-tokens.ts';
-import { insufficientScope, originRefused, permissionDenied, sessionRequired, unauthenticated } from './errors.ts';
+import {
+  insufficientScope,
+  originRefused,
+  permissionDenied,
+  sessionRequired,
+  unauthenticated,
+} from './errors.ts';
 import { type Denial, denialOf, isPermission, type Permission, type Role } from './permissions.ts';
 import { keyCounts } from './public-key-ring.ts';
 import type { Revocations } from './revocations.ts';
@@ -46,7 +52,10 @@ export type AuthenticationOptions = AccessTokenOptions & {
    * Called before a caller (`request.principal` or `request.viewer`) is refused for want of a permission, or because a page that is not ours uses
    * their cookies, so that a service can record it. When it rejects, the request fails with that error instead; it is refused either way.
    */
-  onDenied?: (request: FastifyRequest, denied: { permission: Permission; reason: Denial | 'address' | 'origin' }) => Promise<void> | void;
+  onDenied?: (
+    request: FastifyRequest,
+    denied: { permission: Permission; reason: Denial | 'address' | 'origin' },
+  ) => Promise<void> | void;
 };
 
 declare module 'fastify' {
@@ -58,7 +67,10 @@ declare module 'fastify' {
      * Whose an API token is, and whether it counts from that address, for what is no HTTP request. Undefined when it is none, or counts no more. Rejects
      * with `dependency_unavailable`.
      */
-    apiTokenPrincipal(text: string, ip: string): Promise<{ principal: Principal; isAllowedHere: boolean } | undefined>;
+    apiTokenPrincipal(
+      text: string,
+      ip: string,
+    ): Promise<{ principal: Principal; isAllowedHere: boolean } | undefined>;
   }
   interface FastifyRequest {
     /** The signed-in caller. On a route that is not public either this or `viewer` is set; on public ones neither. */
@@ -74,10 +86,15 @@ const challenge = (reply: FastifyReply, error?: 'invalid_token') =>
   reply.header('www-authenticate', `Bearer realm="muniment"${error ? `, error="${error}"` : ''}`);
 
 /** RFC 6750 §3.1. What else is missing is no matter of the token. */
-const refusalOf: Record<Denial, () => Error> = { role: permissionDenied, session_required: sessionRequired, scope: insufficientScope };
+const refusalOf: Record<Denial, () => Error> = {
+  role: permissionDenied,
+  session_required: sessionRequired,
+  scope: insufficientScope,
+};
 
 /** What a caller may do now, by the role of the user and the scopes of the API token. */
-export const mayDo = (principal: Principal, permission: Permission): boolean => whyNot(principal, permission) === undefined;
+export const mayDo = (principal: Principal, permission: Permission): boolean =>
+  whyNot(principal, permission) === undefined;
 
 /** What keeps a caller from something; undefined: nothing does. */
 export const whyNot = ({ role, apiToken }: Principal, permission: Permission): Denial | undefined =>
@@ -102,104 +119,154 @@ const isRepeated = (rawHeaders: readonly string[], name: string): boolean => {
 const requireStatedAccess = (route: RouteOptions): void => {
   const access = route.config?.access;
   const { method, url } = route;
-  if (typeof access === 'object' && access.viewer && ![method].flat().every(isSafe)) throw new Error(`route ${String(method)} ${url} would let a viewer token change something`);
-  if (access === 'public' || (typeof access === 'object' && isPermission(access.permission))) return;
+  if (typeof access === 'object' && access.viewer && ![method].flat().every(isSafe))
+    throw new Error(`route ${String(method)} ${url} would let a viewer token change something`);
+  if (access === 'public' || (typeof access === 'object' && isPermission(access.permission)))
+    return;
   if (access === undefined && method === 'OPTIONS' && url.endsWith('*')) {
     // @fastify/cors registers OPTIONS * so that its hook runs; a preflight carries no credentials (Fetch standard).
     route.config = { ...route.config, access: 'public' };
     return;
   }
-  throw new Error(`route ${String(method)} ${url} does not say who may call it: set config.access to 'public' or { permission }`);
+  throw new Error(
+    `route ${String(method)} ${url} does not say who may call it: set config.access to 'public' or { permission }`,
+  );
 };
 
 /**
  * Authenticates every request by its `Authorization: Bearer` header or, without one, its session cookies, unless its route is public, and refuses it unless the
  * caller's role has the route's permission. Registers `accessTokens` too. Register it before any route.
  */
-export const authentication = fp<AuthenticationOptions>(async (app, options) => {
-  const { keys, sessions, activity, cookies, apiTokens, revocations, viewers, onDenied } = options;
-  await app.register(accessTokens, options);
-  app.decorateRequest('principal', null);
-  app.decorateRequest('viewer', null);
-  app.addHook('onRoute', requireStatedAccess);
+export const authentication = fp<AuthenticationOptions>(
+  async (app, options) => {
+    const { keys, sessions, activity, cookies, apiTokens, revocations, viewers, onDenied } =
+      options;
+    await app.register(accessTokens, options);
+    app.decorateRequest('principal', null);
+    app.decorateRequest('viewer', null);
+    app.addHook('onRoute', requireStatedAccess);
 
-  /** The token, absent for credentials of another form, and whether it came in cookies. */
-  const credentialsOf = (request: FastifyRequest, reply: FastifyReply): { token?: string | undefined; byCookie: boolean } => {
-    const inCookies = cookies?.accessToken(request);
-    if (inCookies) return { ...inCookies, byCookie: true };
-    const { authorization } = request.headers;
-    if (authorization === undefined) {
-      challenge(reply);
-      throw unauthenticated();
-    }
-    // Node takes the first of several and drops the others: which of them the gateway or a filter before it looked at is anybody's guess.
-    if (isRepeated(request.raw.rawHeaders, 'authorization')) return { token: undefined, byCookie: false };
-    // The length comes first: nothing is matched or hashed that could not be a token.
-    return { token: authorization.length <= 8_192 ? bearer.exec(authorization)?.[1] : undefined, byCookie: false };
-  };
-
-  const refused = (reply: FastifyReply): Error => {
-    challenge(reply, 'invalid_token');
-    return unauthenticated();
-  };
-
-  const signedIn = async (token: string | undefined, reply: FastifyReply): Promise<Principal> => {
-    const claims = token === undefined ? undefined : await app.accessTokens.verify(token).catch((error: unknown) => {
-      if (error instanceof Error && 'statusCode' in error && error.statusCode === 401) return undefined;
-      throw error;
-    });
-    if (!claims) throw refused(reply);
-    const { sub: id, sid: sessionId, kid, role: claimed } = claims;
-    const session = await sessions.isLive({ sessionId, userId: id, role: claimed });
-    // After the session, which may have taken its time to look up.
-    if (!session.live || !(await keyCounts({ revocations, keys }, kid))) throw refused(reply);
-    activity?.seen(sessionId);
-    return { id, role: session.role, sessionId, tokenId: claims.jti, keyId: kid, expiresAt: new Date(claims.exp * 1_000), apiToken: null };
-  };
-
-  const byApiToken = async (text: string, ip: string): Promise<{ principal: Principal; isAllowedHere: boolean } | undefined> => {
-    const found = await apiTokens?.lookup.find(text);
-    if (!found) return undefined;
-    const { token: { id, userId, role, scopes, allowedIps, expiresAt }, askedAt } = found;
-    const isAllowedHere = isAddressAllowed(allowedIps, ip);
-    if (isAllowedHere) apiTokens?.activity?.seen(id, ip);
-    return { principal: { id: userId, role, sessionId: null, apiToken: { id, scopes, askedAt }, expiresAt }, isAllowedHere };
-  };
-  app.decorate('apiTokenPrincipal', (text, ip) => (isApiToken(text) ? byApiToken(text, ip) : Promise.resolve(undefined)));
-
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.is404) return;
-    const { access } = request.routeOptions.config;
-    if (access === 'public') return;
-    // Only a route registered before this plugin can still get here without a statement.
-    if (access === undefined) throw new Error(`route ${request.routeOptions.url} was registered before authentication`);
-    const { token, byCookie } = credentialsOf(request, reply);
-    if (viewers && token !== undefined && isViewerToken(token)) {
-      const viewer = await viewers(hashViewerToken(token));
-      if (!viewer) throw refused(reply);
-      request.viewer = viewer;
-      if (access.viewer) return;
-    } else if (apiTokens && !byCookie && token !== undefined && isApiToken(token)) {
-      const found = await byApiToken(token, request.ip);
-      request.principal = found?.principal ?? null;
-      // The same answer as to an unknown one: whoever found a token must not learn that it is good elsewhere. Its owner can read it in the trail.
-      if (found && !found.isAllowedHere) await onDenied?.(request, { permission: access.permission, reason: 'address' });
-      if (!found?.isAllowedHere) throw refused(reply);
-    } else {
-      request.principal = await signedIn(token, reply);
-      // A browser adds cookies to whatever it sends, so a change must be shown to be a page's of ours (OWASP ASVS 3.5.1).
-      if (byCookie && !isSafe(request.method) && !cookies?.isOwnPage(request)) {
-        await onDenied?.(request, { permission: access.permission, reason: 'origin' });
-        throw originRefused();
+    /** The token, absent for credentials of another form, and whether it came in cookies. */
+    const credentialsOf = (
+      request: FastifyRequest,
+      reply: FastifyReply,
+    ): { token?: string | undefined; byCookie: boolean } => {
+      const inCookies = cookies?.accessToken(request);
+      if (inCookies) return { ...inCookies, byCookie: true };
+      const { authorization } = request.headers;
+      if (authorization === undefined) {
+        challenge(reply);
+        throw unauthenticated();
       }
-    }
-    const denial = request.principal ? whyNot(request.principal, access.permission) : 'role';
-    if (denial === undefined) return;
-    await onDenied?.(request, { permission: access.permission, reason: denial });
-    if (denial === 'scope') reply.header('www-authenticate', `Bearer realm="muniment", error="insufficient_scope", scope="${access.permission}"`);
-    refuse(denial);
-  });
-}, { name: '@muniment/authentication', fastify: '5.x' });
+      // Node takes the first of several and drops the others: which of them the gateway or a filter before it looked at is anybody's guess.
+      if (isRepeated(request.raw.rawHeaders, 'authorization'))
+        return { token: undefined, byCookie: false };
+      // The length comes first: nothing is matched or hashed that could not be a token.
+      return {
+        token: authorization.length <= 8_192 ? bearer.exec(authorization)?.[1] : undefined,
+        byCookie: false,
+      };
+    };
+
+    const refused = (reply: FastifyReply): Error => {
+      challenge(reply, 'invalid_token');
+      return unauthenticated();
+    };
+
+    const signedIn = async (token: string | undefined, reply: FastifyReply): Promise<Principal> => {
+      const claims =
+        token === undefined
+          ? undefined
+          : await app.accessTokens.verify(token).catch((error: unknown) => {
+              if (error instanceof Error && 'statusCode' in error && error.statusCode === 401)
+                return undefined;
+              throw error;
+            });
+      if (!claims) throw refused(reply);
+      const { sub: id, sid: sessionId, kid, role: claimed } = claims;
+      const session = await sessions.isLive({ sessionId, userId: id, role: claimed });
+      // After the session, which may have taken its time to look up.
+      if (!session.live || !(await keyCounts({ revocations, keys }, kid))) throw refused(reply);
+      activity?.seen(sessionId);
+      return {
+        id,
+        role: session.role,
+        sessionId,
+        tokenId: claims.jti,
+        keyId: kid,
+        expiresAt: new Date(claims.exp * 1_000),
+        apiToken: null,
+      };
+    };
+
+    const byApiToken = async (
+      text: string,
+      ip: string,
+    ): Promise<{ principal: Principal; isAllowedHere: boolean } | undefined> => {
+      const found = await apiTokens?.lookup.find(text);
+      if (!found) return undefined;
+      const {
+        token: { id, userId, role, scopes, allowedIps, expiresAt },
+        askedAt,
+      } = found;
+      const isAllowedHere = isAddressAllowed(allowedIps, ip);
+      if (isAllowedHere) apiTokens?.activity?.seen(id, ip);
+      return {
+        principal: {
+          id: userId,
+          role,
+          sessionId: null,
+          apiToken: { id, scopes, askedAt },
+          expiresAt,
+        },
+        isAllowedHere,
+      };
+    };
+    app.decorate('apiTokenPrincipal', (text, ip) =>
+      isApiToken(text) ? byApiToken(text, ip) : Promise.resolve(undefined),
+    );
+
+    app.addHook('onRequest', async (request, reply) => {
+      if (request.is404) return;
+      const { access } = request.routeOptions.config;
+      if (access === 'public') return;
+      // Only a route registered before this plugin can still get here without a statement.
+      if (access === undefined)
+        throw new Error(`route ${request.routeOptions.url} was registered before authentication`);
+      const { token, byCookie } = credentialsOf(request, reply);
+      if (viewers && token !== undefined && isViewerToken(token)) {
+        const viewer = await viewers(hashViewerToken(token));
+        if (!viewer) throw refused(reply);
+        request.viewer = viewer;
+        if (access.viewer) return;
+      } else if (apiTokens && !byCookie && token !== undefined && isApiToken(token)) {
+        const found = await byApiToken(token, request.ip);
+        request.principal = found?.principal ?? null;
+        // The same answer as to an unknown one: whoever found a token must not learn that it is good elsewhere. Its owner can read it in the trail.
+        if (found && !found.isAllowedHere)
+          await onDenied?.(request, { permission: access.permission, reason: 'address' });
+        if (!found?.isAllowedHere) throw refused(reply);
+      } else {
+        request.principal = await signedIn(token, reply);
+        // A browser adds cookies to whatever it sends, so a change must be shown to be a page's of ours (OWASP ASVS 3.5.1).
+        if (byCookie && !isSafe(request.method) && !cookies?.isOwnPage(request)) {
+          await onDenied?.(request, { permission: access.permission, reason: 'origin' });
+          throw originRefused();
+        }
+      }
+      const denial = request.principal ? whyNot(request.principal, access.permission) : 'role';
+      if (denial === undefined) return;
+      await onDenied?.(request, { permission: access.permission, reason: denial });
+      if (denial === 'scope')
+        reply.header(
+          'www-authenticate',
+          `Bearer realm="muniment", error="insufficient_scope", scope="${access.permission}"`,
+        );
+      refuse(denial);
+    });
+  },
+  { name: '@muniment/authentication', fastify: '5.x' },
+);
 
 /** The signed-in caller, in a handler of a route that is neither public nor open to viewer tokens. */
 export const principalOf = (request: FastifyRequest): Principal => {

@@ -30,11 +30,16 @@ const within = async <T>(work: Promise<T>, ms: number): Promise<T | undefined> =
  * Rejects with `dependency_unavailable` (503) when no answer came in time, and with the error of `query` when that was no outage: whatever went
  * wrong, nobody is let in on a guess.
  */
-export const createGatheredLookUps = <Kind extends string, Answer extends object>(options: GatheredLookUpsOptions<Kind, Answer>) => {
+export const createGatheredLookUps = <Kind extends string, Answer extends object>(
+  options: GatheredLookUpsOptions<Kind, Answer>,
+) => {
   const { kinds, query, timeoutMs, isUnavailable, now = () => performance.now() } = options;
-  let gathering: { asked: Record<Kind, Set<string>>; gathered: Promise<Gathered<Answer> | undefined> } | undefined;
+  let gathering:
+    | { asked: Record<Kind, Set<string>>; gathered: Promise<Gathered<Answer> | undefined> }
+    | undefined;
 
-  const perKind = <T>(valueOf: (kind: Kind) => T): Record<Kind, T> => Object.fromEntries(kinds.map((kind) => [kind, valueOf(kind)])) as Record<Kind, T>;
+  const perKind = <T>(valueOf: (kind: Kind) => T): Record<Kind, T> =>
+    Object.fromEntries(kinds.map((kind) => [kind, valueOf(kind)])) as Record<Kind, T>;
 
   const send = async (asked: Record<Kind, Set<string>>): Promise<Gathered<Answer> | undefined> => {
     await new Promise((resolve) => setImmediate(resolve));
@@ -59,6 +64,8 @@ export const createGatheredLookUps = <Kind extends string, Answer extends object
       const gathered = await gathering.gathered;
       if (gathered) return gathered;
     }
-    throw dependencyUnavailable({ cause: new Error(`no answer within ${timeoutMs} ms, ${TRIES} times`) });
+    throw dependencyUnavailable({
+      cause: new Error(`no answer within ${timeoutMs} ms, ${TRIES} times`),
+    });
   };
 };

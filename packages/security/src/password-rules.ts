@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { adminPasswordLength, passwordCommon, passwordLength, passwordMalformed } from './errors.ts';
+import {
+  adminPasswordLength,
+  passwordCommon,
+  passwordLength,
+  passwordMalformed,
+} from './errors.ts';
 import type { Role } from './permissions.ts';
 
 const minimumLength = 8;
@@ -31,7 +36,8 @@ export const normalizePassword = (password: string): string => {
 };
 
 /** Whether a password, set perhaps before its owner had the role, is as long as the role asks for. */
-export const isLongEnough = (password: string, role: Role): boolean => role !== 'admin' || lengthOf(password.normalize('NFKC')) >= adminMinimumLength;
+export const isLongEnough = (password: string, role: Role): boolean =>
+  role !== 'admin' || lengthOf(password.normalize('NFKC')) >= adminMinimumLength;
 
 const comparable = (text: string): string => text.normalize('NFKC').toLowerCase();
 

@@ -39,7 +39,11 @@ const defaultConcurrency = (): number => {
  * `queueLimit` others wait: without a bound a burst of logins would hold every other request behind it.
  */
 export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
-  const { memoryKiB = floor.memoryKiB, passes = floor.passes, parallelism = floor.parallelism } = options;
+  const {
+    memoryKiB = floor.memoryKiB,
+    passes = floor.passes,
+    parallelism = floor.parallelism,
+  } = options;
   if (memoryKiB < floor.memoryKiB || passes < floor.passes || parallelism < floor.parallelism) {
     throw new RangeError('argon2id needs at least 19456 KiB, 2 passes and parallelism 1');
   }
@@ -47,7 +51,12 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
     concurrency: options.concurrency ?? defaultConcurrency(),
     queueLimit: options.queueLimit ?? 64,
   });
-  const cost = { type: argon2.argon2id, memoryCost: memoryKiB, timeCost: passes, parallelism } as const;
+  const cost = {
+    type: argon2.argon2id,
+    memoryCost: memoryKiB,
+    timeCost: passes,
+    parallelism,
+  } as const;
   const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
   const rules = createPasswordRules(options.names);
   /** In the order m, t, p that other implementations insist on; npm argon2 0.45 writes m, p, t but reads any order. */
@@ -80,7 +89,10 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
 
   const hashNormalized = async (normalized: string): Promise<string> => {
     const salt = randomBytes(16);
-    return encode(salt, await gate.run(() => argon2.hash(normalized, { ...cost, salt, raw: true })));
+    return encode(
+      salt,
+      await gate.run(() => argon2.hash(normalized, { ...cost, salt, raw: true })),
+    );
   };
 
   return {
@@ -88,10 +100,12 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
      * PHC string of a new password, once the rules let it pass: whatever sets a password goes through here. Rejects with `password_length`,
      * `password_malformed`, `password_common`, `overloaded`.
      */
-    hash: async (password: string, owner: PasswordOwner): Promise<string> => hashNormalized(rules(password, owner)),
+    hash: async (password: string, owner: PasswordOwner): Promise<string> =>
+      hashNormalized(rules(password, owner)),
 
     /** PHC string of a password that has just been verified: it was set under the rules of its day and stays good. Rejects with `overloaded`. */
-    rehash: async (password: string): Promise<string> => hashNormalized(normalizePassword(password)),
+    rehash: async (password: string): Promise<string> =>
+      hashNormalized(normalizePassword(password)),
 
     /**
      * `needsRehash` is only ever true beside `ok`. A password that could not have been set is simply wrong, at the same
@@ -108,7 +122,13 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
         const right = await argon2.verify(hash, normalized);
         // Else a wrong password would fail sooner for an account that has not signed in since the cost rose than for none.
         const missing = right ? 0 : missingPasses(hash);
-        if (missing > 0) await argon2.hash(normalized, { ...cost, timeCost: missing, salt: randomBytes(16), raw: true });
+        if (missing > 0)
+          await argon2.hash(normalized, {
+            ...cost,
+            timeCost: missing,
+            salt: randomBytes(16),
+            raw: true,
+          });
         return right;
       });
       return { ok, needsRehash: ok && needsRehash(hash) };

@@ -43,7 +43,8 @@ export type Permission = keyof typeof permissions;
 export const isPermission = (value: unknown): value is Permission =>
   typeof value === 'string' && Object.hasOwn(permissions, value);
 
-export const roleMay = (role: Role, permission: Permission): boolean => permissions[permission].roles.includes(role);
+export const roleMay = (role: Role, permission: Permission): boolean =>
+  permissions[permission].roles.includes(role);
 
 /** Why a caller may not do something: their role lacks it, it takes a session, or their API token was not made for it. */
 export type Denial = 'role' | 'session_required' | 'scope';
@@ -52,7 +53,10 @@ export type Denial = 'role' | 'session_required' | 'scope';
  * What keeps a caller from doing something; undefined: nothing does. An API token never allows more than its owner's role does at this moment.
  * @param scopes of the API token; null in a session
  */
-export const denialOf = (caller: { role: Role; scopes: readonly Permission[] | null }, permission: Permission): Denial | undefined => {
+export const denialOf = (
+  caller: { role: Role; scopes: readonly Permission[] | null },
+  permission: Permission,
+): Denial | undefined => {
   if (!roleMay(caller.role, permission)) return 'role';
   if (caller.scopes === null) return undefined;
   if (permissions[permission].sessionOnly) return 'session_required';

@@ -14,7 +14,11 @@ export type PublicKeyRow = {
 };
 
 /** A key that verifies; the same object as long as the ring holds the key, so identity tells whether it still does. */
-export type VerificationKey = { readonly kid: string; readonly pem: string; readonly jwk: PublicJwk };
+export type VerificationKey = {
+  readonly kid: string;
+  readonly pem: string;
+  readonly jwk: PublicJwk;
+};
 
 export type PublicKeyRingOptions = {
   load: () => Promise<readonly PublicKeyRow[]>;
@@ -34,7 +38,11 @@ export type PublicKeyRing = ReturnType<typeof createPublicKeyRing>;
 
 /** Reads `shared.public_keys`, for a ring's `load`. */
 export const loadPublicKeys = async (db: QueryExecutorProvider): Promise<readonly PublicKeyRow[]> =>
-  (await sql<PublicKeyRow>`select kid, algorithm, public_jwk, status from shared.public_keys`.execute(db)).rows;
+  (
+    await sql<PublicKeyRow>`select kid, algorithm, public_jwk, status from shared.public_keys`.execute(
+      db,
+    )
+  ).rows;
 
 const CONFIRMED_MS = 500;
 const CONFIRMING_TRIES = 3;
@@ -44,7 +52,14 @@ const CONFIRMING_TRIES = 3;
  * one rate limit (load on the database): a flood of forged tokens costs one read a second.
  */
 export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
-  const { load, refreshMs = 30_000, unknownKidIntervalMs = 1_000, isUnavailable = () => false, onRead, onError } = options;
+  const {
+    load,
+    refreshMs = 30_000,
+    unknownKidIntervalMs = 1_000,
+    isUnavailable = () => false,
+    onRead,
+    onError,
+  } = options;
   let keys = new Map<string, VerificationKey>();
   let active = new Set<string>();
   /** A read that was sent before the key was marked may answer after. A kid is the key's own thumbprint: it never comes to mean another. */
@@ -62,7 +77,9 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
       for (const { kid, algorithm, public_jwk: jwk, status } of await load()) {
         if (algorithm !== 'EdDSA' || status === 'compromised' || revoked.has(kid)) continue;
         const known = keys.get(kid);
-        const pem = createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' }).toString();
+        const pem = createPublicKey({ key: jwk, format: 'jwk' })
+          .export({ type: 'spki', format: 'pem' })
+          .toString();
         next.set(kid, known?.pem === pem ? known : { kid, pem, jwk });
         if (status === 'active') nextActive.add(kid);
       }
@@ -76,11 +93,18 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
     }
   };
   /** One read at a time; who comes while one runs gets its outcome. */
-  const refresh = (): Promise<void> => (loading ??= read().finally(() => (loading = undefined)).then(onRead));
+  const refresh = (): Promise<void> =>
+    (loading ??= read()
+      .finally(() => (loading = undefined))
+      .then(onRead));
 
-  const outage = (error: unknown): unknown => (isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error);
+  const outage = (error: unknown): unknown =>
+    isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error;
 
-  const timer = setInterval(() => void refresh().catch((error: unknown) => onError?.(error)), refreshMs).unref();
+  const timer = setInterval(
+    () => void refresh().catch((error: unknown) => onError?.(error)),
+    refreshMs,
+  ).unref();
 
   return {
     /**
@@ -118,10 +142,17 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
      * whoever asks. Rejects as `get` does.
      */
     async stillHolds(kid: string): Promise<boolean> {
-      for (let attempt = 0; attempt < CONFIRMING_TRIES && performance.now() - readAt > CONFIRMED_MS; attempt++) {
-        await refresh().catch((error: unknown) => { throw outage(error); });
+      for (
+        let attempt = 0;
+        attempt < CONFIRMING_TRIES && performance.now() - readAt > CONFIRMED_MS;
+        attempt++
+      ) {
+        await refresh().catch((error: unknown) => {
+          throw outage(error);
+        });
       }
-      if (performance.now() - readAt > 2 * CONFIRMED_MS) throw dependencyUnavailable({ cause: new Error('the keys are read too slowly') });
+      if (performance.now() - readAt > 2 * CONFIRMED_MS)
+        throw dependencyUnavailable({ cause: new Error('the keys are read too slowly') });
       return keys.has(kid);
     },
 
@@ -142,5 +173,13 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
 
 /** Whether what a key has signed counts at this moment. The ring hears of a compromised key by the same feed as the set; while that is stale it has to read. */
 export const keyCounts = async (
-  { revocations, keys }: { revocations: Pick<Revocations, 'isFresh' | 'keyRevoked'>; keys: Pick<PublicKeyRing, 'stillHolds'> }, kid: string,
-): Promise<boolean> => !revocations.keyRevoked(kid) && (revocations.isFresh() || await keys.stillHolds(kid));
+  {
+    revocations,
+    keys,
+  }: {
+    revocations: Pick<Revocations, 'isFresh' | 'keyRevoked'>;
+    keys: Pick<PublicKeyRing, 'stillHolds'>;
+  },
+  kid: string,
+): Promise<boolean> =>
+  !revocations.keyRevoked(kid) && (revocations.isFresh() || (await keys.stillHolds(kid)));

@@ -13,7 +13,8 @@ export const createRefreshToken = (): string => prefix + randomBytes(32).toStrin
 export const isRefreshToken = (text: string): boolean => pattern.test(text);
 
 /** What is stored and looked up: SHA-256, 32 bytes. 256 random bits need no slow hash and no salt. */
-export const hashRefreshToken = (token: string): Buffer => createHash('sha256').update(token).digest();
+export const hashRefreshToken = (token: string): Buffer =>
+  createHash('sha256').update(token).digest();
 
 const sealingKey = (parent: string): Buffer =>
   Buffer.from(hkdfSync('sha256', parent, '', 'muniment refresh token child', 32));
@@ -32,11 +33,17 @@ export const sealChild = (parent: string, child: string): Buffer => {
 /** The child that `sealChild` sealed under this parent; throws `seal_broken` for another parent or altered bytes. */
 export const openChild = (parent: string, sealed: Buffer): string => {
   if (sealed.length < nonceLength + tagLength) throw sealBroken();
-  const decipher = createDecipheriv('aes-256-gcm', sealingKey(parent), sealed.subarray(0, nonceLength), {
-    authTagLength: tagLength,
-  }).setAuthTag(sealed.subarray(-tagLength));
+  const decipher = createDecipheriv(
+    'aes-256-gcm',
+    sealingKey(parent),
+    sealed.subarray(0, nonceLength),
+    { authTagLength: tagLength },
+  ).setAuthTag(sealed.subarray(-tagLength));
   try {
-    return Buffer.concat([decipher.update(sealed.subarray(nonceLength, -tagLength)), decipher.final()]).toString('utf8');
+    return Buffer.concat([
+      decipher.update(sealed.subarray(nonceLength, -tagLength)),
+      decipher.final(),
+    ]).toString('utf8');
   } catch (cause) {
     throw sealBroken({ cause });
   }

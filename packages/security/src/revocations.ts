@@ -20,13 +20,20 @@ export type Revocations = ReturnType<typeof createRevocations>;
 
 const SWEEP_STEP = 2_000;
 
-const isKind = (value: unknown): value is RevocationKind => revocationKinds.some((kind) => kind === value);
+const isKind = (value: unknown): value is RevocationKind =>
+  revocationKinds.some((kind) => kind === value);
 
 /** A revocation as rows and notifications have it; undefined for a kind that this version does not know. */
-export const toRevocation = (kind: unknown, id: unknown, countsUntil: unknown): Revocation | undefined => {
+export const toRevocation = (
+  kind: unknown,
+  id: unknown,
+  countsUntil: unknown,
+): Revocation | undefined => {
   const until = Number(countsUntil);
   // Copied: a part of a longer text would keep the whole of it in memory.
-  return isKind(kind) && typeof id === 'string' && Number.isSafeInteger(until) ? { kind, id: Buffer.from(id).toString(), countsUntil: until } : undefined;
+  return isKind(kind) && typeof id === 'string' && Number.isSafeInteger(until)
+    ? { kind, id: Buffer.from(id).toString(), countsUntil: until }
+    : undefined;
 };
 
 /**
@@ -35,19 +42,27 @@ export const toRevocation = (kind: unknown, id: unknown, countsUntil: unknown): 
  */
 export const createRevocations = (options: RevocationsOptions = {}) => {
   const {
-    staleAfterMs = 750, maxEntries = 1_000_000,
+    staleAfterMs = 750,
+    maxEntries = 1_000_000,
     now = () => ({ monotonic: performance.now(), wall: Date.now() }),
   } = options;
-  const entries: Record<RevocationKind, Map<string, number>> = { session: new Map(), user: new Map(), key: new Map(), api_token: new Map() };
+  const entries: Record<RevocationKind, Map<string, number>> = {
+    session: new Map(),
+    user: new Map(),
+    key: new Map(),
+    api_token: new Map(),
+  };
   const usersChangedAt = new Map<string, number>();
   const listeners = new Set<(revocation: Revocation) => void>();
   let proof: Instant | undefined;
   let sweeping = [].values() as IterableIterator<[RevocationKind, string, number]>;
 
-  const size = (kind?: RevocationKind): number => (kind ? entries[kind].size : revocationKinds.reduce((sum, each) => sum + entries[each].size, 0));
+  const size = (kind?: RevocationKind): number =>
+    kind ? entries[kind].size : revocationKinds.reduce((sum, each) => sum + entries[each].size, 0);
 
   function* everything(): Generator<[RevocationKind, string, number], undefined> {
-    for (const kind of revocationKinds) for (const [id, countsUntil] of entries[kind]) yield [kind, id, countsUntil];
+    for (const kind of revocationKinds)
+      for (const [id, countsUntil] of entries[kind]) yield [kind, id, countsUntil];
   }
 
   const ageMs = (): number => {

@@ -20,7 +20,9 @@ const valuesOf = (header: string | undefined, name: string): string[] => {
   if (!header?.includes(name)) return [];
   return header.split(';').flatMap((pair) => {
     const equals = pair.indexOf('=');
-    return equals >= 0 && pair.slice(0, equals).trim() === name ? [pair.slice(equals + 1).trim()] : [];
+    return equals >= 0 && pair.slice(0, equals).trim() === name
+      ? [pair.slice(equals + 1).trim()]
+      : [];
   });
 };
 
@@ -31,8 +33,17 @@ export const splitToken = (token: string): { loginInfo: string; secure: string }
 };
 
 /** The token whose payload and signature these are: the header follows from the claim `kid`. undefined for what cannot be any. */
-export const joinToken = (loginInfo: string | undefined, secure: string | undefined): string | undefined => {
-  if (loginInfo === undefined || secure === undefined || !part.test(loginInfo) || !part.test(secure)) return undefined;
+export const joinToken = (
+  loginInfo: string | undefined,
+  secure: string | undefined,
+): string | undefined => {
+  if (
+    loginInfo === undefined ||
+    secure === undefined ||
+    !part.test(loginInfo) ||
+    !part.test(secure)
+  )
+    return undefined;
   let kid: unknown;
   try {
     ({ kid } = JSON.parse(Buffer.from(loginInfo, 'base64url').toString()) as { kid?: unknown });
@@ -40,7 +51,9 @@ export const joinToken = (loginInfo: string | undefined, secure: string | undefi
     return undefined;
   }
   // Member by member as @fastify/jwt writes it: the signature is over these very bytes.
-  return typeof kid === 'string' ? `${Buffer.from(JSON.stringify({ alg: 'EdDSA', typ: 'JWT', kid })).toString('base64url')}.${loginInfo}.${secure}` : undefined;
+  return typeof kid === 'string'
+    ? `${Buffer.from(JSON.stringify({ alg: 'EdDSA', typ: 'JWT', kid })).toString('base64url')}.${loginInfo}.${secure}`
+    : undefined;
 };
 
 /**
@@ -49,12 +62,18 @@ export const joinToken = (loginInfo: string | undefined, secure: string | undefi
  */
 export const createSessionCookies = ({ hostPrefix, origins }: SessionCookiesOptions) => {
   const prefix = hostPrefix ? '__Host-' : '';
-  const names = { loginInfo: `${prefix}login_info`, secure: `${prefix}secure`, refreshToken: `${prefix}refresh_token`, device: `${prefix}device` };
+  const names = {
+    loginInfo: `${prefix}login_info`,
+    secure: `${prefix}secure`,
+    refreshToken: `${prefix}refresh_token`,
+    device: `${prefix}device`,
+  };
   const own = new Set(origins);
 
   const only = ({ headers }: CookieRequest, name: string): string | undefined => {
     const [value, ...others] = valuesOf(headers.cookie, name);
-    if (others.length > 0 || (value !== undefined && headers.authorization !== undefined)) throw credentialsAmbiguous();
+    if (others.length > 0 || (value !== undefined && headers.authorization !== undefined))
+      throw credentialsAmbiguous();
     return value;
   };
   /** `same-site` is a page of an allowed origin on a sister host; `none` is no page's doing (Fetch Metadata §2.4). */
@@ -79,7 +98,8 @@ export const createSessionCookies = ({ hostPrefix, origins }: SessionCookiesOpti
     refreshToken: (request: CookieRequest): string | undefined => only(request, names.refreshToken),
 
     /** The device tokens that came: several are no danger, since each counts only for what it was made for. At most four are looked at. */
-    deviceTokens: ({ headers }: CookieRequest): string[] => valuesOf(headers.cookie, names.device).slice(0, 4),
+    deviceTokens: ({ headers }: CookieRequest): string[] =>
+      valuesOf(headers.cookie, names.device).slice(0, 4),
 
     /**
      * Whether a request that brings cookies and changes something was sent by a page of ours: its Origin is one of ours, or, where there is none, the

@@ -39,7 +39,8 @@ export const queryLiveSessions =
     return rows;
   };
 
-const byId = (rows: readonly LiveSessionRow[]): ReadonlyMap<string, LiveSessionRow> => new Map(rows.map((row) => [row.session_id, row]));
+const byId = (rows: readonly LiveSessionRow[]): ReadonlyMap<string, LiveSessionRow> =>
+  new Map(rows.map((row) => [row.session_id, row]));
 
 const dead: SessionState = { live: false };
 
@@ -52,12 +53,29 @@ const OWN_WORD_S = 300;
  * of one turn of the event loop go out as one statement.
  */
 export const createSessionLookup = (options: SessionLookupOptions) => {
-  const { revocations, query, remembered: max = 10_000, timeoutMs = 1_000, isUnavailable = () => false } = options;
-  const remembered = new LRUCache<string, { role: Role | undefined; userId: string; askedAt: number }>({ max });
+  const {
+    revocations,
+    query,
+    remembered: max = 10_000,
+    timeoutMs = 1_000,
+    isUnavailable = () => false,
+  } = options;
+  const remembered = new LRUCache<
+    string,
+    { role: Role | undefined; userId: string; askedAt: number }
+  >({ max });
   const lookups: Record<LookupReason, number> = { stale: 0, user_changed: 0 };
-  const ask = createGatheredLookUps({ kinds: ['session'], query: async ({ session }) => byId(await query(session)), timeoutMs, isUnavailable });
+  const ask = createGatheredLookUps({
+    kinds: ['session'],
+    query: async ({ session }) => byId(await query(session)),
+    timeoutMs,
+    isUnavailable,
+  });
 
-  const lookUp = async ({ sessionId, userId }: SessionClaim, reason: LookupReason): Promise<SessionState> => {
+  const lookUp = async (
+    { sessionId, userId }: SessionClaim,
+    reason: LookupReason,
+  ): Promise<SessionState> => {
     lookups[reason]++;
     const { answer, askedAt } = await ask('session', sessionId);
     const row = answer.get(sessionId);
@@ -65,7 +83,9 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
     const role = row && row.user_id === userId && isRole(row.role) ? row.role : undefined;
     remembered.set(sessionId, { role, userId, askedAt });
     // What ended while the answer was under way may be in the set by now.
-    return role === undefined || revocations.sessionEnded(sessionId) ? dead : { live: true, role, asOf: askedAt };
+    return role === undefined || revocations.sessionEnded(sessionId)
+      ? dead
+      : { live: true, role, asOf: askedAt };
   };
 
   return {
@@ -81,19 +101,28 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
       const changedAt = revocations.userChangedAt(userId);
       if (changedAt === undefined) return { live: true, role, asOf };
       const known = remembered.get(sessionId);
-      if (!known || known.userId !== userId || known.askedAt <= changedAt) return lookUp(claim, 'user_changed');
+      if (!known || known.userId !== userId || known.askedAt <= changedAt)
+        return lookUp(claim, 'user_changed');
       // Nothing that the set has come to hold since has changed it, so it is as true as the set.
       return known.role === undefined ? dead : { live: true, role: known.role, asOf };
     },
 
     /** Refuses a session that this replica has just ended, after the commit; other replicas hear of it by the feed. */
     drop(sessionId: string): void {
-      revocations.add({ kind: 'session', id: sessionId, countsUntil: Math.ceil(Date.now() / 1_000) + OWN_WORD_S });
+      revocations.add({
+        kind: 'session',
+        id: sessionId,
+        countsUntil: Math.ceil(Date.now() / 1_000) + OWN_WORD_S,
+      });
     },
 
     /** Has the database asked about a user whom this replica has just changed, after the commit. */
     dropUser(userId: string): void {
-      revocations.add({ kind: 'user', id: userId, countsUntil: Math.ceil(Date.now() / 1_000) + OWN_WORD_S });
+      revocations.add({
+        kind: 'user',
+        id: userId,
+        countsUntil: Math.ceil(Date.now() / 1_000) + OWN_WORD_S,
+      });
     },
 
     /** For tests and metrics. */

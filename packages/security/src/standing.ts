@@ -9,7 +9,9 @@ import type { SessionLookup } from './sessions.ts';
  * that signed counts no more. `asOf`: by the monotonic clock, the moment
  * of which that is known. Rejects with `dependency_unavailable` (503) when it is known neither from the set of revocations nor from the database.
  */
-export type Standing = (principal: Principal) => Promise<{ principal: Principal; asOf: number } | undefined>;
+export type Standing = (
+  principal: Principal,
+) => Promise<{ principal: Principal; asOf: number } | undefined>;
 
 export type StandingOptions = {
   sessions: Pick<SessionLookup, 'isLive'>;
@@ -18,7 +20,8 @@ export type StandingOptions = {
   keys: Pick<PublicKeyRing, 'stillHolds'>;
 };
 
-export const createStanding = ({ sessions, apiTokens, revocations, keys }: StandingOptions): Standing =>
+export const createStanding =
+  ({ sessions, apiTokens, revocations, keys }: StandingOptions): Standing =>
   async (principal) => {
     if (principal.apiToken === null) {
       const { sessionId, id: userId, role, keyId } = principal;
@@ -28,8 +31,22 @@ export const createStanding = ({ sessions, apiTokens, revocations, keys }: Stand
       return { principal: { ...principal, role: session.role }, asOf: session.asOf };
     }
     const { apiToken, id: userId, expiresAt } = principal;
-    const recalled = await apiTokens.recall({ id: apiToken.id, userId, expiresAt, askedAt: apiToken.askedAt });
+    const recalled = await apiTokens.recall({
+      id: apiToken.id,
+      userId,
+      expiresAt,
+      askedAt: apiToken.askedAt,
+    });
     if (!recalled) return undefined;
     const { token, asOf } = recalled;
-    return { asOf, principal: token ? { ...principal, role: token.role, apiToken: { id: token.id, scopes: token.scopes, askedAt: asOf } } : principal };
+    return {
+      asOf,
+      principal: token
+        ? {
+            ...principal,
+            role: token.role,
+            apiToken: { id: token.id, scopes: token.scopes, askedAt: asOf },
+          }
+        : principal,
+    };
   };

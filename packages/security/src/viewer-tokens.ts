@@ -16,4 +16,5 @@ export const createViewerToken = (): string => prefix + randomBytes(32).toString
 export const isViewerToken = (text: string): boolean => pattern.test(text);
 
 /** The form in which a viewer token is stored. 256 random bits need no slow hash. */
-export const hashViewerToken = (token: string): Buffer => createHash('sha256').update(token).digest();
+export const hashViewerToken = (token: string): Buffer =>
+  createHash('sha256').update(token).digest();

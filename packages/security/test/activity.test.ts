@@ -61,7 +61,10 @@ test('what could not be written is written later', async (t) => {
   t.equal(activity.waiting(), 1);
   database.up = true;
   await activity.flush();
-  t.strictSame(writes.map(({ ids }) => ids), [['a']]);
+  t.strictSame(
+    writes.map(({ ids }) => ids),
+    [['a']],
+  );
 });
 
 test('memory and statements are bounded, whatever comes', async (t) => {
@@ -69,7 +72,10 @@ test('memory and statements are bounded, whatever comes', async (t) => {
   for (let n = 0; n < 10_000; n += 1) activity.seen(`session-${n}`);
   t.equal(activity.waiting(), 2_500);
   await activity.flush();
-  t.strictSame(writes.map(({ ids }) => ids.length), [1_000, 1_000, 500]);
+  t.strictSame(
+    writes.map(({ ids }) => ids.length),
+    [1_000, 1_000, 500],
+  );
   activity.seen('session-9999');
   t.equal(activity.waiting(), 1, 'and who found no room is noted now');
 });

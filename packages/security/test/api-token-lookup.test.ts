@@ -1,13 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { createApiToken, createApiTokenLookup, createRevocations, hashApiToken, type ApiTokenLookupOptions, type ApiTokenRow } from '../src/index.ts';
+import {
+  createApiToken,
+  createApiTokenLookup,
+  createRevocations,
+  hashApiToken,
+  type ApiTokenLookupOptions,
+  type ApiTokenRow,
+} from '../src/index.ts';
 
 const later = Math.ceil(Date.now() / 1_000) + 3_600;
 
 function build(options: Partial<ApiTokenLookupOptions> = {}) {
   const clock = { skew: 0 };
-  const revocations = createRevocations({ now: () => ({ monotonic: performance.now() + clock.skew, wall: Date.now() + clock.skew }) });
+  const revocations = createRevocations({
+    now: () => ({ monotonic: performance.now() + clock.skew, wall: Date.now() + clock.skew }),
+  });
   const prove = (): void => revocations.proved(revocations.now());
   prove();
   const database = { up: true, rows: [] as ApiTokenRow[], statements: 0, before: async () => {} };
@@ -17,7 +26,9 @@ function build(options: Partial<ApiTokenLookupOptions> = {}) {
     query: async ({ hashes, ids }) => {
       database.statements += 1;
       if (!database.up) throw new Error('ECONNREFUSED');
-      const found = database.rows.filter(({ id, token_hash }) => ids.includes(id) || hashes.some((hash) => hash.equals(token_hash)));
+      const found = database.rows.filter(
+        ({ id, token_hash }) => ids.includes(id) || hashes.some((hash) => hash.equals(token_hash)),
+      );
       await database.before();
       return found;
     },
@@ -26,12 +37,28 @@ function build(options: Partial<ApiTokenLookupOptions> = {}) {
   const make = (row: Partial<ApiTokenRow> = {}) => {
     const text = createApiToken();
     const made: ApiTokenRow = {
-      id: randomUUID(), token_hash: hashApiToken(text), user_id: randomUUID(), role: 'customer', scopes: ['files:read'], allowed_ips: [], expires_at: new Date(Date.now() + 3_600_000), ...row,
+      id: randomUUID(),
+      token_hash: hashApiToken(text),
+      user_id: randomUUID(),
+      role: 'customer',
+      scopes: ['files:read'],
+      allowed_ips: [],
+      expires_at: new Date(Date.now() + 3_600_000),
+      ...row,
     };
     database.rows.push(made);
     return { text, row: made };
   };
-  return { lookup, revocations, database, make, prove, pass: (ms: number) => { clock.skew += ms; } };
+  return {
+    lookup,
+    revocations,
+    database,
+    make,
+    prove,
+    pass: (ms: number) => {
+      clock.skew += ms;
+    },
+  };
 }
 
 test('a token is looked up once, and a hundred at once in one statement', async (t) => {
@@ -39,7 +66,11 @@ test('a token is looked up once, and a hundred at once in one statement', async 
   const tokens = Array.from({ length: 100 }, () => make());
   for (const round of [1, 2, 3]) {
     const found = await Promise.all(tokens.map(({ text }) => lookup.find(text)));
-    t.strictSame(found.map((each) => each?.token.id), tokens.map(({ row }) => row.id), `round ${round}`);
+    t.strictSame(
+      found.map((each) => each?.token.id),
+      tokens.map(({ row }) => row.id),
+      `round ${round}`,
+    );
   }
   t.equal(database.statements, 1);
 });
@@ -49,7 +80,11 @@ test('nothing remembered: each answer is right all the same', async (t) => {
   const [one, other] = [make(), make({ scopes: ['profile:read', 'of-tomorrow', 'tokens:manage'] })];
   for (let n = 0; n < 10; n += 1) {
     t.equal((await lookup.find(one.text))?.token.id, one.row.id);
-    t.strictSame((await lookup.find(other.text))?.token.scopes, ['profile:read'], 'scopes that no token has allow nothing');
+    t.strictSame(
+      (await lookup.find(other.text))?.token.scopes,
+      ['profile:read'],
+      'scopes that no token has allow nothing',
+    );
   }
   t.equal(database.statements, 20);
   database.rows.length = 0;
@@ -71,8 +106,14 @@ test('a revoked token counts no more, also when its look-up was under way', asyn
   revocations.add({ kind: 'api_token', id: known.row.id, countsUntil: later });
   t.equal(await lookup.find(known.text), undefined);
   const racing = make();
-  database.before = async () => { revocations.add({ kind: 'api_token', id: racing.row.id, countsUntil: later }); };
-  t.equal(await lookup.find(racing.text), undefined, 'the row was read before the revocation, the answer came after');
+  database.before = async () => {
+    revocations.add({ kind: 'api_token', id: racing.row.id, countsUntil: later });
+  };
+  t.equal(
+    await lookup.find(racing.text),
+    undefined,
+    'the row was read before the revocation, the answer came after',
+  );
   t.equal(await lookup.find(racing.text), undefined);
 });
 
@@ -103,7 +144,11 @@ test('while the feed is stale the database is asked each time; while neither ans
   await t.rejects(lookup.find(text), { code: 'dependency_unavailable' });
   prove();
   t.ok(await lookup.find(text), 'a fresh feed vouches for what is remembered');
-  await t.rejects(lookup.find(createApiToken()), { code: 'dependency_unavailable' }, 'not for what is not');
+  await t.rejects(
+    lookup.find(createApiToken()),
+    { code: 'dependency_unavailable' },
+    'not for what is not',
+  );
 });
 
 test('what is remembered is older than no change that the set has let go of: a minute at most', async (t) => {
@@ -143,7 +188,12 @@ test('what lasts is asked about again once its owner has changed', async (t) => 
   const { lookup, revocations, database, make } = build();
   const { text, row } = make();
   const found = await lookup.find(text);
-  const known = { id: row.id, userId: row.user_id, expiresAt: row.expires_at, askedAt: found?.askedAt ?? 0 };
+  const known = {
+    id: row.id,
+    userId: row.user_id,
+    expiresAt: row.expires_at,
+    askedAt: found?.askedAt ?? 0,
+  };
   t.notOk((await lookup.recall(known))?.token, 'nothing new');
   t.equal(database.statements, 1);
   revocations.add({ kind: 'user', id: row.user_id, countsUntil: later });

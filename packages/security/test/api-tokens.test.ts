@@ -1,6 +1,13 @@
 import { crc32 } from 'node:zlib';
 import { test } from 'tap';
-import { createApiToken, denialOf, hashApiToken, isApiToken, permissions, tokenScopes } from '../src/index.ts';
+import {
+  createApiToken,
+  denialOf,
+  hashApiToken,
+  isApiToken,
+  permissions,
+  tokenScopes,
+} from '../src/index.ts';
 
 test('a token has the published form: the CRC-32 of its 43 characters, in base 62', (t) => {
   const seen = new Set<string>();
@@ -8,7 +15,10 @@ test('a token has the published form: the CRC-32 of its 43 characters, in base 6
     const token = createApiToken();
     t.match(token, /^mun_[0-9A-Za-z]{49}$/);
     const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-    const checksum = token.slice(47).split('').reduce((sum, character) => sum * 62 + alphabet.indexOf(character), 0);
+    const checksum = token
+      .slice(47)
+      .split('')
+      .reduce((sum, character) => sum * 62 + alphabet.indexOf(character), 0);
     t.equal(checksum, crc32(token.slice(4, 47)));
     t.ok(isApiToken(token));
     t.equal(hashApiToken(token).length, 32);
@@ -26,13 +36,32 @@ test('a fixed token, made by another program: whoever writes a scanner can hold 
 
 test('one character that is another, missing, doubled or swapped is noticed', (t) => {
   const token = createApiToken();
-  for (let at = 4; at < token.length; at += 1) t.notOk(isApiToken(token.slice(0, at) + (token[at] === 'x' ? 'y' : 'x') + token.slice(at + 1)), `character ${at}`);
-  for (const bad of [token.slice(0, -1), `${token}0`, token.slice(1), ` ${token}`, `${token}\n`, token.replace('mun_', 'MUN_'), '', 'mun_']) t.notOk(isApiToken(bad), JSON.stringify(bad));
+  for (let at = 4; at < token.length; at += 1)
+    t.notOk(
+      isApiToken(token.slice(0, at) + (token[at] === 'x' ? 'y' : 'x') + token.slice(at + 1)),
+      `character ${at}`,
+    );
+  for (const bad of [
+    token.slice(0, -1),
+    `${token}0`,
+    token.slice(1),
+    ` ${token}`,
+    `${token}\n`,
+    token.replace('mun_', 'MUN_'),
+    '',
+    'mun_',
+  ])
+    t.notOk(isApiToken(bad), JSON.stringify(bad));
   t.end();
 });
 
 test('no scope reaches what takes a session, and none more than the role does', (t) => {
-  for (const permission of ['sessions:manage', 'tokens:manage', 'account:manage', 'service-accounts:manage'] as const) {
+  for (const permission of [
+    'sessions:manage',
+    'tokens:manage',
+    'account:manage',
+    'service-accounts:manage',
+  ] as const) {
     t.notOk(tokenScopes.includes(permission));
     // As if a row had it all the same.
     t.equal(denialOf({ role: 'admin', scopes: [permission] }, permission), 'session_required');

@@ -9,32 +9,63 @@ export const keyPair = (kid: string) => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const { x = '' } = publicKey.export({ format: 'jwk' });
   const row: PublicKeyRow = {
-    kid, algorithm: 'EdDSA', status: 'active', public_jwk: { kty: 'OKP', crv: 'Ed25519', x, kid, alg: 'EdDSA', use: 'sig' },
+    kid,
+    algorithm: 'EdDSA',
+    status: 'active',
+    public_jwk: { kty: 'OKP', crv: 'Ed25519', x, kid, alg: 'EdDSA', use: 'sig' },
   };
-  const signing: SigningKey = { kid, algorithm: 'EdDSA', privatePem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
-  return { row, signing, privateKey, publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString() };
+  const signing: SigningKey = {
+    kid,
+    algorithm: 'EdDSA',
+    privatePem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+  return {
+    row,
+    signing,
+    privateKey,
+    publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  };
 };
 
 const segment = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 /** A JWT put together by hand, so that each part of it can be wrong. */
-export const assemble = (header: unknown, claims: unknown, key: KeyObject | { hmac: string } | null): string => {
+export const assemble = (
+  header: unknown,
+  claims: unknown,
+  key: KeyObject | { hmac: string } | null,
+): string => {
   const input = `${segment(header)}.${segment(claims)}`;
   if (key === null) return `${input}.`;
-  const signature = 'hmac' in key
-    ? createHmac('sha256', key.hmac).update(input).digest('base64url')
-    : sign(null, Buffer.from(input), key).toString('base64url');
+  const signature =
+    'hmac' in key
+      ? createHmac('sha256', key.hmac).update(input).digest('base64url')
+      : sign(null, Buffer.from(input), key).toString('base64url');
   return `${input}.${signature}`;
 };
 
 export const validClaims = (kid: string, changes: Record<string, unknown> = {}) => {
   const now = Math.floor(Date.now() / 1_000);
-  return { kid, iss: issuer, aud: audience, sub: randomUUID(), sid: randomUUID(), jti: randomUUID(), iat: now, exp: now + 900,
-    role: 'customer', ...changes };
+  return {
+    kid,
+    iss: issuer,
+    aud: audience,
+    sub: randomUUID(),
+    sid: randomUUID(),
+    jti: randomUUID(),
+    iat: now,
+    exp: now + 900,
+    role: 'customer',
+    ...changes,
+  };
 };
 
 /** Every way that we know to get past a verifier without its key (RFC 8725), by name. */
-export const forgeries = (kid: string, own: ReturnType<typeof keyPair>, good: string): Record<string, string> => {
+export const forgeries = (
+  kid: string,
+  own: ReturnType<typeof keyPair>,
+  good: string,
+): Record<string, string> => {
   const header = { alg: 'EdDSA', typ: 'JWT', kid };
   const stranger = keyPair(kid);
   const now = Math.floor(Date.now() / 1_000);
@@ -44,18 +75,30 @@ export const forgeries = (kid: string, own: ReturnType<typeof keyPair>, good: st
   return {
     'alg none': assemble({ ...header, alg: 'none' }, validClaims(kid), null),
     'alg None': assemble({ ...header, alg: 'None' }, validClaims(kid), null),
-    'alg none with a signature': assemble({ ...header, alg: 'none' }, validClaims(kid), own.privateKey),
-    'HS256 with the public key in PEM': assemble({ ...header, alg: 'HS256' }, validClaims(kid), { hmac: own.publicPem }),
-    'HS256 with the public JWK': assemble({ ...header, alg: 'HS256' }, validClaims(kid), { hmac: JSON.stringify(own.row.public_jwk) }),
+    'alg none with a signature': assemble(
+      { ...header, alg: 'none' },
+      validClaims(kid),
+      own.privateKey,
+    ),
+    'HS256 with the public key in PEM': assemble({ ...header, alg: 'HS256' }, validClaims(kid), {
+      hmac: own.publicPem,
+    }),
+    'HS256 with the public JWK': assemble({ ...header, alg: 'HS256' }, validClaims(kid), {
+      hmac: JSON.stringify(own.row.public_jwk),
+    }),
     'RS256 named': signed({}, { alg: 'RS256' }),
     'stripped signature': `${goodHeader}.${goodClaims}.`,
     'two parts': `${goodHeader}.${goodClaims}`,
     'swapped payload': `${goodHeader}.${segment(validClaims(kid, { role: 'admin' }))}.${goodSignature}`,
     'flipped signature': `${goodHeader}.${goodClaims}.${goodSignature.startsWith('A') ? 'B' : 'A'}${goodSignature.slice(1)}`,
     'padded signature': `${good}==`,
-    'a stranger\'s key under our kid': assemble(header, validClaims(kid), stranger.privateKey),
-    'key brought along as jwk': assemble({ ...header, jwk: stranger.row.public_jwk }, validClaims(kid), stranger.privateKey),
-    'expired': signed({ exp: now - 1 }),
+    "a stranger's key under our kid": assemble(header, validClaims(kid), stranger.privateKey),
+    'key brought along as jwk': assemble(
+      { ...header, jwk: stranger.row.public_jwk },
+      validClaims(kid),
+      stranger.privateKey,
+    ),
+    expired: signed({ exp: now - 1 }),
     'expires now': signed({ exp: now }),
     'no exp': signed({ exp: undefined }),
     'exp as text': signed({ exp: String(now + 900) }),
@@ -71,7 +114,9 @@ export const forgeries = (kid: string, own: ReturnType<typeof keyPair>, good: st
     'kid of header and claim differ': signed({ kid: 'another' }),
     'no kid in header': signed({}, { kid: undefined }),
     'no kid in claims': signed({ kid: undefined }),
-    'kid is a path': assemble({ ...header, kid: '../../dev/null' }, validClaims('../../dev/null'), { hmac: '' }),
+    'kid is a path': assemble({ ...header, kid: '../../dev/null' }, validClaims('../../dev/null'), {
+      hmac: '',
+    }),
     'another typ': signed({}, { typ: 'refresh' }),
     'unknown critical header': signed({}, { crit: ['x'], x: 1 }),
     'very long': signed({ filler: 'x'.repeat(5_000) }),
@@ -83,9 +128,19 @@ export const forgeries = (kid: string, own: ReturnType<typeof keyPair>, good: st
 };
 
 /** A ring over rows that the test may change; counts how often they were read. */
-export const ringOf = (rows: PublicKeyRow[], t: { teardown(fn: () => void): void }, unknownKidIntervalMs = 1_000) => {
+export const ringOf = (
+  rows: PublicKeyRow[],
+  t: { teardown(fn: () => void): void },
+  unknownKidIntervalMs = 1_000,
+) => {
   const counted = { reads: 0 };
-  const keys = createPublicKeyRing({ unknownKidIntervalMs, load: async () => { counted.reads++; return rows; } });
+  const keys = createPublicKeyRing({
+    unknownKidIntervalMs,
+    load: async () => {
+      counted.reads++;
+      return rows;
+    },
+  });
   t.teardown(() => keys.close());
   return { keys, counted };
 };

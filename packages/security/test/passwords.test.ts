@@ -21,7 +21,13 @@ test('a password typed decomposed or in full-width letters is the same password'
 });
 
 test('length is counted in code points after NFKC, 8 to 128', (t) => {
-  const lengthOf = (password: string) => { try { return normalizePassword(password).length; } catch (e) { return (e as { code: string }).code; } };
+  const lengthOf = (password: string) => {
+    try {
+      return normalizePassword(password).length;
+    } catch (e) {
+      return (e as { code: string }).code;
+    }
+  };
   t.equal(lengthOf('1234567'), 'password_length');
   t.equal(lengthOf('12345678'), 8);
   t.equal(lengthOf('a'.repeat(128)), 128);
@@ -29,7 +35,11 @@ test('length is counted in code points after NFKC, 8 to 128', (t) => {
   t.equal(lengthOf('😀'.repeat(128)), 256, '128 emoji are 256 UTF-16 units');
   t.equal(lengthOf('😀'.repeat(7)), 'password_length', '14 units are still 7 characters');
   t.equal(lengthOf('u\u0308'.repeat(128)), 128, '256 code points that compose to 128');
-  t.equal(lengthOf('\ufdfa'.repeat(8)), 'password_length', 'one ligature is 18 characters after NFKC');
+  t.equal(
+    lengthOf('\ufdfa'.repeat(8)),
+    'password_length',
+    'one ligature is 18 characters after NFKC',
+  );
   t.equal(lengthOf('x'.repeat(1_000_000)), 'password_length');
   t.equal(lengthOf('12345678\ud800'), 'password_malformed');
   t.end();
@@ -52,9 +62,20 @@ test('a hash of lower cost asks for a rehash, one of higher cost does not', asyn
   const raised = createPasswordHasher({ passes: 3 });
   const usual = createPasswordHasher();
   t.same(await raised.verify(await usual.hash(right, ada), right), { ok: true, needsRehash: true });
-  t.same(await usual.verify(await raised.hash(right, ada), right), { ok: true, needsRehash: false });
-  t.same(await raised.verify(await usual.hash(right, ada), 'another one'), { ok: false, needsRehash: false });
-  const old = await argon2.hash(right, { type: argon2.argon2i, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
+  t.same(await usual.verify(await raised.hash(right, ada), right), {
+    ok: true,
+    needsRehash: false,
+  });
+  t.same(await raised.verify(await usual.hash(right, ada), 'another one'), {
+    ok: false,
+    needsRehash: false,
+  });
+  const old = await argon2.hash(right, {
+    type: argon2.argon2i,
+    memoryCost: 19_456,
+    timeCost: 2,
+    parallelism: 1,
+  });
   t.same(await usual.verify(old, right), { ok: true, needsRehash: true });
 });
 
@@ -78,17 +99,26 @@ test('an absent account costs what a present one costs', async (t) => {
   const present = await cpu(() => hasher.verify(hash, 'a wrong password'));
   const absent = await cpu(() => hasher.verifyDummy('a wrong password'));
   const unsettable = await cpu(() => hasher.verify(hash, 'short'));
-  t.ok(Math.abs(absent / present - 1) < 0.35, `absent costs ${(absent / present).toFixed(2)} of present`);
-  t.ok(Math.abs(unsettable / present - 1) < 0.35, `unsettable costs ${(unsettable / present).toFixed(2)} of present`);
+  t.ok(
+    Math.abs(absent / present - 1) < 0.35,
+    `absent costs ${(absent / present).toFixed(2)} of present`,
+  );
+  t.ok(
+    Math.abs(unsettable / present - 1) < 0.35,
+    `unsettable costs ${(unsettable / present).toFixed(2)} of present`,
+  );
 });
 
 test('past the queue hashing is refused at once, and what was taken still finishes', async (t) => {
   const hasher = createPasswordHasher({ concurrency: 1, queueLimit: 2 });
-  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => hasher.hash(right, ada)));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 8 }, () => hasher.hash(right, ada)),
+  );
   t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 3);
   const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
   t.equal(refused.length, 5);
-  for (const { reason } of refused) t.match(reason, { code: 'overloaded', statusCode: 503, retryAfter: 1 });
+  for (const { reason } of refused)
+    t.match(reason, { code: 'overloaded', statusCode: 503, retryAfter: 1 });
   t.same(hasher.load(), { running: 0, waiting: 0 });
   await t.resolves(hasher.hash(right, ada), 'and the next one is taken again');
 });
@@ -117,5 +147,8 @@ test('after the cost has risen a wrong password for an old hash takes as long as
     known = Math.min(known, await milliseconds(() => raised.verify(hash, 'not the password')));
     unknown = Math.min(unknown, await milliseconds(() => raised.verifyDummy('not the password')));
   }
-  t.ok(known / unknown > 0.7 && known / unknown < 1.4, `${known.toFixed(1)} ms for an account, ${unknown.toFixed(1)} ms for none`);
+  t.ok(
+    known / unknown > 0.7 && known / unknown < 1.4,
+    `${known.toFixed(1)} ms for an account, ${unknown.toFixed(1)} ms for none`,
+  );
 });

@@ -3,7 +3,10 @@ import { isPermission, isRole, permissions, roleMay } from '../src/index.ts';
 
 test('only admins reach the directory and the whole trail', (t) => {
   for (const permission of ['audit:read-all', 'directory:read', 'directory:write'] as const) {
-    t.same((['customer', 'vendor', 'admin'] as const).map((role) => roleMay(role, permission)), [false, false, true]);
+    t.same(
+      (['customer', 'vendor', 'admin'] as const).map((role) => roleMay(role, permission)),
+      [false, false, true],
+    );
   }
   t.ok(roleMay('customer', 'files:write') && roleMay('vendor', 'files:write'));
   t.end();

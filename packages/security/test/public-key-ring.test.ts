@@ -5,7 +5,12 @@ import { createPublicKeyRing, type PublicKeyRing, type PublicKeyRow } from '../s
 
 const row = (kid: string, status: PublicKeyRow['status'] = 'active'): PublicKeyRow => {
   const { x = '' } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
-  return { kid, algorithm: 'EdDSA', status, public_jwk: { kty: 'OKP', crv: 'Ed25519', x, kid, alg: 'EdDSA', use: 'sig' } };
+  return {
+    kid,
+    algorithm: 'EdDSA',
+    status,
+    public_jwk: { kty: 'OKP', crv: 'Ed25519', x, kid, alg: 'EdDSA', use: 'sig' },
+  };
 };
 
 const closed = (t: Test, ring: PublicKeyRing): PublicKeyRing => {
@@ -14,18 +19,34 @@ const closed = (t: Test, ring: PublicKeyRing): PublicKeyRing => {
 };
 
 test('keys are found by kid, a compromised one is not', async (t) => {
-  const ring = closed(t, createPublicKeyRing({ load: async () => [row('a'), row('old', 'retired'), row('bad', 'compromised')] }));
+  const ring = closed(
+    t,
+    createPublicKeyRing({
+      load: async () => [row('a'), row('old', 'retired'), row('bad', 'compromised')],
+    }),
+  );
   t.match(await ring.get('a'), { kid: 'a', pem: /^-----BEGIN PUBLIC KEY/ });
   t.ok(await ring.get('old'));
   t.equal(await ring.get('bad'), undefined);
-  t.same(ring.jwks().keys.map(({ kid }) => kid), ['a', 'old']);
+  t.same(
+    ring.jwks().keys.map(({ kid }) => kid),
+    ['a', 'old'],
+  );
   t.notOk(JSON.stringify(ring.jwks()).includes('"d"'));
 });
 
 test('a key may sign while it is active and no longer; who waits for a read is told of each', async (t) => {
   const a = row('a');
   let reads = 0;
-  const ring = closed(t, createPublicKeyRing({ load: async () => [a, row('old', 'retired')], onRead: () => { reads += 1; } }));
+  const ring = closed(
+    t,
+    createPublicKeyRing({
+      load: async () => [a, row('old', 'retired')],
+      onRead: () => {
+        reads += 1;
+      },
+    }),
+  );
   t.notOk(ring.maySign('a'), 'nothing is known yet');
   await ring.refresh();
   t.ok(ring.maySign('a'));
@@ -48,10 +69,17 @@ test('a new key is found at its first token', async (t) => {
 
 test('a flood of unknown kids reads the keys once an interval and remembers none', async (t) => {
   let reads = 0;
-  const ring = closed(t, createPublicKeyRing({
-    unknownKidIntervalMs: 50,
-    load: async () => { reads++; await sleep(2); return [row('a')]; },
-  }));
+  const ring = closed(
+    t,
+    createPublicKeyRing({
+      unknownKidIntervalMs: 50,
+      load: async () => {
+        reads++;
+        await sleep(2);
+        return [row('a')];
+      },
+    }),
+  );
   const began = performance.now();
   for (let i = 0; i < 40; i++) {
     await Promise.all(Array.from({ length: 50 }, (_, n) => ring.get(`forged ${i} ${n}`)));
@@ -64,11 +92,14 @@ test('a flood of unknown kids reads the keys once an interval and remembers none
 
 test('keys that cannot be read are 503, not 401, and known keys go on counting', async (t) => {
   let up = false;
-  const ring = closed(t, createPublicKeyRing({
-    unknownKidIntervalMs: 10,
-    isUnavailable: (error) => error instanceof Error && error.message === 'ECONNREFUSED',
-    load: () => up ? Promise.resolve([row('a')]) : Promise.reject(new Error('ECONNREFUSED')),
-  }));
+  const ring = closed(
+    t,
+    createPublicKeyRing({
+      unknownKidIntervalMs: 10,
+      isUnavailable: (error) => error instanceof Error && error.message === 'ECONNREFUSED',
+      load: () => (up ? Promise.resolve([row('a')]) : Promise.reject(new Error('ECONNREFUSED'))),
+    }),
+  );
   await t.rejects(ring.get('a'), { code: 'dependency_unavailable', statusCode: 503 });
   up = true;
   await sleep(12);
@@ -80,8 +111,13 @@ test('keys that cannot be read are 503, not 401, and known keys go on counting',
 });
 
 test('keys that cannot be read for another reason than an outage are no 503: the reason passes on', async (t) => {
-  const fault = Object.assign(new Error('permission denied for view public_keys'), { code: '42501' });
-  const ring = closed(t, createPublicKeyRing({ isUnavailable: () => false, load: () => Promise.reject(fault) }));
+  const fault = Object.assign(new Error('permission denied for view public_keys'), {
+    code: '42501',
+  });
+  const ring = closed(
+    t,
+    createPublicKeyRing({ isUnavailable: () => false, load: () => Promise.reject(fault) }),
+  );
   t.equal(await ring.get('a').catch((error: unknown) => error), fault);
   t.equal(await ring.get('a').catch((error: unknown) => error), fault, 'within the interval, too');
 });
@@ -102,11 +138,14 @@ test('a refresh keeps what did not change and lets go of what was compromised', 
 test('a failed background refresh is told and changes nothing', async (t) => {
   let up = true;
   const errors: unknown[] = [];
-  const ring = closed(t, createPublicKeyRing({
-    refreshMs: 15,
-    onError: (error) => errors.push(error),
-    load: () => up ? Promise.resolve([row('a')]) : Promise.reject(new Error('down')),
-  }));
+  const ring = closed(
+    t,
+    createPublicKeyRing({
+      refreshMs: 15,
+      onError: (error) => errors.push(error),
+      load: () => (up ? Promise.resolve([row('a')]) : Promise.reject(new Error('down'))),
+    }),
+  );
   await ring.get('a');
   up = false;
   await sleep(50);

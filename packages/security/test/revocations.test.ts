@@ -7,7 +7,14 @@ import { createRevocations, revocationKinds, toRevocation } from '../src/index.t
 /** Two clocks that a test moves. */
 const clocks = () => {
   const time = { monotonic: 50_000, wall: 1_800_000_000_000 };
-  return { time, now: () => ({ ...time }), pass: (ms: number) => { time.monotonic += ms; time.wall += ms; } };
+  return {
+    time,
+    now: () => ({ ...time }),
+    pass: (ms: number) => {
+      time.monotonic += ms;
+      time.wall += ms;
+    },
+  };
 };
 const SECOND = 1_800_000_000;
 
@@ -15,9 +22,20 @@ test('each kind is asked for by its own name', (t) => {
   const { now } = clocks();
   const revocations = createRevocations({ now });
   for (const kind of revocationKinds) revocations.add({ kind, id: kind, countsUntil: SECOND + 60 });
-  t.strictSame(revocationKinds.map((id) => [revocations.sessionEnded(id), revocations.userChangedAt(id) !== undefined, revocations.keyRevoked(id), revocations.apiTokenEnded(id)]), [
-    [true, false, false, false], [false, true, false, false], [false, false, true, false], [false, false, false, true],
-  ]);
+  t.strictSame(
+    revocationKinds.map((id) => [
+      revocations.sessionEnded(id),
+      revocations.userChangedAt(id) !== undefined,
+      revocations.keyRevoked(id),
+      revocations.apiTokenEnded(id),
+    ]),
+    [
+      [true, false, false, false],
+      [false, true, false, false],
+      [false, false, true, false],
+      [false, false, false, true],
+    ],
+  );
   t.equal(revocations.size(), 4);
   t.equal(revocations.size('user'), 1);
   t.end();
@@ -27,9 +45,16 @@ test('an entry leaves once it no longer counts and not before; the longest word 
   const { now, pass } = clocks();
   const revocations = createRevocations({ now });
   t.equal(revocations.add({ kind: 'session', id: 'a', countsUntil: SECOND + 60 }), true);
-  t.equal(revocations.add({ kind: 'session', id: 'a', countsUntil: SECOND + 10 }), false, 'no news');
+  t.equal(
+    revocations.add({ kind: 'session', id: 'a', countsUntil: SECOND + 10 }),
+    false,
+    'no news',
+  );
   revocations.add({ kind: 'user', id: 'u', countsUntil: SECOND + 10 });
-  const sweepAll = () => { revocations.sweep(now().wall / 1_000); revocations.sweep(now().wall / 1_000); };
+  const sweepAll = () => {
+    revocations.sweep(now().wall / 1_000);
+    revocations.sweep(now().wall / 1_000);
+  };
   pass(10_001);
   t.not(revocations.userChangedAt('u'), undefined);
   sweepAll();
@@ -45,7 +70,8 @@ test('an entry leaves once it no longer counts and not before; the longest word 
 test('a sweep looks at some two thousand and comes round to all', (t) => {
   const { now, pass } = clocks();
   const revocations = createRevocations({ now });
-  for (let i = 0; i < 10_000; i++) revocations.add({ kind: 'session', id: `${i}`, countsUntil: SECOND + (i % 2 ? 10 : 100) });
+  for (let i = 0; i < 10_000; i++)
+    revocations.add({ kind: 'session', id: `${i}`, countsUntil: SECOND + (i % 2 ? 10 : 100) });
   pass(11_000);
   revocations.sweep(now().wall / 1_000);
   revocations.sweep(now().wall / 1_000);
@@ -90,7 +116,8 @@ test('the set is fresh for 750 ms after the moment that is proved, by whichever 
 test('more entries than there may be: the set is stale, and fresh again when they have gone', (t) => {
   const { now, pass } = clocks();
   const revocations = createRevocations({ now, maxEntries: 100 });
-  for (let i = 0; i < 101; i++) revocations.add({ kind: 'session', id: `${i}`, countsUntil: SECOND + i });
+  for (let i = 0; i < 101; i++)
+    revocations.add({ kind: 'session', id: `${i}`, countsUntil: SECOND + i });
   revocations.proved(now());
   t.notOk(revocations.isFresh());
   pass(10_000);
@@ -113,8 +140,19 @@ test('who listens hears of each, until they listen no more', (t) => {
 });
 
 test('what is no revocation is none', (t) => {
-  t.strictSame(toRevocation('session', 'a', '1800000000'), { kind: 'session', id: 'a', countsUntil: SECOND });
-  for (const [kind, id, until] of [['tenant', 'a', '1'], ['', '', ''], ['session', null, '1'], ['session', 'a', 'soon'], ['toString', 'a', '1'], [null, null, null]]) {
+  t.strictSame(toRevocation('session', 'a', '1800000000'), {
+    kind: 'session',
+    id: 'a',
+    countsUntil: SECOND,
+  });
+  for (const [kind, id, until] of [
+    ['tenant', 'a', '1'],
+    ['', '', ''],
+    ['session', null, '1'],
+    ['session', 'a', 'soon'],
+    ['toString', 'a', '1'],
+    [null, null, null],
+  ]) {
     t.equal(toRevocation(kind, id, until), undefined);
   }
   t.end();
@@ -123,12 +161,18 @@ test('what is no revocation is none', (t) => {
 test('a hundred thousand entries take less than 20 MB', (t) => {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
-  const used = () => { gc(); gc(); return process.memoryUsage().heapUsed; };
+  const used = () => {
+    gc();
+    gc();
+    return process.memoryUsage().heapUsed;
+  };
   const before = used();
   const revocations = createRevocations();
   for (let i = 0; i < 100_000; i++) {
     // As they come: cut out of a notification's text.
-    const [kind, id, until] = `${i % 10 ? 'session' : 'user'} ${randomUUID()} 1800000000`.split(' ');
+    const [kind, id, until] = `${i % 10 ? 'session' : 'user'} ${randomUUID()} 1800000000`.split(
+      ' ',
+    );
     const revocation = toRevocation(kind, id, until);
     if (revocation) revocations.add(revocation);
   }

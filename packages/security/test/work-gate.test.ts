@@ -23,17 +23,28 @@ test('never more run than allowed, in order of arrival, also after failures', as
   }
   await Promise.all(jobs);
   t.equal(most, 3);
-  t.same(started, jobs.map((_, i) => i));
+  t.same(
+    started,
+    jobs.map((_, i) => i),
+  );
   t.same(gate.load(), { running: 0, waiting: 0 });
 });
 
 test('a closed gate takes nothing and waits for what it took', async (t) => {
   const gate = createWorkGate({ concurrency: 1, queueLimit: 5 });
   let done = 0;
-  const jobs = [1, 2, 3].map(() => gate.run(async () => { await sleep(5); done++; }));
+  const jobs = [1, 2, 3].map(() =>
+    gate.run(async () => {
+      await sleep(5);
+      done++;
+    }),
+  );
   await gate.close();
   t.equal(done, 3);
-  await t.rejects(gate.run(async () => undefined), { code: 'overloaded' });
+  await t.rejects(
+    gate.run(async () => undefined),
+    { code: 'overloaded' },
+  );
   await Promise.all(jobs);
 });
 

@@ -49,7 +49,8 @@ export function parseBodies(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.url.includes('%00')) return done(new MalformedText());
     // RFC 9112 §3.2
-    if (request.headers.host === undefined && request.raw.httpVersion === '1.1') return done(new MalformedRequest());
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+      return done(new MalformedRequest());
     done();
   });
 }

@@ -29,5 +29,9 @@ export function clientNetwork(ip: string): string {
 
 /** Who asks, for what is counted or kept by caller: who has signed in, else the network. */
 export function callerOf({ principal, viewer, ip }: FastifyRequest): string {
-  return principal ? `user:${principal.id}` : viewer ? `viewer:${viewer.tokenId}` : `network:${clientNetwork(ip)}`;
+  return principal
+    ? `user:${principal.id}`
+    : viewer
+      ? `viewer:${viewer.tokenId}`
+      : `network:${clientNetwork(ip)}`;
 }

@@ -1,17 +1,53 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type RawServerDefault,
+} from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { sql, type Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
-import { createEventPreparer, createKinesisClient, createSubjectKeys, type Relay, type Source, type SubjectKeys } from '@muniment/audit-events';
-import { createDatabase, databaseMigrations, isDatabaseUnavailable, verifyMigrated, type MigrationSet } from '@muniment/database';
+import {
+  createEventPreparer,
+  createKinesisClient,
+  createSubjectKeys,
+  type Relay,
+  type Source,
+  type SubjectKeys,
+} from '@muniment/audit-events';
+import {
+  createDatabase,
+  databaseMigrations,
+  isDatabaseUnavailable,
+  verifyMigrated,
+  type MigrationSet,
+} from '@muniment/database';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import {
-  authentication, createActivity, createApiTokenLookup, createPublicKeyRing, createRevocations, createSessionCookies, createSessionLookup, createStanding, loadPublicKeys,
-  queryApiTokens, queryLiveSessions, touchApiTokens, touchSessions, type Activity, type ApiTokenLookup, type PublicKeyRing, type Revocations, type SessionCookies,
-  type SessionLookup, type Standing, type ViewerLookup,
+  authentication,
+  createActivity,
+  createApiTokenLookup,
+  createPublicKeyRing,
+  createRevocations,
+  createSessionCookies,
+  createSessionLookup,
+  createStanding,
+  loadPublicKeys,
+  queryApiTokens,
+  queryLiveSessions,
+  touchApiTokens,
+  touchSessions,
+  type Activity,
+  type ApiTokenLookup,
+  type PublicKeyRing,
+  type Revocations,
+  type SessionCookies,
+  type SessionLookup,
+  type Standing,
+  type ViewerLookup,
 } from '@muniment/security';
 import { createAuditTrail, type Outbox } from './audit-trail.ts';
 import type { BackgroundLoop } from './background.ts';
@@ -30,7 +66,14 @@ import { createLogger } from './logger.ts';
 import { measureRevocations } from './measure-revocations.ts';
 import { measureRequests } from './metrics.ts';
 import { shedLoad } from './overload.ts';
-import { malformedRequestResponse, problemOf, renderErrors, sendProblem, type Problem, unreadableProblem } from './problem.ts';
+import {
+  malformedRequestResponse,
+  problemOf,
+  renderErrors,
+  sendProblem,
+  type Problem,
+  unreadableProblem,
+} from './problem.ts';
 import { createRevocationFeed } from './revocation-feed.ts';
 import { SECURITY_HEADERS, secureHeaders } from './security-headers.ts';
 import { createSigning, type Signing } from './signing.ts';
@@ -38,7 +81,13 @@ import { createTransactions, type InTransaction, type RecordFor } from './transa
 import { decorateRequests, trustedHop } from './trusted-hop.ts';
 import { validateStrictly } from './validation.ts';
 
-export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
 
 export interface ServerOptions<DB> {
   service: 'user' | 'file' | 'audit';
@@ -100,11 +149,17 @@ function createApp(config: ServerConfig, service: string): App {
   const loggerInstance: FastifyBaseLogger = createLogger(config, service);
   const answering = new WeakMap<Socket, Set<ServerResponse>>();
   // Bytes that are no HTTP behind a whole request, or once its answer runs: a refusal would become that answer, or a part of it.
-  const wouldAnswerAnother = (socket: Socket): boolean => [...(answering.get(socket) ?? [])].some((response) => response.headersSent || response.req.complete);
+  const wouldAnswerAnother = (socket: Socket): boolean =>
+    [...(answering.get(socket) ?? [])].some(
+      (response) => response.headersSent || response.req.complete,
+    );
   const app: App = Fastify({
     loggerInstance,
     // The gateway writes one access line per request; a second one here would cost more than the request (36k → 17k a second).
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'request_id',
+    }),
     trustProxy: hop.trusts,
     genReqId: (request) => hop.requestId(request),
     bodyLimit: config.BODY_LIMIT_BYTES,
@@ -115,9 +170,11 @@ function createApp(config: ServerConfig, service: string): App {
     http: { maxHeaderSize: 16 * 1024, headersTimeout: 15_000, requireHostHeader: false },
     routerOptions: { maxParamLength: 256 },
     // No hook runs for a URL that cannot be routed, so the headers are set here.
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply.headers(SECURITY_HEADERS) as never),
+    frameworkErrors: (error, request, reply) =>
+      void sendProblem(error, request, reply.headers(SECURITY_HEADERS) as never),
     clientErrorHandler(error: NodeJS.ErrnoException, socket: Socket) {
-      if (error.code !== 'ECONNRESET' && socket.writable && !wouldAnswerAnother(socket)) socket.end(malformedRequestResponse(error.code));
+      if (error.code !== 'ECONNRESET' && socket.writable && !wouldAnswerAnother(socket))
+        socket.end(malformedRequestResponse(error.code));
       else socket.destroy();
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -140,7 +197,9 @@ function createApp(config: ServerConfig, service: string): App {
 /** After a failover the old address may lead to a standby: it answers, and no change can be made there. */
 async function checkWritable<DB>(db: Kysely<DB>): Promise<void> {
   const { rows } = await sql<{ writable: boolean }>`
-    select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as writable`.execute(db);
+    select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as writable`.execute(
+    db,
+  );
   if (!rows[0]?.writable) throw new Error('the database is read-only');
 }
 
@@ -152,7 +211,9 @@ async function checkWritable<DB>(db: Kysely<DB>): Promise<void> {
 export async function createServer<DB>(options: ServerOptions<DB>): Promise<Server<DB>> {
   const { service, schema, source, config } = options;
   const app = createApp(config, service);
-  const isUnavailable = (error: unknown): boolean => isDatabaseUnavailable(error) || (options.unavailable ?? []).some((recognises) => recognises(error));
+  const isUnavailable = (error: unknown): boolean =>
+    isDatabaseUnavailable(error) ||
+    (options.unavailable ?? []).some((recognises) => recognises(error));
   const masterKey = await loadMasterKey(config.MASTER_KEY_FILE);
   const { db } = createDatabase<DB>({
     url: config.DATABASE_URL,
@@ -172,11 +233,19 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     keys.close();
     await db.destroy();
   });
-  app.addHook('onListen', async () => { for (const loop of loops) loop.start(); });
+  app.addHook('onListen', async () => {
+    for (const loop of loops) loop.start();
+  });
 
-  const credentials = config.AWS_ACCESS_KEY_ID && config.AWS_SECRET_ACCESS_KEY
-    ? { accessKeyId: config.AWS_ACCESS_KEY_ID, secretAccessKey: config.AWS_SECRET_ACCESS_KEY } : undefined;
-  const kinesis = createKinesisClient({ region: config.AWS_REGION, endpoint: config.KINESIS_ENDPOINT, credentials });
+  const credentials =
+    config.AWS_ACCESS_KEY_ID && config.AWS_SECRET_ACCESS_KEY
+      ? { accessKeyId: config.AWS_ACCESS_KEY_ID, secretAccessKey: config.AWS_SECRET_ACCESS_KEY }
+      : undefined;
+  const kinesis = createKinesisClient({
+    region: config.AWS_REGION,
+    endpoint: config.KINESIS_ENDPOINT,
+    credentials,
+  });
   let signing: Awaited<ReturnType<typeof createSigning>> | undefined;
   const keys = createPublicKeyRing({
     load: () => loadPublicKeys(db),
@@ -185,9 +254,14 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     onError: (error) => app.log.warn({ err: error }, 'public keys could not be read again'),
   });
   const revocations = createRevocations();
-  revocations.onAdd(({ kind, id }) => { if (kind === 'key') keys.revoke(id); });
+  revocations.onAdd(({ kind, id }) => {
+    if (kind === 'key') keys.revoke(id);
+  });
   const feed = createRevocationFeed({
-    url: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL, applicationName: `muniment-${config.REPLICA}-feed`, revocations, log: app.log,
+    url: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL,
+    applicationName: `muniment-${config.REPLICA}-feed`,
+    revocations,
+    log: app.log,
   });
   try {
     await verifyMigrated(db, [databaseMigrations, ...options.migrations]);
@@ -197,18 +271,38 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     await shedLoad(app, config.EVENT_LOOP_MAX_DELAY_MS);
 
     const subjectKeys = createSubjectKeys(masterKey);
-    const sessions = createSessionLookup({ revocations, query: queryLiveSessions(db), isUnavailable: isDatabaseUnavailable });
-    const apiTokens = createApiTokenLookup({ revocations, query: queryApiTokens(db), isUnavailable: isDatabaseUnavailable });
+    const sessions = createSessionLookup({
+      revocations,
+      query: queryLiveSessions(db),
+      isUnavailable: isDatabaseUnavailable,
+    });
+    const apiTokens = createApiTokenLookup({
+      revocations,
+      query: queryApiTokens(db),
+      isUnavailable: isDatabaseUnavailable,
+    });
     const standing = createStanding({ sessions, apiTokens, revocations, keys });
     await feed.start();
     const sessionActivity = createActivity({ touch: touchSessions(db) });
     const apiTokenActivity = createActivity({ touch: touchApiTokens(db) });
-    loops.push(keepActivity('sessions', sessionActivity, app.log), keepActivity('API tokens', apiTokenActivity, app.log));
-    const cookies = createSessionCookies({ hostPrefix: config.COOKIE_HOST_PREFIX, origins: ownOrigins(config) });
+    loops.push(
+      keepActivity('sessions', sessionActivity, app.log),
+      keepActivity('API tokens', apiTokenActivity, app.log),
+    );
+    const cookies = createSessionCookies({
+      hostPrefix: config.COOKIE_HOST_PREFIX,
+      origins: ownOrigins(config),
+    });
     let poke = (): void => {};
-    const { inTransaction, recordFor } = createTransactions(db, { schema, prepareEvent: createEventPreparer({ source, subjectKeys }), standing, recorded: () => poke(), heldAtOnce: Math.ceil(config.DATABASE_POOL_MAX / 2) });
+    const { inTransaction, recordFor } = createTransactions(db, {
+      schema,
+      prepareEvent: createEventPreparer({ source, subjectKeys }),
+      standing,
+      recorded: () => poke(),
+      heldAtOnce: Math.ceil(config.DATABASE_POOL_MAX / 2),
+    });
     const { signing: loadSigning } = options;
-    signing = loadSigning && await createSigning(() => loadSigning(db, masterKey), keys, app.log);
+    signing = loadSigning && (await createSigning(() => loadSigning(db, masterKey), keys, app.log));
     await app.register(authentication, {
       keys,
       sessions,
@@ -221,19 +315,47 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       ...(signing && { signing }),
       ...(options.viewers && { viewers: options.viewers(db) }),
       onDenied: async (request, { permission, reason }) => {
-        await recordFor(request, { action: 'ACCESS_DENIED', outcome: 'failure', metadata: { permission, reason, operation: request.routeOptions.config.operation ?? '' } });
+        await recordFor(request, {
+          action: 'ACCESS_DENIED',
+          outcome: 'failure',
+          metadata: { permission, reason, operation: request.routeOptions.config.operation ?? '' },
+        });
       },
     });
 
-    acceptIdempotencyKeys(app, { db, schema, masterKey, cookies, recordFor, ttlSeconds: config.IDEMPOTENCY_TTL_S });
-    loops.push(forgetAnswers(db, schema, config.IDEMPOTENCY_TTL_S, (error) => app.log.warn({ err: error }, 'answers past their time could not be deleted; it is tried again')));
+    acceptIdempotencyKeys(app, {
+      db,
+      schema,
+      masterKey,
+      cookies,
+      recordFor,
+      ttlSeconds: config.IDEMPOTENCY_TTL_S,
+    });
+    loops.push(
+      forgetAnswers(db, schema, config.IDEMPOTENCY_TTL_S, (error) =>
+        app.log.warn(
+          { err: error },
+          'answers past their time could not be deleted; it is tried again',
+        ),
+      ),
+    );
 
     const metrics = measureRequests(app, service);
     measureRevocations(metrics, { revocations, feed, sessions });
-    const limits = await createLimits(db, { masterKey, rules: limitRules(config.LIMIT_RULES), enabled: config.LIMITS === 'on', metrics, onRefundLost: (error) => app.log.warn({ err: error }, 'tries could not be given back') });
+    const limits = await createLimits(db, {
+      masterKey,
+      rules: limitRules(config.LIMIT_RULES),
+      enabled: config.LIMITS === 'on',
+      metrics,
+      onRefundLost: (error) => app.log.warn({ err: error }, 'tries could not be given back'),
+    });
     const leasedLimits = createLeasedLimits(db, limits, isDatabaseUnavailable);
     await limitRequests(app, limits, leasedLimits);
-    loops.push(sweepLimits(db, (error) => app.log.warn({ err: error }, 'limits could not be swept; it is tried again')));
+    loops.push(
+      sweepLimits(db, (error) =>
+        app.log.warn({ err: error }, 'limits could not be swept; it is tried again'),
+      ),
+    );
     const trail = createAuditTrail({ db, config, kinesis, log: app.log, metrics });
     const carry = (outbox: Outbox): Relay => {
       const relay = trail.carry(outbox);
@@ -246,16 +368,48 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       await erasure.erase(userId);
       await deleteAnswersOfUser(db, schema, userId);
     };
-    loops.push(createErasureLoop(db, { ...erasure, erase: eraseWithAnswers }, subjectKeys.drop, (error) => app.log.warn({ err: error }, 'an erasure could not be worked off yet')));
+    loops.push(
+      createErasureLoop(db, { ...erasure, erase: eraseWithAnswers }, subjectKeys.drop, (error) =>
+        app.log.warn({ err: error }, 'an erasure could not be worked off yet'),
+      ),
+    );
     const health = reportHealth(app, [
       { name: 'postgres', critical: true, check: () => checkWritable(db) },
       trail.streamCheck,
-      { name: 'revocation_feed', critical: false, check: async () => { if (!revocations.isFresh()) throw new Error('stale'); } },
+      {
+        name: 'revocation_feed',
+        critical: false,
+        check: async () => {
+          if (!revocations.isFresh()) throw new Error('stale');
+        },
+      },
       ...(options.checks ?? []),
     ]);
     return {
-      app, db, inTransaction, recordFor, subjectKeys, masterKey, sessions, revocations, sessionActivity, apiTokens, apiTokenActivity, standing, cookies, keys, kinesis, metrics, limits, leasedLimits, log: app.log, health, carry,
-      problemOf: (error, requestId) => problemOf(error, requestId, isUnavailable), background: (loop) => void loops.push(loop), afterLoops: (close) => void closed.push(close),
+      app,
+      db,
+      inTransaction,
+      recordFor,
+      subjectKeys,
+      masterKey,
+      sessions,
+      revocations,
+      sessionActivity,
+      apiTokens,
+      apiTokenActivity,
+      standing,
+      cookies,
+      keys,
+      kinesis,
+      metrics,
+      limits,
+      leasedLimits,
+      log: app.log,
+      health,
+      carry,
+      problemOf: (error, requestId) => problemOf(error, requestId, isUnavailable),
+      background: (loop) => void loops.push(loop),
+      afterLoops: (close) => void closed.push(close),
     };
   } catch (error) {
     await app.close();

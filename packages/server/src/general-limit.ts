@@ -1,5 +1,8 @@
 import { callbackify } from 'node:util';
-import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
+import rateLimit, {
+  type FastifyRateLimitStore,
+  type FastifyRateLimitStoreCtor,
+} from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { callerOf } from './caller.ts';
 import type { LeasedLimits } from './leased-limits.ts';
@@ -14,7 +17,10 @@ declare module 'fastify' {
   }
 }
 
-const countedOf = (request: FastifyRequest): Counted => [request.routeOptions.config.limit ?? 'requests', callerOf(request)];
+const countedOf = (request: FastifyRequest): Counted => [
+  request.routeOptions.config.limit ?? 'requests',
+  callerOf(request),
+];
 /** The plugin's keys are strings. */
 function countedIn(key: string): Counted {
   const [name, caller = ''] = key.split('\0');
@@ -22,15 +28,24 @@ function countedIn(key: string): Counted {
 }
 
 /** Probes must hear how a replica is, and metrics be read, whatever else goes on. */
-const isOperational = ({ routeOptions: { url = '' } }: FastifyRequest): boolean => url.startsWith('/health') || url === '/metrics';
+const isOperational = ({ routeOptions: { url = '' } }: FastifyRequest): boolean =>
+  url.startsWith('/health') || url === '/metrics';
 
-const NO_HEADERS = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false };
+const NO_HEADERS = {
+  'x-ratelimit-limit': false,
+  'x-ratelimit-remaining': false,
+  'x-ratelimit-reset': false,
+};
 
 /**
  * Limits the requests of each caller over all replicas of all services, and says in every answer how the caller stands. Register it behind the authentication, whose
  * hook runs first then: who is refused there is limited by the gateway alone.
  */
-export async function limitRequests(app: FastifyInstance, limits: Limits, leased: LeasedLimits): Promise<void> {
+export async function limitRequests(
+  app: FastifyInstance,
+  limits: Limits,
+  leased: LeasedLimits,
+): Promise<void> {
   if (!limits.enabled) return;
   const { burst, seconds } = limits.rule('requests');
   const ask = callbackify(async (key: string) => {
@@ -47,7 +62,9 @@ export async function limitRequests(app: FastifyInstance, limits: Limits, leased
     max: burst,
     timeWindow: seconds * 1_000,
     // The plugin makes one by `new`, which answers the object that the function returns.
-    store: function makeStore() { return store; } as unknown as FastifyRateLimitStoreCtor,
+    store: function makeStore() {
+      return store;
+    } as unknown as FastifyRateLimitStoreCtor,
     keyGenerator: (request) => countedOf(request).join('\0'),
     allowList: isOperational,
     addHeaders: { ...NO_HEADERS, 'retry-after': false },
@@ -58,7 +75,10 @@ export async function limitRequests(app: FastifyInstance, limits: Limits, leased
     },
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
-    const state = reply.hasHeader('ratelimit') || isOperational(request) ? undefined : leased.state(countedOf(request));
+    const state =
+      reply.hasHeader('ratelimit') || isOperational(request)
+        ? undefined
+        : leased.state(countedOf(request));
     if (state) reply.headers(rateLimitFields([state]));
     done();
   });

@@ -27,9 +27,17 @@ const CACHE_MS = 500;
 
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => { timer = setTimeout(resolve, ms, false); });
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, ms, false);
+  });
   try {
-    return await Promise.race([work.then(() => true, () => false), late]);
+    return await Promise.race([
+      work.then(
+        () => true,
+        () => false,
+      ),
+      late,
+    ]);
   } finally {
     clearTimeout(timer);
   }
@@ -43,34 +51,62 @@ export function reportHealth(app: FastifyInstance, checks: readonly DependencyCh
   let looking: Promise<void> | undefined;
 
   async function lookAtAll(): Promise<void> {
-    await Promise.all(checks.map(async ({ name, critical, check }) => {
-      const status = (await within(CHECK_TIMEOUT_MS, Promise.resolve().then(check))) ? 'up' : 'down';
-      const before = states.get(name);
-      if (before?.status === status) return;
-      states.set(name, { status, critical, since: new Date().toISOString() });
-      if (before || status === 'down') app.log.warn({ dependency: name, status }, 'dependency changed state');
-    }));
+    await Promise.all(
+      checks.map(async ({ name, critical, check }) => {
+        const status = (await within(CHECK_TIMEOUT_MS, Promise.resolve().then(check)))
+          ? 'up'
+          : 'down';
+        const before = states.get(name);
+        if (before?.status === status) return;
+        states.set(name, { status, critical, since: new Date().toISOString() });
+        if (before || status === 'down')
+          app.log.warn({ dependency: name, status }, 'dependency changed state');
+      }),
+    );
     lookedAt = performance.now();
   }
 
   async function look(): Promise<Record<string, DependencyState>> {
     if (performance.now() - lookedAt > CACHE_MS) {
-      looking ??= lookAtAll().finally(() => { looking = undefined; });
+      looking ??= lookAtAll().finally(() => {
+        looking = undefined;
+      });
       await looking;
     }
     return Object.fromEntries(states);
   }
 
-  app.get('/health/live', { config: { operation: 'health.live', access: 'public' }, logLevel: 'silent' }, () => ({ status: 'live' }));
-  app.get('/health/ready', { config: { operation: 'health.ready', access: 'public' }, logLevel: 'silent' }, async (_request, reply) => {
-    const dependencies = await look();
-    const ready = !draining && Object.values(dependencies).every(({ status, critical }) => status === 'up' || !critical);
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : draining ? 'draining' : 'unready', dependencies });
-  });
+  app.get(
+    '/health/live',
+    { config: { operation: 'health.live', access: 'public' }, logLevel: 'silent' },
+    () => ({ status: 'live' }),
+  );
+  app.get(
+    '/health/ready',
+    { config: { operation: 'health.ready', access: 'public' }, logLevel: 'silent' },
+    async (_request, reply) => {
+      const dependencies = await look();
+      const ready =
+        !draining &&
+        Object.values(dependencies).every(({ status, critical }) => status === 'up' || !critical);
+      return reply
+        .code(ready ? 200 : 503)
+        .send({ status: ready ? 'ready' : draining ? 'draining' : 'unready', dependencies });
+    },
+  );
 
   // Without anyone asking, «since» would tell when somebody looked, not when it happened.
   let timer: NodeJS.Timeout | undefined;
-  app.addHook('onListen', async () => { timer = setInterval(() => void look(), 2_000).unref(); });
-  app.addHook('onClose', async () => { clearInterval(timer); });
-  return { drain: () => { draining = true; }, look };
+  app.addHook('onListen', async () => {
+    timer = setInterval(() => void look(), 2_000).unref();
+  });
+  app.addHook('onClose', async () => {
+    clearInterval(timer);
+  });
+  return {
+    drain: () => {
+      draining = true;
+    },
+    look,
+  };
 }

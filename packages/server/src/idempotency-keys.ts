@@ -16,7 +16,12 @@ export interface KeptAnswer {
 const table = (schema: string) => sql.table(`${schema}.idempotency_keys`);
 const lifetime = (ttlSeconds: number) => sql`${ttlSeconds} * interval '1 second'`;
 
-export async function findKeptAnswer<DB>(db: Kysely<DB>, schema: string, scope: Buffer, ttlSeconds: number): Promise<KeptAnswer | undefined> {
+export async function findKeptAnswer<DB>(
+  db: Kysely<DB>,
+  schema: string,
+  scope: Buffer,
+  ttlSeconds: number,
+): Promise<KeptAnswer | undefined> {
   const { rows } = await sql<KeptAnswer>`
     select scope, fingerprint, user_id as "userId", sealed from ${table(schema)}
     where scope = ${scope} and created > clock_timestamp() - ${lifetime(ttlSeconds)}`.execute(db);
@@ -28,39 +33,67 @@ export async function findKeptAnswer<DB>(db: Kysely<DB>, schema: string, scope: 
  * that is past its time.
  * @returns whether it is free to be acted under, and the fingerprint of an answer that has come to be since it was looked for
  */
-export async function claimScope<DB>(trx: Transaction<DB>, schema: string, scope: Buffer, ttlSeconds: number): Promise<{ free: boolean; fingerprint: Buffer | null }> {
+export async function claimScope<DB>(
+  trx: Transaction<DB>,
+  schema: string,
+  scope: Buffer,
+  ttlSeconds: number,
+): Promise<{ free: boolean; fingerprint: Buffer | null }> {
   const { rows } = await sql<{ free: boolean; fingerprint: Buffer | null }>`
     with expired as (delete from ${table(schema)} where scope = ${scope} and created <= clock_timestamp() - ${lifetime(ttlSeconds)})
     select pg_try_advisory_xact_lock(${scope.readBigInt64BE().toString()}::bigint) as free,
-      (select fingerprint from ${table(schema)} where scope = ${scope} and created > clock_timestamp() - ${lifetime(ttlSeconds)}) as fingerprint`.execute(trx);
+      (select fingerprint from ${table(schema)} where scope = ${scope} and created > clock_timestamp() - ${lifetime(ttlSeconds)}) as fingerprint`.execute(
+    trx,
+  );
   return rows[0] ?? { free: false, fingerprint: null };
 }
 
 /** For the transaction of what it answers. A second answer for a scope violates `idempotency_keys_pkey`. */
-export const keepAnswer = (schema: string, { scope, fingerprint, userId, sealed }: KeptAnswer): RawBuilder<unknown> =>
+export const keepAnswer = (
+  schema: string,
+  { scope, fingerprint, userId, sealed }: KeptAnswer,
+): RawBuilder<unknown> =>
   sql`insert into ${table(schema)} (scope, fingerprint, user_id, sealed) values (${scope}, ${fingerprint}, ${userId}::uuid, ${sealed})`;
 
 /** Deletes up to `limit` answers that are past their time. @returns how many */
-export async function deleteExpiredAnswers<DB>(db: Kysely<DB>, schema: string, ttlSeconds: number, limit: number): Promise<number> {
+export async function deleteExpiredAnswers<DB>(
+  db: Kysely<DB>,
+  schema: string,
+  ttlSeconds: number,
+  limit: number,
+): Promise<number> {
   const { numAffectedRows } = await sql`
     delete from ${table(schema)} where scope in (
-      select scope from ${table(schema)} where created <= clock_timestamp() - ${lifetime(ttlSeconds)} order by created limit ${limit} for update skip locked)`.execute(db);
+      select scope from ${table(schema)} where created <= clock_timestamp() - ${lifetime(ttlSeconds)} order by created limit ${limit} for update skip locked)`.execute(
+    db,
+  );
   return Number(numAffectedRows ?? 0);
 }
 
-export async function deleteAnswersOfUser<DB>(db: Kysely<DB>, schema: string, userId: string): Promise<void> {
+export async function deleteAnswersOfUser<DB>(
+  db: Kysely<DB>,
+  schema: string,
+  userId: string,
+): Promise<void> {
   await sql`delete from ${table(schema)} where user_id = ${userId}`.execute(db);
 }
 
 /** The service's secret: 32 random bytes, the same on every replica, wrapped by the master key and so the same after its rotation. */
-export async function loadIdempotencySecret<DB>(db: Kysely<DB>, schema: string, masterKey: MasterKey): Promise<Buffer> {
+export async function loadIdempotencySecret<DB>(
+  db: Kysely<DB>,
+  schema: string,
+  masterKey: MasterKey,
+): Promise<Buffer> {
   const secret = sql.table(`${schema}.idempotency_secret`);
   const context = `idempotency:${schema}`;
-  const find = async () => (await sql<{ wrapped: Buffer }>`select wrapped from ${secret}`.execute(db)).rows[0]?.wrapped;
+  const find = async () =>
+    (await sql<{ wrapped: Buffer }>`select wrapped from ${secret}`.execute(db)).rows[0]?.wrapped;
   let wrapped = await find();
   if (!wrapped) {
     // Of replicas that begin at once, the first one's counts.
-    await sql`insert into ${secret} (wrapped) values (${await masterKey.wrap(randomBytes(32), context)}) on conflict do nothing`.execute(db);
+    await sql`insert into ${secret} (wrapped) values (${await masterKey.wrap(randomBytes(32), context)}) on conflict do nothing`.execute(
+      db,
+    );
     wrapped = await find();
   }
   if (!wrapped) throw new Error('the secret of idempotency keys could not be stored');

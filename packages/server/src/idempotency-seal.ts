@@ -20,8 +20,14 @@ export function parseIdempotencyKey(field: string | string[]): string {
 }
 
 /** HMAC-SHA-256 under the service's secret; what it is for and each part are told apart from the next by their lengths. */
-export function keyedHash(secret: Buffer, purpose: 'scope' | 'fingerprint', ...parts: readonly string[]): Buffer {
-  return createHmac('sha256', secret).update(JSON.stringify([purpose, ...parts])).digest();
+export function keyedHash(
+  secret: Buffer,
+  purpose: 'scope' | 'fingerprint',
+  ...parts: readonly string[]
+): Buffer {
+  return createHmac('sha256', secret)
+    .update(JSON.stringify([purpose, ...parts]))
+    .digest();
 }
 
 /** What opens an answer: the service's secret and what only the client sends, its key and its request's content. */
@@ -33,7 +39,9 @@ export interface SealingKey {
 
 /** HKDF (RFC 5869). The secret is the salt, so that a key and a content that can be guessed still open nothing that was taken from the database. */
 const derive = ({ secret, key, content }: SealingKey): Buffer =>
-  Buffer.from(hkdfSync('sha256', JSON.stringify([key, content]), secret, 'muniment idempotency answer', 32));
+  Buffer.from(
+    hkdfSync('sha256', JSON.stringify([key, content]), secret, 'muniment idempotency answer', 32),
+  );
 
 /** AES-256-GCM, bound to the row that it is for. nonce ‖ ciphertext ‖ tag. */
 export function sealAnswer(by: SealingKey, scope: Buffer, answer: string): Buffer {
@@ -44,7 +52,13 @@ export function sealAnswer(by: SealingKey, scope: Buffer, answer: string): Buffe
 
 /** @throws for another key, content, secret or row, and for altered bytes */
 export function openAnswer(by: SealingKey, scope: Buffer, sealed: Buffer): string {
-  const decipher = createDecipheriv('aes-256-gcm', derive(by), sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
-    .setAAD(scope).setAuthTag(sealed.subarray(-TAG_BYTES));
-  return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8');
+  const decipher = createDecipheriv('aes-256-gcm', derive(by), sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
+    .setAAD(scope)
+    .setAuthTag(sealed.subarray(-TAG_BYTES));
+  return Buffer.concat([
+    decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)),
+    decipher.final(),
+  ]).toString('utf8');
 }

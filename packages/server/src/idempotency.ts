@@ -8,7 +8,14 @@ import type { SessionCookies } from '@muniment/security';
 import { repeat, type BackgroundLoop } from './background.ts';
 import { IdempotencyAnswerGone, IdempotencyInProgress, IdempotencyKeyReused } from './errors.ts';
 import { callerOf } from './caller.ts';
-import { claimScope, deleteExpiredAnswers, findKeptAnswer, keepAnswer, loadIdempotencySecret, type KeptAnswer } from './idempotency-keys.ts';
+import {
+  claimScope,
+  deleteExpiredAnswers,
+  findKeptAnswer,
+  keepAnswer,
+  loadIdempotencySecret,
+  type KeptAnswer,
+} from './idempotency-keys.ts';
 import { keyedHash, openAnswer, parseIdempotencyKey, sealAnswer } from './idempotency-seal.ts';
 import type { HeldUnit, RecordFor, RepeatableRequest } from './transactions.ts';
 
@@ -47,7 +54,8 @@ export interface IdempotencyOptions<DB> {
 /** Of an answer's headers those that belong to it, and not to the connection or to this request. */
 const KEPT_HEADERS = ['content-type', 'location', 'set-cookie', 'www-authenticate', 'link'];
 const RETRY_AFTER_S = 1;
-const inProgress = (): Error => Object.assign(new IdempotencyInProgress(), { retryAfter: RETRY_AFTER_S });
+const inProgress = (): Error =>
+  Object.assign(new IdempotencyInProgress(), { retryAfter: RETRY_AFTER_S });
 
 interface Answer {
   status: number;
@@ -55,7 +63,10 @@ interface Answer {
   body: string | null;
 }
 
-function refreshCookieOf(cookies: IdempotencyOptions<unknown>['cookies'], request: FastifyRequest): string | null {
+function refreshCookieOf(
+  cookies: IdempotencyOptions<unknown>['cookies'],
+  request: FastifyRequest,
+): string | null {
   try {
     return cookies.refreshToken(request) ?? null;
   } catch {
@@ -64,8 +75,14 @@ function refreshCookieOf(cookies: IdempotencyOptions<unknown>['cookies'], reques
 }
 
 /** What of a request decides on its answer. Where nobody is signed in, a cookie may be all that is sent, and a page that is not ours gets nothing of what ours got. */
-function contentOf(cookies: IdempotencyOptions<unknown>['cookies'], request: FastifyRequest): string {
-  const anonymous = request.principal || request.viewer ? [] : [refreshCookieOf(cookies, request), cookies.isForeignPage(request)];
+function contentOf(
+  cookies: IdempotencyOptions<unknown>['cookies'],
+  request: FastifyRequest,
+): string {
+  const anonymous =
+    request.principal || request.viewer
+      ? []
+      : [refreshCookieOf(cookies, request), cookies.isForeignPage(request)];
   return canonicalJson([request.body ?? null, request.query ?? null, ...anonymous]);
 }
 
@@ -76,7 +93,10 @@ const isPost = (method: string | string[]): boolean => [method].flat().includes(
  * (see `createTransactions`), so that there is never one without the other. What commits nothing keeps nothing and is done again. Register it behind
  * authentication and before any route.
  */
-export function acceptIdempotencyKeys<DB>(app: FastifyInstance, { db, schema, masterKey, cookies, recordFor, ttlSeconds }: IdempotencyOptions<DB>): void {
+export function acceptIdempotencyKeys<DB>(
+  app: FastifyInstance,
+  { db, schema, masterKey, cookies, recordFor, ttlSeconds }: IdempotencyOptions<DB>,
+): void {
   let secret: Promise<Buffer> | undefined;
   const loadSecret = (): Promise<Buffer> => {
     secret ??= loadIdempotencySecret(db, schema, masterKey).catch((error: unknown) => {
@@ -87,7 +107,10 @@ export function acceptIdempotencyKeys<DB>(app: FastifyInstance, { db, schema, ma
   };
   /** Scopes that this replica acts under: refused before any work, of which a password's hash is the most. The transactions decide between replicas. */
   const underWay = new Set<string>();
-  const finishers = new WeakMap<IdempotentRequest, (reply: FastifyReply, payload: unknown) => Promise<void>>();
+  const finishers = new WeakMap<
+    IdempotentRequest,
+    (reply: FastifyReply, payload: unknown) => Promise<void>
+  >();
 
   /** @returns whether the request has been answered */
   async function begin(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
@@ -95,7 +118,14 @@ export function acceptIdempotencyKeys<DB>(app: FastifyInstance, { db, schema, ma
     const key = parseIdempotencyKey(request.headers['idempotency-key'] ?? '');
     if (config.idempotency === 'own') return false;
     const serverSecret = await loadSecret();
-    const scope = keyedHash(serverSecret, 'scope', callerOf(request), `${request.method} ${url}`, canonicalJson(request.params ?? {}), key);
+    const scope = keyedHash(
+      serverSecret,
+      'scope',
+      callerOf(request),
+      `${request.method} ${url}`,
+      canonicalJson(request.params ?? {}),
+      key,
+    );
     const name = scope.toString('hex');
     let content = config.idempotency === 'content' ? undefined : contentOf(cookies, request);
     if (underWay.has(name)) throw inProgress();
@@ -110,27 +140,41 @@ export function acceptIdempotencyKeys<DB>(app: FastifyInstance, { db, schema, ma
 
     const repeatable: IdempotentRequest = {
       held: undefined,
-      get answered() { return kept !== undefined; },
-      identify(text) { content = text; },
+      get answered() {
+        return kept !== undefined;
+      },
+      identify(text) {
+        content = text;
+      },
       async claim(trx) {
         const { free, fingerprint: other } = await claimScope(trx, schema, scope, ttlSeconds);
         if (other && !timingSafeEqual(other, fingerprint())) throw new IdempotencyKeyReused();
         if (!free || other) throw inProgress();
       },
       async replay(text) {
-        if (!kept || !timingSafeEqual(kept.fingerprint, fingerprintOf(text))) throw new IdempotencyKeyReused();
-        const { status, headers, body } = JSON.parse(openAnswer({ secret: serverSecret, key, content: text }, scope, kept.sealed)) as Answer;
+        if (!kept || !timingSafeEqual(kept.fingerprint, fingerprintOf(text)))
+          throw new IdempotencyKeyReused();
+        const { status, headers, body } = JSON.parse(
+          openAnswer({ secret: serverSecret, key, content: text }, scope, kept.sealed),
+        ) as Answer;
         if (config.replayWhile && status < 400) {
-          if (!(await config.replayWhile(JSON.parse(body ?? 'null'), request))) throw new IdempotencyAnswerGone();
+          if (!(await config.replayWhile(JSON.parse(body ?? 'null'), request)))
+            throw new IdempotencyAnswerGone();
           // By itself: this event is about the replay, and is no part of what the key stands for.
           request.idempotency = null;
           underWay.delete(name);
           await recordFor(request, {
-            action: 'ANSWER_REPLAYED', user_id: request.principal?.id ?? kept.userId, metadata: { operation: config.operation ?? '' },
-            ...(!request.principal && { subject: kept.userId === null ? { address: request.ip } : { userId: kept.userId } }),
+            action: 'ANSWER_REPLAYED',
+            user_id: request.principal?.id ?? kept.userId,
+            metadata: { operation: config.operation ?? '' },
+            ...(!request.principal && {
+              subject: kept.userId === null ? { address: request.ip } : { userId: kept.userId },
+            }),
           });
         }
-        void reply.code(status).headers({ ...headers, 'idempotent-replayed': 'true' })
+        void reply
+          .code(status)
+          .headers({ ...headers, 'idempotent-replayed': 'true' })
           // As bytes: of a text Fastify would complete the media type.
           .send(body === null ? null : Buffer.from(body));
       },
@@ -145,15 +189,27 @@ export function acceptIdempotencyKeys<DB>(app: FastifyInstance, { db, schema, ma
     });
 
     /** What becomes of a unit by its answer. */
-    function outcomeOf(held: HeldUnit, answered: FastifyReply, payload: unknown): Parameters<HeldUnit['end']>[0] {
+    function outcomeOf(
+      held: HeldUnit,
+      answered: FastifyReply,
+      payload: unknown,
+    ): Parameters<HeldUnit['end']>[0] {
       const status = answered.statusCode;
       // A failure of ours is no answer to keep. A change goes with it, and the next try begins anew; what was only recorded has happened.
       if (status >= 500) return held.changes ? 'roll back' : 'commit';
-      if (status === 429 || (payload !== null && payload !== undefined && typeof payload !== 'string')) return 'commit';
-      const headers = Object.fromEntries(KEPT_HEADERS.flatMap((header) => {
-        const value = answered.getHeader(header);
-        return value === undefined ? [] : [[header, Array.isArray(value) ? value.map(String) : String(value)]];
-      }));
+      if (
+        status === 429 ||
+        (payload !== null && payload !== undefined && typeof payload !== 'string')
+      )
+        return 'commit';
+      const headers = Object.fromEntries(
+        KEPT_HEADERS.flatMap((header) => {
+          const value = answered.getHeader(header);
+          return value === undefined
+            ? []
+            : [[header, Array.isArray(value) ? value.map(String) : String(value)]];
+        }),
+      );
       const text = JSON.stringify({ status, headers, body: payload ?? null } satisfies Answer);
       const sealed = sealAnswer({ secret: serverSecret, key, content: content ?? '' }, scope, text);
       const userId = request.principal?.id ?? held.userId;
@@ -173,7 +229,8 @@ export function acceptIdempotencyKeys<DB>(app: FastifyInstance, { db, schema, ma
     if (!isPost(route.method)) return;
     route.preHandler = [
       async (request, reply) => {
-        if (request.headers['idempotency-key'] !== undefined && await begin(request, reply)) return reply;
+        if (request.headers['idempotency-key'] !== undefined && (await begin(request, reply)))
+          return reply;
       },
       ...[route.preHandler ?? []].flat(),
     ];
@@ -194,8 +251,20 @@ const FORGET_PAUSE_MS = 60_000;
 const FORGET_AT_ONCE = 1_000;
 
 /** Deletes answers past their time, a bounded batch after the other. Every replica does it; none waits for another. */
-export function forgetAnswers<DB>(db: Kysely<DB>, schema: string, ttlSeconds: number, onError: (error: unknown) => void): BackgroundLoop {
-  return repeat('idempotency keys', FORGET_PAUSE_MS, async () => {
-    while (await deleteExpiredAnswers(db, schema, ttlSeconds, FORGET_AT_ONCE) === FORGET_AT_ONCE);
-  }, onError);
+export function forgetAnswers<DB>(
+  db: Kysely<DB>,
+  schema: string,
+  ttlSeconds: number,
+  onError: (error: unknown) => void,
+): BackgroundLoop {
+  return repeat(
+    'idempotency keys',
+    FORGET_PAUSE_MS,
+    async () => {
+      while (
+        (await deleteExpiredAnswers(db, schema, ttlSeconds, FORGET_AT_ONCE)) === FORGET_AT_ONCE
+      );
+    },
+    onError,
+  );
 }

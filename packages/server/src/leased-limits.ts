@@ -53,7 +53,12 @@ interface LeaseRow {
  * spends them locally: in sum there are never more than the limit, and whoever asks seldom wastes none. While the database is away each replica counts by
  * itself, as these limits guard against load and not against guessing.
  */
-export function createLeasedLimits<DB>(db: Kysely<DB>, limits: Limits, isUnavailable: (error: unknown) => boolean, now = (): number => performance.now()): LeasedLimits {
+export function createLeasedLimits<DB>(
+  db: Kysely<DB>,
+  limits: Limits,
+  isUnavailable: (error: unknown) => boolean,
+  now = (): number => performance.now(),
+): LeasedLimits {
   const leases = new Map<string, Lease>();
   /** Until when nobody asks a database that was away. */
   let awayUntil = 0;
@@ -62,7 +67,17 @@ export function createLeasedLimits<DB>(db: Kysely<DB>, limits: Limits, isUnavail
     const id = `${name}\0${of}`;
     let lease = leases.get(id);
     if (!lease) {
-      lease = { tokens: 0, until: 0, size: 1, waiting: 0, remaining: limits.rule(name).burst, fullAt: 0, refusedUntil: 0, asking: undefined, localTat: 0 };
+      lease = {
+        tokens: 0,
+        until: 0,
+        size: 1,
+        waiting: 0,
+        remaining: limits.rule(name).burst,
+        fullAt: 0,
+        refusedUntil: 0,
+        asking: undefined,
+        localTat: 0,
+      };
       const [oldest] = leases.size >= MOST_CALLERS ? leases.keys() : [];
       // Its tries are lost, which errs on the safe side.
       if (oldest !== undefined) leases.delete(oldest);
@@ -78,8 +93,12 @@ export function createLeasedLimits<DB>(db: Kysely<DB>, limits: Limits, isUnavail
     lease.size = usedUp ? Math.min(chunk, lease.size * 2) : 1;
     const most = Math.max(lease.size, Math.min(lease.waiting, rule.burst));
     try {
-      const { rows: [row] } = await sql<LeaseRow>`
-        select * from shared.lease_limit(${limits.key(counted)}, ${intervalOf(rule)}::bigint, ${rule.burst}::integer, ${most}::integer)`.execute(db);
+      const {
+        rows: [row],
+      } = await sql<LeaseRow>`
+        select * from shared.lease_limit(${limits.key(counted)}, ${intervalOf(rule)}::bigint, ${rule.burst}::integer, ${most}::integer)`.execute(
+        db,
+      );
       if (!row) return;
       lease.tokens = row.granted;
       lease.until = now() + LEASE_MS;
@@ -94,7 +113,9 @@ export function createLeasedLimits<DB>(db: Kysely<DB>, limits: Limits, isUnavail
 
   /** The answer, or what there is to go by without: whoever asked too long ago still brings it when it comes. */
   async function askBriefly(lease: Lease, counted: Counted): Promise<void> {
-    lease.asking ??= ask(lease, counted).finally(() => { lease.asking = undefined; });
+    lease.asking ??= ask(lease, counted).finally(() => {
+      lease.asking = undefined;
+    });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
@@ -135,14 +156,23 @@ export function createLeasedLimits<DB>(db: Kysely<DB>, limits: Limits, isUnavail
   }
 
   function stateOf(lease: Lease, [name]: Counted): LimitState {
-    return { name, rule: limits.rule(name), remaining: lease.remaining + lease.tokens, resetSeconds: Math.max(0, (lease.fullAt - now()) / 1_000) };
+    return {
+      name,
+      rule: limits.rule(name),
+      remaining: lease.remaining + lease.tokens,
+      resetSeconds: Math.max(0, (lease.fullAt - now()) / 1_000),
+    };
   }
 
   async function spend(counted: Counted): Promise<Spent> {
     const lease = leaseOf(counted);
     const allowed = await decide(lease, counted);
     if (!allowed) limits.refused(counted[0]);
-    return { ...stateOf(lease, counted), allowed, retrySeconds: allowed ? 0 : Math.max(1, (lease.refusedUntil - now()) / 1_000) };
+    return {
+      ...stateOf(lease, counted),
+      allowed,
+      retrySeconds: allowed ? 0 : Math.max(1, (lease.refusedUntil - now()) / 1_000),
+    };
   }
 
   return {

@@ -58,9 +58,15 @@ const isName = (name: string): name is LimitName => Object.hasOwn(DEFAULTS, name
 /** The rules with those that a setting changes: `login_account=5/600, requests=6000/60`. @throws naming what it does not understand */
 export function limitRules(setting: string): LimitRules {
   const rules: Record<LimitName, LimitRule> = { ...DEFAULTS };
-  for (const part of setting.split(',').map((text) => text.trim()).filter((text) => text !== '')) {
+  for (const part of setting
+    .split(',')
+    .map((text) => text.trim())
+    .filter((text) => text !== '')) {
     const [, name = '', burst, seconds] = RULE.exec(part) ?? [];
-    if (!isName(name)) throw new Error(`LIMIT_RULES: ${JSON.stringify(part)} is no limit=tries/seconds; there are ${Object.keys(DEFAULTS).join(', ')}`);
+    if (!isName(name))
+      throw new Error(
+        `LIMIT_RULES: ${JSON.stringify(part)} is no limit=tries/seconds; there are ${Object.keys(DEFAULTS).join(', ')}`,
+      );
     rules[name] = { burst: Number(burst), seconds: Number(seconds) };
   }
   return rules;

@@ -3,11 +3,29 @@ import type { ServerConfig } from './config.ts';
 
 /** Where secrets could slip into a log line; pino writes `[redacted]` in their place. */
 const REDACTED = [
-  'password', 'token', 'refresh_token', 'authorization', 'cookie', 'secret',
-  '*.password', '*.token', '*.refresh_token', '*.authorization', '*.cookie', '*.secret', '*.current_password', '*.new_password',
-  'req.headers.authorization', 'req.headers.cookie', 'headers.authorization', 'headers.cookie',
+  'password',
+  'token',
+  'refresh_token',
+  'authorization',
+  'cookie',
+  'secret',
+  '*.password',
+  '*.token',
+  '*.refresh_token',
+  '*.authorization',
+  '*.cookie',
+  '*.secret',
+  '*.current_password',
+  '*.new_password',
+  'req.headers.authorization',
+  'req.headers.cookie',
+  'headers.authorization',
+  'headers.cookie',
   // A database error carries the row it failed on.
-  'err.detail', 'err.where', 'err.parameters', 'err.cause.detail',
+  'err.detail',
+  'err.where',
+  'err.parameters',
+  'err.cause.detail',
 ];
 
 /** JSON lines on standard output, each with the service and the replica. */

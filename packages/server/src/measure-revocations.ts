@@ -3,25 +3,62 @@ import { revocationKinds, type Revocations, type SessionLookup } from '@muniment
 import type { RevocationFeed } from './revocation-feed.ts';
 
 /** How old the set of revocations is, how large, what keeping it takes, and how often the database had to be asked instead. */
-export function measureRevocations(registry: Registry, { revocations, feed, sessions }: { revocations: Revocations; feed: RevocationFeed; sessions: SessionLookup }): void {
+export function measureRevocations(
+  registry: Registry,
+  {
+    revocations,
+    feed,
+    sessions,
+  }: { revocations: Revocations; feed: RevocationFeed; sessions: SessionLookup },
+): void {
   const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({ name, help, registers: [registry], collect() {
-      this.reset();
-      this.inc(read());
-    } });
+    new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
   };
-  new Gauge({ name: 'muniment_revocation_feed_age_seconds', help: 'How long ago the set of revocations was known to be complete; past 0.75 the database is asked.', registers: [registry], collect() {
-    this.set(revocations.ageMs() / 1_000);
-  } });
-  new Gauge({ name: 'muniment_revocations', help: 'Revocations that this replica holds, by kind.', labelNames: ['kind'], registers: [registry], collect() {
-    for (const kind of revocationKinds) this.set({ kind }, revocations.size(kind));
-  } });
-  counter('muniment_revocation_feed_connections_total', 'Connections of the feed: one, and one more for each time that it was lost.', feed.connections);
-  counter('muniment_revocations_unannounced_total', 'Revocations that a heart-beat brought and no notification had: should they be many, notifications do not arrive.', feed.unannounced);
-  new Counter({ name: 'muniment_session_lookups_total', help: 'Sessions looked up in the database, because the feed was stale or because their user had changed.', labelNames: ['reason'], registers: [registry], collect() {
-    this.reset();
-    const { stale, user_changed } = sessions.lookups();
-    this.inc({ reason: 'stale' }, stale);
-    this.inc({ reason: 'user_changed' }, user_changed);
-  } });
+  new Gauge({
+    name: 'muniment_revocation_feed_age_seconds',
+    help: 'How long ago the set of revocations was known to be complete; past 0.75 the database is asked.',
+    registers: [registry],
+    collect() {
+      this.set(revocations.ageMs() / 1_000);
+    },
+  });
+  new Gauge({
+    name: 'muniment_revocations',
+    help: 'Revocations that this replica holds, by kind.',
+    labelNames: ['kind'],
+    registers: [registry],
+    collect() {
+      for (const kind of revocationKinds) this.set({ kind }, revocations.size(kind));
+    },
+  });
+  counter(
+    'muniment_revocation_feed_connections_total',
+    'Connections of the feed: one, and one more for each time that it was lost.',
+    feed.connections,
+  );
+  counter(
+    'muniment_revocations_unannounced_total',
+    'Revocations that a heart-beat brought and no notification had: should they be many, notifications do not arrive.',
+    feed.unannounced,
+  );
+  new Counter({
+    name: 'muniment_session_lookups_total',
+    help: 'Sessions looked up in the database, because the feed was stale or because their user had changed.',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      const { stale, user_changed } = sessions.lookups();
+      this.inc({ reason: 'stale' }, stale);
+      this.inc({ reason: 'user_changed' }, user_changed);
+    },
+  });
 }

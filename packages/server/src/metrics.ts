@@ -9,7 +9,11 @@ declare module 'fastify' {
 }
 
 // prom-client's gauges that end in _total: promtool refuses them, since that ending is a counter's.
-const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
 
 /** A registry with the process's own metrics, and the duration of every request by operation. No label ever holds an id. */
 export function measureRequests(app: FastifyInstance, service: string): Registry {
@@ -26,11 +30,22 @@ export function measureRequests(app: FastifyInstance, service: string): Registry
   });
   app.addHook('onResponse', (request, reply, done) => {
     const operation = request.routeOptions.config.operation ?? 'unmatched';
-    duration.observe({ operation, method: operation === 'unmatched' ? 'ANY' : request.method, status: reply.statusCode }, reply.elapsedTime / 1_000);
+    duration.observe(
+      {
+        operation,
+        method: operation === 'unmatched' ? 'ANY' : request.method,
+        status: reply.statusCode,
+      },
+      reply.elapsedTime / 1_000,
+    );
     done();
   });
-  app.get('/metrics', { config: { operation: 'metrics', access: 'public' }, logLevel: 'silent' }, async (_request, reply) => {
-    return reply.type(registry.contentType).send(await registry.metrics());
-  });
+  app.get(
+    '/metrics',
+    { config: { operation: 'metrics', access: 'public' }, logLevel: 'silent' },
+    async (_request, reply) => {
+      return reply.type(registry.contentType).send(await registry.metrics());
+    },
+  );
   return registry;
 }

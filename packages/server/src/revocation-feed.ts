@@ -43,18 +43,33 @@ const BEAT_TEXT = `
   from (values (1)) once left join shared.revocations r
     on r.announced_in >= pg_snapshot_xmin($1::pg_snapshot) and r.announced_in < pg_snapshot_xmax(pg_current_snapshot()) and not pg_visible_in_snapshot(r.announced_in, $1::pg_snapshot)`;
 
-interface Row { kind: string | null; id: string | null; counts_until: string | null }
-interface Beat extends Row { snapshot: string; standby: boolean; now: number }
+interface Row {
+  kind: string | null;
+  id: string | null;
+  counts_until: string | null;
+}
+interface Beat extends Row {
+  snapshot: string;
+  standby: boolean;
+  now: number;
+}
 
 /**
  * Keeps the set of revocations as the database has it. A notification brings each within about a millisecond of its commit; each 250 ms a heart-beat
  * asks for whatever is new since the one before, and its answer proves that the set holds all that had been committed when it was sent, also where a
  * notification was lost. So only a feed whose heart-beats fail is ever stale.
  */
-export function createRevocationFeed({ url, applicationName, revocations, log }: RevocationFeedOptions): RevocationFeed {
+export function createRevocationFeed({
+  url,
+  applicationName,
+  revocations,
+  log,
+}: RevocationFeedOptions): RevocationFeed {
   const stopping = new AbortController();
   let begun = (): void => {};
-  const beginning = new Promise<void>((resolve) => { begun = resolve; });
+  const beginning = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
   let running: Promise<void> | undefined;
   let connections = 0;
   let unannounced = 0;
@@ -100,7 +115,11 @@ export function createRevocationFeed({ url, applicationName, revocations, log }:
     if (state === told) return;
     told = state;
     if (state === 'followed') log.info('the revocation feed is followed');
-    else log.warn({ err }, 'the revocation feed is lost; until it is back the database is asked about sessions');
+    else
+      log.warn(
+        { err },
+        'the revocation feed is lost; until it is back the database is asked about sessions',
+      );
   }
 
   /** Ends with the connection, by rejecting. */
@@ -111,7 +130,9 @@ export function createRevocationFeed({ url, applicationName, revocations, log }:
     // With statistics that are old or none at all, the planner must not read the whole table four times a second.
     await client.query('set enable_seqscan = off');
     await client.query('listen muniment_revocations');
-    const { rows: [taken] } = await client.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot');
+    const {
+      rows: [taken],
+    } = await client.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot');
     // After the snapshot: what is committed while the pages are read, and is in none of them, is in the answer to the first heart-beat.
     if (!(await readAll(client))) {
       // A part proves nothing, not even once some of it has gone: what was not read no heart-beat would bring. The database is asked until all of it fits.
@@ -124,7 +145,10 @@ export function createRevocationFeed({ url, applicationName, revocations, log }:
       const began = performance.now();
       snapshot = await beat(client, snapshot);
       followed();
-      await sleep(Math.max(0, BEAT_MS - (performance.now() - began)), undefined, { signal: stopping.signal, ref: false });
+      await sleep(Math.max(0, BEAT_MS - (performance.now() - began)), undefined, {
+        signal: stopping.signal,
+        ref: false,
+      });
     }
   }
 
@@ -137,7 +161,11 @@ export function createRevocationFeed({ url, applicationName, revocations, log }:
     let pauseMs = LEAST_PAUSE_MS;
     while (!stopping.signal.aborted) {
       const client = new pg.Client({
-        connectionString: url, application_name: applicationName, connectionTimeoutMillis: ANSWER_MS, query_timeout: ANSWER_MS, keepAlive: true,
+        connectionString: url,
+        application_name: applicationName,
+        connectionTimeoutMillis: ANSWER_MS,
+        query_timeout: ANSWER_MS,
+        keepAlive: true,
       });
       const lost = new Promise<never>((_, reject) => {
         client.on('error', reject);
@@ -147,12 +175,17 @@ export function createRevocationFeed({ url, applicationName, revocations, log }:
         pauseMs = LEAST_PAUSE_MS;
         tell('followed');
       });
-      const error: unknown = await Promise.race([following, lost]).catch((reason: unknown) => reason);
+      const error: unknown = await Promise.race([following, lost]).catch(
+        (reason: unknown) => reason,
+      );
       await close(client);
       if (stopping.signal.aborted) return;
       tell('lost', error);
       // Not all replicas at once, when it was the database that went.
-      await sleep(pauseMs * (1 + Math.random()), undefined, { signal: stopping.signal, ref: false }).catch(() => {});
+      await sleep(pauseMs * (1 + Math.random()), undefined, {
+        signal: stopping.signal,
+        ref: false,
+      }).catch(() => {});
       pauseMs = Math.min(2 * pauseMs, MOST_PAUSE_MS);
     }
   }

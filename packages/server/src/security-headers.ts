@@ -12,7 +12,19 @@ export const SECURITY_HEADERS = {
   'x-frame-options': 'DENY',
 } as const;
 
-const EXPOSED_HEADERS = ['Link', 'ETag', 'Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'Idempotent-Replayed', 'Tus-Resumable', 'Upload-Offset', 'Upload-Length', 'Upload-Expires'];
+const EXPOSED_HEADERS = [
+  'Link',
+  'ETag',
+  'Location',
+  'Retry-After',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Idempotent-Replayed',
+  'Tus-Resumable',
+  'Upload-Offset',
+  'Upload-Length',
+  'Upload-Expires',
+];
 
 /** Sets the security headers on every answer, and CORS for the origins allowed by name. */
 export async function secureHeaders(app: FastifyInstance, corsOrigins: string): Promise<void> {
@@ -22,5 +34,11 @@ export async function secureHeaders(app: FastifyInstance, corsOrigins: string): 
   });
   const origins = splitList(corsOrigins);
   if (origins.length === 0) return;
-  await app.register(cors, { origin: origins, methods: ['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE'], exposedHeaders: EXPOSED_HEADERS, credentials: true, maxAge: 600 });
+  await app.register(cors, {
+    origin: origins,
+    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE'],
+    exposedHeaders: EXPOSED_HEADERS,
+    credentials: true,
+    maxAge: 600,
+  });
 }

@@ -18,7 +18,11 @@ export interface CurrentSigning {
  * Holds the signing key, and replaces it once the ring has read that it may sign no more: a key that is marked compromised (or retired) must not
  * go on signing until somebody restarts the replica. When no other can be had, the next read tries again.
  */
-export async function createSigning(load: () => Promise<Signing>, keys: PublicKeyRing, log: FastifyBaseLogger): Promise<CurrentSigning & { ttlSeconds: number }> {
+export async function createSigning(
+  load: () => Promise<Signing>,
+  keys: PublicKeyRing,
+  log: FastifyBaseLogger,
+): Promise<CurrentSigning & { ttlSeconds: number }> {
   const first = await load();
   let { key } = first;
   let renewing = false;
@@ -36,7 +40,10 @@ export async function createSigning(load: () => Promise<Signing>, keys: PublicKe
         // Its first token must verify here, and the JWKS name it, before the ring's next turn.
         await keys.refresh();
       } catch (error) {
-        log.error({ err: error, kid: key.kid }, 'a signing key that no longer counts could not be replaced');
+        log.error(
+          { err: error, kid: key.kid },
+          'a signing key that no longer counts could not be replaced',
+        );
       } finally {
         renewing = false;
       }

@@ -52,7 +52,9 @@ export async function startService<Config extends ServerConfig, DB>(
     // Written now and not at the exit, so that it is there for the next start even after a kill: stripping types costs 200 ms of CPU and 20 MB.
     flushCompileCache();
   } catch (error) {
-    console.error(`cannot listen on ${config.HOST}:${config.PORT}: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(
+      `cannot listen on ${config.HOST}:${config.PORT}: ${error instanceof Error ? error.message : String(error)}`,
+    );
     process.exit(1);
   }
 }

@@ -1,8 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely, RawBuilder, Transaction } from 'kysely';
-import { insertOutboxRows, type NewEvent, type OutboxRow, type PersonalValues, type PrepareEvent, type Subject } from '@muniment/audit-events';
+import {
+  insertOutboxRows,
+  type NewEvent,
+  type OutboxRow,
+  type PersonalValues,
+  type PrepareEvent,
+  type Subject,
+} from '@muniment/audit-events';
 import { isTransactionConflict } from '@muniment/database';
-import { createWorkGate, unauthenticated, type Principal, type Standing, type Viewer } from '@muniment/security';
+import {
+  createWorkGate,
+  unauthenticated,
+  type Principal,
+  type Standing,
+  type Viewer,
+} from '@muniment/security';
 
 /** What of a request an event tells. A FastifyRequest is one; an operator's command makes its own. */
 export interface RequestContext {
@@ -40,7 +53,10 @@ export interface HeldUnit {
 type Outcome = 'commit' | 'roll back' | RawBuilder<unknown>;
 
 /** An event as a handler states it: who, from where and under which request follows from the request. */
-export interface RequestEvent extends Omit<NewEvent, 'subject' | 'personal' | 'request_id' | 'traceparent'> {
+export interface RequestEvent extends Omit<
+  NewEvent,
+  'subject' | 'personal' | 'request_id' | 'traceparent'
+> {
   /** Needed where nobody is signed in; else the caller. */
   subject?: Subject;
   /** On top of the address and user agent, which are always recorded. */
@@ -64,7 +80,9 @@ export type RecordFor = (request: RequestContext, event: RequestEvent) => Promis
 function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
   const { principal, viewer } = request;
   // Behind a viewer token there is somebody of whom only the address is known.
-  const subject = event.subject ?? (principal ? { userId: principal.id } : viewer ? { address: request.ip } : undefined);
+  const subject =
+    event.subject ??
+    (principal ? { userId: principal.id } : viewer ? { address: request.ip } : undefined);
   if (!subject) throw new Error(`the event ${event.action} names no subject`);
   return {
     user_id: principal?.id ?? null,
@@ -72,9 +90,15 @@ function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
     ...(viewer && { tenant_id: viewer.tenantId }),
     ...event,
     ...(viewer && { metadata: { ...event.metadata, viewer_token: viewer.tokenId } }),
-    ...(principal?.apiToken && { metadata: { ...event.metadata, api_token: principal.apiToken.id } }),
+    ...(principal?.apiToken && {
+      metadata: { ...event.metadata, api_token: principal.apiToken.id },
+    }),
     subject,
-    personal: { ip: request.ip, user_agent: request.headers['user-agent'] ?? null, ...event.personal },
+    personal: {
+      ip: request.ip,
+      user_agent: request.headers['user-agent'] ?? null,
+      ...event.personal,
+    },
     request_id: request.id,
     traceparent: request.traceparent,
   };
@@ -87,7 +111,10 @@ const MAY_WAIT = 1_000;
  * Runs work again while PostgreSQL ends it for a conflict (deadlock, serialization), three times at most. The pause differs by chance, so that two which
  * met do not meet again.
  */
-export async function retryConflicts<T>(work: () => Promise<T>, mayRetry = (): boolean => true): Promise<T> {
+export async function retryConflicts<T>(
+  work: () => Promise<T>,
+  mayRetry = (): boolean => true,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
@@ -117,17 +144,26 @@ export function afterCommit(request: Pick<RequestContext, 'idempotency'>, act: (
   else act();
 }
 
-type Change<DB, T> = Parameters<InTransaction<DB>>[1] extends (...args: infer Args) => unknown ? (...args: Args) => Promise<T> : never;
+type Change<DB, T> = Parameters<InTransaction<DB>>[1] extends (...args: infer Args) => unknown
+  ? (...args: Args) => Promise<T>
+  : never;
 /** Called when all is done but the COMMIT. */
 type BeforeCommit<T> = (result: T, userId: string | null) => Promise<Outcome>;
 
 class RolledBack extends Error {}
 
 /** Makes the two ways in which anything leaves a trace. */
-export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, standing, recorded, heldAtOnce = 4 }: TransactionParts): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
+export function createTransactions<DB>(
+  db: Kysely<DB>,
+  { schema, prepareEvent, standing, recorded, heldAtOnce = 4 }: TransactionParts,
+): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
   const gate = createWorkGate({ concurrency: heldAtOnce, queueLimit: MAY_WAIT });
 
-  async function run<T>(request: RequestContext, change: Change<DB, T>, beforeCommit?: BeforeCommit<T>): Promise<T> {
+  async function run<T>(
+    request: RequestContext,
+    change: Change<DB, T>,
+    beforeCommit?: BeforeCommit<T>,
+  ): Promise<T> {
     let written: Promise<void> = Promise.resolve();
     try {
       const result = await db.transaction().execute(async (trx) => {
@@ -142,7 +178,7 @@ export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, s
           return row.id;
         });
         if (rows.length === 0) throw new Error('a change without an audit event');
-        const outcome = await beforeCommit?.(result, userId) ?? 'commit';
+        const outcome = (await beforeCommit?.(result, userId)) ?? 'commit';
         if (outcome === 'roll back') throw new RolledBack();
         // Not waited for: COMMIT goes out right behind it, which saves each change a round trip. Behind a statement that failed it is a ROLLBACK.
         // No more than one statement can go so: Kysely lets a second wait for the first, and COMMIT for neither.
@@ -160,35 +196,48 @@ export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, s
   }
 
   /** Answers as soon as all is done but the COMMIT, which waits for what the request is answered. */
-  async function runHeld<T>(request: RequestContext, repeatable: RepeatableRequest, changes: boolean, change: Change<DB, T>): Promise<T> {
+  async function runHeld<T>(
+    request: RequestContext,
+    repeatable: RepeatableRequest,
+    changes: boolean,
+    change: Change<DB, T>,
+  ): Promise<T> {
     // Another unit of the same request stands for itself; the answer goes with the last.
     const before = repeatable.held;
     repeatable.held = undefined;
     await before?.end('commit');
     return new Promise<T>((resolve, reject) => {
       let handedOver = false;
-      const ended = gate.run(() => retryConflicts(() => run(request, change, (result, userId) => {
-        const outcome = Promise.withResolvers<Outcome>();
-        handedOver = true;
-        const held: HeldUnit = {
-          userId, changes, afterCommit: [],
-          async end(wanted) {
-            outcome.resolve(wanted);
-            try {
-              await ended;
-            } catch (error) {
-              if (error instanceof RolledBack) return;
-              throw error;
-            }
-            recorded();
-            for (const act of held.afterCommit) act();
-          },
-        };
-        repeatable.held = held;
-        resolve(result);
-        return outcome.promise;
-        // Its result has been used: it cannot be made anew.
-      }), () => !handedOver));
+      const ended = gate.run(() =>
+        retryConflicts(
+          () =>
+            run(request, change, (result, userId) => {
+              const outcome = Promise.withResolvers<Outcome>();
+              handedOver = true;
+              const held: HeldUnit = {
+                userId,
+                changes,
+                afterCommit: [],
+                async end(wanted) {
+                  outcome.resolve(wanted);
+                  try {
+                    await ended;
+                  } catch (error) {
+                    if (error instanceof RolledBack) return;
+                    throw error;
+                  }
+                  recorded();
+                  for (const act of held.afterCommit) act();
+                },
+              };
+              repeatable.held = held;
+              resolve(result);
+              return outcome.promise;
+              // Its result has been used: it cannot be made anew.
+            }),
+          () => !handedOver,
+        ),
+      );
       ended.catch(reject);
     });
   }
@@ -203,7 +252,8 @@ export function createTransactions<DB>(db: Kysely<DB>, { schema, prepareEvent, s
       return result;
     },
     async recordFor(request, event) {
-      if (request.idempotency) return runHeld(request, request.idempotency, false, (_trx, record) => record(event));
+      if (request.idempotency)
+        return runHeld(request, request.idempotency, false, (_trx, record) => record(event));
       const row = await prepareEvent(db, eventOf(request, event));
       await insertOutboxRows(db, schema, [row]);
       recorded();

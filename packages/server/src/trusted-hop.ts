@@ -33,7 +33,12 @@ export function trustedHop(proxies: string): TrustedHop {
     trusts,
     requestId(request) {
       const offered = request.headers['x-request-id'];
-      if (typeof offered === 'string' && REQUEST_ID.test(offered) && trusts(request.socket.remoteAddress ?? '')) return offered;
+      if (
+        typeof offered === 'string' &&
+        REQUEST_ID.test(offered) &&
+        trusts(request.socket.remoteAddress ?? '')
+      )
+        return offered;
       return randomBytes(16).toString('hex');
     },
   };
@@ -45,7 +50,9 @@ export function decorateRequests(app: FastifyInstance, hop: TrustedHop): void {
     getter() {
       const now = Date.now();
       const offered = Math.round(Number(this.headers['x-request-start']) * 1_000);
-      const sane = Math.abs(now - offered) < MAX_CLOCK_DISTANCE_MS && hop.trusts(this.socket.remoteAddress ?? '');
+      const sane =
+        Math.abs(now - offered) < MAX_CLOCK_DISTANCE_MS &&
+        hop.trusts(this.socket.remoteAddress ?? '');
       return sane ? offered : now;
     },
   });

@@ -3,7 +3,8 @@ import { Ajv } from 'ajv';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 // RFC 3339 §5.6, with a zone: a time without one would mean something else on each machine. Zones and years as PostgreSQL takes them.
-const DATE_TIME = /^(?!0000)(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-5]):[0-5]\d)$/;
+const DATE_TIME =
+  /^(?!0000)(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-5]):[0-5]\d)$/;
 
 /** `Date.parse` makes the 2nd of March of a 30th of February; PostgreSQL fails on it. */
 function isDateTime(text: string): boolean {
@@ -14,7 +15,13 @@ function isDateTime(text: string): boolean {
 }
 
 function createAjv(coerceTypes: boolean): Ajv {
-  const ajv = new Ajv({ coerceTypes, useDefaults: true, removeAdditional: false, allowUnionTypes: true, strictTypes: false });
+  const ajv = new Ajv({
+    coerceTypes,
+    useDefaults: true,
+    removeAdditional: false,
+    allowUnionTypes: true,
+    strictTypes: false,
+  });
   ajv.addFormat('uuid', UUID);
   ajv.addFormat('date-time', { type: 'string', validate: isDateTime });
   return ajv;
@@ -27,12 +34,14 @@ function createAjv(coerceTypes: boolean): Ajv {
 export function validateStrictly(app: FastifyInstance): void {
   const strict = createAjv(false);
   const converting = createAjv(true);
-  const compiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => (httpPart === 'body' ? strict : converting).compile(schema);
+  const compiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
+    (httpPart === 'body' ? strict : converting).compile(schema);
   app.setValidatorCompiler(compiler);
   // The same id in either case (RFC 9562 §4): what compares, caches and records it has it as it is stored.
   app.addHook('preValidation', (request, _reply, done) => {
     const params = request.params as Record<string, string> | undefined;
-    for (const name in params) if (UUID.test(params[name] ?? '')) params[name] = (params[name] ?? '').toLowerCase();
+    for (const name in params)
+      if (UUID.test(params[name] ?? '')) params[name] = (params[name] ?? '').toLowerCase();
     done();
   });
 }

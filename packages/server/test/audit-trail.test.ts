@@ -8,16 +8,27 @@ import { build, type TestServer } from './build.ts';
 import { until } from './until.ts';
 
 const ID = '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
-const REQUEST = { id: 'f'.repeat(32), ip: '203.0.113.9', headers: {}, principal: null, traceparent: null };
+const REQUEST = {
+  id: 'f'.repeat(32),
+  ip: '203.0.113.9',
+  headers: {},
+  principal: null,
+  traceparent: null,
+};
 
 async function scrape({ app }: TestServer, name: string): Promise<number> {
   const { body } = await app.inject('/metrics');
-  return Number(new RegExp(`^${name}\\{source="user",service="user"\\} (\\S+)$`, 'm').exec(body)?.[1]);
+  return Number(
+    new RegExp(`^${name}\\{source="user",service="user"\\} (\\S+)$`, 'm').exec(body)?.[1],
+  );
 }
 
 async function recordThree(t: Test, server: TestServer): Promise<void> {
-  for (let i = 0; i < 3; i += 1) await server.recordFor(REQUEST, { action: 'LOGIN_FAIL', subject: { userId: ID } });
-  await server.rows(`update identity.outbox set created_at = now() - interval '90 seconds' where position = 1`);
+  for (let i = 0; i < 3; i += 1)
+    await server.recordFor(REQUEST, { action: 'LOGIN_FAIL', subject: { userId: ID } });
+  await server.rows(
+    `update identity.outbox set created_at = now() - interval '90 seconds' where position = 1`,
+  );
   t.equal((await server.events()).length, 3);
 }
 
@@ -48,13 +59,20 @@ test('a scrape works while the database is away, with no value where there is no
   t.equal((await server.app.inject('/metrics')).statusCode, 200);
   t.ok(Number.isNaN(await scrape(server, 'muniment_outbox_rows')));
   t.ok(Number.isNaN(await scrape(server, 'muniment_outbox_oldest_seconds')));
-  t.match((await server.app.inject('/metrics')).body, /^muniment_outbox_rows\{source="user",service="user"\} nan$/im, 'as Prometheus reads it');
+  t.match(
+    (await server.app.inject('/metrics')).body,
+    /^muniment_outbox_rows\{source="user",service="user"\} nan$/im,
+    'as Prometheus reads it',
+  );
   proxy.mode('pass');
   t.equal(await scrape(server, 'muniment_outbox_rows'), 3);
 });
 
 /** A server of the Kinesis protocol that answers every call alike, and counts them. */
-async function streamThat(t: Test, answer: (response: ServerResponse) => void): Promise<{ server: TestServer; calls(): number; close(): void }> {
+async function streamThat(
+  t: Test,
+  answer: (response: ServerResponse) => void,
+): Promise<{ server: TestServer; calls(): number; close(): void }> {
   let calls = 0;
   const stream = createServer((request, response) => {
     calls += 1;
@@ -63,7 +81,9 @@ async function streamThat(t: Test, answer: (response: ServerResponse) => void): 
   });
   t.teardown(() => stream.close());
   await once(stream.listen(0, '127.0.0.1'), 'listening');
-  const server = await build(t, { settings: { KINESIS_ENDPOINT: `http://127.0.0.1:${(stream.address() as AddressInfo).port}` } });
+  const server = await build(t, {
+    settings: { KINESIS_ENDPOINT: `http://127.0.0.1:${(stream.address() as AddressInfo).port}` },
+  });
   const close = (): void => {
     stream.close();
     stream.closeAllConnections();
@@ -71,19 +91,34 @@ async function streamThat(t: Test, answer: (response: ServerResponse) => void): 
   return { server, calls: () => calls, close };
 }
 
-const streamState = async ({ app }: TestServer): Promise<unknown> => (await app.inject('/health/ready')).json().dependencies.kinesis.status;
+const streamState = async ({ app }: TestServer): Promise<unknown> =>
+  (await app.inject('/health/ready')).json().dependencies.kinesis.status;
 
 test('a stream that says it is asked too often is up', async (t) => {
-  for (const name of ['LimitExceededException', 'ProvisionedThroughputExceededException', 'ThrottlingException']) {
-    const { server } = await streamThat(t, (response) => response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify({ __type: name, message: 'Rate exceeded' })));
+  for (const name of [
+    'LimitExceededException',
+    'ProvisionedThroughputExceededException',
+    'ThrottlingException',
+  ]) {
+    const { server } = await streamThat(t, (response) =>
+      response
+        .writeHead(400, { 'content-type': 'application/x-amz-json-1.1' })
+        .end(JSON.stringify({ __type: name, message: 'Rate exceeded' })),
+    );
     t.equal(await streamState(server), 'up', name);
   }
-  const { server } = await streamThat(t, (response) => response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify({ __type: 'ResourceNotFoundException', message: 'no such stream' })));
+  const { server } = await streamThat(t, (response) =>
+    response
+      .writeHead(400, { 'content-type': 'application/x-amz-json-1.1' })
+      .end(JSON.stringify({ __type: 'ResourceNotFoundException', message: 'no such stream' })),
+  );
   t.equal(await streamState(server), 'down', 'one that does not exist is not');
 });
 
 test('a stream that is up is not asked again for seconds, one that is down is, and a relay that cannot send makes it be asked at once', async (t) => {
-  const { server, calls, close } = await streamThat(t, (response) => response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' }).end('{}'));
+  const { server, calls, close } = await streamThat(t, (response) =>
+    response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' }).end('{}'),
+  );
   for (let i = 0; i < 3; i += 1) {
     t.equal(await streamState(server), 'up');
     await sleep(520);

@@ -8,7 +8,14 @@ import { until } from './until.ts';
 test('a failure is reported and does not end the repetition', async (t) => {
   let rounds = 0;
   const errors: unknown[] = [];
-  const loop = repeat('work', 5, async () => { if ((rounds += 1) <= 2) throw new Error(`round ${rounds}`); }, (error) => void errors.push(error));
+  const loop = repeat(
+    'work',
+    5,
+    async () => {
+      if ((rounds += 1) <= 2) throw new Error(`round ${rounds}`);
+    },
+    (error) => void errors.push(error),
+  );
   loop.start();
   await until(() => rounds >= 5);
   await loop.stop();
@@ -18,26 +25,37 @@ test('a failure is reported and does not end the repetition', async (t) => {
 test('rounds never overlap, and a pause lies between them', async (t) => {
   let running = 0;
   const starts: number[] = [];
-  const loop = repeat('work', 50, async () => {
-    t.equal((running += 1), 1);
-    starts.push(performance.now());
-    await sleep(60);
-    running -= 1;
-  }, (error) => t.fail(String(error)));
+  const loop = repeat(
+    'work',
+    50,
+    async () => {
+      t.equal((running += 1), 1);
+      starts.push(performance.now());
+      await sleep(60);
+      running -= 1;
+    },
+    (error) => t.fail(String(error)),
+  );
   loop.start();
   await until(() => starts.length >= 3);
   await loop.stop();
-  for (const [i, at] of starts.slice(1).entries()) t.ok(at - (starts[i] ?? 0) >= 105, `${at - (starts[i] ?? 0)} ms`);
+  for (const [i, at] of starts.slice(1).entries())
+    t.ok(at - (starts[i] ?? 0) >= 105, `${at - (starts[i] ?? 0)} ms`);
 });
 
 test('a stop waits for the round in hand and begins no other', async (t) => {
   let begun = 0;
   let ended = 0;
-  const loop = repeat('work', 1, async () => {
-    begun += 1;
-    await sleep(100);
-    ended += 1;
-  }, (error) => t.fail(String(error)));
+  const loop = repeat(
+    'work',
+    1,
+    async () => {
+      begun += 1;
+      await sleep(100);
+      ended += 1;
+    },
+    (error) => t.fail(String(error)),
+  );
   loop.start();
   await sleep(20);
   await loop.stop();
@@ -47,7 +65,14 @@ test('a stop waits for the round in hand and begins no other', async (t) => {
 });
 
 test('a loop that was never started can be stopped', async (t) => {
-  await repeat('work', 1, async () => { t.fail('it was not started'); }, () => {}).stop();
+  await repeat(
+    'work',
+    1,
+    async () => {
+      t.fail('it was not started');
+    },
+    () => {},
+  ).stop();
   t.pass();
 });
 

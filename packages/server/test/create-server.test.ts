@@ -7,8 +7,15 @@ import { Type } from 'typebox';
 import { createServer, loadConfig, serverSettings } from '../src/index.ts';
 import { build, checkProblem, environment } from './build.ts';
 
-const options = (env: Record<string, string>, migrations: { name: string; folder: string }[] = []) => ({
-  service: 'user' as const, schema: 'identity' as const, source: 'user' as const, config: loadConfig(Type.Object(serverSettings), env), migrations,
+const options = (
+  env: Record<string, string>,
+  migrations: { name: string; folder: string }[] = [],
+) => ({
+  service: 'user' as const,
+  schema: 'identity' as const,
+  source: 'user' as const,
+  config: loadConfig(Type.Object(serverSettings), env),
+  migrations,
   erasure: () => ({ column: 'identity_done' as const, erase: async () => {} }),
 });
 
@@ -16,7 +23,13 @@ async function connections(t: Test, superuserUrl: string): Promise<number> {
   const client = new pg.Client({ connectionString: superuserUrl });
   await client.connect();
   t.teardown(() => client.end());
-  return Number((await client.query('select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()')).rows[0].count);
+  return Number(
+    (
+      await client.query(
+        'select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+      )
+    ).rows[0].count,
+  );
 }
 
 test('a server is not made over a database that lacks a migration, and leaves no connection behind', async (t) => {
@@ -30,7 +43,9 @@ test('a server is not made over a database that lacks a migration, and leaves no
 
 test('a server is not made without its master key', async (t) => {
   const { env } = await environment(t);
-  await t.rejects(createServer(options({ ...env, MASTER_KEY_FILE: join(t.testdirName, 'none.key') })));
+  await t.rejects(
+    createServer(options({ ...env, MASTER_KEY_FILE: join(t.testdirName, 'none.key') })),
+  );
 });
 
 test('a route that does not say who may call it keeps the server from being used', async (t) => {
@@ -40,8 +55,13 @@ test('a route that does not say who may call it keeps the server from being used
 
 test('a signed-in route refuses who has no token, and a closed server has given back its connections', async (t) => {
   const { app, db } = await build(t);
-  app.get('/mine', { config: { operation: 'mine', access: { permission: 'files:read' } } }, () => ({}));
-  for (const headers of [{}, { authorization: 'Bearer x' }, { authorization: 'Basic eDp5' }]) checkProblem(t, await app.inject({ url: '/mine', headers }), 401, 'unauthenticated');
+  app.get(
+    '/mine',
+    { config: { operation: 'mine', access: { permission: 'files:read' } } },
+    () => ({}),
+  );
+  for (const headers of [{}, { authorization: 'Bearer x' }, { authorization: 'Basic eDp5' }])
+    checkProblem(t, await app.inject({ url: '/mine', headers }), 401, 'unauthenticated');
   await sql`select 1`.execute(db);
   await app.close();
   await t.rejects(sql`select 1`.execute(db));
@@ -49,12 +69,33 @@ test('a signed-in route refuses who has no token, and a closed server has given 
 
 test('a response holds what its schema names and nothing else', async (t) => {
   const { app } = await build(t);
-  app.get('/narrow', { schema: { response: { 200: Type.Object({ id: Type.String() }) } }, config: { operation: 'narrow', access: 'public' } }, () => ({ id: 'a', password_hash: 'hunter2' }) as { id: string });
+  app.get(
+    '/narrow',
+    {
+      schema: { response: { 200: Type.Object({ id: Type.String() }) } },
+      config: { operation: 'narrow', access: 'public' },
+    },
+    () => ({ id: 'a', password_hash: 'hunter2' }) as { id: string },
+  );
   t.strictSame((await app.inject('/narrow')).json(), { id: 'a' });
 });
 
 test('a problem keeps its form on a route whose responses have schemas', async (t) => {
   const { app } = await build(t);
-  app.get('/narrow', { schema: { response: { 200: Type.Object({ id: Type.String() }), '4xx': Type.Object({ id: Type.String() }) } }, config: { operation: 'narrow', access: 'public' } }, () => { throw Object.assign(new Error('no'), { statusCode: 404 }); });
+  app.get(
+    '/narrow',
+    {
+      schema: {
+        response: {
+          200: Type.Object({ id: Type.String() }),
+          '4xx': Type.Object({ id: Type.String() }),
+        },
+      },
+      config: { operation: 'narrow', access: 'public' },
+    },
+    () => {
+      throw Object.assign(new Error('no'), { statusCode: 404 });
+    },
+  );
   checkProblem(t, await app.inject('/narrow'), 404, 'not_found');
 });

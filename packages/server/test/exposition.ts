@@ -4,7 +4,8 @@ interface Family {
   closed: boolean;
 }
 
-const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)*\})? (\S+)( \d+)?$/;
+const SAMPLE =
+  /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)*\})? (\S+)( \d+)?$/;
 const NUMBER = /^([+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?Inf|NaN|Nan)$/;
 
 function familyOf(name: string, families: Map<string, Family>): string {
@@ -14,7 +15,9 @@ function familyOf(name: string, families: Map<string, Family>): string {
 
 function bucketFaults(buckets: Map<string, [string, number][]>): string[] {
   return [...buckets].flatMap(([series, counts]) => [
-    ...(counts.some(([, count], i) => count < (counts[i - 1]?.[1] ?? 0)) ? [`${series} shrinks`] : []),
+    ...(counts.some(([, count], i) => count < (counts[i - 1]?.[1] ?? 0))
+      ? [`${series} shrinks`]
+      : []),
     ...(counts.at(-1)?.[0] === '+Inf' ? [] : [`${series} does not end with +Inf`]),
   ]);
 }
@@ -56,7 +59,8 @@ export function checkExposition(text: string): string[] {
     const { type, help } = enter(familyName);
     if (!type) faults.push(`${name} has no TYPE`);
     if (!help) faults.push(`${name} has no HELP`);
-    if ((type === 'counter') !== familyName.endsWith('_total')) faults.push(`${name}: _total is the ending of counters`);
+    if ((type === 'counter') !== familyName.endsWith('_total'))
+      faults.push(`${name}: _total is the ending of counters`);
     if (seen.has(name + labels)) faults.push(`${name}${labels} stands twice`);
     seen.add(name + labels);
     const bound = /le="([^"]*)",?/.exec(labels);

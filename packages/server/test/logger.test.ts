@@ -10,14 +10,28 @@ function logged(statements: string, level = 'info'): Record<string, unknown>[] {
     import { createLogger } from ${JSON.stringify(logger)};
     const log = createLogger({ LOG_LEVEL: ${JSON.stringify(level)}, REPLICA: 'user-7' }, 'user');
     ${statements}`;
-  const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', script],
+    { encoding: 'utf8' },
+  );
   if (status !== 0) throw new Error(stderr);
-  return stdout.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
 }
 
 test('a line names the service and the replica and has a readable time', (t) => {
   const [line] = logged(`log.info({ operation: 'file.upload' }, 'done');`);
-  t.match(line, { service: 'user', replica: 'user-7', pid: Number, operation: 'file.upload', msg: 'done', time: /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/ });
+  t.match(line, {
+    service: 'user',
+    replica: 'user-7',
+    pid: Number,
+    operation: 'file.upload',
+    msg: 'done',
+    time: /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/,
+  });
   t.end();
 });
 
@@ -51,7 +65,10 @@ test('a database error is logged without the row it failed on', (t) => {
 });
 
 test('below the level nothing is written', (t) => {
-  t.strictSame(logged(`log.info('x'); log.warn('y');`, 'warn').map(({ msg }) => msg), ['y']);
+  t.strictSame(
+    logged(`log.info('x'); log.warn('y');`, 'warn').map(({ msg }) => msg),
+    ['y'],
+  );
   t.strictSame(logged(`log.fatal('x');`, 'silent'), []);
   t.end();
 });

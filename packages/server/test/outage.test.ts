@@ -13,11 +13,19 @@ async function behindProxy(t: Test): Promise<{ server: TestServer; proxy: FaultP
   const proxy = await startFaultProxy({ target: { host: hostname, port: Number(port) } });
   t.teardown(() => proxy.stop());
   const server = await build(t, { databasePort: proxy.port });
-  server.app.get('/read', { config: { operation: 'read', access: 'public' } }, async () => (await sql`select 1 as one`.execute(server.db)).rows[0]);
-  server.app.post('/change', { config: { operation: 'change', access: 'public' } }, (request) => server.inTransaction(request, async (trx, record) => {
-    await sql`select 1`.execute(trx);
-    return { id: await record({ action: 'LOGIN_FAIL', outcome: 'failure', subject: { userId: USER } }) };
-  }));
+  server.app.get(
+    '/read',
+    { config: { operation: 'read', access: 'public' } },
+    async () => (await sql`select 1 as one`.execute(server.db)).rows[0],
+  );
+  server.app.post('/change', { config: { operation: 'change', access: 'public' } }, (request) =>
+    server.inTransaction(request, async (trx, record) => {
+      await sql`select 1`.execute(trx);
+      return {
+        id: await record({ action: 'LOGIN_FAIL', outcome: 'failure', subject: { userId: USER } }),
+      };
+    }),
+  );
   return { server, proxy };
 }
 
@@ -38,7 +46,9 @@ test('while PostgreSQL refuses, requests get 503 and Retry-After at once, readin
   proxy.mode('refuse');
   for (let i = 0; i < 5; i += 1) {
     for (const method of ['GET', 'POST'] as const) {
-      const { answer, ms } = await timed(app.inject({ method, url: method === 'GET' ? '/read' : '/change' }));
+      const { answer, ms } = await timed(
+        app.inject({ method, url: method === 'GET' ? '/read' : '/change' }),
+      );
       checkProblem(t, answer, 503, 'dependency_unavailable');
       t.equal(answer.headers['retry-after'], '1');
       t.ok(ms < 500, `${ms} ms`);
@@ -47,10 +57,17 @@ test('while PostgreSQL refuses, requests get 503 and Retry-After at once, readin
   await sleep(520);
   const ready = await app.inject('/health/ready');
   t.equal(ready.statusCode, 503);
-  t.match(ready.json(), { status: 'unready', dependencies: { postgres: { status: 'down', critical: true } } });
+  t.match(ready.json(), {
+    status: 'unready',
+    dependencies: { postgres: { status: 'down', critical: true } },
+  });
   const since = Date.parse(ready.json().dependencies.postgres.since);
   t.ok(since >= failed && since <= Date.now());
-  t.equal((await app.inject('/health/live')).statusCode, 200, 'it lives: a restart would help nobody');
+  t.equal(
+    (await app.inject('/health/live')).statusCode,
+    200,
+    'it lives: a restart would help nobody',
+  );
 
   proxy.mode('pass');
   t.equal((await app.inject('/read')).statusCode, 200);
@@ -61,10 +78,17 @@ test('while PostgreSQL refuses, requests get 503 and Retry-After at once, readin
 });
 
 test('while PostgreSQL is silent, requests get their 503 in bounded time, and all works when it is back', async (t) => {
-  const { server: { app }, proxy } = await behindProxy(t);
+  const {
+    server: { app },
+    proxy,
+  } = await behindProxy(t);
   t.equal((await app.inject('/read')).statusCode, 200);
   proxy.mode('blackhole');
-  const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => timed(app.inject(i % 2 ? { method: 'POST', url: '/change' } : { url: '/read' }))));
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, (_, i) =>
+      timed(app.inject(i % 2 ? { method: 'POST', url: '/change' } : { url: '/read' })),
+    ),
+  );
   for (const { answer, ms } of answers) {
     checkProblem(t, answer, 503, 'dependency_unavailable');
     t.equal(answer.headers['retry-after'], '1');
@@ -76,19 +100,27 @@ test('while PostgreSQL is silent, requests get their 503 in bounded time, and al
 });
 
 test('a connection that goes silent within a transaction is given up once, not once per statement', async (t) => {
-  const { server: { app, inTransaction }, proxy } = await behindProxy(t);
-  app.post('/stuck', { config: { operation: 'stuck', access: 'public' } }, (request) => inTransaction(request, async (trx) => {
-    await sql`select 1`.execute(trx);
-    proxy.mode('blackhole');
-    await sql`select 2`.execute(trx);
-  }));
+  const {
+    server: { app, inTransaction },
+    proxy,
+  } = await behindProxy(t);
+  app.post('/stuck', { config: { operation: 'stuck', access: 'public' } }, (request) =>
+    inTransaction(request, async (trx) => {
+      await sql`select 1`.execute(trx);
+      proxy.mode('blackhole');
+      await sql`select 2`.execute(trx);
+    }),
+  );
   const { answer, ms } = await timed(app.inject({ method: 'POST', url: '/stuck' }));
   checkProblem(t, answer, 503, 'dependency_unavailable');
   t.ok(ms < 3_200, `${Math.round(ms)} ms: one time-out, no second one for the rollback`);
 });
 
 test('connections that are cut cost at most the requests in flight', async (t) => {
-  const { server: { app }, proxy } = await behindProxy(t);
+  const {
+    server: { app },
+    proxy,
+  } = await behindProxy(t);
   await Promise.all(Array.from({ length: 5 }, () => app.inject('/read')));
   proxy.mode('cut');
   await sleep(50);
@@ -96,8 +128,12 @@ test('connections that are cut cost at most the requests in flight', async (t) =
 });
 
 test('an error that a service recognises as its own dependency being away is a 503, too', async (t) => {
-  const { app } = await build(t, { unavailable: [(error) => error instanceof Error && error.name === 'StoreAway'] });
-  app.get('/store', { config: { operation: 'store', access: 'public' } }, () => { throw Object.assign(new Error('10.0.0.7 is away'), { name: 'StoreAway', statusCode: 500 }); });
+  const { app } = await build(t, {
+    unavailable: [(error) => error instanceof Error && error.name === 'StoreAway'],
+  });
+  app.get('/store', { config: { operation: 'store', access: 'public' } }, () => {
+    throw Object.assign(new Error('10.0.0.7 is away'), { name: 'StoreAway', statusCode: 500 });
+  });
   const answer = await app.inject('/store');
   checkProblem(t, answer, 503, 'dependency_unavailable');
   t.equal(answer.headers['retry-after'], '1');
@@ -113,11 +149,20 @@ test('a grant that is missing is a logged 500 for the signed-in caller, not an o
     child.error = ((line: (typeof logged)[number]) => void logged.push(line)) as typeof child.error;
     return child;
   });
-  app.get('/mine', { config: { operation: 'mine', access: { permission: 'files:read' } } }, () => ({}));
+  app.get(
+    '/mine',
+    { config: { operation: 'mine', access: { permission: 'files:read' } } },
+    () => ({}),
+  );
   await server.rows('revoke all on shared.public_keys from user_service');
-  const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', typ: 'JWT', kid: 'a' })).toString('base64url');
+  const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', typ: 'JWT', kid: 'a' })).toString(
+    'base64url',
+  );
   const claims = Buffer.from('{}').toString('base64url');
-  const answer = await app.inject({ url: '/mine', headers: { authorization: `Bearer ${header}.${claims}.${'a'.repeat(86)}` } });
+  const answer = await app.inject({
+    url: '/mine',
+    headers: { authorization: `Bearer ${header}.${claims}.${'a'.repeat(86)}` },
+  });
   checkProblem(t, answer, 500, 'internal_error');
   t.match(logged, [{ err: { code: '42501' } }]);
 });
@@ -128,12 +173,19 @@ test('while the database is read-only, as after a failover, readiness is down an
   const become = async (readOnly: 'on' | 'off') => {
     const name = new URL(server.config.DATABASE_URL).pathname.slice(1);
     await server.rows(`alter database ${name} set default_transaction_read_only = ${readOnly}`);
-    await server.rows('select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()');
+    await server.rows(
+      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+    );
     await sleep(600);
   };
   t.equal((await app.inject('/health/ready')).statusCode, 200);
   await become('on');
-  checkProblem(t, await app.inject({ method: 'POST', url: '/change' }), 503, 'dependency_unavailable');
+  checkProblem(
+    t,
+    await app.inject({ method: 'POST', url: '/change' }),
+    503,
+    'dependency_unavailable',
+  );
   const ready = await app.inject('/health/ready');
   t.equal(ready.statusCode, 503);
   t.match(ready.json(), { dependencies: { postgres: { status: 'down' } } });

@@ -5,46 +5,72 @@ import { Type } from 'typebox';
 import { createServer, loadConfig, serverSettings, startService } from '../src/index.ts';
 
 /** A service of its own process for the tests of starting, stopping and being killed: says its address, and has routes that are slow, stuck or fatal. */
-await startService((env) => loadConfig(Type.Object(serverSettings), env), async (config) => {
-  const server = await createServer<unknown>({
-    service: 'user', schema: 'identity', source: 'user', config, migrations: [], erasure: () => ({ column: 'identity_done', erase: async () => {} }),
-  });
-  const { app } = server;
-  const slow = async () => {
-    process.stderr.write('slow begins\n');
-    await sleep(1_500);
-    return { answered: true };
-  };
-  app.get('/slow', { config: { operation: 'slow', access: 'public' } }, slow);
-  app.get('/stuck', { config: { operation: 'stuck', access: 'public' } }, () => {
-    process.stderr.write('stuck begins\n');
-    return new Promise(() => {});
-  });
-  app.get('/throw', { config: { operation: 'throw', access: 'public' } }, () => {
-    setImmediate(() => { throw new Error('nobody catches this'); });
-    return {};
-  });
-  app.get('/reject', { config: { operation: 'reject', access: 'public' } }, () => {
-    void Promise.reject(new Error('nobody awaits this'));
-    return {};
-  });
-  const standStill = async (here: string, request: { body: unknown }): Promise<void> => {
-    if (process.env.STAND_STILL !== 'on' || (request.body as { point: string }).point !== here) return;
-    process.stderr.write('stands still\n');
-    await new Promise(() => {});
-  };
-  // Inside of its transaction, or between its COMMIT and its answer: where a process is killed.
-  app.post('/killed', {
-    config: { operation: 'killed', access: 'public' },
-    onSend: (request, _reply, payload) => standStill('behind', request).then(() => payload),
-  }, (request) => server.inTransaction(request, async (trx, record) => {
-    const holder = randomUUID();
-    await sql`insert into identity.leases (name, holder, epoch, expires_at) values (${`killed-${holder}`}, ${holder}, 1, now())`.execute(trx);
-    await record({ action: 'PROFILE_UPDATE', subject: { address: 'somebody' } });
-    await standStill('before', request);
-    return { holder };
-  }));
-  app.addHook('onListen', async () => { process.stderr.write(`url=${app.listeningOrigin}\n`); });
-  server.background({ name: 'probe', start: () => {}, stop: async () => { process.stderr.write('loop stopped\n'); } });
-  return server;
-});
+await startService(
+  (env) => loadConfig(Type.Object(serverSettings), env),
+  async (config) => {
+    const server = await createServer<unknown>({
+      service: 'user',
+      schema: 'identity',
+      source: 'user',
+      config,
+      migrations: [],
+      erasure: () => ({ column: 'identity_done', erase: async () => {} }),
+    });
+    const { app } = server;
+    const slow = async () => {
+      process.stderr.write('slow begins\n');
+      await sleep(1_500);
+      return { answered: true };
+    };
+    app.get('/slow', { config: { operation: 'slow', access: 'public' } }, slow);
+    app.get('/stuck', { config: { operation: 'stuck', access: 'public' } }, () => {
+      process.stderr.write('stuck begins\n');
+      return new Promise(() => {});
+    });
+    app.get('/throw', { config: { operation: 'throw', access: 'public' } }, () => {
+      setImmediate(() => {
+        throw new Error('nobody catches this');
+      });
+      return {};
+    });
+    app.get('/reject', { config: { operation: 'reject', access: 'public' } }, () => {
+      void Promise.reject(new Error('nobody awaits this'));
+      return {};
+    });
+    const standStill = async (here: string, request: { body: unknown }): Promise<void> => {
+      if (process.env.STAND_STILL !== 'on' || (request.body as { point: string }).point !== here)
+        return;
+      process.stderr.write('stands still\n');
+      await new Promise(() => {});
+    };
+    // Inside of its transaction, or between its COMMIT and its answer: where a process is killed.
+    app.post(
+      '/killed',
+      {
+        config: { operation: 'killed', access: 'public' },
+        onSend: (request, _reply, payload) => standStill('behind', request).then(() => payload),
+      },
+      (request) =>
+        server.inTransaction(request, async (trx, record) => {
+          const holder = randomUUID();
+          await sql`insert into identity.leases (name, holder, epoch, expires_at) values (${`killed-${holder}`}, ${holder}, 1, now())`.execute(
+            trx,
+          );
+          await record({ action: 'PROFILE_UPDATE', subject: { address: 'somebody' } });
+          await standStill('before', request);
+          return { holder };
+        }),
+    );
+    app.addHook('onListen', async () => {
+      process.stderr.write(`url=${app.listeningOrigin}\n`);
+    });
+    server.background({
+      name: 'probe',
+      start: () => {},
+      stop: async () => {
+        process.stderr.write('loop stopped\n');
+      },
+    });
+    return server;
+  },
+);

@@ -5,15 +5,22 @@ import { build, type TestServer } from './build.ts';
 async function probe(t: Test, origins: string): Promise<TestServer> {
   const server = await build(t, { settings: { CORS_ORIGINS: origins } });
   server.app.get('/things', { config: { operation: 'thing.list', access: 'public' } }, () => []);
-  server.app.post('/things', { config: { operation: 'thing.create', access: { permission: 'files:write' } } }, () => []);
+  server.app.post(
+    '/things',
+    { config: { operation: 'thing.create', access: { permission: 'files:write' } } },
+    () => [],
+  );
   return server;
 }
 
 test('every answer carries the security headers, whatever its status', async (t) => {
   const { app } = await probe(t, '');
   const requests: [string, InjectOptions, number][] = [
-    ['success', { url: '/things' }, 200], ['not found', { url: '/nowhere' }, 404], ['not signed in', { method: 'POST', url: '/things' }, 401],
-    ['malformed URL', { url: '/things/%zz' }, 400], ['health', { url: '/health/live' }, 200],
+    ['success', { url: '/things' }, 200],
+    ['not found', { url: '/nowhere' }, 404],
+    ['not signed in', { method: 'POST', url: '/things' }, 401],
+    ['malformed URL', { url: '/things/%zz' }, 400],
+    ['health', { url: '/health/live' }, 200],
   ];
   for (const [name, request, status] of requests) {
     await t.test(name, async (t) => {
@@ -34,8 +41,14 @@ test('every answer carries the security headers, whatever its status', async (t)
 
 test('with no origins set, no origin is allowed', async (t) => {
   const { app } = await probe(t, '');
-  const { headers } = await app.inject({ url: '/things', headers: { origin: 'https://app.example' } });
-  t.strictSame(Object.keys(headers).filter((name) => name.startsWith('access-control')), []);
+  const { headers } = await app.inject({
+    url: '/things',
+    headers: { origin: 'https://app.example' },
+  });
+  t.strictSame(
+    Object.keys(headers).filter((name) => name.startsWith('access-control')),
+    [],
+  );
 });
 
 test('an origin on the list may call and read the headers that the API speaks in', async (t) => {
@@ -46,13 +59,32 @@ test('an origin on the list may call and read the headers that the API speaks in
     t.equal(headers['access-control-allow-credentials'], 'true');
     t.match(headers.vary, /Origin/i);
     const exposed = String(headers['access-control-expose-headers']).split(/, */);
-    for (const name of ['Link', 'ETag', 'Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'Tus-Resumable', 'Upload-Offset', 'Upload-Length', 'Upload-Expires']) t.ok(exposed.includes(name), name);
+    for (const name of [
+      'Link',
+      'ETag',
+      'Location',
+      'Retry-After',
+      'RateLimit',
+      'RateLimit-Policy',
+      'Tus-Resumable',
+      'Upload-Offset',
+      'Upload-Length',
+      'Upload-Expires',
+    ])
+      t.ok(exposed.includes(name), name);
   }
 });
 
 test('an origin that is not on the list is named nowhere, not even as a part or with another scheme', async (t) => {
   const { app } = await probe(t, 'https://app.example');
-  for (const origin of ['https://evil.example', 'http://app.example', 'https://app.example.evil.example', 'https://xapp.example', 'null', 'https://app.example:8443']) {
+  for (const origin of [
+    'https://evil.example',
+    'http://app.example',
+    'https://app.example.evil.example',
+    'https://xapp.example',
+    'null',
+    'https://app.example:8443',
+  ]) {
     const { headers } = await app.inject({ url: '/things', headers: { origin } });
     t.equal(headers['access-control-allow-origin'], undefined, origin);
   }
@@ -60,18 +92,37 @@ test('an origin that is not on the list is named nowhere, not even as a part or 
 
 test('a preflight from the list is answered without a token, one from elsewhere is given nothing', async (t) => {
   const { app } = await probe(t, 'https://app.example');
-  const preflight = (origin: string) => app.inject({
-    method: 'OPTIONS', url: '/things', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type' },
-  });
+  const preflight = (origin: string) =>
+    app.inject({
+      method: 'OPTIONS',
+      url: '/things',
+      headers: {
+        origin,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization,content-type',
+      },
+    });
   const allowed = await preflight('https://app.example');
   t.equal(allowed.statusCode, 204);
-  t.match(allowed.headers, { 'access-control-allow-origin': 'https://app.example', 'access-control-allow-methods': /POST/, 'access-control-allow-headers': /authorization/, 'access-control-max-age': '600' });
-  t.equal((await preflight('https://evil.example')).headers['access-control-allow-origin'], undefined);
+  t.match(allowed.headers, {
+    'access-control-allow-origin': 'https://app.example',
+    'access-control-allow-methods': /POST/,
+    'access-control-allow-headers': /authorization/,
+    'access-control-max-age': '600',
+  });
+  t.equal(
+    (await preflight('https://evil.example')).headers['access-control-allow-origin'],
+    undefined,
+  );
 });
 
 test('an error, too, can be read by an allowed origin', async (t) => {
   const { app } = await probe(t, 'https://app.example');
-  const { statusCode, headers } = await app.inject({ method: 'POST', url: '/things', headers: { origin: 'https://app.example' } });
+  const { statusCode, headers } = await app.inject({
+    method: 'POST',
+    url: '/things',
+    headers: { origin: 'https://app.example' },
+  });
   t.equal(statusCode, 401);
   t.equal(headers['access-control-allow-origin'], 'https://app.example');
 });

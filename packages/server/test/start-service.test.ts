@@ -17,9 +17,14 @@ interface Service {
 
 async function start(t: Test, settings: Record<string, string | undefined> = {}): Promise<Service> {
   const { env } = await environment(t);
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'probe-service.ts')], { env: { ...env, LOG_LEVEL: 'info', ...settings } });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'probe-service.ts')], {
+    env: { ...env, LOG_LEVEL: 'info', ...settings },
+  });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { output += String(chunk); });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      output += String(chunk);
+    });
   const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
   t.teardown(() => child.kill('SIGKILL'));
   const service: Service = { process: child, output: () => output, url: '', exit };
@@ -45,12 +50,23 @@ test('told to stop, it turns unready, answers what is in flight, stops its loops
   const slow = request(`${service.url}/slow`, new Agent());
   await until(() => service.output().includes('slow begins'));
   service.process.kill('SIGTERM');
-  await until(async () => (await request(`${service.url}/health/ready`, agent)).status === 503, 700);
-  t.equal((await request(`${service.url}/health/live`, agent)).status, 200, 'alive while it drains');
+  await until(
+    async () => (await request(`${service.url}/health/ready`, agent)).status === 503,
+    700,
+  );
+  t.equal(
+    (await request(`${service.url}/health/live`, agent)).status,
+    200,
+    'alive while it drains',
+  );
   t.strictSame(await slow, { status: 200, body: '{"answered":true}' });
   t.equal(await service.exit, 0);
   const output = service.output();
-  t.ok(output.includes('loop stopped') && output.indexOf('loop stopped') < output.indexOf('"msg":"stopped"'), output);
+  t.ok(
+    output.includes('loop stopped') &&
+      output.indexOf('loop stopped') < output.indexOf('"msg":"stopped"'),
+    output,
+  );
 });
 
 test('after the delay nobody new is let in, while a request in flight is still answered', async (t) => {
@@ -58,7 +74,14 @@ test('after the delay nobody new is let in, while a request in flight is still a
   const slow = request(`${service.url}/slow`, new Agent());
   await until(() => service.output().includes('slow begins'));
   service.process.kill('SIGINT');
-  await until(async () => request(`${service.url}/health/live`, new Agent()).then(() => false, (error) => error.code === 'ECONNREFUSED'), 1_000);
+  await until(
+    async () =>
+      request(`${service.url}/health/live`, new Agent()).then(
+        () => false,
+        (error) => error.code === 'ECONNREFUSED',
+      ),
+    1_000,
+  );
   t.equal((await slow).status, 200);
   t.equal(await service.exit, 0);
 });
@@ -88,7 +111,10 @@ test('a request that never ends is given the time-out, then the process ends wit
 });
 
 test('an error that nobody caught ends the process with 1, and is logged', async (t) => {
-  for (const [path, message] of [['/throw', 'nobody catches this'], ['/reject', 'nobody awaits this']] as const) {
+  for (const [path, message] of [
+    ['/throw', 'nobody catches this'],
+    ['/reject', 'nobody awaits this'],
+  ] as const) {
     const service = await start(t);
     await request(`${service.url}${path}`, new Agent()).catch(() => {});
     t.equal(await service.exit, 1);
@@ -112,7 +138,10 @@ test('a setting that is missing, or a database that is away, keeps it from start
   const unset = await start(t, { MASTER_KEY_FILE: undefined });
   t.equal(await unset.exit, 1);
   t.match(unset.output(), /cannot start: .*MASTER_KEY_FILE/);
-  const away = await start(t, { MASTER_KEY_FILE: '/nowhere/master.key', DATABASE_URL: 'postgres://user_service:hunter2@127.0.0.1:9/muniment' });
+  const away = await start(t, {
+    MASTER_KEY_FILE: '/nowhere/master.key',
+    DATABASE_URL: 'postgres://user_service:hunter2@127.0.0.1:9/muniment',
+  });
   t.equal(await away.exit, 1);
   t.match(away.output(), 'cannot start');
   t.notMatch(unset.output() + away.output(), 'hunter2');

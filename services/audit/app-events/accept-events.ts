@@ -1,9 +1,22 @@
 import type { Transaction } from 'kysely';
-import { canonicalJson, composeEvent, insertOutboxRows, uuidv7, type OutboxRow, type SubjectKey } from '@muniment/audit-events';
+import {
+  canonicalJson,
+  composeEvent,
+  insertOutboxRows,
+  uuidv7,
+  type OutboxRow,
+  type SubjectKey,
+} from '@muniment/audit-events';
 import { retryConflicts } from '@muniment/server';
 import type { AuditServer } from '../audit-server.ts';
 import { AuditErrors } from '../errors.ts';
-import { claimEvents, findClaimed, forgetFingerprints, type ClaimedEvent, type EventClaim } from '../queries/app-events.ts';
+import {
+  claimEvents,
+  findClaimed,
+  forgetFingerprints,
+  type ClaimedEvent,
+  type EventClaim,
+} from '../queries/app-events.ts';
 import type { Keyed } from '../search-terms.ts';
 import type { Tables } from '../tables.ts';
 import { actionName, metadataOf, personalValuesOf, subjectOf, type AppEvent } from './app-event.ts';
@@ -31,7 +44,8 @@ interface Incoming extends EventClaim {
 }
 
 /** The name of the key of a tenant's subject. What the caller knows them by may be an address or a name, so it is no part of it. */
-export const subjectName = (keyed: Keyed, tenantId: string, subject: string): string => `app:${keyed('app-subject', tenantId, subject).toString('base64url')}`;
+export const subjectName = (keyed: Keyed, tenantId: string, subject: string): string =>
+  `app:${keyed('app-subject', tenantId, subject).toString('base64url')}`;
 
 function incoming(keyed: Keyed, events: readonly AppEvent[], now: number): Incoming[] {
   return events.map((event, index) => {
@@ -48,22 +62,38 @@ function incoming(keyed: Keyed, events: readonly AppEvent[], now: number): Incom
   });
 }
 
-const callerKey = ({ tenant_id, caller_id }: Pick<EventClaim, 'tenant_id' | 'caller_id'>): string => `${tenant_id}\0${caller_id}`;
-const byCallerKey = (one: EventClaim, other: EventClaim): number => (callerKey(one) < callerKey(other) ? -1 : 1);
+const callerKey = ({ tenant_id, caller_id }: Pick<EventClaim, 'tenant_id' | 'caller_id'>): string =>
+  `${tenant_id}\0${caller_id}`;
+const byCallerKey = (one: EventClaim, other: EventClaim): number =>
+  callerKey(one) < callerKey(other) ? -1 : 1;
 
 /** What each id stands for after this: the event that came first, in this request or long ago. */
-async function claim(trx: Transaction<Tables>, events: readonly Incoming[]): Promise<Map<string, ClaimedEvent & { isNew: boolean }>> {
+async function claim(
+  trx: Transaction<Tables>,
+  events: readonly Incoming[],
+): Promise<Map<string, ClaimedEvent & { isNew: boolean }>> {
   const firsts = new Map<string, Incoming>();
-  for (const event of events) if (!firsts.has(callerKey(event))) firsts.set(callerKey(event), event);
+  for (const event of events)
+    if (!firsts.has(callerKey(event))) firsts.set(callerKey(event), event);
   const claims = [...firsts.values()].sort(byCallerKey);
   const made = await claimEvents(trx, claims);
   const known = claims.filter(({ event_id }) => !made.has(event_id));
   const found = known.length === 0 ? [] : await findClaimed(trx, known);
-  const standing = [...claims.filter(({ event_id }) => made.has(event_id)).map((event) => ({ ...event, isNew: true })), ...found.map((event) => ({ ...event, isNew: false }))];
+  const standing = [
+    ...claims
+      .filter(({ event_id }) => made.has(event_id))
+      .map((event) => ({ ...event, isNew: true })),
+    ...found.map((event) => ({ ...event, isNew: false })),
+  ];
   return new Map(standing.map((event) => [callerKey(event), event]));
 }
 
-function compose({ event, event_id: id, subject }: Incoming, keys: ReadonlyMap<string, SubjectKey>, recorder: Recorder, now: Date): OutboxRow {
+function compose(
+  { event, event_id: id, subject }: Incoming,
+  keys: ReadonlyMap<string, SubjectKey>,
+  recorder: Recorder,
+  now: Date,
+): OutboxRow {
   return composeEvent({
     id,
     source: 'app',
@@ -86,10 +116,20 @@ function compose({ event, event_id: id, subject }: Incoming, keys: ReadonlyMap<s
 
 /** Whether `event` is another event under an id that stands for one already. */
 const isAnother = (event: Incoming, standing: ClaimedEvent | undefined): boolean =>
-  standing !== undefined && standing.fingerprint !== null && !standing.fingerprint.equals(event.fingerprint);
+  standing !== undefined &&
+  standing.fingerprint !== null &&
+  !standing.fingerprint.equals(event.fingerprint);
 
-function refusal(error: Error, batch: boolean, faults: readonly (Fault & { index: number })[]): Error {
-  const validation = faults.map(({ index, instancePath, message }) => ({ params: {}, instancePath: `${batch ? `/events/${index}` : ''}${instancePath}`, message }));
+function refusal(
+  error: Error,
+  batch: boolean,
+  faults: readonly (Fault & { index: number })[],
+): Error {
+  const validation = faults.map(({ index, instancePath, message }) => ({
+    params: {},
+    instancePath: `${batch ? `/events/${index}` : ''}${instancePath}`,
+    message,
+  }));
   return Object.assign(error, { validation, validationContext: 'body' });
 }
 
@@ -98,32 +138,61 @@ function refusal(error: Error, batch: boolean, faults: readonly (Fault & { index
  * which whatever dies, they will be sealed. An event whose id is known is not taken again, and is answered with the event that it is.
  * @throws event_id_reused where an id stands for an event of another content, validation_failed where an event is too large
  */
-export async function acceptEvents({ db, subjectKeys, searchTerms }: Pick<AuditServer, 'db' | 'subjectKeys' | 'searchTerms'>, body: EventsBody, recorder: Recorder): Promise<AcceptedEvent[]> {
+export async function acceptEvents(
+  { db, subjectKeys, searchTerms }: Pick<AuditServer, 'db' | 'subjectKeys' | 'searchTerms'>,
+  body: EventsBody,
+  recorder: Recorder,
+): Promise<AcceptedEvent[]> {
   const now = new Date();
   const events = incoming(await searchTerms.keyed(), body.events, now.getTime());
-  return retryConflicts(() => db.transaction().execute(async (trx) => {
-    const standing = await claim(trx, events);
-    const reused = events.filter((event) => isAnother(event, standing.get(callerKey(event))));
-    if (reused.length > 0) throw refusal(new AuditErrors.EventIdReused(), body.batch, reused.map(({ index }) => ({ index, instancePath: '/id', message: 'stands for an event with another content' })));
+  return retryConflicts(() =>
+    db.transaction().execute(async (trx) => {
+      const standing = await claim(trx, events);
+      const reused = events.filter((event) => isAnother(event, standing.get(callerKey(event))));
+      if (reused.length > 0)
+        throw refusal(
+          new AuditErrors.EventIdReused(),
+          body.batch,
+          reused.map(({ index }) => ({
+            index,
+            instancePath: '/id',
+            message: 'stands for an event with another content',
+          })),
+        );
 
-    const isNew = ({ event_id }: Incoming): boolean => fresh.has(event_id);
-    const fresh = new Set([...standing.values()].filter((event) => event.isNew).map(({ event_id }) => event_id));
-    const taken = events.filter(isNew);
-    const keys = await subjectKeys.forNames(trx, taken.flatMap(({ subject }) => (subject === null ? [] : [subject])));
-    // The erased leave no fingerprints.
-    for (const subject of new Set(taken.map((event) => event.subject))) if (subject !== null && !keys.has(subject)) await forgetFingerprints(trx, subject);
-    const rows: OutboxRow[] = [];
-    const large: (Fault & { index: number })[] = [];
-    for (const event of taken) {
-      try {
-        rows.push(compose(event, keys, recorder, now));
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        large.push({ index: event.index, instancePath: '', message: 'has more than 16 KiB in its canonical form' });
+      const isNew = ({ event_id }: Incoming): boolean => fresh.has(event_id);
+      const fresh = new Set(
+        [...standing.values()].filter((event) => event.isNew).map(({ event_id }) => event_id),
+      );
+      const taken = events.filter(isNew);
+      const keys = await subjectKeys.forNames(
+        trx,
+        taken.flatMap(({ subject }) => (subject === null ? [] : [subject])),
+      );
+      // The erased leave no fingerprints.
+      for (const subject of new Set(taken.map((event) => event.subject)))
+        if (subject !== null && !keys.has(subject)) await forgetFingerprints(trx, subject);
+      const rows: OutboxRow[] = [];
+      const large: (Fault & { index: number })[] = [];
+      for (const event of taken) {
+        try {
+          rows.push(compose(event, keys, recorder, now));
+        } catch (error) {
+          if (!(error instanceof RangeError)) throw error;
+          large.push({
+            index: event.index,
+            instancePath: '',
+            message: 'has more than 16 KiB in its canonical form',
+          });
+        }
       }
-    }
-    if (large.length > 0) throw refusal(new AuditErrors.EventTooLarge(), body.batch, large);
-    if (rows.length > 0) await insertOutboxRows(trx, 'app', rows);
-    return events.map((event) => ({ id: event.caller_id, event_id: standing.get(callerKey(event))?.event_id ?? event.event_id, status: isNew(event) ? 'created' : 'duplicate' }));
-  }));
+      if (large.length > 0) throw refusal(new AuditErrors.EventTooLarge(), body.batch, large);
+      if (rows.length > 0) await insertOutboxRows(trx, 'app', rows);
+      return events.map((event) => ({
+        id: event.caller_id,
+        event_id: standing.get(callerKey(event))?.event_id ?? event.event_id,
+        status: isNew(event) ? 'created' : 'duplicate',
+      }));
+    }),
+  );
 }

@@ -1,6 +1,12 @@
 import { isIP } from 'node:net';
 import type { Json } from '@muniment/audit-events';
-import { actionName, personalValuesOf, subjectOf, type AppEvent, type JsonObject } from './app-event.ts';
+import {
+  actionName,
+  personalValuesOf,
+  subjectOf,
+  type AppEvent,
+  type JsonObject,
+} from './app-event.ts';
 
 /** A fault of the body, as the problem's `errors` tell it. */
 export interface Fault {
@@ -25,8 +31,10 @@ const escaped = (name: string): string => name.replaceAll('~', '~0').replaceAll(
 
 /** What JSON can say and a canonical form cannot, or a reader of the log will not: too deep, a number that became infinite. */
 function unfit(value: Json, textBytes: number, levels = MAX_NESTING): string | undefined {
-  if (typeof value === 'number' && !Number.isFinite(value)) return 'has a number beyond what a double can hold';
-  if (typeof value === 'string' && Buffer.byteLength(value) > textBytes) return `has a text of more than ${textBytes} bytes`;
+  if (typeof value === 'number' && !Number.isFinite(value))
+    return 'has a number beyond what a double can hold';
+  if (typeof value === 'string' && Buffer.byteLength(value) > textBytes)
+    return `has a text of more than ${textBytes} bytes`;
   if (typeof value !== 'object' || value === null) return undefined;
   if (levels === 0) return `is nested deeper than ${MAX_NESTING} levels`;
   for (const inner of Object.values(value) as Json[]) {
@@ -52,32 +60,60 @@ function* valueFaults(place: string, values: JsonObject, textBytes: number): Gen
 function* personalFaults({ actor, personal = {}, metadata = {} }: AppEvent): Generator<Fault> {
   const { subject, user_agent: _, ...others } = personal;
   yield* valueFaults('/personal', others, MAX_PERSONAL_TEXT_BYTES);
-  if (typeof personal.ip === 'string' && isIP(personal.ip) === 0) yield { instancePath: '/personal/ip', message: 'is no IP address' };
-  if (actor?.email !== undefined && typeof personal.email === 'string' && personal.email !== actor.email) {
-    yield { instancePath: '/personal/email', message: 'is another than the actor\'s' };
+  if (typeof personal.ip === 'string' && isIP(personal.ip) === 0)
+    yield { instancePath: '/personal/ip', message: 'is no IP address' };
+  if (
+    actor?.email !== undefined &&
+    typeof personal.email === 'string' &&
+    personal.email !== actor.email
+  ) {
+    yield { instancePath: '/personal/email', message: "is another than the actor's" };
   }
   // One event has one subject, whose key seals all of it: values of another would outlive that other's erasure.
-  if (actor && subject !== undefined && subject !== actor.id && (actor.name !== undefined || actor.email !== undefined)) {
-    yield { instancePath: '/actor', message: 'has a name or an e-mail although the personal values are those of another subject' };
+  if (
+    actor &&
+    subject !== undefined &&
+    subject !== actor.id &&
+    (actor.name !== undefined || actor.email !== undefined)
+  ) {
+    yield {
+      instancePath: '/actor',
+      message: 'has a name or an e-mail although the personal values are those of another subject',
+    };
   }
   for (const name of Object.keys(others)) {
-    if (OURS.includes(name)) yield { instancePath: `/personal/${name}`, message: 'is a name that is reserved' };
-    else if (Object.hasOwn(metadata, name)) yield { instancePath: `/personal/${escaped(name)}`, message: 'is in metadata too' };
+    if (OURS.includes(name))
+      yield { instancePath: `/personal/${name}`, message: 'is a name that is reserved' };
+    else if (Object.hasOwn(metadata, name))
+      yield { instancePath: `/personal/${escaped(name)}`, message: 'is in metadata too' };
   }
 }
 
 /** What the schema cannot say of an event that fulfils it. */
 export function* contentFaults(event: AppEvent, now: number): Generator<Fault> {
-  if (actionName(event.action).length > MAX_ACTION) yield { instancePath: '/action', message: `has more than ${MAX_ACTION} characters as ${actionName(event.action)}` };
-  for (const [name, most] of [['resource', MAX_RESOURCE_BYTES], ['error', MAX_ERROR_BYTES]] as const) {
-    if (Buffer.byteLength(event[name] ?? '') > most) yield { instancePath: `/${name}`, message: `has more than ${most} bytes` };
+  if (actionName(event.action).length > MAX_ACTION)
+    yield {
+      instancePath: '/action',
+      message: `has more than ${MAX_ACTION} characters as ${actionName(event.action)}`,
+    };
+  for (const [name, most] of [
+    ['resource', MAX_RESOURCE_BYTES],
+    ['error', MAX_ERROR_BYTES],
+  ] as const) {
+    if (Buffer.byteLength(event[name] ?? '') > most)
+      yield { instancePath: `/${name}`, message: `has more than ${most} bytes` };
   }
   const untimely = event.occurred_at ? timeFault(event.occurred_at, now) : undefined;
   if (untimely) yield { instancePath: '/occurred_at', message: untimely };
-  for (const name of OURS) if (Object.hasOwn(event.metadata ?? {}, name)) yield { instancePath: `/metadata/${name}`, message: 'is a name that is reserved' };
+  for (const name of OURS)
+    if (Object.hasOwn(event.metadata ?? {}, name))
+      yield { instancePath: `/metadata/${name}`, message: 'is a name that is reserved' };
   yield* valueFaults('/metadata', event.metadata ?? {}, Infinity);
   yield* personalFaults(event);
   if (subjectOf(event) === undefined && Object.keys(personalValuesOf(event)).length > 0) {
-    yield { instancePath: '/personal/subject', message: 'is needed, there being no actor: personal values belong to somebody' };
+    yield {
+      instancePath: '/personal/subject',
+      message: 'is needed, there being no actor: personal values belong to somebody',
+    };
   }
 }

@@ -13,13 +13,19 @@ const PREFIX = 'erasures/app:';
 const SUBJECT_NAME = /^app:[A-Za-z0-9_-]{43}$/;
 
 /** The key first, and with it every value wherever it lies; by itself, so that nobody who waits for it is waited for. */
-export async function destroySubjectKey({ db, subjectKeys }: Pick<AuditServer, 'db' | 'subjectKeys'>, subject: string): Promise<void> {
+export async function destroySubjectKey(
+  { db, subjectKeys }: Pick<AuditServer, 'db' | 'subjectKeys'>,
+  subject: string,
+): Promise<void> {
   await eraseSubject(db, subject);
   subjectKeys.drop(subject);
 }
 
 /** What else is left of an erased subject. @returns how many search terms there were */
-export async function forgetSubject(trx: Transaction<Tables>, subject: string): Promise<{ search_terms: number }> {
+export async function forgetSubject(
+  trx: Transaction<Tables>,
+  subject: string,
+): Promise<{ search_terms: number }> {
   const searchTerms = await deleteSearchTerms(trx, subject);
   await forgetFingerprints(trx, subject);
   return { search_terms: searchTerms };
@@ -31,8 +37,16 @@ async function eraseAgain({ db, subjectKeys }: Parts, subject: string): Promise<
   const recordEvent = createEventRecorder({ source: 'audit', schema: 'audit', subjectKeys });
   await destroySubjectKey({ db, subjectKeys }, subject);
   await db.transaction().execute(async (trx) => {
-    const metadata = { ...await forgetSubject(trx, subject), reason: 'erasure_replayed' };
-    await recordEvent(trx, { action: 'SUBJECT_ERASED', subject: { userId: subject }, personal: {}, resource: subject, resource_type: 'subject', request_id: 'erasure-journal', metadata });
+    const metadata = { ...(await forgetSubject(trx, subject)), reason: 'erasure_replayed' };
+    await recordEvent(trx, {
+      action: 'SUBJECT_ERASED',
+      subject: { userId: subject },
+      personal: {},
+      resource: subject,
+      resource_type: 'subject',
+      request_id: 'erasure-journal',
+      metadata,
+    });
   });
 }
 
@@ -40,7 +54,11 @@ async function eraseAgain({ db, subjectKeys }: Parts, subject: string): Promise<
  * Erases again the tenants' subjects whom the journal names and the database, restored from a backup of before, knows nothing of.
  * @returns how many
  */
-export async function replaySubjects(parts: Parts, bucket: Pick<AuditBucket, 'list'>, atOnce = 1_000): Promise<number> {
+export async function replaySubjects(
+  parts: Parts,
+  bucket: Pick<AuditBucket, 'list'>,
+  atOnce = 1_000,
+): Promise<number> {
   let replayed = 0;
   let batch: string[] = [];
   const work = async (): Promise<void> => {

@@ -1,6 +1,13 @@
 import { Type, type Static } from 'typebox';
 import type { Kysely } from 'kysely';
-import { findHoles, findNewestCheckpoint, findStreamLosses, readLanes, readOutboxes, readShards } from '../queries/completeness.ts';
+import {
+  findHoles,
+  findNewestCheckpoint,
+  findStreamLosses,
+  readLanes,
+  readOutboxes,
+  readShards,
+} from '../queries/completeness.ts';
 import { listDeclaredLost } from '../queries/declared-lost.ts';
 import { listOpenDifferences, readReconciled } from '../queries/differences.ts';
 import { readHead } from '../queries/tree.ts';
@@ -15,26 +22,39 @@ const MAX_LOSSES = 20;
 const MAX_DIFFERENCES = 1_000;
 
 const time = () => Type.String({ format: 'date-time' });
-const orNull = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) => Type.Union([schema, Type.Null()]);
+const orNull = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) =>
+  Type.Union([schema, Type.Null()]);
 
 const holeSchema = Type.Object({
   from: Type.Integer(),
   to: Type.Integer(),
   first_seen: time(),
   age_seconds: Type.Number(),
-  in_outbox: Type.Integer({ description: 'How many of these numbers the outbox still holds and will send again.' }),
+  in_outbox: Type.Integer({
+    description: 'How many of these numbers the outbox still holds and will send again.',
+  }),
 });
 
-const declaredSchema = Type.Object({ from: Type.Integer(), to: Type.Integer(), event_id: Type.String({ format: 'uuid' }), declared_at: time() });
+const declaredSchema = Type.Object({
+  from: Type.Integer(),
+  to: Type.Integer(),
+  event_id: Type.String({ format: 'uuid' }),
+  declared_at: time(),
+});
 
 const laneSchema = Type.Object({
   lane: Type.Integer(),
   watermark: Type.Integer({ description: 'All numbers up to this one are stored.' }),
   assigned: Type.Integer({ description: 'The highest number that the source has given.' }),
   missing: Type.Integer({ description: 'Numbers that were given and are not stored.' }),
-  duplicates: Type.Integer({ description: 'Records dismissed because their event was stored already.' }),
+  duplicates: Type.Integer({
+    description: 'Records dismissed because their event was stored already.',
+  }),
   holes: Type.Array(holeSchema),
-  declared_lost: Type.Array(declaredSchema, { description: 'Numbers that count as stored and are not in the log: an operator has given them up.' }),
+  declared_lost: Type.Array(declaredSchema, {
+    description:
+      'Numbers that count as stored and are not in the log: an operator has given them up.',
+  }),
 });
 
 const sourceSchema = Type.Object({
@@ -63,18 +83,30 @@ export const trailStateSchema = Type.Object({
     name: Type.String(),
     lag_ms: orNull(Type.Integer()),
     shards: Type.Array(shardSchema),
-    losses: Type.Array(Type.Object({ kind: Type.String(), shard_id: orNull(Type.String()), noticed_at: time() })),
+    losses: Type.Array(
+      Type.Object({ kind: Type.String(), shard_id: orNull(Type.String()), noticed_at: time() }),
+    ),
   }),
   quarantine: Type.Object({
     records: Type.Integer(),
-    events_missing: Type.Integer({ description: 'Counted as received and not in the log: the trail lacks these until they are replayed.' }),
+    events_missing: Type.Integer({
+      description:
+        'Counted as received and not in the log: the trail lacks these until they are replayed.',
+    }),
     last_received_at: orNull(time()),
   }),
   reconciliation: Type.Object({
     checked_until: orNull(time()),
     swept_at: orNull(time()),
     unverifiable_rows: Type.Integer(),
-    differences: Type.Array(Type.Object({ kind: Type.String(), row_type: Type.String(), row_id: Type.String(), first_seen: time() })),
+    differences: Type.Array(
+      Type.Object({
+        kind: Type.String(),
+        row_type: Type.String(),
+        row_id: Type.String(),
+        first_seen: time(),
+      }),
+    ),
   }),
   log: Type.Object({
     last_index: orNull(Type.Integer({ description: 'The last index that the log has given.' })),
@@ -88,23 +120,49 @@ export type TrailState = Static<typeof trailStateSchema>;
 
 /** How far what is stored is in the log, and what of it is signed. */
 async function readLogState(db: Kysely<Tables>): Promise<TrailState['log']> {
-  const [{ size }, news, checkpoint] = await Promise.all([readHead(db), findLaneNews(db), findNewestCheckpoint(db)]);
+  const [{ size }, news, checkpoint] = await Promise.all([
+    readHead(db),
+    findLaneNews(db),
+    findNewestCheckpoint(db),
+  ]);
   const oldest = news.length === 0 ? undefined : await oldestUnsealed(db, news);
   return {
     last_index: size === 0 ? null : size - 1,
     unsealed: sum(news.map(({ watermark, sealed_seq: sealed }) => watermark - sealed)),
     oldest_unsealed_seconds: oldest ? Math.max(0, Date.now() - oldest.getTime()) / 1_000 : 0,
-    checkpoint: checkpoint ? { size: checkpoint.size, created_at: checkpoint.created_at.toISOString() } : null,
+    checkpoint: checkpoint
+      ? { size: checkpoint.size, created_at: checkpoint.created_at.toISOString() }
+      : null,
   };
 }
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+const sum = (numbers: readonly number[]): number =>
+  numbers.reduce((total, number) => total + number, 0);
 
 /** Looks at everything that tells whether the trail is complete: some milliseconds of the database, whatever the size of the log. */
 export async function readTrailState(db: Kysely<Tables>, stream: string): Promise<TrailState> {
-  const [lanes, holes, outboxes, shards, losses, quarantine, log, reconciled, differences, declared] = await Promise.all([
-    readLanes(db), findHoles(db, MAX_HOLES), readOutboxes(db), readShards(db, stream), findStreamLosses(db, stream, MAX_LOSSES), readQuarantine(db), readLogState(db),
-    readReconciled(db), listOpenDifferences(db, MAX_DIFFERENCES), listDeclaredLost(db, MAX_DECLARED),
+  const [
+    lanes,
+    holes,
+    outboxes,
+    shards,
+    losses,
+    quarantine,
+    log,
+    reconciled,
+    differences,
+    declared,
+  ] = await Promise.all([
+    readLanes(db),
+    findHoles(db, MAX_HOLES),
+    readOutboxes(db),
+    readShards(db, stream),
+    findStreamLosses(db, stream, MAX_LOSSES),
+    readQuarantine(db),
+    readLogState(db),
+    readReconciled(db),
+    listOpenDifferences(db, MAX_DIFFERENCES),
+    listDeclaredLost(db, MAX_DECLARED),
   ]);
   const lags = shards.flatMap(({ lag_ms: lag }) => (lag === null ? [] : [lag]));
   return {
@@ -118,26 +176,55 @@ export async function readTrailState(db: Kysely<Tables>, stream: string): Promis
         duplicates: sum(own.map(({ duplicates }) => duplicates)),
         outbox: outbox ? { rows: outbox.rows, oldest_seconds: outbox.oldest_seconds } : null,
         lanes: own.map(({ lane, watermark, assigned, missing, duplicates }) => ({
-          lane, watermark, assigned, missing, duplicates,
-          holes: holes.filter((hole) => hole.source === source && hole.lane === lane)
-            .map(({ from, to, first_seen: firstSeen, age_seconds, in_outbox }) => ({ from, to, first_seen: firstSeen.toISOString(), age_seconds, in_outbox })),
-          declared_lost: declared.filter((range) => range.source === source && range.lane === lane)
-            .map(({ from, to, event_id, declared_at: at }) => ({ from, to, event_id, declared_at: at.toISOString() })),
+          lane,
+          watermark,
+          assigned,
+          missing,
+          duplicates,
+          holes: holes
+            .filter((hole) => hole.source === source && hole.lane === lane)
+            .map(({ from, to, first_seen: firstSeen, age_seconds, in_outbox }) => ({
+              from,
+              to,
+              first_seen: firstSeen.toISOString(),
+              age_seconds,
+              in_outbox,
+            })),
+          declared_lost: declared
+            .filter((range) => range.source === source && range.lane === lane)
+            .map(({ from, to, event_id, declared_at: at }) => ({
+              from,
+              to,
+              event_id,
+              declared_at: at.toISOString(),
+            })),
         })),
       };
     }),
     stream: {
       name: stream,
       lag_ms: lags.length === 0 ? null : Math.max(...lags),
-      shards: shards.map(({ read_at: readAt, ...shard }) => ({ ...shard, read_at: readAt?.toISOString() ?? null })),
-      losses: losses.map(({ noticed_at: noticedAt, ...loss }) => ({ ...loss, noticed_at: noticedAt.toISOString() })),
+      shards: shards.map(({ read_at: readAt, ...shard }) => ({
+        ...shard,
+        read_at: readAt?.toISOString() ?? null,
+      })),
+      losses: losses.map(({ noticed_at: noticedAt, ...loss }) => ({
+        ...loss,
+        noticed_at: noticedAt.toISOString(),
+      })),
     },
-    quarantine: { ...quarantine, last_received_at: quarantine.last_received_at?.toISOString() ?? null },
+    quarantine: {
+      ...quarantine,
+      last_received_at: quarantine.last_received_at?.toISOString() ?? null,
+    },
     reconciliation: {
       checked_until: reconciled?.checked_until?.toISOString() ?? null,
       swept_at: reconciled?.swept_at?.toISOString() ?? null,
       unverifiable_rows: reconciled?.unverifiable_rows ?? 0,
-      differences: differences.map(({ first_seen: firstSeen, ...difference }) => ({ ...difference, first_seen: firstSeen.toISOString() })),
+      differences: differences.map(({ first_seen: firstSeen, ...difference }) => ({
+        ...difference,
+        first_seen: firstSeen.toISOString(),
+      })),
     },
     log,
   };

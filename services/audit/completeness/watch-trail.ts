@@ -30,13 +30,25 @@ export interface TrailWatch extends BackgroundLoop {
   check: DependencyCheck;
 }
 
-const about = ({ source, lane, first_seen: firstSeen, numbers }: NotedHole): object => ({ source, lane, numbers, first_seen: firstSeen });
+const about = ({ source, lane, first_seen: firstSeen, numbers }: NotedHole): object => ({
+  source,
+  lane,
+  numbers,
+  first_seen: firstSeen,
+});
 
 /**
  * Watches how complete the trail is. Every replica looks, for its metrics and its readiness; the one with the lease also notes since when each
  * number is missed, and says in the log when a hole is older than a minute, once, and once when it is closed.
  */
-export function watchTrail({ db, stream, replica, log, lookMs = LOOK_MS, alarmAfterMs = ALARM_AFTER_S * 1_000 }: TrailWatchOptions): TrailWatch {
+export function watchTrail({
+  db,
+  stream,
+  replica,
+  log,
+  lookMs = LOOK_MS,
+  alarmAfterMs = ALARM_AFTER_S * 1_000,
+}: TrailWatchOptions): TrailWatch {
   let last: { state: TrailState; alarms: Alarm[] } | undefined;
 
   async function look(): Promise<void> {
@@ -44,7 +56,8 @@ export function watchTrail({ db, stream, replica, log, lookMs = LOOK_MS, alarmAf
       if (await acquireLease(db, 'audit', 'completeness', replica, LEASE_MS)) {
         const closed = await noteHoles(db);
         for (const hole of closed) log.info(about(hole), 'a hole in the trail is closed');
-        for (const hole of await reportOldHoles(db, alarmAfterMs)) log.warn(about(hole), 'a hole in the trail: these numbers were given and are not stored');
+        for (const hole of await reportOldHoles(db, alarmAfterMs))
+          log.warn(about(hole), 'a hole in the trail: these numbers were given and are not stored');
       }
       const state = await readTrailState(db, stream);
       last = { state, alarms: alarmsOf(state) };
@@ -55,13 +68,22 @@ export function watchTrail({ db, stream, replica, log, lookMs = LOOK_MS, alarmAf
   }
 
   let failing = false;
-  const loop = repeat('completeness', lookMs, async () => {
-    await look();
-    failing = false;
-  }, (error) => {
-    if (!failing) log.warn({ err: error }, 'the completeness of the trail cannot be looked at; it is tried again');
-    failing = true;
-  });
+  const loop = repeat(
+    'completeness',
+    lookMs,
+    async () => {
+      await look();
+      failing = false;
+    },
+    (error) => {
+      if (!failing)
+        log.warn(
+          { err: error },
+          'the completeness of the trail cannot be looked at; it is tried again',
+        );
+      failing = true;
+    },
+  );
   return {
     ...loop,
     look,
@@ -80,37 +102,65 @@ export function watchTrail({ db, stream, replica, log, lookMs = LOOK_MS, alarmAf
 /** Puts the trail's state into the replica's metrics. All replicas report the same trail. NaN while it is not known: 0 would say that all is well. */
 export function measureTrail({ last }: Pick<TrailWatch, 'last'>, registry: Registry): void {
   new Gauge({
-    name: 'muniment_trail_complete', help: '1 while nothing that was acknowledged over a minute ago is missing in the trail.', registers: [registry],
+    name: 'muniment_trail_complete',
+    help: '1 while nothing that was acknowledged over a minute ago is missing in the trail.',
+    registers: [registry],
     collect() {
       const known = last();
       this.set(known ? Number(!known.alarms.some(({ incomplete }) => incomplete)) : NaN);
     },
   });
   new Gauge({
-    name: 'muniment_trail_alarms', help: 'What is wrong with the trail, by kind.', labelNames: ['code'], registers: [registry],
+    name: 'muniment_trail_alarms',
+    help: 'What is wrong with the trail, by kind.',
+    labelNames: ['code'],
+    registers: [registry],
     collect() {
       this.reset();
-      for (const [code, alarms] of Map.groupBy(last()?.alarms ?? [], (alarm) => alarm.code)) this.set({ code }, alarms.length);
+      for (const [code, alarms] of Map.groupBy(last()?.alarms ?? [], (alarm) => alarm.code))
+        this.set({ code }, alarms.length);
     },
   });
-  const bySource = (name: string, help: string, value: (source: TrailState['sources'][number]) => number): void => {
+  const bySource = (
+    name: string,
+    help: string,
+    value: (source: TrailState['sources'][number]) => number,
+  ): void => {
     new Gauge({
-      name, help, labelNames: ['source'], registers: [registry],
+      name,
+      help,
+      labelNames: ['source'],
+      registers: [registry],
       collect() {
         this.reset();
-        for (const source of last()?.state.sources ?? []) this.set({ source: source.source }, value(source));
+        for (const source of last()?.state.sources ?? [])
+          this.set({ source: source.source }, value(source));
       },
     });
   };
-  bySource('muniment_trail_hole_seconds', 'Age of the oldest number that was given and is not stored.', ({ lanes }) =>
-    Math.max(0, ...lanes.flatMap(({ holes }) => holes.map(({ age_seconds: age }) => age))));
-  bySource('muniment_trail_missing', 'Numbers that were given and are not stored, those on their way included.', ({ missing }) => missing);
+  bySource(
+    'muniment_trail_hole_seconds',
+    'Age of the oldest number that was given and is not stored.',
+    ({ lanes }) =>
+      Math.max(0, ...lanes.flatMap(({ holes }) => holes.map(({ age_seconds: age }) => age))),
+  );
+  bySource(
+    'muniment_trail_missing',
+    'Numbers that were given and are not stored, those on their way included.',
+    ({ missing }) => missing,
+  );
   new Gauge({
-    name: 'muniment_trail_differences', help: 'Rows without their event, and events without their row.', registers: [registry],
-    collect() { this.set(last()?.state.reconciliation.differences.length ?? NaN); },
+    name: 'muniment_trail_differences',
+    help: 'Rows without their event, and events without their row.',
+    registers: [registry],
+    collect() {
+      this.set(last()?.state.reconciliation.differences.length ?? NaN);
+    },
   });
   new Gauge({
-    name: 'muniment_trail_lag_seconds', help: 'How far what is stored of the furthest shard is behind, whichever replica reads it.', registers: [registry],
+    name: 'muniment_trail_lag_seconds',
+    help: 'How far what is stored of the furthest shard is behind, whichever replica reads it.',
+    registers: [registry],
     collect() {
       const known = last();
       this.set(known ? (known.state.stream.lag_ms ?? 0) / 1_000 : NaN);

@@ -9,7 +9,17 @@ import { listShards } from './list-shards.ts';
 import type { SearchTerms } from '../search-terms.ts';
 import { watchOutage } from './outage.ts';
 import { isThrottled, readShard } from './read-shard.ts';
-import { claimShards, countReadable, registerShards, releaseShard, renewLeases, reportAlive, reportGone, type ShardLease, type StreamIdentity } from './shard-leases.ts';
+import {
+  claimShards,
+  countReadable,
+  registerShards,
+  releaseShard,
+  renewLeases,
+  reportAlive,
+  reportGone,
+  type ShardLease,
+  type StreamIdentity,
+} from './shard-leases.ts';
 
 export interface ConsumerOptions {
   db: Kysely<Tables>;
@@ -83,21 +93,37 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const abort = new AbortController();
     const reading: Reading = { lease, read: undefined, abort, finished: Promise.resolve() };
     const reader = {
-      db, kinesis, searchTerms: options.searchTerms, subjectKeys: options.subjectKeys, leaseTtlMs, pollMs, streamOutage, databaseOutage, storeFault,
+      db,
+      kinesis,
+      searchTerms: options.searchTerms,
+      subjectKeys: options.subjectKeys,
+      leaseTtlMs,
+      pollMs,
+      streamOutage,
+      databaseOutage,
+      storeFault,
       onStored(counts: { stored: number; duplicates: number; quarantined: number }) {
         totals.stored += counts.stored;
         totals.duplicates += counts.duplicates;
         totals.quarantined += counts.quarantined;
-        if (counts.quarantined > 0) log.warn({ shard: lease.shardId, records: counts.quarantined }, 'records quarantined');
+        if (counts.quarantined > 0)
+          log.warn({ shard: lease.shardId, records: counts.quarantined }, 'records quarantined');
       },
-      onLag: (lagMs: number) => { reading.read = { lagMs, at: new Date() }; },
-      onStreamChanged: () => { listedAt = -Infinity; },
+      onLag: (lagMs: number) => {
+        reading.read = { lagMs, at: new Date() };
+      },
+      onStreamChanged: () => {
+        listedAt = -Infinity;
+      },
     };
     log.info({ shard: lease.shardId, epoch: lease.epoch }, 'shard taken');
     reading.finished = readShard(reader, lease, abort.signal).then((end) => {
       if (readings.get(lease.shardId) === reading) readings.delete(lease.shardId);
       if (end === 'stopped') return;
-      log.info({ shard: lease.shardId, epoch: lease.epoch }, end === 'ended' ? 'shard read to its end' : 'shard lost');
+      log.info(
+        { shard: lease.shardId, epoch: lease.epoch },
+        end === 'ended' ? 'shard read to its end' : 'shard lost',
+      );
       // Its children may be read now.
       wake();
     });
@@ -118,18 +144,28 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     if (performance.now() - listedAt < listEveryMs) return;
     listedAt = performance.now();
     // The next renewal waits for this: a stream that answers nothing must not cost the leases.
-    const listed = await listShards(kinesis, name, AbortSignal.timeout(Math.ceil(leaseTtlMs / 3))).catch((error: unknown) => {
+    const listed = await listShards(
+      kinesis,
+      name,
+      AbortSignal.timeout(Math.ceil(leaseTtlMs / 3)),
+    ).catch((error: unknown) => {
       if (!isThrottled(error)) streamOutage.noticed(error);
     });
     if (!listed) return;
     if (readings.size === 0) streamOutage.over();
     if (stream && stream.created.getTime() !== listed.created.getTime()) {
-      log.warn({ stream: name, created: listed.created }, 'the stream was made anew; reading it from its start');
+      log.warn(
+        { stream: name, created: listed.created },
+        'the stream was made anew; reading it from its start',
+      );
       await endReadings([...readings.values()]);
     }
     stream = listed;
     for (const loss of await registerShards(db, listed)) {
-      log.warn({ stream: name, ...loss }, 'the stream lost records; what was not stored is sent again from the outboxes');
+      log.warn(
+        { stream: name, ...loss },
+        'the stream lost records; what was not stored is sent again from the outboxes',
+      );
     }
   }
 
@@ -142,13 +178,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const share = Math.ceil((await countReadable(db, stream)) / live);
     if (readings.size > share) await release([...readings.values()].slice(share));
     else if (readings.size < share) {
-      for (const lease of await claimShards(db, stream, owner, leaseTtlMs, share - readings.size)) beginReading(lease);
+      for (const lease of await claimShards(db, stream, owner, leaseTtlMs, share - readings.size))
+        beginReading(lease);
     }
   }
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
-      const woken = new Promise<void>((resolve) => { wake = resolve; });
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
       try {
         await beat();
         databaseOutage.over();
@@ -156,7 +195,10 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       } catch (error) {
         (isDatabaseUnavailable(error) ? databaseOutage : leaseFault).noticed(error);
       }
-      await Promise.race([woken, sleep(leaseTtlMs / 5, undefined, { signal: stopping.signal }).catch(() => {})]);
+      await Promise.race([
+        woken,
+        sleep(leaseTtlMs / 5, undefined, { signal: stopping.signal }).catch(() => {}),
+      ]);
     }
     const left = [...readings.values()];
     try {
@@ -169,7 +211,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   }
 
   return {
-    start: () => { running = run(); },
+    start: () => {
+      running = run();
+    },
     async stop() {
       stopping.abort();
       wake();

@@ -1,4 +1,9 @@
-import { DescribeStreamSummaryCommand, ListShardsCommand, type KinesisClient, type Shard } from '@aws-sdk/client-kinesis';
+import {
+  DescribeStreamSummaryCommand,
+  ListShardsCommand,
+  type KinesisClient,
+  type Shard,
+} from '@aws-sdk/client-kinesis';
 
 export interface ListedShard {
   id: string;
@@ -14,13 +19,23 @@ export interface ListedStream {
 }
 
 /** What the stream consists of now, closed shards within the retention time included. @throws when `signal` says that it took too long */
-export async function listShards(kinesis: KinesisClient, stream: string, signal: AbortSignal): Promise<ListedStream> {
-  const { StreamDescriptionSummary: summary } = await kinesis.send(new DescribeStreamSummaryCommand({ StreamName: stream }), { abortSignal: signal });
+export async function listShards(
+  kinesis: KinesisClient,
+  stream: string,
+  signal: AbortSignal,
+): Promise<ListedStream> {
+  const { StreamDescriptionSummary: summary } = await kinesis.send(
+    new DescribeStreamSummaryCommand({ StreamName: stream }),
+    { abortSignal: signal },
+  );
   if (!summary?.StreamCreationTimestamp) throw new Error(`stream ${stream} has no creation time`);
   const shards: Shard[] = [];
   let token: string | undefined;
   do {
-    const page = await kinesis.send(new ListShardsCommand(token === undefined ? { StreamName: stream } : { NextToken: token }), { abortSignal: signal });
+    const page = await kinesis.send(
+      new ListShardsCommand(token === undefined ? { StreamName: stream } : { NextToken: token }),
+      { abortSignal: signal },
+    );
     shards.push(...(page.Shards ?? []));
     token = page.NextToken;
   } while (token !== undefined);

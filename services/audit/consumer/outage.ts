@@ -11,7 +11,8 @@ export function watchOutage(log: LoopLogger, dependency: string): Outage {
   let since: Date | undefined;
   return {
     noticed(error) {
-      if (!since) log.warn({ dependency, err: error }, 'consumer cannot go on; it tries again by itself');
+      if (!since)
+        log.warn({ dependency, err: error }, 'consumer cannot go on; it tries again by itself');
       since ??= new Date();
     },
     over() {

@@ -1,6 +1,14 @@
 import {
-  ExpiredIteratorException, GetRecordsCommand, GetShardIteratorCommand, InvalidArgumentException, KMSThrottlingException,
-  LimitExceededException, ProvisionedThroughputExceededException, ResourceNotFoundException, type GetRecordsCommandOutput, type KinesisClient,
+  ExpiredIteratorException,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  InvalidArgumentException,
+  KMSThrottlingException,
+  LimitExceededException,
+  ProvisionedThroughputExceededException,
+  ResourceNotFoundException,
+  type GetRecordsCommandOutput,
+  type KinesisClient,
 } from '@aws-sdk/client-kinesis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
@@ -41,36 +49,53 @@ const MAX_BACKOFF_MS = 2_000;
 
 /** The stream answers, and says that it was asked too often: no outage. */
 export const isThrottled = (error: unknown): boolean =>
-  error instanceof ProvisionedThroughputExceededException || error instanceof LimitExceededException || error instanceof KMSThrottlingException;
+  error instanceof ProvisionedThroughputExceededException ||
+  error instanceof LimitExceededException ||
+  error instanceof KMSThrottlingException;
 
 const ageOf = (record: { ApproximateArrivalTimestamp?: Date | undefined } | undefined): number =>
-  (record?.ApproximateArrivalTimestamp ? Math.max(0, Date.now() - record.ApproximateArrivalTimestamp.getTime()) : 0);
+  record?.ApproximateArrivalTimestamp
+    ? Math.max(0, Date.now() - record.ApproximateArrivalTimestamp.getTime())
+    : 0;
 
 /**
  * Reads a shard from its checkpoint and stores what it finds, until the shard ends, another holder takes it or `signal` says stop. A stop
  * lets a batch that is being stored be stored. Outages of the stream or the database are waited out, with a growing pause.
  */
-export async function readShard(options: ShardReaderOptions, lease: ShardLease, signal: AbortSignal): Promise<'ended' | 'lost' | 'stopped'> {
+export async function readShard(
+  options: ShardReaderOptions,
+  lease: ShardLease,
+  signal: AbortSignal,
+): Promise<'ended' | 'lost' | 'stopped'> {
   const { db, kinesis, leaseTtlMs, pollMs, streamOutage, databaseOutage, storeFault } = options;
   let iterator: string | undefined;
   let fromHorizon = lease.checkpoint === null;
   let failures = 0;
 
   async function openIterator(): Promise<string | undefined> {
-    const { ShardIterator } = await kinesis.send(new GetShardIteratorCommand({
-      StreamName: lease.stream,
-      ShardId: lease.shardId,
-      ...(fromHorizon || lease.checkpoint === null
-        ? { ShardIteratorType: 'TRIM_HORIZON' }
-        : { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: lease.checkpoint }),
-    }), { abortSignal: signal });
+    const { ShardIterator } = await kinesis.send(
+      new GetShardIteratorCommand({
+        StreamName: lease.stream,
+        ShardId: lease.shardId,
+        ...(fromHorizon || lease.checkpoint === null
+          ? { ShardIteratorType: 'TRIM_HORIZON' }
+          : {
+              ShardIteratorType: 'AFTER_SEQUENCE_NUMBER',
+              StartingSequenceNumber: lease.checkpoint,
+            }),
+      }),
+      { abortSignal: signal },
+    );
     return ShardIterator;
   }
 
   async function read(): Promise<GetRecordsCommandOutput | undefined> {
     try {
       iterator ??= await openIterator();
-      const answer = await kinesis.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: MAX_RECORDS }), { abortSignal: signal });
+      const answer = await kinesis.send(
+        new GetRecordsCommand({ ShardIterator: iterator, Limit: MAX_RECORDS }),
+        { abortSignal: signal },
+      );
       streamOutage.over();
       return answer;
     } catch (error) {
@@ -90,21 +115,36 @@ export async function readShard(options: ShardReaderOptions, lease: ShardLease, 
   }
 
   /** @returns whether the shard has ended */
-  async function store({ Records = [], NextShardIterator, MillisBehindLatest = 0 }: GetRecordsCommandOutput): Promise<boolean> {
+  async function store({
+    Records = [],
+    NextShardIterator,
+    MillisBehindLatest = 0,
+  }: GetRecordsCommandOutput): Promise<boolean> {
     const ended = !NextShardIterator;
     // The stream's own word is about what was read. While nothing can be stored, the same records are read again and again, up to the newest:
     // only their age tells how far the trail is behind.
     options.onLag(Math.max(MillisBehindLatest, ageOf(Records[0])));
     if (Records.length > 0 || ended) {
-      const records = Records.map(({ SequenceNumber = '', Data = new Uint8Array() }) => ({ sequenceNumber: SequenceNumber, data: Data }));
-      options.onStored(await storeBatch(db, lease, leaseTtlMs, records, ended, { searchTerms: options.searchTerms, subjectKeys: options.subjectKeys, attest: findSent }));
+      const records = Records.map(({ SequenceNumber = '', Data = new Uint8Array() }) => ({
+        sequenceNumber: SequenceNumber,
+        data: Data,
+      }));
+      options.onStored(
+        await storeBatch(db, lease, leaseTtlMs, records, ended, {
+          searchTerms: options.searchTerms,
+          subjectKeys: options.subjectKeys,
+          attest: findSent,
+        }),
+      );
       databaseOutage.over();
       storeFault.over();
       lease.checkpoint = records.at(-1)?.sequenceNumber ?? lease.checkpoint;
       if (records.length > 0) fromHorizon = false;
     }
     iterator = NextShardIterator;
-    options.onLag(Math.max(MillisBehindLatest, Records.length === MAX_RECORDS ? ageOf(Records.at(-1)) : 0));
+    options.onLag(
+      Math.max(MillisBehindLatest, Records.length === MAX_RECORDS ? ageOf(Records.at(-1)) : 0),
+    );
     return ended;
   }
 
@@ -125,7 +165,10 @@ export async function readShard(options: ShardReaderOptions, lease: ShardLease, 
         iterator = undefined;
       }
     }
-    const pause = failures === 0 ? pollMs - (performance.now() - startedAt) : Math.min(MAX_BACKOFF_MS, pollMs * 2 ** Math.min(failures, 8));
+    const pause =
+      failures === 0
+        ? pollMs - (performance.now() - startedAt)
+        : Math.min(MAX_BACKOFF_MS, pollMs * 2 ** Math.min(failures, 8));
     if (pause > 0) await sleep(pause, undefined, { signal }).catch(() => {});
   }
   return 'stopped';

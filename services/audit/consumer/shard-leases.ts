@@ -28,7 +28,10 @@ export interface StreamLoss {
  * and what it held comes again from the outboxes.
  * @returns what was lost, to one of the replicas that notice
  */
-export async function registerShards(db: Kysely<Tables>, { name, created, shards }: ListedStream): Promise<StreamLoss[]> {
+export async function registerShards(
+  db: Kysely<Tables>,
+  { name, created, shards }: ListedStream,
+): Promise<StreamLoss[]> {
   await sql`
     insert into audit.shards (stream, stream_created, shard_id, parent_ids)
     select ${name}, ${created}, s.id, string_to_array(s.parents, ',')
@@ -53,12 +56,20 @@ export async function registerShards(db: Kysely<Tables>, { name, created, shards
 }
 
 /** Says «I live» and how many consumers do, this one included. Who has been silent for longer than the time to live is not counted. */
-export async function reportAlive(db: Kysely<Tables>, owner: string, ttlMs: number): Promise<number> {
+export async function reportAlive(
+  db: Kysely<Tables>,
+  owner: string,
+  ttlMs: number,
+): Promise<number> {
   await sql`
     insert into audit.consumers (name, expires_at) values (${owner}, clock_timestamp() + ${ttlMs} * interval '1 millisecond')
     on conflict (name) do update set expires_at = excluded.expires_at`.execute(db);
-  await sql`delete from audit.consumers where expires_at < clock_timestamp() - interval '1 hour'`.execute(db);
-  const { rows } = await sql<{ live: number }>`select count(*) as live from audit.consumers where expires_at > clock_timestamp()`.execute(db);
+  await sql`delete from audit.consumers where expires_at < clock_timestamp() - interval '1 hour'`.execute(
+    db,
+  );
+  const { rows } = await sql<{
+    live: number;
+  }>`select count(*) as live from audit.consumers where expires_at > clock_timestamp()`.execute(db);
   return rows[0]?.live ?? 1;
 }
 
@@ -79,7 +90,11 @@ export interface HeldShard {
  * nobody reads under (its claim committed, the answer was lost) runs out instead.
  * @returns ids of the shards it still has
  */
-export async function renewLeases(db: Kysely<Tables>, held: readonly HeldShard[], ttlMs: number): Promise<Set<string>> {
+export async function renewLeases(
+  db: Kysely<Tables>,
+  held: readonly HeldShard[],
+  ttlMs: number,
+): Promise<Set<string>> {
   const first = held[0]?.lease;
   if (!first) return new Set();
   const { rows } = await sql<{ shard_id: string }>`
@@ -98,7 +113,9 @@ export async function renewLeases(db: Kysely<Tables>, held: readonly HeldShard[]
 export async function countReadable(db: Kysely<Tables>, stream: StreamIdentity): Promise<number> {
   const { rows } = await sql<{ shards: number }>`
     select count(*) as shards from audit.shards s
-    where s.stream = ${stream.name} and s.stream_created = ${stream.created} and not s.ended and ${parentsEnded}`.execute(db);
+    where s.stream = ${stream.name} and s.stream_created = ${stream.created} and not s.ended and ${parentsEnded}`.execute(
+    db,
+  );
   return rows[0]?.shards ?? 0;
 }
 
@@ -108,7 +125,13 @@ const parentsEnded = sql`not exists (
   where p.stream = s.stream and p.stream_created = s.stream_created and p.shard_id = any(s.parent_ids) and not p.ended)`;
 
 /** Takes up to `limit` shards that nobody holds or whose holder has fallen silent. */
-export async function claimShards(db: Kysely<Tables>, stream: StreamIdentity, owner: string, ttlMs: number, limit: number): Promise<ShardLease[]> {
+export async function claimShards(
+  db: Kysely<Tables>,
+  stream: StreamIdentity,
+  owner: string,
+  ttlMs: number,
+  limit: number,
+): Promise<ShardLease[]> {
   const { rows } = await sql<{ shard_id: string; epoch: number; checkpoint: string | null }>`
     -- Materialised: as a joined subquery it may be run once per row, and each run would choose anew.
     with free as materialized (
@@ -122,7 +145,14 @@ export async function claimShards(db: Kysely<Tables>, stream: StreamIdentity, ow
     from free
     where c.stream = ${stream.name} and c.stream_created = ${stream.created} and c.shard_id = free.shard_id
     returning c.shard_id, c.epoch, c.checkpoint`.execute(db);
-  return rows.map((row) => ({ stream: stream.name, created: stream.created, shardId: row.shard_id, owner, epoch: row.epoch, checkpoint: row.checkpoint }));
+  return rows.map((row) => ({
+    stream: stream.name,
+    created: stream.created,
+    shardId: row.shard_id,
+    owner,
+    epoch: row.epoch,
+    checkpoint: row.checkpoint,
+  }));
 }
 
 /** Gives the shard up at once. One lost meanwhile is left alone. */
@@ -138,11 +168,19 @@ export async function releaseShard(db: Kysely<Tables>, lease: ShardLease): Promi
  * shard waits for it, so a holder that was stopped and continued cannot write beside its successor.
  * @returns false when the lease is lost; then nothing of the transaction may stay
  */
-export async function moveCheckpoint(trx: Transaction<Tables>, lease: ShardLease, ttlMs: number, checkpoint: string | null, ended: boolean): Promise<boolean> {
+export async function moveCheckpoint(
+  trx: Transaction<Tables>,
+  lease: ShardLease,
+  ttlMs: number,
+  checkpoint: string | null,
+  ended: boolean,
+): Promise<boolean> {
   const result = await sql`
     update audit.shards
     set checkpoint = coalesce(${checkpoint}, checkpoint), ended = ${ended}, expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
     where stream = ${lease.stream} and stream_created = ${lease.created} and shard_id = ${lease.shardId}
-      and owner = ${lease.owner} and epoch = ${lease.epoch} and expires_at > clock_timestamp()`.execute(trx);
+      and owner = ${lease.owner} and epoch = ${lease.epoch} and expires_at > clock_timestamp()`.execute(
+    trx,
+  );
   return result.numAffectedRows === 1n;
 }

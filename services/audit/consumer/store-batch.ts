@@ -27,31 +27,57 @@ export interface StoreOptions {
 }
 
 async function storeSorted(
-  db: Kysely<Tables>, lease: ShardLease, ttlMs: number, checkpoint: string | null, ended: boolean, sorted: SortedRecords, { searchTerms, subjectKeys }: StoreOptions,
+  db: Kysely<Tables>,
+  lease: ShardLease,
+  ttlMs: number,
+  checkpoint: string | null,
+  ended: boolean,
+  sorted: SortedRecords,
+  { searchTerms, subjectKeys }: StoreOptions,
   store: (trx: Transaction<Tables>) => Promise<StoredEvents>,
 ): Promise<StoredCounts> {
   // Before the transaction: keys may have to be fetched, and the lanes are locked in it.
-  const terms = await searchTerms?.ofEvents(sorted.events.map(({ event }) => event)) ?? [];
+  const terms = (await searchTerms?.ofEvents(sorted.events.map(({ event }) => event))) ?? [];
   return db.transaction().execute(async (trx) => {
-    if (!(await moveCheckpoint(trx, lease, ttlMs, checkpoint, ended))) throw new LeaseLost(lease.shardId);
+    if (!(await moveCheckpoint(trx, lease, ttlMs, checkpoint, ended)))
+      throw new LeaseLost(lease.shardId);
     const { stored, repeats, quarantined, counted } = await store(trx);
     const added = terms.filter(({ event_id }) => stored.has(event_id));
     if (added.length > 0) await addSearchTerms(trx, added);
     // What was forged twice is not a repeat of anything.
     const ours = new Set(counted.map(({ digest }) => digest.toString('latin1')));
-    const again = [...repeats, ...sorted.repeats.filter(({ digest }) => ours.has(digest.toString('latin1')))];
-    if (counted.length > 0) await addReceived(trx, counted.map(({ event }) => event), again.map(({ event }) => event));
+    const again = [
+      ...repeats,
+      ...sorted.repeats.filter(({ digest }) => ours.has(digest.toString('latin1'))),
+    ];
+    if (counted.length > 0)
+      await addReceived(
+        trx,
+        counted.map(({ event }) => event),
+        again.map(({ event }) => event),
+      );
     const kept = [...sorted.quarantined, ...quarantined];
     if (kept.length > 0) {
-      await keepQuarantined(trx, subjectKeys, lease.stream, lease.shardId, kept.map(({ record: { sequenceNumber, data }, ...rest }) => (
-        { ...rest, sequenceNumber, data: data.subarray(0, MAX_KEPT_BYTES), size: data.byteLength })));
+      await keepQuarantined(
+        trx,
+        subjectKeys,
+        lease.stream,
+        lease.shardId,
+        kept.map(({ record: { sequenceNumber, data }, ...rest }) => ({
+          ...rest,
+          sequenceNumber,
+          data: data.subarray(0, MAX_KEPT_BYTES),
+          size: data.byteLength,
+        })),
+      );
     }
     return { stored: stored.size, duplicates: again.length, quarantined: kept.length };
   });
 }
 
 /** Data exceptions, integrity violations and program limits: this content will never go in, however often it is tried. */
-export const isRefusedContent = (error: unknown): error is pg.DatabaseError => error instanceof pg.DatabaseError && /^(22|23|54)/.test(error.code ?? '');
+export const isRefusedContent = (error: unknown): error is pg.DatabaseError =>
+  error instanceof pg.DatabaseError && /^(22|23|54)/.test(error.code ?? '');
 
 /**
  * Stores a batch of a shard: rows, received numbers and the shard's checkpoint in one transaction, so that any of them alone never exists.
@@ -59,16 +85,33 @@ export const isRefusedContent = (error: unknown): error is pg.DatabaseError => e
  * @throws LeaseLost when the shard has another holder; whatever the database throws when it is out of reach
  */
 export async function storeBatch(
-  db: Kysely<Tables>, lease: ShardLease, ttlMs: number, records: readonly ReceivedRecord[], ended: boolean, options: StoreOptions = {},
+  db: Kysely<Tables>,
+  lease: ShardLease,
+  ttlMs: number,
+  records: readonly ReceivedRecord[],
+  ended: boolean,
+  options: StoreOptions = {},
 ): Promise<StoredCounts> {
   const checkpoint = records.at(-1)?.sequenceNumber ?? null;
   const { attest } = options;
   const sorted = await sortRecords(records);
   try {
-    return await storeSorted(db, lease, ttlMs, checkpoint, ended, sorted, options, (trx) => storeEvents(trx, sorted.events, attest));
+    return await storeSorted(db, lease, ttlMs, checkpoint, ended, sorted, options, (trx) =>
+      storeEvents(trx, sorted.events, attest),
+    );
   } catch (error) {
     if (!isRefusedContent(error) || records.length === 0) throw error;
-    if (records.length === 1) return storeSorted(db, lease, ttlMs, checkpoint, ended, sorted, { attest, subjectKeys: options.subjectKeys }, (trx) => refuseEvents(trx, sorted.events, error.message, attest));
+    if (records.length === 1)
+      return storeSorted(
+        db,
+        lease,
+        ttlMs,
+        checkpoint,
+        ended,
+        sorted,
+        { attest, subjectKeys: options.subjectKeys },
+        (trx) => refuseEvents(trx, sorted.events, error.message, attest),
+      );
     const half = Math.ceil(records.length / 2);
     const first = await storeBatch(db, lease, ttlMs, records.slice(0, half), false, options);
     const second = await storeBatch(db, lease, ttlMs, records.slice(half), ended, options);

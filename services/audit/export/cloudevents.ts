@@ -24,7 +24,8 @@ export function cloudEvent(entry: Entry): Record<string, unknown> {
 export const cloudevents: ExportFormat = {
   mediaType: 'application/x-ndjson; profile="application/cloudevents+json"',
   extension: 'cloudevents.ndjson',
-  async* write(_start, rows) {
-    for await (const batch of rows) yield batch.map((row) => `${JSON.stringify(cloudEvent(entryOf(row)))}\n`).join('');
+  async *write(_start, rows) {
+    for await (const batch of rows)
+      yield batch.map((row) => `${JSON.stringify(cloudEvent(entryOf(row)))}\n`).join('');
   },
 };

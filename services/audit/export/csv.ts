@@ -3,8 +3,27 @@ import { entryOf, type Entry } from './entry.ts';
 import type { ExportFormat } from './format.ts';
 
 const COLUMNS = [
-  'index', 'id', 'timestamp', 'source', 'action', 'outcome', 'user_id', 'email', 'ip', 'user_agent', 'resource', 'resource_type',
-  'session_id', 'tenant_id', 'request_id', 'traceparent', 'error', 'metadata', 'lane', 'seq', 'version',
+  'index',
+  'id',
+  'timestamp',
+  'source',
+  'action',
+  'outcome',
+  'user_id',
+  'email',
+  'ip',
+  'user_agent',
+  'resource',
+  'resource_type',
+  'session_id',
+  'tenant_id',
+  'request_id',
+  'traceparent',
+  'error',
+  'metadata',
+  'lane',
+  'seq',
+  'version',
 ] as const satisfies readonly (keyof Entry)[];
 
 /**
@@ -21,13 +40,14 @@ export function csvField(value: Json): string {
   return `"${FORMULA.test(text) ? "'" : ''}${text.replaceAll('"', '""')}"`;
 }
 
-const line = (entry: Entry): string => `${COLUMNS.map((column) => csvField(entry[column])).join(',')}\r\n`;
+const line = (entry: Entry): string =>
+  `${COLUMNS.map((column) => csvField(entry[column])).join(',')}\r\n`;
 
 /** RFC 4180 with a header row. A text that a spreadsheet would calculate has an apostrophe before it. */
 export const csv: ExportFormat = {
   mediaType: 'text/csv; charset=utf-8; header=present',
   extension: 'csv',
-  async* write(_start, rows) {
+  async *write(_start, rows) {
     yield `${COLUMNS.join(',')}\r\n`;
     for await (const batch of rows) yield batch.map((row) => line(entryOf(row))).join('');
   },

@@ -11,6 +11,11 @@ export interface Entry extends Omit<AuditEvent, 'personal'> {
 
 export function entryOf({ record, index, personal }: ExportRow): Entry {
   const { personal: _commitment, ...event } = JSON.parse(record) as AuditEvent;
-  const { email = null, ip = null, user_agent = null, ...marked } = personal ? (JSON.parse(personal.values) as Record<string, Json>) : {};
+  const {
+    email = null,
+    ip = null,
+    user_agent = null,
+    ...marked
+  } = personal ? (JSON.parse(personal.values) as Record<string, Json>) : {};
   return { index, ...event, metadata: { ...event.metadata, ...marked }, email, ip, user_agent };
 }

@@ -32,5 +32,9 @@ export interface ExportFormat {
   mediaType: string;
   extension: string;
   /** @param cursorAt the cursor with which the next part begins behind an index */
-  write(start: ExportStart, rows: ExportRows, cursorAt: (index: number) => string): AsyncGenerator<string>;
+  write(
+    start: ExportStart,
+    rows: ExportRows,
+    cursorAt: (index: number) => string,
+  ): AsyncGenerator<string>;
 }

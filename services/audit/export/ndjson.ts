@@ -13,12 +13,14 @@ function line({ record, index, personal }: ExportRow): string {
 export const ndjson: ExportFormat = {
   mediaType: 'application/x-ndjson',
   extension: 'ndjson',
-  async* write({ checkpoint: { note, size }, filter, after, tree }, rows, cursorAt) {
+  async *write({ checkpoint: { note, size }, filter, after, tree }, rows, cursorAt) {
     let covered = 0;
     let count = 0;
     async function gap(to: number): Promise<string> {
       if (to === covered) return '';
-      const hashes = (await tree.hashRange(covered, to)).map((hash) => Buffer.from(hash).toString('base64'));
+      const hashes = (await tree.hashRange(covered, to)).map((hash) =>
+        Buffer.from(hash).toString('base64'),
+      );
       const text = `${JSON.stringify({ gap: [covered, to], hashes })}\n`;
       covered = to;
       return text;

@@ -23,10 +23,26 @@ interface Classification {
   activity: number;
 }
 
-const account = (activity: number): Classification => ({ category: IAM, class: ACCOUNT_CHANGE, activity });
-const authentication = (activity: number): Classification => ({ category: IAM, class: AUTHENTICATION, activity });
-const fileHosting = (activity: number): Classification => ({ category: APPLICATION, class: FILE_HOSTING, activity });
-const api = (activity: number): Classification => ({ category: APPLICATION, class: API_ACTIVITY, activity });
+const account = (activity: number): Classification => ({
+  category: IAM,
+  class: ACCOUNT_CHANGE,
+  activity,
+});
+const authentication = (activity: number): Classification => ({
+  category: IAM,
+  class: AUTHENTICATION,
+  activity,
+});
+const fileHosting = (activity: number): Classification => ({
+  category: APPLICATION,
+  class: FILE_HOSTING,
+  activity,
+});
+const api = (activity: number): Classification => ({
+  category: APPLICATION,
+  class: API_ACTIVITY,
+  activity,
+});
 
 /** Actions whose activity the schema has a number for. Its «Other» stands for the rest of a class, with the action as its name. */
 const ACTIONS: Readonly<Record<string, Classification>> = {
@@ -58,9 +74,17 @@ const ACTIONS: Readonly<Record<string, Classification>> = {
   AUDIT_EXPORTED: api(2),
 };
 /** By the last word, for the actions of customers and those to come. */
-const VERBS: readonly [RegExp, number][] = [[/_(CREATED?|ADDED|REGISTERED|ARCHIVED)$/, 1], [/_(READ|VIEWED|EXPORTED)$/, 2], [/_(UPDATED?|CHANGED|RENAMED|REPLAYED|RESTORED)$/, 3], [/_(DELETED?|REMOVED|REVOKED)$/, 4]];
+const VERBS: readonly [RegExp, number][] = [
+  [/_(CREATED?|ADDED|REGISTERED|ARCHIVED)$/, 1],
+  [/_(READ|VIEWED|EXPORTED)$/, 2],
+  [/_(UPDATED?|CHANGED|RENAMED|REPLAYED|RESTORED)$/, 3],
+  [/_(DELETED?|REMOVED|REVOKED)$/, 4],
+];
 
-const SEVERE: Readonly<Record<string, number>> = { TOKEN_REUSE_DETECTED: HIGH, ACCESS_DENIED: MEDIUM };
+const SEVERE: Readonly<Record<string, number>> = {
+  TOKEN_REUSE_DETECTED: HIGH,
+  ACCESS_DENIED: MEDIUM,
+};
 
 /** What class and activity of OCSF an action of a source is. A customer's own action is an API activity, whatever it is called. */
 export function classify({ source, action }: Pick<Entry, 'source' | 'action'>): Classification {
@@ -68,23 +92,69 @@ export function classify({ source, action }: Pick<Entry, 'source' | 'action'>): 
   return known ?? api(VERBS.find(([ending]) => ending.test(action))?.[1] ?? OTHER);
 }
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;
 // Of a user or an address that is not known, or not shown, the schema wants a name all the same.
-const user = (uid: string | null, email: unknown): object => ({ ...(uid !== null && { uid }), ...(text(email) !== undefined && { name: email, email_addr: email }), ...(uid === null && text(email) === undefined && { name: 'unknown' }) });
+const user = (uid: string | null, email: unknown): object => ({
+  ...(uid !== null && { uid }),
+  ...(text(email) !== undefined && { name: email, email_addr: email }),
+  ...(uid === null && text(email) === undefined && { name: 'unknown' }),
+});
 const endpoint = (ip: unknown): object => (text(ip) === undefined ? { name: 'unknown' } : { ip });
 
 /** What only the classes have. */
 function ofClass(entry: Entry, { class: uid }: Classification): object {
   const service = { name: `muniment-${entry.source}` };
-  const actor = entry.user_id === null ? { app_name: 'unknown' } : { user: user(entry.user_id, null), ...(entry.session_id !== null && { session: { uid: entry.session_id } }) };
+  const actor =
+    entry.user_id === null
+      ? { app_name: 'unknown' }
+      : {
+          user: user(entry.user_id, null),
+          ...(entry.session_id !== null && { session: { uid: entry.session_id } }),
+        };
   switch (uid) {
-    case AUTHENTICATION: return { user: user(entry.user_id, entry.email), service, actor, ...(entry.session_id !== null && { session: { uid: entry.session_id } }) };
-    case ACCOUNT_CHANGE: return { user: user(entry.resource_type === 'user' && entry.resource !== null ? entry.resource : entry.user_id, entry.email), actor };
+    case AUTHENTICATION:
+      return {
+        user: user(entry.user_id, entry.email),
+        service,
+        actor,
+        ...(entry.session_id !== null && { session: { uid: entry.session_id } }),
+      };
+    case ACCOUNT_CHANGE:
+      return {
+        user: user(
+          entry.resource_type === 'user' && entry.resource !== null
+            ? entry.resource
+            : entry.user_id,
+          entry.email,
+        ),
+        actor,
+      };
     case FILE_HOSTING: {
       const { filename, size } = entry.metadata;
-      return { actor, file: { name: text(filename) ?? entry.resource ?? 'unknown', type_id: REGULAR_FILE, ...(entry.resource !== null && { uid: entry.resource }), ...(typeof size === 'number' && { size }) } };
+      return {
+        actor,
+        file: {
+          name: text(filename) ?? entry.resource ?? 'unknown',
+          type_id: REGULAR_FILE,
+          ...(entry.resource !== null && { uid: entry.resource }),
+          ...(typeof size === 'number' && { size }),
+        },
+      };
     }
-    default: return { actor, api: { operation: entry.action, service, request: { uid: entry.request_id } }, ...(entry.resource !== null && { resources: [{ uid: entry.resource, ...(entry.resource_type !== null && { type: entry.resource_type }) }] }) };
+    default:
+      return {
+        actor,
+        api: { operation: entry.action, service, request: { uid: entry.request_id } },
+        ...(entry.resource !== null && {
+          resources: [
+            {
+              uid: entry.resource,
+              ...(entry.resource_type !== null && { type: entry.resource_type }),
+            },
+          ],
+        }),
+      };
   }
 }
 
@@ -115,9 +185,17 @@ export function ocsfEvent(entry: Entry): Record<string, unknown> {
       ...(entry.tenant_id !== null && { tenant_uid: entry.tenant_id }),
     },
     src_endpoint: endpoint(entry.ip),
-    ...(text(entry.user_agent) !== undefined && { http_request: { user_agent: entry.user_agent, uid: entry.request_id } }),
+    ...(text(entry.user_agent) !== undefined && {
+      http_request: { user_agent: entry.user_agent, uid: entry.request_id },
+    }),
     ...ofClass(entry, classification),
-    unmapped: { source: entry.source, lane: entry.lane, seq: entry.seq, metadata: entry.metadata, traceparent: entry.traceparent },
+    unmapped: {
+      source: entry.source,
+      lane: entry.lane,
+      seq: entry.seq,
+      metadata: entry.metadata,
+      traceparent: entry.traceparent,
+    },
   };
 }
 
@@ -125,7 +203,8 @@ export function ocsfEvent(entry: Entry): Record<string, unknown> {
 export const ocsf: ExportFormat = {
   mediaType: 'application/x-ndjson',
   extension: 'ocsf.ndjson',
-  async* write(_start, rows) {
-    for await (const batch of rows) yield batch.map((row) => `${JSON.stringify(ocsfEvent(entryOf(row)))}\n`).join('');
+  async *write(_start, rows) {
+    for await (const batch of rows)
+      yield batch.map((row) => `${JSON.stringify(ocsfEvent(entryOf(row)))}\n`).join('');
   },
 };

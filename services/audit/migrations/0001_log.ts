@@ -59,8 +59,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       end loop;
     end $$`.execute(db);
   await sql`select audit.ensure_partitions(2)`.execute(db);
-  await sql`revoke all on function audit.ensure_partitions(integer), audit.uuid_floor(timestamptz) from public`.execute(db);
-  await sql`grant execute on function audit.ensure_partitions(integer) to audit_service`.execute(db);
+  await sql`revoke all on function audit.ensure_partitions(integer), audit.uuid_floor(timestamptz) from public`.execute(
+    db,
+  );
+  await sql`grant execute on function audit.ensure_partitions(integer) to audit_service`.execute(
+    db,
+  );
 
   // What has arrived of each lane. The watermark stands before the first number missing: all up to it is stored.
   await sql`
@@ -74,7 +78,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db);
   await sql`
     insert into audit.lanes (source, lane)
-    select source, lane from unnest(array['user', 'file', 'audit', 'app']) source, generate_series(0, 15) lane`.execute(db);
+    select source, lane from unnest(array['user', 'file', 'audit', 'app']) source, generate_series(0, 15) lane`.execute(
+    db,
+  );
   // A shard belongs to whoever holds its row: `epoch` grows with each owner, and the transaction that stores names owner and epoch.
   await sql`
     create table audit.shards (
@@ -90,7 +96,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       primary key (stream, stream_created, shard_id)
     )`.execute(db);
   // Who is alive, so that each may take its fair share of the shards.
-  await sql`create table audit.consumers (name text primary key, expires_at timestamptz not null)`.execute(db);
+  await sql`create table audit.consumers (name text primary key, expires_at timestamptz not null)`.execute(
+    db,
+  );
   await sql`
     create table audit.quarantine (
       id uuid primary key default uuidv7(),
@@ -105,15 +113,25 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
   await sql`grant select, insert on audit.events, audit.quarantine to audit_service`.execute(db);
   await sql`grant select, update on audit.lanes to audit_service`.execute(db);
-  await sql`grant select, insert, update, delete on audit.shards, audit.consumers to audit_service`.execute(db);
+  await sql`grant select, insert, update, delete on audit.shards, audit.consumers to audit_service`.execute(
+    db,
+  );
 
   await sql`
-    create view shared.stored_watermarks with (security_barrier) as select source, lane, watermark from audit.lanes`.execute(db);
-  await sql`grant select on shared.stored_watermarks to user_service, file_service, audit_service`.execute(db);
+    create view shared.stored_watermarks with (security_barrier) as select source, lane, watermark from audit.lanes`.execute(
+    db,
+  );
+  await sql`grant select on shared.stored_watermarks to user_service, file_service, audit_service`.execute(
+    db,
+  );
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`drop view shared.stored_watermarks`.execute(db);
-  await sql`drop table audit.events, audit.lanes, audit.shards, audit.consumers, audit.quarantine`.execute(db);
-  await sql`drop function audit.ensure_partitions(integer), audit.uuid_floor(timestamptz)`.execute(db);
+  await sql`drop table audit.events, audit.lanes, audit.shards, audit.consumers, audit.quarantine`.execute(
+    db,
+  );
+  await sql`drop function audit.ensure_partitions(integer), audit.uuid_floor(timestamptz)`.execute(
+    db,
+  );
 }

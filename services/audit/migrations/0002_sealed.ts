@@ -32,7 +32,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       sealed_seq bigint not null default 0,
       primary key (source, lane)
     )`.execute(db);
-  await sql`insert into audit.seal_lanes (source, lane) select source, lane from audit.lanes`.execute(db);
+  await sql`insert into audit.seal_lanes (source, lane) select source, lane from audit.lanes`.execute(
+    db,
+  );
   // Events that were stored after their lane had been sealed past them: a replay from quarantine puts its events here in its transaction.
   await sql`create table audit.seal_late (event_id uuid primary key)`.execute(db);
   // What was signed. A size is signed once: two roots for one size would be two histories.
@@ -43,11 +45,15 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       note text not null,
       created_at timestamptz not null default clock_timestamp()
     )`.execute(db);
-  await sql`grant select, insert on audit.sealed, audit.tiles, audit.checkpoints to audit_service`.execute(db);
+  await sql`grant select, insert on audit.sealed, audit.tiles, audit.checkpoints to audit_service`.execute(
+    db,
+  );
   await sql`grant select, update on audit.tree, audit.seal_lanes to audit_service`.execute(db);
   await sql`grant select, insert, delete on audit.seal_late to audit_service`.execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await sql`drop table audit.checkpoints, audit.seal_late, audit.seal_lanes, audit.tree, audit.tiles, audit.sealed`.execute(db);
+  await sql`drop table audit.checkpoints, audit.seal_late, audit.seal_lanes, audit.tree, audit.tiles, audit.sealed`.execute(
+    db,
+  );
 }

@@ -12,7 +12,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db);
   await sql`create index search_terms_subject on audit.search_terms (subject)`.execute(db);
   // Who has no account is forgotten with the key of the day; these go by the age of the event.
-  await sql`create index search_terms_address on audit.search_terms (event_id) where subject like 'address:%'`.execute(db);
+  await sql`create index search_terms_address on audit.search_terms (event_id) where subject like 'address:%'`.execute(
+    db,
+  );
   await sql`grant select, delete on audit.search_terms to audit_service`.execute(db);
 
   // The only way in. The lock parts it from an erasure: one that holds the lock waits for this transaction and then deletes what it has added;
@@ -41,14 +43,18 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       get diagnostics deleted = row_count;
       return deleted;
     end $$`.execute(db);
-  await sql`revoke all on function audit.add_search_terms(bytea[], uuid[], text[]), audit.delete_search_terms(text) from public`.execute(db);
+  await sql`revoke all on function audit.add_search_terms(bytea[], uuid[], text[]), audit.delete_search_terms(text) from public`.execute(
+    db,
+  );
   await sql`
     grant execute on function audit.add_search_terms(bytea[], uuid[], text[]), audit.delete_search_terms(text), audit.uuid_floor(timestamptz)
     to audit_service`.execute(db);
 
   // What does not decode may hold anybody's values. Its bytes are sealed under the key of the day, which ends after 30 days (`key_id`; without one
   // the bytes are an event's, whose values are sealed in it); those in which a user's id stands go with that user.
-  await sql`alter table audit.quarantine add column key_id uuid, add column mentions uuid[] not null default '{}'`.execute(db);
+  await sql`alter table audit.quarantine add column key_id uuid, add column mentions uuid[] not null default '{}'`.execute(
+    db,
+  );
   await sql`create index quarantine_mentions on audit.quarantine using gin (mentions)`.execute(db);
   await sql`
     create function audit.forget_quarantined(erased uuid) returns integer
@@ -66,8 +72,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await sql`revoke execute on function audit.uuid_floor(timestamptz) from audit_service`.execute(db);
+  await sql`revoke execute on function audit.uuid_floor(timestamptz) from audit_service`.execute(
+    db,
+  );
   await sql`alter table audit.quarantine drop column key_id, drop column mentions`.execute(db);
-  await sql`drop function audit.forget_quarantined, audit.add_search_terms, audit.delete_search_terms`.execute(db);
+  await sql`drop function audit.forget_quarantined, audit.add_search_terms, audit.delete_search_terms`.execute(
+    db,
+  );
   await sql`drop table audit.search_terms`.execute(db);
 }

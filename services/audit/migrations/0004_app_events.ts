@@ -23,11 +23,19 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       tail text not null,
       created_at timestamptz not null default now(),
       sent_at timestamptz
-    ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0)`.execute(db);
+    ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0)`.execute(
+    db,
+  );
   await sql`create index outbox_unclaimed on app.outbox (position) where seq is null`.execute(db);
-  await sql`create unique index outbox_claimed on app.outbox (lane, seq) where seq is not null`.execute(db);
-  await sql`create table app.outbox_lanes (lane smallint primary key, last_seq bigint not null default 0)`.execute(db);
-  await sql`insert into app.outbox_lanes (lane) select generate_series(0, ${sql.lit(LANES - 1)})`.execute(db);
+  await sql`create unique index outbox_claimed on app.outbox (lane, seq) where seq is not null`.execute(
+    db,
+  );
+  await sql`create table app.outbox_lanes (lane smallint primary key, last_seq bigint not null default 0)`.execute(
+    db,
+  );
+  await sql`insert into app.outbox_lanes (lane) select generate_series(0, ${sql.lit(LANES - 1)})`.execute(
+    db,
+  );
   await sql`grant select, insert, update on app.leases to audit_service`.execute(db);
   await sql`grant select, insert, update, delete on app.outbox to audit_service`.execute(db);
   await sql`grant select, update on app.outbox_lanes to audit_service`.execute(db);
@@ -43,8 +51,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       fingerprint bytea,
       primary key (tenant_id, caller_id)
     )`.execute(db);
-  await sql`create index app_events_subject on audit.app_events (subject) where fingerprint is not null and subject is not null`.execute(db);
-  await sql`grant select, insert, update (fingerprint) on audit.app_events to audit_service`.execute(db);
+  await sql`create index app_events_subject on audit.app_events (subject) where fingerprint is not null and subject is not null`.execute(
+    db,
+  );
+  await sql`grant select, insert, update (fingerprint) on audit.app_events to audit_service`.execute(
+    db,
+  );
 
   await sql`
     create table audit.viewer_tokens (
@@ -57,7 +69,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       revoked_at timestamptz
     )`.execute(db);
   await sql`create index viewer_tokens_expiry on audit.viewer_tokens (expires_at)`.execute(db);
-  await sql`grant select, insert, delete, update (revoked_at) on audit.viewer_tokens to audit_service`.execute(db);
+  await sql`grant select, insert, delete, update (revoked_at) on audit.viewer_tokens to audit_service`.execute(
+    db,
+  );
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {

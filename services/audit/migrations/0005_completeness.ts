@@ -3,21 +3,36 @@ import { sql, type Kysely, type RawBuilder } from 'kysely';
 const OUTBOXES = { user: 'identity', file: 'files', audit: 'audit', app: 'app' } as const;
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  const union = (part: (source: RawBuilder<unknown>, schema: string) => RawBuilder<unknown>): RawBuilder<unknown> =>
-    sql.join(Object.entries(OUTBOXES).map(([source, schema]) => part(sql`${sql.lit(source)}::text`, schema)), sql` union all `);
+  const union = (
+    part: (source: RawBuilder<unknown>, schema: string) => RawBuilder<unknown>,
+  ): RawBuilder<unknown> =>
+    sql.join(
+      Object.entries(OUTBOXES).map(([source, schema]) =>
+        part(sql`${sql.lit(source)}::text`, schema),
+      ),
+      sql` union all `,
+    );
 
   // What the producers say of themselves. Numbers, ids and digests: no service reads what another wrote.
   await sql`create view shared.assigned_sequences as
-    ${union((source, schema) => sql`select ${source} as source, lane, last_seq from ${sql.table(`${schema}.outbox_lanes`)}`)}`.execute(db);
+    ${union((source, schema) => sql`select ${source} as source, lane, last_seq from ${sql.table(`${schema}.outbox_lanes`)}`)}`.execute(
+    db,
+  );
   await sql`create view shared.outbox_records as
-    ${union((source, schema) => sql`
+    ${union(
+      (source, schema) => sql`
       select ${source} as source, lane, seq, event_id, sha256(convert_to(head || ',"seq":' || seq || ',' || tail, 'UTF8')) as digest
-      from ${sql.table(`${schema}.outbox`)} where seq is not null`)}`.execute(db);
+      from ${sql.table(`${schema}.outbox`)} where seq is not null`,
+    )}`.execute(db);
   await sql`create view shared.outbox_backlogs as
-    ${union((source, schema) => sql`
+    ${union(
+      (source, schema) => sql`
       select ${source} as source, (select count(*) from (select from ${sql.table(`${schema}.outbox`)} limit 100001) counted) as rows,
-        (select created_at from ${sql.table(`${schema}.outbox`)} order by position limit 1) as oldest_at`)}`.execute(db);
-  await sql`grant select on shared.assigned_sequences, shared.outbox_records, shared.outbox_backlogs to audit_service`.execute(db);
+        (select created_at from ${sql.table(`${schema}.outbox`)} order by position limit 1) as oldest_at`,
+    )}`.execute(db);
+  await sql`grant select on shared.assigned_sequences, shared.outbox_records, shared.outbox_backlogs to audit_service`.execute(
+    db,
+  );
 
   // Which of these an outbox has sent, by number, id and digest. One look by the index for each: an outbox may be empty when this is planned
   // and hold millions an hour later, and a plan that reads it whole would then be run for every batch.
@@ -31,8 +46,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         select o.event_id, o.digest from shared.outbox_records o where o.source = wanted and o.lane = w.lane and o.seq = w.seq offset 0) o
       where o.event_id = w.id and o.digest = w.digest
     $$`.execute(db);
-  await sql`revoke all on function shared.find_sent(text, smallint[], bigint[], uuid[], bytea[]) from public`.execute(db);
-  await sql`grant execute on function shared.find_sent(text, smallint[], bigint[], uuid[], bytea[]) to audit_service`.execute(db);
+  await sql`revoke all on function shared.find_sent(text, smallint[], bigint[], uuid[], bytea[]) from public`.execute(
+    db,
+  );
+  await sql`grant execute on function shared.find_sent(text, smallint[], bigint[], uuid[], bytea[]) to audit_service`.execute(
+    db,
+  );
 
   // Why a record is no entry of the trail, and what it claims to be. «counted»: its number counts as received, so the trail lacks this event
   // until it is replayed. A replay is a row of its own: nothing here is ever changed.
@@ -91,12 +110,17 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       shard_id text,
       noticed_at timestamptz not null default now()
     )`.execute(db);
-  await sql`alter table audit.shards add column lag_ms bigint, add column read_at timestamptz`.execute(db);
+  await sql`alter table audit.shards add column lag_ms bigint, add column read_at timestamptz`.execute(
+    db,
+  );
   await sql`grant select, insert, update, delete on audit.holes to audit_service`.execute(db);
 
   // What the reconciler may know of events: what was done, when, to which row, and which session it opened. The log and the outboxes in one,
   // since an event is in one of them at any instant, however long the way between them takes.
-  const session = (record: RawBuilder<unknown>, sessionId: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  const session = (
+    record: RawBuilder<unknown>,
+    sessionId: RawBuilder<unknown>,
+  ): RawBuilder<unknown> => sql`
     case when action in ('SIGNUP_SUCCESS', 'LOGIN_SUCCESS') then ${sessionId}
       when action = 'PASSWORD_CHANGED' then ${record} #>> '{metadata,new_session_id}'
       when action in ('USER_CREATED', 'USER_UPDATED') and ${record} #>> '{metadata,by}' = 'operator' then ${sessionId} end`;
@@ -110,7 +134,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         ${union((_source, schema) => sql`select (head || ',' || tail)::jsonb as record from ${sql.table(`${schema}.outbox`)}`)}
       ) written where record ->> 'outcome' = 'success'
     ) waiting`.execute(db);
-  await sql`create view shared.oldest_event as select id from audit.events order by id limit 1`.execute(db);
+  await sql`create view shared.oldest_event as select id from audit.events order by id limit 1`.execute(
+    db,
+  );
   await sql`
     create table audit.differences (
       kind text not null check (kind in ('row_without_event', 'event_without_row', 'change_without_event')),
@@ -120,7 +146,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       resolved_at timestamptz,
       primary key (kind, row_type, row_id)
     )`.execute(db);
-  await sql`create index differences_open on audit.differences (first_seen) where resolved_at is null`.execute(db);
+  await sql`create index differences_open on audit.differences (first_seen) where resolved_at is null`.execute(
+    db,
+  );
   await sql`
     create table audit.reconciliation (
       id boolean primary key default true check (id),
@@ -131,7 +159,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`insert into audit.reconciliation default values`.execute(db);
   await sql`grant usage on schema shared, audit to audit_reconciler`.execute(db);
   await sql`grant select on shared.acts, shared.oldest_event to audit_reconciler`.execute(db);
-  await sql`grant execute on function audit.uuid_floor(timestamptz) to audit_reconciler`.execute(db);
+  await sql`grant execute on function audit.uuid_floor(timestamptz) to audit_reconciler`.execute(
+    db,
+  );
   await sql`grant select, insert, update on audit.differences to audit_reconciler`.execute(db);
   await sql`grant select, update on audit.reconciliation to audit_reconciler`.execute(db);
   await sql`grant select on audit.differences, audit.reconciliation to audit_service`.execute(db);
@@ -141,14 +171,22 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`alter table audit.shards drop column lag_ms, drop column read_at`.execute(db);
   await sql`drop view shared.acts, shared.oldest_event`.execute(db);
-  await sql`revoke execute on function audit.uuid_floor(timestamptz) from audit_reconciler`.execute(db);
+  await sql`revoke execute on function audit.uuid_floor(timestamptz) from audit_reconciler`.execute(
+    db,
+  );
   await sql`revoke usage on schema audit from audit_reconciler`.execute(db);
-  await sql`drop table audit.holes, audit.declared_lost, audit.stream_losses, audit.differences, audit.reconciliation`.execute(db);
+  await sql`drop table audit.holes, audit.declared_lost, audit.stream_losses, audit.differences, audit.reconciliation`.execute(
+    db,
+  );
   await sql`drop table audit.quarantine_replays`.execute(db);
   await sql`
     alter table audit.quarantine
-      drop column reason, drop column counted, drop column size, drop column source, drop column lane, drop column seq, drop column event_id`.execute(db);
+      drop column reason, drop column counted, drop column size, drop column source, drop column lane, drop column seq, drop column event_id`.execute(
+    db,
+  );
   await sql`alter table audit.quarantine rename column detail to reason`.execute(db);
   await sql`drop function shared.find_sent`.execute(db);
-  await sql`drop view shared.assigned_sequences, shared.outbox_records, shared.outbox_backlogs`.execute(db);
+  await sql`drop view shared.assigned_sequences, shared.outbox_records, shared.outbox_backlogs`.execute(
+    db,
+  );
 }

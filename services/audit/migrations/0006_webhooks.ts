@@ -40,8 +40,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       primary key (webhook_id, event_id),
       unique (webhook_id, index)
     )`.execute(db);
-  await sql`create index webhook_deliveries_due on audit.webhook_deliveries (webhook_id, next_attempt_at) where status = 'pending'`.execute(db);
-  await sql`grant select, insert, update, delete on audit.webhooks, audit.webhook_deliveries to audit_service`.execute(db);
+  await sql`create index webhook_deliveries_due on audit.webhook_deliveries (webhook_id, next_attempt_at) where status = 'pending'`.execute(
+    db,
+  );
+  await sql`grant select, insert, update, delete on audit.webhooks, audit.webhook_deliveries to audit_service`.execute(
+    db,
+  );
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {

@@ -19,7 +19,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       restore_announced timestamptz,
       keep_until timestamptz
     )`.execute(db);
-  await sql`grant select, update (drop_announced, restore_announced) on audit.archives to audit_service`.execute(db);
+  await sql`grant select, update (drop_announced, restore_announced) on audit.archives to audit_service`.execute(
+    db,
+  );
   await sql`grant usage on schema audit to audit_retention`.execute(db);
   await sql`grant select on audit.archives to audit_retention`.execute(db);
 
@@ -185,18 +187,26 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     revoke all on function audit.month_start(text), audit.months_to_archive(integer), audit.default_partition_rows(),
       audit.require_partition(text, bigint, bigint, bigint, bigint), audit.require_retention_lease(text, bigint),
       audit.record_archive(text, text, bigint, bigint, bigint, bigint, bigint, bytea, text, bigint), audit.drop_archived_month(text, integer, text, bigint),
-      audit.begin_restore(text, text, bigint), audit.finish_restore(text, integer, text, bigint) from public`.execute(db);
-  await sql`grant execute on function audit.months_to_archive(integer), audit.default_partition_rows(), audit.month_start(text) to audit_service`.execute(db);
+      audit.begin_restore(text, text, bigint), audit.finish_restore(text, integer, text, bigint) from public`.execute(
+    db,
+  );
+  await sql`grant execute on function audit.months_to_archive(integer), audit.default_partition_rows(), audit.month_start(text) to audit_service`.execute(
+    db,
+  );
   await sql`
     grant execute on function
       audit.record_archive(text, text, bigint, bigint, bigint, bigint, bigint, bytea, text, bigint), audit.drop_archived_month(text, integer, text, bigint),
-      audit.begin_restore(text, text, bigint), audit.finish_restore(text, integer, text, bigint) to audit_retention`.execute(db);
+      audit.begin_restore(text, text, bigint), audit.finish_restore(text, integer, text, bigint) to audit_retention`.execute(
+    db,
+  );
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`
     drop function audit.finish_restore, audit.begin_restore, audit.drop_archived_month, audit.record_archive, audit.require_retention_lease,
-      audit.require_partition, audit.default_partition_rows, audit.months_to_archive, audit.month_start`.execute(db);
+      audit.require_partition, audit.default_partition_rows, audit.months_to_archive, audit.month_start`.execute(
+    db,
+  );
   await sql`drop table audit.archives`.execute(db);
   await sql`revoke usage on schema audit from audit_retention`.execute(db);
 }

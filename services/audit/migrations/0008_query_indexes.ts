@@ -19,11 +19,18 @@ const INDEXES = {
 
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`drop index audit.events_subject, audit.events_user`.execute(db);
-  for (const [name, columns] of Object.entries(INDEXES)) await sql.raw(`create index ${name} on audit.events ${columns}`).execute(db);
+  for (const [name, columns] of Object.entries(INDEXES))
+    await sql.raw(`create index ${name} on audit.events ${columns}`).execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await sql.raw(`drop index ${Object.keys(INDEXES).map((name) => `audit.${name}`).join(', ')}`).execute(db);
+  await sql
+    .raw(
+      `drop index ${Object.keys(INDEXES)
+        .map((name) => `audit.${name}`)
+        .join(', ')}`,
+    )
+    .execute(db);
   await sql`create index events_subject on audit.events (subject, id desc)`.execute(db);
   await sql`create index events_user on audit.events (user_id, id desc)`.execute(db);
 }

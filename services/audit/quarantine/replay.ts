@@ -25,37 +25,59 @@ export interface Replay {
   replayed_at: string;
 }
 
-const replayOf = ({ id, replayed_event_id: eventId, outcome, replayed_at: at }: QuarantinedEntry): Replay | undefined =>
-  (eventId && outcome && at ? { id, event_id: eventId, outcome, replayed_at: at.toISOString() } : undefined);
+const replayOf = ({
+  id,
+  replayed_event_id: eventId,
+  outcome,
+  replayed_at: at,
+}: QuarantinedEntry): Replay | undefined =>
+  eventId && outcome && at
+    ? { id, event_id: eventId, outcome, replayed_at: at.toISOString() }
+    : undefined;
 
 /** Somebody replays the same record at this moment, and was first. */
 class ReplayedMeanwhile extends Error {}
 
 function decode(entry: QuarantinedEntry): ReceivedEvent {
-  if (entry.size > entry.data.length) throw new AuditErrors.QuarantineUnreadable(`it had ${entry.size} bytes and was not kept whole`);
+  if (entry.size > entry.data.length)
+    throw new AuditErrors.QuarantineUnreadable(`it had ${entry.size} bytes and was not kept whole`);
   const decoded = decodeRecord(entry.data);
   if ('fault' in decoded) throw new AuditErrors.QuarantineUnreadable(decoded.fault);
-  return { event: decoded.event, record: { sequenceNumber: entry.sequence_number, data: entry.data }, digest: createHash('sha256').update(entry.data).digest() };
+  return {
+    event: decoded.event,
+    record: { sequenceNumber: entry.sequence_number, data: entry.data },
+    digest: createHash('sha256').update(entry.data).digest(),
+  };
 }
 
 /**
  * Puts the event where it belongs, as the consumer would. That ours has sent it is shown by the outbox while its number has not arrived, and by
  * `counted` afterwards: the outbox was asked before it was let go.
  */
-async function place(trx: Transaction<Tables>, entry: QuarantinedEntry, one: ReceivedEvent): Promise<'stored' | 'known'> {
+async function place(
+  trx: Transaction<Tables>,
+  entry: QuarantinedEntry,
+  one: ReceivedEvent,
+): Promise<'stored' | 'known'> {
   const { event } = one;
   // Locks the lane, and with it any replay of the same record.
   const arrived = (await findReceived(trx, [event])).has(0);
   if (!arrived) {
     const { stored, quarantined } = await storeEvents(trx, [one], findSent);
-    if (quarantined.some(({ reason }) => reason === 'forged')) throw new AuditErrors.QuarantineForged();
+    if (quarantined.some(({ reason }) => reason === 'forged'))
+      throw new AuditErrors.QuarantineForged();
     if (quarantined.length > 0) throw new AuditErrors.QuarantineContradicted();
     await addReceived(trx, [event], []);
     return stored.size === 1 ? 'stored' : 'known';
   }
   const known = (await findEventIdentities(trx, [event.id])).get(event.id);
   if (known) {
-    if (known.source !== event.source || known.action !== event.action || known.request_id !== event.request_id) throw new AuditErrors.QuarantineContradicted();
+    if (
+      known.source !== event.source ||
+      known.action !== event.action ||
+      known.request_id !== event.request_id
+    )
+      throw new AuditErrors.QuarantineContradicted();
     return 'known';
   }
   if (!entry.counted) throw new AuditErrors.QuarantineContradicted();
@@ -69,7 +91,11 @@ async function place(trx: Transaction<Tables>, entry: QuarantinedEntry, one: Rec
  * Takes a record out of quarantine into the log, now that its cause is mended. Doing it again answers the same and does nothing.
  * @throws quarantine_not_found, quarantine_unreadable, quarantine_refused (422), quarantine_forged, quarantine_contradicted (409)
  */
-export async function replayQuarantined({ db, inTransaction, searchTerms, subjectKeys }: AuditServer, request: FastifyRequest, id: string): Promise<Replay> {
+export async function replayQuarantined(
+  { db, inTransaction, searchTerms, subjectKeys }: AuditServer,
+  request: FastifyRequest,
+  id: string,
+): Promise<Replay> {
   const found = await findQuarantined(db, id);
   const [entry] = found ? await openQuarantined(db, subjectKeys, [found]) : [];
   if (!entry) throw new AuditErrors.QuarantineNotFound();
@@ -81,11 +107,27 @@ export async function replayQuarantined({ db, inTransaction, searchTerms, subjec
   try {
     await inTransaction(request, async (trx, record) => {
       const outcome = await place(trx, entry, one);
-      if (!(await insertReplay(trx, { quarantineId: id, eventId: event.id, outcome, by: principalOf(request).id }))) throw new ReplayedMeanwhile();
+      if (
+        !(await insertReplay(trx, {
+          quarantineId: id,
+          eventId: event.id,
+          outcome,
+          by: principalOf(request).id,
+        }))
+      )
+        throw new ReplayedMeanwhile();
       if (outcome === 'stored' && terms.length > 0) await addSearchTerms(trx, terms);
       await record({
-        action: 'QUARANTINE_REPLAYED', resource: id, resource_type: 'quarantine',
-        metadata: { event_id: event.id, outcome, source: event.source, lane: event.lane, seq: event.seq },
+        action: 'QUARANTINE_REPLAYED',
+        resource: id,
+        resource_type: 'quarantine',
+        metadata: {
+          event_id: event.id,
+          outcome,
+          source: event.source,
+          lane: event.lane,
+          seq: event.seq,
+        },
       });
     });
   } catch (error) {

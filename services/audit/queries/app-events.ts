@@ -21,7 +21,10 @@ export interface EventClaim extends ClaimedEvent {
  * Claims callers' ids for events of ours. Waits for whoever claims the same at this moment; give the claims in one order everywhere.
  * @returns the ids of the events whose claim is new
  */
-export async function claimEvents(trx: Transaction<Tables>, claims: readonly EventClaim[]): Promise<Set<string>> {
+export async function claimEvents(
+  trx: Transaction<Tables>,
+  claims: readonly EventClaim[],
+): Promise<Set<string>> {
   // An erasure deletes the fingerprints of its subject; it waits for this transaction, or this one for it.
   await sql`select pg_advisory_xact_lock_shared(7305150)`.execute(trx);
   const { rows } = await sql<{ event_id: string }>`
@@ -35,7 +38,10 @@ export async function claimEvents(trx: Transaction<Tables>, claims: readonly Eve
 }
 
 /** What callers' ids were claimed for. */
-export async function findClaimed(db: Kysely<Tables>, ids: readonly CallerId[]): Promise<ClaimedEvent[]> {
+export async function findClaimed(
+  db: Kysely<Tables>,
+  ids: readonly CallerId[],
+): Promise<ClaimedEvent[]> {
   const { rows } = await sql<ClaimedEvent>`
     select a.tenant_id, a.caller_id, a.event_id, a.fingerprint
     from unnest(${ids.map(({ tenant_id }) => tenant_id)}::text[], ${ids.map(({ caller_id }) => caller_id)}::text[]) w(tenant_id, caller_id)
@@ -45,5 +51,7 @@ export async function findClaimed(db: Kysely<Tables>, ids: readonly CallerId[]):
 
 /** Deletes what could confirm a guess about an erased subject's events. Call it under the lock of `deleteSearchTerms`. */
 export async function forgetFingerprints(trx: Transaction<Tables>, subject: string): Promise<void> {
-  await sql`update audit.app_events set fingerprint = null where subject = ${subject} and fingerprint is not null`.execute(trx);
+  await sql`update audit.app_events set fingerprint = null where subject = ${subject} and fingerprint is not null`.execute(
+    trx,
+  );
 }

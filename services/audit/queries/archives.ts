@@ -28,36 +28,70 @@ export interface ArchiveState extends Archive {
 
 /** Months whose partition is older than the policy, the oldest first. */
 export async function monthsToArchive(db: Kysely<Tables>, months: number): Promise<string[]> {
-  const { rows } = await sql<{ month: string }>`select month from audit.months_to_archive(${months}) as month`.execute(db);
+  const { rows } = await sql<{
+    month: string;
+  }>`select month from audit.months_to_archive(${months}) as month`.execute(db);
   return rows.map(({ month }) => month);
 }
 
 /** Months that lie in the bucket and not in the database, the oldest first. */
 export async function archivedMonths(db: Kysely<Tables>): Promise<string[]> {
-  const rows = await db.selectFrom('audit.archives').select('month').where('dropped_at', 'is not', null).where('rows', '>', 0)
-    .where((is) => is.or([is('restored_at', 'is', null), is('restored_at', '<', is.ref('dropped_at'))])).orderBy('month').execute();
+  const rows = await db
+    .selectFrom('audit.archives')
+    .select('month')
+    .where('dropped_at', 'is not', null)
+    .where('rows', '>', 0)
+    .where((is) =>
+      is.or([is('restored_at', 'is', null), is('restored_at', '<', is.ref('dropped_at'))]),
+    )
+    .orderBy('month')
+    .execute();
   return rows.map(({ month }) => month);
 }
 
-export async function findArchive(db: Kysely<Tables>, month: string): Promise<ArchiveState | undefined> {
+export async function findArchive(
+  db: Kysely<Tables>,
+  month: string,
+): Promise<ArchiveState | undefined> {
   return db.selectFrom('audit.archives').selectAll().where('month', '=', month).executeTakeFirst();
 }
 
 /** Archives whose move out or back in has no event yet. */
 export async function unannouncedArchives(db: Kysely<Tables>): Promise<ArchiveState[]> {
-  return db.selectFrom('audit.archives').selectAll()
-    .where((is) => is.or([
-      is.and([is('dropped_at', 'is not', null), is('drop_announced', 'is distinct from', is.ref('dropped_at'))]),
-      is.and([is('restored_at', 'is not', null), is('restore_announced', 'is distinct from', is.ref('restored_at'))]),
-    ])).orderBy('month').execute();
+  return db
+    .selectFrom('audit.archives')
+    .selectAll()
+    .where((is) =>
+      is.or([
+        is.and([
+          is('dropped_at', 'is not', null),
+          is('drop_announced', 'is distinct from', is.ref('dropped_at')),
+        ]),
+        is.and([
+          is('restored_at', 'is not', null),
+          is('restore_announced', 'is distinct from', is.ref('restored_at')),
+        ]),
+      ]),
+    )
+    .orderBy('month')
+    .execute();
 }
 
 /** @returns false when another has announced it */
-export async function markAnnounced(trx: Transaction<Tables>, month: string, what: 'drop' | 'restore'): Promise<boolean> {
-  const [announced, happened] = what === 'drop' ? (['drop_announced', 'dropped_at'] as const) : (['restore_announced', 'restored_at'] as const);
+export async function markAnnounced(
+  trx: Transaction<Tables>,
+  month: string,
+  what: 'drop' | 'restore',
+): Promise<boolean> {
+  const [announced, happened] =
+    what === 'drop'
+      ? (['drop_announced', 'dropped_at'] as const)
+      : (['restore_announced', 'restored_at'] as const);
   const { numAffectedRows } = await sql`
     update audit.archives set ${sql.ref(announced)} = ${sql.ref(happened)}
-    where month = ${month} and ${sql.ref(announced)} is distinct from ${sql.ref(happened)}`.execute(trx);
+    where month = ${month} and ${sql.ref(announced)} is distinct from ${sql.ref(happened)}`.execute(
+    trx,
+  );
   return numAffectedRows === 1n;
 }
 
@@ -76,7 +110,9 @@ const ofMonth = (month: string, id: string) => sql`
 export async function monthContent(db: Kysely<Tables>, month: string): Promise<MonthContent> {
   const { rows } = await sql<MonthContent>`
     select count(*) as rows, count(s.index) as sealed, min(s.index) as first_index, max(s.index) as last_index
-    from audit.events e left join audit.sealed s on s.event_id = e.id where ${ofMonth(month, 'e.id')}`.execute(db);
+    from audit.events e left join audit.sealed s on s.event_id = e.id where ${ofMonth(month, 'e.id')}`.execute(
+    db,
+  );
   return rows[0] as MonthContent;
 }
 
@@ -90,7 +126,13 @@ export interface ArchivedRow {
 }
 
 /** Events of a month in the order of the log, after an index. */
-export async function listMonth(db: Kysely<Tables>, month: string, after: number, last: number, limit: number): Promise<ArchivedRow[]> {
+export async function listMonth(
+  db: Kysely<Tables>,
+  month: string,
+  after: number,
+  last: number,
+  limit: number,
+): Promise<ArchivedRow[]> {
   const { rows } = await sql<ArchivedRow>`
     select s.index, e.record, e.personal_key_id as key_id, e.personal_nonce as nonce, e.personal_ciphertext as ciphertext
     from audit.sealed s join audit.events e on e.id = s.event_id
@@ -102,31 +144,61 @@ export async function listMonth(db: Kysely<Tables>, month: string, after: number
 // ---- as `audit_retention`
 
 /** @throws MU001 when the partition holds something else by now, MU002 when the lease is lost */
-export async function recordArchive(db: Kysely<unknown>, archive: Archive, { holder, epoch }: Lease): Promise<void> {
+export async function recordArchive(
+  db: Kysely<unknown>,
+  archive: Archive,
+  { holder, epoch }: Lease,
+): Promise<void> {
   const { month, object_key, rows, first_index, last_index, tree_size, bytes, sha256 } = archive;
   await sql`
-    select audit.record_archive(${month}, ${object_key}, ${rows}, ${first_index}, ${last_index}, ${tree_size}, ${bytes}, ${sha256}, ${holder}, ${epoch})`.execute(db);
+    select audit.record_archive(${month}, ${object_key}, ${rows}, ${first_index}, ${last_index}, ${tree_size}, ${bytes}, ${sha256}, ${holder}, ${epoch})`.execute(
+    db,
+  );
 }
 
 /** Drops a month's partition, with the search terms of its events. */
-export async function dropArchivedMonth(db: Kysely<unknown>, month: string, months: number, { holder, epoch }: Lease): Promise<void> {
+export async function dropArchivedMonth(
+  db: Kysely<unknown>,
+  month: string,
+  months: number,
+  { holder, epoch }: Lease,
+): Promise<void> {
   await sql`select audit.drop_archived_month(${month}, ${months}, ${holder}, ${epoch})`.execute(db);
 }
 
-export async function beginRestore(db: Kysely<unknown>, month: string, { holder, epoch }: Lease): Promise<void> {
+export async function beginRestore(
+  db: Kysely<unknown>,
+  month: string,
+  { holder, epoch }: Lease,
+): Promise<void> {
   await sql`select audit.begin_restore(${month}, ${holder}, ${epoch})`.execute(db);
 }
 
-export async function stageRows(db: Kysely<unknown>, month: string, rows: readonly ArchivedRow[]): Promise<void> {
+export async function stageRows(
+  db: Kysely<unknown>,
+  month: string,
+  rows: readonly ArchivedRow[],
+): Promise<void> {
   await sql`
     insert into ${sql.table(`audit.restore_${month}`)} (index, record, key_id, nonce, ciphertext)
     select * from unnest(
       ${rows.map(({ index }) => index)}::bigint[], ${rows.map(({ record }) => record)}::text[], ${rows.map((row) => row.key_id)}::uuid[],
-      ${rows.map(({ nonce }) => nonce)}::text[], ${rows.map(({ ciphertext }) => ciphertext)}::text[])`.execute(db);
+      ${rows.map(({ nonce }) => nonce)}::text[], ${rows.map(({ ciphertext }) => ciphertext)}::text[])`.execute(
+    db,
+  );
 }
 
 /** Makes the staged rows a partition of the log again. @returns how many came back without their personal values, whose key is gone */
-export async function finishRestore(db: Kysely<unknown>, month: string, keepDays: number, { holder, epoch }: Lease): Promise<number> {
-  const { rows } = await sql<{ unreadable: number }>`select audit.finish_restore(${month}, ${keepDays}, ${holder}, ${epoch}) as unreadable`.execute(db);
+export async function finishRestore(
+  db: Kysely<unknown>,
+  month: string,
+  keepDays: number,
+  { holder, epoch }: Lease,
+): Promise<number> {
+  const { rows } = await sql<{
+    unreadable: number;
+  }>`select audit.finish_restore(${month}, ${keepDays}, ${holder}, ${epoch}) as unreadable`.execute(
+    db,
+  );
   return rows[0]?.unreadable ?? 0;
 }

@@ -11,22 +11,45 @@ export interface StoredCheckpoint {
 const COLUMNS = ['size', 'root', 'note'] as const;
 
 export async function latestCheckpoint(db: Kysely<Tables>): Promise<StoredCheckpoint | undefined> {
-  return db.selectFrom('audit.checkpoints').select(COLUMNS).orderBy('size', 'desc').limit(1).executeTakeFirst();
+  return db
+    .selectFrom('audit.checkpoints')
+    .select(COLUMNS)
+    .orderBy('size', 'desc')
+    .limit(1)
+    .executeTakeFirst();
 }
 
 /** Those of just these sizes. */
-export async function findCheckpoints(db: Kysely<Tables>, sizes: readonly number[]): Promise<StoredCheckpoint[]> {
+export async function findCheckpoints(
+  db: Kysely<Tables>,
+  sizes: readonly number[],
+): Promise<StoredCheckpoint[]> {
   return db.selectFrom('audit.checkpoints').select(COLUMNS).where('size', 'in', sizes).execute();
 }
 
 /** The next ones above a size, smallest first. */
-export async function checkpointsAfter(db: Kysely<Tables>, size: number, limit: number): Promise<StoredCheckpoint[]> {
-  return db.selectFrom('audit.checkpoints').select(COLUMNS).where('size', '>', size).orderBy('size').limit(limit).execute();
+export async function checkpointsAfter(
+  db: Kysely<Tables>,
+  size: number,
+  limit: number,
+): Promise<StoredCheckpoint[]> {
+  return db
+    .selectFrom('audit.checkpoints')
+    .select(COLUMNS)
+    .where('size', '>', size)
+    .orderBy('size')
+    .limit(limit)
+    .execute();
 }
 
 /** @returns false when this size has been signed before */
-export async function insertCheckpoint(trx: Transaction<Tables>, { size, root, note }: StoredCheckpoint): Promise<boolean> {
+export async function insertCheckpoint(
+  trx: Transaction<Tables>,
+  { size, root, note }: StoredCheckpoint,
+): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    insert into audit.checkpoints (size, root, note) values (${size}, ${root}, ${note}) on conflict (size) do nothing`.execute(trx);
+    insert into audit.checkpoints (size, root, note) values (${size}, ${root}, ${note}) on conflict (size) do nothing`.execute(
+    trx,
+  );
   return numAffectedRows === 1n;
 }

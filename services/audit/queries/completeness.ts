@@ -86,7 +86,9 @@ export async function noteHoles(db: Kysely<Tables>): Promise<NotedHole[]> {
       where not isempty(f.numbers)
       on conflict do nothing
     )
-    select source, lane, first_seen, numbers::text as numbers from closed where reported`.execute(db);
+    select source, lane, first_seen, numbers::text as numbers from closed where reported`.execute(
+    db,
+  );
   return rows;
 }
 
@@ -140,8 +142,15 @@ export async function readShards(db: Kysely<Tables>, stream: string): Promise<Sh
 }
 
 /** The checkpoint that was signed last. */
-export async function findNewestCheckpoint(db: Kysely<Tables>): Promise<{ size: number; created_at: Date } | undefined> {
-  return db.selectFrom('audit.checkpoints').select(['size', 'created_at']).orderBy('size', 'desc').limit(1).executeTakeFirst();
+export async function findNewestCheckpoint(
+  db: Kysely<Tables>,
+): Promise<{ size: number; created_at: Date } | undefined> {
+  return db
+    .selectFrom('audit.checkpoints')
+    .select(['size', 'created_at'])
+    .orderBy('size', 'desc')
+    .limit(1)
+    .executeTakeFirst();
 }
 
 export interface NoticedLoss {
@@ -151,6 +160,16 @@ export interface NoticedLoss {
 }
 
 /** What the stream has lost of late, newest first. */
-export async function findStreamLosses(db: Kysely<Tables>, stream: string, limit: number): Promise<NoticedLoss[]> {
-  return db.selectFrom('audit.stream_losses').select(['kind', 'shard_id', 'noticed_at']).where('stream', '=', stream).orderBy('id', 'desc').limit(limit).execute();
+export async function findStreamLosses(
+  db: Kysely<Tables>,
+  stream: string,
+  limit: number,
+): Promise<NoticedLoss[]> {
+  return db
+    .selectFrom('audit.stream_losses')
+    .select(['kind', 'shard_id', 'noticed_at'])
+    .where('stream', '=', stream)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
 }

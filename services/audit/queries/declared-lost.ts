@@ -19,8 +19,18 @@ export interface RangeState {
 }
 
 /** Locks the lane for the transaction, as whoever stores does, and tells how its numbers stand. Undefined when there is no such lane. */
-export async function lockRange(trx: Transaction<Tables>, { source, lane, from, to }: NumberRange, missedForMs: number): Promise<RangeState | undefined> {
-  await trx.selectFrom('audit.lanes').select('lane').where('source', '=', source).where('lane', '=', lane).forUpdate().execute();
+export async function lockRange(
+  trx: Transaction<Tables>,
+  { source, lane, from, to }: NumberRange,
+  missedForMs: number,
+): Promise<RangeState | undefined> {
+  await trx
+    .selectFrom('audit.lanes')
+    .select('lane')
+    .where('source', '=', source)
+    .where('lane', '=', lane)
+    .forUpdate()
+    .execute();
   const range = sql`int8multirange(int8range(${from}, ${to}, '[]'))`;
   // A statement of its own: it sees what was stored while the lock was waited for.
   const { rows } = await sql<RangeState>`
@@ -35,10 +45,19 @@ export async function lockRange(trx: Transaction<Tables>, { source, lane, from, 
 }
 
 /** Counts the numbers as received, so that their lane goes on behind them, and keeps that they are not in the log. */
-export async function insertDeclaredLost(trx: Transaction<Tables>, { source, lane, from, to }: NumberRange, eventId: string): Promise<Date> {
-  await sql`update audit.lanes set received = received + int8multirange(int8range(${from}, ${to}, '[]')) where source = ${source} and lane = ${lane}`.execute(trx);
-  const { declared_at: at } = await trx.insertInto('audit.declared_lost').values({ source, lane, first_seq: from, last_seq: to, event_id: eventId })
-    .returning('declared_at').executeTakeFirstOrThrow();
+export async function insertDeclaredLost(
+  trx: Transaction<Tables>,
+  { source, lane, from, to }: NumberRange,
+  eventId: string,
+): Promise<Date> {
+  await sql`update audit.lanes set received = received + int8multirange(int8range(${from}, ${to}, '[]')) where source = ${source} and lane = ${lane}`.execute(
+    trx,
+  );
+  const { declared_at: at } = await trx
+    .insertInto('audit.declared_lost')
+    .values({ source, lane, first_seq: from, last_seq: to, event_id: eventId })
+    .returning('declared_at')
+    .executeTakeFirstOrThrow();
   return at;
 }
 
@@ -48,7 +67,14 @@ export interface DeclaredRange extends NumberRange {
 }
 
 /** Newest first. */
-export async function listDeclaredLost(db: Kysely<Tables>, limit: number): Promise<DeclaredRange[]> {
-  return db.selectFrom('audit.declared_lost').select(['source', 'lane', 'first_seq as from', 'last_seq as to', 'event_id', 'declared_at'])
-    .orderBy('declared_at', 'desc').limit(limit).execute();
+export async function listDeclaredLost(
+  db: Kysely<Tables>,
+  limit: number,
+): Promise<DeclaredRange[]> {
+  return db
+    .selectFrom('audit.declared_lost')
+    .select(['source', 'lane', 'first_seq as from', 'last_seq as to', 'event_id', 'declared_at'])
+    .orderBy('declared_at', 'desc')
+    .limit(limit)
+    .execute();
 }

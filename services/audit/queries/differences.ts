@@ -12,7 +12,10 @@ const columnsOf = (differences: readonly Difference[]) => sql`unnest(
   ${differences.map(({ kind }) => kind)}::text[], ${differences.map(({ row_type: type }) => type)}::text[], ${differences.map(({ row_id: id }) => id)}::text[])`;
 
 /** Notes what differs. @returns those that were not known, or were mended once */
-export async function insertDifferences(db: Kysely<Tables>, differences: readonly Difference[]): Promise<Difference[]> {
+export async function insertDifferences(
+  db: Kysely<Tables>,
+  differences: readonly Difference[],
+): Promise<Difference[]> {
   if (differences.length === 0) return [];
   const { rows } = await sql<Difference>`
     insert into audit.differences as d (kind, row_type, row_id)
@@ -23,7 +26,10 @@ export async function insertDifferences(db: Kysely<Tables>, differences: readonl
 }
 
 /** @returns those that were open */
-export async function closeDifferences(db: Kysely<Tables>, differences: readonly Difference[]): Promise<Difference[]> {
+export async function closeDifferences(
+  db: Kysely<Tables>,
+  differences: readonly Difference[],
+): Promise<Difference[]> {
   if (differences.length === 0) return [];
   const { rows } = await sql<Difference>`
     update audit.differences d set resolved_at = now()
@@ -38,9 +44,17 @@ export interface OpenDifference extends Difference {
 }
 
 /** Differences that were not mended, oldest first. */
-export async function listOpenDifferences(db: Kysely<Tables>, limit: number): Promise<OpenDifference[]> {
-  return db.selectFrom('audit.differences').select(['kind', 'row_type', 'row_id', 'first_seen']).where('resolved_at', 'is', null)
-    .orderBy('first_seen').limit(limit).execute();
+export async function listOpenDifferences(
+  db: Kysely<Tables>,
+  limit: number,
+): Promise<OpenDifference[]> {
+  return db
+    .selectFrom('audit.differences')
+    .select(['kind', 'row_type', 'row_id', 'first_seen'])
+    .where('resolved_at', 'is', null)
+    .orderBy('first_seen')
+    .limit(limit)
+    .execute();
 }
 
 export interface ReconciliationState {
@@ -57,7 +71,9 @@ export interface ReconciliationState {
  * that was ever moved out, and an hour, since a row may be younger than its event. A month that is back, or an event that came late for one that is archived,
  * stands before months that are away. Needs the reconciler's role.
  */
-export async function readReconciliation(db: Kysely<Tables>): Promise<ReconciliationState & { horizon: Date | null }> {
+export async function readReconciliation(
+  db: Kysely<Tables>,
+): Promise<ReconciliationState & { horizon: Date | null }> {
   const { rows } = await sql<ReconciliationState & { horizon: Date | null }>`
     select checked_until, swept_at, unverifiable_rows, (
       select greatest(
@@ -72,13 +88,21 @@ export async function readReconciliation(db: Kysely<Tables>): Promise<Reconcilia
 
 /** How far the reconciler is, as the audit service may know it. */
 export async function readReconciled(db: Kysely<Tables>): Promise<ReconciliationState | undefined> {
-  return db.selectFrom('audit.reconciliation').select(['checked_until', 'swept_at', 'unverifiable_rows']).executeTakeFirst();
+  return db
+    .selectFrom('audit.reconciliation')
+    .select(['checked_until', 'swept_at', 'unverifiable_rows'])
+    .executeTakeFirst();
 }
 
-export async function moveReconciliation(db: Kysely<Tables>, { checkedUntil, sweptAt }: { checkedUntil?: Date; sweptAt?: Date }): Promise<void> {
+export async function moveReconciliation(
+  db: Kysely<Tables>,
+  { checkedUntil, sweptAt }: { checkedUntil?: Date; sweptAt?: Date },
+): Promise<void> {
   await sql`
     update audit.reconciliation
-    set checked_until = greatest(checked_until, ${checkedUntil ?? null}::timestamptz), swept_at = coalesce(${sweptAt ?? null}::timestamptz, swept_at)`.execute(db);
+    set checked_until = greatest(checked_until, ${checkedUntil ?? null}::timestamptz), swept_at = coalesce(${sweptAt ?? null}::timestamptz, swept_at)`.execute(
+    db,
+  );
 }
 
 /** Counts the rows that are older than the horizon. As the reconciler. */

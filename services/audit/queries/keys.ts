@@ -8,13 +8,22 @@ export async function eraseSubject(db: Kysely<Tables>, subject: string): Promise
 
 /** Destroys the keys of the days (UTC) before `before`. @returns how many */
 export async function destroyDayKeys(db: Kysely<Tables>, before: Date): Promise<number> {
-  const { rows } = await sql<{ destroyed: number }>`select keys.destroy_day_keys(${before.toISOString().slice(0, 10)}::date) as destroyed`.execute(db);
+  const { rows } = await sql<{
+    destroyed: number;
+  }>`select keys.destroy_day_keys(${before.toISOString().slice(0, 10)}::date) as destroyed`.execute(
+    db,
+  );
   return rows[0]?.destroyed ?? 0;
 }
 
 /** Which of these subjects the database does not know as erased. */
-export async function findUnerased(db: Kysely<Tables>, subjects: readonly string[]): Promise<string[]> {
+export async function findUnerased(
+  db: Kysely<Tables>,
+  subjects: readonly string[],
+): Promise<string[]> {
   const { rows } = await sql<{ subject: string }>`
-    select w.subject from unnest(${subjects}::text[]) w(subject) cross join lateral keys.find_subject_key(w.subject) k where not k.erased`.execute(db);
+    select w.subject from unnest(${subjects}::text[]) w(subject) cross join lateral keys.find_subject_key(w.subject) k where not k.erased`.execute(
+    db,
+  );
   return rows.map(({ subject }) => subject);
 }

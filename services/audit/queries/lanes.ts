@@ -9,7 +9,10 @@ type Numbered = Pick<AuditEvent, 'source' | 'lane' | 'seq'>;
  * carry one lane for a while; the lock, taken in a fixed order, keeps their holders from storing one number twice.
  * @returns indexes into `events`
  */
-export async function findReceived(trx: Transaction<Tables>, events: readonly Numbered[]): Promise<Set<number>> {
+export async function findReceived(
+  trx: Transaction<Tables>,
+  events: readonly Numbered[],
+): Promise<Set<number>> {
   const { rows } = await sql<{ index: number }>`
     with wanted as (
       select source, lane, seq, index - 1 as index
@@ -20,13 +23,22 @@ export async function findReceived(trx: Transaction<Tables>, events: readonly Nu
       where (source, lane) in (select source, lane from wanted)
       order by source, lane for update
     )
-    select w.index from wanted w join locked l using (source, lane) where l.received @> w.seq`.execute(trx);
+    select w.index from wanted w join locked l using (source, lane) where l.received @> w.seq`.execute(
+    trx,
+  );
   return new Set(rows.map(({ index }) => index));
 }
 
 /** Adds the numbers to what their lanes have received; `repeats` are counted for the alarm that would say the stream repeats itself too often. */
-export async function addReceived(trx: Transaction<Tables>, events: readonly Numbered[], repeats: readonly Numbered[]): Promise<void> {
-  const all = [...events.map((event) => ({ ...event, repeat: 0 })), ...repeats.map((event) => ({ ...event, repeat: 1 }))];
+export async function addReceived(
+  trx: Transaction<Tables>,
+  events: readonly Numbered[],
+  repeats: readonly Numbered[],
+): Promise<void> {
+  const all = [
+    ...events.map((event) => ({ ...event, repeat: 0 })),
+    ...repeats.map((event) => ({ ...event, repeat: 1 })),
+  ];
   await sql`
     update audit.lanes l set received = l.received + a.numbers, duplicates = l.duplicates + a.repeats
     from (

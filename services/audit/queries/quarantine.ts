@@ -28,7 +28,12 @@ export interface KeptEntry extends QuarantineEntry {
 }
 
 /** Keeps what is no entry of the trail, with its bytes and the reason, for somebody to look at. */
-export async function insertQuarantined(trx: Transaction<Tables>, stream: string, shardId: string, entries: readonly KeptEntry[]): Promise<void> {
+export async function insertQuarantined(
+  trx: Transaction<Tables>,
+  stream: string,
+  shardId: string,
+  entries: readonly KeptEntry[],
+): Promise<void> {
   const of = <Value>(pick: (entry: KeptEntry) => Value): Value[] => entries.map(pick);
   await sql`
     insert into audit.quarantine (stream, shard_id, sequence_number, reason, detail, data, size, counted, source, lane, seq, event_id, key_id, mentions)
@@ -67,32 +72,80 @@ export interface QuarantinedEntry {
   replayed_event_id: string | null;
 }
 
-const entries = (db: Kysely<Tables>) => db.selectFrom('audit.quarantine as q').leftJoin('audit.quarantine_replays as r', 'r.quarantine_id', 'q.id')
-  .select([
-    'q.id', 'q.reason', 'q.detail', 'q.stream', 'q.shard_id', 'q.sequence_number', 'q.received_at', 'q.size', 'q.counted', 'q.source', 'q.lane', 'q.seq', 'q.event_id',
-    'q.data', 'q.key_id', 'r.replayed_at', 'r.replayed_by', 'r.outcome', 'r.event_id as replayed_event_id',
-  ]);
+const entries = (db: Kysely<Tables>) =>
+  db
+    .selectFrom('audit.quarantine as q')
+    .leftJoin('audit.quarantine_replays as r', 'r.quarantine_id', 'q.id')
+    .select([
+      'q.id',
+      'q.reason',
+      'q.detail',
+      'q.stream',
+      'q.shard_id',
+      'q.sequence_number',
+      'q.received_at',
+      'q.size',
+      'q.counted',
+      'q.source',
+      'q.lane',
+      'q.seq',
+      'q.event_id',
+      'q.data',
+      'q.key_id',
+      'r.replayed_at',
+      'r.replayed_by',
+      'r.outcome',
+      'r.event_id as replayed_event_id',
+    ]);
 
 /** Quarantined records, newest first. @param before id of the last one of the page before */
 export async function listQuarantined(
-  db: Kysely<Tables>, { limit, before, reason, open }: { limit: number; before: string | undefined; reason: QuarantineReason | undefined; open: boolean | undefined },
+  db: Kysely<Tables>,
+  {
+    limit,
+    before,
+    reason,
+    open,
+  }: {
+    limit: number;
+    before: string | undefined;
+    reason: QuarantineReason | undefined;
+    open: boolean | undefined;
+  },
 ): Promise<QuarantinedEntry[]> {
   return entries(db)
     .$if(before !== undefined, (query) => query.where('q.id', '<', before ?? ''))
     .$if(reason !== undefined, (query) => query.where('q.reason', '=', reason ?? 'unreadable'))
-    .$if(open !== undefined, (query) => query.where('r.quarantine_id', open ? 'is' : 'is not', null))
-    .orderBy('q.id', 'desc').limit(limit).execute();
+    .$if(open !== undefined, (query) =>
+      query.where('r.quarantine_id', open ? 'is' : 'is not', null),
+    )
+    .orderBy('q.id', 'desc')
+    .limit(limit)
+    .execute();
 }
 
-export async function findQuarantined(db: Kysely<Tables>, id: string): Promise<QuarantinedEntry | undefined> {
+export async function findQuarantined(
+  db: Kysely<Tables>,
+  id: string,
+): Promise<QuarantinedEntry | undefined> {
   return entries(db).where('q.id', '=', id).executeTakeFirst();
 }
 
 /** Notes that the record is in the log now. @returns false when that was noted before, by whoever came first */
-export async function insertReplay(trx: Transaction<Tables>, replay: { quarantineId: string; eventId: string; outcome: 'stored' | 'known'; by: string }): Promise<boolean> {
-  const result = await trx.insertInto('audit.quarantine_replays')
-    .values({ quarantine_id: replay.quarantineId, event_id: replay.eventId, outcome: replay.outcome, replayed_by: replay.by })
-    .onConflict((conflict) => conflict.column('quarantine_id').doNothing()).executeTakeFirst();
+export async function insertReplay(
+  trx: Transaction<Tables>,
+  replay: { quarantineId: string; eventId: string; outcome: 'stored' | 'known'; by: string },
+): Promise<boolean> {
+  const result = await trx
+    .insertInto('audit.quarantine_replays')
+    .values({
+      quarantine_id: replay.quarantineId,
+      event_id: replay.eventId,
+      outcome: replay.outcome,
+      replayed_by: replay.by,
+    })
+    .onConflict((conflict) => conflict.column('quarantine_id').doNothing())
+    .executeTakeFirst();
   return result.numInsertedOrUpdatedRows === 1n;
 }
 
@@ -108,6 +161,8 @@ export async function readQuarantine(db: Kysely<Tables>): Promise<QuarantineStat
   const { rows } = await sql<QuarantineState>`
     select (select count(*) from (select from audit.quarantine limit 100001) counted) as records,
       (select count(*) from audit.quarantine q where q.counted and q.data <> '' and not exists (select from audit.quarantine_replays r where r.quarantine_id = q.id)) as events_missing,
-      (select received_at from audit.quarantine order by id desc limit 1) as last_received_at`.execute(db);
+      (select received_at from audit.quarantine order by id desc limit 1) as last_received_at`.execute(
+    db,
+  );
   return rows[0] ?? { records: 0, events_missing: 0, last_received_at: null };
 }

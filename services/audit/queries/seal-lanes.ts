@@ -21,7 +21,10 @@ export async function findLaneNews(db: Kysely<Tables>): Promise<LaneNews[]> {
 }
 
 /** @returns how many of the lanes were where they are said to be, and were moved */
-export async function moveSealLanes(trx: Transaction<Tables>, moves: readonly Pick<LaneNews, 'source' | 'lane' | 'sealed_seq' | 'watermark'>[]): Promise<number> {
+export async function moveSealLanes(
+  trx: Transaction<Tables>,
+  moves: readonly Pick<LaneNews, 'source' | 'lane' | 'sealed_seq' | 'watermark'>[],
+): Promise<number> {
   const { numAffectedRows } = await sql`
     update audit.seal_lanes s set sealed_seq = m.upto
     from unnest(

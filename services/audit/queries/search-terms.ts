@@ -9,35 +9,51 @@ export interface SearchTerm {
 }
 
 /** Adds terms; those of a subject that is erased, or is being erased, are left out. @returns how many are new */
-export async function addSearchTerms(trx: Kysely<Tables>, terms: readonly SearchTerm[]): Promise<number> {
+export async function addSearchTerms(
+  trx: Kysely<Tables>,
+  terms: readonly SearchTerm[],
+): Promise<number> {
   const { rows } = await sql<{ added: number }>`
     select audit.add_search_terms(
-      ${terms.map(({ term }) => term)}::bytea[], ${terms.map((term) => term.event_id)}::uuid[], ${terms.map(({ subject }) => subject)}::text[]) as added`.execute(trx);
+      ${terms.map(({ term }) => term)}::bytea[], ${terms.map((term) => term.event_id)}::uuid[], ${terms.map(({ subject }) => subject)}::text[]) as added`.execute(
+    trx,
+  );
   return rows[0]?.added ?? 0;
 }
 
 /** Deletes an erased subject's terms, also those that a transaction under way is adding: it is waited for. @returns how many */
-export async function deleteSearchTerms(trx: Transaction<Tables>, subject: string): Promise<number> {
-  const { rows } = await sql<{ deleted: number }>`select audit.delete_search_terms(${subject}) as deleted`.execute(trx);
+export async function deleteSearchTerms(
+  trx: Transaction<Tables>,
+  subject: string,
+): Promise<number> {
+  const { rows } = await sql<{
+    deleted: number;
+  }>`select audit.delete_search_terms(${subject}) as deleted`.execute(trx);
   return rows[0]?.deleted ?? 0;
 }
 
 /** Deletes the terms of those without an account, of events before `before`. @returns how many */
 export async function deleteAddressTerms(db: Kysely<Tables>, before: Date): Promise<number> {
   const { numAffectedRows = 0n } = await sql`
-    delete from audit.search_terms where subject like 'address:%' and event_id < audit.uuid_floor(${before})`.execute(db);
+    delete from audit.search_terms where subject like 'address:%' and event_id < audit.uuid_floor(${before})`.execute(
+    db,
+  );
   return Number(numAffectedRows);
 }
 
 /** A wrapped search key; undefined before the first. */
 export async function findSearchKey(db: Kysely<Tables>): Promise<Buffer | undefined> {
-  const { rows } = await sql<{ wrapped: Buffer | null }>`select keys.find_search_key() as wrapped`.execute(db);
+  const { rows } = await sql<{
+    wrapped: Buffer | null;
+  }>`select keys.find_search_key() as wrapped`.execute(db);
   return rows[0]?.wrapped ?? undefined;
 }
 
 /** Makes `wrapped` the search key unless there is one. @returns the one that stands */
 export async function createSearchKey(db: Kysely<Tables>, wrapped: Buffer): Promise<Buffer> {
-  const { rows } = await sql<{ wrapped: Buffer }>`select keys.create_search_key(${wrapped}) as wrapped`.execute(db);
+  const { rows } = await sql<{
+    wrapped: Buffer;
+  }>`select keys.create_search_key(${wrapped}) as wrapped`.execute(db);
   return rows[0]?.wrapped ?? wrapped;
 }
 
@@ -61,5 +77,7 @@ export async function listMarked(db: Kysely<Tables>, limit: number): Promise<Mar
 
 /** Takes the mark away from an event that has its terms now, or will never have any. */
 export async function deleteMark(db: Kysely<Tables>, eventId: string): Promise<void> {
-  await sql`delete from audit.search_terms where term = ''::bytea and event_id = ${eventId}::uuid`.execute(db);
+  await sql`delete from audit.search_terms where term = ''::bytea and event_id = ${eventId}::uuid`.execute(
+    db,
+  );
 }

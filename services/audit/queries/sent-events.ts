@@ -16,10 +16,17 @@ export interface SentEvent {
  * yet and is not there was never sent by us.
  * @returns indexes into `events`
  */
-export async function findSent(trx: Transaction<Tables>, events: readonly SentEvent[]): Promise<Set<number>> {
+export async function findSent(
+  trx: Transaction<Tables>,
+  events: readonly SentEvent[],
+): Promise<Set<number>> {
   const sent = new Set<number>();
   for (const [source, own] of Map.groupBy(events.keys(), (index) => events[index]?.source ?? '')) {
-    const of = <Value>(pick: (event: SentEvent) => Value): Value[] => own.flatMap((index) => { const event = events[index]; return event ? [pick(event)] : []; });
+    const of = <Value>(pick: (event: SentEvent) => Value): Value[] =>
+      own.flatMap((index) => {
+        const event = events[index];
+        return event ? [pick(event)] : [];
+      });
     const { rows } = await sql<{ n: number }>`
       select n from shared.find_sent(${source}, ${of(({ lane }) => lane)}::smallint[], ${of(({ seq }) => seq)}::bigint[],
         ${of(({ id }) => id)}::uuid[], ${of(({ digest }) => digest)}::bytea[]) as n`.execute(trx);

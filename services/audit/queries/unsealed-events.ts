@@ -18,7 +18,11 @@ const leafHash = sql.raw(`sha256('\\x00'::bytea || convert_to(record, 'UTF8')) a
  * The events of the lanes' numbers past `sealed_seq` up to `watermark`, lane by lane in the order of their numbers. Numbers of quarantined records have none.
  * @param perLane at least as many as any lane has such numbers; what keeps PostgreSQL at the index of each lane, where it would else read the whole log
  */
-export async function findUnsealed(trx: Transaction<Tables>, lanes: readonly LaneNews[], perLane: number): Promise<UnsealedEvent[]> {
+export async function findUnsealed(
+  trx: Transaction<Tables>,
+  lanes: readonly LaneNews[],
+  perLane: number,
+): Promise<UnsealedEvent[]> {
   const { rows } = await sql<UnsealedEvent>`
     select e.id, n.source, n.lane, e.seq, e.leaf_hash
     from unnest(
@@ -51,16 +55,23 @@ export async function takeLate(trx: Transaction<Tables>, limit: number): Promise
 
 /** Has an event sealed that was stored after its lane may have been sealed past it. */
 export async function insertLate(trx: Transaction<Tables>, eventId: string): Promise<void> {
-  await sql`insert into audit.seal_late (event_id) values (${eventId}) on conflict do nothing`.execute(trx);
+  await sql`insert into audit.seal_late (event_id) values (${eventId}) on conflict do nothing`.execute(
+    trx,
+  );
 }
 
 export async function hasLate(db: Kysely<Tables>): Promise<boolean> {
-  const { rows } = await sql<{ late: boolean }>`select exists (select from audit.seal_late) as late`.execute(db);
+  const { rows } = await sql<{
+    late: boolean;
+  }>`select exists (select from audit.seal_late) as late`.execute(db);
   return rows[0]?.late === true;
 }
 
 /** When the oldest event happened that waits to be sealed. */
-export async function oldestUnsealed(db: Kysely<Tables>, lanes: readonly LaneNews[]): Promise<Date | undefined> {
+export async function oldestUnsealed(
+  db: Kysely<Tables>,
+  lanes: readonly LaneNews[],
+): Promise<Date | undefined> {
   const { rows } = await sql<{ oldest: Date | null }>`
     select min(e.timestamp) as oldest
     from unnest(${lanes.map(({ source }) => source)}::text[], ${lanes.map(({ lane }) => lane)}::smallint[], ${lanes.map((lane) => lane.sealed_seq)}::bigint[]) as n(source, lane, after)

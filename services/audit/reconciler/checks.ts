@@ -20,15 +20,18 @@ const CLOCKS = "interval '10 seconds'";
 /** Ended sessions are forgotten after a week, so one that is younger must have its row. */
 const SESSION_KEPT = "interval '7 days'";
 
-const timeOf = (column: string, scope: Scope): RawBuilder<unknown> => ('ids' in scope
-  ? sql`r.id::text = any(${scope.ids}::text[])`
-  : sql`${sql.ref(`r.${column}`)} >= ${scope.from}::timestamptz and ${sql.ref(`r.${column}`)} < ${scope.to}::timestamptz`);
-const near = (scope: Scope): RawBuilder<unknown> => ('ids' in scope
-  ? sql`true`
-  : sql`a.id between audit.uuid_floor(${scope.from}::timestamptz - ${sql.raw(SLACK)}) and audit.uuid_floor(${scope.to}::timestamptz + ${sql.raw(SLACK)})`);
-const within = (scope: Scope, id: RawBuilder<unknown>): RawBuilder<unknown> => ('ids' in scope
-  ? sql`${id} = any(${scope.ids}::text[])`
-  : sql`a.id >= audit.uuid_floor(${scope.from}::timestamptz) and a.id < audit.uuid_floor(${scope.to}::timestamptz)`);
+const timeOf = (column: string, scope: Scope): RawBuilder<unknown> =>
+  'ids' in scope
+    ? sql`r.id::text = any(${scope.ids}::text[])`
+    : sql`${sql.ref(`r.${column}`)} >= ${scope.from}::timestamptz and ${sql.ref(`r.${column}`)} < ${scope.to}::timestamptz`;
+const near = (scope: Scope): RawBuilder<unknown> =>
+  'ids' in scope
+    ? sql`true`
+    : sql`a.id between audit.uuid_floor(${scope.from}::timestamptz - ${sql.raw(SLACK)}) and audit.uuid_floor(${scope.to}::timestamptz + ${sql.raw(SLACK)})`;
+const within = (scope: Scope, id: RawBuilder<unknown>): RawBuilder<unknown> =>
+  'ids' in scope
+    ? sql`${id} = any(${scope.ids}::text[])`
+    : sql`a.id >= audit.uuid_floor(${scope.from}::timestamptz) and a.id < audit.uuid_floor(${scope.to}::timestamptz)`;
 
 const rowsWithoutEvent = (rowType: RowType, born: RawBuilder<unknown>): Check => ({
   kind: 'row_without_event',
@@ -40,7 +43,11 @@ const rowsWithoutEvent = (rowType: RowType, born: RawBuilder<unknown>): Check =>
       and not exists (select from shared.acts a where ${near(scope)} and ${born})`,
 });
 
-const changesWithoutEvent = (rowType: RowType, changed: RawBuilder<unknown>, about: RawBuilder<unknown>): Check => ({
+const changesWithoutEvent = (
+  rowType: RowType,
+  changed: RawBuilder<unknown>,
+  about: RawBuilder<unknown>,
+): Check => ({
   kind: 'change_without_event',
   rowType,
   find: (scope) => sql`
@@ -50,15 +57,23 @@ const changesWithoutEvent = (rowType: RowType, changed: RawBuilder<unknown>, abo
 });
 
 const afterTheChange = sql`a.id >= audit.uuid_floor(r.updated - ${sql.raw(CLOCKS)})`;
-const userGone = (userId: RawBuilder<unknown>): RawBuilder<unknown> => sql`exists (select from shared.acts d where d.action = 'USER_DELETED' and d.resource = ${userId})`;
+const userGone = (userId: RawBuilder<unknown>): RawBuilder<unknown> =>
+  sql`exists (select from shared.acts d where d.action = 'USER_DELETED' and d.resource = ${userId})`;
 
 /** Everything that rows and events must agree in. */
 export const CHECKS: readonly Check[] = [
-  rowsWithoutEvent('user', sql`a.action in ('SIGNUP_SUCCESS', 'USER_CREATED') and a.resource = r.id::text`),
+  rowsWithoutEvent(
+    'user',
+    sql`a.action in ('SIGNUP_SUCCESS', 'USER_CREATED') and a.resource = r.id::text`,
+  ),
   rowsWithoutEvent('session', sql`a.opened_session = r.id::text`),
   rowsWithoutEvent('file', sql`a.action = 'FILE_UPLOAD' and a.resource = r.id::text`),
   changesWithoutEvent('user', sql`r.updated > r.created`, sql`${afterTheChange}`),
-  changesWithoutEvent('file', sql`not r.deleted and r.updated > r.created`, sql`a.action <> 'FILE_DOWNLOAD' and ${afterTheChange}`),
+  changesWithoutEvent(
+    'file',
+    sql`not r.deleted and r.updated > r.created`,
+    sql`a.action <> 'FILE_DOWNLOAD' and ${afterTheChange}`,
+  ),
   changesWithoutEvent('file', sql`r.deleted`, sql`a.action = 'FILE_DELETE'`),
   {
     kind: 'event_without_row',

@@ -9,7 +9,11 @@ import { createReconciler } from './reconciler.ts';
 const STATEMENT_TIMEOUT_MS = 60_000;
 
 /** The reconciler with a connection of its own role, which it closes when it stops. */
-export function openReconciler(config: Config, url: string, { db: leases, log }: Pick<AuditServer, 'db' | 'log'>): BackgroundLoop {
+export function openReconciler(
+  config: Config,
+  url: string,
+  { db: leases, log }: Pick<AuditServer, 'db' | 'log'>,
+): BackgroundLoop {
   const { db } = createDatabase<Tables>({
     url,
     applicationName: `muniment-${config.REPLICA}-reconciler`,

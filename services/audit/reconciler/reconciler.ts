@@ -3,7 +3,15 @@ import { sql, type Kysely } from 'kysely';
 import type { LoopLogger } from '@muniment/audit-events';
 import { acquireLease } from '@muniment/database';
 import { repeat, type BackgroundLoop } from '@muniment/server';
-import { closeDifferences, countUnverifiable, insertDifferences, listOpenDifferences, moveReconciliation, readReconciliation, type Difference } from '../queries/differences.ts';
+import {
+  closeDifferences,
+  countUnverifiable,
+  insertDifferences,
+  listOpenDifferences,
+  moveReconciliation,
+  readReconciliation,
+  type Difference,
+} from '../queries/differences.ts';
 import type { Tables } from '../tables.ts';
 import { CHECKS, type Check, type Scope } from './checks.ts';
 
@@ -38,9 +46,17 @@ export interface Reconciler extends BackgroundLoop {
 }
 
 /** The next ids that differ, in their order. */
-async function findNext(db: Kysely<Tables>, check: Check, scope: Scope, limit: number, after = ''): Promise<string[]> {
+async function findNext(
+  db: Kysely<Tables>,
+  check: Check,
+  scope: Scope,
+  limit: number,
+  after = '',
+): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
-    select id from (${check.find(scope)}) as found where id > ${after} order by id limit ${limit}`.execute(db);
+    select id from (${check.find(scope)}) as found where id > ${after} order by id limit ${limit}`.execute(
+    db,
+  );
   return rows.map(({ id }) => id);
 }
 
@@ -48,12 +64,17 @@ async function findNext(db: Kysely<Tables>, check: Check, scope: Scope, limit: n
  * Page by page all that differs: a thousand uploads that took hours must not hide the one file that nobody uploaded. A first look goes by time, which is
  * cheap; what it finds is looked at again with all events, however far from its row one may be.
  */
-async function* differences(db: Kysely<Tables>, scope: { from: Date; to: Date }, page: number): AsyncGenerator<Difference[]> {
+async function* differences(
+  db: Kysely<Tables>,
+  scope: { from: Date; to: Date },
+  page: number,
+): AsyncGenerator<Difference[]> {
   for (const check of CHECKS) {
     let candidates: string[] = [];
     do {
       candidates = await findNext(db, check, scope, page, candidates.at(-1));
-      const ids = candidates.length === 0 ? [] : await findNext(db, check, { ids: candidates }, page);
+      const ids =
+        candidates.length === 0 ? [] : await findNext(db, check, { ids: candidates }, page);
       yield ids.map((id) => ({ kind: check.kind, row_type: check.rowType, row_id: id }));
     } while (candidates.length === page);
   }
@@ -63,12 +84,21 @@ async function* differences(db: Kysely<Tables>, scope: { from: Date; to: Date },
  * Compares the business rows with the trail, both ways: each user, session and file has the event of its birth, each change one of its own, and
  * each such event its row or the event of its end. It trusts neither side, and reads only ids and times.
  */
-export function createReconciler({ db, leases, replica, log, everyMs = 60_000, settledMs = SETTLED_MS, page = PAGE }: ReconcilerOptions): Reconciler {
+export function createReconciler({
+  db,
+  leases,
+  replica,
+  log,
+  everyMs = 60_000,
+  settledMs = SETTLED_MS,
+  page = PAGE,
+}: ReconcilerOptions): Reconciler {
   const stopping = new AbortController();
 
   async function compare(scope: { from: Date; to: Date }): Promise<void> {
     for await (const found of differences(db, scope, page)) {
-      for (const difference of await insertDifferences(db, found)) log.warn(difference, 'a difference between the trail and what it is about');
+      for (const difference of await insertDifferences(db, found))
+        log.warn(difference, 'a difference between the trail and what it is about');
     }
   }
 
@@ -77,15 +107,22 @@ export function createReconciler({ db, leases, replica, log, everyMs = 60_000, s
     const open = await listOpenDifferences(db, page);
     const mended: Difference[] = [];
     for (const check of CHECKS) {
-      const own = open.filter(({ kind, row_type: type }) => kind === check.kind && type === check.rowType);
+      const own = open.filter(
+        ({ kind, row_type: type }) => kind === check.kind && type === check.rowType,
+      );
       if (own.length === 0) continue;
-      const others = CHECKS.filter((one) => one.kind === check.kind && one.rowType === check.rowType);
+      const others = CHECKS.filter(
+        (one) => one.kind === check.kind && one.rowType === check.rowType,
+      );
       if (others[0] !== check) continue;
       const scope = { ids: own.map(({ row_id: id }) => id) };
-      const still = new Set((await Promise.all(others.map((one) => findNext(db, one, scope, page)))).flat());
+      const still = new Set(
+        (await Promise.all(others.map((one) => findNext(db, one, scope, page)))).flat(),
+      );
       mended.push(...own.filter(({ row_id: id }) => !still.has(id)));
     }
-    for (const difference of await closeDifferences(db, mended)) log.info(difference, 'a difference is mended');
+    for (const difference of await closeDifferences(db, mended))
+      log.info(difference, 'a difference is mended');
   }
 
   async function look(): Promise<void> {
@@ -118,7 +155,9 @@ export function createReconciler({ db, leases, replica, log, everyMs = 60_000, s
     if (!sweptAt || Date.now() - sweptAt.getTime() > DAY_MS) await sweep();
   }
 
-  const loop = repeat('reconciler', everyMs, round, (error) => log.warn({ err: error }, 'the trail could not be reconciled; it is tried again'));
+  const loop = repeat('reconciler', everyMs, round, (error) =>
+    log.warn({ err: error }, 'the trail could not be reconciled; it is tried again'),
+  );
   return {
     name: loop.name,
     start: loop.start,

@@ -12,8 +12,13 @@ const eventOf = (archive: ArchiveState, what: 'drop' | 'restore') => ({
   resource_type: 'log_month',
   request_id: `retention-${archive.month}`,
   metadata: {
-    object_key: archive.object_key, rows: archive.rows, first_index: archive.first_index, last_index: archive.last_index, tree_size: archive.tree_size,
-    sha256: archive.sha256.toString('hex'), ...(what === 'restore' && { keep_until: archive.keep_until?.toISOString() ?? null }),
+    object_key: archive.object_key,
+    rows: archive.rows,
+    first_index: archive.first_index,
+    last_index: archive.last_index,
+    tree_size: archive.tree_size,
+    sha256: archive.sha256.toString('hex'),
+    ...(what === 'restore' && { keep_until: archive.keep_until?.toISOString() ?? null }),
   },
 });
 
@@ -21,10 +26,14 @@ const eventOf = (archive: ArchiveState, what: 'drop' | 'restore') => ({
 export async function announce(db: Kysely<Tables>, recordEvent: RecordEvent): Promise<void> {
   for (const archive of await unannouncedArchives(db)) {
     for (const what of ['drop', 'restore'] as const) {
-      const [happened, announced] = what === 'drop' ? [archive.dropped_at, archive.drop_announced] : [archive.restored_at, archive.restore_announced];
+      const [happened, announced] =
+        what === 'drop'
+          ? [archive.dropped_at, archive.drop_announced]
+          : [archive.restored_at, archive.restore_announced];
       if (happened === null || happened.getTime() === announced?.getTime()) continue;
       await db.transaction().execute(async (trx) => {
-        if (await markAnnounced(trx, archive.month, what)) await recordEvent(trx, eventOf(archive, what));
+        if (await markAnnounced(trx, archive.month, what))
+          await recordEvent(trx, eventOf(archive, what));
       });
     }
   }

@@ -9,7 +9,8 @@ const PAGE = 1_000;
 
 /** The line of a row in an archive: as in an export, with the ciphertext beside the leaf instead of the values. */
 function rowLine({ index, record, key_id, nonce, ciphertext }: ArchivedRow): string {
-  const sealed = key_id === null || nonce === null || ciphertext === null ? null : { key_id, nonce, ciphertext };
+  const sealed =
+    key_id === null || nonce === null || ciphertext === null ? null : { key_id, nonce, ciphertext };
   return `{"event":${record},"index":${index},"hash":"${leafHash(Buffer.from(record)).toString('base64')}","personal":null,"sealed_personal":${JSON.stringify(sealed)}}\n`;
 }
 
@@ -17,8 +18,17 @@ function rowLine({ index, record, key_id, nonce, ciphertext }: ArchivedRow): str
 export function readRowLine(line: string): ArchivedRow | undefined {
   if (!line.startsWith('{"event":')) return undefined;
   const end = line.lastIndexOf(',"index":');
-  const { index, sealed_personal: sealed } = JSON.parse(`{${line.slice(end + 1)}`) as { index: number; sealed_personal: Pick<ArchivedRow, 'key_id' | 'nonce' | 'ciphertext'> | null };
-  return { index, record: line.slice('{"event":'.length, end), key_id: sealed?.key_id ?? null, nonce: sealed?.nonce ?? null, ciphertext: sealed?.ciphertext ?? null };
+  const { index, sealed_personal: sealed } = JSON.parse(`{${line.slice(end + 1)}`) as {
+    index: number;
+    sealed_personal: Pick<ArchivedRow, 'key_id' | 'nonce' | 'ciphertext'> | null;
+  };
+  return {
+    index,
+    record: line.slice('{"event":'.length, end),
+    key_id: sealed?.key_id ?? null,
+    nonce: sealed?.nonce ?? null,
+    ciphertext: sealed?.ciphertext ?? null,
+  };
 }
 
 export interface ArchiveSource {
@@ -29,7 +39,12 @@ export interface ArchiveSource {
 }
 
 /** The lines of a month's archive, page by page: an export of the trail that any verifier takes. */
-export async function* archiveLines({ db, tree, onPage }: ArchiveSource, month: string, content: MonthContent, { note, size }: StoredCheckpoint): AsyncGenerator<string> {
+export async function* archiveLines(
+  { db, tree, onPage }: ArchiveSource,
+  month: string,
+  content: MonthContent,
+  { note, size }: StoredCheckpoint,
+): AsyncGenerator<string> {
   const gap = async (from: number, to: number): Promise<string> => {
     const hashes = await tree.hashRange(from, to);
     return `${JSON.stringify({ gap: [from, to], hashes: hashes.map((hash) => hash.toString('base64')) })}\n`;

@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { crc32, createGunzip, createGzip } from 'node:zlib';
 import { pipeline } from 'node:stream/promises';
-import { AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CreateMultipartUploadCommand, GetObjectCommand, ListMultipartUploadsCommand, UploadPartCommand, type CompletedPart } from '@aws-sdk/client-s3';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  UploadPartCommand,
+  type CompletedPart,
+} from '@aws-sdk/client-s3';
 import type { AuditBucket } from '../audit-bucket.ts';
 
 /** 10,000 parts at most: archives up to 80 GB. */
@@ -18,14 +26,31 @@ export interface StoredObject {
 }
 
 /** Ends what an earlier attempt left half way: its parts would be kept, and paid for, for ever. */
-export async function abortUploads({ client, name: Bucket }: Bucket, prefix: string): Promise<void> {
-  const { Uploads: uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket, Prefix: prefix }));
-  for (const { Key, UploadId } of uploads) await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
+export async function abortUploads(
+  { client, name: Bucket }: Bucket,
+  prefix: string,
+): Promise<void> {
+  const { Uploads: uploads = [] } = await client.send(
+    new ListMultipartUploadsCommand({ Bucket, Prefix: prefix }),
+  );
+  for (const { Key, UploadId } of uploads)
+    await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
 }
 
 /** Compresses text into an object, in the memory of one part. Nothing is there before all of it is. */
-export async function putCompressed({ client, name: Bucket }: Bucket, Key: string, text: AsyncIterable<string>): Promise<StoredObject> {
-  const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key, ContentType: 'application/gzip', ChecksumAlgorithm: 'CRC32' }));
+export async function putCompressed(
+  { client, name: Bucket }: Bucket,
+  Key: string,
+  text: AsyncIterable<string>,
+): Promise<StoredObject> {
+  const { UploadId } = await client.send(
+    new CreateMultipartUploadCommand({
+      Bucket,
+      Key,
+      ContentType: 'application/gzip',
+      ChecksumAlgorithm: 'CRC32',
+    }),
+  );
   const object = { Bucket, Key, UploadId };
   const sha256 = createHash('sha256');
   const parts: CompletedPart[] = [];
@@ -38,7 +63,10 @@ export async function putCompressed({ client, name: Bucket }: Bucket, Key: strin
     const checksum = Buffer.alloc(4);
     checksum.writeUInt32BE(crc32(body));
     const part = { PartNumber: parts.length + 1, ChecksumCRC32: checksum.toString('base64') };
-    const { ETag } = await client.send(new UploadPartCommand({ ...object, ...part, Body: body, ContentLength: filled }), { requestTimeout: PART_TIMEOUT_MS });
+    const { ETag } = await client.send(
+      new UploadPartCommand({ ...object, ...part, Body: body, ContentLength: filled }),
+      { requestTimeout: PART_TIMEOUT_MS },
+    );
     parts.push({ ...part, ETag });
     filled = 0;
   }
@@ -56,12 +84,19 @@ export async function putCompressed({ client, name: Bucket }: Bucket, Key: strin
     }
   });
   if (filled > 0 || parts.length === 0) await flush();
-  await client.send(new CompleteMultipartUploadCommand({ ...object, MultipartUpload: { Parts: parts } }), { requestTimeout: PART_TIMEOUT_MS });
+  await client.send(
+    new CompleteMultipartUploadCommand({ ...object, MultipartUpload: { Parts: parts } }),
+    { requestTimeout: PART_TIMEOUT_MS },
+  );
   return { bytes, sha256: sha256.digest() };
 }
 
 /** Reads an object back: uncompressed chunks, one at a time. @returns what the object itself is, as it came over the wire */
-export async function readCompressed({ client, name: Bucket }: Bucket, Key: string, onChunk: (chunk: Buffer) => Promise<void> | void): Promise<StoredObject> {
+export async function readCompressed(
+  { client, name: Bucket }: Bucket,
+  Key: string,
+  onChunk: (chunk: Buffer) => Promise<void> | void,
+): Promise<StoredObject> {
   const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
   if (!(Body instanceof Readable)) throw new Error('S3 gave no body');
   const sha256 = createHash('sha256');

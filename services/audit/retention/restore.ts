@@ -1,6 +1,12 @@
 import { StringDecoder } from 'node:string_decoder';
 import { RestoreImpossible } from '../errors.ts';
-import { beginRestore, findArchive, finishRestore, stageRows, type ArchivedRow } from '../queries/archives.ts';
+import {
+  beginRestore,
+  findArchive,
+  finishRestore,
+  stageRows,
+  type ArchivedRow,
+} from '../queries/archives.ts';
 import { announce } from './announce.ts';
 import { readRowLine } from './archive-lines.ts';
 import { readCompressed } from './archive-object.ts';
@@ -21,35 +27,45 @@ export interface Restored {
  * which it does only if each is the leaf sealed at its index. Killed anywhere, it can be run again.
  * @throws RestoreImpossible, ArchiveRefuted
  */
-export async function restoreMonth(options: Omit<RetentionOptions, 'months' | 'tree'>, month: string, keepDays: number): Promise<Restored> {
+export async function restoreMonth(
+  options: Omit<RetentionOptions, 'months' | 'tree'>,
+  month: string,
+  keepDays: number,
+): Promise<Restored> {
   const { db, retentionDb, bucket, keys, replica, recordEvent } = options;
-  const restored = await underRetentionLease(db, replica, async ({ lease, keep }): Promise<Restored> => {
-    const archive = await findArchive(db, month);
-    if (!archive?.dropped_at) throw new RestoreImpossible(`there is no archive of ${month}`);
-    await verifyArchive(bucket, archive, keys, keep);
-    await beginRestore(retentionDb, month, lease);
+  const restored = await underRetentionLease(
+    db,
+    replica,
+    async ({ lease, keep }): Promise<Restored> => {
+      const archive = await findArchive(db, month);
+      if (!archive?.dropped_at) throw new RestoreImpossible(`there is no archive of ${month}`);
+      await verifyArchive(bucket, archive, keys, keep);
+      await beginRestore(retentionDb, month, lease);
 
-    const decoder = new StringDecoder('utf8');
-    let rest = '';
-    let batch: ArchivedRow[] = [];
-    const stage = async (): Promise<void> => {
-      if (batch.length > 0) await stageRows(retentionDb, month, batch);
-      batch = [];
-      await keep();
-    };
-    await readCompressed(bucket, archive.object_key, async (chunk) => {
-      const lines = (rest + decoder.write(chunk)).split('\n');
-      rest = lines.pop() as string;
-      for (const line of lines) {
-        const row = readRowLine(line);
-        if (row && batch.push(row) === BATCH) await stage();
-      }
-    });
-    await stage();
-    const unreadable = await finishRestore(retentionDb, month, keepDays, lease);
-    await announce(db, recordEvent);
-    return { rows: archive.rows, unreadable };
-  }, options.leaseTtlMs ?? RETENTION_LEASE_TTL_MS);
-  if (!restored) throw new RestoreImpossible('retention is at work on another replica; try again later');
+      const decoder = new StringDecoder('utf8');
+      let rest = '';
+      let batch: ArchivedRow[] = [];
+      const stage = async (): Promise<void> => {
+        if (batch.length > 0) await stageRows(retentionDb, month, batch);
+        batch = [];
+        await keep();
+      };
+      await readCompressed(bucket, archive.object_key, async (chunk) => {
+        const lines = (rest + decoder.write(chunk)).split('\n');
+        rest = lines.pop() as string;
+        for (const line of lines) {
+          const row = readRowLine(line);
+          if (row && batch.push(row) === BATCH) await stage();
+        }
+      });
+      await stage();
+      const unreadable = await finishRestore(retentionDb, month, keepDays, lease);
+      await announce(db, recordEvent);
+      return { rows: archive.rows, unreadable };
+    },
+    options.leaseTtlMs ?? RETENTION_LEASE_TTL_MS,
+  );
+  if (!restored)
+    throw new RestoreImpossible('retention is at work on another replica; try again later');
   return restored;
 }

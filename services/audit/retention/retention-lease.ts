@@ -14,7 +14,12 @@ export interface HeldLease {
 }
 
 /** Runs work under the lease of those who take months out and bring them back: one at a time. @returns undefined while another holds it */
-export async function underRetentionLease<Result>(db: Kysely<Tables>, replica: string, work: (held: HeldLease) => Promise<Result>, ttlMs: number): Promise<Result | undefined> {
+export async function underRetentionLease<Result>(
+  db: Kysely<Tables>,
+  replica: string,
+  work: (held: HeldLease) => Promise<Result>,
+  ttlMs: number,
+): Promise<Result | undefined> {
   const holder = `${replica}/${randomUUID()}`;
   const lease = await acquireLease(db, 'audit', 'retention', holder, ttlMs);
   if (!lease) return undefined;

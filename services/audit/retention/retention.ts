@@ -2,7 +2,14 @@ import type { Kysely } from 'kysely';
 import type { LoopLogger, RecordEvent } from '@muniment/audit-events';
 import type { VerifierKey } from '@muniment/audit-verify';
 import type { AuditBucket } from '../audit-bucket.ts';
-import { dropArchivedMonth, findArchive, monthContent, monthsToArchive, recordArchive, type Archive } from '../queries/archives.ts';
+import {
+  dropArchivedMonth,
+  findArchive,
+  monthContent,
+  monthsToArchive,
+  recordArchive,
+  type Archive,
+} from '../queries/archives.ts';
 import { latestCheckpoint } from '../queries/checkpoints.ts';
 import type { Tree } from '../seal/tree.ts';
 import type { Tables } from '../tables.ts';
@@ -32,18 +39,41 @@ export interface RetentionOptions {
 export const archivePrefix = (month: string): string => `archives/${month}/`;
 
 /** Writes a month's archive and records it. @returns undefined while the month is not wholly sealed under a checkpoint */
-async function writeArchive({ db, retentionDb, bucket, tree, keys, log }: RetentionOptions, month: string, { lease, keep }: HeldLease): Promise<Archive | undefined> {
+async function writeArchive(
+  { db, retentionDb, bucket, tree, keys, log }: RetentionOptions,
+  month: string,
+  { lease, keep }: HeldLease,
+): Promise<Archive | undefined> {
   const content = await monthContent(db, month);
   const checkpoint = await latestCheckpoint(db);
-  if (!checkpoint || content.sealed !== content.rows || checkpoint.size <= (content.last_index ?? -1)) {
-    log.info({ month, ...content, checkpoint: checkpoint?.size }, 'a month is not archived yet: not all of it is sealed under a checkpoint');
+  if (
+    !checkpoint ||
+    content.sealed !== content.rows ||
+    checkpoint.size <= (content.last_index ?? -1)
+  ) {
+    log.info(
+      { month, ...content, checkpoint: checkpoint?.size },
+      'a month is not archived yet: not all of it is sealed under a checkpoint',
+    );
     return undefined;
   }
   await abortUploads(bucket, archivePrefix(month));
   const { rows, first_index, last_index } = content;
   const object_key = `${archivePrefix(month)}${checkpoint.size}-${lease.epoch}.ndjson.gz`;
-  const stored = await putCompressed(bucket, object_key, archiveLines({ db, tree, onPage: keep }, month, content, checkpoint));
-  const archive: Archive = { month, object_key, rows, first_index, last_index, tree_size: checkpoint.size, ...stored };
+  const stored = await putCompressed(
+    bucket,
+    object_key,
+    archiveLines({ db, tree, onPage: keep }, month, content, checkpoint),
+  );
+  const archive: Archive = {
+    month,
+    object_key,
+    rows,
+    first_index,
+    last_index,
+    tree_size: checkpoint.size,
+    ...stored,
+  };
   await verifyArchive(bucket, archive, keys, keep);
   await recordArchive(retentionDb, archive, lease);
   log.info({ month, object_key, rows, bytes: stored.bytes }, 'a month was archived');
@@ -51,11 +81,20 @@ async function writeArchive({ db, retentionDb, bucket, tree, keys, log }: Retent
 }
 
 /** Whether the archive on record holds what the partition holds now; after a restore it does, and need not be written again. */
-async function standingArchive({ db, bucket, keys, log }: RetentionOptions, month: string, { keep }: HeldLease): Promise<Archive | undefined> {
+async function standingArchive(
+  { db, bucket, keys, log }: RetentionOptions,
+  month: string,
+  { keep }: HeldLease,
+): Promise<Archive | undefined> {
   const archive = await findArchive(db, month);
   if (!archive) return undefined;
   const content = await monthContent(db, month);
-  if (content.rows !== archive.rows || content.first_index !== archive.first_index || content.last_index !== archive.last_index) return undefined;
+  if (
+    content.rows !== archive.rows ||
+    content.first_index !== archive.first_index ||
+    content.last_index !== archive.last_index
+  )
+    return undefined;
   try {
     await verifyArchive(bucket, archive, keys, keep);
     return archive;
@@ -72,18 +111,25 @@ async function standingArchive({ db, bucket, keys, log }: RetentionOptions, mont
  */
 export async function retain(options: RetentionOptions): Promise<string[] | undefined> {
   const { db, retentionDb, months, replica, log, recordEvent } = options;
-  return underRetentionLease(db, replica, async (held) => {
-    const moved: string[] = [];
-    await announce(db, recordEvent);
-    for (const month of await monthsToArchive(db, months)) {
-      const archive = (await standingArchive(options, month, held)) ?? (await writeArchive(options, month, held));
-      if (!archive) continue;
-      await held.keep();
-      await dropArchivedMonth(retentionDb, month, months, held.lease);
-      log.info({ month, rows: archive.rows }, 'an archived month was dropped');
-      moved.push(month);
+  return underRetentionLease(
+    db,
+    replica,
+    async (held) => {
+      const moved: string[] = [];
       await announce(db, recordEvent);
-    }
-    return moved;
-  }, options.leaseTtlMs ?? RETENTION_LEASE_TTL_MS);
+      for (const month of await monthsToArchive(db, months)) {
+        const archive =
+          (await standingArchive(options, month, held)) ??
+          (await writeArchive(options, month, held));
+        if (!archive) continue;
+        await held.keep();
+        await dropArchivedMonth(retentionDb, month, months, held.lease);
+        log.info({ month, rows: archive.rows }, 'an archived month was dropped');
+        moved.push(month);
+        await announce(db, recordEvent);
+      }
+      return moved;
+    },
+    options.leaseTtlMs ?? RETENTION_LEASE_TTL_MS,
+  );
 }

@@ -9,7 +9,12 @@ import { readCompressed } from './archive-object.ts';
  * that was recorded, of as many rows.
  * @throws ArchiveRefuted
  */
-export async function verifyArchive(bucket: Pick<AuditBucket, 'name' | 'client'>, archive: Archive, keys: readonly VerifierKey[], onChunk: () => Promise<void> = async () => {}): Promise<void> {
+export async function verifyArchive(
+  bucket: Pick<AuditBucket, 'name' | 'client'>,
+  archive: Archive,
+  keys: readonly VerifierKey[],
+  onChunk: () => Promise<void> = async () => {},
+): Promise<void> {
   const refuse = (why: string): never => {
     throw new ArchiveRefuted(archive.object_key, why);
   };
@@ -19,9 +24,16 @@ export async function verifyArchive(bucket: Pick<AuditBucket, 'name' | 'client'>
     await onChunk();
   });
   const report = verification.end();
-  if (bytes !== archive.bytes || !sha256.equals(archive.sha256)) refuse('it is not the object that was written');
-  if (report.verdict === 'refuted' || report.verdict === 'unreadable') refuse(report.findings[0]?.message ?? 'it is no export');
-  if (report.rows !== archive.rows || report.first_index !== archive.first_index || report.last_index !== archive.last_index || report.checkpoint?.size !== archive.tree_size) {
+  if (bytes !== archive.bytes || !sha256.equals(archive.sha256))
+    refuse('it is not the object that was written');
+  if (report.verdict === 'refuted' || report.verdict === 'unreadable')
+    refuse(report.findings[0]?.message ?? 'it is no export');
+  if (
+    report.rows !== archive.rows ||
+    report.first_index !== archive.first_index ||
+    report.last_index !== archive.last_index ||
+    report.checkpoint?.size !== archive.tree_size
+  ) {
     refuse(`it has ${report.rows} rows with indexes ${report.first_index} to ${report.last_index}`);
   }
 }

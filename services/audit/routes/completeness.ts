@@ -3,7 +3,11 @@ import type { AuditServer } from '../audit-server.ts';
 import { alarmSchema, alarmsOf } from '../completeness/alarms.ts';
 import { readTrailState, trailStateSchema } from '../completeness/trail-state.ts';
 
-const answerSchema = Type.Object({ complete: Type.Boolean(), alarms: Type.Array(alarmSchema), ...trailStateSchema.properties });
+const answerSchema = Type.Object({
+  complete: Type.Boolean(),
+  alarms: Type.Array(alarmSchema),
+  ...trailStateSchema.properties,
+});
 
 /** `GET /api/audit/completeness`: whether everything that was acknowledged is in the trail, and by what that is seen. Looked up for this answer. */
 export function completenessRoute({ app, db, config }: AuditServer): void {

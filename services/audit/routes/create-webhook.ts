@@ -7,20 +7,44 @@ import { sealedHead } from '../queries/sealed-events.ts';
 import { countWebhooksToAdd, findWebhook, insertWebhook } from '../queries/webhooks.ts';
 import { wrapSecret } from '../webhooks/secrets.ts';
 import { createSecret, secretText } from '../webhooks/signature.ts';
-import { inEvent, MAX_WEBHOOKS, toResource, webhookFields, webhookSchema } from '../webhooks/webhook-resource.ts';
+import {
+  inEvent,
+  MAX_WEBHOOKS,
+  toResource,
+  webhookFields,
+  webhookSchema,
+} from '../webhooks/webhook-resource.ts';
 
 const { url, ...optional } = webhookFields;
-const bodySchema = Type.Object({ url, ...Type.Partial(Type.Object(optional)).properties, after: Type.Optional(Type.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER })) }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  {
+    url,
+    ...Type.Partial(Type.Object(optional)).properties,
+    after: Type.Optional(Type.Integer({ minimum: -1, maximum: Number.MAX_SAFE_INTEGER })),
+  },
+  { additionalProperties: false },
+);
 
 /** `POST /api/audit/webhooks`: from now on (or behind an index) events go to the URL. The secret to check them by is answered this once. */
-export function createWebhookRoute({ app, db, masterKey, webhooks, inTransaction }: AuditServer): void {
+export function createWebhookRoute({
+  app,
+  db,
+  masterKey,
+  webhooks,
+  inTransaction,
+}: AuditServer): void {
   app.route({
     method: 'POST',
     url: '/api/audit/webhooks',
-    schema: { body: bodySchema, response: { 201: Type.Object({ ...webhookSchema.properties, secret: Type.String() }) } },
+    schema: {
+      body: bodySchema,
+      response: { 201: Type.Object({ ...webhookSchema.properties, secret: Type.String() }) },
+    },
     config: {
-      operation: 'audit.create_webhook', access: { permission: 'audit:operate' },
-      replayWhile: async (answer) => (await findWebhook(db, (answer as { id: string }).id)) !== undefined,
+      operation: 'audit.create_webhook',
+      access: { permission: 'audit:operate' },
+      replayWhile: async (answer) =>
+        (await findWebhook(db, (answer as { id: string }).id)) !== undefined,
     },
     handler: async (request, reply) => {
       const { body } = request;
@@ -31,7 +55,8 @@ export function createWebhookRoute({ app, db, masterKey, webhooks, inTransaction
       const secret = createSecret();
       const wrapped = await wrapSecret(masterKey, id, secret);
       const webhook = await inTransaction(request, async (trx, record) => {
-        if (await countWebhooksToAdd(trx) >= MAX_WEBHOOKS) throw new AuditErrors.TooManyWebhooks();
+        if ((await countWebhooksToAdd(trx)) >= MAX_WEBHOOKS)
+          throw new AuditErrors.TooManyWebhooks();
         const made = await insertWebhook(trx, {
           id,
           url: body.url,
@@ -43,10 +68,18 @@ export function createWebhookRoute({ app, db, masterKey, webhooks, inTransaction
           position: body.after ?? head,
           created_by: principalOf(request).id,
         });
-        await record({ action: 'WEBHOOK_CREATED', resource: id, resource_type: 'webhook', metadata: inEvent(made) });
+        await record({
+          action: 'WEBHOOK_CREATED',
+          resource: id,
+          resource_type: 'webhook',
+          metadata: inEvent(made),
+        });
         return made;
       });
-      return reply.code(201).header('location', `/api/audit/webhooks/${id}`).send({ ...toResource(webhook), secret: secretText(secret) });
+      return reply
+        .code(201)
+        .header('location', `/api/audit/webhooks/${id}`)
+        .send({ ...toResource(webhook), secret: secretText(secret) });
     },
   });
 }

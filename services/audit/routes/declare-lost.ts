@@ -13,12 +13,17 @@ const range = {
   to: seq(),
 };
 const bodySchema = Type.Object(range, { additionalProperties: false });
-const answerSchema = Type.Object({ ...range, event_id: Type.String({ format: 'uuid' }), declared_at: Type.String({ format: 'date-time' }) });
+const answerSchema = Type.Object({
+  ...range,
+  event_id: Type.String({ format: 'uuid' }),
+  declared_at: Type.String({ format: 'date-time' }),
+});
 
 /** Why the numbers are not lost; undefined when they are. */
 function whyNotLost(state: RangeState | undefined): string | undefined {
   if (!state?.missing) return 'not all of them are missing';
-  if (state.in_outbox > 0) return `the outbox holds ${state.in_outbox} of them and sends them again`;
+  if (state.in_outbox > 0)
+    return `the outbox holds ${state.in_outbox} of them and sends them again`;
   return state.old ? undefined : `not all of them have been missed for ${ALARM_AFTER_S} s`;
 }
 
@@ -39,7 +44,10 @@ export function declareLostRoute({ app, inTransaction }: AuditServer): void {
         const why = whyNotLost(await lockRange(trx, request.body, ALARM_AFTER_S * 1_000));
         if (why !== undefined) throw new AuditErrors.HoleNotLost(why);
         const eventId = await record({
-          action: 'EVENTS_DECLARED_LOST', resource: `${source}/${lane}/${from}-${to}`, resource_type: 'event_numbers', metadata: { source, lane, from, to },
+          action: 'EVENTS_DECLARED_LOST',
+          resource: `${source}/${lane}/${from}-${to}`,
+          resource_type: 'event_numbers',
+          metadata: { source, lane, from, to },
         });
         const at = await insertDeclaredLost(trx, request.body, eventId);
         return { source, lane, from, to, event_id: eventId, declared_at: at.toISOString() };

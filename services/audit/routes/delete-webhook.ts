@@ -15,7 +15,12 @@ export function deleteWebhookRoute({ app, inTransaction }: AuditServer): void {
       await inTransaction(request, async (trx, record) => {
         const webhook = await deleteWebhook(trx, request.params.id);
         if (!webhook) throw new AuditErrors.WebhookNotFound();
-        await record({ action: 'WEBHOOK_DELETED', resource: webhook.id, resource_type: 'webhook', metadata: inEvent(webhook) });
+        await record({
+          action: 'WEBHOOK_DELETED',
+          resource: webhook.id,
+          resource_type: 'webhook',
+          metadata: inEvent(webhook),
+        });
       });
       return reply.code(204).send(null);
     },

@@ -6,7 +6,10 @@ import type { AuditServer } from '../audit-server.ts';
 import { journalErasure } from '../erasure-journal.ts';
 import { AuditErrors } from '../errors.ts';
 
-const bodySchema = Type.Object({ tenant_id: tenantIdSchema, subject: subjectSchema }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  { tenant_id: tenantIdSchema, subject: subjectSchema },
+  { additionalProperties: false },
+);
 
 /**
  * `POST /api/audit/erasures`: makes the personal values of a tenant's subject unreadable for good, in the events there are and in those to come. Done when
@@ -23,10 +26,18 @@ export function eraseSubjectRoute(server: AuditServer): void {
       const { tenant_id: tenantId, subject } = request.body;
       const name = subjectName(await searchTerms.keyed(), tenantId, subject);
       // Before all else: an erasure that a restored backup could undo must not be answered as done.
-      await journalErasure(bucket, name).catch((cause: unknown) => { throw Object.assign(new AuditErrors.JournalUnavailable(), { cause }); });
+      await journalErasure(bucket, name).catch((cause: unknown) => {
+        throw Object.assign(new AuditErrors.JournalUnavailable(), { cause });
+      });
       await destroySubjectKey(server, name);
       await inTransaction(request, async (trx, record) => {
-        await record({ action: 'SUBJECT_ERASED', tenant_id: tenantId, resource: name, resource_type: 'subject', metadata: await forgetSubject(trx, name) });
+        await record({
+          action: 'SUBJECT_ERASED',
+          tenant_id: tenantId,
+          resource: name,
+          resource_type: 'subject',
+          metadata: await forgetSubject(trx, name),
+        });
       });
       return reply.code(204).send(null);
     },

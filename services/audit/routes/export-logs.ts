@@ -23,17 +23,55 @@ import { readerIdentity, visibilityOf } from '../visibility.ts';
 const SCOPES = { user: 'own', all: 'all', viewer: 'tenant' } as const;
 const formats = { ndjson, csv, cloudevents, ocsf };
 
-const querySchema = Type.Object({
-  ...filterProperties,
-  format: Type.Union([Type.Literal('ndjson'), Type.Literal('csv'), Type.Literal('cloudevents'), Type.Literal('ocsf')], { default: 'ndjson' }),
-  scope: Type.Optional(Type.Literal('own', { description: 'Only what concerns the caller, for whom may read more.' })),
-  after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Goes on behind the row of this index.' })),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Most rows of this part; absent: all.' })),
-  cursor: Type.Optional(Type.String({ maxLength: 100, description: 'The next_cursor of the part before, as ndjson ends with it.' })),
-}, { additionalProperties: false });
+const querySchema = Type.Object(
+  {
+    ...filterProperties,
+    format: Type.Union(
+      [
+        Type.Literal('ndjson'),
+        Type.Literal('csv'),
+        Type.Literal('cloudevents'),
+        Type.Literal('ocsf'),
+      ],
+      { default: 'ndjson' },
+    ),
+    scope: Type.Optional(
+      Type.Literal('own', {
+        description: 'Only what concerns the caller, for whom may read more.',
+      }),
+    ),
+    after: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'Goes on behind the row of this index.',
+      }),
+    ),
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'Most rows of this part; absent: all.',
+      }),
+    ),
+    cursor: Type.Optional(
+      Type.String({
+        maxLength: 100,
+        description: 'The next_cursor of the part before, as ndjson ends with it.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 /** The export as a stream, destroyed when its reader takes nothing for so long, when they may read no more, and when the connection closes. */
-function streamOf(server: AuditServer, request: FastifyRequest, reply: FastifyReply, reader: Reader, text: AsyncGenerator<string>): Readable {
+function streamOf(
+  server: AuditServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  reader: Reader,
+  text: AsyncGenerator<string>,
+): Readable {
   let takenAt = performance.now();
   async function* watched(): AsyncGenerator<string> {
     for await (const piece of text) {
@@ -43,8 +81,15 @@ function streamOf(server: AuditServer, request: FastifyRequest, reply: FastifyRe
   }
   const stream = Readable.from(watched(), { objectMode: false, highWaterMark: 64 * 1024 });
   const timer = setInterval(() => {
-    if (performance.now() - takenAt > server.config.EXPORT_STALL_MS) stream.destroy(new Error('the reader of the export has stalled'));
-    stillReads(server, request, reader).then((reads) => { if (reads === undefined) stream.destroy(new Error('the reader of the export may read no more')); }, () => {});
+    if (performance.now() - takenAt > server.config.EXPORT_STALL_MS)
+      stream.destroy(new Error('the reader of the export has stalled'));
+    stillReads(server, request, reader).then(
+      (reads) => {
+        if (reads === undefined)
+          stream.destroy(new Error('the reader of the export may read no more'));
+      },
+      () => {},
+    );
   }, 500);
   stream.once('close', () => clearInterval(timer));
   // A client that went away before the stream was its answer's would leave it open for ever.
@@ -73,9 +118,15 @@ export function exportLogsRoute(server: AuditServer): void {
       const visibility = visibilityOf(reader);
       const given = givenFilter(query);
       const log = await logQuery(server, visibility, given);
-      if (query.cursor !== undefined && query.after !== undefined) throw new AuditErrors.FilterInvalid('cursor and after exclude each other');
-      const binding = cursorBinding({ order: 'log', reader: readerIdentity(reader), filter: given });
-      const cursor = query.cursor === undefined ? undefined : decodeExportCursor(query.cursor, binding);
+      if (query.cursor !== undefined && query.after !== undefined)
+        throw new AuditErrors.FilterInvalid('cursor and after exclude each other');
+      const binding = cursorBinding({
+        order: 'log',
+        reader: readerIdentity(reader),
+        filter: given,
+      });
+      const cursor =
+        query.cursor === undefined ? undefined : decodeExportCursor(query.cursor, binding);
       const leave = gate.enter();
       if (!leave) throw new AuditErrors.ExportCapacity();
       try {
@@ -88,16 +139,43 @@ export function exportLogsRoute(server: AuditServer): void {
         await recordFor(request, {
           id: derivedEventId(request.id, request.startedAtMs),
           action: 'AUDIT_EXPORTED',
-          metadata: { format: query.format, filter: filterInEvent(given), scope: SCOPES[reader.kind], size, after, limit: query.limit ?? null },
+          metadata: {
+            format: query.format,
+            filter: filterInEvent(given),
+            scope: SCOPES[reader.kind],
+            size,
+            after,
+            limit: query.limit ?? null,
+          },
         });
         const { concerning, within } = visibility;
         // What lies in the bucket is left out, and an export says what it leaves out.
         const archived = await archivedMonths(server.db);
-        const narrowed = { ...given, ...within, ...(concerning !== undefined && { concerning }), ...(archived.length > 0 && { without_archived: archived }) };
-        const start = { checkpoint, filter: Object.keys(narrowed).length === 0 ? null : narrowed, after, tree };
-        const rows = readRows(server, log, { from: after === null ? 0 : after + 1, to: size, limit: query.limit ?? Number.MAX_SAFE_INTEGER });
+        const narrowed = {
+          ...given,
+          ...within,
+          ...(concerning !== undefined && { concerning }),
+          ...(archived.length > 0 && { without_archived: archived }),
+        };
+        const start = {
+          checkpoint,
+          filter: Object.keys(narrowed).length === 0 ? null : narrowed,
+          after,
+          tree,
+        };
+        const rows = readRows(server, log, {
+          from: after === null ? 0 : after + 1,
+          to: size,
+          limit: query.limit ?? Number.MAX_SAFE_INTEGER,
+        });
         const format = formats[query.format];
-        const stream = streamOf(server, request, reply, reader, format.write(start, rows, (index) => encodeExportCursor({ size, index }, binding)));
+        const stream = streamOf(
+          server,
+          request,
+          reply,
+          reader,
+          format.write(start, rows, (index) => encodeExportCursor({ size, index }, binding)),
+        );
         stream.once('close', leave);
         return reply
           .type(format.mediaType)

@@ -8,7 +8,10 @@ export function getCheckpointRoute({ app, tree }: AuditServer): void {
     method: 'GET',
     url: '/api/audit/checkpoint',
     schema: { response: { 200: Type.String() } },
-    config: { operation: 'audit.checkpoint', access: { permission: 'audit:read-own', viewer: true } },
+    config: {
+      operation: 'audit.checkpoint',
+      access: { permission: 'audit:read-own', viewer: true },
+    },
     handler: async (_request, reply) => {
       const checkpoint = await tree.latestCheckpoint();
       if (!checkpoint) throw new AuditErrors.CheckpointPending();

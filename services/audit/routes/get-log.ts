@@ -13,14 +13,18 @@ export function getLogRoute(server: AuditServer): void {
   app.route({
     method: 'GET',
     url: '/api/audit/logs/:id',
-    schema: { params: Type.Object({ id: Type.String({ format: 'uuid' }) }), response: { 200: rendered(logEntrySchema) } },
+    schema: {
+      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+      response: { 200: rendered(logEntrySchema) },
+    },
     config: { operation: 'audit.get', access: { permission: 'audit:read-own', viewer: true } },
     handler: async (request, reply) => {
       const reader = readerOf(request);
       const visibility = visibilityOf(reader);
       const event = await findLogged(db, visibility, request.params.id);
       if (!event) throw new AuditErrors.AuditLogNotFound();
-      if (!event.concerns.includes(request.principal?.id ?? '')) await recordReading(server, request, reader, { resource: event.id });
+      if (!event.concerns.includes(request.principal?.id ?? ''))
+        await recordReading(server, request, reader, { resource: event.id });
       reply.type('application/json; charset=utf-8');
       return (await renderEntries(server, visibility, [event])).join('');
     },

@@ -12,16 +12,21 @@ export function getTileRoute({ app, tree }: AuditServer): void {
     method: 'GET',
     url: '/api/audit/tile/:level/*',
     schema: {
-      params: Type.Object({ level: Type.String({ pattern: '^(0|[1-9]|[1-5][0-9]|6[0-3])$' }), '*': Type.String({ maxLength: 40 }) }),
+      params: Type.Object({
+        level: Type.String({ pattern: '^(0|[1-9]|[1-5][0-9]|6[0-3])$' }),
+        '*': Type.String({ maxLength: 40 }),
+      }),
       response: { 200: Type.Unsafe<Buffer>({}) },
     },
     config: { operation: 'audit.tile', access: { permission: 'audit:read-own', viewer: true } },
     handler: async (request, reply) => {
       const path = parseTilePath(request.params['*']);
       if (!path) throw new AuditErrors.TileNotFound();
-      const hashes = await tree.tile(Number(request.params.level), path.index, path.width).catch((error: unknown) => {
-        throw error instanceof RangeError ? new AuditErrors.TileNotFound() : error;
-      });
+      const hashes = await tree
+        .tile(Number(request.params.level), path.index, path.width)
+        .catch((error: unknown) => {
+          throw error instanceof RangeError ? new AuditErrors.TileNotFound() : error;
+        });
       reply.type('application/octet-stream').header('cache-control', TILE_CACHE);
       return hashes;
     },

@@ -5,12 +5,16 @@ import { listDeliveries, type WebhookDelivery } from '../queries/webhook-deliver
 import { findWebhook } from '../queries/webhooks.ts';
 import { paramsSchema } from '../webhooks/webhook-resource.ts';
 
-const nullable = (schema: ReturnType<typeof Type.String> | ReturnType<typeof Type.Integer>) => Type.Union([schema, Type.Null()]);
-const querySchema = Type.Object({
-  status: Type.Optional(Type.Union([Type.Literal('pending'), Type.Literal('dead')])),
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-  cursor: Type.Optional(Type.String({ maxLength: 20 })),
-}, { additionalProperties: false });
+const nullable = (schema: ReturnType<typeof Type.String> | ReturnType<typeof Type.Integer>) =>
+  Type.Union([schema, Type.Null()]);
+const querySchema = Type.Object(
+  {
+    status: Type.Optional(Type.Union([Type.Literal('pending'), Type.Literal('dead')])),
+    limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+    cursor: Type.Optional(Type.String({ maxLength: 20 })),
+  },
+  { additionalProperties: false },
+);
 
 export const deliverySchema = Type.Object({
   id: Type.String({ description: 'The id of the event, and of every attempt (webhook-id).' }),
@@ -24,8 +28,23 @@ export const deliverySchema = Type.Object({
   created: Type.String(),
 });
 
-export const toDelivery = ({ event_id, index, status, attempts, next_attempt_at, last_attempt_at, last_status, last_error, created }: WebhookDelivery) => ({
-  id: event_id, index, status, attempts, last_status, last_error,
+export const toDelivery = ({
+  event_id,
+  index,
+  status,
+  attempts,
+  next_attempt_at,
+  last_attempt_at,
+  last_status,
+  last_error,
+  created,
+}: WebhookDelivery) => ({
+  id: event_id,
+  index,
+  status,
+  attempts,
+  last_status,
+  last_error,
   next_attempt_at: status === 'pending' ? next_attempt_at.toISOString() : null,
   last_attempt_at: last_attempt_at?.toISOString() ?? null,
   created: created.toISOString(),
@@ -36,7 +55,8 @@ const encode = (index: number): string => `d${index.toString(36)}`;
 /** @throws cursor_invalid for what `encode` has not made */
 function decode(cursor: string): number {
   const index = Number.parseInt(cursor.slice(1), 36);
-  if (!Number.isSafeInteger(index) || encode(index) !== cursor) throw new AuditErrors.CursorInvalid();
+  if (!Number.isSafeInteger(index) || encode(index) !== cursor)
+    throw new AuditErrors.CursorInvalid();
   return index;
 }
 
@@ -45,16 +65,31 @@ export function listWebhookDeliveriesRoute({ app, db }: AuditServer): void {
   app.route({
     method: 'GET',
     url: '/api/audit/webhooks/:id/deliveries',
-    schema: { params: paramsSchema, querystring: querySchema, response: { 200: Type.Object({ data: Type.Array(deliverySchema), next_cursor: nullable(Type.String()) }) } },
+    schema: {
+      params: paramsSchema,
+      querystring: querySchema,
+      response: {
+        200: Type.Object({
+          data: Type.Array(deliverySchema),
+          next_cursor: nullable(Type.String()),
+        }),
+      },
+    },
     config: { operation: 'audit.list_webhook_deliveries', access: { permission: 'audit:operate' } },
     handler: async (request) => {
-      const { params: { id }, query: { status, limit, cursor } } = request;
+      const {
+        params: { id },
+        query: { status, limit, cursor },
+      } = request;
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decode(cursor);
       if (!(await findWebhook(db, id))) throw new AuditErrors.WebhookNotFound();
       const found = await listDeliveries(db, id, { status, before, limit: limit + 1 });
       const page = found.slice(0, limit);
       const last = page.at(-1);
-      return { data: page.map(toDelivery), next_cursor: last && found.length > limit ? encode(last.index) : null };
+      return {
+        data: page.map(toDelivery),
+        next_cursor: last && found.length > limit ? encode(last.index) : null,
+      };
     },
   });
 }

@@ -8,7 +8,10 @@ export function listWebhooksRoute({ app, db }: AuditServer): void {
   app.route({
     method: 'GET',
     url: '/api/audit/webhooks',
-    schema: { querystring: Type.Object({}, { additionalProperties: false }), response: { 200: Type.Object({ data: Type.Array(webhookSchema), next_cursor: Type.Null() }) } },
+    schema: {
+      querystring: Type.Object({}, { additionalProperties: false }),
+      response: { 200: Type.Object({ data: Type.Array(webhookSchema), next_cursor: Type.Null() }) },
+    },
     config: { operation: 'audit.list_webhooks', access: { permission: 'audit:operate' } },
     handler: async () => ({ data: (await listWebhooks(db)).map(toResource), next_cursor: null }),
   });

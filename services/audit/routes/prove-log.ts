@@ -12,13 +12,16 @@ import type { Tree } from '../seal/tree.ts';
 const WAIT_MS = 1_500;
 const LOOK_MS = 100;
 
-const proofSchema = Type.Object({
-  checkpoint: Type.String(),
-  index: Type.Integer(),
-  tree_size: Type.Integer(),
-  hashes: Type.Array(Type.String()),
-  leaf: Type.Union([Type.String(), Type.Null()]),
-}, { additionalProperties: false });
+const proofSchema = Type.Object(
+  {
+    checkpoint: Type.String(),
+    index: Type.Integer(),
+    tree_size: Type.Integer(),
+    hashes: Type.Array(Type.String()),
+    leaf: Type.Union([Type.String(), Type.Null()]),
+  },
+  { additionalProperties: false },
+);
 
 async function checkpointOver(tree: Tree, index: number): Promise<StoredCheckpoint> {
   for (const deadline = performance.now() + WAIT_MS; ;) {
@@ -35,7 +38,10 @@ export function proveLogRoute(server: AuditServer): void {
   app.route({
     method: 'GET',
     url: '/api/audit/logs/:id/proof',
-    schema: { params: Type.Object({ id: Type.String({ format: 'uuid' }) }), response: { 200: proofSchema } },
+    schema: {
+      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+      response: { 200: proofSchema },
+    },
     config: { operation: 'audit.proof', access: { permission: 'audit:read-own', viewer: true } },
     handler: async (request) => {
       const reader = readerOf(request);
@@ -46,7 +52,12 @@ export function proveLogRoute(server: AuditServer): void {
       const { note, size } = await checkpointOver(tree, index);
       const hashes = await tree.inclusionProof(index, size);
       // The leaf is the entry, so it is read.
-      if (reader.kind === 'all' && record !== null && ![sealed.user_id, sealed.subject].includes(reader.userId)) await recordReading(server, request, reader, { resource: id });
+      if (
+        reader.kind === 'all' &&
+        record !== null &&
+        ![sealed.user_id, sealed.subject].includes(reader.userId)
+      )
+        await recordReading(server, request, reader, { resource: id });
       return {
         checkpoint: note,
         index,

@@ -12,11 +12,13 @@ const AT_ONCE = 4;
 const MAY_WAIT = 100;
 
 const acceptedSchema = Type.Object({
-  data: Type.Array(Type.Object({
-    id: Type.String(),
-    event_id: Type.String({ format: 'uuid' }),
-    status: Type.Union([Type.Literal('created'), Type.Literal('duplicate')]),
-  })),
+  data: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      event_id: Type.String({ format: 'uuid' }),
+      status: Type.Union([Type.Literal('created'), Type.Literal('duplicate')]),
+    }),
+  ),
 });
 
 /** `POST /api/audit/events`: a customer's own events, one or a batch; all are recorded when this answers, or none. */
@@ -32,10 +34,20 @@ export function recordEventsRoute(server: AuditServer): void {
     bodyLimit: BODY_LIMIT,
     schema: { body: appEventsBodySchema, response: { 200: acceptedSchema, 201: acceptedSchema } },
     validatorCompiler: () => createBodyCheck(validatorCompiler),
-    config: { operation: 'audit.record', access: { permission: 'audit:write-events' }, idempotency: 'own' },
+    config: {
+      operation: 'audit.record',
+      access: { permission: 'audit:write-events' },
+      idempotency: 'own',
+    },
     handler: async (request, reply) => {
       const body = request.body as unknown as EventsBody;
-      const data = await gate.run(() => acceptEvents(server, body, { userId: principalOf(request).id, requestId: request.id, traceparent: request.traceparent }));
+      const data = await gate.run(() =>
+        acceptEvents(server, body, {
+          userId: principalOf(request).id,
+          requestId: request.id,
+          traceparent: request.traceparent,
+        }),
+      );
       relay.poke();
       return reply.code(data.some(({ status }) => status === 'created') ? 201 : 200).send({ data });
     },

@@ -14,8 +14,15 @@ export function replayQuarantinedRoute(server: AuditServer): void {
   server.app.route({
     method: 'POST',
     url: '/api/audit/quarantine/:id/replay',
-    schema: { params: Type.Object({ id: Type.String({ format: 'uuid' }) }), response: { 200: replaySchema } },
-    config: { operation: 'audit.quarantine.replay', access: { permission: 'audit:operate' }, idempotency: 'own' },
+    schema: {
+      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+      response: { 200: replaySchema },
+    },
+    config: {
+      operation: 'audit.quarantine.replay',
+      access: { permission: 'audit:operate' },
+      idempotency: 'own',
+    },
     handler: (request) => replayQuarantined(server, request, request.params.id),
   });
 }

@@ -4,7 +4,10 @@ import { AuditErrors } from '../errors.ts';
 import { retryDelivery } from '../queries/webhook-deliveries.ts';
 import { deliverySchema, toDelivery } from './list-webhook-deliveries.ts';
 
-const paramsSchema = Type.Object({ id: Type.String({ format: 'uuid' }), delivery_id: Type.String({ format: 'uuid' }) });
+const paramsSchema = Type.Object({
+  id: Type.String({ format: 'uuid' }),
+  delivery_id: Type.String({ format: 'uuid' }),
+});
 
 /** `POST /api/audit/webhooks/:id/deliveries/:delivery_id/retry`: due at once, dead or not, and with all attempts before it again. */
 export function retryWebhookDeliveryRoute({ app, inTransaction }: AuditServer): void {
@@ -18,7 +21,12 @@ export function retryWebhookDeliveryRoute({ app, inTransaction }: AuditServer): 
       const delivery = await inTransaction(request, async (trx, record) => {
         const due = await retryDelivery(trx, id, eventId);
         if (!due) throw new AuditErrors.WebhookDeliveryNotFound();
-        await record({ action: 'WEBHOOK_RETRIED', resource: id, resource_type: 'webhook', metadata: { event_id: eventId } });
+        await record({
+          action: 'WEBHOOK_RETRIED',
+          resource: id,
+          resource_type: 'webhook',
+          metadata: { event_id: eventId },
+        });
         return due;
       });
       return reply.code(202).send(toDelivery(delivery));

@@ -14,10 +14,17 @@ export function rotateWebhookSecretRoute({ app, db, masterKey, inTransaction }: 
   app.route({
     method: 'POST',
     url: '/api/audit/webhooks/:id/secret',
-    schema: { params: paramsSchema, response: { 200: Type.Object({ secret: Type.String(), previous_valid_until: Type.String() }) } },
+    schema: {
+      params: paramsSchema,
+      response: {
+        200: Type.Object({ secret: Type.String(), previous_valid_until: Type.String() }),
+      },
+    },
     config: {
-      operation: 'audit.rotate_webhook_secret', access: { permission: 'audit:operate' },
-      replayWhile: async (_answer, request) => (await findWebhook(db, (request.params as { id: string }).id)) !== undefined,
+      operation: 'audit.rotate_webhook_secret',
+      access: { permission: 'audit:operate' },
+      replayWhile: async (_answer, request) =>
+        (await findWebhook(db, (request.params as { id: string }).id)) !== undefined,
     },
     handler: async (request) => {
       const { id } = request.params;
@@ -26,7 +33,12 @@ export function rotateWebhookSecretRoute({ app, db, masterKey, inTransaction }: 
       const until = new Date(Date.now() + OVERLAP_MS);
       await inTransaction(request, async (trx, record) => {
         if (!(await rotateSecret(trx, id, wrapped, until))) throw new AuditErrors.WebhookNotFound();
-        await record({ action: 'WEBHOOK_UPDATED', resource: id, resource_type: 'webhook', metadata: { fields: ['secret'] } });
+        await record({
+          action: 'WEBHOOK_UPDATED',
+          resource: id,
+          resource_type: 'webhook',
+          metadata: { fields: ['secret'] },
+        });
       });
       return { secret: secretText(secret), previous_valid_until: until.toISOString() };
     },

@@ -22,21 +22,26 @@ export interface TreeHead {
 export const emptyHead: TreeHead = { size: 0, edge: [] };
 
 /** How many hashes of a level a tree of `size` leaves has. */
-export const hashesAt = (size: number, level: number): number => Math.floor(size / TILE_WIDTH ** level);
+export const hashesAt = (size: number, level: number): number =>
+  Math.floor(size / TILE_WIDTH ** level);
 
 /** Root of the complete subtree over these hashes; their number is a power of two. */
 export function subtreeRoot(hashes: readonly Uint8Array[]): Uint8Array {
   let row = hashes;
   while (row.length > 1) {
     const above: Uint8Array[] = [];
-    for (let at = 0; at < row.length; at += 2) above.push(nodeHash(row[at] as Uint8Array, row[at + 1] as Uint8Array));
+    for (let at = 0; at < row.length; at += 2)
+      above.push(nodeHash(row[at] as Uint8Array, row[at + 1] as Uint8Array));
     row = above;
   }
   return row[0] as Uint8Array;
 }
 
 /** Adds leaves to a tree. @returns its new head, and the tiles that became full on the way */
-export function growTree(head: TreeHead, leafHashes: readonly Uint8Array[]): { head: TreeHead; tiles: Tile[] } {
+export function growTree(
+  head: TreeHead,
+  leafHashes: readonly Uint8Array[],
+): { head: TreeHead; tiles: Tile[] } {
   const edge: Uint8Array[][] = head.edge.map((hashes) => [...hashes]);
   const tiles: Tile[] = [];
   let { size } = head;
@@ -74,9 +79,14 @@ export function decodeHead(size: number, bytes: Buffer): TreeHead {
   let at = 0;
   for (let level = 0; hashesAt(size, level) > 0; level += 1) {
     const width = hashesAt(size, level) % TILE_WIDTH;
-    edge.push(Array.from({ length: width }, (_, n) => bytes.subarray(at + n * HASH_BYTES, at + (n + 1) * HASH_BYTES)));
+    edge.push(
+      Array.from({ length: width }, (_, n) =>
+        bytes.subarray(at + n * HASH_BYTES, at + (n + 1) * HASH_BYTES),
+      ),
+    );
     at += width * HASH_BYTES;
   }
-  if (bytes.length !== at) throw new Error(`the edge of a tree of ${size} leaves has ${at} bytes, not ${bytes.length}`);
+  if (bytes.length !== at)
+    throw new Error(`the edge of a tree of ${size} leaves has ${at} bytes, not ${bytes.length}`);
   return { size, edge };
 }

@@ -1,9 +1,18 @@
 import type { Kysely } from 'kysely';
 import { signNote, type LogKeys } from '@muniment/audit-key';
-import { formatCheckpoint, openCheckpoint, verifyConsistency, VerifyError } from '@muniment/audit-verify';
+import {
+  formatCheckpoint,
+  openCheckpoint,
+  verifyConsistency,
+  VerifyError,
+} from '@muniment/audit-verify';
 import { holdLease, type Lease } from '@muniment/database';
 import { HistoryAltered, SealerLeaseLost } from '../errors.ts';
-import { insertCheckpoint, latestCheckpoint, type StoredCheckpoint } from '../queries/checkpoints.ts';
+import {
+  insertCheckpoint,
+  latestCheckpoint,
+  type StoredCheckpoint,
+} from '../queries/checkpoints.ts';
 import { readHead } from '../queries/tree.ts';
 import type { Tables } from '../tables.ts';
 import { rootOf, type TreeHead } from './grow-tree.ts';
@@ -41,28 +50,45 @@ export function createNotary({ db, keys, origin }: NotaryOptions): Notary {
       return { size, root };
     } catch (error) {
       if (!(error instanceof VerifyError)) throw error;
-      throw new HistoryAltered(`a checkpoint does not verify by the keys of AUDIT_KEY_FILE: ${error.message}`);
+      throw new HistoryAltered(
+        `a checkpoint does not verify by the keys of AUDIT_KEY_FILE: ${error.message}`,
+      );
     }
   }
 
   async function requireConsistent(signed: SignedHead, head: TreeHead): Promise<void> {
-    if (head.size < signed.size) throw new HistoryAltered(`the tree has ${head.size} leaves, and ${signed.size} were signed`);
+    if (head.size < signed.size)
+      throw new HistoryAltered(`the tree has ${head.size} leaves, and ${signed.size} were signed`);
     if (signed.size === 0) return;
     // Of a reader that remembers nothing: what counts is what is stored now.
-    const proof = await createTree({ db }).consistencyProof(signed.size, head.size).catch((error: unknown) => {
-      throw error instanceof RangeError ? new HistoryAltered(error.message) : error;
+    const proof = await createTree({ db })
+      .consistencyProof(signed.size, head.size)
+      .catch((error: unknown) => {
+        throw error instanceof RangeError ? new HistoryAltered(error.message) : error;
+      });
+    const consistent = verifyConsistency({
+      oldSize: signed.size,
+      newSize: head.size,
+      oldRoot: signed.root,
+      newRoot: rootOf(head),
+      proof,
     });
-    const consistent = verifyConsistency({ oldSize: signed.size, newSize: head.size, oldRoot: signed.root, newRoot: rootOf(head), proof });
-    if (!consistent) throw new HistoryAltered(`the tree of ${head.size} leaves does not begin with the ${signed.size} that were signed`);
+    if (!consistent)
+      throw new HistoryAltered(
+        `the tree of ${head.size} leaves does not begin with the ${signed.size} that were signed`,
+      );
   }
 
   async function observe(): Promise<StoredCheckpoint | undefined> {
     const stored = await latestCheckpoint(db);
-    if (anchor && (!stored || stored.size < anchor.size)) throw new HistoryAltered(`the checkpoint of ${anchor.size} leaves that was signed is gone`);
+    if (anchor && (!stored || stored.size < anchor.size))
+      throw new HistoryAltered(`the checkpoint of ${anchor.size} leaves that was signed is gone`);
     if (!stored) return undefined;
     const signed = open(stored.note);
-    if (signed.size !== stored.size || !signed.root.equals(stored.root)) throw new HistoryAltered(`the note of the checkpoint of ${stored.size} leaves is another's`);
-    if (anchor?.size === signed.size && !anchor.root.equals(signed.root)) throw new HistoryAltered(`there are two checkpoints of ${signed.size} leaves`);
+    if (signed.size !== stored.size || !signed.root.equals(stored.root))
+      throw new HistoryAltered(`the note of the checkpoint of ${stored.size} leaves is another's`);
+    if (anchor?.size === signed.size && !anchor.root.equals(signed.root))
+      throw new HistoryAltered(`there are two checkpoints of ${signed.size} leaves`);
     return stored;
   }
 
@@ -92,10 +118,14 @@ export function createNotary({ db, keys, origin }: NotaryOptions): Notary {
       const root = rootOf(head);
       if (anchor) await requireConsistent(anchor, head);
       if (anchor?.size === head.size) return undefined;
-      const note = await signNote(formatCheckpoint({ origin, size: head.size, root }), keys.signers);
+      const note = await signNote(
+        formatCheckpoint({ origin, size: head.size, root }),
+        keys.signers,
+      );
       const checkpoint = { size: head.size, root, note };
       await db.transaction().execute(async (trx) => {
-        if (!(await holdLease(trx, lease)) || !(await insertCheckpoint(trx, checkpoint))) throw new SealerLeaseLost();
+        if (!(await holdLease(trx, lease)) || !(await insertCheckpoint(trx, checkpoint)))
+          throw new SealerLeaseLost();
       });
       anchor = checkpoint;
       return checkpoint;

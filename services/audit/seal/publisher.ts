@@ -34,7 +34,8 @@ const DAY_MS = 24 * 60 * 60_000;
 
 /** Keys are in the order of sizes. */
 const keyOf = (size: number): string => `${PREFIX}${String(size).padStart(DIGITS, '0')}`;
-const sizeOf = (key: string): number | undefined => (/^checkpoints\/\d{16}$/.test(key) ? Number(key.slice(PREFIX.length)) : undefined);
+const sizeOf = (key: string): number | undefined =>
+  /^checkpoints\/\d{16}$/.test(key) ? Number(key.slice(PREFIX.length)) : undefined;
 
 /** Size of the largest checkpoint in the bucket. It holds millions of keys after a year, and S3 lists upwards only: hence by halving, in some 50 short requests. */
 async function findNewest(bucket: AuditBucket, near: number): Promise<number | undefined> {
@@ -43,7 +44,8 @@ async function findNewest(bucket: AuditBucket, near: number): Promise<number | u
     let key = await bucket.first(PREFIX, size === 0 ? `${PREFIX}/` : keyOf(size - 1));
     // Whoever may put objects there must not be able to hide what they stand before.
     for (let aliens = 0; key !== undefined && sizeOf(key) === undefined; aliens += 1) {
-      if (aliens === MAX_ALIENS) throw new Error(`the bucket holds objects under ${PREFIX} that are no checkpoints: ${key}`);
+      if (aliens === MAX_ALIENS)
+        throw new Error(`the bucket holds objects under ${PREFIX} that are no checkpoints: ${key}`);
       key = await bucket.first(PREFIX, key);
     }
     return key === undefined ? undefined : sizeOf(key);
@@ -79,7 +81,8 @@ export function createPublisher({ db, bucket, notary, lockDays }: PublisherOptio
       const note = await bucket.get(keyOf(newest));
       if (!note) throw new Error(`the checkpoint of ${newest} leaves has gone from the bucket`);
       const size = await notary.compare(note);
-      if (size !== newest) throw new HistoryAltered(`the object ${keyOf(newest)} is the checkpoint of ${size} leaves`);
+      if (size !== newest)
+        throw new HistoryAltered(`the object ${keyOf(newest)} is the checkpoint of ${size} leaves`);
     }
     published = newest;
     compared = true;
@@ -98,14 +101,17 @@ export function createPublisher({ db, bucket, notary, lockDays }: PublisherOptio
           if (!(await bucket.putOnce(key, note, 'text/plain; charset=utf-8', retainUntil))) {
             // Somebody was faster; it must have said the same.
             const there = await bucket.get(key);
-            if (there && !Buffer.from(there).equals(Buffer.from(note))) throw new HistoryAltered(`the bucket has another checkpoint of ${size} leaves`);
+            if (there && !Buffer.from(there).equals(Buffer.from(note)))
+              throw new HistoryAltered(`the bucket has another checkpoint of ${size} leaves`);
           }
           published = size;
         }
         if (next.length < BATCH) return;
       }
     },
-    forget: () => { compared = false; },
+    forget: () => {
+      compared = false;
+    },
     published: () => published,
   };
 }

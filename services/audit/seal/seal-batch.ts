@@ -21,7 +21,10 @@ export interface SealedBatch {
  * the whole backlog of each lane in each batch.
  */
 function laneMoves(lanes: readonly LaneNews[], perLane: number): LaneNews[] {
-  return lanes.map((lane) => ({ ...lane, watermark: Math.min(lane.watermark, lane.sealed_seq + perLane) }));
+  return lanes.map((lane) => ({
+    ...lane,
+    watermark: Math.min(lane.watermark, lane.sealed_seq + perLane),
+  }));
 }
 
 /**
@@ -37,7 +40,9 @@ function merge(events: readonly UnsealedEvent[]): UnsealedEvent[] {
     lane = own;
     return { event, key: latest };
   });
-  return keyed.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ event }) => event);
+  return keyed
+    .toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    .map(({ event }) => event);
 }
 
 /**
@@ -45,7 +50,11 @@ function merge(events: readonly UnsealedEvent[]): UnsealedEvent[] {
  * lease stands.
  * @throws SealerLeaseLost, or TreeMoved when the tree is not where this transaction found it
  */
-export async function sealBatch(db: Kysely<Tables>, lease: Lease, limit: number): Promise<SealedBatch> {
+export async function sealBatch(
+  db: Kysely<Tables>,
+  lease: Lease,
+  limit: number,
+): Promise<SealedBatch> {
   return db.transaction().execute(async (trx) => {
     if (!(await holdLease(trx, lease))) throw new SealerLeaseLost();
     const before = await readHead(trx);
@@ -54,13 +63,22 @@ export async function sealBatch(db: Kysely<Tables>, lease: Lease, limit: number)
     const late = await takeLate(trx, limit);
     const moves = laneMoves(lanes, perLane);
     const next = moves.length === 0 ? [] : await findUnsealed(trx, moves, perLane);
-    if (moves.length > 0 && (await moveSealLanes(trx, moves)) !== moves.length) throw new TreeMoved(before.size);
+    if (moves.length > 0 && (await moveSealLanes(trx, moves)) !== moves.length)
+      throw new TreeMoved(before.size);
     const events = [...late, ...merge(next)];
-    const more = late.length === limit || moves.some((move, n) => move.watermark !== lanes[n]?.watermark);
+    const more =
+      late.length === limit || moves.some((move, n) => move.watermark !== lanes[n]?.watermark);
     if (events.length === 0) return { head: before, sealed: 0, more };
 
-    const { head, tiles } = growTree(before, events.map((event) => event.leaf_hash));
-    await insertSealed(trx, before.size, events.map(({ id }) => id));
+    const { head, tiles } = growTree(
+      before,
+      events.map((event) => event.leaf_hash),
+    );
+    await insertSealed(
+      trx,
+      before.size,
+      events.map(({ id }) => id),
+    );
     if (tiles.length > 0) await insertTiles(trx, tiles);
     if (!(await moveHead(trx, before.size, head))) throw new TreeMoved(before.size);
     return { head, sealed: events.length, more };

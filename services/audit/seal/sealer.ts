@@ -113,26 +113,39 @@ export function createSealer(options: SealerOptions): Sealer {
     await notary.verify();
     publisher.forget();
     publish();
-    await Promise.race([publishing, sleep(Math.min(COMPARE_MS, leaseTtlMs / 2), undefined, { ref: false })]);
+    await Promise.race([
+      publishing,
+      sleep(Math.min(COMPARE_MS, leaseTtlMs / 2), undefined, { ref: false }),
+    ]);
   }
 
   function raise(reason: string): void {
-    if (alarm?.reason !== reason) log.error({ alarm: 'history_altered', reason }, 'the audit log was altered: nothing is sealed or signed until that is settled (docs/operations.md)');
+    if (alarm?.reason !== reason)
+      log.error(
+        { alarm: 'history_altered', reason },
+        'the audit log was altered: nothing is sealed or signed until that is settled (docs/operations.md)',
+      );
     alarm = { reason, since: alarm?.since ?? new Date() };
   }
 
   /** Beside the sealing, one at a time: S3 may be slow or away. */
   function publish(): void {
-    publishing ??= publisher.publish(stopping.signal).then(() => {
-      if (bucketDown) log.info({}, 'checkpoints reach the bucket again');
-      bucketDown = false;
-    }).catch((error: unknown) => {
-      if (error instanceof HistoryAltered) raise(error.message);
-      else if (!bucketDown) {
-        log.warn({ err: error }, 'checkpoints do not reach the bucket; they are put there later');
-        bucketDown = true;
-      }
-    }).finally(() => { publishing = undefined; });
+    publishing ??= publisher
+      .publish(stopping.signal)
+      .then(() => {
+        if (bucketDown) log.info({}, 'checkpoints reach the bucket again');
+        bucketDown = false;
+      })
+      .catch((error: unknown) => {
+        if (error instanceof HistoryAltered) raise(error.message);
+        else if (!bucketDown) {
+          log.warn({ err: error }, 'checkpoints do not reach the bucket; they are put there later');
+          bucketDown = true;
+        }
+      })
+      .finally(() => {
+        publishing = undefined;
+      });
   }
 
   /** An alarm ends only by a look at everything: the database's checkpoints, the tree, the bucket. */
@@ -157,7 +170,10 @@ export function createSealer(options: SealerOptions): Sealer {
   /** @returns whether there is anything to seal */
   async function look(): Promise<boolean> {
     const lanes = await findLaneNews(db);
-    const numbers = lanes.reduce((sum, { sealed_seq: from, watermark }) => sum + watermark - from, 0);
+    const numbers = lanes.reduce(
+      (sum, { sealed_seq: from, watermark }) => sum + watermark - from,
+      0,
+    );
     // Who seals has it sealed in a moment. What counts is what stays.
     const stays = numbers > 0 && (!lease || backlog.numbers > 0);
     backlog = { numbers, oldest: stays ? await oldestUnsealed(db, lanes) : undefined };
@@ -171,7 +187,8 @@ export function createSealer(options: SealerOptions): Sealer {
     if (!lease) {
       ({ size } = await readHead(db));
       const newest = await notary.observe();
-      if (newest && newest.size !== checkpoint?.size) checkpoint = { size: newest.size, at: new Date() };
+      if (newest && newest.size !== checkpoint?.size)
+        checkpoint = { size: newest.size, at: new Date() };
       alarm = undefined;
       return false;
     }
@@ -219,7 +236,9 @@ export function createSealer(options: SealerOptions): Sealer {
   }
 
   return {
-    start: () => { running = run(); },
+    start: () => {
+      running = run();
+    },
     async stop() {
       stopping.abort();
       wake();
@@ -245,5 +264,8 @@ const LATE_MS = 60_000;
 /** @throws saying what is wrong: the history was altered, or nothing has been sealed for a minute though there is something */
 export function checkSealer({ alarm, oldestUnsealedMs, unsealed }: SealerStatus): void {
   if (alarm) throw new Error(alarm.reason);
-  if (unsealed > 0 && oldestUnsealedMs > LATE_MS) throw new Error(`${unsealed} stored events are not sealed, the oldest for ${Math.round(oldestUnsealedMs / 1_000)} s`);
+  if (unsealed > 0 && oldestUnsealedMs > LATE_MS)
+    throw new Error(
+      `${unsealed} stored events are not sealed, the oldest for ${Math.round(oldestUnsealedMs / 1_000)} s`,
+    );
 }

@@ -30,7 +30,10 @@ export function createTileNodes(hashes: Buffer): TileNodes {
   return {
     width,
     node(height, position) {
-      if ((position + 1) * 2 ** height > width) throw new RangeError(`a tile of ${width} hashes has no node ${position} of height ${height}`);
+      if ((position + 1) * 2 ** height > width)
+        throw new RangeError(
+          `a tile of ${width} hashes has no node ${position} of height ${height}`,
+        );
       return node(height, position);
     },
   };

@@ -4,7 +4,14 @@ import { latestCheckpoint, type StoredCheckpoint } from '../queries/checkpoints.
 import { findTiles } from '../queries/tiles.ts';
 import { readHead } from '../queries/tree.ts';
 import type { Tables } from '../tables.ts';
-import { emptyHead, hashesAt, rootOf, TILE_HEIGHT, TILE_WIDTH, type TreeHead } from './grow-tree.ts';
+import {
+  emptyHead,
+  hashesAt,
+  rootOf,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+  type TreeHead,
+} from './grow-tree.ts';
 import { consistencyRanges, inclusionRanges, type LeafRange } from './proof-ranges.ts';
 import { createTileNodes, type TileNodes } from './tile-nodes.ts';
 
@@ -63,7 +70,10 @@ function subtreesOf([from, to]: LeafRange): Subtree[] {
 }
 
 /** Keeps the tiles used last. */
-function createTileCache(limit: number): { get(id: TileId): TileNodes | undefined; set(id: TileId, nodes: TileNodes): void } {
+function createTileCache(limit: number): {
+  get(id: TileId): TileNodes | undefined;
+  set(id: TileId, nodes: TileNodes): void;
+} {
   const kept = new Map<string, TileNodes>();
   return {
     get(id) {
@@ -127,28 +137,39 @@ export function createTree({ db, cachedTiles = 512 }: TreeOptions): Tree {
         missing.delete(keyOf(id));
       }
     }
-    if (missing.size > 0) throw new Error(`tiles of the log are missing: ${[...missing.keys()].join(', ')}`);
+    if (missing.size > 0)
+      throw new Error(`tiles of the log are missing: ${[...missing.keys()].join(', ')}`);
     return tiles;
   }
 
-  async function loadSubtrees(subtrees: readonly Subtree[], size: number): Promise<Map<Subtree, Buffer>> {
+  async function loadSubtrees(
+    subtrees: readonly Subtree[],
+    size: number,
+  ): Promise<Map<Subtree, Buffer>> {
     const tiles = await loadTiles(subtrees.map(tileOf), size);
-    return new Map(subtrees.map((subtree) => {
-      const tile = tiles.get(keyOf(tileOf(subtree))) as TileNodes;
-      const height = subtree.height % TILE_HEIGHT;
-      return [subtree, tile.node(height, subtree.position % (TILE_WIDTH / 2 ** height))];
-    }));
+    return new Map(
+      subtrees.map((subtree) => {
+        const tile = tiles.get(keyOf(tileOf(subtree))) as TileNodes;
+        const height = subtree.height % TILE_HEIGHT;
+        return [subtree, tile.node(height, subtree.position % (TILE_WIDTH / 2 ** height))];
+      }),
+    );
   }
 
   /** The tree's hash over each range, each of which begins where a subtree of its size can. */
   async function rangeHashes(ranges: readonly LeafRange[], size: number): Promise<Buffer[]> {
     const parts = ranges.map(subtreesOf);
     const hashes = await loadSubtrees(parts.flat(), size);
-    return parts.map((subtrees) => subtrees.map((subtree) => hashes.get(subtree) as Buffer).reduceRight((right, left) => nodeHash(left, right)));
+    return parts.map((subtrees) =>
+      subtrees
+        .map((subtree) => hashes.get(subtree) as Buffer)
+        .reduceRight((right, left) => nodeHash(left, right)),
+    );
   }
 
   function requireRange(from: number, to: number): void {
-    if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || from > to) throw new RangeError(`no leaves lie in [${from}, ${to})`);
+    if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || from > to)
+      throw new RangeError(`no leaves lie in [${from}, ${to})`);
   }
 
   return {
@@ -166,7 +187,8 @@ export function createTree({ db, cachedTiles = 512 }: TreeOptions): Tree {
     },
     async inclusionProof(index, size) {
       requireRange(index, size);
-      if (index === size) throw new RangeError(`a tree of ${size} leaves has none of index ${index}`);
+      if (index === size)
+        throw new RangeError(`a tree of ${size} leaves has none of index ${index}`);
       return rangeHashes(inclusionRanges(index, size), size);
     },
     async consistencyProof(from, to) {

@@ -4,7 +4,8 @@
 export const opening = (retryMs: number, id: number): string => `retry: ${retryMs}\nid: ${id}\n\n`;
 
 /** An event. `data` is JSON on one line: it holds no line end, as JSON escapes them within strings. */
-export const message = (id: number, data: string): string => `id: ${id}\nevent: audit\ndata: ${data}\n\n`;
+export const message = (id: number, data: string): string =>
+  `id: ${id}\nevent: audit\ndata: ${data}\n\n`;
 
 /** Keeps proxies from closing the line. The id moves on over events that a filter holds back, so that a resumption does not look at them again. */
 export const heartbeat = (id: number): string => `:\nid: ${id}\n\n`;

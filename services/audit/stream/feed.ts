@@ -32,28 +32,50 @@ function valueFilter({ ip, email }: Pick<GivenFilter, 'ip' | 'email'>): (entry: 
   if (ip === undefined && email === undefined) return () => true;
   return (text) => {
     const entry = JSON.parse(text) as { ip: string | null; email: string | null };
-    return (ip === undefined || (entry.ip !== null && canonicalIp(entry.ip) === canonicalIp(ip)))
-      && (email === undefined || (entry.email !== null && emailKey(entry.email) === emailKey(email)));
+    return (
+      (ip === undefined || (entry.ip !== null && canonicalIp(entry.ip) === canonicalIp(ip))) &&
+      (email === undefined || (entry.email !== null && emailKey(entry.email) === emailKey(email)))
+    );
   };
 }
 
-export function createFeeds({ db, subjectKeys, tail }: { db: Kysely<Tables>; subjectKeys: SubjectKeys; tail: Tail }): CreateFeed {
+export function createFeeds({
+  db,
+  subjectKeys,
+  tail,
+}: {
+  db: Kysely<Tables>;
+  subjectKeys: SubjectKeys;
+  tail: Tail;
+}): CreateFeed {
   const gate = createWorkGate({ concurrency: CATCHING_UP, queueLimit: Infinity });
   return (reader, given) => {
     const { ip, email, ...filter } = readFilter(given);
     const query = { visibility: visibilityOf(reader), filter, terms: [] };
-    const passes = valueFilter({ ...(ip !== undefined && { ip }), ...(email !== undefined && { email }) });
+    const passes = valueFilter({
+      ...(ip !== undefined && { ip }),
+      ...(email !== undefined && { email }),
+    });
     return {
       async next(position) {
         const live = tail.after(position, LIVE_PAGE);
-        if (live) return { events: live.filter(isPresent).filter((event) => isVisible(query, event)), upTo: live.at(-1)?.index ?? position };
+        if (live)
+          return {
+            events: live.filter(isPresent).filter((event) => isVisible(query, event)),
+            upTo: live.at(-1)?.index ?? position,
+          };
         // Never past the head: what is not sealed yet will have an index that the position has passed.
         const upTo = Math.min(position + WINDOW, tail.head() ?? position);
         if (upTo <= position) return { events: [], upTo: position };
-        const events = await gate.run(() => listByIndex(db, query, { from: position + 1, to: upTo + 1, limit: PAGE }));
-        return { events, upTo: events.length === PAGE ? events.at(-1)?.index ?? upTo : upTo };
+        const events = await gate.run(() =>
+          listByIndex(db, query, { from: position + 1, to: upTo + 1, limit: PAGE }),
+        );
+        return { events, upTo: events.length === PAGE ? (events.at(-1)?.index ?? upTo) : upTo };
       },
-      render: async (events) => (await renderEntries({ db, subjectKeys }, query.visibility, events)).map((entry) => (passes(entry) ? entry : undefined)),
+      render: async (events) =>
+        (await renderEntries({ db, subjectKeys }, query.visibility, events)).map((entry) =>
+          passes(entry) ? entry : undefined,
+        ),
       isUnavailable: isDatabaseUnavailable,
     };
   };

@@ -32,7 +32,12 @@ const retry = (): number => Math.round(RETRY_MS * (1 + Math.random()));
  * The text of one stream from a position on, for as long as it may last. Position is all the state there is: each event is taken from behind
  * it, wherever it lies now, so a reader that falls behind loses and doubles nothing.
  */
-export async function* followLog(stream: OpenStream, feed: Feed, start: number, heartbeatMs: number): AsyncGenerator<string, void, void> {
+export async function* followLog(
+  stream: OpenStream,
+  feed: Feed,
+  start: number,
+  heartbeatMs: number,
+): AsyncGenerator<string, void, void> {
   let position = start;
   let spokeAt = performance.now();
 
@@ -43,13 +48,18 @@ export async function* followLog(stream: OpenStream, feed: Feed, start: number, 
     spokeAt = performance.now();
   }
 
-  async function* shown(events: readonly LoggedEvent[], upTo: number): AsyncGenerator<string, void, void> {
+  async function* shown(
+    events: readonly LoggedEvent[],
+    upTo: number,
+  ): AsyncGenerator<string, void, void> {
     for (let at = 0; at < events.length; at += CHUNK) {
       // Asked before each piece: the one before may have waited for its reader for long. What is left is taken from the log again.
       if (stream.end !== undefined || !stream.isVouched()) return stream.rest(OUTAGE_PAUSE_MS);
       const chunk = events.slice(at, at + CHUNK);
       const entries = await feed.render(chunk);
-      const text = chunk.map(({ index }, n) => (entries[n] === undefined ? '' : message(index, entries[n]))).join('');
+      const text = chunk
+        .map(({ index }, n) => (entries[n] === undefined ? '' : message(index, entries[n])))
+        .join('');
       if (text !== '') yield* handed(text);
       position = chunk.at(-1)?.index ?? position;
     }

@@ -60,7 +60,14 @@ export interface OpenStreams {
 }
 
 /** The streams that this replica serves: how many, whether their readers may still read, and whether they take what they are given. */
-export function createOpenStreams({ max, maxPerOwner, stallMs, log, onEnd, onSize }: OpenStreamsOptions): OpenStreams {
+export function createOpenStreams({
+  max,
+  maxPerOwner,
+  stallMs,
+  log,
+  onEnd,
+  onSize,
+}: OpenStreamsOptions): OpenStreams {
   const entries = new Set<Entry>();
   let timer: NodeJS.Timeout | undefined;
   let stopping = false;
@@ -74,20 +81,31 @@ export function createOpenStreams({ max, maxPerOwner, stallMs, log, onEnd, onSiz
   async function look(): Promise<void> {
     for (const entry of entries) {
       if (Date.now() >= entry.expiresAt.getTime()) entry.close('expired');
-      else if (entry.handedAt !== undefined && performance.now() - entry.handedAt > stallMs) entry.close('stalled');
+      else if (entry.handedAt !== undefined && performance.now() - entry.handedAt > stallMs)
+        entry.close('stalled');
     }
     // A database that does not answer says nothing about rights: nothing is written until it does.
-    const looks = await Promise.allSettled([...entries].filter(({ end }) => end === undefined).map(vouch));
+    const looks = await Promise.allSettled(
+      [...entries].filter(({ end }) => end === undefined).map(vouch),
+    );
     const failed = looks.find((outcome) => outcome.status === 'rejected');
-    if (failed) log.warn({ err: failed.reason }, 'the rights of open streams could not be confirmed; they wait');
+    if (failed)
+      log.warn(
+        { err: failed.reason },
+        'the rights of open streams could not be confirmed; they wait',
+      );
     for (const entry of entries) entry.wake();
   }
 
   function lookOn(): void {
-    timer ??= setTimeout(() => void look().finally(() => {
-      timer = undefined;
-      if (entries.size > 0) lookOn();
-    }), LOOK_MS);
+    timer ??= setTimeout(
+      () =>
+        void look().finally(() => {
+          timer = undefined;
+          if (entries.size > 0) lookOn();
+        }),
+      LOOK_MS,
+    );
   }
 
   function createEntry(options: StreamOptions): Entry {
@@ -117,12 +135,15 @@ export function createOpenStreams({ max, maxPerOwner, stallMs, log, onEnd, onSiz
         woken = true;
         waking?.();
       },
-      handing(begins) { entry.handedAt = begins ? performance.now() : undefined; },
+      handing(begins) {
+        entry.handedAt = begins ? performance.now() : undefined;
+      },
       close(end) {
         if (entry.end === undefined) {
           Object.assign(entry, { end });
           onEnd?.(end);
-          if (end !== 'gone') setTimeout(() => options.destroy(), end === 'stalled' ? 0 : GRACE_MS).unref();
+          if (end !== 'gone')
+            setTimeout(() => options.destroy(), end === 'stalled' ? 0 : GRACE_MS).unref();
         }
         if (end === 'gone' && entries.delete(entry)) onSize?.(entries.size);
         entry.wake();
@@ -133,10 +154,13 @@ export function createOpenStreams({ max, maxPerOwner, stallMs, log, onEnd, onSiz
 
   return {
     open(options) {
-      if (stopping || entries.size >= max) throw Object.assign(new AuditErrors.StreamCapacity(), { retryAfter: RETRY_AFTER_SECONDS });
+      if (stopping || entries.size >= max)
+        throw Object.assign(new AuditErrors.StreamCapacity(), { retryAfter: RETRY_AFTER_SECONDS });
       let owned = 0;
-      for (const { owner, end } of entries) if (owner === options.owner && end === undefined) owned += 1;
-      if (owned >= maxPerOwner) throw Object.assign(new AuditErrors.TooManyStreams(), { retryAfter: RETRY_AFTER_SECONDS });
+      for (const { owner, end } of entries)
+        if (owner === options.owner && end === undefined) owned += 1;
+      if (owned >= maxPerOwner)
+        throw Object.assign(new AuditErrors.TooManyStreams(), { retryAfter: RETRY_AFTER_SECONDS });
       const entry = createEntry(options);
       entries.add(entry);
       onSize?.(entries.size);
@@ -144,7 +168,9 @@ export function createOpenStreams({ max, maxPerOwner, stallMs, log, onEnd, onSiz
       return entry;
     },
     size: () => entries.size,
-    wakeAll() { for (const entry of entries) entry.wake(); },
+    wakeAll() {
+      for (const entry of entries) entry.wake();
+    },
     stop() {
       stopping = true;
       for (const entry of entries) entry.close('stopping');

@@ -13,9 +13,17 @@ export interface Streams {
 }
 
 /** The live streams of a replica: one tail, and what is open. They end first of all when the replica stops, for they would never end themselves. */
-export function createStreams({ app, db, log, metrics, subjectKeys }: Server<Tables>, config: Config): Streams {
+export function createStreams(
+  { app, db, log, metrics, subjectKeys }: Server<Tables>,
+  config: Config,
+): Streams {
   const tail = createTail({ db, log, pollMs: config.STREAM_POLL_MS });
-  const ended = new Counter({ name: 'muniment_streams_ended_total', help: 'Live streams that ended, by reason.', labelNames: ['reason'], registers: [metrics] });
+  const ended = new Counter({
+    name: 'muniment_streams_ended_total',
+    help: 'Live streams that ended, by reason.',
+    labelNames: ['reason'],
+    registers: [metrics],
+  });
   const streams = createOpenStreams({
     max: config.STREAM_MAX,
     maxPerOwner: config.STREAM_MAX_PER_READER,
@@ -31,7 +39,14 @@ export function createStreams({ app, db, log, metrics, subjectKeys }: Server<Tab
     },
   });
   let stopListening: (() => void) | undefined;
-  new Gauge({ name: 'muniment_streams', help: 'Live streams that are open.', registers: [metrics], collect() { this.set(streams.size()); } });
+  new Gauge({
+    name: 'muniment_streams',
+    help: 'Live streams that are open.',
+    registers: [metrics],
+    collect() {
+      this.set(streams.size());
+    },
+  });
   app.addHook('preClose', async () => streams.stop());
   app.addHook('onClose', () => tail.stopped());
   return { open: streams.open, feed: createFeeds({ db, subjectKeys, tail }) };

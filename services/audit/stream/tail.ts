@@ -37,7 +37,13 @@ export interface Tail {
   stopped(): Promise<void>;
 }
 
-export function createTail({ db, log, pollMs, keptEvents = 5_000, keptBytes = 16 * 1024 * 1024 }: TailOptions): Tail {
+export function createTail({
+  db,
+  log,
+  pollMs,
+  keptEvents = 5_000,
+  keptBytes = 16 * 1024 * 1024,
+}: TailOptions): Tail {
   const listeners = new Set<() => void>();
   /** Without holes: the last one has the index `head`. */
   let kept: TailEvent[] = [];
@@ -73,7 +79,11 @@ export function createTail({ db, log, pollMs, keptEvents = 5_000, keptBytes = 16
     const next = page.filter(({ index }, n) => index === before + 1 + n);
     if (next.length === 0) {
       // One sealer commits one batch after the other, so this is never seen; passing over it would lose events for good.
-      if (page.length > 0) log.error({ after: before, next: page[0]?.index }, 'the sealed log has a hole; streams wait before it');
+      if (page.length > 0)
+        log.error(
+          { after: before, next: page[0]?.index },
+          'the sealed log has a hole; streams wait before it',
+        );
       return false;
     }
     keep(next);

@@ -7,7 +7,13 @@ import { startS3 } from '@muniment/cluster';
 /** An object store for the audit service of a test. @returns the settings that name it */
 export async function startAuditStore(t: Test): Promise<Record<string, string>> {
   const dir = await mkdtemp(join(tmpdir(), 'muniment-audit-store-'));
-  const s3 = await startS3({ dir, buckets: ['audit'], durable: false, accessKeyId: 'local', secretAccessKey: 'local' });
+  const s3 = await startS3({
+    dir,
+    buckets: ['audit'],
+    durable: false,
+    accessKeyId: 'local',
+    secretAccessKey: 'local',
+  });
   t.teardown(async () => {
     await s3.stop();
     await rm(dir, { recursive: true, force: true });

@@ -6,11 +6,26 @@ import { anEvent } from './records.ts';
 import { sealStored } from './seal-stored.ts';
 
 /** Puts events straight into the sealed log, without keys for their personal values. `more` may give an id of any time. @returns them, in order of the log */
-export async function fillLog({ db }: Pick<TestServer, 'db'>, count: number, more: (n: number) => Partial<AuditEvent> = () => ({})): Promise<AuditEvent[]> {
+export async function fillLog(
+  { db }: Pick<TestServer, 'db'>,
+  count: number,
+  more: (n: number) => Partial<AuditEvent> = () => ({}),
+): Promise<AuditEvent[]> {
   const began = Date.now() - count;
-  const events = Array.from({ length: count }, (_, n) => anEvent({ id: uuidv7(began + n), timestamp: new Date(began + n).toISOString(), seq: n + 1, ...more(n) }));
-  for (let at = 0; at < count; at += 1_000) await db.transaction().execute((trx) => insertEvents(trx, events.slice(at, at + 1_000)));
-  await sealStored(db, events.map(({ id }) => id));
+  const events = Array.from({ length: count }, (_, n) =>
+    anEvent({
+      id: uuidv7(began + n),
+      timestamp: new Date(began + n).toISOString(),
+      seq: n + 1,
+      ...more(n),
+    }),
+  );
+  for (let at = 0; at < count; at += 1_000)
+    await db.transaction().execute((trx) => insertEvents(trx, events.slice(at, at + 1_000)));
+  await sealStored(
+    db,
+    events.map(({ id }) => id),
+  );
   const sealed = await db.selectFrom('audit.sealed').select(['event_id', 'index']).execute();
   const indexes = new Map(sealed.map(({ event_id: id, index }) => [id, index]));
   return events.toSorted((a, b) => (indexes.get(a.id) ?? 0) - (indexes.get(b.id) ?? 0));

@@ -5,7 +5,15 @@ import { startKinesis, type RunningKinesis } from '@muniment/cluster';
 import { generateSigningKey } from '@muniment/audit-key';
 import { createDatabase } from '@muniment/database';
 import { createTestDatabase, type TestDatabase } from '@muniment/database/testing';
-import { createEventRecorder, createKinesisClient, createRelay, createSubjectKeys, type NewEvent, type RelayOptions, type SubjectKeys } from '@muniment/audit-events';
+import {
+  createEventRecorder,
+  createKinesisClient,
+  createRelay,
+  createSubjectKeys,
+  type NewEvent,
+  type RelayOptions,
+  type SubjectKeys,
+} from '@muniment/audit-events';
 import { createMasterKey, generateMasterKey, type MasterKey } from '@muniment/master-key';
 import { createConsumer, type Consumer, type ConsumerOptions } from '../consumer/consumer.ts';
 import type { Tables } from '../tables.ts';
@@ -38,19 +46,35 @@ export interface Parts {
   connect(kinesis: RunningKinesis | { port: number }): KinesisClient;
 }
 
-export async function startParts(t: Teardown, { shards = 2, kinesisPath }: { shards?: number; kinesisPath?: string } = {}): Promise<Parts> {
+export async function startParts(
+  t: Teardown,
+  { shards = 2, kinesisPath }: { shards?: number; kinesisPath?: string } = {},
+): Promise<Parts> {
   const database = await createTestDatabase(t);
-  const kinesis = await startKinesis({ streams: [{ name: STREAM, shards }], ...(kinesisPath !== undefined && { path: kinesisPath }) });
+  const kinesis = await startKinesis({
+    streams: [{ name: STREAM, shards }],
+    ...(kinesisPath !== undefined && { path: kinesisPath }),
+  });
   t.teardown(() => kinesis.stop().catch(() => {}));
   const connect = ({ port }: { port: number }): KinesisClient => {
-    const client = createKinesisClient({ region: 'us-east-1', endpoint: `http://127.0.0.1:${port}`, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+    const client = createKinesisClient({
+      region: 'us-east-1',
+      endpoint: `http://127.0.0.1:${port}`,
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    });
     t.teardown(() => client.destroy());
     return client;
   };
   const client = connect(kinesis);
-  const { db: producer } = createDatabase<unknown>({ url: database.url('user_service'), applicationName: 'test-user' });
+  const { db: producer } = createDatabase<unknown>({
+    url: database.url('user_service'),
+    applicationName: 'test-user',
+  });
   t.teardown(() => producer.destroy());
-  const { db } = createDatabase<Tables>({ url: database.url('audit_service'), applicationName: 'test-audit' });
+  const { db } = createDatabase<Tables>({
+    url: database.url('audit_service'),
+    applicationName: 'test-audit',
+  });
   t.teardown(() => db.destroy());
   const masterKeyText = generateMasterKey();
   const masterKey = createMasterKey(Buffer.from(masterKeyText, 'base64'));
@@ -58,15 +82,50 @@ export async function startParts(t: Teardown, { shards = 2, kinesisPath }: { sha
   const recordEvent = createEventRecorder({ source: 'user', schema: 'identity', subjectKeys });
   const userId = randomUUID();
   return {
-    database, kinesis, client, masterKeyText, masterKey, auditKey: generateSigningKey('muniment.local/audit'), producer, db, subjectKeys, connect,
-    record: (event) => recordEvent(producer, { action: 'LOGIN_SUCCESS', subject: { userId }, user_id: userId, personal: { ip: '192.0.2.1' }, request_id: 'r1', ...event }),
+    database,
+    kinesis,
+    client,
+    masterKeyText,
+    masterKey,
+    auditKey: generateSigningKey('muniment.local/audit'),
+    producer,
+    db,
+    subjectKeys,
+    connect,
+    record: (event) =>
+      recordEvent(producer, {
+        action: 'LOGIN_SUCCESS',
+        subject: { userId },
+        user_id: userId,
+        personal: { ip: '192.0.2.1' },
+        request_id: 'r1',
+        ...event,
+      }),
     relay(options) {
-      const relay = createRelay({ db: producer, schema: 'identity', source: 'user', holder: randomUUID(), kinesis: client, stream: STREAM, log: silent, ...options });
+      const relay = createRelay({
+        db: producer,
+        schema: 'identity',
+        source: 'user',
+        holder: randomUUID(),
+        kinesis: client,
+        stream: STREAM,
+        log: silent,
+        ...options,
+      });
       t.teardown(() => relay.stop());
       return relay;
     },
     consumer(options) {
-      const consumer = createConsumer({ db, kinesis: client, stream: STREAM, replica: 'audit-test', log: silent, leaseTtlMs: 1_500, listEveryMs: 500, ...options });
+      const consumer = createConsumer({
+        db,
+        kinesis: client,
+        stream: STREAM,
+        replica: 'audit-test',
+        log: silent,
+        leaseTtlMs: 1_500,
+        listEveryMs: 500,
+        ...options,
+      });
       t.teardown(() => consumer.stop());
       return consumer;
     },
@@ -74,7 +133,10 @@ export async function startParts(t: Teardown, { shards = 2, kinesisPath }: { sha
 }
 
 /** Waits until `ready` answers true. @throws after `timeoutMs` */
-export async function until(ready: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
+export async function until(
+  ready: () => Promise<boolean> | boolean,
+  timeoutMs = 20_000,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await ready())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);
@@ -83,18 +145,27 @@ export async function until(ready: () => Promise<boolean> | boolean, timeoutMs =
 }
 
 export async function storedIds(db: Kysely<Tables>): Promise<string[]> {
-  return (await db.selectFrom('audit.events').select('id').orderBy('id').execute()).map(({ id }) => id);
+  return (await db.selectFrom('audit.events').select('id').orderBy('id').execute()).map(
+    ({ id }) => id,
+  );
 }
 
 /** Records events of as many subjects. @returns their ids */
 export async function recordMany(parts: Parts, count: number): Promise<string[]> {
   const ids: string[] = [];
-  for (let n = 0; n < count; n += 1) ids.push(await parts.record({ subject: { userId: randomUUID() } }));
+  for (let n = 0; n < count; n += 1)
+    ids.push(await parts.record({ subject: { userId: randomUUID() } }));
   return ids;
 }
 
-export const allStored = (parts: Parts, count: number, timeoutMs = 25_000) => until(async () => (await storedIds(parts.db)).length >= count, timeoutMs);
+export const allStored = (parts: Parts, count: number, timeoutMs = 25_000) =>
+  until(async () => (await storedIds(parts.db)).length >= count, timeoutMs);
 
 /** Whether the received numbers of all lanes have no hole, and how many they are. */
-export const watermarks = async ({ db }: Parts) => (await sql<{ whole: boolean; numbers: number }>`
-  select bool_and(received = '{}' or received = int8multirange(int8range(1, watermark + 1))) as whole, sum(watermark) as numbers from audit.lanes`.execute(db)).rows[0];
+export const watermarks = async ({ db }: Parts) =>
+  (
+    await sql<{ whole: boolean; numbers: number }>`
+  select bool_and(received = '{}' or received = int8multirange(int8range(1, watermark + 1))) as whole, sum(watermark) as numbers from audit.lanes`.execute(
+      db,
+    )
+  ).rows[0];

@@ -12,9 +12,30 @@ let sequence = 0;
 
 export function anEvent(more: Partial<AuditEvent> = {}): AuditEvent {
   return {
-    version: 1, id: uuidv7(Date.now()), source: 'user', lane: 3, seq: 1, tenant_id: null, action: 'LOGIN_SUCCESS', outcome: 'success', user_id: randomUUID(), resource: null,
-    resource_type: null, session_id: null, request_id: 'r1', traceparent: null, metadata: { text: 'äöü' }, error: null, timestamp: new Date().toISOString(),
-    personal: { subject: randomUUID(), key_id: randomUUID(), commitment: randomBytes(32).toString('base64'), nonce: randomBytes(12).toString('base64'), ciphertext: randomBytes(90).toString('base64') },
+    version: 1,
+    id: uuidv7(Date.now()),
+    source: 'user',
+    lane: 3,
+    seq: 1,
+    tenant_id: null,
+    action: 'LOGIN_SUCCESS',
+    outcome: 'success',
+    user_id: randomUUID(),
+    resource: null,
+    resource_type: null,
+    session_id: null,
+    request_id: 'r1',
+    traceparent: null,
+    metadata: { text: 'äöü' },
+    error: null,
+    timestamp: new Date().toISOString(),
+    personal: {
+      subject: randomUUID(),
+      key_id: randomUUID(),
+      commitment: randomBytes(32).toString('base64'),
+      nonce: randomBytes(12).toString('base64'),
+      ciphertext: randomBytes(90).toString('base64'),
+    },
     ...more,
   };
 }
@@ -22,25 +43,42 @@ export function anEvent(more: Partial<AuditEvent> = {}): AuditEvent {
 /** As the stream would hand it out. */
 export function aRecord(content: AuditEvent | string): ReceivedRecord {
   sequence += 1;
-  return { sequenceNumber: String(sequence).padStart(20, '0'), data: Buffer.from(typeof content === 'string' ? content : canonicalJson(content)) };
+  return {
+    sequenceNumber: String(sequence).padStart(20, '0'),
+    data: Buffer.from(typeof content === 'string' ? content : canonicalJson(content)),
+  };
 }
 
 /** Puts the events into the user service's outbox as sent, under the numbers that they have. @param producer as `user_service` */
-export async function asSent<DB>(producer: Kysely<DB>, events: readonly AuditEvent[]): Promise<void> {
+export async function asSent<DB>(
+  producer: Kysely<DB>,
+  events: readonly AuditEvent[],
+): Promise<void> {
   const halves = events.map((event) => canonicalJson(event).split(`,"seq":${event.seq},`));
   await sql`
     insert into identity.outbox (event_id, lane, seq, head, tail, sent_at)
     select r.*, now() from unnest(
       ${events.map(({ id }) => id)}::uuid[], ${events.map(({ lane }) => lane)}::smallint[], ${events.map(({ seq }) => seq)}::bigint[],
-      ${halves.map(([head]) => head)}::text[], ${halves.map(([, tail]) => tail)}::text[]) as r`.execute(producer);
+      ${halves.map(([head]) => head)}::text[], ${halves.map(([, tail]) => tail)}::text[]) as r`.execute(
+    producer,
+  );
   await sql`
     update identity.outbox_lanes l set last_seq = greatest(last_seq, n.seq)
-    from (select lane, max(seq) as seq from identity.outbox group by lane) n where n.lane = l.lane`.execute(producer);
+    from (select lane, max(seq) as seq from identity.outbox group by lane) n where n.lane = l.lane`.execute(
+    producer,
+  );
 }
 
 /** A lease on the next free shard of a stream that has these. */
-export async function aLease(db: Kysely<Tables>, { owner = 'a', ttlMs = 60_000, shardIds = ['shard-0'] } = {}): Promise<ShardLease> {
-  const stream = { name: 'test', created: CREATED, shards: shardIds.map((id) => ({ id, parents: [] })) };
+export async function aLease(
+  db: Kysely<Tables>,
+  { owner = 'a', ttlMs = 60_000, shardIds = ['shard-0'] } = {},
+): Promise<ShardLease> {
+  const stream = {
+    name: 'test',
+    created: CREATED,
+    shards: shardIds.map((id) => ({ id, parents: [] })),
+  };
   await registerShards(db, stream);
   for (;;) {
     const [lease] = await claimShards(db, stream, owner, ttlMs, 1);

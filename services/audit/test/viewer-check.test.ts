@@ -7,7 +7,10 @@ test('what is asked in one turn is one statement, and what is asked later anothe
     asked.push(ids);
     return new Set(ids.filter((id) => id !== 'revoked'));
   });
-  const answers = await Promise.all([...Array.from({ length: 500 }, (_, n) => check(`token-${n % 50}`)), check('revoked')]);
+  const answers = await Promise.all([
+    ...Array.from({ length: 500 }, (_, n) => check(`token-${n % 50}`)),
+    check('revoked'),
+  ]);
   t.equal(asked.length, 1);
   t.equal(asked[0]?.length, 51);
   t.same(answers.map((counts) => !counts).indexOf(true), 500);
@@ -15,7 +18,7 @@ test('what is asked in one turn is one statement, and what is asked later anothe
   t.equal(asked.length, 2, 'never an answer of before');
 });
 
-test('one that is asked while a statement runs waits for the next, and a failure is everybody\'s who asked', async (t) => {
+test("one that is asked while a statement runs waits for the next, and a failure is everybody's who asked", async (t) => {
   const pending: ((error: Error) => void)[] = [];
   const check = createViewerCheck(() => new Promise((_, reject) => pending.push(reject)));
   const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
@@ -25,5 +28,8 @@ test('one that is asked while a statement runs waits for the next, and a failure
   await turn();
   t.equal(pending.length, 2);
   for (const fail of pending) fail(new Error('no answer'));
-  t.same([...await first, ...await second].map(({ status }) => status), ['rejected', 'rejected', 'rejected']);
+  t.same(
+    [...(await first), ...(await second)].map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected'],
+  );
 });

@@ -6,7 +6,18 @@ import { acquireLease, holdLease, releaseLease, type Lease } from '@muniment/dat
 import type { MasterKey } from '@muniment/master-key';
 import { createWorkGate } from '@muniment/security';
 import type { BackgroundLoop, InTransaction, RequestContext } from '@muniment/server';
-import { buryArchived, deleteDelivery, failDelivery, findDeliveryParts, findDue, hastenDeliveries, lookAtWebhooks, takeFromLog, type DeliveryParts, type WebhookState } from '../queries/webhook-deliveries.ts';
+import {
+  buryArchived,
+  deleteDelivery,
+  failDelivery,
+  findDeliveryParts,
+  findDue,
+  hastenDeliveries,
+  lookAtWebhooks,
+  takeFromLog,
+  type DeliveryParts,
+  type WebhookState,
+} from '../queries/webhook-deliveries.ts';
 import { addFailure, clearFailures, disableWebhook, setProbe } from '../queries/webhooks.ts';
 import type { Tables } from '../tables.ts';
 import { DOWN_AFTER_FAILURES, probeDelay, RETRY_DELAYS_MS, retryDelay } from './retry-schedule.ts';
@@ -87,7 +98,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const before = lease;
     lease = await acquireLease(db, 'audit', 'webhooks', owner, leaseTtlMs);
     renewedAt = now;
-    if (lease && lease.epoch !== before?.epoch) log.info({ epoch: lease.epoch }, 'webhook lease taken');
+    if (lease && lease.epoch !== before?.epoch)
+      log.info({ epoch: lease.epoch }, 'webhook lease taken');
     return lease;
   }
 
@@ -101,7 +113,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       return work(trx);
     });
 
-  async function succeed(held: Lease, { webhook_id: webhookId, id, failures }: DeliveryParts): Promise<void> {
+  async function succeed(
+    held: Lease,
+    { webhook_id: webhookId, id, failures }: DeliveryParts,
+  ): Promise<void> {
     await fenced(held, async (trx) => {
       await deleteDelivery(trx, webhookId, id);
       if (failures > 0) await clearFailures(trx, webhookId);
@@ -110,54 +125,104 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     options.onAttempt?.('delivered');
   }
 
-  async function disable(held: Lease, { webhook_id: webhookId, created_by: createdBy }: DeliveryParts, reason: 'gone' | 'failing'): Promise<void> {
-    const nobody: RequestContext = { id: randomBytes(16).toString('hex'), ip: '', headers: {}, principal: null, traceparent: null };
+  async function disable(
+    held: Lease,
+    { webhook_id: webhookId, created_by: createdBy }: DeliveryParts,
+    reason: 'gone' | 'failing',
+  ): Promise<void> {
+    const nobody: RequestContext = {
+      id: randomBytes(16).toString('hex'),
+      ip: '',
+      headers: {},
+      principal: null,
+      traceparent: null,
+    };
     await options.inTransaction(nobody, async (trx, record) => {
       await mustHold(trx, held);
       if (!(await disableWebhook(trx, webhookId, reason))) throw new LeaseLost();
-      await record({ action: 'WEBHOOK_DISABLED', subject: { userId: createdBy }, user_id: null, resource: webhookId, resource_type: 'webhook', personal: { ip: null, user_agent: null }, metadata: { reason } });
+      await record({
+        action: 'WEBHOOK_DISABLED',
+        subject: { userId: createdBy },
+        user_id: null,
+        resource: webhookId,
+        resource_type: 'webhook',
+        personal: { ip: null, user_agent: null },
+        metadata: { reason },
+      });
     });
     log.warn({ webhook: webhookId, reason }, 'webhook disabled');
     options.onDisabled?.(reason);
   }
 
-  async function fail(held: Lease, parts: DeliveryParts, { status, error, retryAfterMs }: SendOutcome): Promise<void> {
+  async function fail(
+    held: Lease,
+    parts: DeliveryParts,
+    { status, error, retryAfterMs }: SendOutcome,
+  ): Promise<void> {
     const { webhook_id: webhookId, id, attempts } = parts;
-    const delayMs = retryDelay(attempts + 1, retryAfterMs, options.retryDelaysMs ?? RETRY_DELAYS_MS);
+    const delayMs = retryDelay(
+      attempts + 1,
+      retryAfterMs,
+      options.retryDelaysMs ?? RETRY_DELAYS_MS,
+    );
     const state = await fenced(held, async (trx) => {
       await failDelivery(trx, webhookId, id, { status, error, delayMs });
       const failing = await addFailure(trx, webhookId);
       const rest = probeDelay(failing?.failures ?? 0);
-      if (rest > 0) await setProbe(trx, webhookId, Math.max(rest, status === 429 || status === 503 ? Math.min(retryAfterMs, 60 * 60_000) : 0));
+      if (rest > 0)
+        await setProbe(
+          trx,
+          webhookId,
+          Math.max(
+            rest,
+            status === 429 || status === 503 ? Math.min(retryAfterMs, 60 * 60_000) : 0,
+          ),
+        );
       return failing;
     });
     options.onAttempt?.(delayMs === undefined ? 'dead' : 'failed');
     if (status === 410) await disable(held, parts, 'gone');
-    else if (state && Date.now() - state.failing_since.getTime() > options.disableAfterMs) await disable(held, parts, 'failing');
+    else if (state && Date.now() - state.failing_since.getTime() > options.disableAfterMs)
+      await disable(held, parts, 'failing');
   }
 
   async function attempt(held: Lease, webhookId: string, eventId: string): Promise<void> {
     if (cutOff.signal.aborted || lease?.epoch !== held.epoch) return;
     const parts = await findDeliveryParts(db, webhookId, eventId);
     if (!parts) return fenced(held, (trx) => buryArchived(trx, webhookId, eventId));
-    const secrets = await Promise.all([parts.wrapped_secret, parts.wrapped_previous_secret].filter((wrapped) => wrapped !== null).map((wrapped) => unwrapSecret(options.masterKey, webhookId, wrapped)));
+    const secrets = await Promise.all(
+      [parts.wrapped_secret, parts.wrapped_previous_secret]
+        .filter((wrapped) => wrapped !== null)
+        .map((wrapped) => unwrapSecret(options.masterKey, webhookId, wrapped)),
+    );
     const body = await options.render(parts);
-    const headers = signedHeaders({ id: eventId, timestamp: Math.floor(Date.now() / 1_000), body }, secrets);
+    const headers = signedHeaders(
+      { id: eventId, timestamp: Math.floor(Date.now() / 1_000), body },
+      secrets,
+    );
     const outcome = await options.send(parts.url, headers, body, cutOff.signal);
     if (outcome.delivered) await succeed(held, parts);
     else await fail(held, parts, outcome);
   }
 
   function start(held: Lease, webhookId: string, eventId: string): void {
-    const place = taken.get(webhookId) ?? { events: new Set<string>(), gate: createWorkGate({ concurrency: IN_FLIGHT, queueLimit: TAKEN }) };
+    const place = taken.get(webhookId) ?? {
+      events: new Set<string>(),
+      gate: createWorkGate({ concurrency: IN_FLIGHT, queueLimit: TAKEN }),
+    };
     taken.set(webhookId, place);
     place.events.add(eventId);
-    const work = place.gate.run(() => attempt(held, webhookId, eventId))
+    const work = place.gate
+      .run(() => attempt(held, webhookId, eventId))
       // The row stands as it was: the delivery is due still, and is made again.
       .catch((error: unknown) => {
         // At once, not when it would be renewed: what is due still would be sent again and again until then.
         if (error instanceof LeaseLost && lease?.epoch === held.epoch) lease = undefined;
-        if (!(error instanceof LeaseLost) && !cutOff.signal.aborted) log.warn({ err: error, webhook: webhookId }, 'a webhook delivery could not be worked off; it is tried again');
+        if (!(error instanceof LeaseLost) && !cutOff.signal.aborted)
+          log.warn(
+            { err: error, webhook: webhookId },
+            'a webhook delivery could not be worked off; it is tried again',
+          );
       })
       .finally(() => {
         place.events.delete(eventId);
@@ -173,13 +238,16 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     let more = false;
     // What is down gets nothing new, so that its rows stay few; the log keeps what comes.
     if (!down && webhook.position < webhook.head && webhook.waiting < WAITING) {
-      const made = await fenced(held, (trx) => takeFromLog(trx, webhook.id, { head: webhook.head, window: WINDOW, limit: PAGE }));
+      const made = await fenced(held, (trx) =>
+        takeFromLog(trx, webhook.id, { head: webhook.head, window: WINDOW, limit: PAGE }),
+      );
       more = made === PAGE || webhook.head - webhook.position > WINDOW;
     }
     const events = taken.get(webhook.id)?.events ?? new Set();
     const room = (down ? 1 : TAKEN) - events.size;
     if (webhook.resting || room <= 0) return more;
-    for (const eventId of await findDue(db, webhook.id, [...events], room)) start(held, webhook.id, eventId);
+    for (const eventId of await findDue(db, webhook.id, [...events], room))
+      start(held, webhook.id, eventId);
     return more;
   }
 
@@ -192,7 +260,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     let more = false;
     for (const webhook of webhooks) {
       if ((await keepLease())?.epoch !== held.epoch) return 0;
-      more = await serve(held, webhook) || more;
+      more = (await serve(held, webhook)) || more;
     }
     return more ? 0 : webhooks.length === 0 ? IDLE_MS : pollMs;
   }
@@ -218,7 +286,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   return {
     name: 'webhooks',
-    start: () => { loop = run(); },
+    start: () => {
+      loop = run();
+    },
     async stop() {
       stopping.abort();
       wake();

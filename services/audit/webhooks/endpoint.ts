@@ -29,9 +29,17 @@ const LEAST_PORT = 1_024;
 /** Asks the name servers, without the search domains that would make an inner host of a short name. */
 export const resolveByDns: Resolve = async (hostname) => {
   const resolver = new Resolver({ timeout: DNS_TIMEOUT_MS, tries: DNS_TRIES });
-  const answers = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
-  const addresses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-  if (addresses.length === 0) throw new Error(`${hostname} has no address`, { cause: answers.map((answer) => (answer.status === 'rejected' ? answer.reason : undefined)) });
+  const answers = await Promise.allSettled([
+    resolver.resolve4(hostname),
+    resolver.resolve6(hostname),
+  ]);
+  const addresses = answers.flatMap((answer) =>
+    answer.status === 'fulfilled' ? answer.value : [],
+  );
+  if (addresses.length === 0)
+    throw new Error(`${hostname} has no address`, {
+      cause: answers.map((answer) => (answer.status === 'rejected' ? answer.reason : undefined)),
+    });
   return addresses;
 };
 
@@ -54,14 +62,17 @@ export function readAllowList(setting: string): ReadonlySet<string> {
 export function readEndpoint(text: string, allowList: ReadonlySet<string>): Endpoint {
   if (text.length > MAX_URL_LENGTH || !URL.canParse(text)) throw refused('it is not a URL');
   const url = new URL(text);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refused('its scheme is not https');
-  if (url.username !== '' || url.password !== '') throw refused('it has credentials; the signature says who sends');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw refused('its scheme is not https');
+  if (url.username !== '' || url.password !== '')
+    throw refused('it has credentials; the signature says who sends');
   if (url.hash !== '') throw refused('it has a fragment, which is never sent');
   const port = portOf(url);
   const allowed = allowList.has(`${url.hostname}:${port}`);
   if (allowed) return { url, allowed };
   if (url.protocol !== 'https:') throw refused('its scheme is not https');
-  if (port !== 443 && port < LEAST_PORT) throw refused(`port ${port} is not 443 and below ${LEAST_PORT}`);
+  if (port !== 443 && port < LEAST_PORT)
+    throw refused(`port ${port} is not 443 and below ${LEAST_PORT}`);
   const host = bareHost(url);
   if (isIP(host) !== 0 && !isPublicAddress(host)) throw refused('its address is not a public one');
   return { url, allowed };
@@ -79,6 +90,7 @@ export async function vetEndpoint(endpoint: Endpoint, resolve: Resolve): Promise
     throw Object.assign(refused('its host has no address'), { cause });
   });
   // All, not one: a host that has a private address beside a public one is either a mistake or an attempt.
-  if (addresses.length === 0 || (!endpoint.allowed && !addresses.every(isPublicAddress))) throw refused('its host has an address that is not a public one');
+  if (addresses.length === 0 || (!endpoint.allowed && !addresses.every(isPublicAddress)))
+    throw refused('its host has an address that is not a public one');
   return { ...endpoint, addresses };
 }

@@ -14,7 +14,12 @@ export interface SendOutcome {
   retryAfterMs: number;
 }
 
-export type Send = (url: string, headers: Record<string, string>, body: string, signal?: AbortSignal) => Promise<SendOutcome>;
+export type Send = (
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+  signal?: AbortSignal,
+) => Promise<SendOutcome>;
 
 export interface SenderOptions {
   allowList: ReadonlySet<string>;
@@ -28,7 +33,12 @@ export interface SenderOptions {
 /** What is read of an answer at most; nothing of it is kept. Reading a little lets well-behaved receivers end in good order. */
 const MAX_ANSWER_BYTES = 4 * 1024;
 
-const failure = (error: string, status: number | null = null, retryAfterMs = 0): SendOutcome => ({ delivered: false, status, error, retryAfterMs });
+const failure = (error: string, status: number | null = null, retryAfterMs = 0): SendOutcome => ({
+  delivered: false,
+  status,
+  error,
+  retryAfterMs,
+});
 
 /** RFC 9110 §10.2.3: seconds or a date. */
 function retryAfter(value: string | undefined): number {
@@ -38,14 +48,17 @@ function retryAfter(value: string | undefined): number {
 }
 
 /** Answers every look-up of the connection with what was vetted. */
-const pinned = (addresses: readonly string[]): LookupFunction => (_hostname, options, callback) => {
-  const entries = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
-  if (options.all) callback(null, entries);
-  else callback(null, entries[0]?.address ?? '', entries[0]?.family);
-};
+const pinned =
+  (addresses: readonly string[]): LookupFunction =>
+  (_hostname, options, callback) => {
+    const entries = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
+    if (options.all) callback(null, entries);
+    else callback(null, entries[0]?.address ?? '', entries[0]?.family);
+  };
 
 function outcomeOf({ statusCode = 0, headers }: IncomingMessage): SendOutcome {
-  if (statusCode >= 200 && statusCode < 300) return { delivered: true, status: statusCode, error: null, retryAfterMs: 0 };
+  if (statusCode >= 200 && statusCode < 300)
+    return { delivered: true, status: statusCode, error: null, retryAfterMs: 0 };
   const error = statusCode >= 300 && statusCode < 400 ? 'redirect_refused' : 'status';
   return failure(error, statusCode, retryAfter(headers['retry-after']));
 }
@@ -64,12 +77,23 @@ async function takeLeave(response: IncomingMessage): Promise<void> {
   response.destroy();
 }
 
-function post({ url, addresses }: VettedEndpoint, headers: Record<string, string>, body: string, signal: AbortSignal, ca?: string): Promise<SendOutcome> {
+function post(
+  { url, addresses }: VettedEndpoint,
+  headers: Record<string, string>,
+  body: string,
+  signal: AbortSignal,
+  ca?: string,
+): Promise<SendOutcome> {
   return new Promise((resolve, reject) => {
     const bytes = Buffer.from(body);
     const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'content-length': bytes.length, 'user-agent': 'Muniment-Webhooks/1', ...headers },
+      headers: {
+        'content-type': 'application/json',
+        'content-length': bytes.length,
+        'user-agent': 'Muniment-Webhooks/1',
+        ...headers,
+      },
       lookup: pinned(addresses),
       // A connection of its own for each: one kept alive would outlive the check of its address.
       agent: false,
@@ -80,7 +104,10 @@ function post({ url, addresses }: VettedEndpoint, headers: Record<string, string
       const peer = socket as typeof socket & { remoteAddress?: string };
       // Should a runtime ever connect elsewhere than it was told, nothing is written there.
       peer.once('connect', () => {
-        if (!addresses.includes(peer.remoteAddress ?? '')) request.destroy(Object.assign(new Error('connected elsewhere'), { code: 'address_refused' }));
+        if (!addresses.includes(peer.remoteAddress ?? ''))
+          request.destroy(
+            Object.assign(new Error('connected elsewhere'), { code: 'address_refused' }),
+          );
       });
     });
     request.on('error', reject);
@@ -114,7 +141,9 @@ export function createSender({ allowList, resolve, timeoutMs, ca }: SenderOption
       return post(endpoint, headers, body, either, ca);
     })();
     // A name server that never answers can't be aborted; the attempt ends without it.
-    const aborted = new Promise<never>((_, reject) => either.addEventListener('abort', () => reject(either.reason as Error), { once: true }));
+    const aborted = new Promise<never>((_, reject) =>
+      either.addEventListener('abort', () => reject(either.reason as Error), { once: true }),
+    );
     try {
       return await Promise.race([attempt, aborted]);
     } catch (error) {

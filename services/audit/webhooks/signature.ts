@@ -16,7 +16,17 @@ export interface Signed {
 }
 
 /** The headers of a delivery (Standard Webhooks 1.0.0). While a secret is replaced there are two signatures, one by each. */
-export function signedHeaders({ id, timestamp, body }: Signed, secrets: readonly Buffer[]): Record<string, string> {
-  const signatures = secrets.map((secret) => `v1,${createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')}`);
-  return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signatures.join(' ') };
+export function signedHeaders(
+  { id, timestamp, body }: Signed,
+  secrets: readonly Buffer[],
+): Record<string, string> {
+  const signatures = secrets.map(
+    (secret) =>
+      `v1,${createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')}`,
+  );
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': String(timestamp),
+    'webhook-signature': signatures.join(' '),
+  };
 }

@@ -2,7 +2,8 @@ import { Type, type Static } from 'typebox';
 import type { Webhook } from '../queries/webhooks.ts';
 import { MAX_URL_LENGTH } from './endpoint.ts';
 
-const nullable = <Schema extends ReturnType<typeof Type.String>>(schema: Schema) => Type.Union([schema, Type.Null()]);
+const nullable = <Schema extends ReturnType<typeof Type.String>>(schema: Schema) =>
+  Type.Union([schema, Type.Null()]);
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 
 export const MAX_WEBHOOKS = 100;
@@ -11,9 +12,14 @@ export const MAX_WEBHOOKS = 100;
 export const webhookFields = {
   url: Type.String({ minLength: 1, maxLength: MAX_URL_LENGTH }),
   description: nullable(text(200)),
-  actions: Type.Array(Type.String({ pattern: '^[A-Z][A-Z0-9_]*\\*?$', maxLength: 100 }), { maxItems: 50, description: 'Actions to deliver, or beginnings with * behind them; none: all.' }),
+  actions: Type.Array(Type.String({ pattern: '^[A-Z][A-Z0-9_]*\\*?$', maxLength: 100 }), {
+    maxItems: 50,
+    description: 'Actions to deliver, or beginnings with * behind them; none: all.',
+  }),
   tenant_id: nullable(text(200)),
-  include_personal: Type.Boolean({ description: 'Whether e-mail, address, user agent and other personal values are sent.' }),
+  include_personal: Type.Boolean({
+    description: 'Whether e-mail, address, user agent and other personal values are sent.',
+  }),
 };
 
 export const webhookSchema = Type.Object({
@@ -25,7 +31,9 @@ export const webhookSchema = Type.Object({
   include_personal: Type.Boolean(),
   enabled: Type.Boolean(),
   disabled_reason: nullable(Type.String()),
-  position: Type.Integer({ description: 'All of the log up to this index has been delivered, or waits in the deliveries.' }),
+  position: Type.Integer({
+    description: 'All of the log up to this index has been delivered, or waits in the deliveries.',
+  }),
   failures: Type.Integer({ description: 'Attempts that failed since the last that did not.' }),
   failing_since: nullable(Type.String()),
   created: Type.String(),
@@ -35,9 +43,32 @@ export const webhookSchema = Type.Object({
 export const paramsSchema = Type.Object({ id: Type.String({ format: 'uuid' }) });
 
 /** A webhook as it is answered: without its secret, which is shown once. */
-export function toResource({ id, url, description, actions, tenant_id, include_personal, enabled, disabled_reason, position, failures, failing_since, created, updated }: Webhook): Static<typeof webhookSchema> {
+export function toResource({
+  id,
+  url,
+  description,
+  actions,
+  tenant_id,
+  include_personal,
+  enabled,
+  disabled_reason,
+  position,
+  failures,
+  failing_since,
+  created,
+  updated,
+}: Webhook): Static<typeof webhookSchema> {
   return {
-    id, url, description, actions, tenant_id, include_personal, enabled, disabled_reason, position, failures,
+    id,
+    url,
+    description,
+    actions,
+    tenant_id,
+    include_personal,
+    enabled,
+    disabled_reason,
+    position,
+    failures,
     failing_since: failing_since?.toISOString() ?? null,
     created: created.toISOString(),
     updated: updated.toISOString(),
@@ -45,4 +76,10 @@ export function toResource({ id, url, description, actions, tenant_id, include_p
 }
 
 /** What an event tells of a webhook. The rest of its URL may be a credential. */
-export const inEvent = ({ url, actions, tenant_id, include_personal, enabled }: Webhook) => ({ host: new URL(url).host, actions, tenant_id, include_personal, enabled });
+export const inEvent = ({ url, actions, tenant_id, include_personal, enabled }: Webhook) => ({
+  host: new URL(url).host,
+  actions,
+  tenant_id,
+  include_personal,
+  enabled,
+});

@@ -15,10 +15,23 @@ export interface Webhooks {
 }
 
 /** The outgoing webhooks: what delivers them, and the rule of where to. */
-export function createWebhooks({ db, subjectKeys, masterKey, inTransaction, log, metrics }: Server<Tables>, config: Config): Webhooks {
+export function createWebhooks(
+  { db, subjectKeys, masterKey, inTransaction, log, metrics }: Server<Tables>,
+  config: Config,
+): Webhooks {
   const allowList = readAllowList(config.WEBHOOK_ALLOW);
-  const attempts = new Counter({ name: 'muniment_webhook_attempts_total', help: 'Attempts to deliver a webhook, by outcome.', labelNames: ['outcome'], registers: [metrics] });
-  const disabled = new Counter({ name: 'muniment_webhooks_disabled_total', help: 'Webhooks that were turned off because of their endpoint, by reason.', labelNames: ['reason'], registers: [metrics] });
+  const attempts = new Counter({
+    name: 'muniment_webhook_attempts_total',
+    help: 'Attempts to deliver a webhook, by outcome.',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  const disabled = new Counter({
+    name: 'muniment_webhooks_disabled_total',
+    help: 'Webhooks that were turned off because of their endpoint, by reason.',
+    labelNames: ['reason'],
+    registers: [metrics],
+  });
   for (const outcome of ['delivered', 'failed', 'dead']) attempts.inc({ outcome }, 0);
   for (const reason of ['gone', 'failing']) disabled.inc({ reason }, 0);
   const dispatcher = createDispatcher({
@@ -40,11 +53,22 @@ export function createWebhooks({ db, subjectKeys, masterKey, inTransaction, log,
     help: 'Age of the oldest event that an enabled webhook has not been given.',
     registers: [metrics],
     // A scrape must not fail because the database is down.
-    async collect() { this.set(await oldestUndelivered(db).catch(() => NaN)); },
+    async collect() {
+      this.set(await oldestUndelivered(db).catch(() => NaN));
+    },
   });
-  new Gauge({ name: 'muniment_webhooks_leading', help: '1 on the replica that delivers webhooks.', registers: [metrics], collect() { this.set(dispatcher.leading() ? 1 : 0); } });
+  new Gauge({
+    name: 'muniment_webhooks_leading',
+    help: '1 on the replica that delivers webhooks.',
+    registers: [metrics],
+    collect() {
+      this.set(dispatcher.leading() ? 1 : 0);
+    },
+  });
   return {
     dispatcher,
-    async checkUrl(url) { await vetEndpoint(readEndpoint(url, allowList), resolveByDns); },
+    async checkUrl(url) {
+      await vetEndpoint(readEndpoint(url, allowList), resolveByDns);
+    },
   };
 }

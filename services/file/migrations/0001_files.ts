@@ -20,8 +20,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       constraint files_ready_is_whole check (status <> 'ready' or (size is not null and mime_type is not null and etag is not null))
     )`.execute(db);
   // A user's list, newest first: ids are UUIDv7, so their order is that of creation.
-  await sql`create index files_of_user on files.files (user_id, id desc) where status = 'ready'`.execute(db);
-  await sql`create index files_to_settle on files.files (updated) where status in ('pending', 'deleted')`.execute(db);
+  await sql`create index files_of_user on files.files (user_id, id desc) where status = 'ready'`.execute(
+    db,
+  );
+  await sql`create index files_to_settle on files.files (updated) where status in ('pending', 'deleted')`.execute(
+    db,
+  );
   await sql`grant select, insert, update, delete on files.files to file_service`.execute(db);
 
   // Objects that S3 may hold though no file has them: what a failed upload could not take back while S3 was out of reach.

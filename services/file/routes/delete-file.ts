@@ -20,10 +20,19 @@ export function deleteFileRoute(server: FileServer): void {
   });
 }
 
-async function deleteFile({ inTransaction }: FileServer, request: FastifyRequest<{ Params: Static<typeof fileParams> }>): Promise<void> {
+async function deleteFile(
+  { inTransaction }: FileServer,
+  request: FastifyRequest<{ Params: Static<typeof fileParams> }>,
+): Promise<void> {
   await inTransaction(request, async (trx, record) => {
     const file = await markFileDeleted(trx, principalOf(request).id, request.params.id);
     if (!file) throw new FileNotFound();
-    await record({ action: 'FILE_DELETE', resource: file.id, resource_type: 'file', personal: { filename: file.name }, metadata: { size: file.size } });
+    await record({
+      action: 'FILE_DELETE',
+      resource: file.id,
+      resource_type: 'file',
+      personal: { filename: file.name },
+      metadata: { size: file.size },
+    });
   });
 }

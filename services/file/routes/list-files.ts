@@ -9,7 +9,12 @@ import { listReadyFiles } from '../queries/files.ts';
 const query = Type.Object(
   {
     limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-    cursor: Type.Optional(Type.String({ maxLength: 100, description: 'From the Link header of the page before; opaque.' })),
+    cursor: Type.Optional(
+      Type.String({
+        maxLength: 100,
+        description: 'From the Link header of the page before; opaque.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -26,13 +31,18 @@ export function listFilesRoute({ app, db }: FileServer): void {
   });
 }
 
-async function listFiles(db: FileServer['db'], request: FastifyRequest<{ Querystring: Query }>, reply: FastifyReply): Promise<FileResource[]> {
+async function listFiles(
+  db: FileServer['db'],
+  request: FastifyRequest<{ Querystring: Query }>,
+  reply: FastifyReply,
+): Promise<FileResource[]> {
   const { limit, cursor } = request.query;
   const before = cursor === undefined ? undefined : decodeCursor(cursor);
   // One more than the page holds tells whether there is another page.
   const rows = await listReadyFiles(db, principalOf(request).id, limit + 1, before);
   const page = rows.slice(0, limit);
   const last = page.at(-1);
-  if (rows.length > limit && last) reply.header('link', `</api/files?limit=${limit}&cursor=${encodeCursor(last.id)}>; rel="next"`);
+  if (rows.length > limit && last)
+    reply.header('link', `</api/files?limit=${limit}&cursor=${encodeCursor(last.id)}>; rel="next"`);
   return page;
 }

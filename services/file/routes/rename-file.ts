@@ -7,7 +7,10 @@ import { checkFileName } from '../file-name.ts';
 import { fileParams, fileSchema, toFileResource, type FileResource } from '../file-resource.ts';
 import { renameFile } from '../queries/files.ts';
 
-const body = Type.Object({ name: Type.String({ minLength: 1, maxLength: 1_024 }) }, { additionalProperties: false });
+const body = Type.Object(
+  { name: Type.String({ minLength: 1, maxLength: 1_024 }) },
+  { additionalProperties: false },
+);
 type Rename = FastifyRequest<{ Params: Static<typeof fileParams>; Body: Static<typeof body> }>;
 
 /** PATCH /api/files/:id: gives the file another name. */
@@ -21,12 +24,20 @@ export function renameFileRoute({ app, inTransaction }: FileServer): void {
   });
 }
 
-async function rename(inTransaction: FileServer['inTransaction'], request: Rename): Promise<FileResource> {
+async function rename(
+  inTransaction: FileServer['inTransaction'],
+  request: Rename,
+): Promise<FileResource> {
   const name = checkFileName(request.body.name);
   return inTransaction(request, async (trx, record) => {
     const file = await renameFile(trx, principalOf(request).id, request.params.id, name);
     if (!file) throw new FileNotFound();
-    await record({ action: 'FILE_RENAMED', resource: file.id, resource_type: 'file', personal: { filename: name } });
+    await record({
+      action: 'FILE_RENAMED',
+      resource: file.id,
+      resource_type: 'file',
+      personal: { filename: name },
+    });
     return toFileResource(file);
   });
 }

@@ -17,7 +17,10 @@ export function showFileRoute({ app, db }: FileServer): void {
   });
 }
 
-async function showFile(db: FileServer['db'], request: FastifyRequest<{ Params: Static<typeof fileParams> }>): Promise<FileResource> {
+async function showFile(
+  db: FileServer['db'],
+  request: FastifyRequest<{ Params: Static<typeof fileParams> }>,
+): Promise<FileResource> {
   const file = await findReadyFile(db, principalOf(request).id, request.params.id);
   if (!file) throw new FileNotFound();
   return toFileResource(file);

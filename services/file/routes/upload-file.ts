@@ -21,7 +21,11 @@ export function uploadFileRoute(server: FileServer): void {
       method: 'POST',
       url: '/api/files',
       schema: { response: { 201: fileSchema } },
-      config: { operation: 'file.upload', access: { permission: 'files:write' }, idempotency: 'content' },
+      config: {
+        operation: 'file.upload',
+        access: { permission: 'files:write' },
+        idempotency: 'content',
+      },
       async handler(request, reply): Promise<FileResource | FastifyReply> {
         if (request.idempotency?.answered) {
           await request.idempotency.replay(await digest(server, request));

@@ -1,4 +1,9 @@
-import { AbortMultipartUploadCommand, DeleteObjectCommand, ListMultipartUploadsCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import type { BufferPool } from '../buffer-pool.ts';
 import { attempt } from './unavailable.ts';
 
@@ -12,14 +17,32 @@ export interface ObjectStore {
 }
 
 /** Removes an object. Done all the same when there is none. */
-export async function deleteObject({ s3, bucket }: ObjectStore, key: string, versionId: string | null = null): Promise<void> {
-  await attempt(() => s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key, ...(versionId !== null && { VersionId: versionId }) })));
+export async function deleteObject(
+  { s3, bucket }: ObjectStore,
+  key: string,
+  versionId: string | null = null,
+): Promise<void> {
+  await attempt(() =>
+    s3.send(
+      new DeleteObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        ...(versionId !== null && { VersionId: versionId }),
+      }),
+    ),
+  );
 }
 
 /** Aborts one multipart upload; one that is no longer there is no error. */
-export async function abortUpload({ s3, bucket }: ObjectStore, key: string, uploadId: string): Promise<void> {
+export async function abortUpload(
+  { s3, bucket }: ObjectStore,
+  key: string,
+  uploadId: string,
+): Promise<void> {
   try {
-    await attempt(() => s3.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId })));
+    await attempt(() =>
+      s3.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId })),
+    );
   } catch (error) {
     if (!(error instanceof Error && error.name === 'NoSuchUpload')) throw error;
   }
@@ -27,7 +50,9 @@ export async function abortUpload({ s3, bucket }: ObjectStore, key: string, uplo
 
 /** Aborts every multipart upload that is open for a key, whoever began it and whether or not its id was ever learnt. */
 export async function abortOpenUploads(store: ObjectStore, key: string): Promise<void> {
-  const { Uploads: uploads = [] } = await attempt(() => store.s3.send(new ListMultipartUploadsCommand({ Bucket: store.bucket, Prefix: key })));
+  const { Uploads: uploads = [] } = await attempt(() =>
+    store.s3.send(new ListMultipartUploadsCommand({ Bucket: store.bucket, Prefix: key })),
+  );
   for (const { Key, UploadId } of uploads) {
     if (Key === key && UploadId !== undefined) await abortUpload(store, key, UploadId);
   }

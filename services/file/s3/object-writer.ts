@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, PutObjectCommand, UploadPartCommand, type CompletedPart } from '@aws-sdk/client-s3';
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+  type CompletedPart,
+} from '@aws-sdk/client-s3';
 import { UploadCapacity, UploadTimeout } from '../errors.ts';
 import { abortOpenUploads, abortUpload, deleteObject, type ObjectStore } from './object-store.ts';
 import { attempt } from './unavailable.ts';
@@ -41,7 +47,12 @@ export interface ObjectWriterOptions {
  * filled while one is on its way. A writer waits for a second buffer only while its first is being sent, and sending ends within S3's
  * time-out, so writers cannot wait for each other for ever.
  */
-export function createObjectWriter({ store, key, begin, failure }: ObjectWriterOptions): ObjectWriter {
+export function createObjectWriter({
+  store,
+  key,
+  begin,
+  failure,
+}: ObjectWriterOptions): ObjectWriter {
   const { s3, bucket, pool, requestTimeoutMs } = store;
   const object = { Bucket: bucket, Key: key };
   const sha256 = createHash('sha256');
@@ -56,10 +67,14 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
   const doubt = { object: false, upload: false };
 
   // A path to S3 at 1 MiB/s is slow and not dead; one that takes nothing is, and who uploads is to learn it soon.
-  const answerWithin = (bytes: number): number => requestTimeoutMs + Math.ceil(bytes / 1024 ** 2) * 1_000;
+  const answerWithin = (bytes: number): number =>
+    requestTimeoutMs + Math.ceil(bytes / 1024 ** 2) * 1_000;
 
   async function borrow(): Promise<Buffer> {
-    const lent = await pool.acquire({ filled: () => filled, giveWay: () => failure.abort(new UploadTimeout()) }, failure.signal);
+    const lent = await pool.acquire(
+      { filled: () => filled, giveWay: () => failure.abort(new UploadTimeout()) },
+      failure.signal,
+    );
     if (!lent) throw Object.assign(new UploadCapacity(), { retryAfter: 5 });
     return lent;
   }
@@ -68,9 +83,19 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
     const checksum = Buffer.alloc(4);
     checksum.writeUInt32BE(crc32(bytes));
     const ChecksumCRC32 = checksum.toString('base64');
-    const { ETag } = await attempt(() => s3.send(new UploadPartCommand({
-      ...object, UploadId: uploadId, PartNumber: number, Body: bytes, ContentLength: bytes.length, ChecksumCRC32,
-    }), { requestTimeout: answerWithin(bytes.length) }));
+    const { ETag } = await attempt(() =>
+      s3.send(
+        new UploadPartCommand({
+          ...object,
+          UploadId: uploadId,
+          PartNumber: number,
+          Body: bytes,
+          ContentLength: bytes.length,
+          ChecksumCRC32,
+        }),
+        { requestTimeout: answerWithin(bytes.length) },
+      ),
+    );
     parts.push({ PartNumber: number, ETag, ChecksumCRC32 });
   }
 
@@ -80,35 +105,74 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
     await sending;
     if (uploadId === undefined) {
       const ContentType = await begin(buffer.subarray(0, filled));
-      const created = await attempt(() => s3.send(new CreateMultipartUploadCommand({ ...object, ContentType, ChecksumAlgorithm: 'CRC32' })), () => { doubt.upload = true; });
+      const created = await attempt(
+        () =>
+          s3.send(
+            new CreateMultipartUploadCommand({
+              ...object,
+              ContentType,
+              ChecksumAlgorithm: 'CRC32',
+            }),
+          ),
+        () => {
+          doubt.upload = true;
+        },
+      );
       uploadId = created.UploadId;
     }
     const full = buffer;
     pool.settle(full);
-    sending = sendPart(full.subarray(0, filled), parts.length + 1).finally(() => pool.release(full));
+    sending = sendPart(full.subarray(0, filled), parts.length + 1).finally(() =>
+      pool.release(full),
+    );
     buffer = undefined;
     filled = 0;
     sending.catch((error: unknown) => failure.abort(error));
   }
 
-  async function putWhole(digest: string): Promise<{ ETag?: string | undefined; VersionId?: string | undefined }> {
+  async function putWhole(
+    digest: string,
+  ): Promise<{ ETag?: string | undefined; VersionId?: string | undefined }> {
     const body = buffer?.subarray(0, filled) ?? Buffer.alloc(0);
     if (buffer) pool.settle(buffer);
     const ContentType = await begin(body);
     const ChecksumSHA256 = Buffer.from(digest, 'hex').toString('base64');
     const put = await attempt(
-      () => s3.send(new PutObjectCommand({ ...object, Body: body, ContentLength: body.length, ContentType, ChecksumSHA256 }), { requestTimeout: answerWithin(body.length) }),
-      () => { doubt.object = true; },
+      () =>
+        s3.send(
+          new PutObjectCommand({
+            ...object,
+            Body: body,
+            ContentLength: body.length,
+            ContentType,
+            ChecksumSHA256,
+          }),
+          { requestTimeout: answerWithin(body.length) },
+        ),
+      () => {
+        doubt.object = true;
+      },
     );
     doubt.object = true;
     return put;
   }
 
-  async function complete(): Promise<{ ETag?: string | undefined; VersionId?: string | undefined }> {
+  async function complete(): Promise<{
+    ETag?: string | undefined;
+    VersionId?: string | undefined;
+  }> {
     await flush();
     await sending;
     doubt.object = true;
-    return attempt(() => s3.send(new CompleteMultipartUploadCommand({ ...object, UploadId: uploadId, MultipartUpload: { Parts: parts } })));
+    return attempt(() =>
+      s3.send(
+        new CompleteMultipartUploadCommand({
+          ...object,
+          UploadId: uploadId,
+          MultipartUpload: { Parts: parts },
+        }),
+      ),
+    );
   }
 
   function giveBack(): void {
@@ -130,7 +194,8 @@ export function createObjectWriter({ store, key, begin, failure }: ObjectWriterO
     },
     async finish() {
       const digest = sha256.digest('hex');
-      const { ETag, VersionId } = uploadId === undefined ? await putWhole(digest) : await complete();
+      const { ETag, VersionId } =
+        uploadId === undefined ? await putWhole(digest) : await complete();
       giveBack();
       version = VersionId ?? null;
       if (ETag === undefined) throw new Error('S3 gave no ETag');

@@ -24,7 +24,8 @@ export function createS3Client(config: Config): S3Client {
     region: config.AWS_REGION,
     ...(config.S3_ENDPOINT !== undefined && { endpoint: config.S3_ENDPOINT }),
     forcePathStyle: true,
-    ...(accessKeyId !== undefined && secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
+    ...(accessKeyId !== undefined &&
+      secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -39,11 +40,19 @@ export function createS3Client(config: Config): S3Client {
   });
   // Over plain HTTP the SDK would hash every body again to sign it. A whole object's SHA-256 is known by then and is signed as it stands; a
   // part's is not, but its CRC-32 is, in a signed header: S3 refuses altered bytes either way.
-  client.middlewareStack.add((next) => (args) => {
-    const headers = headersOf(args.request);
-    if (headers?.['x-amz-checksum-sha256']) headers['x-amz-content-sha256'] = Buffer.from(headers['x-amz-checksum-sha256'], 'base64').toString('hex');
-    else if (headers?.['x-amz-checksum-crc32']) headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
-    return next(args);
-  }, { step: 'build', name: 'signKnownPayloadHash', priority: 'low' });
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const headers = headersOf(args.request);
+      if (headers?.['x-amz-checksum-sha256'])
+        headers['x-amz-content-sha256'] = Buffer.from(
+          headers['x-amz-checksum-sha256'],
+          'base64',
+        ).toString('hex');
+      else if (headers?.['x-amz-checksum-crc32'])
+        headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+      return next(args);
+    },
+    { step: 'build', name: 'signKnownPayloadHash', priority: 'low' },
+  );
   return client;
 }

@@ -1,9 +1,24 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { ObjectStoreUnavailable } from '../errors.ts';
 
-const UNREACHABLE_CODES = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+const UNREACHABLE_CODES = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
 const BROKEN_CODES = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
-const TRANSIENT_NAMES = new Set(['TimeoutError', 'RequestTimeout', 'SlowDown', 'ServiceUnavailable', 'InternalError', 'ThrottlingException', 'Throttling', 'RequestLimitExceeded']);
+const TRANSIENT_NAMES = new Set([
+  'TimeoutError',
+  'RequestTimeout',
+  'SlowDown',
+  'ServiceUnavailable',
+  'InternalError',
+  'ThrottlingException',
+  'Throttling',
+  'RequestLimitExceeded',
+]);
 
 function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : '';
@@ -18,7 +33,10 @@ export function isS3Unavailable(error: unknown): boolean {
 function neverConnected(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(neverConnected);
   if (!(error instanceof Error)) return false;
-  return UNREACHABLE_CODES.has(codeOf(error)) || (timedOut(error) && error.message.includes('did not establish a connection'));
+  return (
+    UNREACHABLE_CODES.has(codeOf(error)) ||
+    (timedOut(error) && error.message.includes('did not establish a connection'))
+  );
 }
 
 function timedOut(error: unknown): boolean {
@@ -28,7 +46,8 @@ function timedOut(error: unknown): boolean {
 function isTransient(error: unknown): boolean {
   if (neverConnected(error)) return true;
   if (!(error instanceof Error)) return false;
-  if (error instanceof S3ServiceException) return TRANSIENT_NAMES.has(error.name) || (error.$metadata.httpStatusCode ?? 0) >= 500;
+  if (error instanceof S3ServiceException)
+    return TRANSIENT_NAMES.has(error.name) || (error.$metadata.httpStatusCode ?? 0) >= 500;
   return timedOut(error) || BROKEN_CODES.has(codeOf(error));
 }
 
@@ -46,7 +65,8 @@ export async function attempt<T>(send: () => Promise<T>, onDoubt?: () => void): 
       const unheard = neverConnected(error);
       if (!unheard) onDoubt?.();
       if (!isTransient(error)) throw error;
-      if (attempts === 2 || unheard || timedOut(error)) throw new ObjectStoreUnavailable({ cause: error });
+      if (attempts === 2 || unheard || timedOut(error))
+        throw new ObjectStoreUnavailable({ cause: error });
     }
   }
 }

@@ -2,15 +2,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { createBufferPool } from '../buffer-pool.ts';
 
-const steady = { filled: () => 1_000_000, giveWay: () => { throw new Error('was told to give way'); } };
+const steady = {
+  filled: () => 1_000_000,
+  giveWay: () => {
+    throw new Error('was told to give way');
+  },
+};
 
 test('never more buffers than said; who waits is served in order, before a newcomer', async (t) => {
-  const pool = createBufferPool({ buffers: 2, bufferBytes: 16, waitMs: 5_000, minBytesPerSecond: 0 });
+  const pool = createBufferPool({
+    buffers: 2,
+    bufferBytes: 16,
+    waitMs: 5_000,
+    minBytesPerSecond: 0,
+  });
   const [a, b] = [await pool.acquire(steady), await pool.acquire(steady)];
   if (!a || !b) throw new Error('no buffers');
   const order: string[] = [];
-  const first = pool.acquire(steady).then((buffer) => { order.push('first'); return buffer; });
-  const second = pool.acquire(steady).then((buffer) => { order.push('second'); return buffer; });
+  const first = pool.acquire(steady).then((buffer) => {
+    order.push('first');
+    return buffer;
+  });
+  const second = pool.acquire(steady).then((buffer) => {
+    order.push('second');
+    return buffer;
+  });
   t.strictSame(pool.load(), { free: 0, lent: 2, waiting: 2 });
   pool.release(a);
   const newcomer = pool.acquire(steady).then(() => order.push('newcomer'));
@@ -48,7 +64,12 @@ test('buffers are made when they are needed, and the one used last is lent first
 });
 
 test('while others wait, the slowest of those that drip gives way; a fast one and one that waits for S3 do not', async (t) => {
-  const pool = createBufferPool({ buffers: 4, bufferBytes: 16, waitMs: 20_000, minBytesPerSecond: 1_000 });
+  const pool = createBufferPool({
+    buffers: 4,
+    bufferBytes: 16,
+    waitMs: 20_000,
+    minBytesPerSecond: 1_000,
+  });
   const ended: string[] = [];
   const filler = (name: string, bytes: number) => ({
     filled: () => bytes,
@@ -60,7 +81,13 @@ test('while others wait, the slowest of those that drip gives way; a fast one an
     },
   });
   const held = new Map<string, Buffer | undefined>();
-  for (const [name, bytes] of [['fast', 1_000_000], ['slow', 3_000], ['slowest', 10], ['sending', 0]] as const) held.set(name, await pool.acquire(filler(name, bytes)));
+  for (const [name, bytes] of [
+    ['fast', 1_000_000],
+    ['slow', 3_000],
+    ['slowest', 10],
+    ['sending', 0],
+  ] as const)
+    held.set(name, await pool.acquire(filler(name, bytes)));
   const sending = held.get('sending');
   if (!sending) throw new Error('no buffer');
   pool.settle(sending);

@@ -23,7 +23,8 @@ test('single ranges by RFC 9110 §14.1.2', async (t) => {
     ['lines=1-2', 10, undefined],
     ['', 10, undefined],
     [undefined, 10, undefined],
-  ] as const) t.strictSame(parseRange(header, size), expected, `${header} of ${size}`);
+  ] as const)
+    t.strictSame(parseRange(header, size), expected, `${header} of ${size}`);
 });
 
 /** A second opinion: asks of each byte whether the header names it. */
@@ -35,20 +36,34 @@ function bytesNamed(first: number | undefined, last: number | undefined, size: n
 
 test('the range is exactly the bytes that the header names', async () => {
   const position = fc.option(fc.integer({ min: 0, max: 30 }), { nil: undefined });
-  fc.assert(fc.property(position, position, fc.integer({ min: 0, max: 25 }), (first, last, size) => {
-    fc.pre(first !== undefined || last !== undefined);
-    const range = parseRange(`bytes=${first ?? ''}-${last ?? ''}`, size);
-    if (first !== undefined && last !== undefined && last < first) return range === undefined;
-    const named = bytesNamed(first, last, size);
-    if (named.length === 0) return range === 'unsatisfiable';
-    return typeof range === 'object' && range.start === named[0] && range.end === named.at(-1);
-  }), { numRuns: 2_000 });
+  fc.assert(
+    fc.property(position, position, fc.integer({ min: 0, max: 25 }), (first, last, size) => {
+      fc.pre(first !== undefined || last !== undefined);
+      const range = parseRange(`bytes=${first ?? ''}-${last ?? ''}`, size);
+      if (first !== undefined && last !== undefined && last < first) return range === undefined;
+      const named = bytesNamed(first, last, size);
+      if (named.length === 0) return range === 'unsatisfiable';
+      return typeof range === 'object' && range.start === named[0] && range.end === named.at(-1);
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 test('any text gives the whole, nothing, or a range inside the file', async () => {
-  const text = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom('b', 'y', 't', 'e', 's', '=', '-', ',', ' ', '0', '7', '9') }).map((rest) => `bytes=${rest}`));
-  fc.assert(fc.property(text, fc.nat({ max: 1_000 }), (header, size) => {
-    const range = parseRange(header, size);
-    return typeof range !== 'object' || (range.start >= 0 && range.start <= range.end && range.end < size);
-  }), { numRuns: 5_000 });
+  const text = fc.oneof(
+    fc.string(),
+    fc
+      .string({ unit: fc.constantFrom('b', 'y', 't', 'e', 's', '=', '-', ',', ' ', '0', '7', '9') })
+      .map((rest) => `bytes=${rest}`),
+  );
+  fc.assert(
+    fc.property(text, fc.nat({ max: 1_000 }), (header, size) => {
+      const range = parseRange(header, size);
+      return (
+        typeof range !== 'object' ||
+        (range.start >= 0 && range.start <= range.end && range.end < size)
+      );
+    }),
+    { numRuns: 5_000 },
+  );
 });

@@ -1,17 +1,31 @@
 import { test } from 'tap';
 import { readConfig } from '../config.ts';
 
-const least = { PORT: '0', DATABASE_URL: 'postgres://file_service@localhost/muniment', MASTER_KEY_FILE: '/k' };
+const least = {
+  PORT: '0',
+  DATABASE_URL: 'postgres://file_service@localhost/muniment',
+  MASTER_KEY_FILE: '/k',
+};
 
 test('the defaults are those of the documentation, and the settings are frozen', async (t) => {
   const config = readConfig(least);
-  t.match(config, { S3_BUCKET: 'muniment-files', UPLOAD_MAX_BYTES: 52_428_800, DOWNLOAD_MODE: 'accel' });
+  t.match(config, {
+    S3_BUCKET: 'muniment-files',
+    UPLOAD_MAX_BYTES: 52_428_800,
+    DOWNLOAD_MODE: 'accel',
+  });
   t.notOk('S3_ENDPOINT' in config);
   t.ok(Object.isFrozen(config));
 });
 
 test('a bad value stops the start and is named', async (t) => {
-  for (const [name, value] of [['DOWNLOAD_MODE', 'proxy'], ['UPLOAD_MAX_BYTES', '-1'], ['UPLOAD_BUFFERS', '1'], ['S3_ENDPOINT', 'localhost:9000'], ['UPLOAD_MAX_BYTES', '50MB']] as const) {
+  for (const [name, value] of [
+    ['DOWNLOAD_MODE', 'proxy'],
+    ['UPLOAD_MAX_BYTES', '-1'],
+    ['UPLOAD_BUFFERS', '1'],
+    ['S3_ENDPOINT', 'localhost:9000'],
+    ['UPLOAD_MAX_BYTES', '50MB'],
+  ] as const) {
     t.throws(() => readConfig({ ...least, [name]: value }), new RegExp(name), `${name}=${value}`);
   }
 });

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import Negotiator from 'negotiator';
 
 /** The mails there are. Each says what happened to an account, or asks its owner for a confirmation. */
-export const TEMPLATES = ['reset_password', 'password_changed', 'confirm_email', 'email_change_requested', 'email_changed'] as const;
+export const TEMPLATES = [
+  'reset_password',
+  'password_changed',
+  'confirm_email',
+  'email_change_requested',
+  'email_changed',
+] as const;
 export type MailTemplate = (typeof TEMPLATES)[number];
 
 /** What a text may name, as `{{product}}`. Nothing that a requester may choose freely is among them: mails must not carry strangers' words. */
@@ -32,13 +38,25 @@ const SHIPPED = join(import.meta.dirname, 'languages');
 /** @throws naming the file, when it is no language or a text names something that mails do not know */
 function readLanguage(folder: string, file: string): Language {
   const fault = (what: string): Error => new Error(`${join(folder, file)}: ${what}`);
-  const texts = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Record<string, Partial<MailText>>;
+  const texts = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Record<
+    string,
+    Partial<MailText>
+  >;
   for (const [template, text] of Object.entries(texts)) {
     if (!TEMPLATES.some((known) => known === template)) throw fault(`there is no mail ${template}`);
     const { subject, action = '', paragraphs } = text;
-    if (typeof subject !== 'string' || typeof action !== 'string' || !Array.isArray(paragraphs) || !paragraphs.every((paragraph) => typeof paragraph === 'string')) throw fault(`${template} must have a subject and paragraphs`);
-    for (const [, name = ''] of [subject, action, ...paragraphs].join('\n').matchAll(/\{\{(.*?)\}\}/g)) {
-      if (!PLACEHOLDERS.some((known) => known === name)) throw fault(`${template} names {{${name}}}`);
+    if (
+      typeof subject !== 'string' ||
+      typeof action !== 'string' ||
+      !Array.isArray(paragraphs) ||
+      !paragraphs.every((paragraph) => typeof paragraph === 'string')
+    )
+      throw fault(`${template} must have a subject and paragraphs`);
+    for (const [, name = ''] of [subject, action, ...paragraphs]
+      .join('\n')
+      .matchAll(/\{\{(.*?)\}\}/g)) {
+      if (!PLACEHOLDERS.some((known) => known === name))
+        throw fault(`${template} names {{${name}}}`);
     }
   }
   return texts as Language;
@@ -59,11 +77,17 @@ export function loadLanguages(ownFolder?: string): Languages {
   // The first one is what «any language» gets.
   const tags = [LAST, ...[...byTag.keys()].filter((tag) => tag !== LAST)];
   return {
-    choose: (acceptLanguage) => new Negotiator({ headers: { 'accept-language': acceptLanguage } }).language(tags) ?? LAST,
+    choose: (acceptLanguage) =>
+      new Negotiator({ headers: { 'accept-language': acceptLanguage } }).language(tags) ?? LAST,
     text(template, locale) {
       const parts = locale.toLowerCase().split('-');
-      const chain = [...parts.map((_, index) => parts.slice(0, parts.length - index).join('-')), LAST];
-      const found = chain.map((tag) => byTag.get(tag)?.[template]).find((text) => text !== undefined);
+      const chain = [
+        ...parts.map((_, index) => parts.slice(0, parts.length - index).join('-')),
+        LAST,
+      ];
+      const found = chain
+        .map((tag) => byTag.get(tag)?.[template])
+        .find((text) => text !== undefined);
       if (!found) throw new Error(`the mail ${template} has no text in ${LAST}`);
       return found;
     },

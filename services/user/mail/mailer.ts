@@ -48,15 +48,30 @@ interface SmtpError {
 
 /** By the enhanced status code (RFC 3463): 5.7 speaks of permission, which is the sender's own affair and not the mail's. */
 function failureOf({ code, responseCode, command = '', response = '' }: SmtpError): MailFailure {
-  const ofMail = responseCode !== undefined && responseCode !== 421 && /^(RCPT TO|DATA)/.test(command) && !/\b[45]\.7\.\d/.test(response);
-  return { code: code ?? 'EUNKNOWN', status: responseCode ?? null, ofMail, permanent: ofMail && responseCode >= 500 };
+  const ofMail =
+    responseCode !== undefined &&
+    responseCode !== 421 &&
+    /^(RCPT TO|DATA)/.test(command) &&
+    !/\b[45]\.7\.\d/.test(response);
+  return {
+    code: code ?? 'EUNKNOWN',
+    status: responseCode ?? null,
+    ofMail,
+    permanent: ofMail && responseCode >= 500,
+  };
 }
 
 /** Sends mails by SMTP, over a connection of its own for each: they are few, and nothing of a lost connection is carried over. */
 export function createMailer({ url, from, timeoutMs }: MailerOptions): Mailer {
   const wait = Math.min(timeoutMs, 5_000);
   const transport = createTransport({
-    url, connectionTimeout: wait, greetingTimeout: wait, socketTimeout: wait, dnsTimeout: wait, disableFileAccess: true, disableUrlAccess: true,
+    url,
+    connectionTimeout: wait,
+    greetingTimeout: wait,
+    socketTimeout: wait,
+    dnsTimeout: wait,
+    disableFileAccess: true,
+    disableUrlAccess: true,
   });
   const domain = /@([^\s<>@]+)>?$/.exec(from)?.[1] ?? 'localhost';
   let nextLook = 0;
@@ -64,7 +79,10 @@ export function createMailer({ url, from, timeoutMs }: MailerOptions): Mailer {
   let looking: Promise<unknown> | undefined;
 
   async function look(): Promise<void> {
-    const failed = await transport.verify().then(() => false, () => true);
+    const failed = await transport.verify().then(
+      () => false,
+      () => true,
+    );
     up = !failed;
     nextLook = performance.now() + (up ? UP_LOOK_MS : DOWN_LOOK_MS);
   }
@@ -74,7 +92,12 @@ export function createMailer({ url, from, timeoutMs }: MailerOptions): Mailer {
       try {
         await transport.sendMail({
           // As objects: nothing of an address is parsed, so nothing in it can become another one. Line breaks do not get into a header (RFC 5322 §2.2).
-          from, to: { name: '', address: to }, messageId: `<${id}@${domain}>`, subject, text, html,
+          from,
+          to: { name: '', address: to },
+          messageId: `<${id}@${domain}>`,
+          subject,
+          text,
+          html,
           // RFC 3834 §5: no vacation notice answers it.
           headers: { 'Auto-Submitted': 'auto-generated' },
           signal: AbortSignal.timeout(timeoutMs),
@@ -92,7 +115,9 @@ export function createMailer({ url, from, timeoutMs }: MailerOptions): Mailer {
       critical: false,
       async check() {
         if (performance.now() >= nextLook) {
-          looking ??= look().finally(() => { looking = undefined; });
+          looking ??= look().finally(() => {
+            looking = undefined;
+          });
           await looking;
         }
         if (!up) throw new Error('the mail server does not answer');

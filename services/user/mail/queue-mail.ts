@@ -24,15 +24,32 @@ export interface NewMail extends MailContent {
 const contextOf = (id: string): string => `mail:${id}`;
 
 /** Puts a mail into the outbox of the transaction of what it tells: no commit, no mail; and whatever is committed will be told. */
-export async function queueMail(trx: Transaction<Tables>, masterKey: MasterKey, { userId, template, locale, resetToken, emailChange, ...content }: NewMail): Promise<void> {
+export async function queueMail(
+  trx: Transaction<Tables>,
+  masterKey: MasterKey,
+  { userId, template, locale, resetToken, emailChange, ...content }: NewMail,
+): Promise<void> {
   const id = uuidv7(Date.now());
-  const wrapped = await masterKey.wrap(Buffer.from(JSON.stringify(content satisfies MailContent)), contextOf(id));
+  const wrapped = await masterKey.wrap(
+    Buffer.from(JSON.stringify(content satisfies MailContent)),
+    contextOf(id),
+  );
   await insertMail(trx, {
-    id, user_id: userId, template, locale, wrapped_mail: wrapped, ...(resetToken && { reset_token: resetToken }), ...(emailChange && { email_change: emailChange }),
+    id,
+    user_id: userId,
+    template,
+    locale,
+    wrapped_mail: wrapped,
+    ...(resetToken && { reset_token: resetToken }),
+    ...(emailChange && { email_change: emailChange }),
   });
 }
 
 /** @throws as `masterKey.unwrap` */
-export async function openMail(masterKey: MasterKey, id: string, wrapped: Buffer): Promise<MailContent> {
+export async function openMail(
+  masterKey: MasterKey,
+  id: string,
+  wrapped: Buffer,
+): Promise<MailContent> {
   return JSON.parse((await masterKey.unwrap(wrapped, contextOf(id))).toString()) as MailContent;
 }

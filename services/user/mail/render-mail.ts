@@ -6,21 +6,35 @@ export interface RenderedMail {
   html: string;
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+const escapeHtml = (text: string): string =>
+  text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 
 const LINK = '{{link}}';
 
 /** Filled in at once, so that a value which looks like a placeholder stays what it is. */
-const fillIn = (text: string, values: MailValues): string => text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values[name as keyof MailValues] ?? '');
+const fillIn = (text: string, values: MailValues): string =>
+  text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values[name as keyof MailValues] ?? '');
 
 /** A mail as text and as HTML, of the same paragraphs. Everything is escaped; neither loads anything from anywhere. */
-export function renderMail({ subject, action, paragraphs }: MailText, values: MailValues, language: string): RenderedMail {
+export function renderMail(
+  { subject, action, paragraphs }: MailText,
+  values: MailValues,
+  language: string,
+): RenderedMail {
   const { link = '' } = values;
   const href = escapeHtml(link);
-  const html = paragraphs.map((paragraph) => (paragraph === LINK
-    ? `<p><a href="${href}">${escapeHtml(fillIn(action ?? LINK, values))}</a></p>\n<p style="font-size:small;word-break:break-all">${href}</p>`
-    : `<p>${escapeHtml(fillIn(paragraph, values))}</p>`));
+  const html = paragraphs.map((paragraph) =>
+    paragraph === LINK
+      ? `<p><a href="${href}">${escapeHtml(fillIn(action ?? LINK, values))}</a></p>\n<p style="font-size:small;word-break:break-all">${href}</p>`
+      : `<p>${escapeHtml(fillIn(paragraph, values))}</p>`,
+  );
   const title = fillIn(subject, values);
   return {
     subject: title,

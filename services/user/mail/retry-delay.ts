@@ -8,5 +8,8 @@ const JITTER = 0.2;
  * @param attempts made so far, 1 at least
  */
 export function retryDelay(attempts: number): number {
-  return Math.min(FIRST_MS * 2 ** Math.min(attempts - 1, 20), MOST_MS) * (1 - JITTER + 2 * JITTER * Math.random());
+  return (
+    Math.min(FIRST_MS * 2 ** Math.min(attempts - 1, 20), MOST_MS) *
+    (1 - JITTER + 2 * JITTER * Math.random())
+  );
 }

@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { repeat } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 import { restartEmailChange } from '../queries/email-changes.ts';
-import { buryMail, claimMails, deleteMail, hastenMails, postponeMail, type ClaimedMail } from '../queries/mail-outbox.ts';
+import {
+  buryMail,
+  claimMails,
+  deleteMail,
+  hastenMails,
+  postponeMail,
+  type ClaimedMail,
+} from '../queries/mail-outbox.ts';
 import { restartResetToken } from '../queries/recovery.ts';
 import type { Languages, MailTemplate, MailValues } from './languages.ts';
 import type { Mailer, MailFailure, OutgoingMail } from './mailer.ts';
@@ -28,21 +35,34 @@ export function sendMails(server: UserServer, mailer: Mailer, languages: Languag
   let failing = false;
 
   /** A link's time begins when its mail goes. @returns false when the link is void, and the mail with it */
-  async function stillCounts({ reset_token: resetToken, email_change: emailChange }: ClaimedMail): Promise<boolean> {
+  async function stillCounts({
+    reset_token: resetToken,
+    email_change: emailChange,
+  }: ClaimedMail): Promise<boolean> {
     if (resetToken) return restartResetToken(db, resetToken, config.RESET_TOKEN_TTL_S);
     return !emailChange || restartEmailChange(db, emailChange, config.EMAIL_TOKEN_TTL_S);
   }
 
   /** In the fragment, which no browser sends: a token does not get into a log or a Referer (RFC 9110 §10.1.3). */
-  function linkOf(mail: ClaimedMail, token: string | undefined): Pick<MailValues, 'link' | 'minutes'> {
+  function linkOf(
+    mail: ClaimedMail,
+    token: string | undefined,
+  ): Pick<MailValues, 'link' | 'minutes'> {
     if (token === undefined) return {};
     const [page, seconds] = mail.reset_token
       ? [config.MAIL_LINK_RESET ?? `${config.PUBLIC_URL}/reset-password`, config.RESET_TOKEN_TTL_S]
       : [config.MAIL_LINK_EMAIL ?? `${config.PUBLIC_URL}/confirm-email`, config.EMAIL_TOKEN_TTL_S];
-    return { link: `${page}#token=${token}`, minutes: String(Math.floor(seconds / SECONDS_PER_MINUTE)) };
+    return {
+      link: `${page}#token=${token}`,
+      minutes: String(Math.floor(seconds / SECONDS_PER_MINUTE)),
+    };
   }
 
-  async function settleFailure(mail: ClaimedMail, claim: string, { code, status, permanent, ofMail }: MailFailure): Promise<void> {
+  async function settleFailure(
+    mail: ClaimedMail,
+    claim: string,
+    { code, status, permanent, ofMail }: MailFailure,
+  ): Promise<void> {
     const age = Date.now() - mail.created.getTime();
     const about = { mail: mail.id, template: mail.template, attempts: mail.attempts, code, status };
     if (permanent || age > config.MAIL_GIVE_UP_S * 1_000) {
@@ -61,14 +81,31 @@ export function sendMails(server: UserServer, mailer: Mailer, languages: Languag
   async function write(mail: ClaimedMail): Promise<OutgoingMail> {
     const { to, values, token } = await openMail(masterKey, mail.id, mail.wrapped_mail);
     const text = languages.text(mail.template as MailTemplate, mail.locale);
-    return { id: mail.id, to, ...renderMail(text, { product: config.PRODUCT_NAME, ...values, ...linkOf(mail, token) }, mail.locale) };
+    return {
+      id: mail.id,
+      to,
+      ...renderMail(
+        text,
+        { product: config.PRODUCT_NAME, ...values, ...linkOf(mail, token) },
+        mail.locale,
+      ),
+    };
   }
 
   async function sendOne(mail: ClaimedMail, claim: string): Promise<void> {
     const written = await write(mail).catch((error: unknown) => {
-      log.warn({ err: error, mail: mail.id, template: mail.template }, 'a mail could not be written; it is tried again');
+      log.warn(
+        { err: error, mail: mail.id, template: mail.template },
+        'a mail could not be written; it is tried again',
+      );
     });
-    if (!written) return settleFailure(mail, claim, { code: 'EWRITE', status: null, permanent: false, ofMail: true });
+    if (!written)
+      return settleFailure(mail, claim, {
+        code: 'EWRITE',
+        status: null,
+        permanent: false,
+        ofMail: true,
+      });
     if (!(await stillCounts(mail))) return;
     const failure = await mailer.send(written);
     if (failure) return settleFailure(mail, claim, failure);
@@ -92,6 +129,10 @@ export function sendMails(server: UserServer, mailer: Mailer, languages: Languag
     }
   }
 
-  server.background(repeat('mails', config.MAIL_POLL_MS, round, (error) => log.warn({ err: error }, 'the outbox of mails could not be worked off; it is tried again')));
+  server.background(
+    repeat('mails', config.MAIL_POLL_MS, round, (error) =>
+      log.warn({ err: error }, 'the outbox of mails could not be worked off; it is tried again'),
+    ),
+  );
   server.afterLoops(() => mailer.close());
 }

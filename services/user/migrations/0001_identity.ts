@@ -30,7 +30,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db);
   await sql`create index sessions_user on identity.sessions (user_id)`.execute(db);
   await sql`create index sessions_expiry on identity.sessions (expires_at)`.execute(db);
-  await sql`create index sessions_revoked on identity.sessions (revoked_at) where revoked_at is not null`.execute(db);
+  await sql`create index sessions_revoked on identity.sessions (revoked_at) where revoked_at is not null`.execute(
+    db,
+  );
   // Opaque tokens are kept as SHA-256 only. A spent one keeps its child, sealed under the token itself, for an identical retry.
   await sql`
     create table identity.refresh_tokens (
@@ -41,9 +43,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       spent_at timestamptz,
       sealed_child bytea
     )`.execute(db);
-  await sql`create index refresh_tokens_session on identity.refresh_tokens (session_id)`.execute(db);
+  await sql`create index refresh_tokens_session on identity.refresh_tokens (session_id)`.execute(
+    db,
+  );
   await sql`create index refresh_tokens_expiry on identity.refresh_tokens (expires_at)`.execute(db);
-  await sql`create index refresh_tokens_sealed on identity.refresh_tokens (spent_at) where sealed_child is not null`.execute(db);
+  await sql`create index refresh_tokens_sealed on identity.refresh_tokens (spent_at) where sealed_child is not null`.execute(
+    db,
+  );
   await sql`
     create table identity.signing_keys (
       kid text primary key,
@@ -55,10 +61,14 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       retires_at timestamptz
     )`.execute(db);
   // One key signs at a time; replicas that start together race for it here.
-  await sql`create unique index signing_keys_active on identity.signing_keys (status) where status = 'active'`.execute(db);
+  await sql`create unique index signing_keys_active on identity.signing_keys (status) where status = 'active'`.execute(
+    db,
+  );
 
   await sql`
-    grant select, insert, update, delete on identity.users, identity.sessions, identity.refresh_tokens to user_service`.execute(db);
+    grant select, insert, update, delete on identity.users, identity.sessions, identity.refresh_tokens to user_service`.execute(
+    db,
+  );
   await sql`grant select, insert, update on identity.signing_keys to user_service`.execute(db);
 
   // What other services may know of identity, and nothing else.
@@ -66,17 +76,23 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create view shared.live_sessions with (security_barrier) as
       select s.id as session_id, u.id as user_id, u.type as role, u.status
       from identity.sessions s join identity.users u on u.id = s.user_id
-      where s.revoked_at is null and s.expires_at > clock_timestamp() and u.status = 'active'`.execute(db);
+      where s.revoked_at is null and s.expires_at > clock_timestamp() and u.status = 'active'`.execute(
+    db,
+  );
   await sql`
     create view shared.public_keys with (security_barrier) as
       select kid, algorithm, public_jwk, status from identity.signing_keys`.execute(db);
   await sql`
     create view shared.user_status with (security_barrier) as
       select id as user_id, type as role, status from identity.users`.execute(db);
-  await sql`grant select on shared.live_sessions, shared.public_keys, shared.user_status to user_service, file_service, audit_service`.execute(db);
+  await sql`grant select on shared.live_sessions, shared.public_keys, shared.user_status to user_service, file_service, audit_service`.execute(
+    db,
+  );
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`drop view shared.live_sessions, shared.public_keys, shared.user_status`.execute(db);
-  await sql`drop table identity.refresh_tokens, identity.sessions, identity.users, identity.signing_keys`.execute(db);
+  await sql`drop table identity.refresh_tokens, identity.sessions, identity.users, identity.signing_keys`.execute(
+    db,
+  );
 }

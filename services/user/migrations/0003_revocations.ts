@@ -12,11 +12,17 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       announced_in xid8 not null,
       primary key (kind, id)
     )`.execute(db);
-  await sql`create index revocations_announced_in on identity.revocations (announced_in)`.execute(db);
+  await sql`create index revocations_announced_in on identity.revocations (announced_in)`.execute(
+    db,
+  );
   await sql`grant select, delete on identity.revocations to user_service`.execute(db);
   // No security barrier: every row that counts is for every service to see, and the index must be reached through the view.
-  await sql`create view shared.revocations as select kind, id, counts_until, announced_in from identity.revocations where counts_until > now()`.execute(db);
-  await sql`grant select on shared.revocations to user_service, file_service, audit_service`.execute(db);
+  await sql`create view shared.revocations as select kind, id, counts_until, announced_in from identity.revocations where counts_until > now()`.execute(
+    db,
+  );
+  await sql`grant select on shared.revocations to user_service, file_service, audit_service`.execute(
+    db,
+  );
 
   // Which lifetimes of access tokens are in use: a setting of the replicas that issue them, which the triggers must know.
   await sql`
@@ -24,7 +30,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       seconds integer primary key check (seconds between 1 and 86400),
       used_at timestamptz not null
     )`.execute(db);
-  await sql`grant select, insert, update, delete on identity.access_token_lifetimes to user_service`.execute(db);
+  await sql`grant select, insert, update, delete on identity.access_token_lifetimes to user_service`.execute(
+    db,
+  );
   // Replicas from before this migration did not say theirs; a day is the most that the setting allows.
   await sql`insert into identity.access_token_lifetimes values (86400, now())`.execute(db);
 
@@ -70,7 +78,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       perform identity.announce_revocation('key', old.kid, identity.access_tokens_end());
       return null;
     end $$`.execute(db);
-  for (const name of ['announce_revocation(text, text, timestamptz)', 'access_tokens_end()', 'announce_session_end()', 'announce_user_change()', 'announce_key_end()']) {
+  for (const name of [
+    'announce_revocation(text, text, timestamptz)',
+    'access_tokens_end()',
+    'announce_session_end()',
+    'announce_user_change()',
+    'announce_key_end()',
+  ]) {
     await sql`revoke execute on function ${sql.raw(`identity.${name}`)} from public`.execute(db);
   }
 
@@ -108,7 +122,9 @@ export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`drop trigger signing_keys_announce_deletion on identity.signing_keys`.execute(db);
   await sql`
     drop function identity.announce_session_end(), identity.announce_user_change(), identity.announce_key_end(),
-      identity.announce_revocation(text, text, timestamptz), identity.access_tokens_end()`.execute(db);
+      identity.announce_revocation(text, text, timestamptz), identity.access_tokens_end()`.execute(
+    db,
+  );
   await sql`drop view shared.revocations`.execute(db);
   await sql`drop table identity.revocations, identity.access_token_lifetimes`.execute(db);
 }

@@ -2,8 +2,12 @@ import { sql, type Kysely } from 'kysely';
 
 export async function up(db: Kysely<unknown>): Promise<void> {
   // An account for a program: nobody can sign in to it, whatever the code does, and it has no mailbox.
-  await sql`alter table identity.users add column service boolean not null default false`.execute(db);
-  await sql`alter table identity.users add constraint users_service_has_no_password check (not service or password_hash is null)`.execute(db);
+  await sql`alter table identity.users add column service boolean not null default false`.execute(
+    db,
+  );
+  await sql`alter table identity.users add constraint users_service_has_no_password check (not service or password_hash is null)`.execute(
+    db,
+  );
   await sql`create index users_service on identity.users (id) where service`.execute(db);
   await sql`
     create table identity.api_tokens (
@@ -25,7 +29,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`create index api_tokens_expiry on identity.api_tokens (expires_at)`.execute(db);
   // No index holds last_used_at, so with room left on its page an update of it writes no index either.
   await sql`alter table identity.api_tokens set (fillfactor = 80)`.execute(db);
-  await sql`grant select, insert, delete, update (revoked_at) on identity.api_tokens to user_service`.execute(db);
+  await sql`grant select, insert, delete, update (revoked_at) on identity.api_tokens to user_service`.execute(
+    db,
+  );
 
   // Triggers, so that no code path, no operator's statement and no cascade can end a token and forget to say so.
   await sql`
@@ -70,16 +76,25 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       )
       select count(*)::integer from touched
     $$`.execute(db);
-  for (const name of ['find_api_tokens(bytea[], uuid[])', 'touch_api_tokens(uuid[], double precision[], text[])']) {
+  for (const name of [
+    'find_api_tokens(bytea[], uuid[])',
+    'touch_api_tokens(uuid[], double precision[], text[])',
+  ]) {
     await sql`revoke execute on function ${sql.raw(`shared.${name}`)} from public`.execute(db);
-    await sql`grant execute on function ${sql.raw(`shared.${name}`)} to user_service, file_service, audit_service`.execute(db);
+    await sql`grant execute on function ${sql.raw(`shared.${name}`)} to user_service, file_service, audit_service`.execute(
+      db,
+    );
   }
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await sql`drop function shared.find_api_tokens(bytea[], uuid[]), shared.touch_api_tokens(uuid[], double precision[], text[])`.execute(db);
+  await sql`drop function shared.find_api_tokens(bytea[], uuid[]), shared.touch_api_tokens(uuid[], double precision[], text[])`.execute(
+    db,
+  );
   await sql`drop table identity.api_tokens`.execute(db);
   await sql`drop function identity.announce_api_token_end()`.execute(db);
   await sql`drop index identity.users_service`.execute(db);
-  await sql`alter table identity.users drop constraint users_service_has_no_password, drop column service`.execute(db);
+  await sql`alter table identity.users drop constraint users_service_has_no_password, drop column service`.execute(
+    db,
+  );
 }

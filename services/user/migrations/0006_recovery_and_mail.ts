@@ -9,7 +9,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       created timestamptz not null default now(),
       next_attempt timestamptz not null default now()
     )`.execute(db);
-  await sql`create index recovery_requests_due on identity.recovery_requests (next_attempt)`.execute(db);
+  await sql`create index recovery_requests_due on identity.recovery_requests (next_attempt)`.execute(
+    db,
+  );
   // One of each for a user: the newest counts. Tokens are kept as SHA-256 only.
   await sql`
     create table identity.reset_tokens (
@@ -44,14 +46,24 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       next_attempt timestamptz not null default now(),
       check ((status = 'waiting') = (wrapped_mail is not null))
     )`.execute(db);
-  await sql`create index mail_outbox_due on identity.mail_outbox (next_attempt) where status = 'waiting'`.execute(db);
+  await sql`create index mail_outbox_due on identity.mail_outbox (next_attempt) where status = 'waiting'`.execute(
+    db,
+  );
   await sql`create index mail_outbox_user on identity.mail_outbox (user_id)`.execute(db);
-  await sql`create index mail_outbox_reset_token on identity.mail_outbox (reset_token) where reset_token is not null`.execute(db);
-  await sql`create index mail_outbox_email_change on identity.mail_outbox (email_change) where email_change is not null`.execute(db);
+  await sql`create index mail_outbox_reset_token on identity.mail_outbox (reset_token) where reset_token is not null`.execute(
+    db,
+  );
+  await sql`create index mail_outbox_email_change on identity.mail_outbox (email_change) where email_change is not null`.execute(
+    db,
+  );
   await sql`
-    grant select, insert, update, delete on identity.recovery_requests, identity.reset_tokens, identity.email_changes, identity.mail_outbox to user_service`.execute(db);
+    grant select, insert, update, delete on identity.recovery_requests, identity.reset_tokens, identity.email_changes, identity.mail_outbox to user_service`.execute(
+    db,
+  );
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await sql`drop table identity.mail_outbox, identity.email_changes, identity.reset_tokens, identity.recovery_requests`.execute(db);
+  await sql`drop table identity.mail_outbox, identity.email_changes, identity.reset_tokens, identity.recovery_requests`.execute(
+    db,
+  );
 }

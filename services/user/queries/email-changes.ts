@@ -8,11 +8,17 @@ export interface EmailChange {
 }
 
 /** Makes this the one change that the user waits for; the one before is void, and its mail if it still waits. The user must be locked. */
-export async function replaceEmailChange(trx: Transaction<Tables>, change: EmailChange & { token_hash: Buffer }, ttlSeconds: number): Promise<void> {
+export async function replaceEmailChange(
+  trx: Transaction<Tables>,
+  change: EmailChange & { token_hash: Buffer },
+  ttlSeconds: number,
+): Promise<void> {
   await deleteEmailChange(trx, change.user_id);
   await sql`
     insert into identity.email_changes (user_id, token_hash, email, email_key, expires_at)
-    values (${change.user_id}, ${change.token_hash}, ${change.email}, ${change.email_key}, now() + ${ttlSeconds} * interval '1 second')`.execute(trx);
+    values (${change.user_id}, ${change.token_hash}, ${change.email}, ${change.email_key}, now() + ${ttlSeconds} * interval '1 second')`.execute(
+    trx,
+  );
 }
 
 export async function deleteEmailChange(trx: Transaction<Tables>, userId: string): Promise<void> {
@@ -20,22 +26,41 @@ export async function deleteEmailChange(trx: Transaction<Tables>, userId: string
 }
 
 /** The change that a token would make now. */
-export async function findEmailChange(db: Kysely<Tables>, tokenHash: Buffer): Promise<EmailChange | undefined> {
-  return db.selectFrom('identity.email_changes').select(['user_id', 'email', 'email_key'])
-    .where('token_hash', '=', tokenHash).where('expires_at', '>', sql<Date>`clock_timestamp()`).executeTakeFirst();
+export async function findEmailChange(
+  db: Kysely<Tables>,
+  tokenHash: Buffer,
+): Promise<EmailChange | undefined> {
+  return db
+    .selectFrom('identity.email_changes')
+    .select(['user_id', 'email', 'email_key'])
+    .where('token_hash', '=', tokenHash)
+    .where('expires_at', '>', sql<Date>`clock_timestamp()`)
+    .executeTakeFirst();
 }
 
 /** Spends a token. Of any number of parallel calls exactly one gets true. */
-export async function spendEmailChange(trx: Transaction<Tables>, tokenHash: Buffer): Promise<boolean> {
-  const { numDeletedRows } = await trx.deleteFrom('identity.email_changes')
-    .where('token_hash', '=', tokenHash).where('expires_at', '>', sql<Date>`clock_timestamp()`).executeTakeFirst();
+export async function spendEmailChange(
+  trx: Transaction<Tables>,
+  tokenHash: Buffer,
+): Promise<boolean> {
+  const { numDeletedRows } = await trx
+    .deleteFrom('identity.email_changes')
+    .where('token_hash', '=', tokenHash)
+    .where('expires_at', '>', sql<Date>`clock_timestamp()`)
+    .executeTakeFirst();
   return numDeletedRows > 0n;
 }
 
 /** Lets a token's time begin now: its mail is about to go. @returns false when it is void */
-export async function restartEmailChange(db: Kysely<Tables>, tokenHash: Buffer, ttlSeconds: number): Promise<boolean> {
+export async function restartEmailChange(
+  db: Kysely<Tables>,
+  tokenHash: Buffer,
+  ttlSeconds: number,
+): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    update identity.email_changes set expires_at = clock_timestamp() + ${ttlSeconds} * interval '1 second' where token_hash = ${tokenHash}`.execute(db);
+    update identity.email_changes set expires_at = clock_timestamp() + ${ttlSeconds} * interval '1 second' where token_hash = ${tokenHash}`.execute(
+    db,
+  );
   return numAffectedRows === 1n;
 }
 
@@ -43,5 +68,7 @@ export async function restartEmailChange(db: Kysely<Tables>, tokenHash: Buffer, 
 export async function forgetOldEmailChanges(db: Kysely<Tables>): Promise<void> {
   await sql`
     delete from identity.email_changes c where expires_at < now() - interval '1 hour'
-      and not exists (select from identity.mail_outbox m where m.email_change = c.token_hash and m.status = 'waiting')`.execute(db);
+      and not exists (select from identity.mail_outbox m where m.email_change = c.token_hash and m.status = 'waiting')`.execute(
+    db,
+  );
 }

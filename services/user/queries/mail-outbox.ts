@@ -32,7 +32,12 @@ export interface ClaimedMail {
  * Takes mails that are due out of every replica's sight for `leaseMs`. Rows that another one is taking are passed over, so nobody waits and no mail
  * is had by two; one whose holder died comes back when the time is up.
  */
-export async function claimMails(db: Kysely<Tables>, claim: string, limit: number, leaseMs: number): Promise<ClaimedMail[]> {
+export async function claimMails(
+  db: Kysely<Tables>,
+  claim: string,
+  limit: number,
+  leaseMs: number,
+): Promise<ClaimedMail[]> {
   const { rows } = await sql<ClaimedMail>`
     update identity.mail_outbox m set claim = ${claim}, attempts = attempts + 1, next_attempt = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
     from (
@@ -40,17 +45,28 @@ export async function claimMails(db: Kysely<Tables>, claim: string, limit: numbe
       order by next_attempt limit ${limit} for update skip locked
     ) due
     where m.id = due.id
-    returning m.id, m.template, m.locale, m.wrapped_mail, m.reset_token, m.email_change, m.attempts, m.created`.execute(db);
+    returning m.id, m.template, m.locale, m.wrapped_mail, m.reset_token, m.email_change, m.attempts, m.created`.execute(
+    db,
+  );
   return rows;
 }
 
 /** Forgets a mail that was sent, with all that it said. @returns false when it was erased or taken by another meanwhile */
 export async function deleteMail(db: Kysely<Tables>, id: string, claim: string): Promise<boolean> {
-  const { numDeletedRows } = await db.deleteFrom('identity.mail_outbox').where('id', '=', id).where('claim', '=', claim).executeTakeFirst();
+  const { numDeletedRows } = await db
+    .deleteFrom('identity.mail_outbox')
+    .where('id', '=', id)
+    .where('claim', '=', claim)
+    .executeTakeFirst();
   return numDeletedRows > 0n;
 }
 
-export async function postponeMail(db: Kysely<Tables>, id: string, claim: string, delayMs: number): Promise<void> {
+export async function postponeMail(
+  db: Kysely<Tables>,
+  id: string,
+  claim: string,
+  delayMs: number,
+): Promise<void> {
   await sql`
     update identity.mail_outbox set claim = null, next_attempt = clock_timestamp() + ${delayMs} * interval '1 millisecond'
     where id = ${id} and claim = ${claim}`.execute(db);
@@ -59,7 +75,9 @@ export async function postponeMail(db: Kysely<Tables>, id: string, claim: string
 /** Gives a mail up. What stays says that it was not sent, and nothing of what it said. */
 export async function buryMail(db: Kysely<Tables>, id: string, claim: string): Promise<void> {
   await sql`
-    update identity.mail_outbox set status = 'dead', wrapped_mail = null, reset_token = null, email_change = null, claim = null where id = ${id} and claim = ${claim}`.execute(db);
+    update identity.mail_outbox set status = 'dead', wrapped_mail = null, reset_token = null, email_change = null, claim = null where id = ${id} and claim = ${claim}`.execute(
+    db,
+  );
 }
 
 /** Brings what waits for a later attempt forward, spread over `withinMs`: the server has just been found to answer again. */
@@ -89,5 +107,7 @@ export async function mailBacklog(db: Kysely<Tables>): Promise<MailBacklog> {
 
 /** Forgets mails that were given up a week ago and more. */
 export async function forgetDeadMails(db: Kysely<Tables>): Promise<void> {
-  await sql`delete from identity.mail_outbox where status = 'dead' and created < now() - interval '8 days'`.execute(db);
+  await sql`delete from identity.mail_outbox where status = 'dead' and created < now() - interval '8 days'`.execute(
+    db,
+  );
 }

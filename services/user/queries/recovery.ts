@@ -1,8 +1,15 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Tables, User } from '../tables.ts';
 
-export async function insertRecoveryRequest(trx: Transaction<Tables>, id: string, wrappedRequest: Buffer): Promise<void> {
-  await trx.insertInto('identity.recovery_requests').values({ id, wrapped_request: wrappedRequest }).execute();
+export async function insertRecoveryRequest(
+  trx: Transaction<Tables>,
+  id: string,
+  wrappedRequest: Buffer,
+): Promise<void> {
+  await trx
+    .insertInto('identity.recovery_requests')
+    .values({ id, wrapped_request: wrappedRequest })
+    .execute();
 }
 
 export interface RecoveryRequestRow {
@@ -11,7 +18,11 @@ export interface RecoveryRequestRow {
 }
 
 /** Takes requests that are due out of every replica's sight for a while; rows that another one is taking are passed over. */
-export async function claimDueRequests(db: Kysely<Tables>, limit: number, leaseMs: number): Promise<RecoveryRequestRow[]> {
+export async function claimDueRequests(
+  db: Kysely<Tables>,
+  limit: number,
+  leaseMs: number,
+): Promise<RecoveryRequestRow[]> {
   const { rows } = await sql<RecoveryRequestRow>`
     update identity.recovery_requests r set next_attempt = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
     from (
@@ -24,18 +35,35 @@ export async function claimDueRequests(db: Kysely<Tables>, limit: number, leaseM
 
 /** @returns false when another replica has worked it off */
 export async function deleteRecoveryRequest(db: Kysely<Tables>, id: string): Promise<boolean> {
-  const { numDeletedRows } = await db.deleteFrom('identity.recovery_requests').where('id', '=', id).executeTakeFirst();
+  const { numDeletedRows } = await db
+    .deleteFrom('identity.recovery_requests')
+    .where('id', '=', id)
+    .executeTakeFirst();
   return numDeletedRows > 0n;
 }
 
 /** Locks an account for as long as the transaction, if it is one whose owner may get a password by mail: somebody's, and not suspended. */
-export async function lockRecoverableUser(trx: Transaction<Tables>, id: string): Promise<User | undefined> {
-  return trx.selectFrom('identity.users').selectAll()
-    .where('id', '=', id).where('status', '=', 'active').where('service', '=', false).forUpdate().executeTakeFirst();
+export async function lockRecoverableUser(
+  trx: Transaction<Tables>,
+  id: string,
+): Promise<User | undefined> {
+  return trx
+    .selectFrom('identity.users')
+    .selectAll()
+    .where('id', '=', id)
+    .where('status', '=', 'active')
+    .where('service', '=', false)
+    .forUpdate()
+    .executeTakeFirst();
 }
 
 /** Makes this the one token of the user; the one before is void, and its mail if it still waits. The user must be locked. */
-export async function replaceResetToken(trx: Transaction<Tables>, userId: string, tokenHash: Buffer, ttlSeconds: number): Promise<void> {
+export async function replaceResetToken(
+  trx: Transaction<Tables>,
+  userId: string,
+  tokenHash: Buffer,
+  ttlSeconds: number,
+): Promise<void> {
   await deleteResetToken(trx, userId);
   await sql`
     insert into identity.reset_tokens (user_id, token_hash, expires_at)
@@ -47,31 +75,55 @@ export async function deleteResetToken(trx: Transaction<Tables>, userId: string)
 }
 
 /** Whose password a token may set now. */
-export async function findUserOfResetToken(db: Kysely<Tables>, tokenHash: Buffer): Promise<User | undefined> {
-  return db.selectFrom('identity.users').selectAll('identity.users')
+export async function findUserOfResetToken(
+  db: Kysely<Tables>,
+  tokenHash: Buffer,
+): Promise<User | undefined> {
+  return db
+    .selectFrom('identity.users')
+    .selectAll('identity.users')
     .innerJoin('identity.reset_tokens', 'identity.reset_tokens.user_id', 'identity.users.id')
-    .where('token_hash', '=', tokenHash).where('expires_at', '>', sql<Date>`clock_timestamp()`).where('status', '=', 'active').where('service', '=', false)
+    .where('token_hash', '=', tokenHash)
+    .where('expires_at', '>', sql<Date>`clock_timestamp()`)
+    .where('status', '=', 'active')
+    .where('service', '=', false)
     .executeTakeFirst();
 }
 
 /** Spends a token. Of any number of parallel calls exactly one gets true. */
-export async function spendResetToken(trx: Transaction<Tables>, tokenHash: Buffer): Promise<boolean> {
-  const { numDeletedRows } = await trx.deleteFrom('identity.reset_tokens')
-    .where('token_hash', '=', tokenHash).where('expires_at', '>', sql<Date>`clock_timestamp()`).executeTakeFirst();
+export async function spendResetToken(
+  trx: Transaction<Tables>,
+  tokenHash: Buffer,
+): Promise<boolean> {
+  const { numDeletedRows } = await trx
+    .deleteFrom('identity.reset_tokens')
+    .where('token_hash', '=', tokenHash)
+    .where('expires_at', '>', sql<Date>`clock_timestamp()`)
+    .executeTakeFirst();
   return numDeletedRows > 0n;
 }
 
 /** Lets a token's time begin now: its mail is about to go, perhaps hours after it was asked for. @returns false when it is void */
-export async function restartResetToken(db: Kysely<Tables>, tokenHash: Buffer, ttlSeconds: number): Promise<boolean> {
+export async function restartResetToken(
+  db: Kysely<Tables>,
+  tokenHash: Buffer,
+  ttlSeconds: number,
+): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    update identity.reset_tokens set expires_at = clock_timestamp() + ${ttlSeconds} * interval '1 second' where token_hash = ${tokenHash}`.execute(db);
+    update identity.reset_tokens set expires_at = clock_timestamp() + ${ttlSeconds} * interval '1 second' where token_hash = ${tokenHash}`.execute(
+    db,
+  );
   return numAffectedRows === 1n;
 }
 
 /** Forgets requests and tokens of which nothing came. A token whose mail still waits stays: its time has not begun. */
 export async function forgetOldRecoveries(db: Kysely<Tables>): Promise<void> {
-  await sql`delete from identity.recovery_requests where created < now() - interval '1 day'`.execute(db);
+  await sql`delete from identity.recovery_requests where created < now() - interval '1 day'`.execute(
+    db,
+  );
   await sql`
     delete from identity.reset_tokens t where expires_at < now() - interval '1 hour'
-      and not exists (select from identity.mail_outbox m where m.reset_token = t.token_hash and m.status = 'waiting')`.execute(db);
+      and not exists (select from identity.mail_outbox m where m.reset_token = t.token_hash and m.status = 'waiting')`.execute(
+    db,
+  );
 }

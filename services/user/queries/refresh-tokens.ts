@@ -16,7 +16,12 @@ export interface RefreshedSession {
   lasts_until: Date;
 }
 
-export async function insertRefreshToken(trx: Transaction<Tables>, tokenHash: Buffer, sessionId: string, ttlSeconds: number): Promise<void> {
+export async function insertRefreshToken(
+  trx: Transaction<Tables>,
+  tokenHash: Buffer,
+  sessionId: string,
+  ttlSeconds: number,
+): Promise<void> {
   await sql`
     insert into identity.refresh_tokens (token_hash, session_id, expires_at)
     values (${tokenHash}, ${sessionId}, now() + ${ttlSeconds} * interval '1 second')`.execute(trx);
@@ -35,7 +40,10 @@ export interface Rotation {
  * the token's row lock makes the others wait, and then they find it spent. The session is locked before the token: a deletion of the account goes
  * from the session to its tokens, and two who lock in opposite orders end each other (24 of 150 deletions beside a refreshing client answered 500).
  */
-export async function rotateRefreshToken(trx: Transaction<Tables>, { parentHash, sealedChild, childHash, ttlSeconds }: Rotation): Promise<RefreshedSession | undefined> {
+export async function rotateRefreshToken(
+  trx: Transaction<Tables>,
+  { parentHash, sealedChild, childHash, ttlSeconds }: Rotation,
+): Promise<RefreshedSession | undefined> {
   const { rows } = await sql<RefreshedSession>`
     with held as (
       select id, ${LASTS_UNTIL} as lasts_until from identity.sessions held
@@ -60,7 +68,10 @@ export interface SpentToken extends RefreshedSession {
 }
 
 /** A spent token whose session still lives. */
-export async function findSpentToken(db: Kysely<Tables>, tokenHash: Buffer): Promise<SpentToken | undefined> {
+export async function findSpentToken(
+  db: Kysely<Tables>,
+  tokenHash: Buffer,
+): Promise<SpentToken | undefined> {
   const { rows } = await sql<SpentToken>`
     select s.session_id, s.user_id, s.role, ${LASTS_UNTIL} as lasts_until,
       case when t.spent_at > clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second' then t.sealed_child end as sealed_child
@@ -70,19 +81,30 @@ export async function findSpentToken(db: Kysely<Tables>, tokenHash: Buffer): Pro
 }
 
 /** Whose a token is or was, whether or not it counts. */
-export async function findTokenOwner(db: Kysely<Tables>, tokenHash: Buffer): Promise<Pick<RefreshedSession, 'session_id' | 'user_id'> | undefined> {
-  return db.selectFrom('identity.refresh_tokens').innerJoin('identity.sessions', 'identity.sessions.id', 'identity.refresh_tokens.session_id')
-    .select(['session_id', 'user_id']).where('token_hash', '=', tokenHash).executeTakeFirst();
+export async function findTokenOwner(
+  db: Kysely<Tables>,
+  tokenHash: Buffer,
+): Promise<Pick<RefreshedSession, 'session_id' | 'user_id'> | undefined> {
+  return db
+    .selectFrom('identity.refresh_tokens')
+    .innerJoin('identity.sessions', 'identity.sessions.id', 'identity.refresh_tokens.session_id')
+    .select(['session_id', 'user_id'])
+    .where('token_hash', '=', tokenHash)
+    .executeTakeFirst();
 }
 
 /** Wipes the sealed children that no retry may have any more. */
 export async function wipeSealedChildren(db: Kysely<Tables>): Promise<void> {
   await sql`
     update identity.refresh_tokens set sealed_child = null
-    where sealed_child is not null and spent_at < clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second'`.execute(db);
+    where sealed_child is not null and spent_at < clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second'`.execute(
+    db,
+  );
 }
 
 /** Forgets tokens that nobody can use any more; a spent one stays while it could still show a theft. */
 export async function forgetOldTokens(db: Kysely<Tables>): Promise<void> {
-  await sql`delete from identity.refresh_tokens where expires_at < now() - interval '1 day'`.execute(db);
+  await sql`delete from identity.refresh_tokens where expires_at < now() - interval '1 day'`.execute(
+    db,
+  );
 }

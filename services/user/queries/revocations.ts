@@ -11,5 +11,7 @@ export async function noteTokenLifetime(db: Kysely<Tables>, seconds: number): Pr
 /** Forgets revocations of which no token is left, and lifetimes that none can have any more. */
 export async function forgetOldRevocations(db: Kysely<Tables>): Promise<void> {
   await sql`delete from identity.revocations where counts_until < now()`.execute(db);
-  await sql`delete from identity.access_token_lifetimes where used_at < now() - interval '3 days'`.execute(db);
+  await sql`delete from identity.access_token_lifetimes where used_at < now() - interval '3 days'`.execute(
+    db,
+  );
 }

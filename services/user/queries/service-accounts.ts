@@ -4,13 +4,30 @@ import type { Tables, User } from '../tables.ts';
 const columns = ['id', 'name', 'type', 'status', 'created'] as const;
 export type ServiceAccount = Pick<User, (typeof columns)[number]>;
 
-export async function findServiceAccount(db: Kysely<Tables>, id: string): Promise<ServiceAccount | undefined> {
-  return db.selectFrom('identity.users').select(columns).where('id', '=', id).where('service', '=', true).executeTakeFirst();
+export async function findServiceAccount(
+  db: Kysely<Tables>,
+  id: string,
+): Promise<ServiceAccount | undefined> {
+  return db
+    .selectFrom('identity.users')
+    .select(columns)
+    .where('id', '=', id)
+    .where('service', '=', true)
+    .executeTakeFirst();
 }
 
 /** Newest first. @param before id of the last one of the page before; undefined for the first page */
-export async function listServiceAccounts(db: Kysely<Tables>, limit: number, before: string | undefined): Promise<ServiceAccount[]> {
-  return db.selectFrom('identity.users').select(columns).where('service', '=', true)
+export async function listServiceAccounts(
+  db: Kysely<Tables>,
+  limit: number,
+  before: string | undefined,
+): Promise<ServiceAccount[]> {
+  return db
+    .selectFrom('identity.users')
+    .select(columns)
+    .where('service', '=', true)
     .$if(before !== undefined, (query) => query.where('id', '<', before ?? ''))
-    .orderBy('id', 'desc').limit(limit).execute();
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
 }

@@ -18,9 +18,16 @@ export interface NewUser {
 }
 
 /** The user made, or undefined when another has the address: the unique key decides between parallel registrations. */
-export async function insertUser(trx: Transaction<Tables>, user: NewUser): Promise<User | undefined> {
-  return trx.insertInto('identity.users').values(user)
-    .onConflict((conflict) => conflict.constraint('users_email_key').doNothing()).returningAll().executeTakeFirst();
+export async function insertUser(
+  trx: Transaction<Tables>,
+  user: NewUser,
+): Promise<User | undefined> {
+  return trx
+    .insertInto('identity.users')
+    .values(user)
+    .onConflict((conflict) => conflict.constraint('users_email_key').doNothing())
+    .returningAll()
+    .executeTakeFirst();
 }
 
 /** By primary key; on the path of every profile read, hence one constant statement. */
@@ -32,8 +39,16 @@ export async function findUserById(db: Kysely<Tables>, id: string): Promise<User
 }
 
 /** Never a service account: it has no mailbox, and nobody signs in to it. */
-export async function findUserByEmailKey(db: Kysely<Tables>, emailKey: string): Promise<User | undefined> {
-  return db.selectFrom('identity.users').selectAll().where('email_key', '=', emailKey).where('service', '=', false).executeTakeFirst();
+export async function findUserByEmailKey(
+  db: Kysely<Tables>,
+  emailKey: string,
+): Promise<User | undefined> {
+  return db
+    .selectFrom('identity.users')
+    .selectAll()
+    .where('email_key', '=', emailKey)
+    .where('service', '=', false)
+    .executeTakeFirst();
 }
 
 /**
@@ -41,52 +56,117 @@ export async function findUserByEmailKey(db: Kysely<Tables>, emailKey: string): 
  * the password to change or the account to be suspended meanwhile; a session must not outlive either.
  * @param mode `share` where the row only must not change: else the sign-ins of one account would wait for each other's commits
  */
-export async function lockUnchangedUser(trx: Transaction<Tables>, id: string, passwordHash: string, mode: 'share' | 'update'): Promise<boolean> {
-  const unchanged = trx.selectFrom('identity.users').select('id')
-    .where('id', '=', id).where('password_hash', '=', passwordHash).where('status', '=', 'active');
-  const row = await (mode === 'share' ? unchanged.forShare() : unchanged.forUpdate()).executeTakeFirst();
+export async function lockUnchangedUser(
+  trx: Transaction<Tables>,
+  id: string,
+  passwordHash: string,
+  mode: 'share' | 'update',
+): Promise<boolean> {
+  const unchanged = trx
+    .selectFrom('identity.users')
+    .select('id')
+    .where('id', '=', id)
+    .where('password_hash', '=', passwordHash)
+    .where('status', '=', 'active');
+  const row = await (
+    mode === 'share' ? unchanged.forShare() : unchanged.forUpdate()
+  ).executeTakeFirst();
   return row !== undefined;
 }
 
 /** Locks a user who may sign in for the rest of the transaction. */
-export async function lockActiveUser(trx: Transaction<Tables>, id: string): Promise<User | undefined> {
-  return trx.selectFrom('identity.users').selectAll().where('id', '=', id).where('status', '=', 'active').forUpdate().executeTakeFirst();
+export async function lockActiveUser(
+  trx: Transaction<Tables>,
+  id: string,
+): Promise<User | undefined> {
+  return trx
+    .selectFrom('identity.users')
+    .selectAll()
+    .where('id', '=', id)
+    .where('status', '=', 'active')
+    .forUpdate()
+    .executeTakeFirst();
 }
 
 /** Gives the user an address that was confirmed. Rejects with a violation of `users_email_key` when somebody else has it. */
-export async function setEmail(trx: Transaction<Tables>, id: string, address: Pick<User, 'email' | 'email_key'>): Promise<void> {
-  await trx.updateTable('identity.users').set({ ...address, is_verified: true, updated: sql<Date>`now()` }).where('id', '=', id).execute();
+export async function setEmail(
+  trx: Transaction<Tables>,
+  id: string,
+  address: Pick<User, 'email' | 'email_key'>,
+): Promise<void> {
+  await trx
+    .updateTable('identity.users')
+    .set({ ...address, is_verified: true, updated: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute();
 }
 
 export type ProfileChange = Partial<Pick<User, 'name' | 'first_name' | 'last_name'>>;
 
 /** @returns undefined when the session or token by which the user changes it has ended */
-export async function updateProfile(trx: Transaction<Tables>, caller: Principal, change: ProfileChange): Promise<User | undefined> {
-  return trx.updateTable('identity.users').set({ ...change, updated: sql<Date>`now()` })
-    .where('id', '=', caller.id).where(callerIsLive(caller)).returningAll().executeTakeFirst();
+export async function updateProfile(
+  trx: Transaction<Tables>,
+  caller: Principal,
+  change: ProfileChange,
+): Promise<User | undefined> {
+  return trx
+    .updateTable('identity.users')
+    .set({ ...change, updated: sql<Date>`now()` })
+    .where('id', '=', caller.id)
+    .where(callerIsLive(caller))
+    .returningAll()
+    .executeTakeFirst();
 }
 
-export async function setPasswordHash(trx: Transaction<Tables>, id: string, passwordHash: string): Promise<void> {
-  await trx.updateTable('identity.users').set({ password_hash: passwordHash, updated: sql<Date>`now()` }).where('id', '=', id).execute();
+export async function setPasswordHash(
+  trx: Transaction<Tables>,
+  id: string,
+  passwordHash: string,
+): Promise<void> {
+  await trx
+    .updateTable('identity.users')
+    .set({ password_hash: passwordHash, updated: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute();
 }
 
 export async function setUserType(trx: Transaction<Tables>, id: string, type: Role): Promise<void> {
-  await trx.updateTable('identity.users').set({ type, status: 'active', updated: sql<Date>`now()` }).where('id', '=', id).execute();
+  await trx
+    .updateTable('identity.users')
+    .set({ type, status: 'active', updated: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute();
 }
 
 /** Locks a user for the rest of the transaction. */
 export async function lockUser(trx: Transaction<Tables>, id: string): Promise<User | undefined> {
-  return trx.selectFrom('identity.users').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+  return trx
+    .selectFrom('identity.users')
+    .selectAll()
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst();
 }
 
 /** Changes a user whose row is locked. Rejects with the violation of `users_email_key` when another has the address. */
-export async function changeUser(trx: Transaction<Tables>, id: string, change: Partial<Pick<User, 'name' | 'email' | 'email_key' | 'is_verified'>>): Promise<void> {
-  await trx.updateTable('identity.users').set({ ...change, updated: sql<Date>`now()` }).where('id', '=', id).execute();
+export async function changeUser(
+  trx: Transaction<Tables>,
+  id: string,
+  change: Partial<Pick<User, 'name' | 'email' | 'email_key' | 'is_verified'>>,
+): Promise<void> {
+  await trx
+    .updateTable('identity.users')
+    .set({ ...change, updated: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute();
 }
 
 /** Deletes a user whose deletion is ordered already. @returns false when there is none */
 export async function deleteErasedUser(trx: Transaction<Tables>, id: string): Promise<boolean> {
-  const { numDeletedRows } = await trx.deleteFrom('identity.users').where('id', '=', id).executeTakeFirst();
+  const { numDeletedRows } = await trx
+    .deleteFrom('identity.users')
+    .where('id', '=', id)
+    .executeTakeFirst();
   return numDeletedRows > 0n;
 }
 
@@ -94,5 +174,9 @@ export async function deleteErasedUser(trx: Transaction<Tables>, id: string): Pr
 export async function deleteUser(trx: Transaction<Tables>, id: string): Promise<void> {
   await trx.deleteFrom('identity.users').where('id', '=', id).execute();
   await deleteAnswersOfUser(trx, 'identity', id);
-  await trx.insertInto('shared.erasures').values({ user_id: id, identity_done: true }).onConflict((conflict) => conflict.column('user_id').doNothing()).execute();
+  await trx
+    .insertInto('shared.erasures')
+    .values({ user_id: id, identity_done: true })
+    .onConflict((conflict) => conflict.column('user_id').doNothing())
+    .execute();
 }

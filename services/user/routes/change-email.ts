@@ -8,7 +8,10 @@ import { queueMail } from '../mail/queue-mail.ts';
 import { replaceEmailChange } from '../queries/email-changes.ts';
 import { emailSchema, passwordSchema } from '../user-representation.ts';
 
-const bodySchema = Type.Object({ email: emailSchema, password: passwordSchema }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  { email: emailSchema, password: passwordSchema },
+  { additionalProperties: false },
+);
 const answerSchema = Type.Object({ status: Type.Literal('accepted') });
 
 /**
@@ -26,18 +29,54 @@ export function changeEmailRoute(server: UserServer): void {
       const caller = sessionPrincipalOf(request);
       const { id } = caller;
       const { email, emailKey } = parseEmail(request.body.email);
-      const user = await confirmPassword(server, request, request.body.password, 'EMAIL_CHANGE_REQUESTED');
-      await limits.take([['email_change', id]], () => recordFor(request, { action: 'EMAIL_CHANGE_REQUESTED', outcome: 'failure', error: 'rate_limited', resource: id, resource_type: 'user' }));
+      const user = await confirmPassword(
+        server,
+        request,
+        request.body.password,
+        'EMAIL_CHANGE_REQUESTED',
+      );
+      await limits.take([['email_change', id]], () =>
+        recordFor(request, {
+          action: 'EMAIL_CHANGE_REQUESTED',
+          outcome: 'failure',
+          error: 'rate_limited',
+          resource: id,
+          resource_type: 'user',
+        }),
+      );
       const locale = languages.choose(request.headers['accept-language']);
       const { token, hash } = createMailToken('change_email');
       await inTransaction(request, async (trx, record) => {
         await lockConfirmedCaller(trx, caller, user.password_hash);
-        await replaceEmailChange(trx, { user_id: id, token_hash: hash, email, email_key: emailKey }, config.EMAIL_TOKEN_TTL_S);
-        await queueMail(trx, masterKey, { userId: id, template: 'confirm_email', locale, to: email, values: { email }, token, emailChange: hash });
+        await replaceEmailChange(
+          trx,
+          { user_id: id, token_hash: hash, email, email_key: emailKey },
+          config.EMAIL_TOKEN_TTL_S,
+        );
+        await queueMail(trx, masterKey, {
+          userId: id,
+          template: 'confirm_email',
+          locale,
+          to: email,
+          values: { email },
+          token,
+          emailChange: hash,
+        });
         if (emailKey !== user.email_key) {
-          await queueMail(trx, masterKey, { userId: id, template: 'email_change_requested', locale, to: user.email, values: { email: user.email, new_email: email } });
+          await queueMail(trx, masterKey, {
+            userId: id,
+            template: 'email_change_requested',
+            locale,
+            to: user.email,
+            values: { email: user.email, new_email: email },
+          });
         }
-        await record({ action: 'EMAIL_CHANGE_REQUESTED', personal: { email }, resource: id, resource_type: 'user' });
+        await record({
+          action: 'EMAIL_CHANGE_REQUESTED',
+          personal: { email },
+          resource: id,
+          resource_type: 'user',
+        });
       });
       return reply.code(202).send({ status: 'accepted' });
     },

@@ -14,7 +14,10 @@ import { findUserById, setPasswordHash } from '../queries/users.ts';
 import { handOver, modeOf, whileSessionLives } from '../session-cookies.ts';
 import { passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
 
-const bodySchema = Type.Object({ current_password: passwordSchema, new_password: passwordSchema }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  { current_password: passwordSchema, new_password: passwordSchema },
+  { additionalProperties: false },
+);
 
 /** `POST /api/users/me/password`: ends every session of the user, the caller's too, and answers with a new one. */
 export function changePasswordRoute(server: UserServer): void {
@@ -23,11 +26,20 @@ export function changePasswordRoute(server: UserServer): void {
     method: 'POST',
     url: '/api/users/me/password',
     schema: { body: bodySchema, response: { 200: signedInSchema } },
-    config: { operation: 'user.change_password', access: { permission: 'account:manage' }, replayWhile: whileSessionLives(server) },
+    config: {
+      operation: 'user.change_password',
+      access: { permission: 'account:manage' },
+      replayWhile: whileSessionLives(server),
+    },
     handler: async (request, reply) => {
       const caller = sessionPrincipalOf(request);
       const { id } = caller;
-      const checked = await confirmPassword(server, request, request.body.current_password, 'PASSWORD_CHANGED');
+      const checked = await confirmPassword(
+        server,
+        request,
+        request.body.current_password,
+        'PASSWORD_CHANGED',
+      );
       const newHash = await hashNewPassword(server, request, checked, request.body.new_password);
       const { ended, user, tokens } = await inTransaction(request, async (trx, record) => {
         await lockConfirmedCaller(trx, caller, checked.password_hash);
@@ -39,13 +51,29 @@ export function changePasswordRoute(server: UserServer): void {
         const user = await findUserById(trx, id);
         if (!user) throw new AccountChanged();
         const tokens = await openSession(server, trx, request, user);
-        await queueMail(trx, masterKey, { userId: id, template: 'password_changed', locale: languages.choose(request.headers['accept-language']), to: user.email, values: { email: user.email } });
-        await record({ action: 'PASSWORD_CHANGED', resource: id, resource_type: 'user', metadata: { sessions_ended: ended.length, new_session_id: tokens.session_id } });
+        await queueMail(trx, masterKey, {
+          userId: id,
+          template: 'password_changed',
+          locale: languages.choose(request.headers['accept-language']),
+          to: user.email,
+          values: { email: user.email },
+        });
+        await record({
+          action: 'PASSWORD_CHANGED',
+          resource: id,
+          resource_type: 'user',
+          metadata: { sessions_ended: ended.length, new_session_id: tokens.session_id },
+        });
         return { ended, user, tokens };
       });
-      afterCommit(request, () => { for (const sessionId of ended) sessions.drop(sessionId); });
+      afterCommit(request, () => {
+        for (const sessionId of ended) sessions.drop(sessionId);
+      });
       // In the way in which the session came that it replaces.
-      return { user: representUser(user), ...handOver(server, reply, tokens, modeOf(server, request)) };
+      return {
+        user: representUser(user),
+        ...handOver(server, reply, tokens, modeOf(server, request)),
+      };
     },
   });
 }

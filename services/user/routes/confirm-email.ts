@@ -9,7 +9,10 @@ import { findEmailChange, spendEmailChange, type EmailChange } from '../queries/
 import { deleteResetToken } from '../queries/recovery.ts';
 import { lockActiveUser, setEmail } from '../queries/users.ts';
 
-const bodySchema = Type.Object({ token: Type.String({ minLength: 1, maxLength: 200 }) }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  { token: Type.String({ minLength: 1, maxLength: 200 }) },
+  { additionalProperties: false },
+);
 
 /** `POST /api/auth/confirm-email`: completes a change of address by the token that came to the new one. 409 when somebody else has it by now. */
 export function confirmEmailRoute(server: UserServer): void {
@@ -30,9 +33,20 @@ export function confirmEmailRoute(server: UserServer): void {
   });
 }
 
-async function confirm(server: UserServer, request: FastifyRequest, change: EmailChange, tokenHash: Buffer): Promise<void> {
+async function confirm(
+  server: UserServer,
+  request: FastifyRequest,
+  change: EmailChange,
+  tokenHash: Buffer,
+): Promise<void> {
   const { user_id: id, email, email_key: emailKey } = change;
-  const about = { action: 'USER_UPDATED', user_id: id, subject: { userId: id }, resource: id, resource_type: 'user' } as const;
+  const about = {
+    action: 'USER_UPDATED',
+    user_id: id,
+    subject: { userId: id },
+    resource: id,
+    resource_type: 'user',
+  } as const;
   try {
     await server.inTransaction(request, async (trx, record) => {
       // Account first, token second: as everything that locks both.
@@ -43,14 +57,30 @@ async function confirm(server: UserServer, request: FastifyRequest, change: Emai
       await deleteResetToken(trx, id);
       if (emailKey !== user.email_key) {
         const locale = server.languages.choose(request.headers['accept-language']);
-        await queueMail(trx, server.masterKey, { userId: id, template: 'email_changed', locale, to: user.email, values: { email: user.email, new_email: email } });
+        await queueMail(trx, server.masterKey, {
+          userId: id,
+          template: 'email_changed',
+          locale,
+          to: user.email,
+          values: { email: user.email, new_email: email },
+        });
       }
-      await record({ ...about, personal: { email, previous_email: user.email }, metadata: { fields: ['email'] } });
+      await record({
+        ...about,
+        personal: { email, previous_email: user.email },
+        metadata: { fields: ['email'] },
+      });
     });
   } catch (error) {
     // The unique key decides, at this moment; the token stays good, should the address become free.
     if (violatedUniqueConstraint(error) !== 'users_email_key') throw error;
-    await server.recordFor(request, { ...about, outcome: 'failure', error: 'email_taken', personal: { email }, metadata: { fields: ['email'] } });
+    await server.recordFor(request, {
+      ...about,
+      outcome: 'failure',
+      error: 'email_taken',
+      personal: { email },
+      metadata: { fields: ['email'] },
+    });
     throw new EmailTaken();
   }
 }

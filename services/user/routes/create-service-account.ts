@@ -3,14 +3,22 @@ import { uuidv7 } from '@muniment/audit-events';
 import { principalOf, unauthenticated } from '@muniment/security';
 import { isCallerLive } from '../queries/api-tokens.ts';
 import { insertUser } from '../queries/users.ts';
-import { representServiceAccount, serviceAccountSchema } from '../service-account-representation.ts';
+import {
+  representServiceAccount,
+  serviceAccountSchema,
+} from '../service-account-representation.ts';
 import type { UserServer } from '../user-server.ts';
 import { personNameSchema } from '../user-representation.ts';
 
-const bodySchema = Type.Object({
-  name: personNameSchema,
-  type: Type.Union([Type.Literal('customer'), Type.Literal('vendor'), Type.Literal('admin')], { description: 'The most that its tokens may be made for.' }),
-}, { additionalProperties: false });
+const bodySchema = Type.Object(
+  {
+    name: personNameSchema,
+    type: Type.Union([Type.Literal('customer'), Type.Literal('vendor'), Type.Literal('admin')], {
+      description: 'The most that its tokens may be made for.',
+    }),
+  },
+  { additionalProperties: false },
+);
 
 /** `POST /api/users/service-accounts`: an account for a program. Nobody can sign in to it; an administrator makes its tokens. */
 export function createServiceAccountRoute({ app, inTransaction }: UserServer): void {
@@ -18,7 +26,10 @@ export function createServiceAccountRoute({ app, inTransaction }: UserServer): v
     method: 'POST',
     url: '/api/users/service-accounts',
     schema: { body: bodySchema, response: { 201: serviceAccountSchema } },
-    config: { operation: 'service_account.create', access: { permission: 'service-accounts:manage' } },
+    config: {
+      operation: 'service_account.create',
+      access: { permission: 'service-accounts:manage' },
+    },
     handler: async (request, reply) => {
       const { name, type } = request.body;
       const account = await inTransaction(request, async (trx, record) => {
@@ -26,9 +37,24 @@ export function createServiceAccountRoute({ app, inTransaction }: UserServer): v
         const id = uuidv7(Date.now());
         // RFC 2606 §2: nobody can own this domain, so nothing that is sent there arrives anywhere.
         const email = `${id}@service.invalid`;
-        const made = await insertUser(trx, { id, type, name, first_name: null, last_name: null, email, email_key: email, password_hash: null, service: true });
+        const made = await insertUser(trx, {
+          id,
+          type,
+          name,
+          first_name: null,
+          last_name: null,
+          email,
+          email_key: email,
+          password_hash: null,
+          service: true,
+        });
         if (!made) throw new Error('a new id was there already');
-        await record({ action: 'USER_CREATED', resource: id, resource_type: 'user', metadata: { type, service: true } });
+        await record({
+          action: 'USER_CREATED',
+          resource: id,
+          resource_type: 'user',
+          metadata: { type, service: true },
+        });
         return made;
       });
       return reply.code(201).send(representServiceAccount(account));

@@ -19,7 +19,12 @@ export function deleteAccountRoute(server: UserServer): void {
     handler: async (request, reply) => {
       const caller = sessionPrincipalOf(request);
       const { id } = caller;
-      const { password_hash: checkedHash } = await confirmPassword(server, request, request.body.password, 'USER_DELETED');
+      const { password_hash: checkedHash } = await confirmPassword(
+        server,
+        request,
+        request.body.password,
+        'USER_DELETED',
+      );
       await inTransaction(request, async (trx, record) => {
         await lockConfirmedCaller(trx, caller, checkedHash);
         await deleteUser(trx, id);

@@ -16,7 +16,12 @@ export function endOtherSessionsRoute({ app, inTransaction, sessions }: UserServ
         // Of two sessions that end each other at once, one comes first, and the other is no longer anybody's.
         if (!(await lockLiveSession(trx, sessionId))) throw unauthenticated();
         const others = await revokeSessionsOfUser(trx, id, 'ended_by_user', sessionId);
-        await record({ action: 'SESSION_REVOKED', resource: id, resource_type: 'user', metadata: { sessions_ended: others.length } });
+        await record({
+          action: 'SESSION_REVOKED',
+          resource: id,
+          resource_type: 'user',
+          metadata: { sessions_ended: others.length },
+        });
         return others;
       });
       for (const other of ended) sessions.drop(other);

@@ -8,10 +8,14 @@ export function endSessionRoute(server: UserServer): void {
   server.app.route({
     method: 'DELETE',
     url: '/api/auth/sessions/:id',
-    schema: { params: Type.Object({ id: Type.String({ format: 'uuid' }) }), response: { 204: Type.Null() } },
+    schema: {
+      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+      response: { 204: Type.Null() },
+    },
     config: { operation: 'session.end', access: { permission: 'sessions:manage' } },
     handler: async (request, reply) => {
-      if (await endSession(server, request, request.params.id)) clearSessionCookies(server, request, reply);
+      if (await endSession(server, request, request.params.id))
+        clearSessionCookies(server, request, reply);
       return reply.code(204).send(null);
     },
   });

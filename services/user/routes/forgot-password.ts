@@ -5,7 +5,10 @@ import { deviceTokensOf } from '../login-limits.ts';
 import { requestRecovery } from '../recovery.ts';
 import { deviceTokenSchema, emailSchema } from '../user-representation.ts';
 
-const bodySchema = Type.Object({ email: emailSchema, device_token: Type.Optional(deviceTokenSchema) }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  { email: emailSchema, device_token: Type.Optional(deviceTokenSchema) },
+  { additionalProperties: false },
+);
 const answerSchema = Type.Object({ status: Type.Literal('accepted') });
 
 /** `POST /api/auth/forgot-password`: 202 whether or not there is such an account; if there is, a link goes to its address. */
@@ -16,7 +19,13 @@ export function forgotPasswordRoute(server: UserServer): void {
     schema: { body: bodySchema, response: { 202: answerSchema } },
     config: { operation: 'user.forgot_password', access: 'public' },
     handler: async (request, reply) => {
-      await requestRecovery(server, request, parseEmail(request.body.email), server.languages.choose(request.headers['accept-language']), deviceTokensOf(server, request, request.body));
+      await requestRecovery(
+        server,
+        request,
+        parseEmail(request.body.email),
+        server.languages.choose(request.headers['accept-language']),
+        deviceTokensOf(server, request, request.body),
+      );
       return reply.code(202).send({ status: 'accepted' });
     },
   });

@@ -1,7 +1,10 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
 
-const healthSchema = Type.Object({ status: Type.Literal('healthy'), timestamp: Type.String({ format: 'date-time' }) });
+const healthSchema = Type.Object({
+  status: Type.Literal('healthy'),
+  timestamp: Type.String({ format: 'date-time' }),
+});
 
 /** `GET /health`, as seed 001 shows it: the gateway and a replica behind it answer. */
 export function getHealthRoute({ app }: UserServer): void {

@@ -3,7 +3,16 @@ import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
 
 const jwksSchema = Type.Object({
-  keys: Type.Array(Type.Object({ kty: Type.String(), crv: Type.String(), x: Type.String(), kid: Type.String(), alg: Type.String(), use: Type.String() })),
+  keys: Type.Array(
+    Type.Object({
+      kty: Type.String(),
+      crv: Type.String(),
+      x: Type.String(),
+      kid: Type.String(),
+      alg: Type.String(),
+      use: Type.String(),
+    }),
+  ),
 });
 
 /**
@@ -18,10 +27,19 @@ export function getJwksRoute({ app, keys }: UserServer): void {
     config: { operation: 'keys.jwks', access: 'public' },
     handler: async (request, reply) => {
       const jwks = keys.jwks();
-      const etag = `"${hash('sha256', jwks.keys.map(({ kid }) => kid).toSorted().join(), 'base64url')}"`;
+      const etag = `"${hash(
+        'sha256',
+        jwks.keys
+          .map(({ kid }) => kid)
+          .toSorted()
+          .join(),
+        'base64url',
+      )}"`;
       reply.header('cache-control', 'public, max-age=300').header('etag', etag);
       // A list of tags or `*` is answered in full, which is always right (RFC 9110 §13.1.2).
-      return request.headers['if-none-match'] === etag ? reply.code(304).send(null) : reply.send(jwks);
+      return request.headers['if-none-match'] === etag
+        ? reply.code(304).send(null)
+        : reply.send(jwks);
     },
   });
 }

@@ -1,26 +1,50 @@
 import { Type } from 'typebox';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { listServiceAccounts } from '../queries/service-accounts.ts';
-import { representServiceAccount, serviceAccountSchema } from '../service-account-representation.ts';
+import {
+  representServiceAccount,
+  serviceAccountSchema,
+} from '../service-account-representation.ts';
 import type { UserServer } from '../user-server.ts';
 
-const querySchema = Type.Object({
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-  cursor: Type.Optional(Type.String({ maxLength: 100 })),
-}, { additionalProperties: false });
+const querySchema = Type.Object(
+  {
+    limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+    cursor: Type.Optional(Type.String({ maxLength: 100 })),
+  },
+  { additionalProperties: false },
+);
 
 /** `GET /api/users/service-accounts`: all of them, newest first. */
 export function listServiceAccountsRoute({ app, db }: UserServer): void {
   app.route({
     method: 'GET',
     url: '/api/users/service-accounts',
-    schema: { querystring: querySchema, response: { 200: Type.Object({ data: Type.Array(serviceAccountSchema), next_cursor: Type.Union([Type.String(), Type.Null()]) }) } },
-    config: { operation: 'service_account.list', access: { permission: 'service-accounts:manage' } },
+    schema: {
+      querystring: querySchema,
+      response: {
+        200: Type.Object({
+          data: Type.Array(serviceAccountSchema),
+          next_cursor: Type.Union([Type.String(), Type.Null()]),
+        }),
+      },
+    },
+    config: {
+      operation: 'service_account.list',
+      access: { permission: 'service-accounts:manage' },
+    },
     handler: async ({ query: { limit, cursor } }) => {
-      const found = await listServiceAccounts(db, limit + 1, cursor === undefined ? undefined : decodeCursor(cursor));
+      const found = await listServiceAccounts(
+        db,
+        limit + 1,
+        cursor === undefined ? undefined : decodeCursor(cursor),
+      );
       const page = found.slice(0, limit);
       const last = page.at(-1);
-      return { data: page.map(representServiceAccount), next_cursor: last && found.length > limit ? encodeCursor(last.id) : null };
+      return {
+        data: page.map(representServiceAccount),
+        next_cursor: last && found.length > limit ? encodeCursor(last.id) : null,
+      };
     },
   });
 }

@@ -1,11 +1,25 @@
 import { Type } from 'typebox';
 import type { UserServer } from '../user-server.ts';
 import { sessionToReplace } from '../replaced-session.ts';
-import { handOver, refuseForeignPages, sessionQuerySchema, whileSessionLives } from '../session-cookies.ts';
+import {
+  handOver,
+  refuseForeignPages,
+  sessionQuerySchema,
+  whileSessionLives,
+} from '../session-cookies.ts';
 import { signIn } from '../sign-in.ts';
-import { deviceTokenSchema, emailSchema, passwordSchema, representUser, signedInSchema } from '../user-representation.ts';
+import {
+  deviceTokenSchema,
+  emailSchema,
+  passwordSchema,
+  representUser,
+  signedInSchema,
+} from '../user-representation.ts';
 
-const bodySchema = Type.Object({ email: emailSchema, password: passwordSchema, device_token: Type.Optional(deviceTokenSchema) }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  { email: emailSchema, password: passwordSchema, device_token: Type.Optional(deviceTokenSchema) },
+  { additionalProperties: false },
+);
 
 /** `POST /api/users/login`, and `POST /login` as seed 000 calls it. */
 export function loginRoute(server: UserServer): void {
@@ -13,12 +27,21 @@ export function loginRoute(server: UserServer): void {
     server.app.route({
       method: 'POST',
       url,
-      schema: { querystring: sessionQuerySchema, body: bodySchema, response: { 200: signedInSchema } },
+      schema: {
+        querystring: sessionQuerySchema,
+        body: bodySchema,
+        response: { 200: signedInSchema },
+      },
       config: { operation: 'user.login', access: 'public', replayWhile: whileSessionLives(server) },
       handler: async (request, reply) => {
         const { session } = request.query;
         refuseForeignPages(server, request, session);
-        const { user, tokens } = await signIn(server, request, request.body, await sessionToReplace(server, request, session));
+        const { user, tokens } = await signIn(
+          server,
+          request,
+          request.body,
+          await sessionToReplace(server, request, session),
+        );
         return { user: representUser(user), ...handOver(server, reply, tokens, session) };
       },
     });

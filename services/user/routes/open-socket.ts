@@ -19,15 +19,33 @@ const socketOptions = { maxPayload: MAX_MESSAGE_BYTES, closeTimeout: CLOSE_TIMEO
  */
 export async function openSocketRoute(server: UserServer): Promise<void> {
   const { app, config, metrics, log } = server;
-  const messages = new Counter({ name: 'muniment_socket_messages_total', help: 'Messages over sockets by channel and outcome (a code of the error catalogue).', labelNames: ['channel', 'outcome'], registers: [metrics] });
-  const sockets = createSockets({ answer: createMessages(server), log, onAnswer: ({ channel, outcome }) => messages.inc({ channel, outcome }) });
-  new Gauge({ name: 'muniment_sockets', help: 'Sockets that this replica serves.', registers: [metrics], collect() { this.set(sockets.size()); } });
+  const messages = new Counter({
+    name: 'muniment_socket_messages_total',
+    help: 'Messages over sockets by channel and outcome (a code of the error catalogue).',
+    labelNames: ['channel', 'outcome'],
+    registers: [metrics],
+  });
+  const sockets = createSockets({
+    answer: createMessages(server),
+    log,
+    onAnswer: ({ channel, outcome }) => messages.inc({ channel, outcome }),
+  });
+  new Gauge({
+    name: 'muniment_sockets',
+    help: 'Sockets that this replica serves.',
+    registers: [metrics],
+    collect() {
+      this.set(sockets.size());
+    },
+  });
   const origins = new Set(ownOrigins(config));
 
   await app.register(websocket, {
     options: socketOptions,
     // What breaks the protocol (too large, no UTF-8) ws answers with its own close code; there is nobody else to tell.
-    errorHandler: (error, socket) => { if (!('code' in error && String(error.code).startsWith('WS_ERR_'))) socket.terminate(); },
+    errorHandler: (error, socket) => {
+      if (!('code' in error && String(error.code).startsWith('WS_ERR_'))) socket.terminate();
+    },
     preClose(done) {
       const { websocketServer } = app;
       void sockets.stop().finally(() => websocketServer.close(() => done()));
@@ -39,12 +57,16 @@ export async function openSocketRoute(server: UserServer): Promise<void> {
     exposeHeadRoute: false,
     config: { operation: 'socket.open', access: 'public' },
     preHandler: async (request) => {
-      if (!request.ws) throw Object.assign(new UpgradeRequired(), { headers: { upgrade: 'websocket' } });
+      if (!request.ws)
+        throw Object.assign(new UpgradeRequired(), { headers: { upgrade: 'websocket' } });
       const { origin } = request.headers;
       if (origin !== undefined && !origins.has(origin)) throw originRefused();
-      if (sockets.size() >= config.SOCKET_MAX) throw Object.assign(new SocketCapacity(), { retryAfter: 5 });
+      if (sockets.size() >= config.SOCKET_MAX)
+        throw Object.assign(new SocketCapacity(), { retryAfter: 5 });
     },
-    handler: async () => { throw new UpgradeRequired(); },
+    handler: async () => {
+      throw new UpgradeRequired();
+    },
     wsHandler: (socket, request) => sockets.open(socket, request),
   });
 }

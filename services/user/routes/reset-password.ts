@@ -14,7 +14,10 @@ import { revokeSessionsOfUser } from '../queries/sessions.ts';
 import { setPasswordHash } from '../queries/users.ts';
 import { passwordSchema } from '../user-representation.ts';
 
-const bodySchema = Type.Object({ token: Type.String({ minLength: 1, maxLength: 200 }), password: passwordSchema }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  { token: Type.String({ minLength: 1, maxLength: 200 }), password: passwordSchema },
+  { additionalProperties: false },
+);
 
 /** `POST /api/auth/reset-password`: sets the password by a token that came by mail, and ends every session and API token of the account. */
 export function resetPasswordRoute(server: UserServer): void {
@@ -36,7 +39,11 @@ export function resetPasswordRoute(server: UserServer): void {
   });
 }
 
-async function resetPassword(server: UserServer, request: FastifyRequest, { token, password }: Static<typeof bodySchema>): Promise<void> {
+async function resetPassword(
+  server: UserServer,
+  request: FastifyRequest,
+  { token, password }: Static<typeof bodySchema>,
+): Promise<void> {
   if (!isMailToken('reset_password', token)) throw new ResetTokenInvalid();
   const tokenHash = hashMailToken(token);
   const user = await findUserOfResetToken(server.db, tokenHash);
@@ -53,12 +60,30 @@ async function resetPassword(server: UserServer, request: FastifyRequest, { toke
     const sessions = await revokeSessionsOfUser(trx, user.id, 'password_changed');
     // Who had the password, or a session, could have made some; who forgot theirs cannot tell which.
     const apiTokens = await revokeApiTokensOfUser(trx, user.id);
-    await queueMail(trx, server.masterKey, { userId: user.id, template: 'password_changed', locale: server.languages.choose(request.headers['accept-language']), to: locked.email, values: { email: locked.email } });
-    await record({ action: 'PASSWORD_CHANGED', user_id: user.id, subject: { userId: user.id }, resource: user.id, resource_type: 'user', metadata: { sessions_ended: sessions.length, api_tokens_revoked: apiTokens.length, by: 'mail' } });
+    await queueMail(trx, server.masterKey, {
+      userId: user.id,
+      template: 'password_changed',
+      locale: server.languages.choose(request.headers['accept-language']),
+      to: locked.email,
+      values: { email: locked.email },
+    });
+    await record({
+      action: 'PASSWORD_CHANGED',
+      user_id: user.id,
+      subject: { userId: user.id },
+      resource: user.id,
+      resource_type: 'user',
+      metadata: {
+        sessions_ended: sessions.length,
+        api_tokens_revoked: apiTokens.length,
+        by: 'mail',
+      },
+    });
     return { sessions, apiTokens };
   });
   afterCommit(request, () => {
     for (const sessionId of ended.sessions) server.sessions.drop(sessionId);
-    for (const { id, expires_at: expiresAt } of ended.apiTokens) server.apiTokens.drop(id, expiresAt);
+    for (const { id, expires_at: expiresAt } of ended.apiTokens)
+      server.apiTokens.drop(id, expiresAt);
   });
 }

@@ -10,15 +10,27 @@ export function revokeApiTokenRoute({ app, inTransaction, apiTokens }: UserServe
   app.route({
     method: 'DELETE',
     url: '/api/auth/tokens/:id',
-    schema: { params: Type.Object({ id: Type.String({ format: 'uuid' }) }), response: { 204: Type.Null() } },
+    schema: {
+      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+      response: { 204: Type.Null() },
+    },
     config: { operation: 'token.revoke', access: { permission: 'tokens:manage' } },
     handler: async (request, reply) => {
       const { id } = request.params;
       const principal = sessionPrincipalOf(request);
       const { expires_at: expiresAt } = await inTransaction(request, async (trx, record) => {
-        const revoked = await revokeApiToken(trx, id, { userId: principal.id, sessionId: principal.sessionId, managesServiceAccounts: mayDo(principal, 'service-accounts:manage') });
+        const revoked = await revokeApiToken(trx, id, {
+          userId: principal.id,
+          sessionId: principal.sessionId,
+          managesServiceAccounts: mayDo(principal, 'service-accounts:manage'),
+        });
         if (!revoked) throw new ApiTokenNotFound();
-        await record({ action: 'API_TOKEN_REVOKED', resource: id, resource_type: 'api_token', metadata: { owner: revoked.user_id } });
+        await record({
+          action: 'API_TOKEN_REVOKED',
+          resource: id,
+          resource_type: 'api_token',
+          metadata: { owner: revoked.user_id },
+        });
         return revoked;
       });
       afterCommit(request, () => apiTokens.drop(id, expiresAt));

@@ -17,14 +17,20 @@ export function updateProfileRoute({ app, inTransaction }: UserServer): void {
     url: '/api/users/me',
     schema: { body: bodySchema, response: { 200: userSchema } },
     config: { operation: 'user.update', access: { permission: 'profile:write' } },
-    handler: (request) => inTransaction(request, async (trx, record) => {
-      const caller = principalOf(request);
-      const { id } = caller;
-      const user = await updateProfile(trx, caller, request.body);
-      if (!user) throw unauthenticated();
-      // Which names, not what they are: a name is personal, and the trail is for ever.
-      await record({ action: 'USER_UPDATED', resource: id, resource_type: 'user', metadata: { fields: Object.keys(request.body).sort() } });
-      return representUser(user);
-    }),
+    handler: (request) =>
+      inTransaction(request, async (trx, record) => {
+        const caller = principalOf(request);
+        const { id } = caller;
+        const user = await updateProfile(trx, caller, request.body);
+        if (!user) throw unauthenticated();
+        // Which names, not what they are: a name is personal, and the trail is for ever.
+        await record({
+          action: 'USER_UPDATED',
+          resource: id,
+          resource_type: 'user',
+          metadata: { fields: Object.keys(request.body).sort() },
+        });
+        return representUser(user);
+      }),
   });
 }

@@ -11,13 +11,27 @@ export function v1GetUserRoute({ app, db }: UserServer): void {
   app.route({
     method: 'GET',
     url: '/api/v1/auth/user',
-    schema: { response: { 200: Type.Object({ success: Type.Literal(true), email: Type.String(), firstname: nullableText, lastname: nullableText }) } },
+    schema: {
+      response: {
+        200: Type.Object({
+          success: Type.Literal(true),
+          email: Type.String(),
+          firstname: nullableText,
+          lastname: nullableText,
+        }),
+      },
+    },
     config: { operation: 'v1.user', access: { permission: 'profile:read' } },
     preSerialization: documentedFailures(),
     handler: async (request) => {
       const user = await findUserById(db, principalOf(request).id);
       if (!user) throw unauthenticated();
-      return { success: true as const, email: user.email, firstname: user.first_name, lastname: user.last_name };
+      return {
+        success: true as const,
+        email: user.email,
+        firstname: user.first_name,
+        lastname: user.last_name,
+      };
     },
   });
 }

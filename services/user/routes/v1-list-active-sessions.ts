@@ -9,9 +9,15 @@ const MOST = 200;
 
 const answerSchema = Type.Object({
   success: Type.Literal(true),
-  activeSessions: Type.Array(Type.Object({
-    _id: Type.String({ format: 'uuid' }), source: Type.String(), ip: Type.String(), loginInfo: Type.String(), date: Type.String({ format: 'date-time' }),
-  })),
+  activeSessions: Type.Array(
+    Type.Object({
+      _id: Type.String({ format: 'uuid' }),
+      source: Type.String(),
+      ip: Type.String(),
+      loginInfo: Type.String(),
+      date: Type.String({ format: 'date-time' }),
+    }),
+  ),
 });
 
 /** `GET /api/v1/auth/user/active-sessions`, as seed 004 has it. */
@@ -28,7 +34,11 @@ export function v1ListActiveSessionsRoute({ app, db }: UserServer): void {
       return {
         success: true as const,
         activeSessions: sessions.map((session) => ({
-          _id: session.id, source: session.user_agent ?? '', ip: session.ip ?? '', loginInfo: loginInfoOf(session, principal), date: session.created.toISOString(),
+          _id: session.id,
+          source: session.user_agent ?? '',
+          ip: session.ip ?? '',
+          loginInfo: loginInfoOf(session, principal),
+          date: session.created.toISOString(),
         })),
       };
     },

@@ -7,19 +7,36 @@ import { signIn } from '../sign-in.ts';
 import { emailSchema, passwordSchema } from '../user-representation.ts';
 import { documentedFailures, sessionData, sessionDataSchema } from '../v1-shapes.ts';
 
-const bodySchema = Type.Object({ email: emailSchema, password: passwordSchema }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  { email: emailSchema, password: passwordSchema },
+  { additionalProperties: false },
+);
 
 /** `POST /api/v1/auth/login`, as seed 004 has it; always in cookie mode. */
 export function v1LoginRoute(server: UserServer): void {
   server.app.route({
     method: 'POST',
     url: '/api/v1/auth/login',
-    schema: { body: bodySchema, response: { 200: Type.Object({ success: Type.Literal(true), sessionData: sessionDataSchema, quote: Type.String() }) } },
+    schema: {
+      body: bodySchema,
+      response: {
+        200: Type.Object({
+          success: Type.Literal(true),
+          sessionData: sessionDataSchema,
+          quote: Type.String(),
+        }),
+      },
+    },
     config: { operation: 'v1.login', access: 'public', replayWhile: whileSessionLives(server) },
     preSerialization: documentedFailures({ incomplete: 'email and password is required' }),
     handler: async (request, reply) => {
       refuseForeignPages(server, request, 'cookie');
-      const { tokens } = await signIn(server, request, request.body, await sessionToReplace(server, request, 'cookie'));
+      const { tokens } = await signIn(
+        server,
+        request,
+        request.body,
+        await sessionToReplace(server, request, 'cookie'),
+      );
       setSessionCookies(server, reply, tokens);
       return { success: true as const, sessionData: sessionData(tokens), quote: anyQuote() };
     },

@@ -9,11 +9,15 @@ export function v1LogoutRoute(server: UserServer): void {
   server.app.route({
     method: 'POST',
     url: '/api/v1/auth/user/logout/:id',
-    schema: { params: Type.Object({ id: Type.String({ format: 'uuid' }) }), response: { 200: Type.Object({ success: Type.Literal(true) }) } },
+    schema: {
+      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+      response: { 200: Type.Object({ success: Type.Literal(true) }) },
+    },
     config: { operation: 'v1.logout', access: { permission: 'sessions:manage' } },
     preSerialization: documentedFailures(),
     handler: async (request, reply) => {
-      if (await endSession(server, request, request.params.id)) clearSessionCookies(server, request, reply);
+      if (await endSession(server, request, request.params.id))
+        clearSessionCookies(server, request, reply);
       return { success: true as const };
     },
   });

@@ -7,10 +7,22 @@ import { signUp } from '../sign-up.ts';
 import { emailSchema, passwordSchema, personNameSchema } from '../user-representation.ts';
 import { documentedFailures, sessionData, sessionDataSchema } from '../v1-shapes.ts';
 
-const bodySchema = Type.Object({ email: emailSchema, firstname: personNameSchema, lastname: personNameSchema, password: passwordSchema }, { additionalProperties: false });
+const bodySchema = Type.Object(
+  {
+    email: emailSchema,
+    firstname: personNameSchema,
+    lastname: personNameSchema,
+    password: passwordSchema,
+  },
+  { additionalProperties: false },
+);
 const answerSchema = Type.Object({
   success: Type.Literal(true),
-  userData: Type.Object({ email: Type.String(), firstname: Type.String(), lastname: Type.String() }),
+  userData: Type.Object({
+    email: Type.String(),
+    firstname: Type.String(),
+    lastname: Type.String(),
+  }),
   sessionData: sessionDataSchema,
   quote: Type.String(),
 });
@@ -22,13 +34,27 @@ export function v1RegisterRoute(server: UserServer): void {
     url: '/api/v1/auth/register',
     schema: { body: bodySchema, response: { 201: answerSchema } },
     config: { operation: 'v1.register', access: 'public', replayWhile: whileSessionLives(server) },
-    preSerialization: documentedFailures({ incomplete: 'email, firstnme, lstname, password is required' }),
+    preSerialization: documentedFailures({
+      incomplete: 'email, firstnme, lstname, password is required',
+    }),
     handler: async (request, reply) => {
       refuseForeignPages(server, request, 'cookie');
       const { email, password, firstname, lastname } = request.body;
-      const { user, tokens } = await signUp(server, request, { email, password, first_name: firstname, last_name: lastname }, await sessionToReplace(server, request, 'cookie'));
+      const { user, tokens } = await signUp(
+        server,
+        request,
+        { email, password, first_name: firstname, last_name: lastname },
+        await sessionToReplace(server, request, 'cookie'),
+      );
       setSessionCookies(server, reply, tokens);
-      return reply.code(201).send({ success: true, userData: { email: user.email, firstname, lastname }, sessionData: sessionData(tokens), quote: anyQuote() });
+      return reply
+        .code(201)
+        .send({
+          success: true,
+          userData: { email: user.email, firstname, lastname },
+          sessionData: sessionData(tokens),
+          quote: anyQuote(),
+        });
     },
   });
 }

@@ -7,6 +7,12 @@ import { defineChannel } from './channel.ts';
 export const authRegister = defineChannel({
   name: 'auth/register',
   token: false,
-  payload: Type.Object({ name: Type.Optional(personNameSchema), email: emailSchema, password: passwordSchema }, { additionalProperties: false }),
-  run: async (server, request, payload) => ({ success: true, userId: (await signUpWithoutSession(server, request, payload)).id }),
+  payload: Type.Object(
+    { name: Type.Optional(personNameSchema), email: emailSchema, password: passwordSchema },
+    { additionalProperties: false },
+  ),
+  run: async (server, request, payload) => ({
+    success: true,
+    userId: (await signUpWithoutSession(server, request, payload)).id,
+  }),
 });

@@ -1,5 +1,11 @@
 import type { Static, TSchema } from 'typebox';
-import { refuse, unauthenticated, whyNot, type Permission, type Principal } from '@muniment/security';
+import {
+  refuse,
+  unauthenticated,
+  whyNot,
+  type Permission,
+  type Principal,
+} from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserServer } from '../user-server.ts';
 
@@ -17,7 +23,8 @@ export interface Channel<Payload extends TSchema = TSchema> {
 }
 
 /** The same, its payload's type checked against its schema and then forgotten, so that channels can stand in one list. */
-export const defineChannel = <Payload extends TSchema>(channel: Channel<Payload>): Channel => channel as unknown as Channel;
+export const defineChannel = <Payload extends TSchema>(channel: Channel<Payload>): Channel =>
+  channel as unknown as Channel;
 
 /** The owner of a message's token. */
 export function callerOf({ principal }: SocketRequest): Principal {
@@ -29,10 +36,18 @@ export function callerOf({ principal }: SocketRequest): Principal {
  * The caller, if they may do this. A refusal is recorded, as at a route.
  * @throws `permission_denied`, `session_required` or `insufficient_scope`
  */
-export async function callerWho(server: UserServer, request: SocketRequest, permission: Permission): Promise<Principal> {
+export async function callerWho(
+  server: UserServer,
+  request: SocketRequest,
+  permission: Permission,
+): Promise<Principal> {
   const caller = callerOf(request);
   const denial = whyNot(caller, permission);
   if (denial === undefined) return caller;
-  await server.recordFor(request, { action: 'ACCESS_DENIED', outcome: 'failure', metadata: { permission, reason: denial, operation: `socket.${request.channel}` } });
+  await server.recordFor(request, {
+    action: 'ACCESS_DENIED',
+    outcome: 'failure',
+    metadata: { permission, reason: denial, operation: `socket.${request.channel}` },
+  });
   return refuse(denial);
 }

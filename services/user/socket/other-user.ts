@@ -10,7 +10,11 @@ import type { Tables, User } from '../tables.ts';
  * than it is, by way of another's mailbox.
  * @throws unauthenticated when the token has ended, UserNotFound, `permission_denied`
  */
-export async function lockUserFor(trx: Transaction<Tables>, caller: Principal, id: string): Promise<User> {
+export async function lockUserFor(
+  trx: Transaction<Tables>,
+  caller: Principal,
+  id: string,
+): Promise<User> {
   const user = await lockUser(trx, id);
   if (!(await isCallerLive(trx, caller))) throw unauthenticated();
   if (!user) throw new UserNotFound();

@@ -28,7 +28,11 @@ interface Connection {
   stop(): Promise<void>;
 }
 
-function serve(socket: WebSocket, handshake: FastifyRequest, { answer, onAnswer, log }: SocketsOptions): Connection {
+function serve(
+  socket: WebSocket,
+  handshake: FastifyRequest,
+  { answer, onAnswer, log }: SocketsOptions,
+): Connection {
   const waiting: string[] = [];
   let waitingBytes = 0;
   let allowance = BURST;
@@ -40,10 +44,17 @@ function serve(socket: WebSocket, handshake: FastifyRequest, { answer, onAnswer,
   let working: Promise<void> = Promise.resolve();
 
   /** Resolves once the answer is out of our hands: of a client that takes none, nothing more is read. */
-  const send = (text: string): Promise<void> => new Promise((resolve) => { socket.send(text, () => resolve()); });
+  const send = (text: string): Promise<void> =>
+    new Promise((resolve) => {
+      socket.send(text, () => resolve());
+    });
 
   async function work(): Promise<void> {
-    for (let text = waiting.shift(); text !== undefined && !stopping && socket.readyState === socket.OPEN; text = waiting.shift()) {
+    for (
+      let text = waiting.shift();
+      text !== undefined && !stopping && socket.readyState === socket.OPEN;
+      text = waiting.shift()
+    ) {
       waitingBytes -= text.length;
       answering = true;
       const answered = await answer(handshake, text);
@@ -82,7 +93,9 @@ function serve(socket: WebSocket, handshake: FastifyRequest, { answer, onAnswer,
       socket.terminate();
     });
   });
-  socket.on('pong', () => { isHeard = true; });
+  socket.on('pong', () => {
+    isHeard = true;
+  });
 
   return {
     tick() {
@@ -94,7 +107,10 @@ function serve(socket: WebSocket, handshake: FastifyRequest, { answer, onAnswer,
     async stop() {
       stopping = true;
       waiting.length = 0;
-      await Promise.race([working, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS / 2).unref())]);
+      await Promise.race([
+        working,
+        new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS / 2).unref()),
+      ]);
       await new Promise<void>((resolve) => {
         if (socket.readyState === socket.CLOSED) return resolve();
         socket.once('close', () => resolve());
@@ -117,7 +133,9 @@ export interface Sockets {
 export function createSockets(options: SocketsOptions): Sockets {
   const connections = new Set<Connection>();
   let stopping = false;
-  const timer = setInterval(() => { for (const connection of connections) connection.tick(); }, options.pingMs ?? 30_000).unref();
+  const timer = setInterval(() => {
+    for (const connection of connections) connection.tick();
+  }, options.pingMs ?? 30_000).unref();
   return {
     open(socket, handshake) {
       if (stopping) return socket.close(GOING_AWAY, 'the replica stops');

@@ -12,15 +12,41 @@ import { callerWho, defineChannel } from './channel.ts';
 export const userCreate = defineChannel({
   name: 'user/create',
   token: true,
-  payload: Type.Object({ name: Type.Optional(personNameSchema), email: emailSchema }, { additionalProperties: false }),
+  payload: Type.Object(
+    { name: Type.Optional(personNameSchema), email: emailSchema },
+    { additionalProperties: false },
+  ),
   async run(server, request, payload) {
     const caller = await callerWho(server, request, 'directory:write');
     const { email, emailKey } = parseEmail(payload.email);
     const id = await server.inTransaction(request, async (trx, record) => {
       if (!(await isCallerLive(trx, caller))) throw unauthenticated();
-      const user = await insertUser(trx, { id: uuidv7(Date.now()), type: 'customer', name: payload.name ?? null, first_name: null, last_name: null, email, email_key: emailKey, password_hash: null });
-      if (!user) await record({ action: 'USER_CREATED', outcome: 'failure', error: 'email_taken', personal: { email } });
-      else await record({ action: 'USER_CREATED', subject: { userId: user.id }, personal: { email }, resource: user.id, resource_type: 'user', metadata: { type: user.type } });
+      const user = await insertUser(trx, {
+        id: uuidv7(Date.now()),
+        type: 'customer',
+        name: payload.name ?? null,
+        first_name: null,
+        last_name: null,
+        email,
+        email_key: emailKey,
+        password_hash: null,
+      });
+      if (!user)
+        await record({
+          action: 'USER_CREATED',
+          outcome: 'failure',
+          error: 'email_taken',
+          personal: { email },
+        });
+      else
+        await record({
+          action: 'USER_CREATED',
+          subject: { userId: user.id },
+          personal: { email },
+          resource: user.id,
+          resource_type: 'user',
+          metadata: { type: user.type },
+        });
       return user?.id;
     });
     if (id === undefined) throw new EmailTaken();

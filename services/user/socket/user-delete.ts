@@ -9,7 +9,11 @@ export const userDelete = defineChannel({
   token: true,
   payload: Type.Object({ id: Type.String({ format: 'uuid' }) }, { additionalProperties: false }),
   async run(server, request, { id }) {
-    const caller = await callerWho(server, request, id === callerOf(request).id ? 'profile:delete' : 'directory:write');
+    const caller = await callerWho(
+      server,
+      request,
+      id === callerOf(request).id ? 'profile:delete' : 'directory:write',
+    );
     await server.inTransaction(request, async (trx, record) => {
       await lockUserFor(trx, caller, id);
       await deleteUser(trx, id);

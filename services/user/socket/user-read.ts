@@ -10,9 +10,18 @@ export const userRead = defineChannel({
   payload: Type.Object({ id: Type.String({ format: 'uuid' }) }, { additionalProperties: false }),
   async run(server, request, { id }) {
     // By the id alone: whether there is such a user is told to nobody who may not read them.
-    await callerWho(server, request, id === callerOf(request).id ? 'profile:read' : 'directory:read');
+    await callerWho(
+      server,
+      request,
+      id === callerOf(request).id ? 'profile:read' : 'directory:read',
+    );
     const user = await findUserById(server.db, id);
     if (!user) throw new UserNotFound();
-    return { id: user.id, name: user.name, email: user.email, created_at: user.created.toISOString() };
+    return {
+      id: user.id,
+      name: user.name,
+      email: user.email,
+      created_at: user.created.toISOString(),
+    };
   },
 });

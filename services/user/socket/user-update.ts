@@ -14,11 +14,14 @@ import { emailSchema, personNameSchema } from '../user-representation.ts';
 import { callerOf, callerWho, defineChannel } from './channel.ts';
 import { lockUserFor } from './other-user.ts';
 
-const payloadSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  name: Type.Optional(personNameSchema),
-  email: Type.Optional(emailSchema),
-}, { additionalProperties: false, minProperties: 2 });
+const payloadSchema = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    name: Type.Optional(personNameSchema),
+    email: Type.Optional(emailSchema),
+  },
+  { additionalProperties: false, minProperties: 2 },
+);
 
 /**
  * The name of the token's own user; for an administrator name and address of any. One's own address changes by a link that goes there
@@ -32,26 +35,63 @@ export const userUpdate = defineChannel({
     const isOwn = id === callerOf(request).id;
     const caller = await callerWho(server, request, isOwn ? 'profile:write' : 'directory:write');
     const address = typed === undefined ? undefined : parseEmail(typed);
-    await server.inTransaction(request, async (trx, record) => {
-      const user = await lockUserFor(trx, caller, id);
-      const moves = address !== undefined && address.emailKey !== user.email_key;
-      if (isOwn && moves) throw sessionRequired();
-      const change = { ...(name !== undefined && { name }), ...(!isOwn && address && { email: address.email, email_key: address.emailKey, ...(moves && { is_verified: false }) }) };
-      await changeUser(trx, id, change);
-      if (moves) await leaveAddress(server, trx, user, address.email);
-      await record({ action: 'USER_UPDATED', resource: id, resource_type: 'user', metadata: { fields: [...(address && !isOwn ? ['email'] : []), ...(name === undefined ? [] : ['name'])] } });
-    }).catch(async (error: unknown) => {
-      if (violatedUniqueConstraint(error) !== 'users_email_key') throw error;
-      await server.recordFor(request, { action: 'USER_UPDATED', outcome: 'failure', error: 'email_taken', resource: id, resource_type: 'user' });
-      throw new EmailTaken();
-    });
+    await server
+      .inTransaction(request, async (trx, record) => {
+        const user = await lockUserFor(trx, caller, id);
+        const moves = address !== undefined && address.emailKey !== user.email_key;
+        if (isOwn && moves) throw sessionRequired();
+        const change = {
+          ...(name !== undefined && { name }),
+          ...(!isOwn &&
+            address && {
+              email: address.email,
+              email_key: address.emailKey,
+              ...(moves && { is_verified: false }),
+            }),
+        };
+        await changeUser(trx, id, change);
+        if (moves) await leaveAddress(server, trx, user, address.email);
+        await record({
+          action: 'USER_UPDATED',
+          resource: id,
+          resource_type: 'user',
+          metadata: {
+            fields: [
+              ...(address && !isOwn ? ['email'] : []),
+              ...(name === undefined ? [] : ['name']),
+            ],
+          },
+        });
+      })
+      .catch(async (error: unknown) => {
+        if (violatedUniqueConstraint(error) !== 'users_email_key') throw error;
+        await server.recordFor(request, {
+          action: 'USER_UPDATED',
+          outcome: 'failure',
+          error: 'email_taken',
+          resource: id,
+          resource_type: 'user',
+        });
+        throw new EmailTaken();
+      });
     return { success: true };
   },
 });
 
 /** Links that went to the old address count no more, and whoever reads it there is told where the account went. */
-async function leaveAddress({ languages, masterKey }: UserServer, trx: Transaction<Tables>, { id, email }: User, newEmail: string): Promise<void> {
+async function leaveAddress(
+  { languages, masterKey }: UserServer,
+  trx: Transaction<Tables>,
+  { id, email }: User,
+  newEmail: string,
+): Promise<void> {
   await deleteResetToken(trx, id);
   await deleteEmailChange(trx, id);
-  await queueMail(trx, masterKey, { userId: id, template: 'email_changed', locale: languages.choose(undefined), to: email, values: { email, new_email: newEmail } });
+  await queueMail(trx, masterKey, {
+    userId: id,
+    template: 'email_changed',
+    locale: languages.choose(undefined),
+    to: email,
+    values: { email, new_email: newEmail },
+  });
 }

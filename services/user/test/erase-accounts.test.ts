@@ -11,7 +11,10 @@ test('an account that a restored backup brought back goes, with its sessions, an
   await erase(user.id);
   t.same(await rows('select id from identity.users'), [{ id: other.user.id }]);
   t.same(await rows('select from identity.sessions where user_id = $1', [user.id]), []);
-  t.match((await events()).filter(({ action }) => action === 'USER_DELETED'), [{ metadata: { reason: 'erasure_replayed' }, user_id: null }]);
+  t.match(
+    (await events()).filter(({ action }) => action === 'USER_DELETED'),
+    [{ metadata: { reason: 'erasure_replayed' }, user_id: null }],
+  );
   t.equal((await events()).filter(({ action }) => action === 'USER_DELETED').length, 1);
   t.equal((await call('PATCH', '/api/users/me', { token, body: { name: 'x' } })).statusCode, 401);
 });

@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
-import { type CaughtMail, type MailCatcher, type MailCatcherOptions, startMailCatcher } from '@muniment/cluster';
+import {
+  type CaughtMail,
+  type MailCatcher,
+  type MailCatcherOptions,
+  startMailCatcher,
+} from '@muniment/cluster';
 import { build, type TestServer } from './build.ts';
 
 export interface MailServer extends TestServer {
@@ -11,10 +16,15 @@ export interface MailServer extends TestServer {
   resetTokenOf(address: string): Promise<string>;
 }
 
-export const tokenIn = (mail: CaughtMail | undefined): string => /#token=(\S+)/.exec(mail?.text ?? '')?.[1] ?? 'no token';
+export const tokenIn = (mail: CaughtMail | undefined): string =>
+  /#token=(\S+)/.exec(mail?.text ?? '')?.[1] ?? 'no token';
 
 /** Looks again and again until `look` finds something. */
-export async function until<T>(what: string, look: () => Promise<T | undefined | false> | T | undefined | false, timeoutMs = 15_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  timeoutMs = 15_000,
+): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const found = await look();
@@ -25,16 +35,29 @@ export async function until<T>(what: string, look: () => Promise<T | undefined |
 }
 
 /** A user service whose loops run, with a mail server that catches what it sends. */
-export async function buildWithMail(t: Test, settings: Record<string, string> = {}, catching: MailCatcherOptions = {}): Promise<MailServer> {
+export async function buildWithMail(
+  t: Test,
+  settings: Record<string, string> = {},
+  catching: MailCatcherOptions = {},
+): Promise<MailServer> {
   const catcher = await startMailCatcher(catching);
   // Before the app's own, so that the app has stopped sending when this stops.
   t.teardown(() => catcher.stop());
-  const testServer = await build(t, { SMTP_URL: catcher.smtpUrl, MAIL_POLL_MS: '20', PUBLIC_URL: 'https://app.example', ...settings });
-  await testServer.server.app.listen({ host: '127.0.0.1', port: 0 });
-  const mailsTo: MailServer['mailsTo'] = (address, count = 1) => until(`${count} mails to ${address}`, () => {
-    const mails = catcher.mails().filter(({ to }) => to.includes(address)).toReversed();
-    return mails.length >= count && mails;
+  const testServer = await build(t, {
+    SMTP_URL: catcher.smtpUrl,
+    MAIL_POLL_MS: '20',
+    PUBLIC_URL: 'https://app.example',
+    ...settings,
   });
+  await testServer.server.app.listen({ host: '127.0.0.1', port: 0 });
+  const mailsTo: MailServer['mailsTo'] = (address, count = 1) =>
+    until(`${count} mails to ${address}`, () => {
+      const mails = catcher
+        .mails()
+        .filter(({ to }) => to.includes(address))
+        .toReversed();
+      return mails.length >= count && mails;
+    });
   return {
     ...testServer,
     catcher,

@@ -25,13 +25,20 @@ export interface LaunchedFleet {
 }
 
 /** The running fleet when it is the one asked for and all of it is, or soon gets, ready; else `report` is told why not. */
-export async function alreadyRunning(settings: FleetSettings, report: (line: string) => void): Promise<LaunchedFleet | undefined> {
+export async function alreadyRunning(
+  settings: FleetSettings,
+  report: (line: string) => void,
+): Promise<LaunchedFleet | undefined> {
   const state = readState(settings.data);
   if (!supervisorLives(state) || state.phase !== 'running') return undefined;
   const asked: Record<string, unknown> = { ...settings };
-  const differ = Object.keys(asked).filter((name) => !isDeepStrictEqual(state.settings[name], asked[name]));
+  const differ = Object.keys(asked).filter(
+    (name) => !isDeepStrictEqual(state.settings[name], asked[name]),
+  );
   if (differ.length > 0) {
-    report(`the running fleet was asked to be different (${differ.map((name) => `${name} ${JSON.stringify(state.settings[name])}, now ${JSON.stringify(asked[name])}`).join('; ')}): starting it anew`);
+    report(
+      `the running fleet was asked to be different (${differ.map((name) => `${name} ${JSON.stringify(state.settings[name])}, now ${JSON.stringify(asked[name])}`).join('; ')}): starting it anew`,
+    );
     return undefined;
   }
   // A process that is just being restarted is no reason to stop the others.
@@ -42,7 +49,11 @@ export async function alreadyRunning(settings: FleetSettings, report: (line: str
 
 async function allReady(data: string): Promise<boolean> {
   const processes = readState(data)?.processes ?? [];
-  const ready = await Promise.all(processes.map(({ ready: probe, pid }) => (pid === undefined ? Promise.resolve(false) : isReady(probe, pid))));
+  const ready = await Promise.all(
+    processes.map(({ ready: probe, pid }) =>
+      pid === undefined ? Promise.resolve(false) : isReady(probe, pid),
+    ),
+  );
   return ready.length > 0 && ready.every(Boolean);
 }
 
@@ -61,7 +72,11 @@ export async function launch(plan: Plan, report: (line: string) => void): Promis
   writeAtomically(file, JSON.stringify(plan));
   const log = path.join(logs, 'supervisor.log');
   const fd = openSync(log, 'a', 0o600);
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'supervisor-main.ts'), file], { cwd: plan.cwd, detached: true, stdio: ['ignore', fd, fd] });
+  const child = spawn(
+    process.execPath,
+    [path.join(import.meta.dirname, 'supervisor-main.ts'), file],
+    { cwd: plan.cwd, detached: true, stdio: ['ignore', fd, fd] },
+  );
   closeSync(fd);
   let exited = false;
   child.once('exit', () => (exited = true)).once('error', () => (exited = true));
@@ -73,20 +88,37 @@ export async function launch(plan: Plan, report: (line: string) => void): Promis
     const ours = state?.supervisor.pid === child.pid ? state : undefined;
     if (ours && ours.phase === 'starting' && ours.title !== shown) report((shown = ours.title));
     if (ours?.phase === 'running') break;
-    if (exited) throw new FleetError(`${ours?.failure ?? `the supervisor ended:\n${lastLines(log, 10).join('\n')}`}\nNothing was left running.`);
+    if (exited)
+      throw new FleetError(
+        `${ours?.failure ?? `the supervisor ended:\n${lastLines(log, 10).join('\n')}`}\nNothing was left running.`,
+      );
   }
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   child.unref();
   const launched = facts(plan.data);
   const health = { http: `${launched.http.replace('localhost', '127.0.0.1')}/health` };
-  for (const deadline = performance.now() + GATEWAY_PATIENCE_MS; !(await isReady(health, 0)); await sleep(100)) {
+  for (
+    const deadline = performance.now() + GATEWAY_PATIENCE_MS;
+    !(await isReady(health, 0));
+    await sleep(100)
+  ) {
     if (performance.now() < deadline) continue;
-    throw new FleetError(`the fleet runs, but ${launched.http}/health does not answer: see make status and make logs`);
+    throw new FleetError(
+      `the fleet runs, but ${launched.http}/health does not answer: see make status and make logs`,
+    );
   }
   return launched;
 }
 
 function facts(data: string): LaunchedFleet {
-  const { gateway, mail, processes }: { gateway: { http: string; https: string | null }; mail: { page: string }; processes: unknown[] } = JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8'));
+  const {
+    gateway,
+    mail,
+    processes,
+  }: {
+    gateway: { http: string; https: string | null };
+    mail: { page: string };
+    processes: unknown[];
+  } = JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8'));
   return { ...gateway, mail: mail.page, processes: processes.length };
 }

@@ -1,4 +1,16 @@
-import { appendFileSync, copyFileSync, existsSync, readdirSync, readSync, openSync, closeSync, rmSync, statSync, truncateSync, utimesSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readSync,
+  openSync,
+  closeSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+} from 'node:fs';
 import path from 'node:path';
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -7,7 +19,9 @@ const LIMIT_BYTES = 64 * 1024 * 1024;
 /** What stands beside a log: rotated here, moved aside at a restart, or kept by logrotate. */
 const asideOf = (file: string): string[] => {
   const folder = path.dirname(file);
-  return readdirSync(folder).filter((name) => name.startsWith(`${path.basename(file)}.`)).map((name) => path.join(folder, name));
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(`${path.basename(file)}.`))
+    .map((name) => path.join(folder, name));
 };
 
 const startOfDay = (at: Date): number => at.getTime() - (at.getTime() % DAY_MS);
@@ -51,6 +65,7 @@ export function rotateLogs(files: readonly string[], days: number, now = new Dat
   for (const file of files) {
     if (!existsSync(path.dirname(file))) continue;
     if (existsSync(file) && isDue(file, asideOf(file), now)) moveAside(file, now);
-    for (const name of asideOf(file)) if (statSync(name).mtimeMs < startOfDay(now) - (days - 1) * DAY_MS) rmSync(name);
+    for (const name of asideOf(file))
+      if (statSync(name).mtimeMs < startOfDay(now) - (days - 1) * DAY_MS) rmSync(name);
   }
 }

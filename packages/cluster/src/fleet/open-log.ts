@@ -15,9 +15,14 @@ export function openLog(file: string, limit = LIMIT_BYTES): number {
 // With logrotate's own numbers, and the older ones moved on as it does: yesterday's log must not be written over.
 function moveAside(file: string): void {
   const older = readdirSync(path.dirname(file)).flatMap((name) => {
-    const [, number, ending] = name.startsWith(`${path.basename(file)}.`) ? (/^\.(\d+)(\.gz)?$/.exec(name.slice(path.basename(file).length)) ?? []) : [];
-    return number === undefined || Number(number) >= KEPT ? [] : [{ number: Number(number), ending: ending ?? '' }];
+    const [, number, ending] = name.startsWith(`${path.basename(file)}.`)
+      ? (/^\.(\d+)(\.gz)?$/.exec(name.slice(path.basename(file).length)) ?? [])
+      : [];
+    return number === undefined || Number(number) >= KEPT
+      ? []
+      : [{ number: Number(number), ending: ending ?? '' }];
   });
-  for (const { number, ending } of older.toSorted((a, b) => b.number - a.number)) renameSync(`${file}.${number}${ending}`, `${file}.${number + 1}${ending}`);
+  for (const { number, ending } of older.toSorted((a, b) => b.number - a.number))
+    renameSync(`${file}.${number}${ending}`, `${file}.${number + 1}${ending}`);
   renameSync(file, `${file}.1`);
 }

@@ -7,14 +7,19 @@ import { writeAtomically } from './write-atomically.ts';
 /**
  * A port for each name: the one that was fixed, else the same at every start, unless another program has taken it.
  */
-export async function assignPorts(data: string, names: string[], fixed: Record<string, number> = {}): Promise<Record<string, number>> {
+export async function assignPorts(
+  data: string,
+  names: string[],
+  fixed: Record<string, number> = {},
+): Promise<Record<string, number>> {
   const file = path.join(data, 'ports.json');
   const known = readPorts(file);
   const ports: Record<string, number> = { ...fixed };
   for (const name of names) {
     if (fixed[name] !== undefined) continue;
     let port = known[name];
-    while (port === undefined || Object.values(ports).includes(port) || !(await isFree(port))) port = await freePort();
+    while (port === undefined || Object.values(ports).includes(port) || !(await isFree(port)))
+      port = await freePort();
     ports[name] = port;
   }
   writeAtomically(file, `${JSON.stringify({ ...known, ...ports }, undefined, 2)}\n`);

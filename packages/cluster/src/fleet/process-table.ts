@@ -17,7 +17,9 @@ export function processStat(pid: number): ProcessStat | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name in brackets may hold spaces and brackets: what follows the last one is fixed.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : { pid, group: Number(fields[2]), startTime: Number(fields[19]) };
+    return fields[0] === 'Z' || fields[0] === 'X'
+      ? undefined
+      : { pid, group: Number(fields[2]), startTime: Number(fields[19]) };
   } catch {
     return undefined;
   }
@@ -44,19 +46,25 @@ export function commandLine(pid: number): string {
 }
 
 export function uptimeSeconds(startTime: number): number {
-  return Math.max(0, Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) - startTime / TICKS_PER_SECOND);
+  return Math.max(
+    0,
+    Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) - startTime / TICKS_PER_SECOND,
+  );
 }
 
 /** Resident memory in bytes, shared pages counted by share, of a whole process group; for one process plain RSS. */
 export function residentBytes(pids: number[]): number {
   const [only] = pids;
-  if (pids.length === 1 && only !== undefined) return kilobytes(`/proc/${only}/status`, 'VmRSS') * 1024;
+  if (pids.length === 1 && only !== undefined)
+    return kilobytes(`/proc/${only}/status`, 'VmRSS') * 1024;
   return pids.reduce((sum, pid) => sum + kilobytes(`/proc/${pid}/smaps_rollup`, 'Pss') * 1024, 0);
 }
 
 function kilobytes(file: string, field: string): number {
   try {
-    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
+    return Number(
+      new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0,
+    );
   } catch {
     return 0;
   }

@@ -41,26 +41,47 @@ export function readSettings(environment: NodeJS.ProcessEnv): FleetSettings {
     watch: onOff(environment, 'WATCH', false),
     logDays: integer(environment, 'LOG_DAYS', 14, 0, 3_650),
     shards: integer(environment, 'SHARDS', 4, 1, 64),
-    uploadMaxBytes: integer(environment, 'UPLOAD_MAX_BYTES', 50 * 1024 * 1024, 1, Number.MAX_SAFE_INTEGER),
+    uploadMaxBytes: integer(
+      environment,
+      'UPLOAD_MAX_BYTES',
+      50 * 1024 * 1024,
+      1,
+      Number.MAX_SAFE_INTEGER,
+    ),
     fixedPorts: storePorts(environment, ''),
     proxyPorts: storePorts(environment, 'PROXY_'),
   };
 }
 
 function storePorts(environment: NodeJS.ProcessEnv, prefix: string): Record<string, number> {
-  const stores = ['postgres', 'kinesis', 's3', 'smtp', 'mail'].map((store) => ({ store, name: `${prefix}${store.toUpperCase()}_PORT` }));
-  return Object.fromEntries(stores.flatMap(({ store, name }) => (environment[name] ? [[store, integer(environment, name, 0, 1, 65535)]] : [])));
+  const stores = ['postgres', 'kinesis', 's3', 'smtp', 'mail'].map((store) => ({
+    store,
+    name: `${prefix}${store.toUpperCase()}_PORT`,
+  }));
+  return Object.fromEntries(
+    stores.flatMap(({ store, name }) =>
+      environment[name] ? [[store, integer(environment, name, 0, 1, 65535)]] : [],
+    ),
+  );
 }
 
-function integer(environment: NodeJS.ProcessEnv, name: string, fallback: number, least: number, most: number): number {
+function integer(
+  environment: NodeJS.ProcessEnv,
+  name: string,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
   const text = environment[name] || String(fallback);
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least || value > most) throw new FleetError(`${name}=${text}: it must be a whole number from ${least} to ${most}`);
+  if (!/^\d+$/.test(text) || value < least || value > most)
+    throw new FleetError(`${name}=${text}: it must be a whole number from ${least} to ${most}`);
   return value;
 }
 
 function onOff(environment: NodeJS.ProcessEnv, name: string, fallback: boolean): boolean {
   const text = environment[name] || (fallback ? 'on' : 'off');
-  if (text !== 'on' && text !== 'off') throw new FleetError(`${name}=${text}: it must be on or off`);
+  if (text !== 'on' && text !== 'off')
+    throw new FleetError(`${name}=${text}: it must be on or off`);
   return text === 'on';
 }

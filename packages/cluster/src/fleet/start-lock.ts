@@ -7,7 +7,11 @@ import { isAlive, processStat } from './process-table.ts';
 export function lockData(data: string): () => void {
   const file = path.join(data, 'lock');
   const own = `${file}.${process.pid}`;
-  writeFileSync(own, JSON.stringify({ pid: process.pid, startTime: processStat(process.pid)?.startTime ?? 0 }), { mode: 0o600 });
+  writeFileSync(
+    own,
+    JSON.stringify({ pid: process.pid, startTime: processStat(process.pid)?.startTime ?? 0 }),
+    { mode: 0o600 },
+  );
   try {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -15,7 +19,11 @@ export function lockData(data: string): () => void {
         return () => rmSync(file, { force: true });
       } catch (error) {
         const holder: { pid: number; startTime: number } = JSON.parse(readFileSync(file, 'utf8'));
-        if (isAlive(holder) || attempt > 3) throw new FleetError(`another make up or make down is at work on ${data} (process ${holder.pid})`, { cause: error });
+        if (isAlive(holder) || attempt > 3)
+          throw new FleetError(
+            `another make up or make down is at work on ${data} (process ${holder.pid})`,
+            { cause: error },
+          );
         rmSync(file, { force: true });
       }
     }

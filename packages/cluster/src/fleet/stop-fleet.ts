@@ -18,13 +18,15 @@ export async function stopFleet(data: string, report: (line: string) => void): P
     found = true;
     report(`stopping the running fleet (supervisor ${state.supervisor.pid})`);
     signalQuietly(state.supervisor.pid, 'SIGTERM');
-    for (let waited = 0; isAlive(state.supervisor) && waited < PATIENCE_MS; waited += 50) await sleep(50);
+    for (let waited = 0; isAlive(state.supervisor) && waited < PATIENCE_MS; waited += 50)
+      await sleep(50);
     signalQuietly(state.supervisor.pid, 'SIGKILL');
     while (isAlive(state.supervisor)) await sleep(20);
   }
   // Read again: pids may have changed since.
   const orphans = await endOrphans(readState(data) ?? state);
-  if (orphans.length > 0) report(`ended ${orphans.length} processes that had outlived their supervisor`);
+  if (orphans.length > 0)
+    report(`ended ${orphans.length} processes that had outlived their supervisor`);
   rmSync(path.join(data, 'fleet.json'), { force: true });
   rmSync(stateFile(data), { force: true });
   return found || orphans.length > 0;

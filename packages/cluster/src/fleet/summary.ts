@@ -1,7 +1,15 @@
 import path from 'node:path';
 
 /** What a newcomer is told once the fleet is up. */
-export function summary(options: { http: string; https: string | null; mail: string; data: string; processes: number; seconds?: number; already: boolean }): string {
+export function summary(options: {
+  http: string;
+  https: string | null;
+  mail: string;
+  data: string;
+  processes: number;
+  seconds?: number;
+  already: boolean;
+}): string {
   const { http } = options;
   const folder = path.relative(process.cwd(), options.data) || '.';
   const data = folder.startsWith('..') ? options.data : folder;

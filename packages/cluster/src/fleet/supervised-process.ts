@@ -33,7 +33,11 @@ export interface SupervisedProcess {
 }
 
 /** One process that is started again whenever it ends, at once first and ever slower while it keeps dying. */
-export function superviseProcess(spec: ProcessSpec, cwd: string, events: ProcessEvents): SupervisedProcess {
+export function superviseProcess(
+  spec: ProcessSpec,
+  cwd: string,
+  events: ProcessEvents,
+): SupervisedProcess {
   let child: ChildProcess | undefined;
   let identity: Identity | undefined;
   let restarts = 0;
@@ -49,7 +53,13 @@ export function superviseProcess(spec: ProcessSpec, cwd: string, events: Process
     const fd = openLog(spec.log);
     const [command = '', ...args] = spec.command;
     // A process group of its own: what a killed leader leaves behind can be swept by it.
-    child = spawn(command, args, { cwd, env: spec.env, ...spec.user, detached: true, stdio: ['ignore', fd, fd] });
+    child = spawn(command, args, {
+      cwd,
+      env: spec.env,
+      ...spec.user,
+      detached: true,
+      stdio: ['ignore', fd, fd],
+    });
     closeSync(fd);
     const started = performance.now();
     const { pid } = child;
@@ -63,14 +73,18 @@ export function superviseProcess(spec: ProcessSpec, cwd: string, events: Process
       void gone(how, pid, performance.now() - started);
     };
     child.once('error', (error) => ended(error.message));
-    child.once('exit', (code, signal) => ended(signal === null ? `exit code ${code}` : `signal ${signal}`));
+    child.once('exit', (code, signal) =>
+      ended(signal === null ? `exit code ${code}` : `signal ${signal}`),
+    );
     events.log(`${spec.name}: started as process ${pid ?? '(none)'}`);
   }
 
   async function gone(how: string, pid: number | undefined, lived: number): Promise<void> {
     identity = undefined;
     exit = how;
-    events.log(`${spec.name}: process ${pid ?? '(none)'} ended by ${how} after ${(lived / 1000).toFixed(1)} s`);
+    events.log(
+      `${spec.name}: process ${pid ?? '(none)'} ended by ${how} after ${(lived / 1000).toFixed(1)} s`,
+    );
     if (pid !== undefined) await sweepGroup(pid);
     events.changed();
     if (stopping || !events.restarts()) return;
@@ -78,7 +92,9 @@ export function superviseProcess(spec: ProcessSpec, cwd: string, events: Process
     events.log(`${spec.name}: restart in ${delay} ms`);
     timer = setTimeout(() => {
       restarts += 1;
-      start().catch((error: unknown) => events.log(`${spec.name}: restart failed: ${String(error)}`));
+      start().catch((error: unknown) =>
+        events.log(`${spec.name}: restart failed: ${String(error)}`),
+      );
     }, delay);
     delay = Math.min(delay * 2, LONGEST_DELAY_MS);
   }
@@ -102,7 +118,14 @@ export function superviseProcess(spec: ProcessSpec, cwd: string, events: Process
     if ('postgres' in spec.ready) await clearStalePostgres(spec.ready.postgres);
   }
 
-  return { spec, identity: () => identity, restarts: () => restarts, exit: () => exit, start, stop };
+  return {
+    spec,
+    identity: () => identity,
+    restarts: () => restarts,
+    exit: () => exit,
+    start,
+    stop,
+  };
 }
 
 /**

@@ -8,5 +8,6 @@ const plan: Plan = JSON.parse(readFileSync(file, 'utf8'));
 const supervisor = createSupervisor(plan);
 // The terminal that ran `make up` may close; it is SIGTERM that ends the fleet.
 process.on('SIGHUP', () => {});
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void supervisor.stop().then(() => process.exit(0)));
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.on(signal, () => void supervisor.stop().then(() => process.exit(0)));
 await supervisor.start().catch(() => process.exit(1));

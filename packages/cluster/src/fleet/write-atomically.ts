@@ -5,7 +5,11 @@ import path from 'node:path';
  * Replaces the file in one step, mode 0600: a reader sees the old or the new text, never a part. With `durable` it and
  * its name are on the disk when this returns; without, a power cut may leave the file empty or the old one in place.
  */
-export function writeAtomically(file: string, text: string, options: { durable?: boolean } = {}): void {
+export function writeAtomically(
+  file: string,
+  text: string,
+  options: { durable?: boolean } = {},
+): void {
   const partial = `${file}.${process.pid}.new`;
   // flush: fsync before the rename, or the new name may come to the disk before its content.
   writeFileSync(partial, text, { mode: 0o600, flush: options.durable ?? false });

@@ -1,4 +1,9 @@
-import { CreateStreamCommand, DescribeStreamSummaryCommand, KinesisClient, ResourceInUseException } from '@aws-sdk/client-kinesis';
+import {
+  CreateStreamCommand,
+  DescribeStreamSummaryCommand,
+  KinesisClient,
+  ResourceInUseException,
+} from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import kinesalite from 'kinesalite';
 import { mkdirSync } from 'node:fs';
@@ -43,7 +48,8 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
     server.listen(options.port ?? 0, '127.0.0.1', resolve);
   });
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('kinesalite listens on TCP');
+  if (address === null || typeof address === 'string')
+    throw new TypeError('kinesalite listens on TCP');
   const endpoint = `http://127.0.0.1:${address.port}`;
   for (const stream of options.streams ?? []) await createStream(endpoint, stream);
   return {
@@ -61,7 +67,10 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
   };
 }
 
-async function createStream(endpoint: string, stream: { name: string; shards: number }): Promise<void> {
+async function createStream(
+  endpoint: string,
+  stream: { name: string; shards: number },
+): Promise<void> {
   const client = new KinesisClient({
     endpoint,
     region: 'us-east-1',
@@ -70,11 +79,14 @@ async function createStream(endpoint: string, stream: { name: string; shards: nu
     requestHandler: new NodeHttpHandler({ connectionTimeout: 1000, requestTimeout: 5000 }),
   });
   try {
-    await client.send(new CreateStreamCommand({ StreamName: stream.name, ShardCount: stream.shards })).catch((error: unknown) => {
-      if (!(error instanceof ResourceInUseException)) throw error;
-    });
+    await client
+      .send(new CreateStreamCommand({ StreamName: stream.name, ShardCount: stream.shards }))
+      .catch((error: unknown) => {
+        if (!(error instanceof ResourceInUseException)) throw error;
+      });
     const describe = new DescribeStreamSummaryCommand({ StreamName: stream.name });
-    while ((await client.send(describe)).StreamDescriptionSummary?.StreamStatus !== 'ACTIVE') await sleep(5);
+    while ((await client.send(describe)).StreamDescriptionSummary?.StreamStatus !== 'ACTIVE')
+      await sleep(5);
   } finally {
     client.destroy();
   }

@@ -1,9 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CaughtMail, MailStore } from './mail-store.ts';
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
-const withLinks = (text: string): string => escape(text).replaceAll(/https?:\/\/\S+/g, (url) => `<a href="${url}">${url}</a>`);
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+const escape = (text: string): string =>
+  text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+const withLinks = (text: string): string =>
+  escape(text).replaceAll(/https?:\/\/\S+/g, (url) => `<a href="${url}">${url}</a>`);
 
 const article = ({ received, from, to, subject, text, html }: CaughtMail): string => `<article>
 <h2>${escape(subject)}</h2>
@@ -25,17 +33,34 @@ ${mails.map(article).join('\n')}
 const LOCAL = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
 /** Shows what was caught: a page at `/`, JSON at `/api/messages` (`?to=` filters, DELETE forgets). */
-export function answerMailPage(store: MailStore, request: IncomingMessage, response: ServerResponse): void {
-  const send = (status: number, type: string, body: string): void => void response.writeHead(status, {
-    'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer',
-    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-  }).end(body);
+export function answerMailPage(
+  store: MailStore,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const send = (status: number, type: string, body: string): void =>
+    void response
+      .writeHead(status, {
+        'content-type': `${type}; charset=utf-8`,
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'content-security-policy':
+          "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+      })
+      .end(body);
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
   const to = searchParams.get('to')?.toLowerCase();
-  if (!LOCAL.test(request.headers.host ?? '')) return send(421, 'text/plain', 'this is for localhost\n');
-  if (request.method === 'GET' && pathname === '/') return send(200, 'text/html', page(store.list()));
+  if (!LOCAL.test(request.headers.host ?? ''))
+    return send(421, 'text/plain', 'this is for localhost\n');
+  if (request.method === 'GET' && pathname === '/')
+    return send(200, 'text/html', page(store.list()));
   if (request.method === 'GET' && pathname === '/api/messages') {
-    const mails = store.list().filter((mail) => to === undefined || mail.to.some((address) => address.toLowerCase() === to));
+    const mails = store
+      .list()
+      .filter(
+        (mail) => to === undefined || mail.to.some((address) => address.toLowerCase() === to),
+      );
     return send(200, 'application/json', JSON.stringify(mails));
   }
   if (request.method === 'DELETE' && pathname === '/api/messages') {

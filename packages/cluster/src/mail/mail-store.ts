@@ -40,14 +40,30 @@ export function createMailStore({ mails, bytes }: MailStoreOptions): MailStore {
   let last = 0;
   return {
     async add({ from, to }, raw) {
-      const { messageId, subject = '', text = '', html = '', headers } = await PostalMime.parse(raw);
+      const {
+        messageId,
+        subject = '',
+        text = '',
+        html = '',
+        headers,
+      } = await PostalMime.parse(raw);
       const mail: CaughtMail = {
-        id: last += 1, received: new Date().toISOString(), from, to, message_id: messageId ?? null, subject, text, html, headers: headers.map(({ key, value }) => ({ name: key, value })),
+        id: (last += 1),
+        received: new Date().toISOString(),
+        from,
+        to,
+        message_id: messageId ?? null,
+        subject,
+        text,
+        html,
+        headers: headers.map(({ key, value }) => ({ name: key, value })),
       };
       kept = [{ mail, size: raw.length }, ...kept].slice(0, mails);
       while (kept.length > 1 && kept.reduce((sum, { size }) => sum + size, 0) > bytes) kept.pop();
     },
     list: () => kept.map(({ mail }) => mail),
-    clear: () => { kept = []; },
+    clear: () => {
+      kept = [];
+    },
   };
 }

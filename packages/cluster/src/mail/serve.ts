@@ -2,7 +2,10 @@
 import { startMailCatcher } from './start-mail-catcher.ts';
 
 const { SMTP_PORT = '0', PAGE_PORT = '0' } = process.env;
-const catcher = await startMailCatcher({ smtpPort: Number(SMTP_PORT), pagePort: Number(PAGE_PORT) });
+const catcher = await startMailCatcher({
+  smtpPort: Number(SMTP_PORT),
+  pagePort: Number(PAGE_PORT),
+});
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
@@ -11,4 +14,6 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 // Last: whoever waits for this line may send a signal at once.
-console.log(`mail catcher for local use only, ready at ${catcher.smtpUrl}, its page at ${catcher.pageUrl}`);
+console.log(
+  `mail catcher for local use only, ready at ${catcher.smtpUrl}, its page at ${catcher.pageUrl}`,
+);

@@ -44,7 +44,11 @@ async function readBounded(stream: AsyncIterable<Buffer>): Promise<Buffer | unde
 export async function startMailCatcher(options: MailCatcherOptions = {}): Promise<MailCatcher> {
   const store = createMailStore({ mails: 200, bytes: 16 * MAX_MAIL_BYTES });
   const smtp = new SMTPServer({
-    disabledCommands: ['AUTH', 'STARTTLS'], disableReverseLookup: true, size: MAX_MAIL_BYTES, maxClients: 50, closeTimeout: 500,
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    disableReverseLookup: true,
+    size: MAX_MAIL_BYTES,
+    maxClients: 50,
+    closeTimeout: 500,
     onRcptTo({ address }, _session, done) {
       const refused = options.refuses?.(address);
       done(refused && Object.assign(new Error(refused.message), { responseCode: refused.status }));
@@ -53,7 +57,13 @@ export async function startMailCatcher(options: MailCatcherOptions = {}): Promis
       const take = callbackify(async () => {
         const raw = await readBounded(stream);
         if (!raw) throw Object.assign(new Error('the mail is too large'), { responseCode: 552 });
-        await store.add({ from: envelope.mailFrom === false ? '' : envelope.mailFrom.address, to: envelope.rcptTo.map(({ address }) => address) }, raw);
+        await store.add(
+          {
+            from: envelope.mailFrom === false ? '' : envelope.mailFrom.address,
+            to: envelope.rcptTo.map(({ address }) => address),
+          },
+          raw,
+        );
       });
       take((error) => done(error));
     },
@@ -67,7 +77,8 @@ export async function startMailCatcher(options: MailCatcherOptions = {}): Promis
   const page = createServer((request, response) => answerMailPage(store, request, response));
   page.listen(options.pagePort ?? 0, '127.0.0.1');
   await once(page, 'listening');
-  const portOf = (address: ReturnType<typeof page.address>): number => (typeof address === 'object' && address ? address.port : 0);
+  const portOf = (address: ReturnType<typeof page.address>): number =>
+    typeof address === 'object' && address ? address.port : 0;
   const [smtpPort, pagePort] = [portOf(smtp.server.address()), portOf(page.address())];
   return {
     smtpPort,

@@ -16,12 +16,17 @@ export interface Machine {
 }
 
 /** Path of the nginx program; root on Debian gets it installed by apt-get, `report` being told each step. */
-export async function ensureNginx(report: (line: string) => void, machine: Machine = {}): Promise<string> {
+export async function ensureNginx(
+  report: (line: string) => void,
+  machine: Machine = {},
+): Promise<string> {
   const { systemFolders = SYSTEM_FOLDERS, policy = POLICY } = machine;
   const found = find('nginx', systemFolders);
   if (found !== undefined) return found;
   if (process.getuid?.() !== 0 || find('apt-get', systemFolders) === undefined) {
-    throw new FleetError('nginx is not installed: install it with your package manager (Debian and Ubuntu: sudo apt-get install -y nginx) and try again');
+    throw new FleetError(
+      'nginx is not installed: install it with your package manager (Debian and Ubuntu: sudo apt-get install -y nginx) and try again',
+    );
   }
   report('installing nginx (apt-get install nginx)');
   const allow = forbidStart(policy);
@@ -31,7 +36,8 @@ export async function ensureNginx(report: (line: string) => void, machine: Machi
     allow();
   }
   const installed = find('nginx', systemFolders);
-  if (installed === undefined) throw new FleetError('apt-get installed nginx, but there is no nginx program');
+  if (installed === undefined)
+    throw new FleetError('apt-get installed nginx, but there is no nginx program');
   return installed;
 }
 
@@ -42,7 +48,10 @@ async function install(report: (line: string) => void): Promise<void> {
   report('fetching the package lists (apt-get update)');
   await run(['apt-get', 'update', '-q']);
   const last = await run(words);
-  if (last.code !== 0) throw new FleetError(`apt-get could not install nginx:\n${last.output.trim().split('\n').slice(-10).join('\n')}`);
+  if (last.code !== 0)
+    throw new FleetError(
+      `apt-get could not install nginx:\n${last.output.trim().split('\n').slice(-10).join('\n')}`,
+    );
 }
 
 /**
@@ -79,8 +88,12 @@ export function find(program: string, systemFolders = SYSTEM_FOLDERS): string | 
 function run([command = '', ...args]: string[]): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve) => {
     let output = '';
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.once('error', (error) => resolve({ code: null, output: error.message }));
     child.once('close', (code) => resolve({ code, output }));
   });

@@ -16,7 +16,25 @@ export function tlsCertificate(dir: string): { certificate: string; key: string 
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const made = spawnSync(
     openssl,
-    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '3650', '-keyout', `${key}.new`, '-out', `${certificate}.new`, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1'],
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '3650',
+      '-keyout',
+      `${key}.new`,
+      '-out',
+      `${certificate}.new`,
+      '-subj',
+      '/CN=localhost',
+      '-addext',
+      'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1',
+    ],
     { stdio: 'ignore' },
   );
   if (made.status !== 0) return undefined;

@@ -8,6 +8,9 @@ export function postgresBinaries(): string {
   try {
     return path.join(path.dirname(createRequire(import.meta.url).resolve(name)), '..', 'native');
   } catch (cause) {
-    throw new FleetError(`no PostgreSQL for linux-${process.arch}: the package ${name} is not installed (run make bootstrap)`, { cause });
+    throw new FleetError(
+      `no PostgreSQL for linux-${process.arch}: the package ${name} is not installed (run make bootstrap)`,
+      { cause },
+    );
   }
 }

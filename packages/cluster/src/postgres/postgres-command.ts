@@ -2,24 +2,48 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { PostgresRuntime } from './unprivileged.ts';
 
-const FOR_TESTS = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', autovacuum_naptime: '5min', max_wal_size: '512MB' };
+const FOR_TESTS = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  autovacuum_naptime: '5min',
+  max_wal_size: '512MB',
+};
 
 /** The words that start a postmaster; `settings` are `-c name=value`. SIGINT is its fast stop. */
-export function postgresCommand(runtime: PostgresRuntime, options: { port: number; durable: boolean; settings?: Record<string, string>; endWithParent?: boolean }): string[] {
+export function postgresCommand(
+  runtime: PostgresRuntime,
+  options: {
+    port: number;
+    durable: boolean;
+    settings?: Record<string, string>;
+    endWithParent?: boolean;
+  },
+): string[] {
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: '200',
     log_timezone: 'UTC',
     timezone: 'UTC',
-    ...(options.durable ? { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' } : FOR_TESTS),
+    ...(options.durable
+      ? { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' }
+      : FOR_TESTS),
     ...options.settings,
   };
   const { prefix, native, dataDir } = runtime;
   // A test run that is killed must leave no server behind; setpriv is the only way to ask for it from Node.
   const guard = options.endWithParent && prefix.length > 0 ? ['--pdeathsig', 'INT'] : [];
   const start = prefix.length === 1 && guard.length === 0 ? [] : [...prefix, ...guard];
-  return [...start, `${native}/bin/postgres`, '-D', dataDir, '-p', String(options.port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  return [
+    ...start,
+    `${native}/bin/postgres`,
+    '-D',
+    dataDir,
+    '-p',
+    String(options.port),
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ];
 }
 
 /** Whether the postmaster with this pid has written that it takes connections. */

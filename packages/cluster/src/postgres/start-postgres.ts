@@ -36,24 +36,45 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   await clearStalePostgres(runtime.dataDir);
   const port = options.port ?? (await freePort());
   const settings = { shared_buffers: '64MB', ...options.settings };
-  const [command = '', ...args] = postgresCommand(runtime, { port, durable: options.durable, settings, endWithParent: true });
+  const [command = '', ...args] = postgresCommand(runtime, {
+    port,
+    durable: options.durable,
+    settings,
+    endWithParent: true,
+  });
   const log = path.join(runtime.dataDir, 'server.log');
   // A file, not a pipe: a parent that blocks (spawnSync) would let the pipe fill and PostgreSQL hang on its own log.
   const fd = openSync(log, 'w', 0o600);
-  const child = spawn(command, args, { ...runtime.user, cwd: '/', stdio: ['ignore', fd, fd], env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' } });
+  const child = spawn(command, args, {
+    ...runtime.user,
+    cwd: '/',
+    stdio: ['ignore', fd, fd],
+    env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' },
+  });
   closeSync(fd);
   child.on('error', () => {}); // seen below as a child without a pid
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   for (let waited = 0; !isReady(runtime.dataDir, child.pid ?? -1); waited += 20) {
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null || waited > 60_000) {
+    if (
+      child.pid === undefined ||
+      child.exitCode !== null ||
+      child.signalCode !== null ||
+      waited > 60_000
+    ) {
       child.kill('SIGKILL');
-      throw new FleetError(`PostgreSQL did not start:\n${readFileSync(log, 'utf8').split('\n').slice(-15).join('\n')}`);
+      throw new FleetError(
+        `PostgreSQL did not start:\n${readFileSync(log, 'utf8').split('\n').slice(-15).join('\n')}`,
+      );
     }
     await sleep(20);
   }
   child.unref();
   const secret = options.password === undefined ? '' : `:${encodeURIComponent(options.password)}`;
-  return { port, superuserUrl: `postgres://postgres${secret}@127.0.0.1:${port}/postgres`, stop: () => stop(child, exited) };
+  return {
+    port,
+    superuserUrl: `postgres://postgres${secret}@127.0.0.1:${port}/postgres`,
+    stop: () => stop(child, exited),
+  };
 }
 
 async function stop(child: ChildProcess, exited: Promise<void>): Promise<void> {

@@ -29,18 +29,34 @@ export function postgresRuntime(dataDir: string): PostgresRuntime {
     return { native, dataDir, prefix: setpriv };
   }
   const user = nobody();
-  const drop = ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--no-new-privs'];
-  const passing = [...drop, '--securebits=+no_setuid_fixup', '--inh-caps=-all,+dac_read_search', '--ambient-caps=-all,+dac_read_search'];
+  const drop = [
+    'setpriv',
+    `--reuid=${user.uid}`,
+    `--regid=${user.gid}`,
+    '--clear-groups',
+    '--no-new-privs',
+  ];
+  const passing = [
+    ...drop,
+    '--securebits=+no_setuid_fixup',
+    '--inh-caps=-all,+dac_read_search',
+    '--ambient-caps=-all,+dac_read_search',
+  ];
   if (succeeds([...passing, `${native}/bin/postgres`, '--version'])) {
     // A database that was made without the capability stays where it is: beside it an empty one would be made, unnoticed.
-    const lies = !holdsDatabase(dataDir) && holdsDatabase(elsewhere(dataDir)) ? elsewhere(dataDir) : dataDir;
+    const lies =
+      !holdsDatabase(dataDir) && holdsDatabase(elsewhere(dataDir)) ? elsewhere(dataDir) : dataDir;
     return { native, dataDir: lies, prefix: passing, owner: user };
   }
   return withoutCapabilities(native, dataDir, user);
 }
 
 // In a container that withholds the capability: the programs and the data move to where nobody can reach them.
-function withoutCapabilities(native: string, dataDir: string, user: { uid: number; gid: number }): PostgresRuntime {
+function withoutCapabilities(
+  native: string,
+  dataDir: string,
+  user: { uid: number; gid: number },
+): PostgresRuntime {
   const runtime = { native, dataDir, prefix: [], owner: user, user };
   if (!canEnter(native, user)) {
     runtime.native = `/var/tmp/muniment-postgres-${process.arch}-${digest(native)}`;
@@ -52,7 +68,10 @@ function withoutCapabilities(native: string, dataDir: string, user: { uid: numbe
   }
   mkdirSync(path.dirname(dataDir), { recursive: true });
   if (!canEnter(path.dirname(dataDir), user)) {
-    if (holdsDatabase(dataDir)) throw new FleetError(`the database in ${dataDir} was made where nobody, PostgreSQL's user, could enter ${path.dirname(dataDir)}, and here it may not: give the container the capability DAC_READ_SEARCH`);
+    if (holdsDatabase(dataDir))
+      throw new FleetError(
+        `the database in ${dataDir} was made where nobody, PostgreSQL's user, could enter ${path.dirname(dataDir)}, and here it may not: give the container the capability DAC_READ_SEARCH`,
+      );
     runtime.dataDir = elsewhere(dataDir);
     mkdirSync(path.dirname(runtime.dataDir), { recursive: true, mode: 0o755 });
   }
@@ -68,7 +87,10 @@ function holdsDatabase(dataDir: string): boolean {
 }
 
 function nobody(): { uid: number; gid: number } {
-  const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((entry) => entry.startsWith('nobody:'))?.split(':');
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith('nobody:'))
+    ?.split(':');
   return { uid: Number(line?.[2] ?? 65534), gid: Number(line?.[3] ?? 65534) };
 }
 

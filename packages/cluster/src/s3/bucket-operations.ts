@@ -7,9 +7,21 @@ import { document, element, parent, parseItems } from './xml.ts';
 const maxDeletes = 1000;
 
 export async function listBucketsOperation(request: S3Request): Promise<Answer> {
-  const buckets = [...request.store.buckets.values()].sort((a, b) => a.name < b.name ? -1 : 1)
-    .map((bucket) => parent('Bucket', element('Name', bucket.name) + element('CreationDate', bucket.created.toISOString())));
-  return { xml: document('ListAllMyBucketsResult', parent('Owner', element('ID', 'local') + element('DisplayName', 'local')) + parent('Buckets', buckets.join(''))) };
+  const buckets = [...request.store.buckets.values()]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((bucket) =>
+      parent(
+        'Bucket',
+        element('Name', bucket.name) + element('CreationDate', bucket.created.toISOString()),
+      ),
+    );
+  return {
+    xml: document(
+      'ListAllMyBucketsResult',
+      parent('Owner', element('ID', 'local') + element('DisplayName', 'local')) +
+        parent('Buckets', buckets.join('')),
+    ),
+  };
 }
 
 export async function createBucketOperation(request: S3Request): Promise<Answer> {
@@ -42,17 +54,34 @@ export async function getBucketVersioningOperation(request: S3Request): Promise<
 
 export async function deleteObjectsOperation(request: S3Request): Promise<Answer> {
   const bucket = findBucket(request.store, request.bucket);
-  const checked = request.header('content-md5') ?? request.header('x-amz-trailer') ?? [...request.headers.keys()].find((name) => name.startsWith('x-amz-checksum-'));
-  if (checked === undefined) throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*');
+  const checked =
+    request.header('content-md5') ??
+    request.header('x-amz-trailer') ??
+    [...request.headers.keys()].find((name) => name.startsWith('x-amz-checksum-'));
+  if (checked === undefined)
+    throw new S3Error(
+      'InvalidRequest',
+      'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
+    );
   const { items, rest } = parseItems(await readXmlBody(request), 'Delete', 'Object');
-  if (items.length > maxDeletes || items.some((item) => !item['Key'])) throw new S3Error('MalformedXML');
+  if (items.length > maxDeletes || items.some((item) => !item['Key']))
+    throw new S3Error('MalformedXML');
   const results: string[] = [];
   for (const { Key: key = '', VersionId: version } of items) {
     if (version !== undefined && version !== 'null') {
-      results.push(parent('Error', element('Key', key) + element('Code', 'NotImplemented') + element('Message', 'There are no versions here.')));
+      results.push(
+        parent(
+          'Error',
+          element('Key', key) +
+            element('Code', 'NotImplemented') +
+            element('Message', 'There are no versions here.'),
+        ),
+      );
       continue;
     }
-    await deleteObject(bucket, key, () => { /* unconditional */ });
+    await deleteObject(bucket, key, () => {
+      /* unconditional */
+    });
     if (rest['Quiet'] !== 'true') results.push(parent('Deleted', element('Key', key)));
   }
   return { xml: document('DeleteResult', results.join('')) };

@@ -2,10 +2,16 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 export const checksumAlgorithms = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const;
-export type ChecksumAlgorithm = typeof checksumAlgorithms[number];
+export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
 
 /** Length in bytes of each algorithm's digest. */
-export const checksumLength: Record<ChecksumAlgorithm, number> = { crc32: 4, crc32c: 4, crc64nvme: 8, sha1: 20, sha256: 32 };
+export const checksumLength: Record<ChecksumAlgorithm, number> = {
+  crc32: 4,
+  crc32c: 4,
+  crc64nvme: 8,
+  sha1: 20,
+  sha256: 32,
+};
 
 /** The name in S3's XML documents, e.g. `ChecksumCRC32C`. */
 export function checksumElement(algorithm: ChecksumAlgorithm): string {
@@ -26,7 +32,9 @@ export function createChecksum(algorithm: ChecksumAlgorithm): Checksum {
 function createCrc32(): Checksum {
   let value = 0;
   return {
-    update: (chunk) => { value = crc32(chunk, value); },
+    update: (chunk) => {
+      value = crc32(chunk, value);
+    },
     digest: () => bigEndian(value),
   };
 }
@@ -43,7 +51,8 @@ function createCrc32c(): Checksum {
   return {
     update: (chunk) => {
       let crc = value;
-      for (let i = 0; i < chunk.length; i++) crc = (crc >>> 8) ^ (crc32cTable[(crc ^ (chunk[i] ?? 0)) & 0xff] ?? 0);
+      for (let i = 0; i < chunk.length; i++)
+        crc = (crc >>> 8) ^ (crc32cTable[(crc ^ (chunk[i] ?? 0)) & 0xff] ?? 0);
       value = crc;
     },
     digest: () => bigEndian(~value),
@@ -55,7 +64,8 @@ const crc64Low = new Int32Array(256);
 const crc64High = new Int32Array(256);
 for (let byte = 0; byte < 256; byte++) {
   let value = BigInt(byte);
-  for (let bit = 0; bit < 8; bit++) value = value & 1n ? (value >> 1n) ^ 0x9a6c9329ac4bc9b5n : value >> 1n;
+  for (let bit = 0; bit < 8; bit++)
+    value = value & 1n ? (value >> 1n) ^ 0x9a6c9329ac4bc9b5n : value >> 1n;
   crc64Low[byte] = Number(BigInt.asIntN(32, value));
   crc64High[byte] = Number(BigInt.asIntN(32, value >> 32n));
 }

@@ -5,7 +5,11 @@ import { sameSignature, sha256, type Authorization } from './signature.ts';
 const emptySha256 = sha256('');
 const maxLineBytes = 4096;
 
-type DecodeOptions = { signing: Authorization | undefined; trailing: boolean; onTrailer: (name: string, value: string) => void };
+type DecodeOptions = {
+  signing: Authorization | undefined;
+  trailing: boolean;
+  onTrailer: (name: string, value: string) => void;
+};
 
 type ByteReader = {
   /** The next line without its CRLF. */
@@ -22,7 +26,10 @@ type ByteReader = {
  * `onTrailer` gets each trailing header when `trailing` is set.
  * Source: "Signature calculations: transferring payload in multiple chunks", with and without trailing headers.
  */
-export async function* decodeChunks(source: AsyncIterable<Buffer>, options: DecodeOptions): AsyncGenerator<Buffer> {
+export async function* decodeChunks(
+  source: AsyncIterable<Buffer>,
+  options: DecodeOptions,
+): AsyncGenerator<Buffer> {
   const iterator = source[Symbol.asyncIterator]();
   try {
     yield* decode(createReader(iterator), options);
@@ -46,21 +53,26 @@ async function* decode(reader: ByteReader, options: DecodeOptions): AsyncGenerat
     }
     if (signing) {
       const expected = signing.sign('PAYLOAD', previous, emptySha256, hash.digest('hex'));
-      if (!sameSignature(expected, signature)) throw new S3Error('SignatureDoesNotMatch', 'The signature of a chunk does not match.');
+      if (!sameSignature(expected, signature))
+        throw new S3Error('SignatureDoesNotMatch', 'The signature of a chunk does not match.');
       previous = expected;
     }
     if (size === 0) break;
-    if (await reader.line() !== '') throw malformedChunk();
+    if ((await reader.line()) !== '') throw malformedChunk();
   }
   if (options.trailing) await readTrailer(reader, previous, options);
-  else if (!await reader.ended() && await reader.line() !== '') throw malformedChunk();
-  if (!await reader.ended()) throw malformedChunk();
+  else if (!(await reader.ended()) && (await reader.line()) !== '') throw malformedChunk();
+  if (!(await reader.ended())) throw malformedChunk();
 }
 
-async function readTrailer(reader: ByteReader, previous: string, { signing, onTrailer }: DecodeOptions): Promise<void> {
+async function readTrailer(
+  reader: ByteReader,
+  previous: string,
+  { signing, onTrailer }: DecodeOptions,
+): Promise<void> {
   let canonical = '';
   let signature = '';
-  while (!await reader.ended()) {
+  while (!(await reader.ended())) {
     const line = await reader.line();
     if (line === '') break;
     const colon = line.indexOf(':');
@@ -102,23 +114,24 @@ function createReader(iterator: AsyncIterator<Buffer>): ByteReader {
     line: async () => {
       for (;;) {
         const end = pending.indexOf('\r\n');
-        if (end > maxLineBytes || (end < 0 && pending.length > maxLineBytes)) throw malformedChunk();
+        if (end > maxLineBytes || (end < 0 && pending.length > maxLineBytes))
+          throw malformedChunk();
         if (end >= 0) {
           const line = pending.toString('latin1', 0, end);
           pending = pending.subarray(end + 2);
           return line;
         }
-        if (!await fill()) throw new S3Error('IncompleteBody');
+        if (!(await fill())) throw new S3Error('IncompleteBody');
       }
     },
     some: async (max) => {
-      while (pending.length === 0) if (!await fill()) throw new S3Error('IncompleteBody');
+      while (pending.length === 0) if (!(await fill())) throw new S3Error('IncompleteBody');
       const bytes = pending.subarray(0, max);
       pending = pending.subarray(bytes.length);
       return bytes;
     },
     ended: async () => {
-      while (pending.length === 0) if (!await fill()) return true;
+      while (pending.length === 0) if (!(await fill())) return true;
       return false;
     },
   };

@@ -23,7 +23,8 @@ export function isNotModified(header: Header, record: ObjectRecord, prefix = '')
 /** The precondition of a write or delete: `If-None-Match: *` and `If-Match`, the two that S3 has. */
 export function writePrecondition(header: Header): Precondition {
   const [ifMatch, ifNoneMatch] = [header('if-match'), header('if-none-match')];
-  if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*') throw new S3Error('NotImplemented', undefined, { Header: 'If-None-Match' });
+  if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*')
+    throw new S3Error('NotImplemented', undefined, { Header: 'If-None-Match' });
   return (current) => {
     if (ifNoneMatch !== undefined && current) throw failed('If-None-Match');
     if (ifMatch === undefined) return;
@@ -39,14 +40,23 @@ export function writePrecondition(header: Header): Precondition {
 export function parseRange(header: Header, record: ObjectRecord): ByteRange | undefined {
   const range = header('range');
   const match = /^bytes=(\d*)-(\d*)$/.exec(range?.trim() ?? '');
-  if (range === undefined || !match || (match[1] === '' && match[2] === '') || !ifRangeHolds(header('if-range'), record)) return undefined;
+  if (
+    range === undefined ||
+    !match ||
+    (match[1] === '' && match[2] === '') ||
+    !ifRangeHolds(header('if-range'), record)
+  )
+    return undefined;
   const { size } = record;
   const [first, last] = [match[1] ?? '', match[2] ?? ''];
   const start = first === '' ? Math.max(0, size - Number(last)) : Number(first);
   const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1);
   if (first !== '' && last !== '' && Number(last) < Number(first)) return undefined;
   if (start >= size || (first === '' && Number(last) === 0)) {
-    throw new S3Error('InvalidRange', undefined, { RangeRequested: range, ActualObjectSize: String(size) });
+    throw new S3Error('InvalidRange', undefined, {
+      RangeRequested: range,
+      ActualObjectSize: String(size),
+    });
   }
   return { start, end };
 }
@@ -58,7 +68,15 @@ function ifRangeHolds(value: string | undefined, record: ObjectRecord): boolean 
 }
 
 function matches(list: string, etag: string): boolean {
-  return list.split(',').map((entry) => entry.trim().replace(/^W\//, '').replace(/^"(.*)"$/, '$1')).some((entry) => entry === '*' || entry === etag);
+  return list
+    .split(',')
+    .map((entry) =>
+      entry
+        .trim()
+        .replace(/^W\//, '')
+        .replace(/^"(.*)"$/, '$1'),
+    )
+    .some((entry) => entry === '*' || entry === etag);
 }
 
 function failed(condition: string): S3Error {

@@ -14,12 +14,16 @@ const fileSuffix = '.object';
  * key can name a folder of its own choosing; `.` and `..` become harmless by the suffix.
  */
 export function keyToPath(key: string): string {
-  const encoded = [...Buffer.from(key)].map((byte) => {
-    const char = String.fromCharCode(byte);
-    return /[A-Za-z0-9._-]/.test(char) ? char : `%${byte.toString(16).padStart(2, '0')}`;
-  }).join('');
+  const encoded = [...Buffer.from(key)]
+    .map((byte) => {
+      const char = String.fromCharCode(byte);
+      return /[A-Za-z0-9._-]/.test(char) ? char : `%${byte.toString(16).padStart(2, '0')}`;
+    })
+    .join('');
   const pieces = encoded.match(new RegExp(`.{1,${pieceLength}}`, 'g')) ?? [];
-  return pieces.map((piece, i) => piece + (i < pieces.length - 1 ? folderSuffix : fileSuffix)).join('/');
+  return pieces
+    .map((piece, i) => piece + (i < pieces.length - 1 ? folderSuffix : fileSuffix))
+    .join('/');
 }
 
 /** All keys below an `objects` folder. */
@@ -31,7 +35,14 @@ export async function loadKeys(folder: string): Promise<KeyIndex> {
         await walk(join(path, entry.name), prefix + entry.name.slice(0, -folderSuffix.length));
       } else if (entry.isFile() && entry.name.endsWith(fileSuffix)) {
         const encoded = prefix + entry.name.slice(0, -fileSuffix.length);
-        keys.push(Buffer.from(encoded.replace(/%([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))), 'latin1'));
+        keys.push(
+          Buffer.from(
+            encoded.replace(/%([0-9a-f]{2})/g, (_, hex: string) =>
+              String.fromCharCode(Number.parseInt(hex, 16)),
+            ),
+            'latin1',
+          ),
+        );
       }
     }
   }

@@ -6,14 +6,18 @@ export type ListPage = { keys: string[]; prefixes: string[]; next: string | unde
  * One page of a listing. Keys that hold `delimiter` after `prefix` are rolled up into one common prefix, which counts
  * as one item. `next` is the page's last item when more follow, and is what `after` takes to go on.
  */
-export function listKeys(index: KeyIndex, options: { prefix: string; delimiter: string; after: string; limit: number }): ListPage {
+export function listKeys(
+  index: KeyIndex,
+  options: { prefix: string; delimiter: string; after: string; limit: number },
+): ListPage {
   const { prefix, delimiter, after, limit } = options;
   const page: ListPage = { keys: [], prefixes: [], next: undefined };
   let last = after;
   let position = after < prefix ? lowerBound(index, prefix) : lowerBound(index, after);
   if (index[position] === after && after !== '') position++;
   // A page that ended with a common prefix goes on behind all of its keys.
-  if (after !== '' && commonPrefix(after, prefix, delimiter) === after) position = endOfPrefix(index, after);
+  if (after !== '' && commonPrefix(after, prefix, delimiter) === after)
+    position = endOfPrefix(index, after);
 
   for (;;) {
     const key = index[position];

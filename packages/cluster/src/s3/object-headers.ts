@@ -2,11 +2,19 @@ import { S3Error } from './errors.ts';
 import type { ObjectRecord } from './object-store.ts';
 import type { S3Request } from './request.ts';
 
-const kept = ['content-type', 'content-disposition', 'content-encoding', 'content-language', 'cache-control', 'expires'];
+const kept = [
+  'content-type',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'cache-control',
+  'expires',
+];
 const maxUserMetadataBytes = 2048;
 
 // What would be silently lost is refused; what only chooses among Amazon's kinds of storage is ignored.
-const refused = /^x-amz-(tagging|object-lock-.*|server-side-encryption-customer-.*|website-redirect-location|write-offset-bytes|grant-.*)$/;
+const refused =
+  /^x-amz-(tagging|object-lock-.*|server-side-encryption-customer-.*|website-redirect-location|write-offset-bytes|grant-.*)$/;
 
 /** The headers of a write that are stored with the object and given back on GET and HEAD. */
 export function readObjectHeaders(request: S3Request): Record<string, string> {
@@ -20,9 +28,16 @@ export function readObjectHeaders(request: S3Request): Record<string, string> {
       metadataBytes += name.length - 'x-amz-meta-'.length + Buffer.byteLength(value, 'latin1');
     }
   }
-  if (metadataBytes > maxUserMetadataBytes) throw new S3Error('MetadataTooLarge', undefined, { MaxSizeAllowed: String(maxUserMetadataBytes) });
+  if (metadataBytes > maxUserMetadataBytes)
+    throw new S3Error('MetadataTooLarge', undefined, {
+      MaxSizeAllowed: String(maxUserMetadataBytes),
+    });
   // aws-chunked describes the way here, not the object.
-  const encoding = headers['content-encoding']?.split(',').map((name) => name.trim()).filter((name) => name !== 'aws-chunked').join(',');
+  const encoding = headers['content-encoding']
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== 'aws-chunked')
+    .join(',');
   if (encoding) headers['content-encoding'] = encoding;
   else delete headers['content-encoding'];
   return headers;
@@ -31,7 +46,12 @@ export function readObjectHeaders(request: S3Request): Record<string, string> {
 /** The headers of GET and HEAD, without those that depend on a range. */
 export function objectHeaders(request: S3Request, record: ObjectRecord): Record<string, string> {
   const headers: Record<string, string> = {
-    ...Object.fromEntries(Object.entries(record.headers).map(([name, value]) => [name, representable(value) ? value : encodedWord(value)])),
+    ...Object.fromEntries(
+      Object.entries(record.headers).map(([name, value]) => [
+        name,
+        representable(value) ? value : encodedWord(value),
+      ]),
+    ),
     'accept-ranges': 'bytes',
     etag: `"${record.etag}"`,
     'last-modified': new Date(record.lastModified).toUTCString(),
@@ -40,7 +60,10 @@ export function objectHeaders(request: S3Request, record: ObjectRecord): Record<
     const override = request.query.get(`response-${name}`);
     if (override === undefined) continue;
     // Also what keeps a line break in a URL from becoming a header of its own.
-    if (!representable(override)) throw new S3Error('InvalidArgument', 'Header value cannot be represented using ISO-8859-1.', { ArgumentName: `response-${name}` });
+    if (!representable(override))
+      throw new S3Error('InvalidArgument', 'Header value cannot be represented using ISO-8859-1.', {
+        ArgumentName: `response-${name}`,
+      });
     headers[name] = override;
   }
   return headers;
@@ -48,7 +71,12 @@ export function objectHeaders(request: S3Request, record: ObjectRecord): Record<
 
 /** The stored checksum as headers of an answer. */
 export function checksumHeaders(checksum: ObjectRecord['checksum']): Record<string, string> {
-  return checksum ? { [`x-amz-checksum-${checksum.algorithm}`]: checksum.value, 'x-amz-checksum-type': checksum.type } : {};
+  return checksum
+    ? {
+        [`x-amz-checksum-${checksum.algorithm}`]: checksum.value,
+        'x-amz-checksum-type': checksum.type,
+      }
+    : {};
 }
 
 function representable(value: string): boolean {

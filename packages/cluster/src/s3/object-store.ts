@@ -4,7 +4,14 @@ import { dirname, join } from 'node:path';
 import { S3Error } from './errors.ts';
 import { addKey, hasKey, keyToPath, loadKeys, removeKey, type KeyIndex } from './key-index.ts';
 import type { ObjectChecksum } from './payload.ts';
-import { openSealed, publish, readRecord, syncFolder, writeSealed, type SealedFile } from './sealed-file.ts';
+import {
+  openSealed,
+  publish,
+  readRecord,
+  syncFolder,
+  writeSealed,
+  type SealedFile,
+} from './sealed-file.ts';
 
 /** What is stored beside an object's bytes. `lastModified` in ms; `headers` are those given back on GET and HEAD. */
 export type ObjectRecord = {
@@ -20,9 +27,21 @@ export type ObjectRecord = {
 export type StoredObject = SealedFile<ObjectRecord>;
 
 /** `objects`, `uploads` and `temporary` below `folder`; `writers` chains the changes of each key. */
-export type Bucket = { name: string; folder: string; created: Date; keys: KeyIndex; writers: Map<string, Promise<unknown>>; store: Store };
+export type Bucket = {
+  name: string;
+  folder: string;
+  created: Date;
+  keys: KeyIndex;
+  writers: Map<string, Promise<unknown>>;
+  store: Store;
+};
 
-export type Store = { folder: string; buckets: Map<string, Bucket>; durable: boolean; boot: string };
+export type Store = {
+  folder: string;
+  buckets: Map<string, Bucket>;
+  durable: boolean;
+  boot: string;
+};
 
 /** Decides on a change, given the record it would replace; throws to refuse. */
 export type Precondition = (current: ObjectRecord | undefined) => void;
@@ -45,12 +64,15 @@ export async function removeLeftovers(store: Store): Promise<void> {
     await Promise.all(old.map((name) => rm(join(folder, name), { force: true })));
   }
   const dropped = (await readdir(store.folder)).filter((name) => name.startsWith('.dropped-'));
-  await Promise.all(dropped.map((name) => rm(join(store.folder, name), { recursive: true, force: true })));
+  await Promise.all(
+    dropped.map((name) => rm(join(store.folder, name), { recursive: true, force: true })),
+  );
 }
 
 export async function createBucket(store: Store, name: string): Promise<void> {
   if (!isBucketName(name)) throw new S3Error('InvalidBucketName', undefined, { BucketName: name });
-  if (store.buckets.has(name)) throw new S3Error('BucketAlreadyOwnedByYou', undefined, { BucketName: name });
+  if (store.buckets.has(name))
+    throw new S3Error('BucketAlreadyOwnedByYou', undefined, { BucketName: name });
   await openBucket(store, name);
   if (store.durable) await syncFolder(store.folder);
 }
@@ -83,23 +105,36 @@ export function readObjectRecord(bucket: Bucket, key: string): Promise<ObjectRec
 
 /** Stores an object: old or new at any moment, whatever happens, and on the disk when this resolves. */
 export async function putObject(
-  bucket: Bucket, key: string, data: AsyncIterable<Buffer>, seal: () => Omit<ObjectRecord, 'key' | 'lastModified'>, precondition: Precondition,
+  bucket: Bucket,
+  key: string,
+  data: AsyncIterable<Buffer>,
+  seal: () => Omit<ObjectRecord, 'key' | 'lastModified'>,
+  precondition: Precondition,
 ): Promise<ObjectRecord> {
   let record: ObjectRecord | undefined;
   const path = objectPath(bucket, key);
-  await writeTemporary(bucket, data, () => (record = { key, lastModified: Date.now(), ...seal() }), (temporary) =>
-    exclusively(bucket, key, async () => {
-      precondition(await readObjectRecord(bucket, key));
-      await makeFolders(bucket, dirname(path));
-      await publish(temporary, path, bucket.store.durable);
-      addKey(bucket.keys, key);
-    }));
+  await writeTemporary(
+    bucket,
+    data,
+    () => (record = { key, lastModified: Date.now(), ...seal() }),
+    (temporary) =>
+      exclusively(bucket, key, async () => {
+        precondition(await readObjectRecord(bucket, key));
+        await makeFolders(bucket, dirname(path));
+        await publish(temporary, path, bucket.store.durable);
+        addKey(bucket.keys, key);
+      }),
+  );
   if (!record) throw new S3Error('InternalError');
   return record;
 }
 
 /** Deletes an object; like S3, content with there being none. */
-export async function deleteObject(bucket: Bucket, key: string, precondition: Precondition): Promise<void> {
+export async function deleteObject(
+  bucket: Bucket,
+  key: string,
+  precondition: Precondition,
+): Promise<void> {
   await exclusively(bucket, key, async () => {
     precondition(await readObjectRecord(bucket, key));
     if (!hasKey(bucket.keys, key)) return;
@@ -111,14 +146,20 @@ export async function deleteObject(bucket: Bucket, key: string, precondition: Pr
 }
 
 /** Writes a sealed file beside the bucket's objects and lets `place` move it; nothing is left behind on an error. */
-export async function writeTemporary(bucket: Bucket, data: AsyncIterable<Buffer>, seal: () => unknown, place: (path: string) => Promise<void>): Promise<void> {
+export async function writeTemporary(
+  bucket: Bucket,
+  data: AsyncIterable<Buffer>,
+  seal: () => unknown,
+  place: (path: string) => Promise<void>,
+): Promise<void> {
   const temporary = join(bucket.folder, 'temporary', `${bucket.store.boot}-${randomUUID()}`);
   try {
     await writeSealed(temporary, data, seal, bucket.store.durable);
     await place(temporary);
   } catch (error) {
     await rm(temporary, { force: true });
-    if (!bucket.store.buckets.has(bucket.name)) throw new S3Error('NoSuchBucket', undefined, { BucketName: bucket.name });
+    if (!bucket.store.buckets.has(bucket.name))
+      throw new S3Error('NoSuchBucket', undefined, { BucketName: bucket.name });
     throw error;
   }
 }
@@ -128,21 +169,34 @@ function objectPath(bucket: Bucket, key: string): string {
 }
 
 function isBucketName(name: string): boolean {
-  return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..') && !/^\d+\.\d+\.\d+\.\d+$/.test(name);
+  return (
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
+    !name.includes('..') &&
+    !/^\d+\.\d+\.\d+\.\d+$/.test(name)
+  );
 }
 
 async function openBucket(store: Store, name: string): Promise<void> {
   const folder = join(store.folder, name);
-  for (const part of ['objects', 'uploads', 'temporary']) await mkdir(join(folder, part), { recursive: true, mode: 0o700 });
+  for (const part of ['objects', 'uploads', 'temporary'])
+    await mkdir(join(folder, part), { recursive: true, mode: 0o700 });
   if (store.durable) await syncFolder(folder);
   const { birthtime } = await stat(folder);
-  store.buckets.set(name, { name, folder, created: birthtime, keys: await loadKeys(join(folder, 'objects')), writers: new Map(), store });
+  store.buckets.set(name, {
+    name,
+    folder,
+    created: birthtime,
+    keys: await loadKeys(join(folder, 'objects')),
+    writers: new Map(),
+    store,
+  });
 }
 
 async function makeFolders(bucket: Bucket, folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (!first || !bucket.store.durable) return;
-  for (let path = folder; path.length >= first.length; path = dirname(path)) await syncFolder(dirname(path));
+  for (let path = folder; path.length >= first.length; path = dirname(path))
+    await syncFolder(dirname(path));
 }
 
 // Changes of one key run one after the other, so that a precondition still holds when its change is made.

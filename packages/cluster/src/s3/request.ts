@@ -32,18 +32,37 @@ export type Answer = {
 const maxKeyBytes = 1024;
 
 /** Parses and authorizes a request; throws S3Error. */
-export function readRequest(incoming: IncomingMessage, response: ServerResponse, store: Store, credentials: Credentials): S3Request {
+export function readRequest(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  store: Store,
+  credentials: Credentials,
+): S3Request {
   const { path, query } = parseTarget(incoming.url ?? '');
   const method = incoming.method ?? '';
-  const authorization = authorize({ method, path, query, headers: incoming.headersDistinct }, credentials, Date.now());
+  const authorization = authorize(
+    { method, path, query, headers: incoming.headersDistinct },
+    credentials,
+    Date.now(),
+  );
   const headers = mergeHeaders(incoming, query, authorization);
   const header = (name: string): string | undefined => headers.get(name);
   const slash = path.indexOf('/', 1);
   const key = slash < 0 ? '' : path.slice(slash + 1);
-  if (Buffer.byteLength(key) > maxKeyBytes) throw new S3Error('KeyTooLongError', undefined, { Size: String(Buffer.byteLength(key)), MaxSizeAllowed: String(maxKeyBytes) });
+  if (Buffer.byteLength(key) > maxKeyBytes)
+    throw new S3Error('KeyTooLongError', undefined, {
+      Size: String(Buffer.byteLength(key)),
+      MaxSizeAllowed: String(maxKeyBytes),
+    });
   return {
-    method, path, bucket: slash < 0 ? path.slice(1) : path.slice(1, slash), key,
-    query: new Map(query), header, headers, store,
+    method,
+    path,
+    bucket: slash < 0 ? path.slice(1) : path.slice(1, slash),
+    key,
+    query: new Map(query),
+    header,
+    headers,
+    store,
     payload: (fallback) => {
       // Leaving the loop early must not destroy the socket: the error has still to be answered on it.
       const body = incoming.iterator({ destroyOnReturn: false });
@@ -59,10 +78,15 @@ function parseTarget(target: string): { path: string; query: [string, string][] 
   const rawPath = mark < 0 ? target : target.slice(0, mark);
   const rawQuery = mark < 0 ? '' : target.slice(mark + 1);
   if (!rawPath.startsWith('/')) throw new S3Error('InvalidURI');
-  const query = rawQuery.split('&').filter((pair) => pair !== '').map((pair): [string, string] => {
-    const equals = pair.indexOf('=');
-    return equals < 0 ? [decode(pair, true), ''] : [decode(pair.slice(0, equals), true), decode(pair.slice(equals + 1), true)];
-  });
+  const query = rawQuery
+    .split('&')
+    .filter((pair) => pair !== '')
+    .map((pair): [string, string] => {
+      const equals = pair.indexOf('=');
+      return equals < 0
+        ? [decode(pair, true), '']
+        : [decode(pair.slice(0, equals), true), decode(pair.slice(equals + 1), true)];
+    });
   // Not through URL: that would resolve `..` and `.` segments, which are ordinary text in a key.
   return { path: decode(rawPath, false), query };
 }
@@ -76,9 +100,16 @@ function decode(text: string, inQuery: boolean): string {
 }
 
 // A presigner hoists x-amz-* headers into the query; there they mean the same.
-function mergeHeaders(incoming: IncomingMessage, query: [string, string][], authorization: Authorization): Map<string, string> {
+function mergeHeaders(
+  incoming: IncomingMessage,
+  query: [string, string][],
+  authorization: Authorization,
+): Map<string, string> {
   const headers = new Map<string, string>();
-  if (authorization.presigned) for (const [name, value] of query) if (/^x-amz-/i.test(name)) headers.set(name.toLowerCase(), value);
-  for (const [name, value] of Object.entries(incoming.headers)) if (value !== undefined) headers.set(name, String(value));
+  if (authorization.presigned)
+    for (const [name, value] of query)
+      if (/^x-amz-/i.test(name)) headers.set(name.toLowerCase(), value);
+  for (const [name, value] of Object.entries(incoming.headers))
+    if (value !== undefined) headers.set(name, String(value));
   return headers;
 }

@@ -14,7 +14,12 @@ export type SealedFile<R> = { handle: FileHandle; size: number; record: R };
  * Writes data and then the record that `seal` makes of it to a new file at `path`, and flushes both to the disk.
  * On an error the file stays behind, incomplete, for the caller to remove.
  */
-export async function writeSealed(path: string, data: AsyncIterable<Buffer>, seal: () => unknown, durable: boolean): Promise<void> {
+export async function writeSealed(
+  path: string,
+  data: AsyncIterable<Buffer>,
+  seal: () => unknown,
+  durable: boolean,
+): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
   try {
     await handle.writeFile(data);
@@ -38,10 +43,16 @@ export async function openSealed<R>(path: string): Promise<SealedFile<R> | undef
   try {
     const { size: total } = await handle.stat();
     let tail = await readTail(handle, total, guessedRecordBytes);
-    const length = tail.length < footerBytes || !tail.subarray(-4).equals(mark) ? -1 : tail.readUInt32BE(tail.length - footerBytes);
+    const length =
+      tail.length < footerBytes || !tail.subarray(-4).equals(mark)
+        ? -1
+        : tail.readUInt32BE(tail.length - footerBytes);
     if (length < 0 || length + footerBytes > total) throw new Error(`not an object file: ${path}`);
-    if (length + footerBytes > tail.length) tail = await readTail(handle, total, length + footerBytes);
-    const record: R = JSON.parse(tail.toString('utf8', tail.length - footerBytes - length, tail.length - footerBytes));
+    if (length + footerBytes > tail.length)
+      tail = await readTail(handle, total, length + footerBytes);
+    const record: R = JSON.parse(
+      tail.toString('utf8', tail.length - footerBytes - length, tail.length - footerBytes),
+    );
     return { handle, size: total - footerBytes - length, record };
   } catch (error) {
     await handle.close();

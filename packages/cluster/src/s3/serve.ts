@@ -8,10 +8,20 @@ function required(name: string): string {
 }
 
 const port = Number(process.env['PORT'] ?? 0);
-if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error('PORT must be a port number');
+if (!Number.isInteger(port) || port < 0 || port > 65535)
+  throw new Error('PORT must be a port number');
 const dir = required('DIR');
-const buckets = (process.env['BUCKETS'] ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
-const server = await startS3({ port, dir, buckets, accessKeyId: required('S3_ACCESS_KEY_ID'), secretAccessKey: required('S3_SECRET_ACCESS_KEY') });
+const buckets = (process.env['BUCKETS'] ?? '')
+  .split(',')
+  .map((name) => name.trim())
+  .filter((name) => name !== '');
+const server = await startS3({
+  port,
+  dir,
+  buckets,
+  accessKeyId: required('S3_ACCESS_KEY_ID'),
+  secretAccessKey: required('S3_SECRET_ACCESS_KEY'),
+});
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
@@ -20,4 +30,6 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 // Last: whoever waits for this line may send a signal at once.
-console.log(`S3 server for local use only, ready at ${server.endpoint} (objects in ${dir}, buckets: ${buckets.join(', ') || 'none'})`);
+console.log(
+  `S3 server for local use only, ready at ${server.endpoint} (objects in ${dir}, buckets: ${buckets.join(', ') || 'none'})`,
+);

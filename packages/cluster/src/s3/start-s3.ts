@@ -35,10 +35,15 @@ const drainMs = 5_000;
  */
 export async function startS3(options: S3Options): Promise<S3Server> {
   const store = await openStore(options.dir, options.durable ?? true);
-  for (const name of options.buckets ?? []) if (!store.buckets.has(name)) await createBucket(store, name);
-  const serve = (incoming: IncomingMessage, response: ServerResponse): void => void handle(incoming, response, store, options);
+  for (const name of options.buckets ?? [])
+    if (!store.buckets.has(name)) await createBucket(store, name);
+  const serve = (incoming: IncomingMessage, response: ServerResponse): void =>
+    void handle(incoming, response, store, options);
   // No limit on a whole request: an upload takes as long as it takes. A silent socket is cut instead.
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 75_000, noDelay: true }, serve);
+  const server = createServer(
+    { requestTimeout: 0, keepAliveTimeout: 75_000, noDelay: true },
+    serve,
+  );
   server.on('checkContinue', serve);
   server.setTimeout(idleSocketMs);
   server.listen(options.port ?? 0, '127.0.0.1');
@@ -62,7 +67,12 @@ export async function startS3(options: S3Options): Promise<S3Server> {
   };
 }
 
-async function handle(incoming: IncomingMessage, response: ServerResponse, store: Store, credentials: Credentials): Promise<void> {
+async function handle(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  store: Store,
+  credentials: Credentials,
+): Promise<void> {
   const requestId = randomBytes(8).toString('hex').toUpperCase();
   response.setHeader('x-amz-request-id', requestId);
   response.setHeader('server', 'muniment-local-s3');
@@ -78,8 +88,15 @@ async function handle(incoming: IncomingMessage, response: ServerResponse, store
 }
 
 async function send(response: ServerResponse, answer: Answer): Promise<void> {
-  const xml = answer.xml === undefined ? {} : { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(answer.xml) };
-  response.writeHead(answer.status ?? 200, { ...(answer.status === undefined && !answer.file && !answer.xml ? { 'content-length': 0 } : {}), ...answer.headers, ...xml });
+  const xml =
+    answer.xml === undefined
+      ? {}
+      : { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(answer.xml) };
+  response.writeHead(answer.status ?? 200, {
+    ...(answer.status === undefined && !answer.file && !answer.xml ? { 'content-length': 0 } : {}),
+    ...answer.headers,
+    ...xml,
+  });
   if (!answer.file) {
     response.end(answer.xml);
     return;
@@ -88,19 +105,33 @@ async function send(response: ServerResponse, answer: Answer): Promise<void> {
   await pipeline(file.createReadStream({ start, end, highWaterMark: readBytes }), response);
 }
 
-function sendError(incoming: IncomingMessage, response: ServerResponse, error: unknown, requestId: string): void {
+function sendError(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+  requestId: string,
+): void {
   // The client went away, or the answer is half sent: cutting the connection is the only honest sign left.
   if (response.headersSent || incoming.errored || response.destroyed) {
     response.destroy();
     return;
   }
   const known = error instanceof S3Error ? error : new S3Error('InternalError');
-  if (known !== error) console.error(`S3 request ${requestId} ${incoming.method} ${incoming.url?.split('?')[0]} failed:`, error);
-  const body = incoming.method === 'HEAD' ? '' : errorDocument(known, incoming.url?.split('?')[0] ?? '', requestId);
+  if (known !== error)
+    console.error(
+      `S3 request ${requestId} ${incoming.method} ${incoming.url?.split('?')[0]} failed:`,
+      error,
+    );
+  const body =
+    incoming.method === 'HEAD'
+      ? ''
+      : errorDocument(known, incoming.url?.split('?')[0] ?? '', requestId);
   response.writeHead(known.status, {
     'content-type': 'application/xml',
     ...(incoming.method === 'HEAD' ? {} : { 'content-length': Buffer.byteLength(body) }),
-    ...(known.code === 'InvalidRange' ? { 'content-range': `bytes */${known.fields['ActualObjectSize']}` } : {}),
+    ...(known.code === 'InvalidRange'
+      ? { 'content-range': `bytes */${known.fields['ActualObjectSize']}` }
+      : {}),
     // A client that was not told to continue may or may not send its body: what follows on this socket is unknown.
     ...(incoming.headers.expect && !incoming.readableEnded ? { connection: 'close' } : {}),
   });

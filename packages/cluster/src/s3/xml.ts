@@ -25,9 +25,15 @@ export function document(name: string, content: string): string {
 
 /** The error document (which S3 sends without a namespace). */
 export function errorDocument(error: S3Error, resource: string, requestId: string): string {
-  const fields = Object.entries(error.fields).map(([name, value]) => element(name, value)).join('');
-  const content = element('Code', error.code) + element('Message', error.message) + fields +
-    element('Resource', resource) + element('RequestId', requestId);
+  const fields = Object.entries(error.fields)
+    .map(([name, value]) => element(name, value))
+    .join('');
+  const content =
+    element('Code', error.code) +
+    element('Message', error.message) +
+    fields +
+    element('Resource', resource) +
+    element('RequestId', requestId);
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${content}</Error>`;
 }
 
@@ -48,7 +54,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** The fields of each `<item>` directly below the root, as text; MalformedXML when the document is anything else. */
-export function parseItems(xml: string, root: string, item: string): { items: Record<string, string>[]; rest: Record<string, string> } {
+export function parseItems(
+  xml: string,
+  root: string,
+  item: string,
+): { items: Record<string, string>[]; rest: Record<string, string> } {
   // No request document of S3 has a DTD; without one there are no entities to blow up.
   if (xml.includes('<!') || XMLValidator.validate(xml) !== true) throw new S3Error('MalformedXML');
   const parsed: unknown = parser.parse(xml);
@@ -62,5 +72,9 @@ export function parseItems(xml: string, root: string, item: string): { items: Re
 }
 
 function textFields(record: Record<string, unknown>): Record<string, string> {
-  return Object.fromEntries(Object.entries(record).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  return Object.fromEntries(
+    Object.entries(record).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    ),
+  );
 }

@@ -17,7 +17,11 @@ test('the key is made once, for its owner only, with its public line beside it',
   const published = readFileSync(`${file}.pub`, 'utf8');
   t.match(published, /^muniment\.local\/audit\+[0-9a-f]{8}\+[^\n]+\n$/);
   const { signers } = await loadLogKeys(file, 'muniment.local/audit');
-  t.equal(openNote(await signNote('text\n', signers), [parseVerifierKey(published.trimEnd())]).signatures.length, 1);
+  t.equal(
+    openNote(await signNote('text\n', signers), [parseVerifierKey(published.trimEnd())]).signatures
+      .length,
+    1,
+  );
 });
 
 test('after a rotation the public file has the new key first', (t) => {

@@ -28,22 +28,49 @@ setTimeout(() => server.listen(Number(PORT), '127.0.0.1'), Number(LISTEN_AFTER_M
 `;
 
 /** A process of the fake fleet; `env` makes it misbehave. */
-export async function fake(data: string, name: string, service: ProcessSpec['service'], env: Record<string, string> = {}): Promise<ProcessSpec> {
+export async function fake(
+  data: string,
+  name: string,
+  service: ProcessSpec['service'],
+  env: Record<string, string> = {},
+): Promise<ProcessSpec> {
   const script = path.join(data, 'child.mjs');
   writeFileSync(script, CHILD);
   const port = await freePort();
   return {
-    name, service, port, command: [process.execPath, script], log: path.join(data, 'logs', `${name}.log`), ready: { tcp: port }, stopSignal: 'SIGTERM', stopTimeout: 1500,
-    env: { PATH: process.env.PATH ?? '', PORT: String(port), NAME: name, ORDER: path.join(data, 'order'), ...env },
+    name,
+    service,
+    port,
+    command: [process.execPath, script],
+    log: path.join(data, 'logs', `${name}.log`),
+    ready: { tcp: port },
+    stopSignal: 'SIGTERM',
+    stopTimeout: 1500,
+    env: {
+      PATH: process.env.PATH ?? '',
+      PORT: String(port),
+      NAME: name,
+      ORDER: path.join(data, 'order'),
+      ...env,
+    },
   };
 }
 
 export function planOf(data: string, ...stages: ProcessSpec[][]): Plan {
-  return { data, cwd: data, settings: { replicas: 1 }, facts: { gateway: { http: 'http://localhost:1', https: null } }, stages: stages.map((processes, index): Stage => ({ title: `stage ${index + 1}`, processes })) };
+  return {
+    data,
+    cwd: data,
+    settings: { replicas: 1 },
+    facts: { gateway: { http: 'http://localhost:1', https: null } },
+    stages: stages.map((processes, index): Stage => ({ title: `stage ${index + 1}`, processes })),
+  };
 }
 
 /** Waits for a truth, at most five seconds. */
-export async function until(truth: () => boolean | Promise<boolean>, limit = 5000): Promise<number> {
+export async function until(
+  truth: () => boolean | Promise<boolean>,
+  limit = 5000,
+): Promise<number> {
   const started = performance.now();
   while (!(await truth())) {
     if (performance.now() - started > limit) throw new Error(`not within ${limit} ms`);

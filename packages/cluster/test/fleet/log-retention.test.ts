@@ -1,4 +1,14 @@
-import { appendFileSync, closeSync, openSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import { test } from 'tap';
 import { rotateLogs } from '../../src/fleet/log-retention.ts';
@@ -6,8 +16,10 @@ import { folder } from './fake-fleet.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 const inDays = (days: number): Date => new Date(Date.now() + days * DAY_MS);
-const rotateOn = (data: string, days: number, keep: number): void => rotateLogs([path.join(data, 'user-1.log')], keep, inDays(days));
-const held = (data: string, line: string): boolean => readdirSync(data).some((name) => readFileSync(path.join(data, name), 'utf8').includes(line));
+const rotateOn = (data: string, days: number, keep: number): void =>
+  rotateLogs([path.join(data, 'user-1.log')], keep, inDays(days));
+const held = (data: string, line: string): boolean =>
+  readdirSync(data).some((name) => readFileSync(path.join(data, name), 'utf8').includes(line));
 
 test('a log is begun anew once a day and goes on in the descriptor that its process holds', (t) => {
   const data = folder(t);

@@ -22,10 +22,25 @@ test('a log is appended to, for its owner only', (t) => {
 test('a log over the limit is moved aside, and what logrotate has kept moves on and is not lost', (t) => {
   const data = folder(t);
   const file = path.join(data, 'user-1.log');
-  const texts = { 'user-1.log': 'today', 'user-1.log.1': 'yesterday', 'user-1.log.2.gz': 'before', 'user-1.log.14.gz': 'oldest', 'user-10.log.1': 'another' };
+  const texts = {
+    'user-1.log': 'today',
+    'user-1.log.1': 'yesterday',
+    'user-1.log.2.gz': 'before',
+    'user-1.log.14.gz': 'oldest',
+    'user-10.log.1': 'another',
+  };
   for (const [name, text] of Object.entries(texts)) writeFileSync(path.join(data, name), text);
   write(file, 'new', 4);
-  const found = Object.fromEntries(readdirSync(data).map((name) => [name, readFileSync(path.join(data, name), 'utf8')]));
-  t.same(found, { 'user-1.log': 'new', 'user-1.log.1': 'today', 'user-1.log.2': 'yesterday', 'user-1.log.3.gz': 'before', 'user-1.log.14.gz': 'oldest', 'user-10.log.1': 'another' });
+  const found = Object.fromEntries(
+    readdirSync(data).map((name) => [name, readFileSync(path.join(data, name), 'utf8')]),
+  );
+  t.same(found, {
+    'user-1.log': 'new',
+    'user-1.log.1': 'today',
+    'user-1.log.2': 'yesterday',
+    'user-1.log.3.gz': 'before',
+    'user-1.log.14.gz': 'oldest',
+    'user-10.log.1': 'another',
+  });
   t.end();
 });

@@ -8,7 +8,11 @@ test('names keep their ports from start to start, unless another program has tak
   const data = folder(t);
   const first = await assignPorts(data, ['postgres', 'user-1']);
   t.same(await assignPorts(data, ['postgres', 'user-1']), first);
-  t.match(await assignPorts(data, ['postgres', 'user-1', 'user-2']), first, 'another replica changes nothing for the others');
+  t.match(
+    await assignPorts(data, ['postgres', 'user-1', 'user-2']),
+    first,
+    'another replica changes nothing for the others',
+  );
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(first.postgres, '127.0.0.1', resolve));
   t.teardown(() => server.close());

@@ -7,7 +7,10 @@ import { folder } from './fake-fleet.ts';
 test('a second start is refused while the first is at work, and let through afterwards', (t) => {
   const data = folder(t);
   const unlock = lockData(data);
-  t.throws(() => lockData(data), { name: 'FleetError', message: new RegExp(`process ${process.pid}`) });
+  t.throws(() => lockData(data), {
+    name: 'FleetError',
+    message: new RegExp(`process ${process.pid}`),
+  });
   unlock();
   lockData(data)();
   t.notOk(existsSync(path.join(data, 'lock')));

@@ -1,4 +1,10 @@
-import { GetRecordsCommand, GetShardIteratorCommand, KinesisClient, ListShardsCommand, PutRecordCommand } from '@aws-sdk/client-kinesis';
+import {
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+  ListShardsCommand,
+  PutRecordCommand,
+} from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +29,13 @@ async function read(kinesis: KinesisClient): Promise<string[]> {
   const texts: string[] = [];
   const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName: 'audit-events' }));
   for (const shard of Shards) {
-    const { ShardIterator } = await kinesis.send(new GetShardIteratorCommand({ StreamName: 'audit-events', ShardId: shard.ShardId, ShardIteratorType: 'TRIM_HORIZON' }));
+    const { ShardIterator } = await kinesis.send(
+      new GetShardIteratorCommand({
+        StreamName: 'audit-events',
+        ShardId: shard.ShardId,
+        ShardIteratorType: 'TRIM_HORIZON',
+      }),
+    );
     const { Records = [] } = await kinesis.send(new GetRecordsCommand({ ShardIterator }));
     texts.push(...Records.map((record) => Buffer.from(record.Data ?? []).toString()));
   }
@@ -36,7 +48,13 @@ test('records survive a restart from the same folder, and a wiped folder gives t
   const data = path.join(folder, 'data');
 
   const first = await startKinesis({ path: data, streams });
-  await client(t, first.endpoint).send(new PutRecordCommand({ StreamName: 'audit-events', PartitionKey: 'a', Data: Buffer.from('kept') }));
+  await client(t, first.endpoint).send(
+    new PutRecordCommand({
+      StreamName: 'audit-events',
+      PartitionKey: 'a',
+      Data: Buffer.from('kept'),
+    }),
+  );
   await first.stop();
 
   const second = await startKinesis({ path: data, streams });
@@ -48,5 +66,8 @@ test('records survive a restart from the same folder, and a wiped folder gives t
   t.teardown(() => third.stop());
   const kinesis = client(t, third.endpoint);
   t.same(await read(kinesis), []);
-  t.equal((await kinesis.send(new ListShardsCommand({ StreamName: 'audit-events' }))).Shards?.length, 2);
+  t.equal(
+    (await kinesis.send(new ListShardsCommand({ StreamName: 'audit-events' }))).Shards?.length,
+    2,
+  );
 });

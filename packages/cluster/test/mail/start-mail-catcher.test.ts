@@ -9,16 +9,35 @@ test('what is sent is shown, as JSON and on a page on which nothing of a mail ru
   t.teardown(() => catcher.stop());
   const transport = createTransport({ url: catcher.smtpUrl });
   const hostile = '<script>alert(1)</script>';
-  for (const to of ['ada@example.com', 'Bob@example.com']) await transport.sendMail({ from: 'Muniment <no-reply@muniment.example>', to, subject: `hello ${hostile}`, text: `see https://app.example/#token=x ${hostile}`, html: `<b>hello</b>${hostile}` });
+  for (const to of ['ada@example.com', 'Bob@example.com'])
+    await transport.sendMail({
+      from: 'Muniment <no-reply@muniment.example>',
+      to,
+      subject: `hello ${hostile}`,
+      text: `see https://app.example/#token=x ${hostile}`,
+      html: `<b>hello</b>${hostile}`,
+    });
   const get = (path: string) => fetch(`http://127.0.0.1:${catcher.pagePort}${path}`);
-  t.match(await (await get('/api/messages')).json(), [{ to: ['Bob@example.com'] }, { to: ['ada@example.com'], from: 'no-reply@muniment.example', subject: `hello ${hostile}` }]);
-  t.match(await (await get('/api/messages?to=bob@example.com')).json(), [{ to: ['Bob@example.com'], text: /#token=x/, html: /<b>hello<\/b>/ }]);
+  t.match(await (await get('/api/messages')).json(), [
+    { to: ['Bob@example.com'] },
+    { to: ['ada@example.com'], from: 'no-reply@muniment.example', subject: `hello ${hostile}` },
+  ]);
+  t.match(await (await get('/api/messages?to=bob@example.com')).json(), [
+    { to: ['Bob@example.com'], text: /#token=x/, html: /<b>hello<\/b>/ },
+  ]);
   const page = await get('/');
   t.match(page.headers.get('content-security-policy'), /default-src 'none'/);
   const html = await page.text();
   t.match(html, /<a href="https:\/\/app\.example\/#token=x">/);
   t.notMatch(html, /<script/);
-  t.equal((await fetch(`${catcher.pageUrl.replace('localhost', '127.0.0.1')}/api/messages`, { method: 'DELETE' })).status, 204);
+  t.equal(
+    (
+      await fetch(`${catcher.pageUrl.replace('localhost', '127.0.0.1')}/api/messages`, {
+        method: 'DELETE',
+      })
+    ).status,
+    204,
+  );
   t.strictSame(await (await get('/api/messages')).json(), []);
   t.equal((await get('/other')).status, 404);
 });
@@ -27,10 +46,20 @@ test('another name for the loopback gets nothing', async (t) => {
   const catcher = await startMailCatcher();
   t.teardown(() => catcher.stop());
   const status = await new Promise<number | undefined>((resolve, reject) => {
-    request({ port: catcher.pagePort, host: '127.0.0.1', path: '/api/messages', headers: { host: 'rebound.example' } }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode);
-    }).on('error', reject).end();
+    request(
+      {
+        port: catcher.pagePort,
+        host: '127.0.0.1',
+        path: '/api/messages',
+        headers: { host: 'rebound.example' },
+      },
+      (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      },
+    )
+      .on('error', reject)
+      .end();
   });
   t.equal(status, 421);
 });
@@ -39,16 +68,26 @@ test('a mail of more than a megabyte is refused, and the next one is taken', asy
   const catcher = await startMailCatcher();
   t.teardown(() => catcher.stop());
   const transport = createTransport({ url: catcher.smtpUrl });
-  await t.rejects(transport.sendMail({ from: 'a@b.co', to: 'c@d.co', text: 'x'.repeat(1_100_000) }), { message: /too large/ });
+  await t.rejects(
+    transport.sendMail({ from: 'a@b.co', to: 'c@d.co', text: 'x'.repeat(1_100_000) }),
+    { message: /too large/ },
+  );
   await transport.sendMail({ from: 'a@b.co', to: 'c@d.co', text: 'small' });
   t.equal(catcher.mails().length, 1);
 });
 
 test('only the newest are kept, by number and by size', async (t) => {
   const store = createMailStore({ mails: 3, bytes: 300 });
-  const raw = (subject: string, size = 50): Buffer => Buffer.from(`Subject: ${subject}\r\n\r\n${'x'.repeat(size)}`);
+  const raw = (subject: string, size = 50): Buffer =>
+    Buffer.from(`Subject: ${subject}\r\n\r\n${'x'.repeat(size)}`);
   for (const subject of ['a', 'b', 'c', 'd']) await store.add({ from: '', to: [] }, raw(subject));
-  t.strictSame(store.list().map(({ subject }) => subject), ['d', 'c', 'b']);
+  t.strictSame(
+    store.list().map(({ subject }) => subject),
+    ['d', 'c', 'b'],
+  );
   await store.add({ from: '', to: [] }, raw('large', 250));
-  t.strictSame(store.list().map(({ subject }) => subject), ['large']);
+  t.strictSame(
+    store.list().map(({ subject }) => subject),
+    ['large'],
+  );
 });

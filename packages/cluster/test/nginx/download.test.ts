@@ -6,7 +6,10 @@ import { gateway, upstream } from './gateway.ts';
 const bytes = randomBytes(3 * 1024 * 1024);
 
 /** Answers with the header set of services/file, whose own test of it is strict. */
-async function fileService(t: Parameters<typeof upstream>[0], range?: string): ReturnType<typeof upstream> {
+async function fileService(
+  t: Parameters<typeof upstream>[0],
+  range?: string,
+): ReturnType<typeof upstream> {
   return upstream(t, 'file', (_request, response) => {
     response
       .writeHead(200, {
@@ -32,19 +35,40 @@ async function fileService(t: Parameters<typeof upstream>[0], range?: string): R
   });
 }
 
-async function storage(t: Parameters<typeof upstream>[0], status?: number): ReturnType<typeof upstream> {
+async function storage(
+  t: Parameters<typeof upstream>[0],
+  status?: number,
+): ReturnType<typeof upstream> {
   return upstream(t, 's3', (request, response) => {
-    response.setHeader('x-amz-request-id', 'r').setHeader('x-amz-id-2', 'i').setHeader('x-amz-meta-sha256', 's').setHeader('server', 'OurS3').setHeader('etag', '"of-s3"');
-    response.setHeader('content-disposition', 'inline').setHeader('content-type', 'text/html').setHeader('cache-control', 'public').setHeader('set-cookie', 's3=1').setHeader('accept-ranges', 'bytes');
-    if (status) return void response.writeHead(status, { 'content-type': 'application/xml' }).end('<Error><BucketName>bucket</BucketName></Error>');
+    response
+      .setHeader('x-amz-request-id', 'r')
+      .setHeader('x-amz-id-2', 'i')
+      .setHeader('x-amz-meta-sha256', 's')
+      .setHeader('server', 'OurS3')
+      .setHeader('etag', '"of-s3"');
+    response
+      .setHeader('content-disposition', 'inline')
+      .setHeader('content-type', 'text/html')
+      .setHeader('cache-control', 'public')
+      .setHeader('set-cookie', 's3=1')
+      .setHeader('accept-ranges', 'bytes');
+    if (status)
+      return void response
+        .writeHead(status, { 'content-type': 'application/xml' })
+        .end('<Error><BucketName>bucket</BucketName></Error>');
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
     if (!range) return void response.setHeader('content-length', bytes.length).end(bytes);
     const [from, to] = [Number(range[1]), Number(range[2])];
-    response.writeHead(206, { 'content-range': `bytes ${from}-${to}/${bytes.length}`, 'content-length': to - from + 1 }).end(bytes.subarray(from, to + 1));
+    response
+      .writeHead(206, {
+        'content-range': `bytes ${from}-${to}/${bytes.length}`,
+        'content-length': to - from + 1,
+      })
+      .end(bytes.subarray(from, to + 1));
   });
 }
 
-test('a download comes from S3 with the service\'s headers and none of S3\'s', async (t) => {
+test("a download comes from S3 with the service's headers and none of S3's", async (t) => {
   const [file, s3] = [await fileService(t), await storage(t)];
   const { http } = await gateway(t, { file: [file.port], s3: s3.port });
   const response = await fetch(`${http}/api/files/1`);
@@ -77,7 +101,15 @@ test('S3 sees the signed host, the presigned query and the range: no credentials
   const [file, s3] = [await fileService(t, 'bytes=10-19'), await storage(t)];
   const { http } = await gateway(t, { file: [file.port], s3: s3.port });
   const response = await fetch(`${http}/api/files/1?token=secret`, {
-    headers: { authorization: 'Bearer secret', cookie: 'secure=secret', range: 'bytes=-7', 'if-range': '"of-the-row"', 'x-amz-secret': 'secret', 'if-none-match': '"x"', traceparent: 'secret' },
+    headers: {
+      authorization: 'Bearer secret',
+      cookie: 'secure=secret',
+      range: 'bytes=-7',
+      'if-range': '"of-the-row"',
+      'x-amz-secret': 'secret',
+      'if-none-match': '"x"',
+      traceparent: 'secret',
+    },
   });
   t.equal(response.status, 206);
   t.equal(response.headers.get('content-range'), `bytes 10-19/${bytes.length}`);
@@ -91,13 +123,28 @@ test('S3 sees the signed host, the presigned query and the range: no credentials
 test('a range that the service did not grant is not asked of S3 either', async (t) => {
   const [file, s3] = [await fileService(t), await storage(t)];
   const { http } = await gateway(t, { file: [file.port], s3: s3.port });
-  const response = await fetch(`${http}/api/files/1`, { headers: { range: 'bytes=10-19', 'if-range': 'Wed, 21 Oct 2015 07:28:00 GMT', 'x-accel-range': 'bytes=1-2' } });
+  const response = await fetch(`${http}/api/files/1`, {
+    headers: {
+      range: 'bytes=10-19',
+      'if-range': 'Wed, 21 Oct 2015 07:28:00 GMT',
+      'x-accel-range': 'bytes=1-2',
+    },
+  });
   t.equal(response.status, 200);
   t.equal((await response.arrayBuffer()).byteLength, bytes.length);
   t.same(s3.seen[0]?.headers, { host: `127.0.0.1:${s3.port}` });
 });
 
-for (const [status, answered, code] of [[403, 502, 'object_store_error'], [400, 502, 'object_store_error'], [307, 502, 'object_store_error'], [404, 404, 'file_not_found'], [416, 416, 'range_not_satisfiable'], [500, 503, 'object_store_unavailable'], [503, 503, 'object_store_unavailable'], [0, 503, 'object_store_unavailable']] as const) {
+for (const [status, answered, code] of [
+  [403, 502, 'object_store_error'],
+  [400, 502, 'object_store_error'],
+  [307, 502, 'object_store_error'],
+  [404, 404, 'file_not_found'],
+  [416, 416, 'range_not_satisfiable'],
+  [500, 503, 'object_store_unavailable'],
+  [503, 503, 'object_store_unavailable'],
+  [0, 503, 'object_store_unavailable'],
+] as const) {
   test(`${status === 0 ? 'no answer' : status} of S3 becomes the problem ${answered} ${code}`, async (t) => {
     const file = await fileService(t);
     const s3 = status === 0 ? await freePort() : (await storage(t, status)).port;
@@ -105,19 +152,30 @@ for (const [status, answered, code] of [[403, 502, 'object_store_error'], [400, 
     const response = await fetch(`${http}/api/files/1`, { redirect: 'manual' });
     t.equal(response.status, answered);
     t.match(await response.json(), { status: answered, code, request_id: /^[0-9a-f]{32}$/ });
-    const { connection: _, date, 'content-length': length, 'x-request-id': id, 'content-type': type, ...headers } = Object.fromEntries(response.headers);
+    const {
+      connection: _,
+      date,
+      'content-length': length,
+      'x-request-id': id,
+      'content-type': type,
+      ...headers
+    } = Object.fromEntries(response.headers);
     t.ok(date && length && id);
     t.match(type, /^application\/problem\+json(; charset=utf-8)?$/);
-    t.same(headers, {
-      server: 'nginx',
-      'cache-control': 'no-store',
-      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-      'cross-origin-resource-policy': 'same-site',
-      'referrer-policy': 'no-referrer',
-      'x-content-type-options': 'nosniff',
-      'x-frame-options': 'DENY',
-      ...(answered === 503 && { 'retry-after': '1' }),
-    }, 'nothing of the file');
+    t.same(
+      headers,
+      {
+        server: 'nginx',
+        'cache-control': 'no-store',
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+        'cross-origin-resource-policy': 'same-site',
+        'referrer-policy': 'no-referrer',
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'DENY',
+        ...(answered === 503 && { 'retry-after': '1' }),
+      },
+      'nothing of the file',
+    );
   });
 }
 
@@ -125,14 +183,20 @@ test('the storage can not be reached by path, and an unsafe answer of the file s
   const [file, s3] = [await fileService(t), await storage(t)];
   const { http } = await gateway(t, { file: [file.port], s3: s3.port });
   t.equal((await fetch(`${http}/_s3/bucket/key`)).status, 404);
-  for (const [method, path] of [['POST', '/api/files'], ['PATCH', '/api/files/1'], ['DELETE', '/api/files/1'], ['POST', '/api/uploads'], ['GET', '/api/files']]) {
+  for (const [method, path] of [
+    ['POST', '/api/files'],
+    ['PATCH', '/api/files/1'],
+    ['DELETE', '/api/files/1'],
+    ['POST', '/api/uploads'],
+    ['GET', '/api/files'],
+  ]) {
     const response = await fetch(http + path, { method: method! });
     t.equal(await response.text(), '', `${method} ${path}`);
   }
   t.same(s3.seen, []);
 });
 
-test('an upstream that fails leaves neither a presigned URL nor a client\'s address in the error log', async (t) => {
+test("an upstream that fails leaves neither a presigned URL nor a client's address in the error log", async (t) => {
   const file = await fileService(t);
   const { http, errorLog } = await gateway(t, { file: [file.port] });
   t.equal((await fetch(`${http}/api/files/1`)).status, 503);

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { type Test, test } from 'tap';
 import { ensureNginx, find } from '../../src/nginx/ensure-nginx.ts';
@@ -7,7 +15,16 @@ import { folder } from '../fleet/fake-fleet.ts';
 const ROOT = process.getuid?.() === 0;
 
 // A machine without nginx: PATH is one folder with an apt-get that writes down how it was called, and asks the policy as nginx's postinst does.
-function machine(t: Test, aptGet: string): { bin: string; policy: string; calls: () => string[]; ensure: () => Promise<string>; told: string[] } {
+function machine(
+  t: Test,
+  aptGet: string,
+): {
+  bin: string;
+  policy: string;
+  calls: () => string[];
+  ensure: () => Promise<string>;
+  told: string[];
+} {
   const data = folder(t);
   const bin = path.join(data, 'bin');
   const policy = path.join(data, 'policy-rc.d');
@@ -31,10 +48,17 @@ ${aptGet}
       process.env.PATH = before;
     }
   };
-  return { bin, policy, told, ensure, calls: () => readFileSync(record, 'utf8').trim().split('\n') };
+  return {
+    bin,
+    policy,
+    told,
+    ensure,
+    calls: () => readFileSync(record, 'utf8').trim().split('\n'),
+  };
 }
 
-const INSTALL = 'apt-get install -y -q --no-install-recommends nginx frontend=noninteractive nginx=101 unit=101 other=0';
+const INSTALL =
+  'apt-get install -y -q --no-install-recommends nginx frontend=noninteractive nginx=101 unit=101 other=0';
 const UPDATE = 'apt-get update -q frontend=noninteractive nginx=101 unit=101 other=0';
 const asRoot = ROOT ? {} : { skip: 'only root installs' };
 
@@ -45,29 +69,50 @@ test('nginx that is there is used as it is', async (t) => {
   t.notOk(existsSync(policy));
 });
 
-test('a missing nginx is installed by apt-get without a question, and its own server is not started meanwhile', asRoot, async (t) => {
-  const { bin, policy, ensure, calls, told } = machine(t, 'fake_install');
-  t.equal(await ensure(), path.join(bin, 'nginx'));
-  t.same(calls(), [INSTALL]);
-  t.match(told, [/installing nginx/]);
-  t.notOk(existsSync(policy), 'services may start again');
-});
+test(
+  'a missing nginx is installed by apt-get without a question, and its own server is not started meanwhile',
+  asRoot,
+  async (t) => {
+    const { bin, policy, ensure, calls, told } = machine(t, 'fake_install');
+    t.equal(await ensure(), path.join(bin, 'nginx'));
+    t.same(calls(), [INSTALL]);
+    t.match(told, [/installing nginx/]);
+    t.notOk(existsSync(policy), 'services may start again');
+  },
+);
 
-test('missing package lists are fetched once, then the installation is tried again', asRoot, async (t) => {
-  const { bin, ensure, calls, told } = machine(t, 'case "$1" in update) : > "$0.lists";; *) [ -e "$0.lists" ] || exit 100; fake_install;; esac');
-  t.equal(await ensure(), path.join(bin, 'nginx'));
-  t.same(calls(), [INSTALL, UPDATE, INSTALL]);
-  t.match(told, [/installing nginx/, /apt-get update/]);
-});
+test(
+  'missing package lists are fetched once, then the installation is tried again',
+  asRoot,
+  async (t) => {
+    const { bin, ensure, calls, told } = machine(
+      t,
+      'case "$1" in update) : > "$0.lists";; *) [ -e "$0.lists" ] || exit 100; fake_install;; esac',
+    );
+    t.equal(await ensure(), path.join(bin, 'nginx'));
+    t.same(calls(), [INSTALL, UPDATE, INSTALL]);
+    t.match(told, [/installing nginx/, /apt-get update/]);
+  },
+);
 
-test('an installation that fails shows apt-get\'s last words and leaves no policy behind', asRoot, async (t) => {
-  const { policy, ensure, calls } = machine(t, 'echo "E: Unable to locate package nginx" >&2; exit 100');
-  await t.rejects(ensure(), { name: 'FleetError', message: /could not install nginx:\n.*E: Unable to locate package nginx/ });
-  t.equal(calls().length, 3);
-  t.notOk(existsSync(policy));
-});
+test(
+  "an installation that fails shows apt-get's last words and leaves no policy behind",
+  asRoot,
+  async (t) => {
+    const { policy, ensure, calls } = machine(
+      t,
+      'echo "E: Unable to locate package nginx" >&2; exit 100',
+    );
+    await t.rejects(ensure(), {
+      name: 'FleetError',
+      message: /could not install nginx:\n.*E: Unable to locate package nginx/,
+    });
+    t.equal(calls().length, 3);
+    t.notOk(existsSync(policy));
+  },
+);
 
-test('an administrator\'s own policy stays as it is', asRoot, async (t) => {
+test("an administrator's own policy stays as it is", asRoot, async (t) => {
   const { policy, ensure, calls } = machine(t, 'fake_install');
   writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o700 });
   await ensure();
@@ -79,5 +124,8 @@ test('an administrator\'s own policy stays as it is', asRoot, async (t) => {
 test('without apt-get the error says what to install', async (t) => {
   const { bin, ensure } = machine(t, 'exit 9');
   rmSync(path.join(bin, 'apt-get'));
-  await t.rejects(ensure(), { name: 'FleetError', message: /nginx is not installed: .*apt-get install -y nginx/ });
+  await t.rejects(ensure(), {
+    name: 'FleetError',
+    message: /nginx is not installed: .*apt-get install -y nginx/,
+  });
 });

@@ -19,10 +19,19 @@ export interface Seen {
 }
 
 /** An upstream that keeps what it was asked, and answers its own name unless told otherwise. */
-export async function upstream(t: Test, name: string, answer?: RequestListener): Promise<{ port: number; seen: Seen[]; server: Server }> {
+export async function upstream(
+  t: Test,
+  name: string,
+  answer?: RequestListener,
+): Promise<{ port: number; seen: Seen[]; server: Server }> {
   const seen: Seen[] = [];
   const server = createServer((request, response) => {
-    const entry: Seen = { method: request.method ?? '', url: request.url ?? '', headers: request.headers, body: '' };
+    const entry: Seen = {
+      method: request.method ?? '',
+      url: request.url ?? '',
+      headers: request.headers,
+      body: '',
+    };
     seen.push(entry);
     request.on('data', (chunk: Buffer) => (entry.body += chunk.toString('latin1').slice(0, 1000)));
     request.on('error', () => {});
@@ -46,7 +55,17 @@ export interface Gateway {
 }
 
 /** A real nginx in front of the given ports; the rest of the upstreams refuse connections. */
-export async function gateway(t: Test, options: { user?: number[]; file?: number[]; audit?: number[]; s3?: number; limits?: boolean; uploadMaxBytes?: number }): Promise<Gateway> {
+export async function gateway(
+  t: Test,
+  options: {
+    user?: number[];
+    file?: number[];
+    audit?: number[];
+    s3?: number;
+    limits?: boolean;
+    uploadMaxBytes?: number;
+  },
+): Promise<Gateway> {
   const nginx = await ensureNginx(() => {});
   const dir = mkdtempSync(path.join(tmpdir(), 'muniment nginx-')); // a space, as in a checkout under "My Projects"
   mkdirSync(path.join(dir, 'tmp'));
@@ -58,14 +77,22 @@ export async function gateway(t: Test, options: { user?: number[]; file?: number
     hosts: ['127.0.0.1'],
     port,
     tls: { port: tlsPort, ...certificate },
-    upstreams: { user: options.user ?? [nowhere], file: options.file ?? [nowhere], audit: options.audit ?? [nowhere] },
+    upstreams: {
+      user: options.user ?? [nowhere],
+      file: options.file ?? [nowhere],
+      audit: options.audit ?? [nowhere],
+    },
     s3Host: `127.0.0.1:${options.s3 ?? nowhere}`,
     uploadMaxBytes: options.uploadMaxBytes ?? 2 * 1024 * 1024,
     limits: options.limits ?? false,
     root: process.getuid?.() === 0,
   };
   writeFileSync(path.join(dir, 'nginx.conf'), nginxConfig(config));
-  const child = spawn(nginx, ['-p', `${dir}/`, '-c', path.join(dir, 'nginx.conf'), '-e', 'stderr'], { stdio: ['ignore', 'inherit', 'pipe'] });
+  const child = spawn(
+    nginx,
+    ['-p', `${dir}/`, '-c', path.join(dir, 'nginx.conf'), '-e', 'stderr'],
+    { stdio: ['ignore', 'inherit', 'pipe'] },
+  );
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
   const exited = new Promise((resolve) => child.once('exit', resolve));

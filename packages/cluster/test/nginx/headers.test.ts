@@ -6,25 +6,44 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { gateway, raw, upstream } from './gateway.ts';
 
-test('the client address, request id, start time and scheme are the gateway\'s, whatever the client says', async (t) => {
+test("the client address, request id, start time and scheme are the gateway's, whatever the client says", async (t) => {
   const user = await upstream(t, 'user');
   const { http } = await gateway(t, { user: [user.port] });
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
   const response = await fetch(`${http}/health`, {
-    headers: { 'x-forwarded-for': '1.2.3.4', 'x-real-ip': '1.2.3.4', forwarded: 'for=1.2.3.4', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil', 'x-request-id': 'mine', 'x-request-start': '1', traceparent },
+    headers: {
+      'x-forwarded-for': '1.2.3.4',
+      'x-real-ip': '1.2.3.4',
+      forwarded: 'for=1.2.3.4',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'evil',
+      'x-request-id': 'mine',
+      'x-request-start': '1',
+      traceparent,
+    },
   });
   const headers = user.seen[0]?.headers ?? {};
   // Compared whole: as a pattern, "1.2.3.4, 127.0.0.1" would match the address that it ends in.
-  t.same([headers['x-forwarded-for'], headers['x-forwarded-proto'], headers.traceparent], ['127.0.0.1', 'http', traceparent]);
+  t.same(
+    [headers['x-forwarded-for'], headers['x-forwarded-proto'], headers.traceparent],
+    ['127.0.0.1', 'http', traceparent],
+  );
   t.match(headers, { 'x-request-id': /^[0-9a-f]{32}$/, 'x-request-start': /^\d{10}\.\d{3}$/ });
-  t.same([headers['x-real-ip'], headers.forwarded, headers['x-forwarded-host'], headers.upgrade], [undefined, undefined, undefined, undefined]);
+  t.same(
+    [headers['x-real-ip'], headers.forwarded, headers['x-forwarded-host'], headers.upgrade],
+    [undefined, undefined, undefined, undefined],
+  );
   t.equal(response.headers.get('x-request-id'), headers['x-request-id']);
   t.equal(response.headers.get('server'), 'nginx', 'no version');
 });
 
 test('nosniff and request id appear once, HSTS on TLS only, and HTTP/2 is spoken there', async (t) => {
   const user = await upstream(t, 'user', (_request, response) => {
-    response.setHeader('x-content-type-options', 'nosniff').setHeader('x-request-id', 'theirs').setHeader('strict-transport-security', 'max-age=1').end('{}');
+    response
+      .setHeader('x-content-type-options', 'nosniff')
+      .setHeader('x-request-id', 'theirs')
+      .setHeader('strict-transport-security', 'max-age=1')
+      .end('{}');
   });
   const { http, tlsPort } = await gateway(t, { user: [user.port] });
   const plain = await fetch(`${http}/health`);
@@ -33,16 +52,26 @@ test('nosniff and request id appear once, HSTS on TLS only, and HTTP/2 is spoken
   t.equal(plain.headers.get('strict-transport-security'), null);
 
   const hsts = await new Promise((resolve, reject) => {
-    const request = httpsRequest(`https://127.0.0.1:${tlsPort}/health`, { rejectUnauthorized: false }, (response) => {
-      response.resume().on('end', () => resolve(response.headers['strict-transport-security']));
-    });
+    const request = httpsRequest(
+      `https://127.0.0.1:${tlsPort}/health`,
+      { rejectUnauthorized: false },
+      (response) => {
+        response.resume().on('end', () => resolve(response.headers['strict-transport-security']));
+      },
+    );
     request.on('error', reject).end();
   });
   t.equal(hsts, 'max-age=31536000');
 
   const session = http2Connect(`https://127.0.0.1:${tlsPort}`, { rejectUnauthorized: false });
   t.teardown(() => session.close());
-  const status = await new Promise((resolve, reject) => session.request({ ':path': '/health' }).on('response', (headers) => resolve(headers[':status'])).on('error', reject).end());
+  const status = await new Promise((resolve, reject) =>
+    session
+      .request({ ':path': '/health' })
+      .on('response', (headers) => resolve(headers[':status']))
+      .on('error', reject)
+      .end(),
+  );
   t.equal(status, 200);
   t.match(user.seen.at(-1)?.headers, { 'x-forwarded-proto': 'https' });
 });
@@ -57,32 +86,62 @@ test('the access log is JSON and holds neither query strings nor the tokens of s
   const text = readFileSync(path.join(dir, 'access.log'), 'utf8');
   t.notMatch(text, /secret/);
   // Each worker writes its own buffer: the order of lines is not that of requests.
-  const lines = text.trim().split('\n').map((line) => JSON.parse(line)).toSorted((a, b) => b.path.localeCompare(a.path));
+  const lines = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .toSorted((a, b) => b.path.localeCompare(a.path));
   t.match(lines, [
     { path: '/nothing', status: 404 },
-    { path: '/api/users/search', status: 200, request_id: /^[0-9a-f]{32}$/, client: '127.0.0.1', upstream: `127.0.0.1:${user.port}` },
+    {
+      path: '/api/users/search',
+      status: 200,
+      request_id: /^[0-9a-f]{32}$/,
+      client: '127.0.0.1',
+      upstream: `127.0.0.1:${user.port}`,
+    },
     { path: '/api/links/-', status: 200 },
   ]);
 });
 
 test('X-Accel-Redirect of another service is not followed and does not come through', async (t) => {
   const s3 = await upstream(t, 's3');
-  const user = await upstream(t, 'user', (_request, response) => response.setHeader('x-accel-redirect', '/_s3/bucket/key').setHeader('x-accel-limit-rate', '1').end('own'));
-  const { http } = await gateway(t, { user: [user.port], audit: [user.port], file: [user.port], s3: s3.port });
+  const user = await upstream(t, 'user', (_request, response) =>
+    response
+      .setHeader('x-accel-redirect', '/_s3/bucket/key')
+      .setHeader('x-accel-limit-rate', '1')
+      .end('own'),
+  );
+  const { http } = await gateway(t, {
+    user: [user.port],
+    audit: [user.port],
+    file: [user.port],
+    s3: s3.port,
+  });
   for (const url of ['/api/users/me', '/health', '/api/audit/logs', '/api/files']) {
     const response = await fetch(http + url);
     t.equal(await response.text(), 'own', url);
     t.equal(response.headers.get('x-accel-redirect'), null);
   }
-  for (const url of ['/api/files', '/api/files/x', '/api/uploads']) t.equal(await (await fetch(http + url, { method: 'POST', body: 'x' })).text(), 'own', `POST ${url}`);
+  for (const url of ['/api/files', '/api/files/x', '/api/uploads'])
+    t.equal(
+      await (await fetch(http + url, { method: 'POST', body: 'x' })).text(),
+      'own',
+      `POST ${url}`,
+    );
   t.same(s3.seen, []);
 });
 
 test('a WebSocket upgrade reaches the user service at /ws only', async (t) => {
   const user = await upstream(t, 'user');
-  user.server.on('upgrade', (request, socket) => socket.end(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Url: ${request.url}\r\n\r\n`));
+  user.server.on('upgrade', (request, socket) =>
+    socket.end(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Url: ${request.url}\r\n\r\n`,
+    ),
+  );
   const { port, http } = await gateway(t, { user: [user.port] });
-  const ask = (url: string): string => `GET ${url} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+  const ask = (url: string): string =>
+    `GET ${url} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`;
   t.match(await raw(port, ask('/ws')), /^HTTP\/1.1 101 Switching Protocols/);
   await fetch(`${http}/api/users/me`, { headers: { 'x-probe': '1' } });
   t.equal(user.seen.at(-1)?.headers.upgrade, undefined);

@@ -5,7 +5,9 @@ import { gateway, upstream } from './gateway.ts';
 
 // An upstream that takes the request whole, lets it take effect, and dies before it answers: what a retry would double.
 async function dying(t: Parameters<typeof upstream>[0]): ReturnType<typeof upstream> {
-  return upstream(t, 'dying', (request) => request.resume().on('end', () => request.socket.destroy()));
+  return upstream(t, 'dying', (request) =>
+    request.resume().on('end', () => request.socket.destroy()),
+  );
 }
 
 test('GET and HEAD move on from a replica that refuses and from one that dies while answering', async (t) => {
@@ -21,7 +23,17 @@ test('GET and HEAD move on from a replica that refuses and from one that dies wh
   t.ok(bad.seen.length > 0, 'the dying one was asked');
 });
 
-for (const [method, path] of [['POST', '/api/users/register'], ['PUT', '/api/users/1'], ['PATCH', '/api/users/1'], ['DELETE', '/api/users/1'], ['POST', '/api/files'], ['DELETE', '/api/files/1'], ['PATCH', '/api/uploads/1'], ['POST', '/api/audit/viewer-tokens'], ['PROPFIND', '/api/users/1']] as const) {
+for (const [method, path] of [
+  ['POST', '/api/users/register'],
+  ['PUT', '/api/users/1'],
+  ['PATCH', '/api/users/1'],
+  ['DELETE', '/api/users/1'],
+  ['POST', '/api/files'],
+  ['DELETE', '/api/files/1'],
+  ['PATCH', '/api/uploads/1'],
+  ['POST', '/api/audit/viewer-tokens'],
+  ['PROPFIND', '/api/users/1'],
+] as const) {
   test(`${method} ${path} that may have taken effect is answered 502 and never sent again`, async (t) => {
     const replicas = [await dying(t), await dying(t), await dying(t)];
     const ports = replicas.map(({ port }) => port);
@@ -38,7 +50,12 @@ for (const [method, path] of [['POST', '/api/users/register'], ['PUT', '/api/use
     const alive = await upstream(t, 'alive');
     const ports = [await freePort(), await freePort(), alive.port];
     const { http } = await gateway(t, { user: ports, file: ports, audit: ports });
-    const body = method === 'DELETE' ? '' : JSON.stringify({ long: 'x'.repeat(method === 'POST' && path === '/api/files' ? 900_000 : 100_000) });
+    const body =
+      method === 'DELETE'
+        ? ''
+        : JSON.stringify({
+            long: 'x'.repeat(method === 'POST' && path === '/api/files' ? 900_000 : 100_000),
+          });
     for (let n = 0; n < 2; n++) {
       const response = await fetch(http + path, { method, ...(body === '' ? {} : { body }) });
       t.equal(response.status, 200);
@@ -50,9 +67,11 @@ for (const [method, path] of [['POST', '/api/users/register'], ['PUT', '/api/use
   });
 }
 
-test('a customer\'s events, idempotent by their ids, move on from a replica that dies while answering, body and all', async (t) => {
+test("a customer's events, idempotent by their ids, move on from a replica that dies while answering, body and all", async (t) => {
   const alive = await upstream(t, 'alive');
-  const { http } = await gateway(t, { audit: [(await dying(t)).port, (await dying(t)).port, alive.port] });
+  const { http } = await gateway(t, {
+    audit: [(await dying(t)).port, (await dying(t)).port, alive.port],
+  });
   const body = JSON.stringify({ events: 'x'.repeat(8 * 1024 * 1024) });
   const response = await fetch(`${http}/api/audit/events`, { method: 'POST', body });
   t.equal(response.status, 200);
@@ -65,8 +84,13 @@ test('a replica that hangs costs a GET one read time-out and is then left out', 
   const alive = await upstream(t, 'alive');
   const { http } = await gateway(t, { user: [hanging.port, alive.port] });
   const started = performance.now();
-  const responses = await Promise.all(Array.from({ length: 8 }, () => fetch(`${http}/api/users/me`)));
-  t.same(responses.map(({ status }) => status), Array(8).fill(200));
+  const responses = await Promise.all(
+    Array.from({ length: 8 }, () => fetch(`${http}/api/users/me`)),
+  );
+  t.same(
+    responses.map(({ status }) => status),
+    Array(8).fill(200),
+  );
   t.ok(performance.now() - started < 7000);
   const after = performance.now();
   for (let n = 0; n < 4; n++) t.equal((await fetch(`${http}/api/users/me`)).status, 200);
@@ -74,7 +98,12 @@ test('a replica that hangs costs a GET one read time-out and is then left out', 
 });
 
 test('503 of all replicas comes through as the service said it, and takes none of them out', async (t) => {
-  const down = await upstream(t, 'down', (_request, response) => response.writeHead(503, { 'content-type': 'application/problem+json' }).end('{"code":"database_unavailable"}'));
+  const down = await upstream(t, 'down', (_request, response) =>
+    response
+      .writeHead(503, { 'content-type': 'application/problem+json' })
+      .end('{"code":"database_unavailable"}'),
+  );
   const { http } = await gateway(t, { user: [down.port, down.port] });
-  for (let n = 0; n < 6; n++) t.same(await (await fetch(`${http}/api/users/me`)).json(), { code: 'database_unavailable' });
+  for (let n = 0; n < 6; n++)
+    t.same(await (await fetch(`${http}/api/users/me`)).json(), { code: 'database_unavailable' });
 });

@@ -4,8 +4,14 @@ import { test } from 'tap';
 import { gateway, raw, upstream } from './gateway.ts';
 
 test('each path reaches its service, bare paths of the seed documents included', async (t) => {
-  const [user, file, audit] = await Promise.all(['user', 'file', 'audit'].map((name) => upstream(t, name)));
-  const { http } = await gateway(t, { user: [user!.port], file: [file!.port], audit: [audit!.port] });
+  const [user, file, audit] = await Promise.all(
+    ['user', 'file', 'audit'].map((name) => upstream(t, name)),
+  );
+  const { http } = await gateway(t, {
+    user: [user!.port],
+    file: [file!.port],
+    audit: [audit!.port],
+  });
   const expected: [string, string, string, string][] = [
     ['GET', '/health', 'user', '/health'],
     ['GET', '/.well-known/jwks.json', 'user', '/.well-known/jwks.json'],
@@ -38,25 +44,69 @@ test('each path reaches its service, bare paths of the seed documents included',
   ];
   const seen = { user: user!.seen, file: file!.seen, audit: audit!.seen };
   for (const [method, path, service, url] of expected) {
-    const response = await fetch(http + path, { method, ...(method === 'POST' || method === 'PATCH' ? { body: '{}' } : {}) });
+    const response = await fetch(http + path, {
+      method,
+      ...(method === 'POST' || method === 'PATCH' ? { body: '{}' } : {}),
+    });
     t.same(await response.json(), { upstream: service }, `${method} ${path}`);
     const last = seen[service as keyof typeof seen].at(-1);
     t.match(last, { method, url }, `${method} ${path} as ${url}`);
-    t.equal(last?.body, method === 'POST' || method === 'PATCH' ? '{}' : '', `${method} ${path} with its body`);
+    t.equal(
+      last?.body,
+      method === 'POST' || method === 'PATCH' ? '{}' : '',
+      `${method} ${path} with its body`,
+    );
   }
 });
 
 test('metrics, internal health and unknown paths are a 404 problem from outside', async (t) => {
   const user = await upstream(t, 'user');
-  const { http, port } = await gateway(t, { user: [user.port], file: [user.port], audit: [user.port], s3: user.port });
-  for (const path of ['/metrics', '/health/live', '/health/ready', '/health/', '/', '/api', '/api/usersx', '/_problem/500', '/nothing', '/..;/metrics']) {
+  const { http, port } = await gateway(t, {
+    user: [user.port],
+    file: [user.port],
+    audit: [user.port],
+    s3: user.port,
+  });
+  for (const path of [
+    '/metrics',
+    '/health/live',
+    '/health/ready',
+    '/health/',
+    '/',
+    '/api',
+    '/api/usersx',
+    '/_problem/500',
+    '/nothing',
+    '/..;/metrics',
+  ]) {
     const response = await fetch(http + path);
     t.equal(response.status, 404, path);
     t.equal(response.headers.get('content-type'), 'application/problem+json', path);
-    t.match(await response.json(), { type: 'https://muniment.dev/problems/not_found', title: 'Not Found', status: 404, code: 'not_found', request_id: /^[0-9a-f]{32}$/ }, path);
+    t.match(
+      await response.json(),
+      {
+        type: 'https://muniment.dev/problems/not_found',
+        title: 'Not Found',
+        status: 404,
+        code: 'not_found',
+        request_id: /^[0-9a-f]{32}$/,
+      },
+      path,
+    );
   }
-  for (const path of ['/api/users/../../metrics', '//metrics', '/api/users/%2e%2e/%2e%2e/metrics', '/./health/ready', '/metrics#/../api/users', '/%6detrics']) {
-    t.match(await raw(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`), /^HTTP\/1.1 404/, path);
+  for (const path of [
+    '/api/users/../../metrics',
+    '//metrics',
+    '/api/users/%2e%2e/%2e%2e/metrics',
+    '/./health/ready',
+    '/metrics#/../api/users',
+    '/%6detrics',
+  ]) {
+    t.match(
+      await raw(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`),
+      /^HTTP\/1.1 404/,
+      path,
+    );
   }
   t.same(user.seen, [], 'nothing of it reached a service');
 });
@@ -68,9 +118,13 @@ test('round robin spreads requests evenly over the replicas', async (t) => {
   t.same([first.seen.length, second.seen.length], [10, 10]);
 });
 
-test('no path leads into a file system, and the storage\'s path from outside is like any other that is not there', async (t) => {
+test("no path leads into a file system, and the storage's path from outside is like any other that is not there", async (t) => {
   const user = await upstream(t, 'user');
-  const { http, port, dir } = await gateway(t, { user: [user.port], file: [user.port], s3: user.port });
+  const { http, port, dir } = await gateway(t, {
+    user: [user.port],
+    file: [user.port],
+    s3: user.port,
+  });
   chmodSync(dir, 0o755);
   mkdirSync(path.join(dir, 'html/users'), { recursive: true });
   writeFileSync(path.join(dir, 'html/users/x\ny'), 'from the disk');
@@ -80,7 +134,14 @@ test('no path leads into a file system, and the storage\'s path from outside is 
     return { status: response.status, headers, body: (await response.text()).replace(id, '') };
   };
   const absent = await shape('/nothing');
-  for (const url of ['/users/x%0ay', '/_s3/bucket/key', '/_s3/', '/_s3']) t.same(await shape(url), absent, url);
-  t.match(await raw(port, 'POST /_s3/bucket/key HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'), /^HTTP\/1.1 404 [^]*"code":"not_found"/);
+  for (const url of ['/users/x%0ay', '/_s3/bucket/key', '/_s3/', '/_s3'])
+    t.same(await shape(url), absent, url);
+  t.match(
+    await raw(
+      port,
+      'POST /_s3/bucket/key HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
+    ),
+    /^HTTP\/1.1 404 [^]*"code":"not_found"/,
+  );
   t.same(user.seen, []);
 });

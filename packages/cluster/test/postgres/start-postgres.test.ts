@@ -18,7 +18,9 @@ async function ask(url: string, sql: string): Promise<string[]> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
-    return (await client.query({ text: sql, rowMode: 'array' })).rows.map((row: unknown[]) => String(row[0]));
+    return (await client.query({ text: sql, rowMode: 'array' })).rows.map((row: unknown[]) =>
+      String(row[0]),
+    );
   } finally {
     await client.end();
   }
@@ -38,7 +40,9 @@ test('a durable server keeps fsync on, refuses a wrong password, and survives SI
   const options = { dataDir, durable: true, password: 'p@ss/word' };
   const first = await startPostgres(options);
   t.same(await ask(first.superuserUrl, 'show fsync'), ['on']);
-  await t.rejects(ask(`postgres://postgres:wrong@127.0.0.1:${first.port}/postgres`, 'select 1'), { code: '28P01' });
+  await t.rejects(ask(`postgres://postgres:wrong@127.0.0.1:${first.port}/postgres`, 'select 1'), {
+    code: '28P01',
+  });
   await ask(first.superuserUrl, 'create table kept (n int)');
   await ask(first.superuserUrl, 'insert into kept values (42)');
   for (const pid of processesOf(dataDir)) process.kill(pid, 'SIGKILL');
@@ -51,7 +55,8 @@ test('backends that outlive a killed postmaster do not keep the next one from st
   const dataDir = path.join(temporary(t), 'data');
   const first = await startPostgres({ dataDir, durable: false });
   const [postmaster, ...others] = processesOf(dataDir).toSorted((a, b) => a - b);
-  if (postmaster === undefined) throw new Error('no postmaster: and kill(0) would be this very process group');
+  if (postmaster === undefined)
+    throw new Error('no postmaster: and kill(0) would be this very process group');
   t.ok(others.length > 0);
   // A stopped backend can't notice that its postmaster died: the worst case.
   for (const pid of others) process.kill(pid, 'SIGSTOP');
@@ -65,17 +70,24 @@ test('the server ends with its parent, even when that is killed', async (t) => {
   const dataDir = path.join(temporary(t), 'data');
   const source = path.join(import.meta.dirname, '../../src/postgres/start-postgres.ts');
   const script = `const { startPostgres } = await import(${JSON.stringify(source)}); await startPostgres({ dataDir: ${JSON.stringify(dataDir)}, durable: false }); console.log('up'); setInterval(() => {}, 1000);`;
-  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await new Promise((resolve) => parent.stdout.once('data', resolve));
   t.ok(processesOf(dataDir).length > 0);
   parent.kill('SIGKILL');
-  for (let waited = 0; processesOf(dataDir).length > 0 && waited < 5000; waited += 50) await sleep(50);
+  for (let waited = 0; processesOf(dataDir).length > 0 && waited < 5000; waited += 50)
+    await sleep(50);
   t.same(processesOf(dataDir), []);
 });
 
 test('a start on a taken port fails with the last log lines', async (t) => {
   const first = await startPostgres({ dataDir: path.join(temporary(t), 'data'), durable: false });
   t.teardown(() => first.stop());
-  const second = startPostgres({ dataDir: path.join(temporary(t), 'data'), durable: false, port: first.port });
+  const second = startPostgres({
+    dataDir: path.join(temporary(t), 'data'),
+    durable: false,
+    port: first.port,
+  });
   await t.rejects(second, { name: 'FleetError', message: /Address already in use/ });
 });

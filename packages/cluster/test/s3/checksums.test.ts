@@ -4,7 +4,10 @@ import { checksumAlgorithms, checksumLength, createChecksum } from '../../src/s3
 
 // The check values of "123456789" from the catalogue of CRC algorithms and from sha1sum and sha256sum.
 const known = {
-  crc32: 'cbf43926', crc32c: 'e3069283', crc64nvme: 'ae8b14860a799888', sha1: 'f7c3bc1d808e04732adf679965ccc34ca7ae3441',
+  crc32: 'cbf43926',
+  crc32c: 'e3069283',
+  crc64nvme: 'ae8b14860a799888',
+  sha1: 'f7c3bc1d808e04732adf679965ccc34ca7ae3441',
   sha256: '15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225',
 };
 

@@ -12,8 +12,13 @@ export const bucket = 'muniment-files';
 /** A client of the real SDK for a server at `endpoint`. */
 export function createClient(t: Test, endpoint: string, config: S3ClientConfig = {}): S3Client {
   const client = new S3Client({
-    endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts: 1,
-    requestHandler: new NodeHttpHandler({ connectionTimeout: 2000 }), ...config,
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials,
+    maxAttempts: 1,
+    requestHandler: new NodeHttpHandler({ connectionTimeout: 2000 }),
+    ...config,
   });
   t.teardown(() => client.destroy());
   return client;
@@ -35,13 +40,18 @@ export async function build(t: Test): Promise<S3Server & { dir: string; client: 
 }
 
 /** The code and status of the error that a call is expected to end with. */
-export async function failureOf(call: Promise<unknown>): Promise<{ code: string; status: number | undefined }> {
+export async function failureOf(
+  call: Promise<unknown>,
+): Promise<{ code: string; status: number | undefined }> {
   try {
     await call;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const metadata = '$metadata' in error ? error.$metadata : undefined;
-    const status = typeof metadata === 'object' && metadata !== null && 'httpStatusCode' in metadata ? Number(metadata.httpStatusCode) : undefined;
+    const status =
+      typeof metadata === 'object' && metadata !== null && 'httpStatusCode' in metadata
+        ? Number(metadata.httpStatusCode)
+        : undefined;
     return { code: error.name, status };
   }
   return { code: 'none', status: undefined };

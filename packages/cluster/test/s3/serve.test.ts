@@ -15,9 +15,19 @@ const MiB = 1024 ** 2;
 const script = join(import.meta.dirname, '../../src/s3/serve.ts');
 
 /** The server as its own process, ready. */
-async function spawnServer(t: Test, dir: string): Promise<{ process: ChildProcess; endpoint: string; line: string }> {
+async function spawnServer(
+  t: Test,
+  dir: string,
+): Promise<{ process: ChildProcess; endpoint: string; line: string }> {
   const child = spawn(process.execPath, [script], {
-    env: { PATH: process.env['PATH'], PORT: '0', DIR: dir, BUCKETS: bucket, S3_ACCESS_KEY_ID: credentials.accessKeyId, S3_SECRET_ACCESS_KEY: credentials.secretAccessKey },
+    env: {
+      PATH: process.env['PATH'],
+      PORT: '0',
+      DIR: dir,
+      BUCKETS: bucket,
+      S3_ACCESS_KEY_ID: credentials.accessKeyId,
+      S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => child.kill('SIGKILL'));
@@ -40,9 +50,14 @@ test('says that it is for local use, and ends on SIGTERM with 0', async (t) => {
 });
 
 test('a missing setting ends the start and is named', async (t) => {
-  const child = spawn(process.execPath, [script], { env: { PATH: process.env['PATH'], DIR: '/nowhere' }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [script], {
+    env: { PATH: process.env['PATH'], DIR: '/nowhere' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let output = '';
-  child.stderr.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  child.stderr.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
   const [code]: number[] = await once(child, 'exit');
   t.equal(code, 1);
   t.match(output, /S3_ACCESS_KEY_ID must be set/);
@@ -52,9 +67,15 @@ test('kill -9 in the middle of an upload leaves the old object', async (t) => {
   const dir = await temporaryFolder(t);
   const first = await spawnServer(t, dir);
   const old = randomBytes(100_000);
-  await createClient(t, first.endpoint).send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: old }));
+  await createClient(t, first.endpoint).send(
+    new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: old }),
+  );
   const { headers } = signRequest(first.endpoint, { payload: 'UNSIGNED-PAYLOAD' });
-  const outgoing = request(first.endpoint, { method: 'PUT', path: `/${bucket}/k`, headers: { ...headers, 'content-length': String(20 * MiB) } });
+  const outgoing = request(first.endpoint, {
+    method: 'PUT',
+    path: `/${bucket}/k`,
+    headers: { ...headers, 'content-length': String(20 * MiB) },
+  });
   outgoing.on('error', () => {});
   outgoing.write(Buffer.alloc(10 * MiB));
   while ((await readdir(join(dir, bucket, 'temporary'))).length === 0) await sleep(5);
@@ -62,9 +83,12 @@ test('kill -9 in the middle of an upload leaves the old object', async (t) => {
   t.equal((await readdir(join(dir, bucket, 'temporary'))).length, 1, 'it was killed while writing');
 
   const second = await spawnServer(t, dir);
-  const got = await createClient(t, second.endpoint).send(new GetObjectCommand({ Bucket: bucket, Key: 'k' }));
-  t.ok(old.equals(Buffer.from(await got.Body?.transformToByteArray() ?? [])));
-  for (let i = 0; i < 200 && (await readdir(join(dir, bucket, 'temporary'))).length > 0; i++) await sleep(5);
+  const got = await createClient(t, second.endpoint).send(
+    new GetObjectCommand({ Bucket: bucket, Key: 'k' }),
+  );
+  t.ok(old.equals(Buffer.from((await got.Body?.transformToByteArray()) ?? [])));
+  for (let i = 0; i < 200 && (await readdir(join(dir, bucket, 'temporary'))).length > 0; i++)
+    await sleep(5);
   t.same(await readdir(join(dir, bucket, 'temporary')), [], 'what it was writing is cleared away');
 });
 
@@ -77,18 +101,25 @@ test('kill -9 at any moment of many writes: each object is one version whole, an
     const client = createClient(t, server.endpoint);
     for (const [Key, least] of acknowledged) {
       const got = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
-      const bytes = Buffer.from(await got.Body?.transformToByteArray() ?? []);
+      const bytes = Buffer.from((await got.Body?.transformToByteArray()) ?? []);
       const found = bytes.readUInt32BE(0);
-      if (found < least || bytes.length !== 40_000 || !bytes.equals(content(found))) t.fail(`${Key}: version ${found}, acknowledged ${least}`);
+      if (found < least || bytes.length !== 40_000 || !bytes.equals(content(found)))
+        t.fail(`${Key}: version ${found}, acknowledged ${least}`);
     }
     const listed = await client.send(new ListObjectsV2Command({ Bucket: bucket }));
-    for (const key of acknowledged.keys()) if (!listed.Contents?.some(({ Key }) => Key === key)) t.fail(`${key} is not listed`);
+    for (const key of acknowledged.keys())
+      if (!listed.Contents?.some(({ Key }) => Key === key)) t.fail(`${key} is not listed`);
 
     let running = true;
     const writers = Array.from({ length: 8 }, async (_, i) => {
       for (let n = 0; running; n++) {
         const [Key, mine] = [`${i}/${n % 5}`, ++version];
-        await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: content(mine) })).then(() => acknowledged.set(Key, mine), () => { running = false; });
+        await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: content(mine) })).then(
+          () => acknowledged.set(Key, mine),
+          () => {
+            running = false;
+          },
+        );
       }
     });
     const enough = version + 60;
@@ -104,32 +135,49 @@ test('large uploads and downloads stay in bounded memory', async (t) => {
   const { process: child, endpoint } = await spawnServer(t, await temporaryFolder(t));
   const client = createClient(t, endpoint);
   const size = 128 * MiB;
-  const upload = (Key: string): Promise<void> => new Promise((resolve, reject) => {
-    const path = `/${bucket}/${Key}`;
-    const { headers } = signRequest(endpoint, { path, payload: 'UNSIGNED-PAYLOAD' });
-    const outgoing = request(endpoint, { method: 'PUT', path, headers: { ...headers, 'content-length': String(size) } }, (incoming) => {
-      incoming.resume().on('end', () => incoming.statusCode === 200 ? resolve() : reject(new Error(String(incoming.statusCode))));
+  const upload = (Key: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const path = `/${bucket}/${Key}`;
+      const { headers } = signRequest(endpoint, { path, payload: 'UNSIGNED-PAYLOAD' });
+      const outgoing = request(
+        endpoint,
+        { method: 'PUT', path, headers: { ...headers, 'content-length': String(size) } },
+        (incoming) => {
+          incoming
+            .resume()
+            .on('end', () =>
+              incoming.statusCode === 200
+                ? resolve()
+                : reject(new Error(String(incoming.statusCode))),
+            );
+        },
+      );
+      outgoing.on('error', reject);
+      const piece = Buffer.alloc(MiB);
+      let left = size;
+      const write = (): void => {
+        while (left > 0) {
+          left -= piece.length;
+          if (!outgoing.write(piece)) return void outgoing.once('drain', write);
+        }
+        outgoing.end();
+      };
+      write();
     });
-    outgoing.on('error', reject);
-    const piece = Buffer.alloc(MiB);
-    let left = size;
-    const write = (): void => {
-      while (left > 0) {
-        left -= piece.length;
-        if (!outgoing.write(piece)) return void outgoing.once('drain', write);
-      }
-      outgoing.end();
-    };
-    write();
-  });
   await Promise.all([upload('a'), upload('b')]);
-  await Promise.all(['a', 'b', 'a'].map(async (Key) => {
-    const response = await fetch(await getSignedUrl(client, new GetObjectCommand({ Bucket: bucket, Key })));
-    let got = 0;
-    for await (const chunk of response.body ?? []) got += chunk.length;
-    t.equal(got, size);
-  }));
-  const peak = Number(/VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
+  await Promise.all(
+    ['a', 'b', 'a'].map(async (Key) => {
+      const response = await fetch(
+        await getSignedUrl(client, new GetObjectCommand({ Bucket: bucket, Key })),
+      );
+      let got = 0;
+      for await (const chunk of response.body ?? []) got += chunk.length;
+      t.equal(got, size);
+    }),
+  );
+  const peak =
+    Number(/VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${child.pid}/status`, 'utf8'))?.[1]) /
+    1024;
   t.ok(peak < 260, `peak ${peak.toFixed(0)} MiB for 640 MiB moved`);
 });
 

@@ -1,5 +1,10 @@
 import {
-  CreateMultipartUploadCommand, GetObjectCommand, HeadObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, PutObjectCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { randomBytes } from 'node:crypto';
@@ -10,26 +15,56 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { startS3 } from '../../src/s3/start-s3.ts';
-import { bucket, build, createClient, credentials, failureOf, temporaryFolder } from './s3-server.ts';
+import {
+  bucket,
+  build,
+  createClient,
+  credentials,
+  failureOf,
+  temporaryFolder,
+} from './s3-server.ts';
 import { put, sha256, signRequest } from './sign-request.ts';
 
 test('a client that expects 100 Continue is told to go on, or is refused without sending its body', async (t) => {
   const { endpoint, client } = await build(t);
   const body = randomBytes(50_000);
   const headers = { expect: '100-continue', 'content-length': String(body.length) };
-  t.match(await put(endpoint, { payload: sha256(body), headers }, body), { status: 200, continued: true });
-  t.match(await put(endpoint, { payload: sha256(body), headers, secret: 'wrong' }, body),
-    { status: 403, code: 'SignatureDoesNotMatch', continued: false, headers: { connection: 'close' } });
-  t.match(await put(endpoint, { payload: sha256(body), headers: { ...headers, 'x-amz-tagging': 'a=b' } }, body), { status: 501, continued: false });
-  await client.send(new PutObjectCommand({ Bucket: bucket, Key: 'sdk', Body: randomBytes(3 * 1024 ** 2) }));
-  t.equal((await client.send(new HeadObjectCommand({ Bucket: bucket, Key: 'sdk' }))).ContentLength, 3 * 1024 ** 2);
+  t.match(await put(endpoint, { payload: sha256(body), headers }, body), {
+    status: 200,
+    continued: true,
+  });
+  t.match(await put(endpoint, { payload: sha256(body), headers, secret: 'wrong' }, body), {
+    status: 403,
+    code: 'SignatureDoesNotMatch',
+    continued: false,
+    headers: { connection: 'close' },
+  });
+  t.match(
+    await put(
+      endpoint,
+      { payload: sha256(body), headers: { ...headers, 'x-amz-tagging': 'a=b' } },
+      body,
+    ),
+    { status: 501, continued: false },
+  );
+  await client.send(
+    new PutObjectCommand({ Bucket: bucket, Key: 'sdk', Body: randomBytes(3 * 1024 ** 2) }),
+  );
+  t.equal(
+    (await client.send(new HeadObjectCommand({ Bucket: bucket, Key: 'sdk' }))).ContentLength,
+    3 * 1024 ** 2,
+  );
 });
 
 test('an upload that breaks off leaves the old object and no file', async (t) => {
   const { endpoint, client, dir } = await build(t);
   await client.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'old' }));
   const { headers } = signRequest(endpoint, { payload: 'UNSIGNED-PAYLOAD' });
-  const outgoing = request(endpoint, { method: 'PUT', path: `/${bucket}/k`, headers: { ...headers, 'content-length': '1000000' } });
+  const outgoing = request(endpoint, {
+    method: 'PUT',
+    path: `/${bucket}/k`,
+    headers: { ...headers, 'content-length': '1000000' },
+  });
   outgoing.on('error', () => {});
   outgoing.write(Buffer.alloc(500_000));
   const temporary = join(dir, bucket, 'temporary');
@@ -44,12 +79,23 @@ test('an upload that breaks off leaves the old object and no file', async (t) =>
 test('a body that outgrows its declared length is refused before it ends', async (t) => {
   const { endpoint } = await build(t);
   const { headers } = signRequest(endpoint, {
-    payload: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER', headers: { 'x-amz-decoded-content-length': '10', 'x-amz-trailer': 'x-amz-checksum-crc32', 'content-encoding': 'aws-chunked' },
+    payload: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+    headers: {
+      'x-amz-decoded-content-length': '10',
+      'x-amz-trailer': 'x-amz-checksum-crc32',
+      'content-encoding': 'aws-chunked',
+    },
   });
-  const outgoing = request(endpoint, { method: 'PUT', path: `/${bucket}/k`, headers: { ...headers, 'content-length': '1000000' } });
+  const outgoing = request(endpoint, {
+    method: 'PUT',
+    path: `/${bucket}/k`,
+    headers: { ...headers, 'content-length': '1000000' },
+  });
   t.teardown(() => outgoing.destroy());
   outgoing.on('error', () => {}).write(`10000\r\n${'x'.repeat(1000)}`);
-  const [incoming]: IncomingMessage[] = await once(outgoing, 'response', { signal: AbortSignal.timeout(2000) });
+  const [incoming]: IncomingMessage[] = await once(outgoing, 'response', {
+    signal: AbortSignal.timeout(2000),
+  });
   t.equal(incoming?.statusCode, 400);
 });
 
@@ -57,9 +103,16 @@ test('a refused upload leaves its connection usable', async (t) => {
   const { endpoint, client } = await build(t);
   const url = await getSignedUrl(client, new GetObjectCommand({ Bucket: bucket, Key: 'k' }));
   for (let i = 0; i < 5; i++) {
-    const { headers } = signRequest(endpoint, { payload: 'UNSIGNED-PAYLOAD', headers: { 'x-amz-decoded-content-length': '1', 'content-encoding': 'aws-chunked' } });
-    const refused = await fetch(`${endpoint}/nobody/k`, { method: 'PUT', headers, body: randomBytes(2_000_000) });
-    t.ok(refused.status >= 400 && await refused.text());
+    const { headers } = signRequest(endpoint, {
+      payload: 'UNSIGNED-PAYLOAD',
+      headers: { 'x-amz-decoded-content-length': '1', 'content-encoding': 'aws-chunked' },
+    });
+    const refused = await fetch(`${endpoint}/nobody/k`, {
+      method: 'PUT',
+      headers,
+      body: randomBytes(2_000_000),
+    });
+    t.ok(refused.status >= 400 && (await refused.text()));
     t.equal((await fetch(url, { signal: AbortSignal.timeout(2000) })).status, 404);
   }
 });
@@ -70,8 +123,13 @@ test('objects, listings and open uploads survive a restart; leftovers of a kille
   const first = await startS3(options);
   const before = createClient(t, first.endpoint);
   const keys = ['a', 'long/'.repeat(150), 'ü/😀'];
-  for (const Key of keys) await before.send(new PutObjectCommand({ Bucket: bucket, Key, Body: `body of ${Key}`, Metadata: { m: '1' } }));
-  const { UploadId } = await before.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key: 'open' }));
+  for (const Key of keys)
+    await before.send(
+      new PutObjectCommand({ Bucket: bucket, Key, Body: `body of ${Key}`, Metadata: { m: '1' } }),
+    );
+  const { UploadId } = await before.send(
+    new CreateMultipartUploadCommand({ Bucket: bucket, Key: 'open' }),
+  );
   await first.stop();
   await writeFile(join(dir, bucket, 'temporary', 'left-by-another'), 'half');
 
@@ -79,14 +137,20 @@ test('objects, listings and open uploads survive a restart; leftovers of a kille
   t.teardown(() => second.stop());
   const after = createClient(t, second.endpoint);
   const listed = await after.send(new ListObjectsV2Command({ Bucket: bucket }));
-  t.same(listed.Contents?.map(({ Key }) => Key), keys);
+  t.same(
+    listed.Contents?.map(({ Key }) => Key),
+    keys,
+  );
   for (const Key of keys) {
     const got = await after.send(new GetObjectCommand({ Bucket: bucket, Key }));
     t.equal(await got.Body?.transformToString(), `body of ${Key}`);
     t.same(got.Metadata, { m: '1' });
   }
   const uploads = await after.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
-  t.same(uploads.Uploads?.map((upload) => upload.UploadId), [UploadId]);
+  t.same(
+    uploads.Uploads?.map((upload) => upload.UploadId),
+    [UploadId],
+  );
   t.same(await readdir(join(dir, bucket, 'temporary')), []);
 });
 
@@ -114,7 +178,10 @@ test('stop lets a running download end and then frees the port', async (t) => {
   t.equal(got, size);
   const start = performance.now();
   await stopped;
-  t.ok(performance.now() - start < 2000, 'it does not wait for connections that are merely kept alive');
+  t.ok(
+    performance.now() - start < 2000,
+    'it does not wait for connections that are merely kept alive',
+  );
   t.match(await failureOf(fetch(server.endpoint)), { code: 'TypeError' });
 });
 
@@ -123,6 +190,9 @@ test('an error of ours is an InternalError without details, and is logged', asyn
   await client.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }));
   await writeFile(join(dir, bucket, 'objects', 'k.object'), 'damaged');
   const logged = t.capture(console, 'error');
-  t.same(await failureOf(client.send(new GetObjectCommand({ Bucket: bucket, Key: 'k' }))), { code: 'InternalError', status: 500 });
+  t.same(await failureOf(client.send(new GetObjectCommand({ Bucket: bucket, Key: 'k' }))), {
+    code: 'InternalError',
+    status: 500,
+  });
   t.match(String(logged()[0]?.args[0]), /S3 request \w+ GET/);
 });

@@ -8,19 +8,37 @@ import { sql } from 'kysely';
 
 function listening(parts: Parts, replica: string) {
   const said: string[] = [];
-  const log = { info: (details: object, message: string) => void said.push(`${message} ${JSON.stringify(details)}`), warn: (details: object, message: string) => void said.push(`${message} ${JSON.stringify(details)}`) };
-  return { said, watch: watchTrail({ db: parts.db, stream: STREAM, replica, log, alarmAfterMs: 60_000 }) };
+  const log = {
+    info: (details: object, message: string) =>
+      void said.push(`${message} ${JSON.stringify(details)}`),
+    warn: (details: object, message: string) =>
+      void said.push(`${message} ${JSON.stringify(details)}`),
+  };
+  return {
+    said,
+    watch: watchTrail({ db: parts.db, stream: STREAM, replica, log, alarmAfterMs: 60_000 }),
+  };
 }
 
-const age = ({ db }: Parts) => sql`update audit.holes set first_seen = first_seen - interval '61 seconds'`.execute(db);
-const assign = ({ producer }: Parts, lane: number, last: number) => sql`update identity.outbox_lanes set last_seq = ${last} where lane = ${lane}`.execute(producer);
-const receive = ({ db }: Parts, lane: number, numbers: string) => sql`update audit.lanes set received = ${numbers}::int8multirange where source = 'user' and lane = ${lane}`.execute(db);
-const notes = async ({ db }: Parts) => (await db.selectFrom('audit.holes').select(['lane', 'numbers']).orderBy('first_seen').execute()).map(({ lane, numbers }) => `${lane} ${numbers}`);
+const age = ({ db }: Parts) =>
+  sql`update audit.holes set first_seen = first_seen - interval '61 seconds'`.execute(db);
+const assign = ({ producer }: Parts, lane: number, last: number) =>
+  sql`update identity.outbox_lanes set last_seq = ${last} where lane = ${lane}`.execute(producer);
+const receive = ({ db }: Parts, lane: number, numbers: string) =>
+  sql`update audit.lanes set received = ${numbers}::int8multirange where source = 'user' and lane = ${lane}`.execute(
+    db,
+  );
+const notes = async ({ db }: Parts) =>
+  (
+    await db.selectFrom('audit.holes').select(['lane', 'numbers']).orderBy('first_seen').execute()
+  ).map(({ lane, numbers }) => `${lane} ${numbers}`);
 
 test('a hole is said once when it is old, by one replica, and once when it is closed', async (t) => {
   const parts = await startParts(t);
   const [one, other] = [listening(parts, 'a'), listening(parts, 'b')];
-  const look = async () => { for (const { watch } of [one, other]) await watch.look(); };
+  const look = async () => {
+    for (const { watch } of [one, other]) await watch.look();
+  };
   await assign(parts, 3, 10);
   await receive(parts, 3, '{[1,4),[6,11)}');
   await look();
@@ -49,17 +67,33 @@ test('each missing number keeps the time at which it was first missed, however t
   await receive(parts, 3, '{[1,5),[8,11)}');
   await watch.look();
   t.same(await notes(parts), ['3 {[5,8)}', '3 {[11,21)}']);
-  const holes = watch.last()?.state.sources.find(({ source }) => source === 'user')?.lanes.flatMap((lane) => lane.holes) ?? [];
-  t.match(holes, [{ from: 5, to: 7 }, { from: 11, to: 20 }]);
+  const holes =
+    watch
+      .last()
+      ?.state.sources.find(({ source }) => source === 'user')
+      ?.lanes.flatMap((lane) => lane.holes) ?? [];
+  t.match(holes, [
+    { from: 5, to: 7 },
+    { from: 11, to: 20 },
+  ]);
   t.ok((holes[0]?.age_seconds ?? 0) > 60);
-  t.ok((holes[1]?.age_seconds ?? 99) < 60, 'what was assigned now is not as old as the hole before it');
+  t.ok(
+    (holes[1]?.age_seconds ?? 99) < 60,
+    'what was assigned now is not as old as the hole before it',
+  );
   t.match(watch.last()?.alarms, [{ code: 'hole_lost' }]);
 });
 
 test('readiness and metrics tell of a hole on every replica, and nothing while the database is away', async (t) => {
   const parts = await startParts(t);
-  const { db } = createDatabase<Tables>({ url: parts.database.url('audit_service'), applicationName: 'test-watch' });
-  const [holder, other] = [listening(parts, 'a').watch, watchTrail({ db, stream: STREAM, replica: 'b', log: { info() {}, warn() {} } })];
+  const { db } = createDatabase<Tables>({
+    url: parts.database.url('audit_service'),
+    applicationName: 'test-watch',
+  });
+  const [holder, other] = [
+    listening(parts, 'a').watch,
+    watchTrail({ db, stream: STREAM, replica: 'b', log: { info() {}, warn() {} } }),
+  ];
   const registry = new Registry();
   measureTrail(other, registry);
   await holder.look();

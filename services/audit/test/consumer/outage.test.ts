@@ -3,7 +3,13 @@ import { watchOutage } from '../../consumer/outage.ts';
 
 test('an outage that many loops notice is said once, and so is its end', (t) => {
   const said: string[] = [];
-  const outage = watchOutage({ info: (_details, message) => void said.push(`info ${message}`), warn: (_details, message) => void said.push(`warn ${message}`) }, 'kinesis');
+  const outage = watchOutage(
+    {
+      info: (_details, message) => void said.push(`info ${message}`),
+      warn: (_details, message) => void said.push(`warn ${message}`),
+    },
+    'kinesis',
+  );
   t.equal(outage.since(), undefined);
   outage.over();
   t.same(said, []);

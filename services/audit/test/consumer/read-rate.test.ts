@@ -6,38 +6,68 @@ import { test, type Test } from 'tap';
 import { recordMany, startParts, until, type Parts } from '../parts.ts';
 
 /** Stands before the stream and notes when which shard was read: by the iterators, which it has seen being given out. */
-async function watchReads(t: Test, parts: Parts): Promise<{ port: number; reads: Map<string, number[]> }> {
+async function watchReads(
+  t: Test,
+  parts: Parts,
+): Promise<{ port: number; reads: Map<string, number[]> }> {
   const reads = new Map<string, number[]>();
   const shardOf = new Map<string, string>();
   const proxy = createServer((request, response) => {
     const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => {
-      const body = Buffer.concat(chunks);
-      const input = JSON.parse(body.toString()) as { ShardId?: string; ShardIterator?: string };
-      const action = String(request.headers['x-amz-target']).split('.').at(-1);
-      const shard = input.ShardId ?? shardOf.get(input.ShardIterator ?? '') ?? '';
-      if (action === 'GetRecords') reads.set(shard, [...(reads.get(shard) ?? []), performance.now()]);
-      forward({ host: '127.0.0.1', port: parts.kinesis.port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
-        const parts_: Buffer[] = [];
-        answer.on('data', (chunk: Buffer) => parts_.push(chunk)).on('end', () => {
-          const text = Buffer.concat(parts_).toString();
-          if (action === 'GetRecords' || action === 'GetShardIterator') {
-            const output = JSON.parse(text) as { ShardIterator?: string; NextShardIterator?: string };
-            shardOf.set(output.ShardIterator ?? output.NextShardIterator ?? '', shard);
-          }
-          response.writeHead(answer.statusCode ?? 500, answer.headers).end(text);
-        });
-      }).end(body);
-    });
+    request
+      .on('data', (chunk: Buffer) => chunks.push(chunk))
+      .on('end', () => {
+        const body = Buffer.concat(chunks);
+        const input = JSON.parse(body.toString()) as { ShardId?: string; ShardIterator?: string };
+        const action = String(request.headers['x-amz-target']).split('.').at(-1);
+        const shard = input.ShardId ?? shardOf.get(input.ShardIterator ?? '') ?? '';
+        if (action === 'GetRecords')
+          reads.set(shard, [...(reads.get(shard) ?? []), performance.now()]);
+        forward(
+          {
+            host: '127.0.0.1',
+            port: parts.kinesis.port,
+            method: request.method,
+            path: request.url,
+            headers: request.headers,
+          },
+          (answer) => {
+            const parts_: Buffer[] = [];
+            answer
+              .on('data', (chunk: Buffer) => parts_.push(chunk))
+              .on('end', () => {
+                const text = Buffer.concat(parts_).toString();
+                if (action === 'GetRecords' || action === 'GetShardIterator') {
+                  const output = JSON.parse(text) as {
+                    ShardIterator?: string;
+                    NextShardIterator?: string;
+                  };
+                  shardOf.set(output.ShardIterator ?? output.NextShardIterator ?? '', shard);
+                }
+                response.writeHead(answer.statusCode ?? 500, answer.headers).end(text);
+              });
+          },
+        ).end(body);
+      });
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
-  t.teardown(() => new Promise((resolve) => { proxy.close(resolve); proxy.closeAllConnections(); }));
+  t.teardown(
+    () =>
+      new Promise((resolve) => {
+        proxy.close(resolve);
+        proxy.closeAllConnections();
+      }),
+  );
   return { port: (proxy.address() as AddressInfo).port, reads };
 }
 
 /** The most reads of one shard within any 950 ms: a twentieth of the second is left for requests that were held up on their way. */
-const densest = (times: readonly number[]): number => Math.max(0, ...times.map((start) => times.filter((at) => at >= start && at < start + 950).length));
+const densest = (times: readonly number[]): number =>
+  Math.max(
+    0,
+    ...times.map((start) => times.filter((at) => at >= start && at < start + 950).length),
+  );
 
 test('no shard is read more than five times a second, neither at rest, nor under load, nor while it changes hands', async (t) => {
   const parts = await startParts(t, { shards: 2 });
@@ -56,9 +86,14 @@ test('no shard is read more than five times a second, neither at rest, nor under
     const before = [...reads.values()].map((times) => times.length);
     successor.start();
     await leaving.stop();
-    await until(() => [...reads.values()].every((times, shard) => times.length > (before[shard] ?? 0) + 6));
+    await until(() =>
+      [...reads.values()].every((times, shard) => times.length > (before[shard] ?? 0) + 6),
+    );
   }
   const counts = [...reads.values()].map(densest);
   t.comment(`at the most ${counts.join(' and ')} reads in a second`);
-  t.ok(counts.every((count) => count <= 5), counts.join());
+  t.ok(
+    counts.every((count) => count <= 5),
+    counts.join(),
+  );
 });

@@ -8,14 +8,28 @@ import { test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
 import type { Tables } from '../../tables.ts';
-import { STREAM, allStored, recordMany, startParts, storedIds, until, watermarks } from '../parts.ts';
+import {
+  STREAM,
+  allStored,
+  recordMany,
+  startParts,
+  storedIds,
+  until,
+  watermarks,
+} from '../parts.ts';
 
 test('the stream out of reach and back: the consumer goes on by itself and says so once', async (t) => {
   const parts = await startParts(t);
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: parts.kinesis.port } });
   t.teardown(() => proxy.stop());
   const warnings: string[] = [];
-  const consumer = parts.consumer({ kinesis: parts.connect(proxy), log: { info() {}, warn: (details, message) => void warnings.push(`${JSON.stringify(details)} ${message}`) } });
+  const consumer = parts.consumer({
+    kinesis: parts.connect(proxy),
+    log: {
+      info() {},
+      warn: (details, message) => void warnings.push(`${JSON.stringify(details)} ${message}`),
+    },
+  });
   parts.relay().start();
   consumer.start();
   await recordMany(parts, 5);
@@ -38,7 +52,12 @@ test('throttled reads are retried and not taken for an outage', async (t) => {
   const warnings: string[] = [];
   proxy.mode({ throttle: 'kinesis', probability: 0.6 });
   parts.relay().start();
-  parts.consumer({ kinesis: parts.connect(proxy), log: { info() {}, warn: (_details, message) => void warnings.push(message) } }).start();
+  parts
+    .consumer({
+      kinesis: parts.connect(proxy),
+      log: { info() {}, warn: (_details, message) => void warnings.push(message) },
+    })
+    .start();
   await recordMany(parts, 30);
   await allStored(parts, 30, 20_000);
   t.same(warnings, []);
@@ -49,16 +68,33 @@ test('a throttled look at the stream is no outage, and what it would have shown 
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: parts.kinesis.port } });
   t.teardown(() => proxy.stop());
   const warnings: string[] = [];
-  const consumer = parts.consumer({ kinesis: parts.connect(proxy), listEveryMs: 100, log: { info() {}, warn: (_details, message) => void warnings.push(message) } });
-  proxy.mode({ throttle: 'kinesis', actions: ['DescribeStreamSummary', 'ListShards', 'GetShardIterator'] });
+  const consumer = parts.consumer({
+    kinesis: parts.connect(proxy),
+    listEveryMs: 100,
+    log: { info() {}, warn: (_details, message) => void warnings.push(message) },
+  });
+  proxy.mode({
+    throttle: 'kinesis',
+    actions: ['DescribeStreamSummary', 'ListShards', 'GetShardIterator'],
+  });
   consumer.start();
   parts.relay().start();
   await recordMany(parts, 5);
   await sleep(1_500);
   t.equal(consumer.status().streamDownSince, undefined);
-  proxy.mode({ throttle: 'kinesis', actions: ['DescribeStreamSummary', 'ListShards', 'GetShardIterator'], probability: 0.6 });
+  proxy.mode({
+    throttle: 'kinesis',
+    actions: ['DescribeStreamSummary', 'ListShards', 'GetShardIterator'],
+    probability: 0.6,
+  });
   await allStored(parts, 5);
-  await parts.client.send(new SplitShardCommand({ StreamName: STREAM, ShardToSplit: 'shardId-000000000000', NewStartingHashKey: (2n ** 127n).toString() }));
+  await parts.client.send(
+    new SplitShardCommand({
+      StreamName: STREAM,
+      ShardToSplit: 'shardId-000000000000',
+      NewStartingHashKey: (2n ** 127n).toString(),
+    }),
+  );
   await sleep(100);
   await recordMany(parts, 20);
   await allStored(parts, 25);
@@ -81,10 +117,16 @@ test('while nothing can be stored the lag grows and it is said, though the strea
   await until(() => consumer.status().lagMs > 2_500, 10_000);
   t.ok(consumer.status().storeDownSince);
   t.equal(consumer.status().streamDownSince, undefined);
-  await until(async () => ((await parts.db.selectFrom('audit.shards').select('lag_ms').executeTakeFirst())?.lag_ms ?? 0) > 2_000);
+  await until(
+    async () =>
+      ((await parts.db.selectFrom('audit.shards').select('lag_ms').executeTakeFirst())?.lag_ms ??
+        0) > 2_000,
+  );
   await superuser.query('grant insert on audit.events to audit_service');
   await allStored(parts, 10);
-  await until(() => consumer.status().lagMs === 0 && consumer.status().storeDownSince === undefined);
+  await until(
+    () => consumer.status().lagMs === 0 && consumer.status().storeDownSince === undefined,
+  );
 });
 
 test('PostgreSQL out of reach and back: nothing is lost or doubled, and it is said once', async (t) => {
@@ -96,14 +138,20 @@ test('PostgreSQL out of reach and back: nothing is lost or doubled, and it is sa
   const { db } = createDatabase<Tables>({ url: url.href, applicationName: 'test-faulty' });
   t.teardown(() => db.destroy());
   const warnings: string[] = [];
-  const consumer = parts.consumer({ db, log: { info() {}, warn: (details, message) => void warnings.push(`${JSON.stringify(details)} ${message}`) } });
+  const consumer = parts.consumer({
+    db,
+    log: {
+      info() {},
+      warn: (details, message) => void warnings.push(`${JSON.stringify(details)} ${message}`),
+    },
+  });
   parts.relay().start();
   consumer.start();
   const ids = await recordMany(parts, 10);
   await allStored(parts, 10);
   proxy.mode('refuse');
   await until(() => consumer.status().databaseDownSince !== undefined);
-  ids.push(...await recordMany(parts, 30));
+  ids.push(...(await recordMany(parts, 30)));
   await sleep(2_000);
   t.equal(warnings.length, 1, warnings.join('\n'));
   proxy.mode('pass');
@@ -118,27 +166,56 @@ test('an iterator that expired is opened again at the checkpoint', async (t) => 
   let reads = 0;
   // The local server lets an iterator live for five minutes; this one ends every third read of it.
   const proxy = createServer((request, response) => {
-    if (request.headers['x-amz-target'] === 'Kinesis_20131202.GetRecords' && (reads += 1) % 3 === 0) {
+    if (
+      request.headers['x-amz-target'] === 'Kinesis_20131202.GetRecords' &&
+      (reads += 1) % 3 === 0
+    ) {
       expiries += 1;
-      request.resume().on('end', () => response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end('{"__type":"ExpiredIteratorException","message":"Iterator expired."}'));
+      request
+        .resume()
+        .on('end', () =>
+          response
+            .writeHead(400, { 'content-type': 'application/x-amz-json-1.1' })
+            .end('{"__type":"ExpiredIteratorException","message":"Iterator expired."}'),
+        );
       return;
     }
-    request.pipe(forward({ host: '127.0.0.1', port: parts.kinesis.port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(response);
-    }));
+    request.pipe(
+      forward(
+        {
+          host: '127.0.0.1',
+          port: parts.kinesis.port,
+          method: request.method,
+          path: request.url,
+          headers: request.headers,
+        },
+        (answer) => {
+          response.writeHead(answer.statusCode ?? 500, answer.headers);
+          answer.pipe(response);
+        },
+      ),
+    );
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
-  t.teardown(() => new Promise((resolve) => { proxy.close(resolve); proxy.closeAllConnections(); }));
+  t.teardown(
+    () =>
+      new Promise((resolve) => {
+        proxy.close(resolve);
+        proxy.closeAllConnections();
+      }),
+  );
   const { port } = proxy.address() as AddressInfo;
   const warnings: string[] = [];
-  const consumer = parts.consumer({ kinesis: parts.connect({ port }), log: { info() {}, warn: (_details, message) => void warnings.push(message) } });
+  const consumer = parts.consumer({
+    kinesis: parts.connect({ port }),
+    log: { info() {}, warn: (_details, message) => void warnings.push(message) },
+  });
   parts.relay().start();
   consumer.start();
   const ids: string[] = [];
   for (let n = 0; n < 4; n += 1) {
-    ids.push(...await recordMany(parts, 10));
+    ids.push(...(await recordMany(parts, 10)));
     await sleep(200);
   }
   await allStored(parts, 40);

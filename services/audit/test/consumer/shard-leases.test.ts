@@ -3,12 +3,24 @@ import { test, type Test } from 'tap';
 import type { Kysely } from 'kysely';
 import { createDatabase } from '@muniment/database';
 import { createTestDatabase } from '@muniment/database/testing';
-import { claimShards, countReadable, moveCheckpoint, registerShards, releaseShard, renewLeases, reportAlive, reportGone } from '../../consumer/shard-leases.ts';
+import {
+  claimShards,
+  countReadable,
+  moveCheckpoint,
+  registerShards,
+  releaseShard,
+  renewLeases,
+  reportAlive,
+  reportGone,
+} from '../../consumer/shard-leases.ts';
 import type { Tables } from '../../tables.ts';
 
 async function open(t: Test): Promise<Kysely<Tables>> {
   const database = await createTestDatabase(t);
-  const { db } = createDatabase<Tables>({ url: database.url('audit_service'), applicationName: 'test' });
+  const { db } = createDatabase<Tables>({
+    url: database.url('audit_service'),
+    applicationName: 'test',
+  });
   t.teardown(() => db.destroy());
   return db;
 }
@@ -19,9 +31,20 @@ const shards = (...ids: string[]) => ids.map((id) => ({ id, parents: [] as strin
 test('a shard has one owner at a time, and each change of owner raises its epoch', async (t) => {
   const db = await open(t);
   await registerShards(db, { ...STREAM, shards: shards('1', '2', '3') });
-  const taken = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => claimShards(db, STREAM, owner, 5_000, 1)));
-  t.same(taken.flat().map(({ shardId }) => shardId).toSorted(), ['1', '2', '3']);
-  t.same(taken.flat().map(({ epoch }) => epoch), [1, 1, 1]);
+  const taken = await Promise.all(
+    ['a', 'b', 'c', 'd'].map((owner) => claimShards(db, STREAM, owner, 5_000, 1)),
+  );
+  t.same(
+    taken
+      .flat()
+      .map(({ shardId }) => shardId)
+      .toSorted(),
+    ['1', '2', '3'],
+  );
+  t.same(
+    taken.flat().map(({ epoch }) => epoch),
+    [1, 1, 1],
+  );
   t.same(await claimShards(db, STREAM, 'e', 5_000, 3), []);
   const [lease] = taken.flat();
   if (!lease) return t.fail('no lease');
@@ -31,21 +54,31 @@ test('a shard has one owner at a time, and each change of owner raises its epoch
   t.same(await claimShards(db, STREAM, 'f', 5_000, 3), [], 'one who lost it cannot give it away');
 });
 
-test('a silent owner\'s shards are free; one that renews keeps them', async (t) => {
+test("a silent owner's shards are free; one that renews keeps them", async (t) => {
   const db = await open(t);
   await registerShards(db, { ...STREAM, shards: shards('1', '2') });
   const [silent] = await claimShards(db, STREAM, 'silent', 400, 1);
   const [lively] = await claimShards(db, STREAM, 'lively', 400, 1);
   if (!silent || !lively) return t.fail('no lease');
-  t.same(await renewLeases(db, [{ lease: lively, read: undefined }], 60_000), new Set([lively.shardId]));
+  t.same(
+    await renewLeases(db, [{ lease: lively, read: undefined }], 60_000),
+    new Set([lively.shardId]),
+  );
   await sleep(450);
   t.match(await claimShards(db, STREAM, 'successor', 60_000, 2), [{ shardId: silent.shardId }]);
-  t.same(await renewLeases(db, [{ lease: silent, read: undefined }], 60_000), new Set(), 'what is lost is not renewed');
+  t.same(
+    await renewLeases(db, [{ lease: silent, read: undefined }], 60_000),
+    new Set(),
+    'what is lost is not renewed',
+  );
 });
 
 test('a child is free only when every parent that is still known has ended', async (t) => {
   const db = await open(t);
-  const listed = { ...STREAM, shards: [...shards('1', '2'), { id: '3', parents: ['1', '2'] }, { id: '4', parents: ['0'] }] };
+  const listed = {
+    ...STREAM,
+    shards: [...shards('1', '2'), { id: '3', parents: ['1', '2'] }, { id: '4', parents: ['0'] }],
+  };
   await registerShards(db, listed);
   t.equal(await countReadable(db, STREAM), 3, 'the parent of 4 is known no longer');
   const leases = await claimShards(db, STREAM, 'a', 5_000, 10);
@@ -53,7 +86,8 @@ test('a child is free only when every parent that is still known has ended', asy
   for (const [index, parent] of ['1', '2'].entries()) {
     t.same(await claimShards(db, STREAM, 'b', 5_000, 10), [], `${index} of 2 parents ended`);
     const lease = leases.find(({ shardId }) => shardId === parent);
-    if (lease) await db.transaction().execute((trx) => moveCheckpoint(trx, lease, 5_000, null, true));
+    if (lease)
+      await db.transaction().execute((trx) => moveCheckpoint(trx, lease, 5_000, null, true));
   }
   t.match(await claimShards(db, STREAM, 'b', 5_000, 10), [{ shardId: '3' }]);
 });
@@ -64,11 +98,20 @@ test('a stream made anew has rows of its own, the old ones go, and a replica tha
   await registerShards(db, { ...STREAM, shards: shards('1', '2') });
   const [old] = await claimShards(db, STREAM, 'a', 5_000, 1);
   await registerShards(db, anew);
-  t.match(await db.selectFrom('audit.shards').select(['shard_id', 'epoch', 'checkpoint']).execute(), [{ shard_id: '1', epoch: 0, checkpoint: null }]);
-  t.equal(old && await db.transaction().execute((trx) => moveCheckpoint(trx, old, 5_000, 'x', false)), false, 'a reader of the old one stores nothing');
+  t.match(
+    await db.selectFrom('audit.shards').select(['shard_id', 'epoch', 'checkpoint']).execute(),
+    [{ shard_id: '1', epoch: 0, checkpoint: null }],
+  );
+  t.equal(
+    old && (await db.transaction().execute((trx) => moveCheckpoint(trx, old, 5_000, 'x', false))),
+    false,
+    'a reader of the old one stores nothing',
+  );
   await registerShards(db, { ...STREAM, shards: shards('1') });
   await registerShards(db, anew);
-  t.match(await db.selectFrom('audit.shards').select('stream_created').execute(), [{ stream_created: anew.created }]);
+  t.match(await db.selectFrom('audit.shards').select('stream_created').execute(), [
+    { stream_created: anew.created },
+  ]);
 });
 
 test('a shard is forgotten when the stream lists it no longer; one that it lists stays', async (t) => {
@@ -77,7 +120,12 @@ test('a shard is forgotten when the stream lists it no longer; one that it lists
   const [lease] = await claimShards(db, STREAM, 'a', 5_000, 1);
   if (lease) await db.transaction().execute((trx) => moveCheckpoint(trx, lease, 5_000, null, true));
   await registerShards(db, { ...STREAM, shards: shards('2', '3') });
-  t.same((await db.selectFrom('audit.shards').select('shard_id').orderBy('shard_id').execute()).map((row) => row.shard_id), ['2', '3']);
+  t.same(
+    (await db.selectFrom('audit.shards').select('shard_id').orderBy('shard_id').execute()).map(
+      (row) => row.shard_id,
+    ),
+    ['2', '3'],
+  );
 });
 
 test('only consumers that were heard of lately count', async (t) => {
@@ -96,5 +144,8 @@ test('a parent that the stream has trimmed before it was read does not keep its 
   await registerShards(db, { ...STREAM, shards: shards('parent') });
   const children = ['left', 'right'].map((id) => ({ id, parents: ['parent'] }));
   await registerShards(db, { ...STREAM, shards: children });
-  t.same((await claimShards(db, STREAM, 'a', 5_000, 3)).map(({ shardId }) => shardId).toSorted(), ['left', 'right']);
+  t.same((await claimShards(db, STREAM, 'a', 5_000, 3)).map(({ shardId }) => shardId).toSorted(), [
+    'left',
+    'right',
+  ]);
 });

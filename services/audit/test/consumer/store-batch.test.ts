@@ -13,11 +13,19 @@ import type { Tables } from '../../tables.ts';
 import { storedIds } from '../parts.ts';
 import { aLease, aRecord, anEvent, asSent } from '../records.ts';
 
-async function open(t: Test): Promise<{ db: Kysely<Tables>; producer: Kysely<unknown>; superuser: pg.Client }> {
+async function open(
+  t: Test,
+): Promise<{ db: Kysely<Tables>; producer: Kysely<unknown>; superuser: pg.Client }> {
   const database = await createTestDatabase(t);
-  const { db } = createDatabase<Tables>({ url: database.url('audit_service'), applicationName: 'test' });
+  const { db } = createDatabase<Tables>({
+    url: database.url('audit_service'),
+    applicationName: 'test',
+  });
   t.teardown(() => db.destroy());
-  const { db: producer } = createDatabase<unknown>({ url: database.url('user_service'), applicationName: 'test' });
+  const { db: producer } = createDatabase<unknown>({
+    url: database.url('user_service'),
+    applicationName: 'test',
+  });
   t.teardown(() => producer.destroy());
   const superuser = new pg.Client({ connectionString: database.url() });
   await superuser.connect();
@@ -26,23 +34,49 @@ async function open(t: Test): Promise<{ db: Kysely<Tables>; producer: Kysely<unk
 }
 
 const TWO_SHARDS = { shardIds: ['shard-1', 'shard-2'] };
-const lane = (db: Kysely<Tables>) => db.selectFrom('audit.lanes').select(['received', 'watermark', 'duplicates']).where('source', '=', 'user').where('lane', '=', 3).executeTakeFirstOrThrow();
-const shard = (db: Kysely<Tables>) => db.selectFrom('audit.shards').select(['checkpoint', 'ended']).executeTakeFirstOrThrow();
-const quarantine = (db: Kysely<Tables>) => db.selectFrom('audit.quarantine').select(['sequence_number', 'reason', 'detail', 'counted', 'size', 'event_id', 'data']).orderBy('sequence_number').execute();
+const lane = (db: Kysely<Tables>) =>
+  db
+    .selectFrom('audit.lanes')
+    .select(['received', 'watermark', 'duplicates'])
+    .where('source', '=', 'user')
+    .where('lane', '=', 3)
+    .executeTakeFirstOrThrow();
+const shard = (db: Kysely<Tables>) =>
+  db.selectFrom('audit.shards').select(['checkpoint', 'ended']).executeTakeFirstOrThrow();
+const quarantine = (db: Kysely<Tables>) =>
+  db
+    .selectFrom('audit.quarantine')
+    .select(['sequence_number', 'reason', 'detail', 'counted', 'size', 'event_id', 'data'])
+    .orderBy('sequence_number')
+    .execute();
 
 test('a batch leaves its rows, its numbers and its checkpoint', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
   const events = [1, 2, 4].map((seq) => anEvent({ seq }));
   const records = events.map(aRecord);
-  t.same(await storeBatch(db, lease, 5_000, records, false), { stored: 3, duplicates: 0, quarantined: 0 });
+  t.same(await storeBatch(db, lease, 5_000, records, false), {
+    stored: 3,
+    duplicates: 0,
+    quarantined: 0,
+  });
   t.same(await storedIds(db), events.map(({ id }) => id).toSorted());
   t.match(await lane(db), { received: '{[1,3),[4,5)}', watermark: 2 });
   t.same(await shard(db), { checkpoint: records[2]?.sequenceNumber, ended: false });
   const [event] = events;
-  const row = await db.selectFrom('audit.events').selectAll().where('id', '=', event?.id ?? '').executeTakeFirstOrThrow();
+  const row = await db
+    .selectFrom('audit.events')
+    .selectAll()
+    .where('id', '=', event?.id ?? '')
+    .executeTakeFirstOrThrow();
   t.equal(row.record, event && sealedForm(event));
-  t.match(row, { subject: event?.personal?.subject, personal_key_id: event?.personal?.key_id, personal_nonce: event?.personal?.nonce, personal_ciphertext: event?.personal?.ciphertext, user_id: event?.user_id });
+  t.match(row, {
+    subject: event?.personal?.subject,
+    personal_key_id: event?.personal?.key_id,
+    personal_nonce: event?.personal?.nonce,
+    personal_ciphertext: event?.personal?.ciphertext,
+    user_id: event?.user_id,
+  });
   t.equal(row.timestamp.toISOString(), event?.timestamp);
 });
 
@@ -78,8 +112,15 @@ test('the same event again, in the same batch or a later one, is dismissed and c
   const { db } = await open(t);
   const lease = await aLease(db);
   const event = anEvent();
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(event)], false), { stored: 1, duplicates: 1, quarantined: 0 });
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(anEvent({ seq: 2 }))], false), { stored: 1, duplicates: 1, quarantined: 0 });
+  t.same(await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(event)], false), {
+    stored: 1,
+    duplicates: 1,
+    quarantined: 0,
+  });
+  t.same(
+    await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(anEvent({ seq: 2 }))], false),
+    { stored: 1, duplicates: 1, quarantined: 0 },
+  );
   t.same(await lane(db), { received: '{[1,3)}', watermark: 2, duplicates: 2 });
   t.same(await quarantine(db), []);
 });
@@ -90,8 +131,16 @@ test('an event that a retried request recorded twice is stored once, and both it
   const event = anEvent({ action: 'FILE_DOWNLOAD' });
   const retried = anEvent({ ...event, seq: 2, personal: null });
   await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(retried)], false);
-  t.same(await storeBatch(db, lease, 5_000, [aRecord({ ...retried, seq: 3 })], false), { stored: 0, duplicates: 1, quarantined: 0 });
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(retried)], false), { stored: 0, duplicates: 1, quarantined: 0 }, 'also when it is sent again');
+  t.same(await storeBatch(db, lease, 5_000, [aRecord({ ...retried, seq: 3 })], false), {
+    stored: 0,
+    duplicates: 1,
+    quarantined: 0,
+  });
+  t.same(
+    await storeBatch(db, lease, 5_000, [aRecord(retried)], false),
+    { stored: 0, duplicates: 1, quarantined: 0 },
+    'also when it is sent again',
+  );
   t.same(await storedIds(db), [event.id]);
   t.match(await lane(db), { received: '{[1,4)}', watermark: 3 });
   t.same(await quarantine(db), []);
@@ -102,8 +151,16 @@ test('another event under a number that is taken is quarantined, in the same bat
   const lease = await aLease(db);
   const first = anEvent();
   const second = anEvent();
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(first), aRecord(second)], false), { stored: 1, duplicates: 0, quarantined: 1 });
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(anEvent())], false), { stored: 0, duplicates: 0, quarantined: 1 });
+  t.same(await storeBatch(db, lease, 5_000, [aRecord(first), aRecord(second)], false), {
+    stored: 1,
+    duplicates: 0,
+    quarantined: 1,
+  });
+  t.same(await storeBatch(db, lease, 5_000, [aRecord(anEvent())], false), {
+    stored: 0,
+    duplicates: 0,
+    quarantined: 1,
+  });
   t.same(await storedIds(db), [first.id]);
   const kept = await quarantine(db);
   t.equal(kept.length, 2);
@@ -116,37 +173,77 @@ test('another event under an id that is taken is quarantined; its number counts 
   const lease = await aLease(db);
   const event = anEvent();
   const other = anEvent({ id: event.id, seq: 2, action: 'FILE_DELETE' });
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(other)], false), { stored: 1, duplicates: 0, quarantined: 1 });
+  t.same(await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(other)], false), {
+    stored: 1,
+    duplicates: 0,
+    quarantined: 1,
+  });
   t.match(await lane(db), { watermark: 2 });
-  t.match(await quarantine(db), [{ reason: 'contradiction', detail: /the id/, counted: true, event_id: event.id }]);
+  t.match(await quarantine(db), [
+    { reason: 'contradiction', detail: /the id/, counted: true, event_id: event.id },
+  ]);
 });
 
-test('what is no event is quarantined with its bytes, stands in nobody\'s way, and its number does not count', async (t) => {
+test("what is no event is quarantined with its bytes, stands in nobody's way, and its number does not count", async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
   const damaged = JSON.stringify(anEvent({ seq: 2 }));
   const bytes = Buffer.from([0, 1, 2, 0xff]);
-  const records = [aRecord(anEvent({ seq: 1 })), aRecord(damaged), { ...aRecord(''), data: bytes }, aRecord(anEvent({ seq: 3 }))];
-  t.same(await storeBatch(db, lease, 5_000, records, false), { stored: 2, duplicates: 0, quarantined: 2 });
+  const records = [
+    aRecord(anEvent({ seq: 1 })),
+    aRecord(damaged),
+    { ...aRecord(''), data: bytes },
+    aRecord(anEvent({ seq: 3 })),
+  ];
+  t.same(await storeBatch(db, lease, 5_000, records, false), {
+    stored: 2,
+    duplicates: 0,
+    quarantined: 2,
+  });
   t.match(await lane(db), { received: '{[1,2),[3,4)}', watermark: 1 });
   const kept = await quarantine(db);
-  t.same(kept.map(({ data }) => data), [Buffer.from(damaged), bytes]);
-  t.match(kept, [{ reason: 'unreadable', detail: /canonical/, counted: false, event_id: null }, { size: 4 }]);
+  t.same(
+    kept.map(({ data }) => data),
+    [Buffer.from(damaged), bytes],
+  );
+  t.match(kept, [
+    { reason: 'unreadable', detail: /canonical/, counted: false, event_id: null },
+    { size: 4 },
+  ]);
   t.equal((await shard(db)).checkpoint, records[3]?.sequenceNumber);
-  t.match(await storeBatch(db, lease, 5_000, [aRecord(anEvent({ seq: 2 }))], false), { stored: 1 }, 'the true one is taken when it is sent again');
+  t.match(
+    await storeBatch(db, lease, 5_000, [aRecord(anEvent({ seq: 2 }))], false),
+    { stored: 1 },
+    'the true one is taken when it is sent again',
+  );
   t.match(await lane(db), { watermark: 3 });
 });
 
 test('a record that PostgreSQL refuses is found and quarantined and counts as received; the rest of its batch is stored', async (t) => {
   const { db, superuser } = await open(t);
-  await superuser.query("alter table audit.events add constraint refusing check (resource <> 'refused')");
+  await superuser.query(
+    "alter table audit.events add constraint refusing check (resource <> 'refused')",
+  );
   const lease = await aLease(db);
-  const events = Array.from({ length: 21 }, (_, index) => anEvent({ seq: index + 1, resource: index === 7 || index === 20 ? 'refused' : 'taken' }));
+  const events = Array.from({ length: 21 }, (_, index) =>
+    anEvent({ seq: index + 1, resource: index === 7 || index === 20 ? 'refused' : 'taken' }),
+  );
   const records = events.map(aRecord);
-  t.same(await storeBatch(db, lease, 5_000, records, true), { stored: 19, duplicates: 0, quarantined: 2 });
+  t.same(await storeBatch(db, lease, 5_000, records, true), {
+    stored: 19,
+    duplicates: 0,
+    quarantined: 2,
+  });
   t.equal((await storedIds(db)).length, 19);
   t.match(await lane(db), { received: '{[1,22)}', watermark: 21 });
-  t.match(await quarantine(db), [events[7], events[20]].map((event) => ({ reason: 'refused', counted: true, event_id: event?.id })));
+  t.match(
+    await quarantine(db),
+    [events[7], events[20]].map((event) => ({
+      reason: 'refused',
+      counted: true,
+      event_id: event?.id,
+    })),
+  );
   t.same(await shard(db), { checkpoint: records[20]?.sequenceNumber, ended: true });
 });
 
@@ -164,10 +261,27 @@ test('what no outbox has sent is quarantined, its number does not count, and the
     { ...event, lane: 4 }, // the event in another lane
     { ...event, source: 'file' as const },
   ];
-  t.same(await storeBatch(db, lease, 5_000, forgeries.map(aRecord), false, attested), { stored: 0, duplicates: 0, quarantined: 5 });
+  t.same(await storeBatch(db, lease, 5_000, forgeries.map(aRecord), false, attested), {
+    stored: 0,
+    duplicates: 0,
+    quarantined: 5,
+  });
   t.match(await lane(db), { received: '{}', watermark: 0 });
-  t.match(await quarantine(db), forgeries.map(({ id }) => ({ reason: 'forged', counted: false, event_id: id })));
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(forgeries[0] ?? event), aRecord(event), aRecord(forgeries[1] ?? event)], false, attested), { stored: 1, duplicates: 0, quarantined: 2 });
+  t.match(
+    await quarantine(db),
+    forgeries.map(({ id }) => ({ reason: 'forged', counted: false, event_id: id })),
+  );
+  t.same(
+    await storeBatch(
+      db,
+      lease,
+      5_000,
+      [aRecord(forgeries[0] ?? event), aRecord(event), aRecord(forgeries[1] ?? event)],
+      false,
+      attested,
+    ),
+    { stored: 1, duplicates: 0, quarantined: 2 },
+  );
   t.same(await storedIds(db), [event.id]);
   const { record } = await db.selectFrom('audit.events').select('record').executeTakeFirstOrThrow();
   t.equal(record, sealedForm(event), 'the content is what was sent');
@@ -181,23 +295,47 @@ test('what is sent again after it was stored and its outbox row is gone is dismi
   await asSent(producer, [event]);
   t.match(await storeBatch(db, lease, 5_000, [aRecord(event)], false, attested), { stored: 1 });
   await sql`delete from identity.outbox`.execute(producer);
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(event)], false, attested), { stored: 0, duplicates: 1, quarantined: 0 });
+  t.same(await storeBatch(db, lease, 5_000, [aRecord(event)], false, attested), {
+    stored: 0,
+    duplicates: 1,
+    quarantined: 0,
+  });
 });
 
 test('what PostgreSQL refuses counts only when it is ours', async (t) => {
   const { db, producer, superuser } = await open(t);
-  await superuser.query("alter table audit.events add constraint refusing check (resource <> 'refused')");
+  await superuser.query(
+    "alter table audit.events add constraint refusing check (resource <> 'refused')",
+  );
   const lease = await aLease(db);
-  const [ours, forged] = [anEvent({ resource: 'refused' }), anEvent({ resource: 'refused', seq: 9 })];
+  const [ours, forged] = [
+    anEvent({ resource: 'refused' }),
+    anEvent({ resource: 'refused', seq: 9 }),
+  ];
   await asSent(producer, [ours]);
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(ours), aRecord(forged)], false, { attest: async (trx, events) => (events.length > 1 ? new Set([0, 1]) : findSent(trx, events)) }), { stored: 0, duplicates: 0, quarantined: 2 });
-  t.match(await quarantine(db), [{ reason: 'refused', counted: true }, { reason: 'forged', counted: false }]);
+  t.same(
+    await storeBatch(db, lease, 5_000, [aRecord(ours), aRecord(forged)], false, {
+      attest: async (trx, events) => (events.length > 1 ? new Set([0, 1]) : findSent(trx, events)),
+    }),
+    { stored: 0, duplicates: 0, quarantined: 2 },
+  );
+  t.match(await quarantine(db), [
+    { reason: 'refused', counted: true },
+    { reason: 'forged', counted: false },
+  ]);
   t.match(await lane(db), { received: '{[1,2)}' });
 });
 
 test('of a record longer than any event only the beginning is kept', async (t) => {
   const { db } = await open(t);
-  await storeBatch(db, await aLease(db), 5_000, [{ ...aRecord(''), data: Buffer.alloc(1_000_000, 'x') }], false, attested);
+  await storeBatch(
+    db,
+    await aLease(db),
+    5_000,
+    [{ ...aRecord(''), data: Buffer.alloc(1_000_000, 'x') }],
+    false,
+    attested,
+  );
   t.match(await quarantine(db), [{ reason: 'unreadable', size: 1_000_000 }]);
   t.equal((await quarantine(db))[0]?.data.length, 32 * 1024);
 });
@@ -212,7 +350,9 @@ test('the look into an outbox takes an index, also when it was planned while the
   const events = Array.from({ length: 200 }, (_, index) => anEvent({ seq: index + 1 }));
   await asSent(producer, events);
   const startedAt = performance.now();
-  t.match(await storeBatch(db, lease, 5_000, events.map(aRecord), false, attested), { stored: 200 });
+  t.match(await storeBatch(db, lease, 5_000, events.map(aRecord), false, attested), {
+    stored: 200,
+  });
   t.ok(performance.now() - startedAt < 1_000, `${Math.round(performance.now() - startedAt)} ms`);
 });
 
@@ -220,10 +360,20 @@ test('two shards that carry one lane store each number once', async (t) => {
   const { db } = await open(t);
   const [one, other] = [await aLease(db, TWO_SHARDS), await aLease(db, TWO_SHARDS)];
   for (let round = 0; round < 10; round += 1) {
-    const events = Array.from({ length: 20 }, (_, index) => anEvent({ seq: round * 20 + index + 1 }));
-    const counts = await Promise.all([one, other].map((lease) => storeBatch(db, lease, 5_000, events.map(aRecord), false)));
-    t.equal(counts.reduce((sum, { stored }) => sum + stored, 0), 20);
-    t.equal(counts.reduce((sum, { duplicates }) => sum + duplicates, 0), 20);
+    const events = Array.from({ length: 20 }, (_, index) =>
+      anEvent({ seq: round * 20 + index + 1 }),
+    );
+    const counts = await Promise.all(
+      [one, other].map((lease) => storeBatch(db, lease, 5_000, events.map(aRecord), false)),
+    );
+    t.equal(
+      counts.reduce((sum, { stored }) => sum + stored, 0),
+      20,
+    );
+    t.equal(
+      counts.reduce((sum, { duplicates }) => sum + duplicates, 0),
+      20,
+    );
   }
   t.match(await lane(db), { watermark: 200, duplicates: 200 });
 });
@@ -232,10 +382,19 @@ test('of two events that claim one number through two shards at once, one is sto
   const { db } = await open(t);
   const leases = [await aLease(db, TWO_SHARDS), await aLease(db, TWO_SHARDS)];
   for (let round = 0; round < 10; round += 1) {
-    const rivals = () => Array.from({ length: 20 }, (_, index) => aRecord(anEvent({ seq: round * 20 + index + 1 })));
-    const counts = await Promise.all(leases.map((lease) => storeBatch(db, lease, 5_000, rivals(), false)));
-    t.same(counts.map(({ stored }) => stored).toSorted((a, b) => a - b), [0, 20]);
-    t.same(counts.map(({ quarantined }) => quarantined).toSorted((a, b) => a - b), [0, 20]);
+    const rivals = () =>
+      Array.from({ length: 20 }, (_, index) => aRecord(anEvent({ seq: round * 20 + index + 1 })));
+    const counts = await Promise.all(
+      leases.map((lease) => storeBatch(db, lease, 5_000, rivals(), false)),
+    );
+    t.same(
+      counts.map(({ stored }) => stored).toSorted((a, b) => a - b),
+      [0, 20],
+    );
+    t.same(
+      counts.map(({ quarantined }) => quarantined).toSorted((a, b) => a - b),
+      [0, 20],
+    );
   }
   t.equal((await storedIds(db)).length, 200);
 });
@@ -243,16 +402,23 @@ test('of two events that claim one number through two shards at once, one is sto
 test('5,000 events a second are stored', async (t) => {
   const { db, producer } = await open(t);
   const lease = await aLease(db);
-  const all = Array.from({ length: 11 }, (_, batch) => Array.from({ length: 1_000 }, (_, index) => anEvent({ lane: index % 16, seq: batch * 63 + Math.floor(index / 16) + 1 })));
+  const all = Array.from({ length: 11 }, (_, batch) =>
+    Array.from({ length: 1_000 }, (_, index) =>
+      anEvent({ lane: index % 16, seq: batch * 63 + Math.floor(index / 16) + 1 }),
+    ),
+  );
   for (const batch of all) await asSent(producer, batch);
   const batches = all.map((batch) => batch.map(aRecord));
   await storeBatch(db, lease, 5_000, batches[0] ?? [], false, attested);
   const startedAt = performance.now();
   const { user, system } = process.cpuUsage();
-  for (const batch of batches.slice(1)) t.equal((await storeBatch(db, lease, 5_000, batch, false, attested)).stored, 1_000);
+  for (const batch of batches.slice(1))
+    t.equal((await storeBatch(db, lease, 5_000, batch, false, attested)).stored, 1_000);
   const rate = 10_000 / ((performance.now() - startedAt) / 1_000);
   const cpu = process.cpuUsage({ user, system });
-  t.comment(`${Math.round(rate)} events/s, ${((cpu.user + cpu.system) / 10_000).toFixed(0)} µs of CPU each`);
+  t.comment(
+    `${Math.round(rate)} events/s, ${((cpu.user + cpu.system) / 10_000).toFixed(0)} µs of CPU each`,
+  );
   // A fifth of the goal, since tests share their two cores; the goal itself is measured by the bench.
   t.ok(rate > 1_000, `${Math.round(rate)} events/s`);
 });

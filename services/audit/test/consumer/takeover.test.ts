@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { freePort } from '@muniment/cluster';
-import { STREAM, allStored, recordMany, startParts, storedIds, until, watermarks, type Parts } from '../parts.ts';
+import {
+  STREAM,
+  allStored,
+  recordMany,
+  startParts,
+  storedIds,
+  until,
+  watermarks,
+  type Parts,
+} from '../parts.ts';
 
 const SERVER = join(import.meta.dirname, '../../server.ts');
 
@@ -25,8 +34,17 @@ async function spawnReplica(t: Test, parts: Parts, name: string): Promise<Replic
   const process_ = spawn(process.execPath, [SERVER], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
-      PATH: process.env.PATH, PORT: String(port), REPLICA: name, LOG_LEVEL: 'silent', MASTER_KEY_FILE: masterKeyFile, AUDIT_KEY_FILE: auditKeyFile, DATABASE_URL: parts.database.url('audit_service'),
-      KINESIS_ENDPOINT: parts.kinesis.endpoint, KINESIS_STREAM: STREAM, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local',
+      PATH: process.env.PATH,
+      PORT: String(port),
+      REPLICA: name,
+      LOG_LEVEL: 'silent',
+      MASTER_KEY_FILE: masterKeyFile,
+      AUDIT_KEY_FILE: auditKeyFile,
+      DATABASE_URL: parts.database.url('audit_service'),
+      KINESIS_ENDPOINT: parts.kinesis.endpoint,
+      KINESIS_STREAM: STREAM,
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
     },
   });
   t.teardown(async () => {
@@ -37,10 +55,18 @@ async function spawnReplica(t: Test, parts: Parts, name: string): Promise<Replic
   return { process: process_, name, port };
 }
 
-const owners = async ({ db }: Parts): Promise<string[]> => (await sql<{ owner: string }>`
-  select distinct split_part(owner, '/', 1) as owner from audit.shards where expires_at > clock_timestamp() order by 1`.execute(db)).rows.map(({ owner }) => owner);
+const owners = async ({ db }: Parts): Promise<string[]> =>
+  (
+    await sql<{ owner: string }>`
+  select distinct split_part(owner, '/', 1) as owner from audit.shards where expires_at > clock_timestamp() order by 1`.execute(
+      db,
+    )
+  ).rows.map(({ owner }) => owner);
 
-const epochs = async ({ db }: Parts): Promise<number[]> => (await db.selectFrom('audit.shards').select('epoch').orderBy('shard_id').execute()).map(({ epoch }) => epoch);
+const epochs = async ({ db }: Parts): Promise<number[]> =>
+  (await db.selectFrom('audit.shards').select('epoch').orderBy('shard_id').execute()).map(
+    ({ epoch }) => epoch,
+  );
 
 test('the shards of a replica that is killed are taken over within 10 s, and nothing is lost', async (t) => {
   t.testdir();
@@ -55,7 +81,7 @@ test('the shards of a replica that is killed are taken over within 10 s, and not
 
   victim.process.kill('SIGKILL');
   const killedAt = performance.now();
-  ids.push(...await recordMany(parts, 60));
+  ids.push(...(await recordMany(parts, 60)));
   await allStored(parts, 80, 12_000);
   const took = performance.now() - killedAt;
   t.ok(took < 10_000, `${Math.round(took)} ms`);
@@ -63,7 +89,9 @@ test('the shards of a replica that is killed are taken over within 10 s, and not
   t.same(await storedIds(parts.db), ids.toSorted());
   t.same(await watermarks(parts), { whole: true, numbers: 80 });
 
-  const { status, body } = await fetch(`http://127.0.0.1:${survivor.port}/metrics`).then(async (answer) => ({ status: answer.status, body: await answer.text() }));
+  const { status, body } = await fetch(`http://127.0.0.1:${survivor.port}/metrics`).then(
+    async (answer) => ({ status: answer.status, body: await answer.text() }),
+  );
   t.equal(status, 200);
   t.match(body, /^muniment_consumer_shards\{service="audit"\} 2$/m);
   survivor.process.kill('SIGTERM');
@@ -81,13 +109,13 @@ test('a replica that is stopped and continued cannot write beside its successor,
   await allStored(parts, 10);
 
   zombie.process.kill('SIGSTOP');
-  ids.push(...await recordMany(parts, 10));
+  ids.push(...(await recordMany(parts, 10)));
   await spawnReplica(t, parts, 'successor');
   await until(async () => (await owners(parts))[0] === 'successor', 20_000);
   await allStored(parts, 20);
   const [epoch] = await epochs(parts);
   zombie.process.kill('SIGCONT');
-  ids.push(...await recordMany(parts, 10));
+  ids.push(...(await recordMany(parts, 10)));
   await allStored(parts, 30);
   t.same(await owners(parts), ['successor']);
   t.same(await epochs(parts), [epoch], 'the zombie has not taken it back');

@@ -3,10 +3,29 @@ import { cloudevents } from '../../export/cloudevents.ts';
 import { aRow, written } from './rows.ts';
 
 test('each line is a CloudEvent 1.0: required attributes, names and values as the specification has them', async (t) => {
-  const lines = (await written(cloudevents, [aRow(0, { action: 'FILE_UPLOAD', resource: 'file/1', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }), aRow(12, {}, null)])).trimEnd().split('\n')
+  const lines = (
+    await written(cloudevents, [
+      aRow(0, {
+        action: 'FILE_UPLOAD',
+        resource: 'file/1',
+        traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      }),
+      aRow(12, {}, null),
+    ])
+  )
+    .trimEnd()
+    .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   t.match(lines, [
-    { specversion: '1.0', source: '/muniment/user', type: 'dev.muniment.audit.FILE_UPLOAD', subject: 'file/1', datacontenttype: 'application/json', sequence: '0000000000000000', data: { index: 0, email: 'ada@example.com' } },
+    {
+      specversion: '1.0',
+      source: '/muniment/user',
+      type: 'dev.muniment.audit.FILE_UPLOAD',
+      subject: 'file/1',
+      datacontenttype: 'application/json',
+      sequence: '0000000000000000',
+      data: { index: 0, email: 'ada@example.com' },
+    },
     { sequence: '0000000000000012', data: { index: 12, email: null } },
   ]);
   for (const line of lines) {

@@ -14,22 +14,46 @@ function parse(text: string): string[][] {
   return rows;
 }
 
-test('every row has the header\'s columns, whatever its texts hold', async (t) => {
+test("every row has the header's columns, whatever its texts hold", async (t) => {
   const evil = 'a","b\r\n=1+1,"c';
-  const rows = parse(await written(csv, [aRow(0, { error: evil, resource: '', metadata: { note: evil } }), aRow(1, {}, null)]));
+  const rows = parse(
+    await written(csv, [
+      aRow(0, { error: evil, resource: '', metadata: { note: evil } }),
+      aRow(1, {}, null),
+    ]),
+  );
   const [head = [], first = [], second = []] = rows;
   t.equal(rows.length, 3);
   t.ok(rows.every((row) => row.length === head.length));
   const of = (row: string[], column: string): string | undefined => row[head.indexOf(column)];
   t.equal(of(first, 'error'), evil);
   t.same(JSON.parse(of(first, 'metadata') ?? ''), { note: evil });
-  t.match([of(first, 'index'), of(first, 'email'), of(first, 'ip')], ['0', 'ada@example.com', '192.0.2.7']);
+  t.match(
+    [of(first, 'index'), of(first, 'email'), of(first, 'ip')],
+    ['0', 'ada@example.com', '192.0.2.7'],
+  );
   t.match([of(second, 'index'), of(second, 'email')], ['1', '']);
   t.end();
 });
 
 test('no field begins with what a spreadsheet calculates', (t) => {
-  for (const start of ['=', '+', '-', '@', '\t', '\r', '\n', ' =', '\u00a0=', '\ufeff=', '\t=', '\uff1d', '\uff0b', '\uff0d', '\uff20']) {
+  for (const start of [
+    '=',
+    '+',
+    '-',
+    '@',
+    '\t',
+    '\r',
+    '\n',
+    ' =',
+    '\u00a0=',
+    '\ufeff=',
+    '\t=',
+    '\uff1d',
+    '\uff0b',
+    '\uff0d',
+    '\uff20',
+  ]) {
     t.match(csvField(`${start}cmd|' /C calc'!A0`), /^"'/, JSON.stringify(start));
   }
   t.equal(csvField('a=1'), '"a=1"');

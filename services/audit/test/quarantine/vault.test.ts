@@ -14,7 +14,14 @@ import type { Tables } from '../../tables.ts';
 let sequence = 0;
 const entryOf = (text: string, counted = false): QuarantineEntry => {
   sequence += 1;
-  return { sequenceNumber: String(sequence), data: Buffer.from(text), size: text.length, reason: counted ? 'refused' : 'unreadable', detail: 'why', counted };
+  return {
+    sequenceNumber: String(sequence),
+    data: Buffer.from(text),
+    size: text.length,
+    reason: counted ? 'refused' : 'unreadable',
+    detail: 'why',
+    counted,
+  };
 };
 
 async function open(t: Test) {
@@ -22,12 +29,25 @@ async function open(t: Test) {
   const { db } = createDatabase<Tables>({ url: url('audit_service'), applicationName: 'test' });
   t.teardown(() => db.destroy());
   const masterKey = createMasterKey(Buffer.from(generateMasterKey(), 'base64'));
-  const list = () => listQuarantined(db, { limit: 100, before: undefined, reason: undefined, open: undefined }).then((rows) => rows.toReversed());
+  const list = () =>
+    listQuarantined(db, { limit: 100, before: undefined, reason: undefined, open: undefined }).then(
+      (rows) => rows.toReversed(),
+    );
   return {
-    db, list, subjectKeys: createSubjectKeys(masterKey),
-    keep: (...entries: QuarantineEntry[]) => db.transaction().execute((trx) => keepQuarantined(trx, createSubjectKeys(masterKey), 's', 'shard-0', entries)),
+    db,
+    list,
+    subjectKeys: createSubjectKeys(masterKey),
+    keep: (...entries: QuarantineEntry[]) =>
+      db
+        .transaction()
+        .execute((trx) =>
+          keepQuarantined(trx, createSubjectKeys(masterKey), 's', 'shard-0', entries),
+        ),
     /** As a replica that has just started reads them. */
-    read: async () => (await openQuarantined(db, createSubjectKeys(masterKey), await list())).map(({ data }) => data.toString()),
+    read: async () =>
+      (await openQuarantined(db, createSubjectKeys(masterKey), await list())).map(({ data }) =>
+        data.toString(),
+      ),
     stored: async () => (await list()).map(({ data }) => data.toString('latin1')).join('|'),
   };
 }
@@ -52,13 +72,26 @@ test('bytes moved to another record do not open', async (t) => {
   const [one, two] = await list();
   if (!one || !two) return t.fail('nothing kept');
   t.same(await read(), ['one', 'two']);
-  t.same((await openQuarantined(db, subjectKeys, [one, { ...two, sequence_number: one.sequence_number }])).map(({ data }) => data.toString()), ['one', '']);
+  t.same(
+    (
+      await openQuarantined(db, subjectKeys, [
+        one,
+        { ...two, sequence_number: one.sequence_number },
+      ])
+    ).map(({ data }) => data.toString()),
+    ['one', ''],
+  );
 });
 
 test('an erasure empties what names the user, in any spelling, and nothing else; what names them later is not kept either', async (t) => {
   const { db, keep, read } = await open(t);
   const userId = randomUUID();
-  await keep(entryOf(`damaged ${userId} x`), entryOf(`damaged ${userId.toUpperCase()}`), entryOf(`of ${randomUUID()}`), entryOf(`event of ${userId}`, true));
+  await keep(
+    entryOf(`damaged ${userId} x`),
+    entryOf(`damaged ${userId.toUpperCase()}`),
+    entryOf(`of ${randomUUID()}`),
+    entryOf(`event of ${userId}`, true),
+  );
   t.equal(await erase(db, userId), 2);
   await keep(entryOf(`late ${userId}`));
   t.match(await read(), ['', '', /^of /, `event of ${userId}`, '']);
@@ -69,6 +102,10 @@ test('an erasure and a record that names the user at once leave no byte, whoever
   for (let round = 0; round < 15; round += 1) {
     const userId = randomUUID();
     await Promise.all([keep(entryOf(userId)), sleep(round % 5).then(() => erase(db, userId))]);
-    t.same((await read()).filter((text) => text !== ''), [], `round ${round}`);
+    t.same(
+      (await read()).filter((text) => text !== ''),
+      [],
+      `round ${round}`,
+    );
   }
 });

@@ -15,11 +15,18 @@ async function start(t: Test, settings: Record<string, string>): Promise<TestSer
 }
 
 /** A client that reads as slowly as it likes. */
-async function connect(parts: TestServer, path: string, token: string): Promise<{ response: Response; abort(): void }> {
+async function connect(
+  parts: TestServer,
+  path: string,
+  token: string,
+): Promise<{ response: Response; abort(): void }> {
   const address = parts.server.app.server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
   const controller = new AbortController();
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { authorization: `Bearer ${token}` }, signal: controller.signal });
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    headers: { authorization: `Bearer ${token}` },
+    signal: controller.signal,
+  });
   return { response, abort: () => controller.abort() };
 }
 
@@ -47,7 +54,10 @@ test('an export whose session ends, whose reader stalls, or whose database dies 
   const parts = await start(t, { EXPORT_STALL_MS: '1000' });
   const [root, other] = [await parts.signIn('admin'), await parts.signIn('admin')];
   const ended = await connect(parts, '/api/audit/export?format=csv', other.token);
-  await parts.superuser.query('update identity.sessions set revoked_at = now() where user_id = $1', [other.id]);
+  await parts.superuser.query(
+    'update identity.sessions set revoked_at = now() where user_id = $1',
+    [other.id],
+  );
   await sleep(1_500);
   await t.rejects(ended.response.text(), 'its session has ended');
 

@@ -4,7 +4,7 @@ import { Value } from 'typebox/value';
 import { logEntrySchema } from '../../log-entry.ts';
 import { build, eventsOf, storeEvents, type LogEntry } from '../build.ts';
 
-test('an entry is shown to whom it concerns; another\'s answers exactly as an absent one', async (t) => {
+test("an entry is shown to whom it concerns; another's answers exactly as an absent one", async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const eve = await parts.signIn();
@@ -26,8 +26,18 @@ test('an entry is shown to whom it concerns; another\'s answers exactly as an ab
 test('what is no id is a 400, and nobody is a 401', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
-  for (const id of ['x', '1', '018f0000-0000-7000-8000-00000000000', '018f0000-0000-7000-8000-00000000000%00', "'; drop table audit.events; --"]) {
-    t.equal((await parts.get(`/api/audit/logs/${encodeURIComponent(id)}`, ada)).statusCode, 400, id);
+  for (const id of [
+    'x',
+    '1',
+    '018f0000-0000-7000-8000-00000000000',
+    '018f0000-0000-7000-8000-00000000000%00',
+    "'; drop table audit.events; --",
+  ]) {
+    t.equal(
+      (await parts.get(`/api/audit/logs/${encodeURIComponent(id)}`, ada)).statusCode,
+      400,
+      id,
+    );
   }
   t.equal((await parts.get(`/api/audit/logs/${randomUUID()}`)).statusCode, 401);
 });

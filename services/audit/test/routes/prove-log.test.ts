@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { test } from 'tap';
 import { Value } from 'typebox/value';
-import { leafHash, openCheckpoint, parseVerifierKey, verifyInclusion } from '@muniment/audit-verify';
+import {
+  leafHash,
+  openCheckpoint,
+  parseVerifierKey,
+  verifyInclusion,
+} from '@muniment/audit-verify';
 import { build, eventsOf, storeEvents, type Caller, type TestServer } from '../build.ts';
 import { certify } from '../certify.ts';
 
@@ -13,17 +18,36 @@ interface Proof {
   leaf: string | null;
 }
 
-const proofOf = (parts: TestServer, id: string, caller: Caller) => parts.get(`/api/audit/logs/${id}/proof`, caller);
+const proofOf = (parts: TestServer, id: string, caller: Caller) =>
+  parts.get(`/api/audit/logs/${id}/proof`, caller);
 
-function holds(parts: TestServer, proof: Proof, leaf = leafHash(Buffer.from(proof.leaf ?? '', 'base64'))): boolean {
-  const { size, root } = openCheckpoint(proof.checkpoint, [parseVerifierKey(parts.auditKey.verifierKey)]);
-  return size === proof.tree_size && verifyInclusion({ index: proof.index, size, leafHash: leaf, proof: proof.hashes.map((hash) => Buffer.from(hash, 'base64')), root });
+function holds(
+  parts: TestServer,
+  proof: Proof,
+  leaf = leafHash(Buffer.from(proof.leaf ?? '', 'base64')),
+): boolean {
+  const { size, root } = openCheckpoint(proof.checkpoint, [
+    parseVerifierKey(parts.auditKey.verifierKey),
+  ]);
+  return (
+    size === proof.tree_size &&
+    verifyInclusion({
+      index: proof.index,
+      size,
+      leafHash: leaf,
+      proof: proof.hashes.map((hash) => Buffer.from(hash, 'base64')),
+      root,
+    })
+  );
 }
 
 test('an entry is proven by its bytes, a path and a signed note', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
-  const ids = await storeEvents(parts, Array.from({ length: 11 }, () => eventsOf(ada)));
+  const ids = await storeEvents(
+    parts,
+    Array.from({ length: 11 }, () => eventsOf(ada)),
+  );
   await certify(parts);
   for (const id of ids) {
     const answer = await proofOf(parts, id, ada);
@@ -31,23 +55,35 @@ test('an entry is proven by its bytes, a path and a signed note', async (t) => {
     const proof = answer.json<Proof>();
     t.same(Object.keys(proof), ['checkpoint', 'index', 'tree_size', 'hashes', 'leaf']);
     t.ok(holds(parts, proof), id);
-    t.match(JSON.parse(Buffer.from(proof.leaf ?? '', 'base64').toString()), { id, user_id: ada.id });
-    t.notMatch(Buffer.from(proof.leaf ?? '', 'base64').toString(), /ada@example\.com|192\.0\.2\.7/, 'no personal value');
+    t.match(JSON.parse(Buffer.from(proof.leaf ?? '', 'base64').toString()), {
+      id,
+      user_id: ada.id,
+    });
+    t.notMatch(
+      Buffer.from(proof.leaf ?? '', 'base64').toString(),
+      /ada@example\.com|192\.0\.2\.7/,
+      'no personal value',
+    );
   }
 });
 
-test('another\'s, an unsealed and an absent entry answer alike', async (t) => {
+test("another's, an unsealed and an absent entry answer alike", async (t) => {
   const parts = await build(t);
   const [ada, eve] = [await parts.signIn(), await parts.signIn()];
   const [sealed] = await storeEvents(parts, [eventsOf(ada)]);
   await certify(parts);
   const [unsealed] = await storeEvents(parts, [eventsOf(ada)], { seal: false });
-  const answers = [await proofOf(parts, sealed ?? '', eve), await proofOf(parts, unsealed ?? '', ada), await proofOf(parts, randomUUID(), ada)];
+  const answers = [
+    await proofOf(parts, sealed ?? '', eve),
+    await proofOf(parts, unsealed ?? '', ada),
+    await proofOf(parts, randomUUID(), ada),
+  ];
   for (const answer of answers) {
     t.equal(answer.statusCode, 404);
     t.match(answer.json(), { code: 'audit_log_not_found' });
   }
-  for (const id of ['x', '%00', '1 or 1=1']) t.equal((await proofOf(parts, encodeURIComponent(id), ada)).statusCode, 400, id);
+  for (const id of ['x', '%00', '1 or 1=1'])
+    t.equal((await proofOf(parts, encodeURIComponent(id), ada)).statusCode, 400, id);
   t.equal((await parts.get(`/api/audit/logs/${sealed}/proof`)).statusCode, 401);
 });
 
@@ -77,14 +113,23 @@ test('an administrator proves any entry, which is an event of its own; also one 
   await certify(parts);
   const before = (await proofOf(parts, id ?? '', admin)).json<Proof>();
   t.ok(holds(parts, before));
-  const { rows } = await parts.superuser.query<{ event: { action: string; resource: string } }>("select (head || ',\"seq\":0,' || tail)::json as event from audit.outbox");
-  t.match(rows.map(({ event }) => event), [{ action: 'AUDIT_READ', resource: id }]);
+  const { rows } = await parts.superuser.query<{ event: { action: string; resource: string } }>(
+    'select (head || \',"seq":0,\' || tail)::json as event from audit.outbox',
+  );
+  t.match(
+    rows.map(({ event }) => event),
+    [{ action: 'AUDIT_READ', resource: id }],
+  );
   await parts.superuser.query('delete from audit.events');
   const after = await proofOf(parts, id ?? '', admin);
   t.equal(after.statusCode, 200, after.body);
   t.same(after.json(), { ...before, leaf: null });
   t.ok(holds(parts, after.json(), leafHash(Buffer.from(before.leaf ?? '', 'base64'))));
-  t.equal((await proofOf(parts, id ?? '', ada)).statusCode, 404, 'whose it was is not known any more');
+  t.equal(
+    (await proofOf(parts, id ?? '', ada)).statusCode,
+    404,
+    'whose it was is not known any more',
+  );
 });
 
 test('the shape is the documented one', async (t) => {
@@ -93,6 +138,11 @@ test('the shape is the documented one', async (t) => {
   const [id] = await storeEvents(parts, [eventsOf(ada)]);
   await certify(parts);
   const proof = (await proofOf(parts, id ?? '', ada)).json<Proof>();
-  t.ok(Value.Check({ type: 'array', items: { type: 'string', pattern: '^[A-Za-z0-9+/]{43}=$' } } as never, proof.hashes));
+  t.ok(
+    Value.Check(
+      { type: 'array', items: { type: 'string', pattern: '^[A-Za-z0-9+/]{43}=$' } } as never,
+      proof.hashes,
+    ),
+  );
   t.match(proof, { index: 0, tree_size: 1, hashes: [] });
 });

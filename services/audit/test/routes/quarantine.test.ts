@@ -23,20 +23,48 @@ interface Entry {
 }
 
 const attested = { attest: findSent };
-const list = async ({ get }: TestServer, admin: Caller, query = '') => (await get(`/api/audit/quarantine${query}`, admin)).json<Entry[]>();
+const list = async ({ get }: TestServer, admin: Caller, query = '') =>
+  (await get(`/api/audit/quarantine${query}`, admin)).json<Entry[]>();
 const post = ({ server }: TestServer, url: string, caller: Caller, payload?: object) =>
-  server.app.inject({ method: 'POST', url, headers: { authorization: `Bearer ${caller.token}` }, ...(payload && { payload }) });
-const replay = (parts: TestServer, admin: Caller, id: string) => post(parts, `/api/audit/quarantine/${id}/replay`, admin);
+  server.app.inject({
+    method: 'POST',
+    url,
+    headers: { authorization: `Bearer ${caller.token}` },
+    ...(payload && { payload }),
+  });
+const replay = (parts: TestServer, admin: Caller, id: string) =>
+  post(parts, `/api/audit/quarantine/${id}/replay`, admin);
 const recorded = async ({ db }: TestServer, action: string) =>
-  (await sql<{ rows: number }>`select count(*) as rows from audit.outbox where head like ${`%"action":"${action}"%`}`.execute(db)).rows[0]?.rows;
+  (
+    await sql<{
+      rows: number;
+    }>`select count(*) as rows from audit.outbox where head like ${`%"action":"${action}"%`}`.execute(
+      db,
+    )
+  ).rows[0]?.rows;
 const quarantined = async (parts: TestServer, data: Buffer): Promise<string> => {
-  await storeBatch(parts.db, await aLease(parts.db, { shardIds: [`shard-${randomUUID()}`] }), 5_000, [{ ...aRecord(''), data }], false, { ...attested, subjectKeys: parts.subjectKeys });
-  return (await parts.db.selectFrom('audit.quarantine').select('id').orderBy('id', 'desc').executeTakeFirstOrThrow()).id;
+  await storeBatch(
+    parts.db,
+    await aLease(parts.db, { shardIds: [`shard-${randomUUID()}`] }),
+    5_000,
+    [{ ...aRecord(''), data }],
+    false,
+    { ...attested, subjectKeys: parts.subjectKeys },
+  );
+  return (
+    await parts.db
+      .selectFrom('audit.quarantine')
+      .select('id')
+      .orderBy('id', 'desc')
+      .executeTakeFirstOrThrow()
+  ).id;
 };
 
 /** Puts an event where the database refuses it, so that it counts and is not stored. */
 async function refused(parts: TestServer, event: AuditEvent, sealed: boolean): Promise<string> {
-  await parts.superuser.query("alter table audit.events add constraint refusing check (resource <> 'refused')");
+  await parts.superuser.query(
+    "alter table audit.events add constraint refusing check (resource <> 'refused')",
+  );
   await asSent(parts.producer, [event]);
   await storeBatch(parts.db, await aLease(parts.db), 5_000, [aRecord(event)], false, attested);
   await sql`delete from identity.outbox`.execute(parts.producer);
@@ -57,16 +85,27 @@ test('what is in quarantine is listed with its reason, its beginning, and what i
   t.equal(answer.statusCode, 200, answer.body);
   const [huge, second, first] = answer.json<Entry[]>();
   t.match(huge, { reason: 'unreadable', size: 200_000, truncated: true, event: null });
-  t.match(second, { reason: 'forged', counted: false, event: { id: forged.id, source: 'user', lane: 3, seq: 7, action: 'LOGIN_SUCCESS' }, replay: null });
+  t.match(second, {
+    reason: 'forged',
+    counted: false,
+    event: { id: forged.id, source: 'user', lane: 3, seq: 7, action: 'LOGIN_SUCCESS' },
+    replay: null,
+  });
   t.notOk(JSON.stringify(second?.event).includes('from far away'));
   t.notOk(JSON.stringify(second?.event).includes('personal'));
   t.equal(Buffer.from(first?.bytes ?? '', 'base64').toString(), 'poison');
   t.equal(await recorded(parts, 'AUDIT_READ'), 1);
 
-  t.same((await list(parts, admin, '?reason=forged')).map(({ id }) => id), [second?.id]);
+  t.same(
+    (await list(parts, admin, '?reason=forged')).map(({ id }) => id),
+    [second?.id],
+  );
   const page = await parts.get('/api/audit/quarantine?limit=2', admin);
   const next = /<([^>]+)>/.exec(String(page.headers.link))?.[1];
-  t.same((await parts.get(next ?? '', admin)).json<Entry[]>().map(({ id }) => id), [first?.id]);
+  t.same(
+    (await parts.get(next ?? '', admin)).json<Entry[]>().map(({ id }) => id),
+    [first?.id],
+  );
   t.equal((await parts.get('/api/audit/quarantine?reason=other', admin)).statusCode, 400);
   t.equal((await parts.get('/api/audit/quarantine?cursor=x', admin)).statusCode, 400);
 });
@@ -77,21 +116,39 @@ for (const sealed of [false, true]) {
     const admin = await parts.signIn('admin');
     const event = anEvent({ resource: 'refused' });
     const id = await refused(parts, event, sealed);
-    const before = (await parts.get('/api/audit/completeness', admin)).json<{ complete: boolean; alarms: { code: string }[] }>();
+    const before = (await parts.get('/api/audit/completeness', admin)).json<{
+      complete: boolean;
+      alarms: { code: string }[];
+    }>();
     t.equal(before.complete, false);
     t.ok(before.alarms.some(({ code }) => code === 'event_quarantined'));
 
     const answers = await Promise.all([1, 2, 3].map(() => replay(parts, admin, id)));
-    t.same(answers.map(({ statusCode }) => statusCode), [200, 200, 200], answers.map(({ body }) => body).join('\n'));
+    t.same(
+      answers.map(({ statusCode }) => statusCode),
+      [200, 200, 200],
+      answers.map(({ body }) => body).join('\n'),
+    );
     t.equal(new Set(answers.map(({ body }) => body)).size, 1, 'one answer');
     t.match(answers[0]?.json(), { id, event_id: event.id, outcome: 'stored' });
     t.same(await storedIds(parts.db), [event.id]);
     t.equal(await recorded(parts, 'QUARANTINE_REPLAYED'), 1);
     const lease = await acquireLease(parts.db, 'audit', 'sealer', 'test', 60_000);
     if (lease) for (let round = 0; round < 3; round += 1) await sealBatch(parts.db, lease, 100);
-    t.same((await parts.db.selectFrom('audit.sealed').select('event_id').execute()).map((row) => row.event_id), [event.id]);
-    t.match(await list(parts, admin, '?replayed=true'), [{ id, replay: { outcome: 'stored', replayed_by: admin.id } }]);
-    t.notOk((await parts.get('/api/audit/completeness', admin)).json<{ alarms: { code: string }[] }>().alarms.some(({ code }) => code === 'event_quarantined'));
+    t.same(
+      (await parts.db.selectFrom('audit.sealed').select('event_id').execute()).map(
+        (row) => row.event_id,
+      ),
+      [event.id],
+    );
+    t.match(await list(parts, admin, '?replayed=true'), [
+      { id, replay: { outcome: 'stored', replayed_by: admin.id } },
+    ]);
+    t.notOk(
+      (await parts.get('/api/audit/completeness', admin))
+        .json<{ alarms: { code: string }[] }>()
+        .alarms.some(({ code }) => code === 'event_quarantined'),
+    );
   });
 }
 
@@ -123,15 +180,22 @@ test('what cannot be taken says why, and stays', async (t) => {
   t.same(await answer(forged), [409, 'quarantine_forged']);
   await asSent(parts.producer, [event]);
   await storeBatch(parts.db, await aLease(parts.db), 5_000, [aRecord(event)], false, attested);
-  t.same(await answer(forged), [409, 'quarantine_contradicted'], 'its number is another\'s now');
+  t.same(await answer(forged), [409, 'quarantine_contradicted'], "its number is another's now");
   t.same(await answer(randomUUID()), [404, 'quarantine_not_found']);
   t.equal((await replay(parts, admin, 'x')).statusCode, 400);
   t.same(await storedIds(parts.db), [event.id]);
   t.equal(await recorded(parts, 'QUARANTINE_REPLAYED'), 0);
 
-  const all = (await post(parts, '/api/audit/quarantine/replay', admin, { limit: 10 })).json<{ replayed: unknown[]; failed: { id: string; code: string }[] }>();
+  const all = (await post(parts, '/api/audit/quarantine/replay', admin, { limit: 10 })).json<{
+    replayed: unknown[];
+    failed: { id: string; code: string }[];
+  }>();
   t.same(all.replayed, []);
-  t.same(all.failed.map(({ code }) => code).toSorted(), ['quarantine_contradicted', 'quarantine_unreadable', 'quarantine_unreadable']);
+  t.same(all.failed.map(({ code }) => code).toSorted(), [
+    'quarantine_contradicted',
+    'quarantine_unreadable',
+    'quarantine_unreadable',
+  ]);
 });
 
 test('the database that still refuses it is said, and it can be tried again', async (t) => {
@@ -139,10 +203,15 @@ test('the database that still refuses it is said, and it can be tried again', as
   const admin = await parts.signIn('admin');
   const event = anEvent({ resource: 'refused' });
   const id = await refused(parts, event, false);
-  await parts.superuser.query("alter table audit.events add constraint refusing check (resource <> 'refused')");
+  await parts.superuser.query(
+    "alter table audit.events add constraint refusing check (resource <> 'refused')",
+  );
   t.match((await replay(parts, admin, id)).json(), { status: 422, code: 'quarantine_refused' });
   await parts.superuser.query('alter table audit.events drop constraint refusing');
-  t.match((await post(parts, '/api/audit/quarantine/replay', admin, { reason: 'refused' })).json(), { replayed: [{ id, outcome: 'stored' }], failed: [] });
+  t.match(
+    (await post(parts, '/api/audit/quarantine/replay', admin, { reason: 'refused' })).json(),
+    { replayed: [{ id, outcome: 'stored' }], failed: [] },
+  );
 });
 
 test('an erasure takes the bytes in which the user stands, and leaves an event of ours, which can still be replayed', async (t) => {
@@ -150,12 +219,24 @@ test('an erasure takes the bytes in which the user stands, and leaves an event o
   const admin = await parts.signIn('admin');
   const event = anEvent({ resource: 'refused' });
   const id = await refused(parts, event, false);
-  const other = await quarantined(parts, Buffer.from(`damaged ${event.user_id?.toUpperCase()} and more`));
+  const other = await quarantined(
+    parts,
+    Buffer.from(`damaged ${event.user_id?.toUpperCase()} and more`),
+  );
   await quarantined(parts, Buffer.from('nobody'));
   await sql`select audit.forget_quarantined(${event.user_id})`.execute(parts.db);
-  t.same((await list(parts, admin)).map(({ bytes, size }) => [bytes === '', size > 0]), [[false, true], [true, true], [false, true]]);
+  t.same(
+    (await list(parts, admin)).map(({ bytes, size }) => [bytes === '', size > 0]),
+    [
+      [false, true],
+      [true, true],
+      [false, true],
+    ],
+  );
   t.match((await replay(parts, admin, other)).json(), { code: 'quarantine_unreadable' });
-  t.match((await parts.get('/api/audit/completeness', admin)).json(), { quarantine: { records: 3, events_missing: 1 } });
+  t.match((await parts.get('/api/audit/completeness', admin)).json(), {
+    quarantine: { records: 3, events_missing: 1 },
+  });
   t.match((await replay(parts, admin, id)).json(), { outcome: 'stored' });
 });
 
@@ -165,7 +246,11 @@ test('only an operator may look or replay, and no record in quarantine can be ch
   t.equal((await parts.get('/api/audit/quarantine', customer)).statusCode, 403);
   t.equal((await replay(parts, customer, randomUUID())).statusCode, 403);
   t.equal((await post(parts, '/api/audit/quarantine/replay', customer, {})).statusCode, 403);
-  for (const statement of [sql`update audit.quarantine set detail = ''`, sql`delete from audit.quarantine`, sql`update audit.quarantine_replays set outcome = 'known'`]) {
+  for (const statement of [
+    sql`update audit.quarantine set detail = ''`,
+    sql`delete from audit.quarantine`,
+    sql`update audit.quarantine_replays set outcome = 'known'`,
+  ]) {
     await t.rejects(statement.execute(parts.db), /permission denied/);
   }
 });

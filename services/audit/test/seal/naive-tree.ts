@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
-const sha256 = (...parts: Uint8Array[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest();
+const sha256 = (...parts: Uint8Array[]): Buffer =>
+  createHash('sha256').update(Buffer.concat(parts)).digest();
 
 export const naiveLeaf = (leaf: Uint8Array): Buffer => sha256(Buffer.of(0), leaf);
 
@@ -16,11 +17,17 @@ export function naiveRoot(leaves: readonly Uint8Array[]): Uint8Array {
 export function naivePath(m: number, leaves: readonly Uint8Array[]): Uint8Array[] {
   if (leaves.length === 1) return [];
   const k = split(leaves.length);
-  return m < k ? [...naivePath(m, leaves.slice(0, k)), naiveRoot(leaves.slice(k))] : [...naivePath(m - k, leaves.slice(k)), naiveRoot(leaves.slice(0, k))];
+  return m < k
+    ? [...naivePath(m, leaves.slice(0, k)), naiveRoot(leaves.slice(k))]
+    : [...naivePath(m - k, leaves.slice(k)), naiveRoot(leaves.slice(0, k))];
 }
 
 /** PROOF of RFC 6962 §2.1.2. */
-export function naiveConsistency(m: number, leaves: readonly Uint8Array[], whole = true): Uint8Array[] {
+export function naiveConsistency(
+  m: number,
+  leaves: readonly Uint8Array[],
+  whole = true,
+): Uint8Array[] {
   if (m === leaves.length) return whole ? [] : [naiveRoot(leaves)];
   const k = split(leaves.length);
   return m <= k

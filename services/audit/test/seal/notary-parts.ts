@@ -31,19 +31,41 @@ export function newKeys(): LogKeys {
 /** A log with a bucket and keys of its own. */
 export async function openCertifiedLog(t: Test): Promise<CertifiedLog> {
   const log = await openLog(t);
-  const s3 = await startS3({ dir: t.testdir(), buckets: ['audit'], durable: false, ...CREDENTIALS });
+  const s3 = await startS3({
+    dir: t.testdir(),
+    buckets: ['audit'],
+    durable: false,
+    ...CREDENTIALS,
+  });
   t.teardown(() => s3.stop().catch(() => {}));
-  const bucket = openAuditBucket({ AUDIT_BUCKET: 'audit', AUDIT_S3_ENDPOINT: s3.endpoint, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' });
+  const bucket = openAuditBucket({
+    AUDIT_BUCKET: 'audit',
+    AUDIT_S3_ENDPOINT: s3.endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+  });
   t.teardown(() => bucket.close());
   const keys = newKeys();
   const certified: CertifiedLog = {
-    ...log, keys, s3, bucket,
+    ...log,
+    keys,
+    s3,
+    bucket,
     notary: (other = keys) => createNotary({ db: log.db, keys: other, origin: ORIGIN }),
     publisher: (notary) => createPublisher({ db: log.db, bucket, notary, lockDays: 1 }),
     sealer(options) {
       const notary = options?.notary ?? certified.notary();
       const made = createSealer({
-        db: log.db, replica: 'audit-test', log: { ...silent, error() {} }, notary, publisher: certified.publisher(notary), leaseTtlMs: 600, pollMs: 20, checkpointMs: 100, ...options,
+        db: log.db,
+        replica: 'audit-test',
+        log: { ...silent, error() {} },
+        notary,
+        publisher: certified.publisher(notary),
+        leaseTtlMs: 600,
+        pollMs: 20,
+        checkpointMs: 100,
+        ...options,
       });
       t.teardown(() => made.stop());
       return made;

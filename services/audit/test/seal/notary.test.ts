@@ -21,19 +21,26 @@ async function owner(t: Test, log: CertifiedLog): Promise<pg.Client> {
   return client;
 }
 
-test('the head is signed under the log\'s name, once for each size; an empty log too', async (t) => {
+test("the head is signed under the log's name, once for each size; an empty log too", async (t) => {
   const log = await openCertifiedLog(t);
   const lease = await sealerLease(log.db);
   const notary = log.notary();
   await notary.verify();
   const empty = await notary.sign(lease);
-  t.match(openCheckpoint(empty?.note ?? '', log.keys.verifiers), { origin: ORIGIN, size: 0, root: naiveRoot([]) });
+  t.match(openCheckpoint(empty?.note ?? '', log.keys.verifiers), {
+    origin: ORIGIN,
+    size: 0,
+    root: naiveRoot([]),
+  });
   t.equal(await notary.sign(lease), undefined);
   const events = inLane(3, range(1, 300));
   await store(log.db, events);
   await sealBatch(log.db, lease, 1_000);
   const signed = await notary.sign(lease);
-  t.match(openCheckpoint(signed?.note ?? '', log.keys.verifiers), { size: 300, root: naiveRoot(leafHashes(events)) });
+  t.match(openCheckpoint(signed?.note ?? '', log.keys.verifiers), {
+    size: 300,
+    root: naiveRoot(leafHashes(events)),
+  });
   t.same(await latestCheckpoint(log.db), signed);
   t.equal(await notary.sign(lease), undefined);
 });
@@ -52,7 +59,11 @@ test('checkpoints follow from each other', async (t) => {
   const lease = await sealerLease(log.db);
   const tree = createTree({ db: log.db });
   let before: { size: number; root: Buffer } | undefined;
-  for (const [from, to] of [[1, 100], [101, 256], [257, 700]] as const) {
+  for (const [from, to] of [
+    [1, 100],
+    [101, 256],
+    [257, 700],
+  ] as const) {
     await store(log.db, inLane(3, range(from, to)));
     await sealBatch(log.db, lease, 1_000);
     // A process of its own each time: what it knows of the past is what is stored.
@@ -61,19 +72,33 @@ test('checkpoints follow from each other', async (t) => {
     const signed = await notary.sign(lease);
     if (!signed) throw new Error('nothing was signed');
     if (before) {
-      t.ok(verifyConsistency({ oldSize: before.size, newSize: signed.size, oldRoot: before.root, newRoot: signed.root, proof: await tree.consistencyProof(before.size, signed.size) }));
+      t.ok(
+        verifyConsistency({
+          oldSize: before.size,
+          newSize: signed.size,
+          oldRoot: before.root,
+          newRoot: signed.root,
+          proof: await tree.consistencyProof(before.size, signed.size),
+        }),
+      );
     }
     before = signed;
   }
 });
 
 /** A log of 600 leaves with a checkpoint at 300 and at 600; what its owner does to it then, and whether the sealer notices. */
-async function altered(t: Test, alter: (client: pg.Client, log: CertifiedLog) => Promise<unknown>): Promise<{ running: () => Promise<unknown>; restarted: () => Promise<unknown> }> {
+async function altered(
+  t: Test,
+  alter: (client: pg.Client, log: CertifiedLog) => Promise<unknown>,
+): Promise<{ running: () => Promise<unknown>; restarted: () => Promise<unknown> }> {
   const log = await openCertifiedLog(t);
   const lease = await sealerLease(log.db);
   const notary = log.notary();
   await notary.verify();
-  for (const [from, to] of [[1, 300], [301, 600]] as const) {
+  for (const [from, to] of [
+    [1, 300],
+    [301, 600],
+  ] as const) {
     await store(log.db, inLane(3, range(from, to)));
     await sealBatch(log.db, lease, 1_000);
     await notary.sign(lease);
@@ -82,7 +107,11 @@ async function altered(t: Test, alter: (client: pg.Client, log: CertifiedLog) =>
   }
   await alter(await owner(t, log), log);
   return {
-    running: async () => { await notary.observe(); await notary.verify(); await notary.sign(lease); },
+    running: async () => {
+      await notary.observe();
+      await notary.verify();
+      await notary.sign(lease);
+    },
     async restarted() {
       const fresh = log.notary();
       await fresh.verify();
@@ -92,7 +121,8 @@ async function altered(t: Test, alter: (client: pg.Client, log: CertifiedLog) =>
   };
 }
 
-const setHead = (client: pg.Client, size: number, edge: Buffer): Promise<unknown> => client.query('update audit.tree set size = $1, edge = $2', [size, edge]);
+const setHead = (client: pg.Client, size: number, edge: Buffer): Promise<unknown> =>
+  client.query('update audit.tree set size = $1, edge = $2', [size, edge]);
 
 for (const [what, alter] of Object.entries({
   'the head set back': (client: pg.Client) => setHead(client, 0, Buffer.alloc(0)),
@@ -100,11 +130,17 @@ for (const [what, alter] of Object.entries({
     await client.query('delete from audit.checkpoints');
     await setHead(client, 0, Buffer.alloc(0));
   },
-  'a hash of the right edge': async (client: pg.Client) => client.query('update audit.tree set edge = set_byte(edge, 40, get_byte(edge, 40) # 1)'),
-  'the newest checkpoint gone, and leaves after the one before it': async (client: pg.Client, log: CertifiedLog) => {
+  'a hash of the right edge': async (client: pg.Client) =>
+    client.query('update audit.tree set edge = set_byte(edge, 40, get_byte(edge, 40) # 1)'),
+  'the newest checkpoint gone, and leaves after the one before it': async (
+    client: pg.Client,
+    log: CertifiedLog,
+  ) => {
     await client.query('delete from audit.checkpoints where size = 600');
     const { edge } = await readHead(log.db);
-    await client.query('update audit.tree set size = 599, edge = $1', [Buffer.concat([...(edge[0] ?? []).slice(0, -1), ...(edge[1] ?? [])])]);
+    await client.query('update audit.tree set size = 599, edge = $1', [
+      Buffer.concat([...(edge[0] ?? []).slice(0, -1), ...(edge[1] ?? [])]),
+    ]);
   },
 })) {
   test(`${what}: refused by who saw it, and by who starts anew`, async (t) => {
@@ -114,7 +150,7 @@ for (const [what, alter] of Object.entries({
   });
 }
 
-test('the whole history made anew with a key of the owner\'s own: refused', async (t) => {
+test("the whole history made anew with a key of the owner's own: refused", async (t) => {
   const forger = newKeys();
   const { running, restarted } = await altered(t, async (client, log) => {
     const root = rootOf({ size: 1, edge: [[Buffer.alloc(32, 7)]] });
@@ -143,19 +179,28 @@ test('a checkpoint by a key that is not listed is refused; one by a key of the p
   await store(log.db, inLane(3, range(1, 10)));
   await sealBatch(log.db, lease, 100);
   const next = createSigner(generateSigningKey(ORIGIN).signingKey);
-  await t.rejects(log.notary({ signers: [next], verifiers: [next.verifier] }).verify(), HistoryAltered);
+  await t.rejects(
+    log.notary({ signers: [next], verifiers: [next.verifier] }).verify(),
+    HistoryAltered,
+  );
   const rotated: LogKeys = { signers: [next], verifiers: [next.verifier, ...log.keys.verifiers] };
   const notary = log.notary(rotated);
   await notary.verify();
   const signed = await notary.sign(lease);
   t.match(openCheckpoint(signed?.note ?? '', [next.verifier]), { size: 10 });
-  t.throws(() => openCheckpoint(signed?.note ?? '', log.keys.verifiers), { code: 'note_unverified' });
+  t.throws(() => openCheckpoint(signed?.note ?? '', log.keys.verifiers), {
+    code: 'note_unverified',
+  });
 });
 
 test('in an overlap both keys sign, and either opens', async (t) => {
   const log = await openCertifiedLog(t);
   const [one, two] = [newKeys(), newKeys()];
-  const both: LogKeys = { signers: [...one.signers, ...two.signers], verifiers: [...one.verifiers, ...two.verifiers] };
+  const both: LogKeys = {
+    signers: [...one.signers, ...two.signers],
+    verifiers: [...one.verifiers, ...two.verifiers],
+  };
   const signed = await log.notary(both).sign(await sealerLease(log.db));
-  for (const { verifiers } of [one, two]) t.match(openCheckpoint(signed?.note ?? '', verifiers), { size: 0 });
+  for (const { verifiers } of [one, two])
+    t.match(openCheckpoint(signed?.note ?? '', verifiers), { size: 0 });
 });

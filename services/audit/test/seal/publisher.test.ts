@@ -35,7 +35,10 @@ test('every checkpoint becomes an object, in the order of sizes; what is there s
   const publisher = log.publisher(log.notary());
   await publisher.publish(never);
   t.same(await log.objects(), [5, 30, 1_000].map(padded));
-  t.match(openCheckpoint(await log.bucket.get(padded(30)) ?? '', log.keys.verifiers), { origin: ORIGIN, size: 30 });
+  t.match(openCheckpoint((await log.bucket.get(padded(30))) ?? '', log.keys.verifiers), {
+    origin: ORIGIN,
+    size: 30,
+  });
   t.equal(publisher.published(), 1_000);
   await publisher.publish(never);
   t.same(await log.objects(), [5, 30, 1_000].map(padded));
@@ -64,7 +67,10 @@ test('a checkpoint in the bucket that the tree does not hold is an alarm: beyond
   for (const forged of [beyond, beside]) {
     const log = await openCertifiedLog(t);
     await checkpoints(log, [8, 10]);
-    await log.bucket.put(padded(forged.size), await signNote(formatCheckpoint({ origin: ORIGIN, ...forged }), log.keys.signers));
+    await log.bucket.put(
+      padded(forged.size),
+      await signNote(formatCheckpoint({ origin: ORIGIN, ...forged }), log.keys.signers),
+    );
     await t.rejects(log.publisher(log.notary()).publish(never), HistoryAltered, `${forged.size}`);
   }
   const log = await openCertifiedLog(t);
@@ -78,14 +84,21 @@ test('another checkpoint of the same size in the bucket is two histories', async
   const publisher = log.publisher(log.notary());
   await publisher.publish(never);
   await checkpoints(log, [8]);
-  await log.bucket.put(padded(8), await signNote(formatCheckpoint({ origin: ORIGIN, size: 8, root: Buffer.alloc(32, 1) }), log.keys.signers));
+  await log.bucket.put(
+    padded(8),
+    await signNote(
+      formatCheckpoint({ origin: ORIGIN, size: 8, root: Buffer.alloc(32, 1) }),
+      log.keys.signers,
+    ),
+  );
   await t.rejects(publisher.publish(never), HistoryAltered);
 });
 
 test('what else lies in the bucket is no checkpoint', async (t) => {
   const log = await openCertifiedLog(t);
   await checkpoints(log, [8]);
-  for (const key of ['checkpoints/!', 'checkpoints/notes.txt', 'erasures/1', 'a']) await log.bucket.put(key, 'something');
+  for (const key of ['checkpoints/!', 'checkpoints/notes.txt', 'erasures/1', 'a'])
+    await log.bucket.put(key, 'something');
   const publisher = log.publisher(log.notary());
   await publisher.publish(never);
   t.equal(publisher.published(), 8);
@@ -100,26 +113,51 @@ test('while the bucket is away nothing is lost: it gets all of them later', asyn
   await log.s3.stop();
   await checkpoints(log, [6, 7]);
   await t.rejects(publisher.publish(never));
-  const again = await startS3({ dir: t.testdirName, buckets: ['audit'], durable: false, port: Number(new URL(endpoint).port), accessKeyId: 'local', secretAccessKey: 'local' });
+  const again = await startS3({
+    dir: t.testdirName,
+    buckets: ['audit'],
+    durable: false,
+    port: Number(new URL(endpoint).port),
+    accessKeyId: 'local',
+    secretAccessKey: 'local',
+  });
   t.teardown(() => again.stop());
   await publisher.publish(never);
   t.same(await log.objects(), [5, 6, 7].map(padded));
 });
 
 /** In front of the S3 server, a bucket with object lock: what is asked of it is kept, the rest is passed on. */
-async function withObjectLock(t: Test, endpoint: string): Promise<{ endpoint: string; asked: Record<string, string>[] }> {
+async function withObjectLock(
+  t: Test,
+  endpoint: string,
+): Promise<{ endpoint: string; asked: Record<string, string>[] }> {
   const asked: Record<string, string>[] = [];
   const upstream = new URL(endpoint);
   const proxy = createServer((request, response) => {
     if (request.url?.includes('object-lock')) {
-      response.writeHead(200, { 'content-type': 'application/xml' }).end('<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>');
+      response
+        .writeHead(200, { 'content-type': 'application/xml' })
+        .end(
+          '<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>',
+        );
       return;
     }
     if (request.method === 'PUT') asked.push(request.headers as Record<string, string>);
-    request.pipe(httpRequest({ host: upstream.hostname, port: upstream.port, path: request.url, method: request.method, headers: request.headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(response);
-    }));
+    request.pipe(
+      httpRequest(
+        {
+          host: upstream.hostname,
+          port: upstream.port,
+          path: request.url,
+          method: request.method,
+          headers: request.headers,
+        },
+        (answer) => {
+          response.writeHead(answer.statusCode ?? 500, answer.headers);
+          answer.pipe(response);
+        },
+      ),
+    );
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
@@ -131,21 +169,37 @@ test('where the bucket locks, each object is locked against everybody for the ti
   const log = await openCertifiedLog(t);
   await checkpoints(log, [5]);
   const { endpoint, asked } = await withObjectLock(t, log.s3.endpoint);
-  const bucket = openAuditBucket({ AUDIT_BUCKET: 'audit', AUDIT_S3_ENDPOINT: endpoint, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' });
+  const bucket = openAuditBucket({
+    AUDIT_BUCKET: 'audit',
+    AUDIT_S3_ENDPOINT: endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+  });
   t.teardown(() => bucket.close());
   t.equal(await log.bucket.locks(), false);
   t.equal(await bucket.locks(), true);
   // The local server knows of no lock and may refuse its headers; what is asked of it is what counts.
-  await createPublisher({ db: log.db, bucket, notary: log.notary(), lockDays: 30 }).publish(never).catch(() => {});
+  await createPublisher({ db: log.db, bucket, notary: log.notary(), lockDays: 30 })
+    .publish(never)
+    .catch(() => {});
   t.match(asked[0], { 'x-amz-object-lock-mode': 'COMPLIANCE', 'if-none-match': '*' });
-  const days = (Date.parse(asked[0]?.['x-amz-object-lock-retain-until-date'] ?? '') - Date.now()) / 86_400_000;
+  const days =
+    (Date.parse(asked[0]?.['x-amz-object-lock-retain-until-date'] ?? '') - Date.now()) / 86_400_000;
   t.ok(days > 29.9 && days < 30.1, `${days} days`);
 });
 
 test('objects that are no checkpoints hide none', async (t) => {
   const log = await openCertifiedLog(t);
   await checkpoints(log, [8, 10]);
-  await log.bucket.put(padded(50), await signNote(formatCheckpoint({ origin: ORIGIN, size: 50, root: Buffer.alloc(32, 1) }), log.keys.signers));
-  for (const alien of ['0', '0.txt', `${padded(20).slice('checkpoints/'.length)}.bak`, 'zzz']) await log.bucket.put(`checkpoints/${alien}`, 'alien');
+  await log.bucket.put(
+    padded(50),
+    await signNote(
+      formatCheckpoint({ origin: ORIGIN, size: 50, root: Buffer.alloc(32, 1) }),
+      log.keys.signers,
+    ),
+  );
+  for (const alien of ['0', '0.txt', `${padded(20).slice('checkpoints/'.length)}.bak`, 'zzz'])
+    await log.bucket.put(`checkpoints/${alien}`, 'alien');
   await t.rejects(log.publisher(log.notary()).publish(never), HistoryAltered);
 });

@@ -8,7 +8,8 @@ import { until } from '../parts.ts';
 import { inLane, range, readLog, sealerLease, store, type Log } from './log.ts';
 import { openCertifiedLog } from './notary-parts.ts';
 
-const isSealed = ({ db }: Log, count: number): Promise<void> => until(async () => (await readLog(db)).length >= count, 10_000);
+const isSealed = ({ db }: Log, count: number): Promise<void> =>
+  until(async () => (await readLog(db)).length >= count, 10_000);
 
 test('what is stored is sealed within 100 ms', async (t) => {
   const log = await openCertifiedLog(t);
@@ -19,7 +20,15 @@ test('what is stored is sealed within 100 ms', async (t) => {
   for (let seq = 1; seq <= 30; seq += 1) {
     await store(log.db, inLane(3, [seq]));
     const storedAt = performance.now();
-    while ((await log.db.selectFrom('audit.sealed').select('index').where('index', '=', seq - 1).execute()).length === 0);
+    while (
+      (
+        await log.db
+          .selectFrom('audit.sealed')
+          .select('index')
+          .where('index', '=', seq - 1)
+          .execute()
+      ).length === 0
+    );
     waits.push(performance.now() - storedAt);
   }
   // The quick ones: on a machine that is busy with other tests the slow ones tell of those. `make bench` measures the distribution.
@@ -31,7 +40,10 @@ test('what is stored is sealed within 100 ms', async (t) => {
 
 test('of several sealers one seals; the next takes over at once when it stops', async (t) => {
   const log = await openCertifiedLog(t);
-  const [first, second] = [log.sealer({ leaseTtlMs: 30_000, replica: 'same' }), log.sealer({ leaseTtlMs: 900, replica: 'same' })];
+  const [first, second] = [
+    log.sealer({ leaseTtlMs: 30_000, replica: 'same' }),
+    log.sealer({ leaseTtlMs: 900, replica: 'same' }),
+  ];
   first.start();
   await until(() => first.status().holder);
   second.start();
@@ -47,10 +59,20 @@ test('of several sealers one seals; the next takes over at once when it stops', 
 
 test('who does not seal sees what stays unsealed, and its age', async (t) => {
   const log = await openCertifiedLog(t);
-  await log.db.insertInto('audit.leases' as never).values({ name: 'sealer', holder: 'dead', epoch: 1, expires_at: new Date(Date.now() + 60_000) } as never).execute();
+  await log.db
+    .insertInto('audit.leases' as never)
+    .values({
+      name: 'sealer',
+      holder: 'dead',
+      epoch: 1,
+      expires_at: new Date(Date.now() + 60_000),
+    } as never)
+    .execute();
   const waiting = log.sealer();
   waiting.start();
-  await store(log.db, [anEvent({ lane: 3, seq: 1, timestamp: new Date(Date.now() - 90_000).toISOString() })]);
+  await store(log.db, [
+    anEvent({ lane: 3, seq: 1, timestamp: new Date(Date.now() - 90_000).toISOString() }),
+  ]);
   await until(() => waiting.status().unsealed === 1);
   t.ok(waiting.status().oldestUnsealedMs >= 90_000);
 });
@@ -58,7 +80,10 @@ test('who does not seal sees what stays unsealed, and its age', async (t) => {
 test('a checkpoint is signed at the start, and after each piece of news; none without', async (t) => {
   const log = await openCertifiedLog(t);
   const running = log.sealer();
-  const sizes = async (): Promise<number[]> => (await log.db.selectFrom('audit.checkpoints').select('size').orderBy('size').execute()).map(({ size }) => size);
+  const sizes = async (): Promise<number[]> =>
+    (await log.db.selectFrom('audit.checkpoints').select('size').orderBy('size').execute()).map(
+      ({ size }) => size,
+    );
   running.start();
   await until(async () => (await sizes()).length === 1);
   await store(log.db, inLane(3, range(1, 10)));
@@ -89,7 +114,14 @@ test('S3 away, also at the start: sealing and signing go on, and the bucket gets
   await store(log.db, inLane(3, range(1, 10)));
   await until(() => running.status().checkpoint?.size === 10);
   t.equal(running.status().published, undefined);
-  const again = await startS3({ dir: t.testdirName, buckets: ['audit'], durable: false, port, accessKeyId: 'local', secretAccessKey: 'local' });
+  const again = await startS3({
+    dir: t.testdirName,
+    buckets: ['audit'],
+    durable: false,
+    port,
+    accessKeyId: 'local',
+    secretAccessKey: 'local',
+  });
   t.teardown(() => again.stop());
   await until(() => running.status().published === 10);
 });
@@ -101,23 +133,47 @@ test('an altered log is neither sealed on nor signed; readiness says so; put rig
   await store(log.db, inLane(3, range(1, 10)));
   await until(() => running.status().checkpoint?.size === 10);
   checkSealer(running.status());
-  const { size, edge } = await log.db.selectFrom('audit.tree').select(['size', 'edge']).executeTakeFirstOrThrow();
-  await log.db.updateTable('audit.tree').set({ edge: Buffer.alloc(edge.length, 9) }).execute();
+  const { size, edge } = await log.db
+    .selectFrom('audit.tree')
+    .select(['size', 'edge'])
+    .executeTakeFirstOrThrow();
+  await log.db
+    .updateTable('audit.tree')
+    .set({ edge: Buffer.alloc(edge.length, 9) })
+    .execute();
   await until(() => running.status().alarm !== undefined);
   t.throws(() => checkSealer(running.status()), /does not begin with the 10 that were signed/);
   await store(log.db, inLane(4, range(1, 5)));
   await sleep(500);
   t.equal((await readLog(log.db)).length, 10);
-  t.equal((await log.db.selectFrom('audit.checkpoints').select('size').execute()).filter((one) => one.size > 10).length, 0);
+  t.equal(
+    (await log.db.selectFrom('audit.checkpoints').select('size').execute()).filter(
+      (one) => one.size > 10,
+    ).length,
+    0,
+  );
   await log.db.updateTable('audit.tree').set({ size, edge }).execute();
   await until(() => running.status().checkpoint?.size === 15);
   t.equal(running.status().alarm, undefined);
 });
 
 test('readiness tells of sealing that stands still', (t) => {
-  const idle = { holder: false, size: 1, lastSealedAt: undefined, unsealed: 0, oldestUnsealedMs: 0, sealed: 0, checkpoint: undefined, published: undefined, alarm: undefined };
+  const idle = {
+    holder: false,
+    size: 1,
+    lastSealedAt: undefined,
+    unsealed: 0,
+    oldestUnsealedMs: 0,
+    sealed: 0,
+    checkpoint: undefined,
+    published: undefined,
+    alarm: undefined,
+  };
   checkSealer(idle);
   checkSealer({ ...idle, unsealed: 5, oldestUnsealedMs: 59_000 });
-  t.throws(() => checkSealer({ ...idle, unsealed: 5, oldestUnsealedMs: 61_000 }), /5 stored events are not sealed/);
+  t.throws(
+    () => checkSealer({ ...idle, unsealed: 5, oldestUnsealedMs: 61_000 }),
+    /5 stored events are not sealed/,
+  );
   t.end();
 });

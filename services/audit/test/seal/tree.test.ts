@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { test, type Test } from 'tap';
-import { createCompactRange, subtreeHeights, verifyConsistency, verifyInclusion } from '@muniment/audit-verify';
+import {
+  createCompactRange,
+  subtreeHeights,
+  verifyConsistency,
+  verifyInclusion,
+} from '@muniment/audit-verify';
 import { insertTiles } from '../../queries/tiles.ts';
 import { moveHead } from '../../queries/tree.ts';
 import { emptyHead, growTree, type TreeHead } from '../../seal/grow-tree.ts';
@@ -28,14 +33,30 @@ async function grown(t: Test, size = SIZE): Promise<Tree> {
 
 test('proofs are those of RFC 6962, about any size that the tree ever had', async (t) => {
   const tree = await grown(t, 1_500);
-  await fc.assert(fc.asyncProperty(fc.integer({ min: 1, max: 1_500 }), fc.nat(), fc.nat(), async (size, some, other) => {
-    const all = leaves.slice(0, size);
-    const index = some % size;
-    const old = 1 + (other % size);
-    t.same(await tree.root(size), naiveRoot(all));
-    t.same(await tree.inclusionProof(index, size), naivePath(index, all), `leaf ${index} of ${size}`);
-    t.same(await tree.consistencyProof(old, size), naiveConsistency(old, all), `${old} to ${size}`);
-  }), { numRuns: 80 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 1_500 }),
+      fc.nat(),
+      fc.nat(),
+      async (size, some, other) => {
+        const all = leaves.slice(0, size);
+        const index = some % size;
+        const old = 1 + (other % size);
+        t.same(await tree.root(size), naiveRoot(all));
+        t.same(
+          await tree.inclusionProof(index, size),
+          naivePath(index, all),
+          `leaf ${index} of ${size}`,
+        );
+        t.same(
+          await tree.consistencyProof(old, size),
+          naiveConsistency(old, all),
+          `${old} to ${size}`,
+        );
+      },
+    ),
+    { numRuns: 80 },
+  );
 });
 
 test('the proofs of a tree of three levels of tiles verify', async (t) => {
@@ -43,27 +64,54 @@ test('the proofs of a tree of three levels of tiles verify', async (t) => {
   const sizes = [255, 256, 257, 65_535, 65_536, 65_537, SIZE];
   for (const size of sizes) {
     const root = await tree.root(size);
-    for (const index of [0, 1, 254, 255, 256, 65_279, 65_280, 65_535, 65_536, SIZE - 1].filter((one) => one < size)) {
-      t.ok(verifyInclusion({ index, size, leafHash: leaves[index] as Buffer, proof: await tree.inclusionProof(index, size), root }), `leaf ${index} of ${size}`);
+    for (const index of [0, 1, 254, 255, 256, 65_279, 65_280, 65_535, 65_536, SIZE - 1].filter(
+      (one) => one < size,
+    )) {
+      t.ok(
+        verifyInclusion({
+          index,
+          size,
+          leafHash: leaves[index] as Buffer,
+          proof: await tree.inclusionProof(index, size),
+          root,
+        }),
+        `leaf ${index} of ${size}`,
+      );
     }
     for (const oldSize of sizes.filter((one) => one <= size)) {
-      t.ok(verifyConsistency({ oldSize, newSize: size, oldRoot: await tree.root(oldSize), newRoot: root, proof: await tree.consistencyProof(oldSize, size) }), `${oldSize} to ${size}`);
+      t.ok(
+        verifyConsistency({
+          oldSize,
+          newSize: size,
+          oldRoot: await tree.root(oldSize),
+          newRoot: root,
+          proof: await tree.consistencyProof(oldSize, size),
+        }),
+        `${oldSize} to ${size}`,
+      );
     }
   }
 });
 
 test('the subtrees over a range, put together, are the tree', async (t) => {
   const tree = await grown(t, 3_000);
-  await fc.assert(fc.asyncProperty(fc.uniqueArray(fc.integer({ min: 1, max: 2_999 }), { maxLength: 6 }), async (cuts) => {
-    const range = createCompactRange();
-    const edges = [0, ...cuts.toSorted((a, b) => a - b), 3_000];
-    for (let n = 1; n < edges.length; n += 1) {
-      const [from, to] = [edges[n - 1] as number, edges[n] as number];
-      const hashes = await tree.hashRange(from, to);
-      for (const [at, height] of subtreeHeights(from, to).entries()) range.appendSubtree(hashes[at] as Buffer, height);
-    }
-    t.same(range.root(), await tree.root(3_000));
-  }), { numRuns: 40 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(fc.integer({ min: 1, max: 2_999 }), { maxLength: 6 }),
+      async (cuts) => {
+        const range = createCompactRange();
+        const edges = [0, ...cuts.toSorted((a, b) => a - b), 3_000];
+        for (let n = 1; n < edges.length; n += 1) {
+          const [from, to] = [edges[n - 1] as number, edges[n] as number];
+          const hashes = await tree.hashRange(from, to);
+          for (const [at, height] of subtreeHeights(from, to).entries())
+            range.appendSubtree(hashes[at] as Buffer, height);
+        }
+        t.same(range.root(), await tree.root(3_000));
+      },
+    ),
+    { numRuns: 40 },
+  );
   t.same(await tree.hashRange(7, 7), []);
 });
 
@@ -85,9 +133,21 @@ test('a tree that grows is followed; tiles that were partial when they were firs
 test('what lies beyond the tree, or nowhere, is refused', async (t) => {
   const tree = await grown(t, 300);
   const asks: (() => Promise<unknown>)[] = [
-    () => tree.root(301), () => tree.root(-1), () => tree.root(1.5), () => tree.hashRange(5, 301), () => tree.hashRange(6, 5), () => tree.inclusionProof(300, 300), () => tree.inclusionProof(0, 301),
-    () => tree.inclusionProof(-1, 10), () => tree.consistencyProof(0, 10), () => tree.consistencyProof(11, 10), () => tree.consistencyProof(1, 301), () => tree.tile(0, 1, 45), () => tree.tile(1, 0, 2),
-    () => tree.tile(0, 2 ** 60, 1), () => tree.tile(20, 0, 1),
+    () => tree.root(301),
+    () => tree.root(-1),
+    () => tree.root(1.5),
+    () => tree.hashRange(5, 301),
+    () => tree.hashRange(6, 5),
+    () => tree.inclusionProof(300, 300),
+    () => tree.inclusionProof(0, 301),
+    () => tree.inclusionProof(-1, 10),
+    () => tree.consistencyProof(0, 10),
+    () => tree.consistencyProof(11, 10),
+    () => tree.consistencyProof(1, 301),
+    () => tree.tile(0, 1, 45),
+    () => tree.tile(1, 0, 2),
+    () => tree.tile(0, 2 ** 60, 1),
+    () => tree.tile(20, 0, 1),
   ];
   for (const ask of asks) await t.rejects(ask(), RangeError, ask.toString());
 });

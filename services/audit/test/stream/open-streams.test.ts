@@ -1,16 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { createOpenStreams, type OpenStreamsOptions, type StreamOptions } from '../../stream/open-streams.ts';
+import {
+  createOpenStreams,
+  type OpenStreamsOptions,
+  type StreamOptions,
+} from '../../stream/open-streams.ts';
 
 const silent = { warn() {} };
 
 function build(options: Partial<OpenStreamsOptions> = {}) {
   const ended: string[] = [];
-  const streams = createOpenStreams({ max: 10, maxPerOwner: 10, stallMs: 60_000, log: silent, onEnd: (end) => ended.push(end), ...options });
+  const streams = createOpenStreams({
+    max: 10,
+    maxPerOwner: 10,
+    stallMs: 60_000,
+    log: silent,
+    onEnd: (end) => ended.push(end),
+    ...options,
+  });
   const destroyed: string[] = [];
   const open = (more: Partial<StreamOptions> = {}) => {
     const owner = more.owner ?? 'ada';
-    return streams.open({ owner, expiresAt: new Date(Date.now() + 60_000), mayRead: async () => performance.now(), destroy: () => destroyed.push(owner), ...more });
+    return streams.open({
+      owner,
+      expiresAt: new Date(Date.now() + 60_000),
+      mayRead: async () => performance.now(),
+      destroy: () => destroyed.push(owner),
+      ...more,
+    });
   };
   return { streams, open, ended, destroyed };
 }
@@ -29,10 +46,12 @@ test('news that comes between a look and a rest is not slept over', async (t) =>
 test('a right that is not confirmed for a second counts no more, and counts again once it is', async (t) => {
   let down = false;
   const { open } = build();
-  const stream = open({ mayRead: async () => {
-    if (down) throw new Error('no answer');
-    return performance.now();
-  } });
+  const stream = open({
+    mayRead: async () => {
+      if (down) throw new Error('no answer');
+      return performance.now();
+    },
+  });
   t.ok(stream.isVouched());
   await sleep(1_500);
   t.ok(stream.isVouched(), 'looked at again and again');

@@ -12,7 +12,10 @@ import type { Caller } from '../build.ts';
 import { anEvent } from '../records.ts';
 
 /** Stores and seals events in one transaction, as the consumer and the sealer leave them. The sealer's loop must not run beside. @returns the index of the last */
-export async function storeSealed(db: Kysely<Tables>, events: readonly Partial<AuditEvent>[]): Promise<number> {
+export async function storeSealed(
+  db: Kysely<Tables>,
+  events: readonly Partial<AuditEvent>[],
+): Promise<number> {
   const whole = events.map((event) => anEvent(event));
   return db.transaction().execute(async (trx) => {
     await insertEvents(trx, whole);
@@ -41,7 +44,10 @@ export async function serve(t: Test, { app }: Pick<AuditServer, 'app'>): Promise
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, cut: () => server.closeAllConnections() };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut: () => server.closeAllConnections(),
+  };
 }
 
 export interface Line {
@@ -53,13 +59,22 @@ export interface Line {
 }
 
 /** A stream as bytes. */
-export async function connect(url: string, caller: Caller, headers: Record<string, string> = {}): Promise<Line> {
-  const outgoing = request(url, { agent: false, headers: { authorization: `Bearer ${caller.token}`, ...headers } });
+export async function connect(
+  url: string,
+  caller: Caller,
+  headers: Record<string, string> = {},
+): Promise<Line> {
+  const outgoing = request(url, {
+    agent: false,
+    headers: { authorization: `Bearer ${caller.token}`, ...headers },
+  });
   outgoing.on('error', () => {});
   outgoing.end();
-  const [response] = await once(outgoing, 'response') as [IncomingMessage];
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
   let text = '';
-  response.on('data', (chunk: Buffer) => { text += chunk.toString(); });
+  response.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
   response.on('error', () => {});
   return {
     response,
@@ -78,14 +93,24 @@ export interface Follower {
 
 /** A stream read by an implementation of the standard that is not ours; it connects again by itself. */
 export function follow(t: Test, url: string, caller: Caller): Follower {
-  const source = new EventSource(url, { fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, authorization: `Bearer ${caller.token}` } }) });
+  const source = new EventSource(url, {
+    fetch: (input, init) =>
+      fetch(input, {
+        ...init,
+        headers: { ...init.headers, authorization: `Bearer ${caller.token}` },
+      }),
+  });
   t.teardown(() => source.close());
   const follower: Follower = { indexes: [], entries: [], source };
-  source.addEventListener('audit', ({ data, lastEventId }: { data: string; lastEventId: string }) => {
-    follower.indexes.push(Number(lastEventId));
-    follower.entries.push(JSON.parse(data));
-  });
+  source.addEventListener(
+    'audit',
+    ({ data, lastEventId }: { data: string; lastEventId: string }) => {
+      follower.indexes.push(Number(lastEventId));
+      follower.entries.push(JSON.parse(data));
+    },
+  );
   return follower;
 }
 
-export const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, n) => from + n);
+export const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, n) => from + n);

@@ -5,7 +5,10 @@ test('ten attempts over three days, each pause a fifth earlier or later at most,
   for (let attempts = 1; attempts <= 9; attempts += 1) {
     const delay = RETRY_DELAYS_MS[attempts - 1] ?? 0;
     const seen = Array.from({ length: 200 }, () => retryDelay(attempts) ?? 0);
-    t.ok(seen.every((ms) => ms >= delay * 0.8 && ms <= delay * 1.2), `attempt ${attempts}`);
+    t.ok(
+      seen.every((ms) => ms >= delay * 0.8 && ms <= delay * 1.2),
+      `attempt ${attempts}`,
+    );
     t.ok(new Set(seen).size > 100, 'spread by chance');
   }
   t.equal(retryDelay(10), undefined);

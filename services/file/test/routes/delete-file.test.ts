@@ -6,17 +6,34 @@ test('a deleted file is gone at once, recorded once, and its bytes are removed',
   const { app, signIn, events, query, stored, listen } = await build(t);
   const user = await signIn();
   const [file, kept] = [await upload(app, user, 'hello', 'a.txt'), await upload(app, user, 'kept')];
-  const answers = await Promise.all([1, 2, 3].map(() => app.inject({ method: 'DELETE', url: `/api/files/${file.id}`, headers: user.headers })));
-  t.strictSame(answers.map(({ statusCode }) => statusCode).sort((a, b) => a - b), [204, 404, 404]);
+  const answers = await Promise.all(
+    [1, 2, 3].map(() =>
+      app.inject({ method: 'DELETE', url: `/api/files/${file.id}`, headers: user.headers }),
+    ),
+  );
+  t.strictSame(
+    answers.map(({ statusCode }) => statusCode).sort((a, b) => a - b),
+    [204, 404, 404],
+  );
   t.equal(answers.find(({ statusCode }) => statusCode === 204)?.body, '');
-  t.equal((await app.inject({ url: `/api/files/${file.id}`, headers: user.headers })).statusCode, 404);
+  t.equal(
+    (await app.inject({ url: `/api/files/${file.id}`, headers: user.headers })).statusCode,
+    404,
+  );
   const deletions = (await events()).filter(({ action }) => action === 'FILE_DELETE');
-  t.match(deletions, [{ user_id: user.id, resource: file.id, metadata: { size: 5 }, personal: { filename: 'a.txt' } }]);
+  t.match(deletions, [
+    { user_id: user.id, resource: file.id, metadata: { size: 5 }, personal: { filename: 'a.txt' } },
+  ]);
   t.equal(deletions.length, 1);
 
   await listen();
   for (let i = 0; i < 200 && (await stored()).objects.length > 1; i += 1) await sleep(25);
-  const [left] = await query<{ object_key: string }>('select object_key from files.files where id = $1', [kept.id]);
+  const [left] = await query<{ object_key: string }>(
+    'select object_key from files.files where id = $1',
+    [kept.id],
+  );
   t.strictSame((await stored()).objects, [left?.object_key]);
-  t.match(await query('select status, name, sha256 from files.files where id = $1', [file.id]), [{ status: 'purged', name: '', sha256: null }]);
+  t.match(await query('select status, name, sha256 from files.files where id = $1', [file.id]), [
+    { status: 'purged', name: '', sha256: null },
+  ]);
 });

@@ -11,7 +11,13 @@ test('a download is handed to the gateway with a URL that S3 takes, after its ev
   const answer = await app.inject({ url: `/api/files/${file.id}`, headers: user.headers });
   t.equal(answer.statusCode, 200);
   t.equal(answer.body, '');
-  const { 'x-accel-redirect': location = '', 'last-modified': modified, date, connection, ...rest } = answer.headers;
+  const {
+    'x-accel-redirect': location = '',
+    'last-modified': modified,
+    date,
+    connection,
+    ...rest
+  } = answer.headers;
   t.ok(modified && date && connection);
   // What nginx would keep of it even for a problem (Content-Disposition, Cache-Control, Accept-Ranges) has names of its own here.
   t.strictSame(rest, {
@@ -26,7 +32,9 @@ test('a download is handed to the gateway with a URL that S3 takes, after its ev
     'x-frame-options': 'DENY',
     'content-length': '0',
   });
-  const ranged = async (headers: Record<string, string>) => (await app.inject({ url: `/api/files/${file.id}`, headers: { ...user.headers, ...headers } })).headers['x-accel-range'];
+  const ranged = async (headers: Record<string, string>) =>
+    (await app.inject({ url: `/api/files/${file.id}`, headers: { ...user.headers, ...headers } }))
+      .headers['x-accel-range'];
   t.equal(await ranged({ range: 'bytes=-10' }), 'bytes=69990-69999');
   t.equal(await ranged({ range: 'bytes=5-7', 'if-range': file.etag }), 'bytes=5-7');
   t.equal(await ranged({ range: 'bytes=5-7', 'if-range': '"another"' }), undefined);
@@ -34,7 +42,15 @@ test('a download is handed to the gateway with a URL that S3 takes, after its ev
   // The fault proxy's host is the one that is signed for.
   const bytes = await fetch(s3.proxy.url + String(location).slice('/_s3'.length));
   t.ok(Buffer.from(await bytes.arrayBuffer()).equals(content));
-  t.match((await events()).at(-1), { action: 'FILE_DOWNLOAD', user_id: user.id, resource: file.id, resource_type: 'file', session_id: user.sessionId, metadata: { size: content.length }, personal: { filename: 'naïve "x".bin' } });
+  t.match((await events()).at(-1), {
+    action: 'FILE_DOWNLOAD',
+    user_id: user.id,
+    resource: file.id,
+    resource_type: 'file',
+    session_id: user.sessionId,
+    metadata: { size: content.length },
+    personal: { filename: 'naïve "x".bin' },
+  });
 });
 
 test('HEAD answers for the whole file from the row, whatever Range it brings, and is no download', async (t) => {
@@ -42,11 +58,24 @@ test('HEAD answers for the whole file from the row, whatever Range it brings, an
   const user = await signIn();
   const file = await upload(app, user, 'hello', 'a.txt', 'text/plain');
   s3.proxy.mode('refuse');
-  const answer = await app.inject({ method: 'HEAD', url: `/api/files/${file.id}`, headers: { ...user.headers, range: 'bytes=1-2' } });
+  const answer = await app.inject({
+    method: 'HEAD',
+    url: `/api/files/${file.id}`,
+    headers: { ...user.headers, range: 'bytes=1-2' },
+  });
   t.equal(answer.statusCode, 200);
-  t.match(answer.headers, { 'content-length': '5', etag: file.etag, 'content-type': 'text/plain; charset=utf-8', 'accept-ranges': 'bytes', 'x-content-type-options': 'nosniff' });
+  t.match(answer.headers, {
+    'content-length': '5',
+    etag: file.etag,
+    'content-type': 'text/plain; charset=utf-8',
+    'accept-ranges': 'bytes',
+    'x-content-type-options': 'nosniff',
+  });
   t.notOk('x-accel-redirect' in answer.headers);
-  t.strictSame((await events()).map(({ action }) => action), ['FILE_UPLOAD']);
+  t.strictSame(
+    (await events()).map(({ action }) => action),
+    ['FILE_UPLOAD'],
+  );
 });
 
 test('304, 412 and 416 are answered from the row, with nosniff and without an event', async (t) => {
@@ -54,25 +83,54 @@ test('304, 412 and 416 are answered from the row, with nosniff and without an ev
   const user = await signIn();
   const file = await upload(app, user, 'hello');
   s3.proxy.mode('refuse');
-  const get = (headers: Record<string, string>) => app.inject({ url: `/api/files/${file.id}`, headers: { ...user.headers, ...headers } });
+  const get = (headers: Record<string, string>) =>
+    app.inject({ url: `/api/files/${file.id}`, headers: { ...user.headers, ...headers } });
 
-  for (const headers of [{ 'if-none-match': file.etag }, { 'if-none-match': `"x", W/${file.etag}` }, { 'if-none-match': '*' }, { 'if-modified-since': new Date(Date.now() + 5_000).toUTCString() }]) {
+  for (const headers of [
+    { 'if-none-match': file.etag },
+    { 'if-none-match': `"x", W/${file.etag}` },
+    { 'if-none-match': '*' },
+    { 'if-modified-since': new Date(Date.now() + 5_000).toUTCString() },
+  ]) {
     const answer = await get(headers);
     t.equal(answer.statusCode, 304, JSON.stringify(headers));
-    t.match(answer.headers, { etag: file.etag, 'x-content-type-options': 'nosniff', 'cache-control': 'private, no-cache' });
+    t.match(answer.headers, {
+      etag: file.etag,
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'private, no-cache',
+    });
     t.equal(answer.body, '');
   }
-  for (const headers of [{ 'if-match': '"x"' }, { 'if-match': `W/${file.etag}` }, { 'if-unmodified-since': 'Thu, 01 Jan 2026 00:00:00 GMT' }]) {
+  for (const headers of [
+    { 'if-match': '"x"' },
+    { 'if-match': `W/${file.etag}` },
+    { 'if-unmodified-since': 'Thu, 01 Jan 2026 00:00:00 GMT' },
+  ]) {
     const answer = await get(headers);
-    t.match([answer.statusCode, answer.json().code, answer.headers['x-content-type-options']], [412, 'precondition_failed', 'nosniff'], JSON.stringify(headers));
+    t.match(
+      [answer.statusCode, answer.json().code, answer.headers['x-content-type-options']],
+      [412, 'precondition_failed', 'nosniff'],
+      JSON.stringify(headers),
+    );
   }
   for (const range of ['bytes=5-', 'bytes=99-100', 'bytes=-0']) {
     const answer = await get({ range });
-    t.match([answer.statusCode, answer.json().code, answer.headers['content-range']], [416, 'range_not_satisfiable', 'bytes */5'], range);
+    t.match(
+      [answer.statusCode, answer.json().code, answer.headers['content-range']],
+      [416, 'range_not_satisfiable', 'bytes */5'],
+      range,
+    );
     t.equal(answer.headers['x-content-type-options'], 'nosniff');
   }
-  t.equal((await get({ range: 'bytes=9-', 'if-range': '"another"' })).statusCode, 200, 'a Range that If-Range switches off cannot fail');
-  t.strictSame((await events()).map(({ action }) => action), ['FILE_UPLOAD', 'FILE_DOWNLOAD']);
+  t.equal(
+    (await get({ range: 'bytes=9-', 'if-range': '"another"' })).statusCode,
+    200,
+    'a Range that If-Range switches off cannot fail',
+  );
+  t.strictSame(
+    (await events()).map(({ action }) => action),
+    ['FILE_UPLOAD', 'FILE_DOWNLOAD'],
+  );
 });
 
 test("another's file, a deleted one, an unfinished one and an absent one answer the same", async (t) => {
@@ -85,12 +143,29 @@ test("another's file, a deleted one, an unfinished one and an absent one answer 
   await query(`update files.files set status = 'pending' where id = $1`, [unfinished.id]);
   const before = (await events()).length;
 
-  for (const [method, path] of [['GET', ''], ['HEAD', ''], ['GET', '/metadata'], ['PATCH', ''], ['DELETE', '']] as const) {
-    const answers = await Promise.all([file.id, gone.id, unfinished.id, '01900000-0000-7000-8000-000000000000'].map(async (id) => {
-      const answer = await app.inject({ method, url: `/api/files/${id}${path}`, headers: other.headers, ...(method === 'PATCH' && { payload: { name: 'x' } }) });
-      const { date: _, ...headers } = answer.headers;
-      return { status: answer.statusCode, headers, body: answer.body.replace(/"request_id":"[0-9a-f]{32}"/, '') };
-    }));
+  for (const [method, path] of [
+    ['GET', ''],
+    ['HEAD', ''],
+    ['GET', '/metadata'],
+    ['PATCH', ''],
+    ['DELETE', ''],
+  ] as const) {
+    const answers = await Promise.all(
+      [file.id, gone.id, unfinished.id, '01900000-0000-7000-8000-000000000000'].map(async (id) => {
+        const answer = await app.inject({
+          method,
+          url: `/api/files/${id}${path}`,
+          headers: other.headers,
+          ...(method === 'PATCH' && { payload: { name: 'x' } }),
+        });
+        const { date: _, ...headers } = answer.headers;
+        return {
+          status: answer.statusCode,
+          headers,
+          body: answer.body.replace(/"request_id":"[0-9a-f]{32}"/, ''),
+        };
+      }),
+    );
     t.equal(answers[0]?.status, 404);
     for (const answer of answers) t.strictSame(answer, answers[0], `${method} ${path}`);
   }
@@ -103,7 +178,11 @@ test('a GET that the gateway sends to a second replica stays one event', async (
   const user = await signIn();
   const file = await upload(app, user, 'hello');
   const started = (Date.now() / 1_000).toFixed(3);
-  const get = (to: typeof app, id: string) => to.inject({ url: `/api/files/${file.id}`, headers: { ...user.headers, 'x-request-id': id.repeat(32), 'x-request-start': started } });
+  const get = (to: typeof app, id: string) =>
+    to.inject({
+      url: `/api/files/${file.id}`,
+      headers: { ...user.headers, 'x-request-id': id.repeat(32), 'x-request-start': started },
+    });
   for (const to of [app, second.app]) t.equal((await get(to, 'a')).statusCode, 200);
   t.equal((await events()).filter(({ action }) => action === 'FILE_DOWNLOAD').length, 1);
   await get(second.app, 'b');
@@ -120,8 +199,17 @@ test('what a browser might run is never served as what it is', async (t) => {
   ] as const) {
     const file = await upload(app, user, content, 'photo.png', 'image/png');
     t.equal(file.mime_type, mimeType);
-    const answer = await app.inject({ method: 'HEAD', url: `/api/files/${file.id}`, headers: user.headers });
-    t.match(answer.headers, { 'content-type': 'application/octet-stream', 'x-content-type-options': 'nosniff', 'content-disposition': /^attachment/, 'content-security-policy': /sandbox/ });
+    const answer = await app.inject({
+      method: 'HEAD',
+      url: `/api/files/${file.id}`,
+      headers: user.headers,
+    });
+    t.match(answer.headers, {
+      'content-type': 'application/octet-stream',
+      'x-content-type-options': 'nosniff',
+      'content-disposition': /^attachment/,
+      'content-security-policy': /sandbox/,
+    });
   }
 });
 
@@ -130,7 +218,8 @@ test('stream mode: the bytes, any range of them, several ranges as the whole, af
   const user = await signIn();
   const content = randomBytes(6 * 1024 ** 2);
   const file = await upload(app, user, content);
-  const get = (headers: Record<string, string> = {}) => app.inject({ url: `/api/files/${file.id}`, headers: { ...user.headers, ...headers } });
+  const get = (headers: Record<string, string> = {}) =>
+    app.inject({ url: `/api/files/${file.id}`, headers: { ...user.headers, ...headers } });
 
   const whole = await get();
   t.equal(whole.statusCode, 200);
@@ -138,14 +227,31 @@ test('stream mode: the bytes, any range of them, several ranges as the whole, af
   t.equal(whole.headers['content-length'], String(content.length));
   t.equal((await events()).at(-1)?.action, 'FILE_DOWNLOAD');
 
-  for (const [range, start, end] of [['bytes=0-0', 0, 0], ['bytes=100-199', 100, 199], ['bytes=-7', content.length - 7, content.length - 1], [`bytes=${content.length - 3}-99999999`, content.length - 3, content.length - 1]] as const) {
+  for (const [range, start, end] of [
+    ['bytes=0-0', 0, 0],
+    ['bytes=100-199', 100, 199],
+    ['bytes=-7', content.length - 7, content.length - 1],
+    [`bytes=${content.length - 3}-99999999`, content.length - 3, content.length - 1],
+  ] as const) {
     const part = await get({ range, 'if-range': file.etag });
-    t.match([part.statusCode, part.headers['content-range'], part.headers['content-length']], [206, `bytes ${start}-${end}/${content.length}`, String(end - start + 1)]);
+    t.match(
+      [part.statusCode, part.headers['content-range'], part.headers['content-length']],
+      [206, `bytes ${start}-${end}/${content.length}`, String(end - start + 1)],
+    );
     t.ok(part.rawPayload.equals(content.subarray(start, end + 1)), range);
   }
-  for (const headers of [{ range: 'bytes=0-1,4-5' }, { range: 'items=0-1' }, { range: 'bytes=5-2' }, { range: 'bytes=0-1', 'if-range': '"x"' }]) {
+  for (const headers of [
+    { range: 'bytes=0-1,4-5' },
+    { range: 'items=0-1' },
+    { range: 'bytes=5-2' },
+    { range: 'bytes=0-1', 'if-range': '"x"' },
+  ]) {
     const answer = await get(headers);
-    t.strictSame([answer.statusCode, answer.rawPayload.length], [200, content.length], JSON.stringify(headers));
+    t.strictSame(
+      [answer.statusCode, answer.rawPayload.length],
+      [200, content.length],
+      JSON.stringify(headers),
+    );
   }
   t.equal((await get({ range: `bytes=${content.length}-` })).statusCode, 416);
 });
@@ -154,9 +260,16 @@ test('stream mode: an empty file, and 503 without an event when S3 is down', asy
   const { app, signIn, events, s3 } = await build(t, { DOWNLOAD_MODE: 'stream' });
   const user = await signIn();
   const empty = await upload(app, user, '');
-  t.match(await app.inject({ url: `/api/files/${empty.id}`, headers: user.headers }), { statusCode: 200, body: '', headers: { 'content-length': '0' } });
+  t.match(await app.inject({ url: `/api/files/${empty.id}`, headers: user.headers }), {
+    statusCode: 200,
+    body: '',
+    headers: { 'content-length': '0' },
+  });
   s3.proxy.mode('refuse');
   const answer = await app.inject({ url: `/api/files/${empty.id}`, headers: user.headers });
-  t.match([answer.statusCode, answer.json().code, answer.headers['retry-after']], [503, 'dependency_unavailable', /\d/]);
+  t.match(
+    [answer.statusCode, answer.json().code, answer.headers['retry-after']],
+    [503, 'dependency_unavailable', /\d/],
+  );
   t.equal((await events()).filter(({ action }) => action === 'FILE_DOWNLOAD').length, 1);
 });

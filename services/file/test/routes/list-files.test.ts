@@ -49,7 +49,13 @@ test('shows what upload has shown, and neither unfinished nor deleted files', as
   }
   const answer = await app.inject({ url: '/api/files', headers: user.headers });
   t.strictSame(answer.json(), [file]);
-  t.match(file, { user_id: user.id, name: 'a.txt', size: 5, mime_type: 'text/plain', scan_status: 'unscanned' });
+  t.match(file, {
+    user_id: user.id,
+    name: 'a.txt',
+    size: 5,
+    mime_type: 'text/plain',
+    scan_status: 'unscanned',
+  });
   t.notOk('object_key' in file);
 });
 
@@ -57,9 +63,19 @@ test('bad cursors, limits and unknown parameters are 400', async (t) => {
   const { app, signIn } = await build(t);
   const user = await signIn();
   for (const [search, code] of [
-    ['limit=0', 'validation_failed'], ['limit=201', 'validation_failed'], ['limit=x', 'validation_failed'], ['limit=1.5', 'validation_failed'], ['limit=', 'validation_failed'],
-    ['limit=1&limit=2', 'validation_failed'], ['cursor=', 'cursor_invalid'], ['cursor=x', 'cursor_invalid'], ['cursor=%F0%9F%92%A9', 'cursor_invalid'], ['cursor=AAAAAAAAAAAAAAAAAAAAAB', 'cursor_invalid'],
-    [`cursor=${'x'.repeat(101)}`, 'validation_failed'], ['sort=name', 'validation_failed'], ['cursor=%00', 'malformed_text'],
+    ['limit=0', 'validation_failed'],
+    ['limit=201', 'validation_failed'],
+    ['limit=x', 'validation_failed'],
+    ['limit=1.5', 'validation_failed'],
+    ['limit=', 'validation_failed'],
+    ['limit=1&limit=2', 'validation_failed'],
+    ['cursor=', 'cursor_invalid'],
+    ['cursor=x', 'cursor_invalid'],
+    ['cursor=%F0%9F%92%A9', 'cursor_invalid'],
+    ['cursor=AAAAAAAAAAAAAAAAAAAAAB', 'cursor_invalid'],
+    [`cursor=${'x'.repeat(101)}`, 'validation_failed'],
+    ['sort=name', 'validation_failed'],
+    ['cursor=%00', 'malformed_text'],
   ] as const) {
     const answer = await app.inject({ url: `/api/files?${search}`, headers: user.headers });
     t.strictSame([answer.statusCode, answer.json().code], [400, code], search);
@@ -71,10 +87,16 @@ test('a list shows a file as its upload did, its times to the millisecond as eve
   const user = await signIn();
   const file = await upload(app, user, 'hello', 'a.txt');
   t.strictSame((await app.inject({ url: '/api/files', headers: user.headers })).json(), [file]);
-  for (const [stored, shown] of [['2026-03-29 01:59:59+01', '00:59:59.000'], ['2026-03-29 12:00:00.1+00', '12:00:00.100'], ['2026-03-29 12:00:00.987654+00', '12:00:00.987']]) {
+  for (const [stored, shown] of [
+    ['2026-03-29 01:59:59+01', '00:59:59.000'],
+    ['2026-03-29 12:00:00.1+00', '12:00:00.100'],
+    ['2026-03-29 12:00:00.987654+00', '12:00:00.987'],
+  ]) {
     await query('update files.files set created = $1, updated = $1', [stored]);
     const [listed] = (await app.inject({ url: '/api/files', headers: user.headers })).json();
-    const single = (await app.inject({ url: `/api/files/${file.id}/metadata`, headers: user.headers })).json();
+    const single = (
+      await app.inject({ url: `/api/files/${file.id}/metadata`, headers: user.headers })
+    ).json();
     t.strictSame(listed, single);
     t.equal(listed.updated, `2026-03-29T${shown}Z`);
   }

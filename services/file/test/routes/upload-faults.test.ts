@@ -9,24 +9,35 @@ import { build, BUCKET, form, upload, type Fixture, type TestUser } from '../bui
 const MIB = 1024 ** 2;
 
 /** Begins an upload on a socket of its own and leaves it open. */
-async function beginUpload(url: string, user: TestUser, bytes: Buffer, announced: number): Promise<Socket> {
+async function beginUpload(
+  url: string,
+  user: TestUser,
+  bytes: Buffer,
+  announced: number,
+): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   socket.on('error', () => undefined);
   await once(socket, 'connect');
-  socket.write(`POST /api/files HTTP/1.1\r\nHost: x\r\nAuthorization: ${user.headers.authorization}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${announced}\r\n\r\n`);
+  socket.write(
+    `POST /api/files HTTP/1.1\r\nHost: x\r\nAuthorization: ${user.headers.authorization}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${announced}\r\n\r\n`,
+  );
   socket.write('--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n');
   socket.write(bytes);
   return socket;
 }
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end; await sleep(20)) if (await holds()) return;
+  for (const end = Date.now() + 20_000; Date.now() < end; await sleep(20))
+    if (await holds()) return;
   throw new Error(`not within 20 s: ${what}`);
 }
 
 const isEmpty = async ({ query, stored, files }: Fixture): Promise<boolean> => {
-  const [rows, { objects, uploads }] = await Promise.all([query('select from files.files union all select from files.orphans'), stored()]);
+  const [rows, { objects, uploads }] = await Promise.all([
+    query('select from files.files union all select from files.orphans'),
+    stored(),
+  ]);
   return rows.length + objects.length + uploads.length + files.store.pool.load().lent === 0;
 };
 
@@ -41,7 +52,11 @@ test('a client that is cut off in the middle leaves nothing, before S3 is touche
   const user = await fixture.signIn();
   for (const size of [1_000, 12 * MIB]) {
     const socket = await beginUpload(url, user, randomBytes(size), 20 * MIB);
-    await until('bytes have arrived', async () => size < MIB ? fixture.files.store.pool.load().lent > 0 : (await fixture.stored()).uploads.length > 0);
+    await until('bytes have arrived', async () =>
+      size < MIB
+        ? fixture.files.store.pool.load().lent > 0
+        : (await fixture.stored()).uploads.length > 0,
+    );
     socket.destroy();
     await nothingLeft(t, fixture);
   }
@@ -63,7 +78,11 @@ test('a client that waits for our S3 is not silent', async (t) => {
   const url = await fixture.listen();
   fixture.s3.proxy.mode({ delayMs: 600 });
   const { payload, headers } = await form({ content: randomBytes(21 * MIB) });
-  const answer = await fetch(`${url}/api/files`, { method: 'POST', headers: { ...user.headers, ...headers }, body: new Uint8Array(payload) });
+  const answer = await fetch(`${url}/api/files`, {
+    method: 'POST',
+    headers: { ...user.headers, ...headers },
+    body: new Uint8Array(payload),
+  });
   t.equal(answer.status, 201, await answer.text());
 });
 
@@ -75,8 +94,16 @@ test('S3 down: 503 with Retry-After at once, no row; what needs no S3 works; aft
     s3.proxy.mode('refuse');
     const { payload, headers } = await form({ content: randomBytes(size) });
     const begun = Date.now();
-    const answer = await app.inject({ method: 'POST', url: '/api/files', headers: { ...user.headers, ...headers }, payload });
-    t.match([answer.statusCode, answer.json().code, answer.headers['retry-after']], [503, 'dependency_unavailable', /\d/]);
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/api/files',
+      headers: { ...user.headers, ...headers },
+      payload,
+    });
+    t.match(
+      [answer.statusCode, answer.json().code, answer.headers['retry-after']],
+      [503, 'dependency_unavailable', /\d/],
+    );
     t.ok(Date.now() - begun < 2_000);
     t.strictSame(await fixture.query('select id from files.files'), []);
     t.strictSame(await fixture.stored(), { objects: [], uploads: [] });
@@ -120,13 +147,27 @@ test('uploads share their buffers: who finds none waits, and gets 503 when none 
   const fixture = await build(t, { UPLOAD_BUFFERS: '2', UPLOAD_QUEUE_TIMEOUT_MS: '300' });
   const user = await fixture.signIn();
   const url = await fixture.listen();
-  const sockets = [await beginUpload(url, user, randomBytes(10), 1_000), await beginUpload(url, user, randomBytes(10), 1_000)];
+  const sockets = [
+    await beginUpload(url, user, randomBytes(10), 1_000),
+    await beginUpload(url, user, randomBytes(10), 1_000),
+  ];
   await until('both hold a buffer', async () => fixture.files.store.pool.load().lent === 2);
   const { payload, headers } = await form({ content: 'hello' });
-  const refused = await fetch(`${url}/api/files`, { method: 'POST', headers: { ...user.headers, ...headers }, body: new Uint8Array(payload) });
-  t.match([refused.status, refused.headers.get('retry-after'), await refused.json()], [503, /\d/, { code: 'upload_capacity' }]);
+  const refused = await fetch(`${url}/api/files`, {
+    method: 'POST',
+    headers: { ...user.headers, ...headers },
+    body: new Uint8Array(payload),
+  });
+  t.match(
+    [refused.status, refused.headers.get('retry-after'), await refused.json()],
+    [503, /\d/, { code: 'upload_capacity' }],
+  );
 
-  const waiting = fetch(`${url}/api/files`, { method: 'POST', headers: { ...user.headers, ...headers }, body: new Uint8Array(payload) });
+  const waiting = fetch(`${url}/api/files`, {
+    method: 'POST',
+    headers: { ...user.headers, ...headers },
+    body: new Uint8Array(payload),
+  });
   await until('it waits', async () => fixture.files.store.pool.load().waiting === 1);
   sockets[0]?.destroy();
   t.equal((await waiting).status, 201);
@@ -137,7 +178,9 @@ test('uploads share their buffers: who finds none waits, and gets 503 when none 
 test('eight large uploads at once through eight buffers all arrive whole', async (t) => {
   const fixture = await build(t, { UPLOAD_BUFFERS: '3', S3_REQUEST_TIMEOUT_MS: '20000' });
   const user = await fixture.signIn();
-  const files = await Promise.all(Array.from({ length: 8 }, (_, i) => upload(fixture.app, user, Buffer.alloc(11 * MIB, i))));
+  const files = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => upload(fixture.app, user, Buffer.alloc(11 * MIB, i))),
+  );
   t.equal(new Set(files.map(({ sha256 }) => sha256)).size, 8);
   t.equal((await fixture.stored()).objects.length, 8);
   t.ok(fixture.files.store.pool.load().lent === 0);
@@ -148,7 +191,12 @@ test('the database lost before the commit: 503, and the settler leaves no object
   const user = await fixture.signIn();
   await fixture.query('alter table files.outbox rename to outbox_away');
   const { payload, headers } = await form({ content: 'hello' });
-  const answer = await fixture.app.inject({ method: 'POST', url: '/api/files', headers: { ...user.headers, ...headers }, payload });
+  const answer = await fixture.app.inject({
+    method: 'POST',
+    url: '/api/files',
+    headers: { ...user.headers, ...headers },
+    payload,
+  });
   t.equal(answer.statusCode, 500);
   await fixture.query('alter table files.outbox_away rename to outbox');
   await nothingLeft(t, fixture);
@@ -161,12 +209,21 @@ test('an upload that S3 carries out after we gave it up is removed all the same'
   const url = await fixture.listen();
   const { payload, headers } = await form({ content: 'late' });
   s3.proxy.mode('blackhole');
-  const answer = await fetch(`${url}/api/files`, { method: 'POST', headers: { ...user.headers, ...headers }, body: new Uint8Array(payload) });
+  const answer = await fetch(`${url}/api/files`, {
+    method: 'POST',
+    headers: { ...user.headers, ...headers },
+    body: new Uint8Array(payload),
+  });
   t.equal(answer.status, 503, await answer.text());
   s3.proxy.mode('pass');
-  await until('it was removed once', async () => (await query('select from files.orphans where not_before > since')).length === 1);
+  await until(
+    'it was removed once',
+    async () => (await query('select from files.orphans where not_before > since')).length === 1,
+  );
   const [note] = await query<{ object_key: string }>('select object_key from files.orphans');
-  await files.store.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: note?.object_key, Body: 'late' }));
+  await files.store.s3.send(
+    new PutObjectCommand({ Bucket: BUCKET, Key: note?.object_key, Body: 'late' }),
+  );
   t.equal((await stored()).objects.length, 1, 'it has landed');
   await nothingLeft(t, fixture);
 });

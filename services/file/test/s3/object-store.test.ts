@@ -4,10 +4,14 @@ import { abortUpload, deleteObject, removeEverything } from '../../s3/object-sto
 import { build, BUCKET } from '../build.ts';
 
 test('everything under a key goes, of others nothing; again is no error', async (t) => {
-  const { files: { store }, stored } = await build(t);
+  const {
+    files: { store },
+    stored,
+  } = await build(t);
   for (const Key of ['k', 'k2']) {
     await store.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: 'x' }));
-    for (let i = 0; i < 2; i += 1) await store.s3.send(new CreateMultipartUploadCommand({ Bucket: BUCKET, Key }));
+    for (let i = 0; i < 2; i += 1)
+      await store.s3.send(new CreateMultipartUploadCommand({ Bucket: BUCKET, Key }));
   }
   for (let i = 0; i < 2; i += 1) {
     await removeEverything(store, 'k');

@@ -9,10 +9,18 @@ async function build(t: Test) {
   await server.rows(`update identity.users set type = 'admin' where id = $1`, [root.user.id]);
   while (server.server.revocations.userChangedAt(root.user.id) === undefined) await sleep(5);
   const make = async (who: SignedIn, scopes: string[], more: object = {}) =>
-    (await server.call('POST', '/api/auth/tokens', { token: who.token, body: { name: 'x', scopes, ...more } })).json<{ id: string; token: string }>();
-  const form = (token: string, by: string, more = '') => server.call('POST', '/api/auth/introspect', {
-    token: by, body: `token=${encodeURIComponent(token)}${more}`, headers: { 'content-type': 'application/x-www-form-urlencoded' },
-  });
+    (
+      await server.call('POST', '/api/auth/tokens', {
+        token: who.token,
+        body: { name: 'x', scopes, ...more },
+      })
+    ).json<{ id: string; token: string }>();
+  const form = (token: string, by: string, more = '') =>
+    server.call('POST', '/api/auth/introspect', {
+      token: by,
+      body: `token=${encodeURIComponent(token)}${more}`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
   return { server, ada, root, make, form };
 }
 
@@ -26,14 +34,39 @@ test('a service learns whose an access token or API token is, and for what it co
   const { server, ada, root, make, form } = await build(t);
   const service = await make(root, ['tokens:introspect']);
   const access = await form(ada.token, service.token, '&token_type_hint=access_token');
-  t.match(access.json(), { active: true, token_type: 'Bearer', kind: 'access_token', sub: ada.user.id, role: 'customer', sid: ada.session_id, iss: 'muniment', aud: 'muniment-api' });
+  t.match(access.json(), {
+    active: true,
+    token_type: 'Bearer',
+    kind: 'access_token',
+    sub: ada.user.id,
+    role: 'customer',
+    sid: ada.session_id,
+    iss: 'muniment',
+    aud: 'muniment-api',
+  });
   t.match(access.json<{ scope: string }>().scope, /\bsessions:manage\b/);
   t.notMatch(access.json<{ scope: string }>().scope, /directory/);
   const api = await make(ada, ['files:read', 'profile:read'], { allowed_ips: ['192.0.2.0/24'] });
   const answer = await form(api.token, service.token);
-  t.match(answer.json(), { active: true, scope: 'files:read profile:read', kind: 'api_token', sub: ada.user.id, jti: api.id, allowed_ips: ['192.0.2.0/24'] });
+  t.match(answer.json(), {
+    active: true,
+    scope: 'files:read profile:read',
+    kind: 'api_token',
+    sub: ada.user.id,
+    jti: api.id,
+    allowed_ips: ['192.0.2.0/24'],
+  });
   t.ok(Math.abs(answer.json<{ exp: number }>().exp - Date.now() / 1_000 - 7 * 86_400) < 10);
-  t.match((await server.call('POST', '/api/auth/introspect', { token: root.token, body: { token: ada.token } })).json(), { active: true }, "JSON, in an administrator's session");
+  t.match(
+    (
+      await server.call('POST', '/api/auth/introspect', {
+        token: root.token,
+        body: { token: ada.token },
+      })
+    ).json(),
+    { active: true },
+    "JSON, in an administrator's session",
+  );
   const events = JSON.stringify(await server.events());
   t.notOk([ada.token, api.token].some((token) => events.includes(token)));
 });
@@ -45,9 +78,16 @@ test('whatever does not count is answered in the same two words', async (t) => {
   await server.call('DELETE', `/api/auth/tokens/${revoked.id}`, { token: ada.token });
   isInactive(t, await form(revoked.token, by), 'a revoked API token');
   for (const [what, token] of Object.entries({
-    refresh: ada.refresh_token, nonsense: 'x', checksum: revoked.token.slice(0, -1), 'another signature': `${ada.token.slice(0, -4)}AAAA`, 'no algorithm': `${Buffer.from('{"alg":"none"}').toString('base64url')}.${ada.token.split('.')[1]}.`,
-    long: 'a'.repeat(20_000), unicode: '\u{1F600}', spaces: '   ',
-  })) isInactive(t, await form(token, by), what);
+    refresh: ada.refresh_token,
+    nonsense: 'x',
+    checksum: revoked.token.slice(0, -1),
+    'another signature': `${ada.token.slice(0, -4)}AAAA`,
+    'no algorithm': `${Buffer.from('{"alg":"none"}').toString('base64url')}.${ada.token.split('.')[1]}.`,
+    long: 'a'.repeat(20_000),
+    unicode: '\u{1F600}',
+    spaces: '   ',
+  }))
+    isInactive(t, await form(token, by), what);
   await server.call('POST', '/api/auth/logout', { token: ada.token });
   isInactive(t, await form(ada.token, by), 'the token of an ended session');
 });
@@ -55,12 +95,34 @@ test('whatever does not count is answered in the same two words', async (t) => {
 test('who may not ask learns nothing; forms that are none are refused', async (t) => {
   const { server, ada, root, make, form } = await build(t);
   t.equal((await form(root.token, ada.token)).statusCode, 403, 'a customer');
-  t.match((await form(root.token, (await make(root, ['files:read'])).token)).json(), { status: 403, code: 'insufficient_scope' });
-  t.equal((await server.call('POST', '/api/auth/introspect', { body: { token: root.token } })).statusCode, 401);
-  t.match((await form(ada.token, root.token, '&token=other')).json(), { status: 400, code: 'form_malformed' });
+  t.match((await form(root.token, (await make(root, ['files:read'])).token)).json(), {
+    status: 403,
+    code: 'insufficient_scope',
+  });
+  t.equal(
+    (await server.call('POST', '/api/auth/introspect', { body: { token: root.token } })).statusCode,
+    401,
+  );
+  t.match((await form(ada.token, root.token, '&token=other')).json(), {
+    status: 400,
+    code: 'form_malformed',
+  });
   for (const body of ['', 'token=', 'token_type_hint=x', 'token=x&client_secret=y']) {
-    const answer = await server.call('POST', '/api/auth/introspect', { token: root.token, body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+    const answer = await server.call('POST', '/api/auth/introspect', {
+      token: root.token,
+      body,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
     t.equal(answer.statusCode, 400, body);
   }
-  t.equal((await server.call('POST', '/api/users/login', { body: 'email=a&password=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } })).statusCode, 415, 'no other route takes forms');
+  t.equal(
+    (
+      await server.call('POST', '/api/users/login', {
+        body: 'email=a&password=b',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      })
+    ).statusCode,
+    415,
+    'no other route takes forms',
+  );
 });

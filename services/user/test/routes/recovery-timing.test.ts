@@ -6,10 +6,15 @@ test('how long the answer takes does not tell whether there is an account', asyn
   const { call, register, rows } = await buildWithMail(t);
   for (let n = 0; n < 10; n += 1) await register(`known-${n}@example.com`);
   const found = await timesApart(async (kind, n) => {
-    const answer = await call('POST', '/api/auth/forgot-password', { body: { email: `${kind}-${n % 10}@example.com` } });
+    const answer = await call('POST', '/api/auth/forgot-password', {
+      body: { email: `${kind}-${n % 10}@example.com` },
+    });
     t.equal(answer.statusCode, 202);
   });
   t.comment(`AUC ${found.toFixed(3)}`);
   t.ok(found > 0.35 && found < 0.65, `AUC ${found.toFixed(3)}`);
-  await until('all are worked off', async () => (await rows('select from identity.recovery_requests')).length === 0);
+  await until(
+    'all are worked off',
+    async () => (await rows('select from identity.recovery_requests')).length === 0,
+  );
 });

@@ -9,24 +9,53 @@ const NEW = 'a better horse battery';
 test('a forgotten password is replaced by the link in a mail: every session has ended, the owner is told, each step is an event', async (t) => {
   const { call, register, mailsTo, events } = await buildWithMail(t);
   const { user, token, refresh_token } = await register(ADA);
-  const asked = await call('POST', '/api/auth/forgot-password', { body: { email: ' ada@EXAMPLE.com' } });
+  const asked = await call('POST', '/api/auth/forgot-password', {
+    body: { email: ' ada@EXAMPLE.com' },
+  });
   t.equal(asked.statusCode, 202);
   t.strictSame(asked.json(), { status: 'accepted' });
   const [mail] = await mailsTo(ADA);
-  t.match(mail, { to: [ADA], from: 'no-reply@muniment.example', subject: 'Choose a new password for Muniment', message_id: /^<[0-9a-f-]{36}@muniment\.example>$/ });
+  t.match(mail, {
+    to: [ADA],
+    from: 'no-reply@muniment.example',
+    subject: 'Choose a new password for Muniment',
+    message_id: /^<[0-9a-f-]{36}@muniment\.example>$/,
+  });
   t.match(mail?.text, /https:\/\/app\.example\/reset-password#token=mpr_[\w-]{43}\n/);
 
-  const reset = await call('POST', '/api/auth/reset-password', { body: { token: tokenIn(mail), password: NEW } });
+  const reset = await call('POST', '/api/auth/reset-password', {
+    body: { token: tokenIn(mail), password: NEW },
+  });
   t.equal(reset.statusCode, 204, reset.body);
   t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
   t.equal((await call('POST', '/api/auth/refresh', { body: { refresh_token } })).statusCode, 401);
-  t.equal((await call('POST', '/login', { body: { email: ADA, password: PASSWORD } })).statusCode, 401);
+  t.equal(
+    (await call('POST', '/login', { body: { email: ADA, password: PASSWORD } })).statusCode,
+    401,
+  );
   t.equal((await call('POST', '/login', { body: { email: ADA, password: NEW } })).statusCode, 200);
   t.match((await mailsTo(ADA, 2))[1], { subject: 'Your Muniment password was changed' });
   t.match((await events()).slice(1, 4), [
-    { action: 'PASSWORD_RESET_REQUESTED', outcome: 'success', user_id: null, personal: { subject: /^address:/ } },
-    { action: 'CODE_SENT', outcome: 'success', user_id: null, personal: { subject: user.id }, metadata: { purpose: 'reset_password', channel: 'mail' } },
-    { action: 'PASSWORD_CHANGED', outcome: 'success', user_id: user.id, personal: { subject: user.id }, metadata: { by: 'mail', sessions_ended: 1 } },
+    {
+      action: 'PASSWORD_RESET_REQUESTED',
+      outcome: 'success',
+      user_id: null,
+      personal: { subject: /^address:/ },
+    },
+    {
+      action: 'CODE_SENT',
+      outcome: 'success',
+      user_id: null,
+      personal: { subject: user.id },
+      metadata: { purpose: 'reset_password', channel: 'mail' },
+    },
+    {
+      action: 'PASSWORD_CHANGED',
+      outcome: 'success',
+      user_id: user.id,
+      personal: { subject: user.id },
+      metadata: { by: 'mail', sessions_ended: 1 },
+    },
   ]);
 });
 
@@ -34,13 +63,28 @@ test('who has no account, a suspended one, or a service account gets the same an
   const { call, register, rows, catcher, events, mailsTo } = await buildWithMail(t);
   for (const name of ['known', 'suspended', 'service']) await register(`${name}@example.com`);
   await rows(`update identity.users set status = 'suspended' where email like 'suspended%'`);
-  await rows(`update identity.users set password_hash = null, service = true where email like 'service%'`);
+  await rows(
+    `update identity.users set password_hash = null, service = true where email like 'service%'`,
+  );
   const answers = [];
-  for (const name of ['suspended', 'service', 'nobody', 'known']) answers.push(await call('POST', '/api/auth/forgot-password', { body: { email: `${name}@example.com` } }));
-  t.strictSame(answers.map(({ statusCode, body }) => [statusCode, body]), Array(4).fill([202, '{"status":"accepted"}']));
+  for (const name of ['suspended', 'service', 'nobody', 'known'])
+    answers.push(
+      await call('POST', '/api/auth/forgot-password', { body: { email: `${name}@example.com` } }),
+    );
+  t.strictSame(
+    answers.map(({ statusCode, body }) => [statusCode, body]),
+    Array(4).fill([202, '{"status":"accepted"}']),
+  );
   await mailsTo('known@example.com');
-  t.strictSame(catcher.mails().map(({ to }) => to[0]), ['known@example.com']);
-  t.strictSame(await rows('select from identity.recovery_requests'), [], 'nothing is left of the requests');
+  t.strictSame(
+    catcher.mails().map(({ to }) => to[0]),
+    ['known@example.com'],
+  );
+  t.strictSame(
+    await rows('select from identity.recovery_requests'),
+    [],
+    'nothing is left of the requests',
+  );
   t.equal((await rows('select from identity.reset_tokens')).length, 1);
   t.equal((await events()).filter(({ action }) => action === 'PASSWORD_RESET_REQUESTED').length, 4);
 });
@@ -49,8 +93,18 @@ test('an account that was made without a password gets its first one by mail', a
   const { call, register, resetTokenOf, rows } = await buildWithMail(t);
   await register(ADA);
   await rows('update identity.users set password_hash = null');
-  t.equal((await call('POST', '/login', { body: { email: ADA, password: PASSWORD } })).statusCode, 401);
-  t.equal((await call('POST', '/api/auth/reset-password', { body: { token: await resetTokenOf(ADA), password: NEW } })).statusCode, 204);
+  t.equal(
+    (await call('POST', '/login', { body: { email: ADA, password: PASSWORD } })).statusCode,
+    401,
+  );
+  t.equal(
+    (
+      await call('POST', '/api/auth/reset-password', {
+        body: { token: await resetTokenOf(ADA), password: NEW },
+      })
+    ).statusCode,
+    204,
+  );
   t.equal((await call('POST', '/login', { body: { email: ADA, password: NEW } })).statusCode, 200);
 });
 
@@ -59,29 +113,68 @@ test('a password by mail ends the API tokens of the account too, and of no other
   const other = await server.replica();
   await other.server.app.listen({ host: '127.0.0.1', port: 0 });
   const [ada, bob] = [await server.register(ADA), await server.register('bob@example.com')];
-  const make = async (token: string): Promise<string> => (await server.call('POST', '/api/auth/tokens', { token, body: { name: 'x', scopes: ['profile:read'], expires_in: 86_400 } })).json().token;
-  const [first, second, bobs] = [await make(ada.token), await make(ada.token), await make(bob.token)];
-  const status = async (at: typeof other, token: string) => (await at.call('GET', '/api/users/me', { token })).statusCode;
+  const make = async (token: string): Promise<string> =>
+    (
+      await server.call('POST', '/api/auth/tokens', {
+        token,
+        body: { name: 'x', scopes: ['profile:read'], expires_in: 86_400 },
+      })
+    ).json().token;
+  const [first, second, bobs] = [
+    await make(ada.token),
+    await make(ada.token),
+    await make(bob.token),
+  ];
+  const status = async (at: typeof other, token: string) =>
+    (await at.call('GET', '/api/users/me', { token })).statusCode;
   for (const token of [first, second, bobs]) t.equal(await status(other, token), 200);
-  t.equal((await server.call('POST', '/api/auth/reset-password', { body: { token: await server.resetTokenOf(ADA), password: NEW } })).statusCode, 204);
+  t.equal(
+    (
+      await server.call('POST', '/api/auth/reset-password', {
+        body: { token: await server.resetTokenOf(ADA), password: NEW },
+      })
+    ).statusCode,
+    204,
+  );
   for (const token of [first, second]) t.equal(await status(server, token), 401);
   await sleep(1_000);
   for (const token of [first, second]) t.equal(await status(other, token), 401);
   t.equal(await status(other, bobs), 200);
-  t.match((await server.events()).find(({ action }) => action === 'PASSWORD_CHANGED'), { metadata: { sessions_ended: 1, api_tokens_revoked: 2, by: 'mail' } });
+  t.match(
+    (await server.events()).find(({ action }) => action === 'PASSWORD_CHANGED'),
+    { metadata: { sessions_ended: 1, api_tokens_revoked: 2, by: 'mail' } },
+  );
 });
 
 test('of twenty parallel tries with one token one sets the password', async (t) => {
   const { call, register, resetTokenOf, events } = await buildWithMail(t);
   await register(ADA);
   const token = await resetTokenOf(ADA);
-  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => call('POST', '/api/auth/reset-password', { body: { token, password: `parallel try number ${n}` } })));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, n) =>
+      call('POST', '/api/auth/reset-password', {
+        body: { token, password: `parallel try number ${n}` },
+      }),
+    ),
+  );
   t.equal(answers.filter(({ statusCode }) => statusCode === 204).length, 1);
   const refused = answers.filter(({ statusCode }) => statusCode !== 204);
   t.strictSame([...new Set(refused.map((answer) => answer.json().code))], ['reset_token_invalid']);
   const winner = answers.findIndex(({ statusCode }) => statusCode === 204);
-  t.equal((await call('POST', '/login', { body: { email: ADA, password: `parallel try number ${winner}` } })).statusCode, 200);
-  t.equal((await events()).filter(({ action, outcome }) => action === 'PASSWORD_CHANGED' && outcome === 'success').length, 1);
+  t.equal(
+    (
+      await call('POST', '/login', {
+        body: { email: ADA, password: `parallel try number ${winner}` },
+      })
+    ).statusCode,
+    200,
+  );
+  t.equal(
+    (await events()).filter(
+      ({ action, outcome }) => action === 'PASSWORD_CHANGED' && outcome === 'success',
+    ).length,
+    1,
+  );
 });
 
 test('the newest token counts: an older one, a used one, an expired one and a made-up one get one answer', async (t) => {
@@ -89,14 +182,24 @@ test('the newest token counts: an older one, a used one, an expired one and a ma
   await register(ADA);
   const older = await resetTokenOf(ADA);
   const newer = await resetTokenOf(ADA);
-  const reset = (token: string) => call('POST', '/api/auth/reset-password', { body: { token, password: NEW } });
+  const reset = (token: string) =>
+    call('POST', '/api/auth/reset-password', { body: { token, password: NEW } });
   const answers = [await reset(older)];
   await rows(`update identity.reset_tokens set expires_at = now() - interval '1 second'`);
   answers.push(await reset(newer));
   await rows(`update identity.reset_tokens set expires_at = now() + interval '1 second'`);
   t.equal((await reset(newer)).statusCode, 204);
-  answers.push(await reset(newer), await reset(`mpr_${'A'.repeat(43)}`), await reset('mpr_'), await reset('x'), await reset(`${newer}=`));
-  const strip = ({ statusCode, body }: { statusCode: number; body: string }) => [statusCode, body.replace(/"request_id":"\w+"/, '')];
+  answers.push(
+    await reset(newer),
+    await reset(`mpr_${'A'.repeat(43)}`),
+    await reset('mpr_'),
+    await reset('x'),
+    await reset(`${newer}=`),
+  );
+  const strip = ({ statusCode, body }: { statusCode: number; body: string }) => [
+    statusCode,
+    body.replace(/"request_id":"\w+"/, ''),
+  ];
   t.equal(answers.length, 7);
   t.equal(new Set(answers.map((answer) => JSON.stringify(strip(answer)))).size, 1);
   t.match(answers[0]?.json(), { status: 422, code: 'reset_token_invalid' });
@@ -106,13 +209,25 @@ test('a token of one purpose is none of another', async (t) => {
   const { call, register, resetTokenOf } = await buildWithMail(t);
   const { token: access, refresh_token } = await register(ADA);
   const token = await resetTokenOf(ADA);
-  const code = async (url: string, body: object, bearer?: string) => (await call('POST', url, { body, ...(bearer && { token: bearer }) })).json().code as string;
+  const code = async (url: string, body: object, bearer?: string) =>
+    (await call('POST', url, { body, ...(bearer && { token: bearer }) })).json().code as string;
   t.equal(await code('/api/auth/refresh', { refresh_token: token }), 'refresh_token_invalid');
   t.equal(await code('/api/auth/confirm-email', { token }), 'email_token_invalid');
-  t.equal(await code('/api/auth/confirm-email', { token: token.replace('mpr_', 'mec_') }), 'email_token_invalid');
+  t.equal(
+    await code('/api/auth/confirm-email', { token: token.replace('mpr_', 'mec_') }),
+    'email_token_invalid',
+  );
   t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
-  for (const other of [access, refresh_token, refresh_token.replace('mrt_', 'mpr_')]) t.match(await code('/api/auth/reset-password', { token: other, password: NEW }), /^(reset_token_invalid|validation_failed)$/);
-  t.equal((await call('POST', '/api/auth/reset-password', { body: { token, password: NEW } })).statusCode, 204, 'and it is still good for its own');
+  for (const other of [access, refresh_token, refresh_token.replace('mrt_', 'mpr_')])
+    t.match(
+      await code('/api/auth/reset-password', { token: other, password: NEW }),
+      /^(reset_token_invalid|validation_failed)$/,
+    );
+  t.equal(
+    (await call('POST', '/api/auth/reset-password', { body: { token, password: NEW } })).statusCode,
+    204,
+    'and it is still good for its own',
+  );
 });
 
 test('a password that the rules refuse leaves the token good, and is a failed change of that account', async (t) => {
@@ -120,42 +235,70 @@ test('a password that the rules refuse leaves the token good, and is a failed ch
   const { user } = await register(ADA);
   await rows(`update identity.users set type = 'admin'`);
   const token = await resetTokenOf(ADA);
-  const reset = (password: string) => call('POST', '/api/auth/reset-password', { body: { token, password } });
+  const reset = (password: string) =>
+    call('POST', '/api/auth/reset-password', { body: { token, password } });
   t.equal((await reset('fourteen chars')).json().code, 'password_length');
   t.equal((await reset('MUNIMENT 1234567890')).json().code, 'password_common');
   t.equal((await reset(NEW)).statusCode, 204);
-  t.match((await events()).filter(({ action }) => action === 'PASSWORD_CHANGED'), [
-    { outcome: 'failure', error: 'password_length', personal: { subject: user.id } }, { outcome: 'failure', error: 'password_common' }, { outcome: 'success' },
-  ]);
+  t.match(
+    (await events()).filter(({ action }) => action === 'PASSWORD_CHANGED'),
+    [
+      { outcome: 'failure', error: 'password_length', personal: { subject: user.id } },
+      { outcome: 'failure', error: 'password_common' },
+      { outcome: 'success' },
+    ],
+  );
 });
 
 test('an account suspended since, or one whose password was changed since, takes no token any more', async (t) => {
   const { call, register, resetTokenOf, rows } = await buildWithMail(t);
   const { token: access } = await register(ADA);
-  const reset = async (token: string) => (await call('POST', '/api/auth/reset-password', { body: { token, password: NEW } })).json().code as string;
+  const reset = async (token: string) =>
+    (await call('POST', '/api/auth/reset-password', { body: { token, password: NEW } })).json()
+      .code as string;
   const first = await resetTokenOf(ADA);
   await rows(`update identity.users set status = 'suspended'`);
   t.equal(await reset(first), 'reset_token_invalid');
   await rows(`update identity.users set status = 'active'`);
   await sleep(600);
-  const changed = await call('POST', '/api/users/me/password', { token: access, body: { current_password: PASSWORD, new_password: 'changed by its owner' } });
+  const changed = await call('POST', '/api/users/me/password', {
+    token: access,
+    body: { current_password: PASSWORD, new_password: 'changed by its owner' },
+  });
   t.equal(changed.statusCode, 200, changed.body);
   t.equal(await reset(first), 'reset_token_invalid');
   t.strictSame(await rows('select from identity.reset_tokens'), []);
 });
 
-test('neither a token nor its hash nor an address stands in an event, a log or the tables but the account\'s own', async (t) => {
+test("neither a token nor its hash nor an address stands in an event, a log or the tables but the account's own", async (t) => {
   const { call, register, rows, events, resetTokenOf, catcher } = await buildWithMail(t);
   await register(ADA);
   const token = await resetTokenOf(ADA);
   // The next one waits: its mail lies in the outbox while we look.
   await catcher.stop();
   await call('POST', '/api/auth/forgot-password', { body: { email: ADA } });
-  await until('the mail waits', async () => (await rows(`select from identity.mail_outbox where attempts > 0`)).length === 1);
-  const tables = await rows<{ name: string }>(`select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('identity', 'shared', 'keys', 'audit', 'files')`);
+  await until(
+    'the mail waits',
+    async () => (await rows(`select from identity.mail_outbox where attempts > 0`)).length === 1,
+  );
+  const tables = await rows<{ name: string }>(
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('identity', 'shared', 'keys', 'audit', 'files')`,
+  );
   let dump = '';
-  for (const { name } of tables) if (name !== 'identity.users') dump += (await rows<{ row: string }>(`select r::text as row from ${name} r`)).map(({ row }) => row).join('\n');
+  for (const { name } of tables)
+    if (name !== 'identity.users')
+      dump += (await rows<{ row: string }>(`select r::text as row from ${name} r`))
+        .map(({ row }) => row)
+        .join('\n');
   t.match(dump, /reset_password/, 'the dump holds the mail');
-  for (const secret of [token, token.slice(4), Buffer.from(token).toString('hex'), ADA, ADA.toLowerCase(), Buffer.from(ADA).toString('hex')]) t.notOk(dump.toLowerCase().includes(secret.toLowerCase()), secret);
+  for (const secret of [
+    token,
+    token.slice(4),
+    Buffer.from(token).toString('hex'),
+    ADA,
+    ADA.toLowerCase(),
+    Buffer.from(ADA).toString('hex'),
+  ])
+    t.notOk(dump.toLowerCase().includes(secret.toLowerCase()), secret);
   t.notMatch(JSON.stringify(await events()), /mpr_/);
 });

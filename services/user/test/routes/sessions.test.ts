@@ -7,7 +7,9 @@ import { build, PASSWORD } from '../build.ts';
 test('logging in opens a second session; logging out ends that one only, at once', async (t) => {
   const { call, register, events } = await build(t);
   const first = await register();
-  const login = await call('POST', '/api/users/login', { body: { email: 'ADA@example.com', password: PASSWORD } });
+  const login = await call('POST', '/api/users/login', {
+    body: { email: 'ADA@example.com', password: PASSWORD },
+  });
   t.equal(login.statusCode, 200);
   const second = login.json();
   t.equal((await call('GET', '/api/users/me', { token: second.token })).statusCode, 200);
@@ -15,11 +17,30 @@ test('logging in opens a second session; logging out ends that one only, at once
   const refused = await call('GET', '/api/users/me', { token: second.token });
   t.match(refused.json(), { status: 401, code: 'unauthenticated' });
   t.equal((await call('GET', '/api/users/me', { token: first.token })).statusCode, 200);
-  t.equal((await call('POST', '/api/auth/refresh', { body: { refresh_token: second.refresh_token } })).json().code, 'refresh_token_invalid');
-  t.equal((await call('POST', '/api/auth/refresh', { body: { refresh_token: createRefreshToken() } })).json().code, 'refresh_token_invalid');
+  t.equal(
+    (
+      await call('POST', '/api/auth/refresh', { body: { refresh_token: second.refresh_token } })
+    ).json().code,
+    'refresh_token_invalid',
+  );
+  t.equal(
+    (
+      await call('POST', '/api/auth/refresh', { body: { refresh_token: createRefreshToken() } })
+    ).json().code,
+    'refresh_token_invalid',
+  );
   const recorded = await events();
-  t.strictSame(recorded.map((event) => event.action), ['SIGNUP_SUCCESS', 'LOGIN_SUCCESS', 'LOGOUT', 'TOKEN_REFRESHED'], 'a token that was never given out is a guess and no event');
-  t.match(recorded.at(-1), { outcome: 'failure', error: 'refresh_token_invalid', session_id: second.session_id, user_id: null });
+  t.strictSame(
+    recorded.map((event) => event.action),
+    ['SIGNUP_SUCCESS', 'LOGIN_SUCCESS', 'LOGOUT', 'TOKEN_REFRESHED'],
+    'a token that was never given out is a guess and no event',
+  );
+  t.match(recorded.at(-1), {
+    outcome: 'failure',
+    error: 'refresh_token_invalid',
+    session_id: second.session_id,
+    user_id: null,
+  });
 });
 
 test('a session ended on one replica is refused on another within a second, which asks the database for nothing', async (t) => {
@@ -29,7 +50,10 @@ test('a session ended on one replica is refused on another within a second, whic
   t.equal((await there.call('GET', '/api/users/me', { token })).statusCode, 200);
   await here.call('POST', '/api/auth/logout', { token });
   const endedAt = performance.now();
-  await until(async () => (await there.call('GET', '/api/users/me', { token })).statusCode === 401, 5_000);
+  await until(
+    async () => (await there.call('GET', '/api/users/me', { token })).statusCode === 401,
+    5_000,
+  );
   const tookMs = performance.now() - endedAt;
   t.ok(tookMs <= 1_000, `refused after ${tookMs.toFixed(0)} ms`);
   t.strictSame(there.server.sessions.lookups().user_changed, 0);
@@ -46,37 +70,77 @@ test('a session that has ended changes nothing of the account from the first ins
   // However busy the machine is: the set of the other replica counts as complete, which it is not.
   const believe = () => there.server.revocations.proved(there.server.revocations.now());
   believe();
-  t.equal((await there.call('GET', '/api/users/me', { token })).statusCode, 200, 'it is believed in, indeed');
+  t.equal(
+    (await there.call('GET', '/api/users/me', { token })).statusCode,
+    200,
+    'it is believed in, indeed',
+  );
   const changes = [
     ['PATCH', '/api/users/me', { name: 'Eve' }],
-    ['POST', '/api/users/me/password', { current_password: PASSWORD, new_password: 'another long one' }],
+    [
+      'POST',
+      '/api/users/me/password',
+      { current_password: PASSWORD, new_password: 'another long one' },
+    ],
     ['DELETE', '/api/users/me', { password: PASSWORD }],
     ['POST', '/api/auth/logout', undefined],
   ] as const;
   for (const [method, url, body] of changes) {
     believe();
-    t.equal((await there.call(method, url, { token, ...(body && { body }) })).json().code, 'unauthenticated', `${method} ${url}`);
+    t.equal(
+      (await there.call(method, url, { token, ...(body && { body }) })).json().code,
+      'unauthenticated',
+      `${method} ${url}`,
+    );
   }
-  t.strictSame(await here.rows('select id, name from identity.users'), [{ id: user.id, name: null }]);
-  t.equal((await here.call('POST', '/login', { body: { email: 'ada@example.com', password: PASSWORD } })).statusCode, 200, 'the password is the same');
-  t.strictSame((await here.events()).map((event) => event.action), ['SIGNUP_SUCCESS', 'LOGOUT', 'LOGIN_SUCCESS']);
+  t.strictSame(await here.rows('select id, name from identity.users'), [
+    { id: user.id, name: null },
+  ]);
+  t.equal(
+    (await here.call('POST', '/login', { body: { email: 'ada@example.com', password: PASSWORD } }))
+      .statusCode,
+    200,
+    'the password is the same',
+  );
+  t.strictSame(
+    (await here.events()).map((event) => event.action),
+    ['SIGNUP_SUCCESS', 'LOGOUT', 'LOGIN_SUCCESS'],
+  );
 });
 
 test('a wrong password and an unknown address get the same answer and each leaves one event', async (t) => {
   const { call, register, events } = await build(t);
   const { user } = await register();
-  const wrong = await call('POST', '/api/users/login', { body: { email: 'ada@example.com', password: 'not her password' } });
-  const unknown = await call('POST', '/api/users/login', { body: { email: 'bob@example.com', password: 'not her password' } });
+  const wrong = await call('POST', '/api/users/login', {
+    body: { email: 'ada@example.com', password: 'not her password' },
+  });
+  const unknown = await call('POST', '/api/users/login', {
+    body: { email: 'bob@example.com', password: 'not her password' },
+  });
   t.equal(wrong.statusCode, 401);
   const { request_id: _, ...wrongProblem } = wrong.json();
   const { request_id: __, ...unknownProblem } = unknown.json();
   t.strictSame(wrongProblem, unknownProblem);
   const failures = (await events()).filter((event) => event.action === 'LOGIN_FAIL');
   t.match(failures, [
-    { outcome: 'failure', error: 'invalid_credentials', user_id: null, personal: { subject: user.id } },
-    { outcome: 'failure', error: 'invalid_credentials', user_id: null, personal: { subject: /^address:/ } },
+    {
+      outcome: 'failure',
+      error: 'invalid_credentials',
+      user_id: null,
+      personal: { subject: user.id },
+    },
+    {
+      outcome: 'failure',
+      error: 'invalid_credentials',
+      user_id: null,
+      personal: { subject: /^address:/ },
+    },
   ]);
-  t.notMatch(JSON.stringify(await events()), /ada@example|bob@example|password!/, 'no address leaves the process readable');
+  t.notMatch(
+    JSON.stringify(await events()),
+    /ada@example|bob@example|password!/,
+    'no address leaves the process readable',
+  );
 });
 
 test('a suspended account cannot log in, and is told nothing else', async (t) => {
@@ -84,31 +148,72 @@ test('a suspended account cannot log in, and is told nothing else', async (t) =>
   const { token } = await register();
   t.equal((await call('GET', '/api/users/me', { token })).statusCode, 200);
   await rows(`update identity.users set status = 'suspended'`);
-  await until(async () => (await call('GET', '/api/users/me', { token })).statusCode === 401, 1_000);
-  t.equal((await call('POST', '/api/users/login', { body: { email: 'ada@example.com', password: PASSWORD } })).json().code, 'invalid_credentials');
+  await until(
+    async () => (await call('GET', '/api/users/me', { token })).statusCode === 401,
+    1_000,
+  );
+  t.equal(
+    (
+      await call('POST', '/api/users/login', {
+        body: { email: 'ada@example.com', password: PASSWORD },
+      })
+    ).json().code,
+    'invalid_credentials',
+  );
 });
 
 test('changing the password ends every session and answers with a new one', async (t) => {
   const { call, register, events } = await build(t);
   const { token, refresh_token } = await register();
-  const wrong = await call('POST', '/api/users/me/password', { token, body: { current_password: 'not her password', new_password: 'another long one' } });
+  const wrong = await call('POST', '/api/users/me/password', {
+    token,
+    body: { current_password: 'not her password', new_password: 'another long one' },
+  });
   t.match(wrong.json(), { status: 403, code: 'password_incorrect' });
-  const changed = await call('POST', '/api/users/me/password', { token, body: { current_password: PASSWORD, new_password: 'another long one' } });
+  const changed = await call('POST', '/api/users/me/password', {
+    token,
+    body: { current_password: PASSWORD, new_password: 'another long one' },
+  });
   t.equal(changed.statusCode, 200);
   t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
   t.equal((await call('POST', '/api/auth/refresh', { body: { refresh_token } })).statusCode, 401);
   t.equal((await call('GET', '/api/users/me', { token: changed.json().token })).statusCode, 200);
-  t.equal((await call('POST', '/login', { body: { email: 'ada@example.com', password: PASSWORD } })).statusCode, 401);
-  t.equal((await call('POST', '/login', { body: { email: 'ada@example.com', password: 'another long one' } })).statusCode, 200);
-  t.match((await events()).filter((event) => event.action === 'PASSWORD_CHANGED').map((event) => event.outcome), ['failure', 'success']);
+  t.equal(
+    (await call('POST', '/login', { body: { email: 'ada@example.com', password: PASSWORD } }))
+      .statusCode,
+    401,
+  );
+  t.equal(
+    (
+      await call('POST', '/login', {
+        body: { email: 'ada@example.com', password: 'another long one' },
+      })
+    ).statusCode,
+    200,
+  );
+  t.match(
+    (await events())
+      .filter((event) => event.action === 'PASSWORD_CHANGED')
+      .map((event) => event.outcome),
+    ['failure', 'success'],
+  );
 });
 
 test('two parallel changes of the password: one wins, and has ended the session of the other', async (t) => {
   const { call, register, events } = await build(t);
   const { token } = await register();
-  const answers = await Promise.all(['first new password', 'second new password'].map((new_password) =>
-    call('POST', '/api/users/me/password', { token, body: { current_password: PASSWORD, new_password } })));
-  t.strictSame(answers.map((answer) => answer.statusCode).toSorted((a, b) => a - b), [200, 401]);
+  const answers = await Promise.all(
+    ['first new password', 'second new password'].map((new_password) =>
+      call('POST', '/api/users/me/password', {
+        token,
+        body: { current_password: PASSWORD, new_password },
+      }),
+    ),
+  );
+  t.strictSame(
+    answers.map((answer) => answer.statusCode).toSorted((a, b) => a - b),
+    [200, 401],
+  );
   t.equal((await events()).filter((event) => event.action === 'PASSWORD_CHANGED').length, 1);
 });
 
@@ -116,44 +221,115 @@ test('twenty parallel refreshes of one token give one child; its reuse after the
   const here = await build(t);
   const there = await here.replica();
   const { refresh_token, token } = await here.register();
-  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 ? here : there).call('POST', '/api/auth/refresh', { body: { refresh_token } })));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, n) =>
+      (n % 2 ? here : there).call('POST', '/api/auth/refresh', { body: { refresh_token } }),
+    ),
+  );
   t.ok(answers.every((answer) => answer.statusCode === 200));
   const children = new Set(answers.map((answer) => answer.json().refresh_token));
   t.equal(children.size, 1);
   const refreshed = (await here.events()).filter((event) => event.action === 'TOKEN_REFRESHED');
   t.equal(refreshed.length, 20, 'each answer has its event');
-  t.equal(refreshed.filter((event) => event.metadata.retry !== true).length, 1, 'and one of them is the refresh');
-  t.notMatch(JSON.stringify(await here.rows(`select encode(token_hash, 'escape'), encode(sealed_child, 'escape') from identity.refresh_tokens`)), [...children][0], 'no token lies readable');
+  t.equal(
+    refreshed.filter((event) => event.metadata.retry !== true).length,
+    1,
+    'and one of them is the refresh',
+  );
+  t.notMatch(
+    JSON.stringify(
+      await here.rows(
+        `select encode(token_hash, 'escape'), encode(sealed_child, 'escape') from identity.refresh_tokens`,
+      ),
+    ),
+    [...children][0],
+    'no token lies readable',
+  );
 
-  await here.rows(`update identity.refresh_tokens set spent_at = spent_at - interval '11 seconds' where spent_at is not null`);
+  await here.rows(
+    `update identity.refresh_tokens set spent_at = spent_at - interval '11 seconds' where spent_at is not null`,
+  );
   t.equal((await here.call('GET', '/api/users/me', { token })).statusCode, 200);
-  const reuses = await Promise.all(Array.from({ length: 6 }, () => there.call('POST', '/api/auth/refresh', { body: { refresh_token } })));
+  const reuses = await Promise.all(
+    Array.from({ length: 6 }, () =>
+      there.call('POST', '/api/auth/refresh', { body: { refresh_token } }),
+    ),
+  );
   t.ok(reuses.every((answer) => answer.statusCode === 401));
-  t.equal((await here.call('POST', '/api/auth/refresh', { body: { refresh_token: [...children][0] } })).statusCode, 401, 'the family is dead');
-  await until(async () => (await here.call('GET', '/api/users/me', { token })).statusCode === 401, 1_000);
-  t.equal((await here.events()).filter((event) => event.action === 'TOKEN_REUSE_DETECTED').length, 1);
+  t.equal(
+    (await here.call('POST', '/api/auth/refresh', { body: { refresh_token: [...children][0] } }))
+      .statusCode,
+    401,
+    'the family is dead',
+  );
+  await until(
+    async () => (await here.call('GET', '/api/users/me', { token })).statusCode === 401,
+    1_000,
+  );
+  t.equal(
+    (await here.events()).filter((event) => event.action === 'TOKEN_REUSE_DETECTED').length,
+    1,
+  );
 });
 
 test('deleting the account needs the password, and then nothing of it is left here but the order for the others', async (t) => {
   const { call, register, rows, events } = await build(t);
   const { token, user } = await register();
-  t.equal((await call('DELETE', '/api/users/me', { token, body: { password: 'not her password' } })).statusCode, 403);
-  t.equal((await call('DELETE', '/api/users/me', { token, body: { password: PASSWORD } })).statusCode, 204);
+  t.equal(
+    (await call('DELETE', '/api/users/me', { token, body: { password: 'not her password' } }))
+      .statusCode,
+    403,
+  );
+  t.equal(
+    (await call('DELETE', '/api/users/me', { token, body: { password: PASSWORD } })).statusCode,
+    204,
+  );
   t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
-  t.strictSame(await rows('select 1 from identity.users union all select 1 from identity.sessions union all select 1 from identity.refresh_tokens'), []);
-  t.strictSame(await rows('select user_id, identity_done, files_done, audit_done from shared.erasures'), [{ user_id: user.id, identity_done: true, files_done: false, audit_done: false }]);
-  t.equal((await call('POST', '/login', { body: { email: 'ada@example.com', password: PASSWORD } })).statusCode, 401);
+  t.strictSame(
+    await rows(
+      'select 1 from identity.users union all select 1 from identity.sessions union all select 1 from identity.refresh_tokens',
+    ),
+    [],
+  );
+  t.strictSame(
+    await rows('select user_id, identity_done, files_done, audit_done from shared.erasures'),
+    [{ user_id: user.id, identity_done: true, files_done: false, audit_done: false }],
+  );
+  t.equal(
+    (await call('POST', '/login', { body: { email: 'ada@example.com', password: PASSWORD } }))
+      .statusCode,
+    401,
+  );
   t.match((await events()).at(-2), { action: 'USER_DELETED', outcome: 'success' });
 });
 
 test('the profile is read and its names changed; unknown fields and empty changes are refused', async (t) => {
   const { call, register, events } = await build(t);
   const { token, user } = await register();
-  t.match((await call('PATCH', '/api/users/me', { token, body: { name: 'Ada', last_name: 'Lovelace' } })).json(), { id: user.id, name: 'Ada', last_name: 'Lovelace' });
-  t.match((await call('PATCH', '/api/users/me', { token, body: { name: null } })).json(), { name: null, last_name: 'Lovelace' });
-  t.equal((await call('PATCH', '/api/users/me', { token, body: {} })).json().code, 'validation_failed');
-  t.equal((await call('PATCH', '/api/users/me', { token, body: { type: 'admin' } })).json().code, 'validation_failed');
-  t.match((await events()).filter((event) => event.action === 'USER_UPDATED').map((event) => event.metadata), [{ fields: ['last_name', 'name'] }, { fields: ['name'] }]);
+  t.match(
+    (
+      await call('PATCH', '/api/users/me', { token, body: { name: 'Ada', last_name: 'Lovelace' } })
+    ).json(),
+    { id: user.id, name: 'Ada', last_name: 'Lovelace' },
+  );
+  t.match((await call('PATCH', '/api/users/me', { token, body: { name: null } })).json(), {
+    name: null,
+    last_name: 'Lovelace',
+  });
+  t.equal(
+    (await call('PATCH', '/api/users/me', { token, body: {} })).json().code,
+    'validation_failed',
+  );
+  t.equal(
+    (await call('PATCH', '/api/users/me', { token, body: { type: 'admin' } })).json().code,
+    'validation_failed',
+  );
+  t.match(
+    (await events())
+      .filter((event) => event.action === 'USER_UPDATED')
+      .map((event) => event.metadata),
+    [{ fields: ['last_name', 'name'] }, { fields: ['name'] }],
+  );
 });
 
 test('deleting an account while its client refreshes never fails for either', async (t) => {
@@ -169,15 +345,23 @@ test('deleting an account while its client refreshes never fails for either', as
       }),
     ]);
     t.equal(deleted.statusCode, 204, deleted.body);
-    t.ok(refreshes.every((answer) => answer.statusCode === 200 || answer.statusCode === 401), refreshes.map((answer) => answer.body).join());
+    t.ok(
+      refreshes.every((answer) => answer.statusCode === 200 || answer.statusCode === 401),
+      refreshes.map((answer) => answer.body).join(),
+    );
   }
-  t.strictSame(await rows('select 1 from identity.users union all select 1 from identity.refresh_tokens'), []);
+  t.strictSame(
+    await rows('select 1 from identity.users union all select 1 from identity.refresh_tokens'),
+    [],
+  );
 });
 
 test('ten parallel logouts of one session are one logout', async (t) => {
   const { call, register, events } = await build(t);
   const { token } = await register();
-  const answers = await Promise.all(Array.from({ length: 10 }, () => call('POST', '/api/auth/logout', { token })));
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, () => call('POST', '/api/auth/logout', { token })),
+  );
   t.equal(answers.filter((answer) => answer.statusCode === 204).length, 1);
   t.equal(answers.filter((answer) => answer.statusCode === 401).length, 9);
   t.equal((await events()).filter((event) => event.action === 'LOGOUT').length, 1);

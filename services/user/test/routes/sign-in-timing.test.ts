@@ -6,7 +6,9 @@ test('how long a refused sign-in takes does not tell whether there is an account
   const { call, register } = await build(t);
   for (let n = 0; n < 10; n += 1) await register(`known-${n}@example.com`);
   const found = await timesApart(async (kind, n) => {
-    const answer = await call('POST', '/api/users/login', { body: { email: `${kind}-${n % 10}@example.com`, password: 'not the password' } });
+    const answer = await call('POST', '/api/users/login', {
+      body: { email: `${kind}-${n % 10}@example.com`, password: 'not the password' },
+    });
     t.equal(answer.statusCode, 401);
   });
   t.comment(`AUC ${found.toFixed(3)}`);
