@@ -24,7 +24,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted coverage bench lint typecheck deps run docker-run docker-logs docker-stop benchmark
+.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted coverage bench lint format typecheck deps run docker-run docker-logs docker-stop benchmark
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
@@ -72,8 +72,11 @@ coverage: $(STAMP) ## run all tests and report what they reach
 	@tap report text
 bench: $(STAMP) ## measure on a fleet of its own; prints a table, writes .bench/results.json
 	@node bench/main.ts
-lint: $(STAMP) ## oxlint, with types
+lint: $(STAMP) ## check the format and the rules
+	@oxfmt --check .
 	@oxlint --type-aware
+format: $(STAMP) ## format all code (oxfmt, 100 columns)
+	@oxfmt .
 typecheck: $(STAMP) ## tsc
 	@tsc -p tsconfig.json
 
