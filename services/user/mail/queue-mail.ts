@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 import { uuidv7 } from '@muniment/audit-events';
 import type { MasterKey } from '@muniment/master-key';
-import { insertMail } from '../queries/mail-outbox.ts';
+import { insertMail } from './mail-outbox-queries.ts';
 import type { Tables } from '../tables.ts';
 import type { MailTemplate, MailValues } from './languages.ts';
 

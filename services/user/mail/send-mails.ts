@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { repeat } from '@muniment/server';
-import type { UserServer } from '../user-server.ts';
-import { restartEmailChange } from '../queries/email-changes.ts';
+import type { UserServer } from '../context.ts';
+import { restartEmailChange } from '../verification/email-change-queries.ts';
 import {
   buryMail,
   claimMails,
@@ -9,11 +9,11 @@ import {
   hastenMails,
   postponeMail,
   type ClaimedMail,
-} from '../queries/mail-outbox.ts';
-import { restartResetToken } from '../queries/recovery.ts';
+} from './mail-outbox-queries.ts';
+import { restartResetToken } from '../verification/recovery-queries.ts';
 import type { Languages, MailTemplate, MailValues } from './languages.ts';
 import type { Mailer, MailFailure, OutgoingMail } from './mailer.ts';
-import { measureMails } from './measure-mails.ts';
+import { measureMails } from './mail-metrics.ts';
 import { openMail } from './queue-mail.ts';
 import { renderMail } from './render-mail.ts';
 import { retryDelay } from './retry-delay.ts';

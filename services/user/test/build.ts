@@ -6,7 +6,7 @@ import type { Test } from 'tap';
 import { createTestDatabase } from '@muniment/database/testing';
 import { generateMasterKey } from '@muniment/master-key';
 import { buildApp } from '../app.ts';
-import type { UserServer } from '../user-server.ts';
+import type { UserServer } from '../context.ts';
 import { readConfig } from '../config.ts';
 
 export interface SignedIn {

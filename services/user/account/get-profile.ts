@@ -1,0 +1,20 @@
+import { principalOf, unauthenticated } from '@muniment/security';
+import type { UserServer } from '../context.ts';
+import { findUserById } from '../users/user-queries.ts';
+import { representUser, userSchema } from '../users/user-resource.ts';
+
+/** `GET /api/users/me` */
+export function getProfileRoute({ app, db }: UserServer): void {
+  app.route({
+    method: 'GET',
+    url: '/api/users/me',
+    schema: { response: { 200: userSchema } },
+    config: { operation: 'user.profile', access: { permission: 'profile:read' } },
+    handler: async (request) => {
+      const user = await findUserById(db, principalOf(request).id);
+      // Deleted a moment ago, and this replica has not heard of it.
+      if (!user) throw unauthenticated();
+      return representUser(user);
+    },
+  });
+}

@@ -1,0 +1,179 @@
+import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely';
+import type { Principal, Role } from '@muniment/security';
+import type { ApiTokensTable, Tables } from '../tables.ts';
+import { isSessionLive, sessionIsLive } from '../sessions/session-queries.ts';
+
+const LIVE = sql<boolean>`revoked_at is null and expires_at > clock_timestamp()`;
+
+/** A condition of a change: what its caller was let in by counts at this moment. */
+export const callerIsLive = ({ sessionId, apiToken }: Principal): RawBuilder<boolean> =>
+  apiToken
+    ? sql<boolean>`exists (select from identity.api_tokens t where t.id = ${apiToken.id} and t.revoked_at is null and t.expires_at > clock_timestamp())`
+    : sessionIsLive(sessionId);
+
+/**
+ * Whether a caller's session or token counts, and keeps it so for the rest of the transaction: whoever ends it meanwhile waits, and what is made here is
+ * there when they look.
+ */
+export async function isCallerLive(trx: Transaction<Tables>, caller: Principal): Promise<boolean> {
+  if (caller.apiToken === null) return isSessionLive(trx, caller.sessionId);
+  const { rows } =
+    await sql`select 1 from identity.api_tokens where id = ${caller.apiToken.id} and ${LIVE} for share`.execute(
+      trx,
+    );
+  return rows.length > 0;
+}
+
+const columns = [
+  'id',
+  'user_id',
+  'name',
+  'scopes',
+  sql<string[]>`allowed_ips::text[]`.as('allowed_ips'),
+  'ip',
+  'user_agent',
+  'created',
+  'expires_at',
+  'last_used_at',
+  'last_used_ip',
+] as const;
+
+/** Whether a token counts, its owner aside. */
+export async function isApiTokenLive(db: Kysely<Tables>, id: string): Promise<boolean> {
+  return (
+    (await db
+      .selectFrom('identity.api_tokens')
+      .select('id')
+      .where('id', '=', id)
+      .where(LIVE)
+      .executeTakeFirst()) !== undefined
+  );
+}
+
+/** An API token as it is answered; the token itself is kept by nobody. */
+export type ListedApiToken = Omit<ApiTokensTable, 'token_hash' | 'revoked_at' | 'created'> & {
+  created: Date;
+};
+
+export interface TokenOwner {
+  id: string;
+  type: Role;
+}
+
+/** Locks an active owner for the rest of the transaction: what they may do holds until then, and tokens are counted one after the other. */
+export async function lockTokenOwner(
+  trx: Transaction<Tables>,
+  id: string,
+): Promise<TokenOwner | undefined> {
+  return trx
+    .selectFrom('identity.users')
+    .select(['id', 'type'])
+    .where('id', '=', id)
+    .where('status', '=', 'active')
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+}
+
+export async function countLiveApiTokens(
+  trx: Transaction<Tables>,
+  userId: string,
+): Promise<number> {
+  const { count } = await trx
+    .selectFrom('identity.api_tokens')
+    .select(sql<number>`count(*)`.as('count'))
+    .where('user_id', '=', userId)
+    .where(LIVE)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+export interface NewApiToken {
+  id: string;
+  user_id: string;
+  token_hash: Buffer;
+  name: string;
+  scopes: readonly string[];
+  allowed_ips: readonly string[];
+  ip: string;
+  user_agent: string | null;
+  seconds: number;
+}
+
+/** Adds a token that lives for `seconds` by the database's clock. */
+export async function insertApiToken(
+  trx: Transaction<Tables>,
+  { seconds, scopes, allowed_ips, ...token }: NewApiToken,
+): Promise<ListedApiToken> {
+  return trx
+    .insertInto('identity.api_tokens')
+    .values({
+      ...token,
+      scopes: [...scopes],
+      allowed_ips: sql<string[]>`${allowed_ips}::text[]::cidr[]`,
+      expires_at: sql<Date>`now() + ${seconds} * interval '1 second'`,
+    })
+    .returning(columns)
+    .executeTakeFirstOrThrow();
+}
+
+/** A user's tokens that count, newest first. @param before id of the last one of the page before; undefined for the first page */
+export async function listLiveApiTokens(
+  db: Kysely<Tables>,
+  userId: string,
+  limit: number,
+  before: string | undefined,
+): Promise<ListedApiToken[]> {
+  return db
+    .selectFrom('identity.api_tokens')
+    .select(columns)
+    .where('user_id', '=', userId)
+    .where(LIVE)
+    .$if(before !== undefined, (query) => query.where('id', '<', before ?? ''))
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+}
+
+/**
+ * Ends a token that counts, of this user, or of a service account for whom may manage those. Another's is left alone.
+ * @returns undefined when there was none
+ */
+export async function revokeApiToken(
+  trx: Transaction<Tables>,
+  id: string,
+  by: { userId: string; sessionId: string; managesServiceAccounts: boolean },
+): Promise<{ user_id: string; expires_at: Date } | undefined> {
+  const owned = by.managesServiceAccounts
+    ? sql<boolean>`user_id in (select u.id from identity.users u where u.id = ${by.userId} or u.service)`
+    : sql<boolean>`user_id = ${by.userId}`;
+  return trx
+    .updateTable('identity.api_tokens')
+    .set({ revoked_at: sql<Date>`now()` })
+    .where('id', '=', id)
+    .where(LIVE)
+    .where(owned)
+    .where(sessionIsLive(by.sessionId))
+    .returning(['user_id', 'expires_at'])
+    .executeTakeFirst();
+}
+
+/** @returns the tokens that counted until now */
+export async function revokeApiTokensOfUser(
+  trx: Transaction<Tables>,
+  userId: string,
+): Promise<{ id: string; expires_at: Date }[]> {
+  return trx
+    .updateTable('identity.api_tokens')
+    .set({ revoked_at: sql<Date>`now()` })
+    .where('user_id', '=', userId)
+    .where(LIVE)
+    .returning(['id', 'expires_at'])
+    .execute();
+}
+
+/** Forgets tokens that ended a week ago: a row keeps addresses and a user agent, and there is no more use for them. */
+export async function forgetOldApiTokens(db: Kysely<Tables>): Promise<void> {
+  await sql`delete from identity.api_tokens where revoked_at < now() - interval '7 days' or expires_at < now() - interval '7 days'`.execute(
+    db,
+  );
+}

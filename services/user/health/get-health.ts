@@ -1,0 +1,18 @@
+import { Type } from 'typebox';
+import type { UserServer } from '../context.ts';
+
+const healthSchema = Type.Object({
+  status: Type.Literal('healthy'),
+  timestamp: Type.String({ format: 'date-time' }),
+});
+
+/** `GET /health`, as seed 001 shows it: the gateway and a replica behind it answer. */
+export function getHealthRoute({ app }: UserServer): void {
+  app.route({
+    method: 'GET',
+    url: '/health',
+    schema: { response: { 200: healthSchema } },
+    config: { operation: 'health', access: 'public' },
+    handler: () => ({ status: 'healthy' as const, timestamp: new Date().toISOString() }),
+  });
+}

@@ -1,0 +1,55 @@
+import type { Transaction } from 'kysely';
+import { cleanText, uuidv7 } from '@muniment/audit-events';
+import { createRefreshToken, hashRefreshToken, type Role } from '@muniment/security';
+import type { RequestContext } from '@muniment/server';
+import type { UserServer } from '../context.ts';
+import { insertRefreshToken } from './refresh-token-queries.ts';
+import { insertSession } from './session-queries.ts';
+import type { Tables } from '../tables.ts';
+
+const USER_AGENT_BYTES = 512;
+
+export interface SessionTokens {
+  token: string;
+  refresh_token: string;
+  expires_in: number;
+  session_id: string;
+  /** Only where somebody has just shown the password. */
+  device_token?: string;
+}
+
+/** Opens a session for a user in the transaction that lets them in, and makes its first pair of tokens. */
+export async function openSession(
+  { app, config }: Pick<UserServer, 'app' | 'config'>,
+  trx: Transaction<Tables>,
+  request: RequestContext,
+  user: { id: string; type: Role },
+): Promise<SessionTokens> {
+  const sessionId = uuidv7(Date.now());
+  const expiresAt = new Date(Date.now() + config.SESSION_TTL_S * 1_000);
+  const userAgent = request.headers['user-agent'];
+  await insertSession(trx, {
+    id: sessionId,
+    user_id: user.id,
+    ip: request.ip,
+    user_agent: userAgent === undefined ? null : cleanText(userAgent, USER_AGENT_BYTES),
+    idle_seconds: config.SESSION_IDLE_TTL_S,
+    expires_at: expiresAt,
+  });
+  const refreshToken = createRefreshToken();
+  await insertRefreshToken(
+    trx,
+    hashRefreshToken(refreshToken),
+    sessionId,
+    config.REFRESH_TOKEN_TTL_S,
+  );
+  const { token, expiresIn } = app.accessTokens.issue({
+    userId: user.id,
+    sessionId,
+    role: user.type,
+    sessionExpiresAt: new Date(
+      Math.min(expiresAt.getTime(), Date.now() + config.SESSION_IDLE_TTL_S * 1_000),
+    ),
+  });
+  return { token, refresh_token: refreshToken, expires_in: expiresIn, session_id: sessionId };
+}
