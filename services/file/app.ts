@@ -1,21 +1,21 @@
 import { join } from 'node:path';
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { createServer, type Server } from '@muniment/server';
-import { createBufferPool } from './buffer-pool.ts';
+import { createBufferPool } from './object-store/buffer-pool.ts';
 import type { Config } from './config.ts';
-import { eraseFiles } from './erase-files.ts';
-import { measureUploads } from './measure-uploads.ts';
-import { deleteFileRoute } from './routes/delete-file.ts';
-import { downloadFileRoute } from './routes/download-file.ts';
-import { listFilesRoute } from './routes/list-files.ts';
-import { renameFileRoute } from './routes/rename-file.ts';
-import { showFileRoute } from './routes/show-file.ts';
-import { uploadFileRoute } from './routes/upload-file.ts';
-import type { ObjectStore } from './s3/object-store.ts';
-import { createPresigner, type Presign } from './s3/presign.ts';
-import { createS3Client } from './s3/s3-client.ts';
-import { isS3Unavailable } from './s3/unavailable.ts';
-import { createSettler } from './settler.ts';
+import { eraseFiles } from './cleanup/erase-files.ts';
+import { measureUploads } from './uploads/upload-metrics.ts';
+import { deleteFileRoute } from './files/delete-file.ts';
+import { downloadFileRoute } from './downloads/download-file.ts';
+import { listFilesRoute } from './files/list-files.ts';
+import { renameFileRoute } from './files/rename-file.ts';
+import { showFileRoute } from './files/get-file-metadata.ts';
+import { uploadFileRoute } from './uploads/upload-file.ts';
+import type { ObjectStore } from './object-store/object-store.ts';
+import { createPresigner, type Presign } from './object-store/presign.ts';
+import { createS3Client } from './object-store/s3-client.ts';
+import { isS3Unavailable } from './object-store/unavailable.ts';
+import { createSettler } from './cleanup/cleanup-loop.ts';
 import type { Tables } from './tables.ts';
 
 /** S3's smallest part but for the last, and so the size of a buffer. */

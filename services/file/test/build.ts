@@ -18,7 +18,7 @@ import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { buildApp, type FileServer } from '../app.ts';
 import { readConfig } from '../config.ts';
-import type { FileResource } from '../file-resource.ts';
+import type { FileResource } from '../files/file-resource.ts';
 
 interface Teardown {
   teardown(fn: () => Promise<unknown>): void;

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { test } from 'tap';
+import { insertPendingFile } from '../../files/file-queries.ts';
+import { touchPendingFile } from '../../cleanup/cleanup-queries.ts';
+import { build, BUCKET, upload } from '../build.ts';
+
+const ID = '01900000-0000-7000-8000-00000000000';
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 20_000; Date.now() < end; await sleep(25))
+    if (await holds()) return;
+  throw new Error(`not within 20 s: ${what}`);
+}
+
+test('what a replica left that died in an upload is removed, row, object and parts; what lives stays', async (t) => {
+  const { files, signIn, query, stored, listen } = await build(t, { UPLOAD_ABANDONED_MS: '1000' });
+  const user = await signIn();
+  const pending = (n: number, objectKey: string) =>
+    insertPendingFile(files.db, {
+      id: `${ID}${n}`,
+      userId: user.id,
+      name: 'x',
+      objectKey,
+      created: new Date(),
+    });
+  await Promise.all([
+    pending(1, 'whole'),
+    pending(2, 'parts'),
+    pending(3, 'nothing'),
+    pending(4, 'living'),
+  ]);
+  const { s3 } = files.store;
+  for (const key of ['whole', 'living'])
+    await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: 'x' }));
+  const { UploadId } = await s3.send(
+    new CreateMultipartUploadCommand({ Bucket: BUCKET, Key: 'parts' }),
+  );
+  await s3.send(
+    new UploadPartCommand({ Bucket: BUCKET, Key: 'parts', UploadId, PartNumber: 1, Body: 'x' }),
+  );
+  await s3.send(new CreateMultipartUploadCommand({ Bucket: BUCKET, Key: 'parts-of-another' }));
+
+  const alive = setInterval(() => void touchPendingFile(files.db, `${ID}4`), 100);
+  t.teardown(() => clearInterval(alive));
+  await listen();
+  await until(
+    'only the living is left',
+    async () => (await query('select from files.files')).length === 1,
+  );
+  await until(
+    'orphans are settled',
+    async () => (await query('select from files.orphans')).length === 0,
+  );
+  t.strictSame(await stored(), { objects: ['living'], uploads: ['parts-of-another'] });
+  t.match(await query('select id, status from files.files'), [{ id: `${ID}4`, status: 'pending' }]);
+});
+
+test('deleted files wait for S3 to come back, and one replica settles at a time', async (t) => {
+  const { app, signIn, query, stored, listen, replica, s3 } = await build(t);
+  const second = await replica();
+  const user = await signIn();
+  const file = await upload(app, user, 'hello');
+  await app.inject({ method: 'DELETE', url: `/api/files/${file.id}`, headers: user.headers });
+  s3.proxy.mode('refuse');
+  await listen();
+  await until(
+    'the first has the lease',
+    async () => (await query(`select from files.leases where name = 'settler'`)).length === 1,
+  );
+  await second.app.listen({ host: '127.0.0.1', port: 0 });
+  await sleep(500);
+  t.match(await query('select status from files.files'), [{ status: 'deleted' }]);
+  t.match(
+    await query(`select holder from files.leases where name = 'settler' and expires_at > now()`),
+    [{ holder: 'file-1' }],
+  );
+  s3.proxy.mode('pass');
+  await until(
+    'it is purged',
+    async () => (await query(`select from files.files where status = 'purged'`)).length === 1,
+  );
+  t.strictSame((await stored()).objects, []);
+
+  await app.close();
+  await until(
+    'the other replica takes over at once',
+    async () =>
+      (await query(`select from files.leases where name = 'settler' and holder = 'file-2'`))
+        .length === 1,
+  );
+});

@@ -1,0 +1,102 @@
+import { test } from 'tap';
+import { findReadyFile, insertPendingFile, markFileReady } from '../../files/file-queries.ts';
+import {
+  findOrphans,
+  withdrawAbandonedFiles,
+  withdrawPendingFile,
+} from '../../cleanup/cleanup-queries.ts';
+import { build } from '../build.ts';
+
+const ID = '01900000-0000-7000-8000-000000000001';
+
+test('a withdrawn upload cannot become ready, and its object stays named', async (t) => {
+  const {
+    files: { db },
+    signIn,
+  } = await build(t);
+  const user = await signIn();
+  t.ok(
+    await insertPendingFile(db, {
+      id: ID,
+      userId: user.id,
+      name: 'x',
+      objectKey: 'k',
+      created: new Date(),
+    }),
+  );
+  t.equal(await withdrawPendingFile(db, ID), true);
+  t.strictSame(
+    (await findOrphans(db, 10, 0)).map(({ object_key: key }) => key),
+    ['k'],
+  );
+  const late = {
+    id: ID,
+    size: 1,
+    mimeType: 'text/plain',
+    sha256: 'x',
+    etag: '"x"',
+    objectVersion: null,
+  };
+  t.equal(await db.transaction().execute((trx) => markFileReady(trx, late)), undefined);
+  t.equal(await withdrawPendingFile(db, ID), true, 'again is no error');
+});
+
+test('a file that became ready is not withdrawn, also when the commit comes in the middle', async (t) => {
+  const {
+    files: { db },
+    signIn,
+  } = await build(t);
+  const user = await signIn();
+  await insertPendingFile(db, {
+    id: ID,
+    userId: user.id,
+    name: 'x',
+    objectKey: 'k',
+    created: new Date(),
+  });
+  let withdrawal: Promise<boolean> | undefined;
+  await db.transaction().execute(async (trx) => {
+    await markFileReady(trx, {
+      id: ID,
+      size: 1,
+      mimeType: 'text/plain',
+      sha256: 'x',
+      etag: '"x"',
+      objectVersion: null,
+    });
+    withdrawal = withdrawPendingFile(db, ID);
+    // It waits for the row by now, with a snapshot in which the row is pending.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  });
+  t.equal(await withdrawal, false);
+  t.ok(await findReadyFile(db, user.id, ID));
+  t.strictSame(
+    (await findOrphans(db, 10, 0)).map(({ object_key: key }) => key),
+    [],
+  );
+});
+
+test('only uploads that have been silent for long are abandoned', async (t) => {
+  const {
+    files: { db },
+    signIn,
+    query,
+  } = await build(t);
+  const user = await signIn();
+  for (const n of [1, 2])
+    await insertPendingFile(db, {
+      id: ID.replace(/1$/, String(n)),
+      userId: user.id,
+      name: 'x',
+      objectKey: `k${n}`,
+      created: new Date(),
+    });
+  await query(
+    `update files.files set updated = now() - interval '61 seconds' where object_key = 'k1'`,
+  );
+  t.equal(await withdrawAbandonedFiles(db, 60_000, 10), 1);
+  t.strictSame(
+    (await findOrphans(db, 10, 0)).map(({ object_key: key }) => key),
+    ['k1'],
+  );
+});

@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { test } from 'tap';
+import { eraseFiles } from '../../cleanup/erase-files.ts';
+import { insertPendingFile } from '../../files/file-queries.ts';
+import { build, BUCKET, form, upload } from '../build.ts';
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 20_000; Date.now() < end; await sleep(25))
+    if (await holds()) return;
+  throw new Error(`not within 20 s: ${what}`);
+}
+
+test("an erased user's files go, row, bytes and uploads under way, each with its event; others' stay", async (t) => {
+  const { app, files, signIn, query, events, stored, listen, s3 } = await build(t);
+  const [user, other] = [await signIn(), await signIn()];
+  const own = await Promise.all([1, 2, 3].map((n) => upload(app, user, `own ${n}`)));
+  const kept = await upload(app, other, 'kept');
+  await insertPendingFile(files.db, {
+    id: '01900000-0000-7000-8000-000000000001',
+    userId: user.id,
+    name: 'x',
+    objectKey: 'under-way',
+    created: new Date(),
+  });
+
+  s3.proxy.mode('refuse');
+  await query('insert into shared.erasures (user_id) values ($1)', [user.id]);
+  await listen();
+  await until(
+    'the files are deleted',
+    async () =>
+      (await query(`select from files.files where user_id = $1 and status = 'deleted'`, [user.id]))
+        .length === 3,
+  );
+  await sleep(700);
+  t.match(
+    await query('select files_done from shared.erasures'),
+    [{ files_done: false }],
+    'not done while bytes are left',
+  );
+  s3.proxy.mode('pass');
+  await until(
+    'it is done',
+    async () => (await query('select from shared.erasures where files_done')).length === 1,
+  );
+
+  t.strictSame(
+    await query('select distinct status, name from files.files where user_id = $1', [user.id]),
+    [{ status: 'purged', name: '' }],
+  );
+  const [left] = await query<{ object_key: string; id: string }>(
+    `select object_key, id from files.files where status = 'ready'`,
+  );
+  t.equal(left?.id, kept.id);
+  t.strictSame((await stored()).objects, [left?.object_key]);
+  const deletions = (await events()).filter(({ action }) => action === 'FILE_DELETE');
+  t.equal(deletions.length, 3);
+  t.strictSame(
+    new Set(deletions.map(({ resource }) => resource)),
+    new Set(own.map(({ id }) => id)),
+  );
+  t.match(deletions[0], {
+    user_id: user.id,
+    request_id: `erasure-${user.id}`,
+    metadata: { reason: 'user_deleted' },
+  });
+});
+
+test('an upload that was under way when its user was erased does not come to be', async (t) => {
+  const { app, signIn, query, stored, events } = await build(t);
+  const user = await signIn();
+  await query('insert into shared.erasures (user_id) values ($1)', [user.id]);
+  const { payload, headers } = await form({ content: 'late' });
+  const answer = await app.inject({
+    method: 'POST',
+    url: '/api/files',
+    headers: { ...user.headers, ...headers },
+    payload,
+  });
+  t.strictSame([answer.statusCode, answer.json().code], [409, 'upload_superseded']);
+  t.strictSame(await query('select from files.files'), []);
+  t.strictSame(await stored(), { objects: [], uploads: [] });
+  t.strictSame(await events(), []);
+});
+
+test('a file that became ready beside the erasure of its user is found and removed', async (t) => {
+  const { app, signIn, query, stored, listen } = await build(t);
+  const user = await signIn();
+  await upload(app, user, 'late');
+  await query('insert into shared.erasures (user_id, files_done) values ($1, true)', [user.id]);
+  await listen();
+  await until(
+    'it is purged',
+    async () => (await query(`select from files.files where status = 'purged'`)).length === 1,
+  );
+  t.strictSame((await stored()).objects, []);
+});
+
+test('two hundred orphans of others do not hold back the erasure of one user, nor does it end before their orphan is removed', async (t) => {
+  const { files, signIn, query, stored } = await build(t, { UPLOAD_LATE_MS: '600000' });
+  const [user, other] = [await signIn(), await signIn()];
+  await query(
+    `insert into files.orphans (object_key, user_id, since, not_before) select 'other-' || n, $1, now() - interval '1 hour', now() - interval '1 hour' from generate_series(1, 250) n`,
+    [other.id],
+  );
+  await query(
+    `insert into files.orphans (object_key, user_id, not_before) values ('own', $1, now() + interval '1 minute')`,
+    [user.id],
+  );
+  await files.store.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'own', Body: 'x' }));
+  await eraseFiles(files.db, files.store, 600_000, files.subjectKeys).erase(user.id);
+  t.strictSame((await stored()).objects, []);
+  t.match(
+    await query('select user_id from files.orphans where user_id = $1 and not_before > now()', [
+      user.id,
+    ]),
+    [{ user_id: user.id }],
+    'it is removed once more later',
+  );
+  t.equal((await query('select from files.orphans where user_id = $1', [other.id])).length, 250);
+});

@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import { createBufferPool } from '../../object-store/buffer-pool.ts';
+
+const steady = {
+  filled: () => 1_000_000,
+  giveWay: () => {
+    throw new Error('was told to give way');
+  },
+};
+
+test('never more buffers than said; who waits is served in order, before a newcomer', async (t) => {
+  const pool = createBufferPool({
+    buffers: 2,
+    bufferBytes: 16,
+    waitMs: 5_000,
+    minBytesPerSecond: 0,
+  });
+  const [a, b] = [await pool.acquire(steady), await pool.acquire(steady)];
+  if (!a || !b) throw new Error('no buffers');
+  const order: string[] = [];
+  const first = pool.acquire(steady).then((buffer) => {
+    order.push('first');
+    return buffer;
+  });
+  const second = pool.acquire(steady).then((buffer) => {
+    order.push('second');
+    return buffer;
+  });
+  t.strictSame(pool.load(), { free: 0, lent: 2, waiting: 2 });
+  pool.release(a);
+  const newcomer = pool.acquire(steady).then(() => order.push('newcomer'));
+  t.equal(await first, a);
+  pool.release(b);
+  t.equal(await second, b);
+  pool.release(a);
+  await newcomer;
+  t.strictSame(order, ['first', 'second', 'newcomer']);
+});
+
+test('who waits too long gets nothing and leaves the queue; an aborted wait fails with its reason', async (t) => {
+  const pool = createBufferPool({ buffers: 1, bufferBytes: 16, waitMs: 20, minBytesPerSecond: 0 });
+  const only = await pool.acquire(steady);
+  if (!only) throw new Error('no buffer');
+  t.equal(await pool.acquire(steady), undefined);
+  const abort = new AbortController();
+  const waiting = pool.acquire(steady, abort.signal);
+  abort.abort(new Error('gone'));
+  await t.rejects(waiting, { message: 'gone' });
+  await t.rejects(pool.acquire(steady, abort.signal), { message: 'gone' });
+  pool.release(only);
+  await sleep(0);
+  t.strictSame(pool.load(), { free: 1, lent: 0, waiting: 0 });
+});
+
+test('buffers are made when they are needed, and the one used last is lent first', async (t) => {
+  const pool = createBufferPool({ buffers: 8, bufferBytes: 16, waitMs: 20, minBytesPerSecond: 0 });
+  t.strictSame(pool.load(), { free: 0, lent: 0, waiting: 0 });
+  const buffer = await pool.acquire(steady);
+  if (!buffer) throw new Error('no buffer');
+  pool.release(buffer);
+  t.equal(await pool.acquire(steady), buffer);
+  t.strictSame(pool.load(), { free: 0, lent: 1, waiting: 0 });
+});
+
+test('while others wait, the slowest of those that drip gives way; a fast one and one that waits for S3 do not', async (t) => {
+  const pool = createBufferPool({
+    buffers: 4,
+    bufferBytes: 16,
+    waitMs: 20_000,
+    minBytesPerSecond: 1_000,
+  });
+  const ended: string[] = [];
+  const filler = (name: string, bytes: number) => ({
+    filled: () => bytes,
+    giveWay: () => {
+      ended.push(name);
+      const buffer = held.get(name);
+      held.delete(name);
+      if (buffer) pool.release(buffer);
+    },
+  });
+  const held = new Map<string, Buffer | undefined>();
+  for (const [name, bytes] of [
+    ['fast', 1_000_000],
+    ['slow', 3_000],
+    ['slowest', 10],
+    ['sending', 0],
+  ] as const)
+    held.set(name, await pool.acquire(filler(name, bytes)));
+  const sending = held.get('sending');
+  if (!sending) throw new Error('no buffer');
+  pool.settle(sending);
+
+  await sleep(5_500);
+  t.strictSame(ended, [], 'nobody waits');
+  t.ok(await pool.acquire(steady));
+  t.strictSame(ended, ['slowest']);
+});

@@ -1,0 +1,80 @@
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { test } from 'tap';
+import { ObjectStoreUnavailable } from '../../errors.ts';
+import { attempt, isS3Unavailable } from '../../object-store/unavailable.ts';
+import { build, BUCKET } from '../build.ts';
+
+test('S3 out of reach is one error, within its time-outs, and says whether S3 may have acted', async (t) => {
+  const {
+    files: {
+      store: { s3 },
+    },
+    s3: { proxy },
+    replica,
+  } = await build(t);
+  const put = () => s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'k', Body: 'x' }));
+  for (const [fault, doubtful] of [
+    ['refuse', true],
+    ['blackhole', true],
+  ] as const) {
+    proxy.mode(fault);
+    let doubts = 0;
+    const begun = Date.now();
+    const error: unknown = await attempt(put, () => {
+      doubts += 1;
+    }).catch((thrown: unknown) => thrown);
+    t.ok(isS3Unavailable(error), fault);
+    t.ok(Date.now() - begun < 4_000, 'one time-out, not two');
+    t.equal(doubts > 0, doubtful);
+  }
+  const nobody = await replica({ S3_ENDPOINT: 'http://127.0.0.1:9' });
+  let doubts = 0;
+  await t.rejects(
+    attempt(
+      () => nobody.store.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'k', Body: 'x' })),
+      () => {
+        doubts += 1;
+      },
+    ),
+    ObjectStoreUnavailable,
+  );
+  t.equal(doubts, 0, 'without a connection nothing can have arrived');
+});
+
+test("S3's refusals are no outage", async (t) => {
+  const {
+    files: {
+      store: { s3 },
+    },
+  } = await build(t);
+  const error: unknown = await attempt(() =>
+    s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: 'absent' })),
+  ).catch((thrown: unknown) => thrown);
+  t.match(error, { name: 'NoSuchKey' });
+  t.notOk(isS3Unavailable(error));
+});
+
+test('a second attempt is made when the connection broke, and only then', async (t) => {
+  let attempts = 0;
+  const broken = () =>
+    Promise.reject(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
+  t.equal(await attempt(() => (attempts++ === 0 ? broken() : Promise.resolve('sent'))), 'sent');
+  attempts = 0;
+  await t.rejects(
+    attempt(() => {
+      attempts += 1;
+      return broken();
+    }),
+    ObjectStoreUnavailable,
+  );
+  t.equal(attempts, 2);
+  attempts = 0;
+  await t.rejects(
+    attempt(() => {
+      attempts += 1;
+      return Promise.reject(new TypeError('a bug'));
+    }),
+    TypeError,
+  );
+  t.equal(attempts, 1);
+});
