@@ -8,7 +8,7 @@ import {
   type SubjectKey,
 } from '@muniment/audit-events';
 import { retryConflicts } from '@muniment/server';
-import type { AuditServer } from '../audit-server.ts';
+import type { AuditServer } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import {
   claimEvents,
@@ -16,8 +16,8 @@ import {
   forgetFingerprints,
   type ClaimedEvent,
   type EventClaim,
-} from '../queries/app-events.ts';
-import type { Keyed } from '../search-terms.ts';
+} from './app-event-queries.ts';
+import type { Keyed } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
 import { actionName, metadataOf, personalValuesOf, subjectOf, type AppEvent } from './app-event.ts';
 import type { EventsBody, Fault } from './check-body.ts';

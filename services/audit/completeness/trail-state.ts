@@ -7,13 +7,13 @@ import {
   readLanes,
   readOutboxes,
   readShards,
-} from '../queries/completeness.ts';
-import { listDeclaredLost } from '../queries/declared-lost.ts';
-import { listOpenDifferences, readReconciled } from '../queries/differences.ts';
-import { readHead } from '../queries/tree.ts';
-import { findLaneNews } from '../queries/seal-lanes.ts';
-import { oldestUnsealed } from '../queries/unsealed-events.ts';
-import { readQuarantine } from '../queries/quarantine.ts';
+} from './completeness-queries.ts';
+import { listDeclaredLost } from './declared-lost-queries.ts';
+import { listOpenDifferences, readReconciled } from '../reconciler/difference-queries.ts';
+import { readHead } from '../proofs/tree-queries.ts';
+import { findLaneNews } from '../sealing/seal-lane-queries.ts';
+import { oldestUnsealed } from '../sealing/unsealed-event-queries.ts';
+import { readQuarantine } from '../quarantine/quarantine-queries.ts';
 import type { Tables } from '../tables.ts';
 
 const MAX_HOLES = 1_000;

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import type { LoopLogger } from '@muniment/audit-events';
 import { acquireLease } from '@muniment/database';
 import { repeat, type BackgroundLoop, type DependencyCheck } from '@muniment/server';
-import { noteHoles, reportOldHoles, type NotedHole } from '../queries/completeness.ts';
+import { noteHoles, reportOldHoles, type NotedHole } from './completeness-queries.ts';
 import type { Tables } from '../tables.ts';
 import { ALARM_AFTER_S, alarmsOf, type Alarm } from './alarms.ts';
 import { readTrailState, type TrailState } from './trail-state.ts';

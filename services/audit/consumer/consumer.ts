@@ -6,7 +6,7 @@ import type { LoopLogger, SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
 import type { Tables } from '../tables.ts';
 import { listShards } from './list-shards.ts';
-import type { SearchTerms } from '../search-terms.ts';
+import type { SearchTerms } from '../search/search-terms.ts';
 import { watchOutage } from './outage.ts';
 import { isThrottled, readShard } from './read-shard.ts';
 import {

@@ -15,11 +15,11 @@ import type { Kysely } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
 import { LeaseLost } from '../errors.ts';
-import { findSent } from '../queries/sent-events.ts';
+import { findSent } from '../event-store/sent-event-queries.ts';
 import type { Tables } from '../tables.ts';
 import type { Outage } from './outage.ts';
 import type { ShardLease } from './shard-leases.ts';
-import type { SearchTerms } from '../search-terms.ts';
+import type { SearchTerms } from '../search/search-terms.ts';
 import { storeBatch, type StoredCounts } from './store-batch.ts';
 
 export interface ShardReaderOptions {

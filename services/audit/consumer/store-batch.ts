@@ -2,15 +2,20 @@ import pg from 'pg';
 import type { Kysely, Transaction } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { LeaseLost } from '../errors.ts';
-import { addReceived } from '../queries/lanes.ts';
-import { keepQuarantined } from '../quarantine/vault.ts';
-import { MAX_KEPT_BYTES } from '../queries/quarantine.ts';
-import { addSearchTerms } from '../queries/search-terms.ts';
-import type { SearchTerms } from '../search-terms.ts';
+import { addReceived } from '../event-store/lane-queries.ts';
+import { keepQuarantined } from '../quarantine/encrypt-records.ts';
+import { MAX_KEPT_BYTES } from '../quarantine/quarantine-queries.ts';
+import { addSearchTerms } from '../search/search-term-queries.ts';
+import type { SearchTerms } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
 import { moveCheckpoint, type ShardLease } from './shard-leases.ts';
 import { sortRecords, type ReceivedRecord, type SortedRecords } from './sort-records.ts';
-import { refuseEvents, storeEvents, type Attest, type StoredEvents } from './store-events.ts';
+import {
+  refuseEvents,
+  storeEvents,
+  type Attest,
+  type StoredEvents,
+} from '../event-store/store-events.ts';
 
 export interface StoredCounts {
   stored: number;

@@ -1,6 +1,6 @@
 import type { CommittedValues } from '@muniment/audit-events';
-import type { GivenFilter } from '../filter.ts';
-import type { LoggedEvent } from '../queries/log.ts';
+import type { GivenFilter } from '../trail/filter.ts';
+import type { LoggedEvent } from '../trail/log-queries.ts';
 
 /** An event as an export writes it; `personal` only where the reader may see it and its key still exists. */
 export interface ExportRow extends LoggedEvent {

@@ -1,8 +1,8 @@
 import { openCommitted } from '@muniment/audit-events';
-import type { AuditServer } from '../audit-server.ts';
-import { commitmentOf, personalPart } from '../log-entry.ts';
-import { listByIndex, type LoggedEvent, type LogQuery } from '../queries/log.ts';
-import { seesPersonal, type Visibility } from '../visibility.ts';
+import type { AuditServer } from '../context.ts';
+import { commitmentOf, personalPart } from '../trail/log-entry.ts';
+import { listByIndex, type LoggedEvent, type LogQuery } from '../trail/log-queries.ts';
+import { seesPersonal, type Visibility } from '../trail/visibility.ts';
 import type { ExportRow, ExportRows } from './format.ts';
 
 type Reading = Pick<AuditServer, 'db' | 'subjectKeys'>;

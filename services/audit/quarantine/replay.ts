@@ -3,19 +3,19 @@ import type { FastifyRequest } from 'fastify';
 import type { Transaction } from 'kysely';
 import { decodeRecord } from '@muniment/audit-events';
 import { principalOf } from '@muniment/security';
-import type { AuditServer } from '../audit-server.ts';
+import type { AuditServer } from '../context.ts';
 import type { ReceivedEvent } from '../consumer/sort-records.ts';
 import { isRefusedContent } from '../consumer/store-batch.ts';
-import { storeEvents } from '../consumer/store-events.ts';
+import { storeEvents } from '../event-store/store-events.ts';
 import { AuditErrors } from '../errors.ts';
-import { findEventIdentities, insertEvents } from '../queries/events.ts';
-import { addReceived, findReceived } from '../queries/lanes.ts';
-import { findQuarantined, insertReplay, type QuarantinedEntry } from '../queries/quarantine.ts';
-import { addSearchTerms } from '../queries/search-terms.ts';
-import { findSent } from '../queries/sent-events.ts';
-import { insertLate } from '../queries/unsealed-events.ts';
+import { findEventIdentities, insertEvents } from '../event-store/event-queries.ts';
+import { addReceived, findReceived } from '../event-store/lane-queries.ts';
+import { findQuarantined, insertReplay, type QuarantinedEntry } from './quarantine-queries.ts';
+import { addSearchTerms } from '../search/search-term-queries.ts';
+import { findSent } from '../event-store/sent-event-queries.ts';
+import { insertLate } from '../sealing/unsealed-event-queries.ts';
 import type { Tables } from '../tables.ts';
-import { openQuarantined } from './vault.ts';
+import { openQuarantined } from './encrypt-records.ts';
 
 export interface Replay {
   id: string;

@@ -1,6 +1,6 @@
 import { createDatabase } from '@muniment/database';
 import type { BackgroundLoop } from '@muniment/server';
-import type { AuditServer } from '../audit-server.ts';
+import type { AuditServer } from '../context.ts';
 import type { Config } from '../config.ts';
 import type { Tables } from '../tables.ts';
 import { createReconciler } from './reconciler.ts';

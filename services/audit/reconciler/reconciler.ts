@@ -11,7 +11,7 @@ import {
   moveReconciliation,
   readReconciliation,
   type Difference,
-} from '../queries/differences.ts';
+} from './difference-queries.ts';
 import type { Tables } from '../tables.ts';
 import { CHECKS, type Check, type Scope } from './checks.ts';
 

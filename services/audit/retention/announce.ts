@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { RecordEvent } from '@muniment/audit-events';
-import { markAnnounced, unannouncedArchives, type ArchiveState } from '../queries/archives.ts';
+import { markAnnounced, unannouncedArchives, type ArchiveState } from './archive-queries.ts';
 import type { Tables } from '../tables.ts';
 
 const eventOf = (archive: ArchiveState, what: 'drop' | 'restore') => ({

@@ -11,7 +11,7 @@ import {
   UploadPartCommand,
   type CompletedPart,
 } from '@aws-sdk/client-s3';
-import type { AuditBucket } from '../audit-bucket.ts';
+import type { AuditBucket } from '../object-store/audit-bucket.ts';
 
 /** 10,000 parts at most: archives up to 80 GB. */
 const PART_BYTES = 8 << 20;

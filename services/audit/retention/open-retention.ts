@@ -1,7 +1,7 @@
 import { createEventRecorder } from '@muniment/audit-events';
 import { loadLogKeys } from '@muniment/audit-key';
 import { createDatabase } from '@muniment/database';
-import type { AuditServer } from '../audit-server.ts';
+import type { AuditServer } from '../context.ts';
 import type { Tables } from '../tables.ts';
 import type { RetentionOptions } from './retention.ts';
 

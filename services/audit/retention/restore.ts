@@ -6,7 +6,7 @@ import {
   finishRestore,
   stageRows,
   type ArchivedRow,
-} from '../queries/archives.ts';
+} from './archive-queries.ts';
 import { announce } from './announce.ts';
 import { readRowLine } from './archive-lines.ts';
 import { readCompressed } from './archive-object.ts';

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { LoopLogger, RecordEvent } from '@muniment/audit-events';
 import type { VerifierKey } from '@muniment/audit-verify';
-import type { AuditBucket } from '../audit-bucket.ts';
+import type { AuditBucket } from '../object-store/audit-bucket.ts';
 import {
   dropArchivedMonth,
   findArchive,
@@ -9,9 +9,9 @@ import {
   monthsToArchive,
   recordArchive,
   type Archive,
-} from '../queries/archives.ts';
-import { latestCheckpoint } from '../queries/checkpoints.ts';
-import type { Tree } from '../seal/tree.ts';
+} from './archive-queries.ts';
+import { latestCheckpoint } from '../proofs/checkpoint-queries.ts';
+import type { Tree } from '../proofs/tree.ts';
 import type { Tables } from '../tables.ts';
 import { announce } from './announce.ts';
 import { archiveLines } from './archive-lines.ts';

@@ -1,7 +1,7 @@
 import { createExportVerification, type VerifierKey } from '@muniment/audit-verify';
-import type { AuditBucket } from '../audit-bucket.ts';
+import type { AuditBucket } from '../object-store/audit-bucket.ts';
 import { ArchiveRefuted } from '../errors.ts';
-import type { Archive } from '../queries/archives.ts';
+import type { Archive } from './archive-queries.ts';
 import { readCompressed } from './archive-object.ts';
 
 /**

@@ -6,11 +6,11 @@ import pg from 'pg';
 import type { Test } from 'tap';
 import { accessTokens, ensureSigningKey, type Role } from '@muniment/security';
 import { buildApp } from '../app.ts';
-import type { AuditServer } from '../audit-server.ts';
+import type { AuditServer } from '../context.ts';
 import { readConfig } from '../config.ts';
 import type { NewEvent } from '@muniment/audit-events';
 import { STREAM, startParts, until, type Parts } from './parts.ts';
-import { sealStored } from './seal-stored.ts';
+import { sealStored } from './sealing/seal-stored.ts';
 
 export interface Caller {
   id: string;

@@ -1,9 +1,9 @@
 import type { AuditEvent } from '@muniment/audit-events';
 import { uuidv7 } from '@muniment/audit-events';
-import { insertEvents } from '../queries/events.ts';
+import { insertEvents } from '../event-store/event-queries.ts';
 import type { TestServer } from './build.ts';
 import { anEvent } from './records.ts';
-import { sealStored } from './seal-stored.ts';
+import { sealStored } from './sealing/seal-stored.ts';
 
 /** Puts events straight into the sealed log, without keys for their personal values. `more` may give an id of any time. @returns them, in order of the log */
 export async function fillLog(

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
-import type { Webhook } from '../queries/webhooks.ts';
-import { MAX_URL_LENGTH } from './endpoint.ts';
+import type { Webhook } from './delivery/webhook-queries.ts';
+import { MAX_URL_LENGTH } from './delivery/endpoint.ts';
 
 const nullable = <Schema extends ReturnType<typeof Type.String>>(schema: Schema) =>
   Type.Union([schema, Type.Null()]);

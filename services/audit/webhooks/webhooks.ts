@@ -1,12 +1,12 @@
 import { Counter, Gauge } from 'prom-client';
 import type { Server } from '@muniment/server';
 import type { Config } from '../config.ts';
-import { oldestUndelivered } from '../queries/webhook-deliveries.ts';
+import { oldestUndelivered } from './delivery/delivery-queries.ts';
 import type { Tables } from '../tables.ts';
-import { createDispatcher, type Dispatcher } from './dispatcher.ts';
-import { readAllowList, readEndpoint, resolveByDns, vetEndpoint } from './endpoint.ts';
-import { renderPayload } from './payload.ts';
-import { createSender } from './send.ts';
+import { createDispatcher, type Dispatcher } from './delivery/dispatcher.ts';
+import { readAllowList, readEndpoint, resolveByDns, vetEndpoint } from './delivery/endpoint.ts';
+import { renderPayload } from './delivery/payload.ts';
+import { createSender } from './delivery/send.ts';
 
 export interface Webhooks {
   dispatcher: Dispatcher;

@@ -1,6 +1,6 @@
 import { test, type Test } from 'tap';
 import Fastify from 'fastify';
-import { validateStrictly } from '../../../../packages/server/src/validation.ts';
+import { validateStrictly } from '../../../../packages/server/src/http/validation.ts';
 import { actionName } from '../../app-events/app-event.ts';
 import { createBodyCheck } from '../../app-events/check-body.ts';
 

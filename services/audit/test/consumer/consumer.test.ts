@@ -14,7 +14,7 @@ import { test } from 'tap';
 import { startKinesis } from '@muniment/cluster';
 import { canonicalJson } from '@muniment/audit-events';
 import { acquireLease } from '@muniment/database';
-import { sealBatch } from '../../seal/seal-batch.ts';
+import { sealBatch } from '../../sealing/seal-batch.ts';
 import {
   STREAM,
   allStored,

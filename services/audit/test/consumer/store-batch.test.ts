@@ -7,7 +7,7 @@ import pg from 'pg';
 import { sql, type Kysely } from 'kysely';
 import type { Test } from 'tap';
 import { storeBatch } from '../../consumer/store-batch.ts';
-import { findSent } from '../../queries/sent-events.ts';
+import { findSent } from '../../event-store/sent-event-queries.ts';
 import { LeaseLost } from '../../errors.ts';
 import type { Tables } from '../../tables.ts';
 import { storedIds } from '../parts.ts';

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { sql } from 'kysely';
 import { createDatabase } from '@muniment/database';
 import { storeBatch } from '../../consumer/store-batch.ts';
-import { keepHouse } from '../../upkeep.ts';
+import { keepHouse } from '../../maintenance.ts';
 import { build } from '../build.ts';
 import { aLease, aRecord, anEvent } from '../records.ts';
 

@@ -13,17 +13,17 @@ import { formatCheckpoint, parseVerifierKey } from '@muniment/audit-verify';
 import { startS3 } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
 import { createMasterKey } from '@muniment/master-key';
-import { openAuditBucket, type AuditBucket } from '../../audit-bucket.ts';
-import { insertCheckpoint } from '../../queries/checkpoints.ts';
+import { openAuditBucket, type AuditBucket } from '../../object-store/audit-bucket.ts';
+import { insertCheckpoint } from '../../proofs/checkpoint-queries.ts';
 import type { RetentionOptions } from '../../retention/retention.ts';
-import { rootOf } from '../../seal/grow-tree.ts';
-import { readHead } from '../../queries/tree.ts';
-import { sealBatch } from '../../seal/seal-batch.ts';
-import { createTree, type Tree } from '../../seal/tree.ts';
+import { rootOf } from '../../proofs/grow-tree.ts';
+import { readHead } from '../../proofs/tree-queries.ts';
+import { sealBatch } from '../../sealing/seal-batch.ts';
+import { createTree, type Tree } from '../../proofs/tree.ts';
 import type { Tables } from '../../tables.ts';
 import { silent } from '../parts.ts';
 import { anEvent } from '../records.ts';
-import { openLog, sealerLease, store, type Log } from '../seal/log.ts';
+import { openLog, sealerLease, store, type Log } from '../sealing/sealed-log.ts';
 
 const ORIGIN = 'muniment.local/audit';
 /** Months that are long past. */

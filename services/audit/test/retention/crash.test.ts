@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect, type PostgresPool } from 'kysely';
 import { test, type Test } from 'tap';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { createDatabase } from '@muniment/database';
-import { findArchive } from '../../queries/archives.ts';
+import { findArchive } from '../../retention/archive-queries.ts';
 import { restoreMonth } from '../../retention/restore.ts';
 import { retain, type RetentionOptions } from '../../retention/retention.ts';
 import {

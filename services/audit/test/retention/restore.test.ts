@@ -12,7 +12,7 @@ import {
   finishRestore,
   stageRows,
   type ArchivedRow,
-} from '../../queries/archives.ts';
+} from '../../retention/archive-queries.ts';
 import { restoreMonth } from '../../retention/restore.ts';
 import { retain } from '../../retention/retention.ts';
 import { anEvent } from '../records.ts';

@@ -11,7 +11,7 @@ import {
 import { acquireLease } from '@muniment/database';
 import { sealedForm } from '@muniment/audit-events';
 import { ArchiveRefuted } from '../../errors.ts';
-import { findArchive } from '../../queries/archives.ts';
+import { findArchive } from '../../retention/archive-queries.ts';
 import { retain } from '../../retention/retention.ts';
 import { addTerms, announced, APRIL, MARCH, objectsOf, openArchiveTest } from './archive.ts';
 

@@ -1,0 +1,25 @@
+import { Type } from 'typebox';
+import type { AuditServer } from '../context.ts';
+import { alarmSchema, alarmsOf } from './alarms.ts';
+import { readTrailState, trailStateSchema } from './trail-state.ts';
+
+const answerSchema = Type.Object({
+  complete: Type.Boolean(),
+  alarms: Type.Array(alarmSchema),
+  ...trailStateSchema.properties,
+});
+
+/** `GET /api/audit/completeness`: whether everything that was acknowledged is in the trail, and by what that is seen. Looked up for this answer. */
+export function completenessRoute({ app, db, config }: AuditServer): void {
+  app.route({
+    method: 'GET',
+    url: '/api/audit/completeness',
+    schema: { response: { 200: answerSchema } },
+    config: { operation: 'audit.completeness', access: { permission: 'audit:operate' } },
+    handler: async () => {
+      const state = await readTrailState(db, config.KINESIS_STREAM);
+      const alarms = alarmsOf(state);
+      return { complete: !alarms.some(({ incomplete }) => incomplete), alarms, ...state };
+    },
+  });
+}

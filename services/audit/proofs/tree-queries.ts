@@ -1,0 +1,25 @@
+import { sql, type Kysely, type Transaction } from 'kysely';
+import { decodeHead, encodeEdge, type TreeHead } from './grow-tree.ts';
+import type { Tables } from '../tables.ts';
+
+/** The head of the Merkle tree: its size and right edge. */
+export async function readHead(db: Kysely<Tables>): Promise<TreeHead> {
+  const { size, edge } = await db
+    .selectFrom('audit.tree')
+    .select(['size', 'edge'])
+    .executeTakeFirstOrThrow();
+  return decodeHead(size, edge);
+}
+
+/** Puts the head from one size to the next. @returns false when the tree has another size: somebody else has sealed meanwhile */
+export async function moveHead(
+  trx: Transaction<Tables>,
+  oldSize: number,
+  head: TreeHead,
+): Promise<boolean> {
+  const { numAffectedRows } = await sql`
+    update audit.tree set size = ${head.size}, edge = ${encodeEdge(head)} where size = ${oldSize}`.execute(
+    trx,
+  );
+  return numAffectedRows === 1n;
+}

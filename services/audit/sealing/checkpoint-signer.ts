@@ -1,0 +1,134 @@
+import type { Kysely } from 'kysely';
+import { signNote, type LogKeys } from '@muniment/audit-key';
+import {
+  formatCheckpoint,
+  openCheckpoint,
+  verifyConsistency,
+  VerifyError,
+} from '@muniment/audit-verify';
+import { holdLease, type Lease } from '@muniment/database';
+import { HistoryAltered, SealerLeaseLost } from '../errors.ts';
+import {
+  insertCheckpoint,
+  latestCheckpoint,
+  type StoredCheckpoint,
+} from '../proofs/checkpoint-queries.ts';
+import { readHead } from '../proofs/tree-queries.ts';
+import type { Tables } from '../tables.ts';
+import { rootOf, type TreeHead } from '../proofs/grow-tree.ts';
+import { createTree } from '../proofs/tree.ts';
+
+export interface NotaryOptions {
+  db: Kysely<Tables>;
+  keys: LogKeys;
+  /** Name of the log. */
+  origin: string;
+}
+
+/** Signs the tree's heads, and nothing that contradicts what was signed before. */
+export interface Notary {
+  /** Remembers the newest checkpoint in the database, and that there was one. @throws HistoryAltered when one that was seen before is gone */
+  observe(): Promise<StoredCheckpoint | undefined>;
+  /** Holds the tree against the newest checkpoint known. @throws HistoryAltered */
+  verify(): Promise<void>;
+  /** Holds the tree against a note that came from elsewhere. @returns its size. @throws HistoryAltered */
+  compare(note: string | Uint8Array): Promise<number>;
+  /** Signs the tree as it is, unless it was signed at this size. @returns the checkpoint if it is new. @throws HistoryAltered, SealerLeaseLost */
+  sign(lease: Lease): Promise<StoredCheckpoint | undefined>;
+}
+
+type SignedHead = Pick<StoredCheckpoint, 'size' | 'root'>;
+
+export function createNotary({ db, keys, origin }: NotaryOptions): Notary {
+  /** The newest head that this process knows to be signed: what the database says of it later counts less. */
+  let anchor: SignedHead | undefined;
+
+  function open(note: string | Uint8Array): SignedHead {
+    try {
+      const { size, root, origin: of } = openCheckpoint(note, keys.verifiers);
+      if (of !== origin) throw new HistoryAltered(`a checkpoint is of the log ${of}`);
+      return { size, root };
+    } catch (error) {
+      if (!(error instanceof VerifyError)) throw error;
+      throw new HistoryAltered(
+        `a checkpoint does not verify by the keys of AUDIT_KEY_FILE: ${error.message}`,
+      );
+    }
+  }
+
+  async function requireConsistent(signed: SignedHead, head: TreeHead): Promise<void> {
+    if (head.size < signed.size)
+      throw new HistoryAltered(`the tree has ${head.size} leaves, and ${signed.size} were signed`);
+    if (signed.size === 0) return;
+    // Of a reader that remembers nothing: what counts is what is stored now.
+    const proof = await createTree({ db })
+      .consistencyProof(signed.size, head.size)
+      .catch((error: unknown) => {
+        throw error instanceof RangeError ? new HistoryAltered(error.message) : error;
+      });
+    const consistent = verifyConsistency({
+      oldSize: signed.size,
+      newSize: head.size,
+      oldRoot: signed.root,
+      newRoot: rootOf(head),
+      proof,
+    });
+    if (!consistent)
+      throw new HistoryAltered(
+        `the tree of ${head.size} leaves does not begin with the ${signed.size} that were signed`,
+      );
+  }
+
+  async function observe(): Promise<StoredCheckpoint | undefined> {
+    const stored = await latestCheckpoint(db);
+    if (anchor && (!stored || stored.size < anchor.size))
+      throw new HistoryAltered(`the checkpoint of ${anchor.size} leaves that was signed is gone`);
+    if (!stored) return undefined;
+    const signed = open(stored.note);
+    if (signed.size !== stored.size || !signed.root.equals(stored.root))
+      throw new HistoryAltered(`the note of the checkpoint of ${stored.size} leaves is another's`);
+    if (anchor?.size === signed.size && !anchor.root.equals(signed.root))
+      throw new HistoryAltered(`there are two checkpoints of ${signed.size} leaves`);
+    return stored;
+  }
+
+  async function verify(): Promise<void> {
+    const stored = await observe();
+    const head = await readHead(db);
+    // What was seen first counts: a newer checkpoint must follow from it as well.
+    if (anchor) await requireConsistent(anchor, head);
+    if (stored) await requireConsistent(stored, head);
+    anchor = stored ?? anchor;
+  }
+
+  return {
+    async observe() {
+      const stored = await observe();
+      anchor ??= stored;
+      return stored;
+    },
+    verify,
+    async compare(note) {
+      const signed = open(note);
+      await requireConsistent(signed, await readHead(db));
+      return signed.size;
+    },
+    async sign(lease) {
+      const head = await readHead(db);
+      const root = rootOf(head);
+      if (anchor) await requireConsistent(anchor, head);
+      if (anchor?.size === head.size) return undefined;
+      const note = await signNote(
+        formatCheckpoint({ origin, size: head.size, root }),
+        keys.signers,
+      );
+      const checkpoint = { size: head.size, root, note };
+      await db.transaction().execute(async (trx) => {
+        if (!(await holdLease(trx, lease)) || !(await insertCheckpoint(trx, checkpoint)))
+          throw new SealerLeaseLost();
+      });
+      anchor = checkpoint;
+      return checkpoint;
+    },
+  };
+}

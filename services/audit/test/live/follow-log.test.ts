@@ -1,0 +1,119 @@
+import { test } from 'tap';
+import { createOpenStreams } from '../../live/open-streams.ts';
+import { followLog, type Feed } from '../../live/follow-log.ts';
+import type { LoggedEvent } from '../../trail/log-queries.ts';
+import { range } from './sealed.ts';
+
+const event = (index: number) => ({ index }) as LoggedEvent;
+
+function openStream(mayRead: () => Promise<number | undefined> = async () => performance.now()) {
+  const streams = createOpenStreams({
+    max: 9,
+    maxPerOwner: 9,
+    stallMs: 60_000,
+    log: { warn() {} },
+  });
+  return streams.open({
+    owner: 'a',
+    expiresAt: new Date(Date.now() + 60_000),
+    mayRead,
+    destroy() {},
+  });
+}
+
+/** A log of `head` events; `next` as the table would answer. */
+const feedOf = (head: number, more: Partial<Feed> = {}): Feed => ({
+  next: async (position) => ({
+    events: range(position + 1, Math.min(position + 101, head)).map(event),
+    upTo: Math.min(position + 100, head - 1),
+  }),
+  render: async (events) => events.map(({ index }) => `{"index":${index}}`),
+  isUnavailable: (error) => error instanceof Error && error.message === 'down',
+  ...more,
+});
+
+const ids = (text: string): number[] =>
+  [...text.matchAll(/^id: (\d+)\nevent/gm)].map(([, id]) => Number(id));
+
+async function readUntil(
+  stream: ReturnType<typeof openStream>,
+  pieces: AsyncGenerator<string>,
+  done: (text: string) => boolean,
+): Promise<string> {
+  let text = '';
+  for await (const piece of pieces) {
+    text += piece;
+    if (done(text)) break;
+  }
+  stream.close('gone');
+  return text;
+}
+
+test('an outage in the middle of a page neither loses nor doubles an event', async (t) => {
+  const stream = openStream();
+  let calls = 0;
+  const feed = feedOf(250, {
+    async render(events) {
+      calls += 1;
+      if (calls % 3 === 0) throw new Error('down');
+      return events.map(({ index }) => `{"index":${index}}`);
+    },
+  });
+  const text = await readUntil(stream, followLog(stream, feed, -1, 60_000), (got) =>
+    got.includes('"index":249'),
+  );
+  t.same(ids(text), range(0, 250));
+});
+
+test('an error that is no outage ends the stream', async (t) => {
+  const stream = openStream();
+  const feed = feedOf(5, {
+    next: async () => {
+      throw new TypeError('a fault');
+    },
+  });
+  await t.rejects(
+    readUntil(stream, followLog(stream, feed, -1, 60_000), () => false),
+    TypeError,
+  );
+  stream.close('gone');
+});
+
+test('nothing is written while nobody vouches for the reader; then it goes on where it was', async (t) => {
+  let down = false;
+  const stream = openStream(async () => {
+    if (down) throw new Error('no answer');
+    return performance.now();
+  });
+  const pieces = followLog(stream, feedOf(100), -1, 60_000);
+  await pieces.next();
+  const first = await pieces.next();
+  down = true;
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  const second = pieces.next();
+  t.equal(
+    await Promise.race([second, new Promise((resolve) => setTimeout(resolve, 700, 'silence'))]),
+    'silence',
+  );
+  down = false;
+  const rest = await readUntil(stream, pieces, (got) => got.includes('"index":99'));
+  t.same(ids([first.value, (await second).value, rest].join('')), range(0, 100));
+});
+
+test('a reader that stops reading holds one piece of the log in memory, and gets the rest when it goes on', async (t) => {
+  const stream = openStream();
+  let rendered = 0;
+  const feed = feedOf(100_000, {
+    async render(events) {
+      rendered += events.length;
+      return events.map(({ index }) => `{"index":${index}}`);
+    },
+  });
+  const pieces = followLog(stream, feed, -1, 60_000);
+  await pieces.next();
+  let text = (await pieces.next()).value ?? '';
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.ok(rendered <= 32, `${rendered} rendered`);
+  text += await readUntil(stream, pieces, (got) => got.includes('"index":1000}'));
+  t.same(ids(text).slice(0, 1_001), range(0, 1_001));
+});

@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import {
+  createOpenStreams,
+  type OpenStreamsOptions,
+  type StreamOptions,
+} from '../../live/open-streams.ts';
+
+const silent = { warn() {} };
+
+function build(options: Partial<OpenStreamsOptions> = {}) {
+  const ended: string[] = [];
+  const streams = createOpenStreams({
+    max: 10,
+    maxPerOwner: 10,
+    stallMs: 60_000,
+    log: silent,
+    onEnd: (end) => ended.push(end),
+    ...options,
+  });
+  const destroyed: string[] = [];
+  const open = (more: Partial<StreamOptions> = {}) => {
+    const owner = more.owner ?? 'ada';
+    return streams.open({
+      owner,
+      expiresAt: new Date(Date.now() + 60_000),
+      mayRead: async () => performance.now(),
+      destroy: () => destroyed.push(owner),
+      ...more,
+    });
+  };
+  return { streams, open, ended, destroyed };
+}
+
+test('news that comes between a look and a rest is not slept over', async (t) => {
+  const { open } = build();
+  const stream = open();
+  await stream.rest(1);
+  stream.wake();
+  const began = performance.now();
+  await stream.rest(5_000);
+  t.ok(performance.now() - began < 100);
+  stream.close('gone');
+});
+
+test('a right that is not confirmed for a second counts no more, and counts again once it is', async (t) => {
+  let down = false;
+  const { open } = build();
+  const stream = open({
+    mayRead: async () => {
+      if (down) throw new Error('no answer');
+      return performance.now();
+    },
+  });
+  t.ok(stream.isVouched());
+  await sleep(1_500);
+  t.ok(stream.isVouched(), 'looked at again and again');
+  down = true;
+  await sleep(1_500);
+  t.notOk(stream.isVouched());
+  t.equal(stream.end, undefined, 'an outage says nothing about rights');
+  down = false;
+  await sleep(600);
+  t.ok(stream.isVouched());
+  stream.close('gone');
+});
+
+test('a right that is known of a moment over a second ago is not written on', async (t) => {
+  const { open } = build();
+  const stream = open({ mayRead: async () => performance.now() - 600 });
+  await sleep(450);
+  t.ok(stream.isVouched(), 'looked at just now');
+  await sleep(150);
+  const old = open({ mayRead: async () => performance.now() - 1_001 });
+  await sleep(450);
+  t.notOk(old.isVouched());
+  t.equal(old.end, undefined);
+  stream.close('gone');
+  old.close('gone');
+});
+
+test('a reader that takes nothing is cut off; one that is slow is not', async (t) => {
+  const { open, ended, destroyed } = build({ stallMs: 500 });
+  const stalled = open({ owner: 'stalled' });
+  const slow = open({ owner: 'slow' });
+  stalled.handing(true);
+  for (let n = 0; n < 4; n += 1) {
+    slow.handing(true);
+    await sleep(300);
+    slow.handing(false);
+  }
+  t.equal(stalled.end, 'stalled');
+  t.equal(slow.end, undefined);
+  t.same(destroyed, ['stalled']);
+  t.same(ended, ['stalled']);
+  stalled.close('gone');
+  slow.close('gone');
+});
+
+test('a stream that ends is cut off soon even when its reader does not take the last words, and is counted once', async (t) => {
+  const { open, ended, destroyed, streams } = build();
+  const stream = open();
+  stream.close('revoked');
+  stream.close('expired');
+  t.equal(stream.end, 'revoked');
+  await sleep(400);
+  t.same(destroyed, ['ada']);
+  t.equal(streams.size(), 1, 'it counts until its connection is gone');
+  stream.close('gone');
+  t.equal(streams.size(), 0);
+  t.same(ended, ['revoked']);
+});
+
+test('none is opened while stopping', async (t) => {
+  const { open, streams } = build();
+  const stream = open();
+  streams.stop();
+  t.equal(stream.end, 'stopping');
+  t.throws(() => open(), { code: 'STREAM_CAPACITY', retryAfter: 5 });
+  stream.close('gone');
+});

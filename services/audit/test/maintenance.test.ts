@@ -1,0 +1,123 @@
+import { test } from 'tap';
+import { keepHouse } from '../maintenance.ts';
+import { build } from './build.ts';
+import { aLease, aRecord, anEvent } from './records.ts';
+import { storeBatch } from '../consumer/store-batch.ts';
+
+const partitions = async (superuser: {
+  query(text: string): Promise<{ rows: { name: string }[] }>;
+}) =>
+  (
+    await superuser.query(
+      "select relname as name from pg_class where relnamespace = 'audit'::regnamespace and relispartition and relkind = 'r' order by 1",
+    )
+  ).rows.map(({ name }) => name);
+
+const monthName = (ahead: number): string => {
+  const now = new Date();
+  return `events_${new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead)).toISOString().slice(0, 7).replace('-', '_')}`;
+};
+
+test('this month and the two next have their partitions, and an event lies in its own', async (t) => {
+  const { server, superuser, db } = await build(t);
+  await superuser.query(`drop table audit.${monthName(1)}`);
+  await Promise.all([keepHouse(server), keepHouse(server)]);
+  t.same(
+    await partitions(superuser),
+    [monthName(0), monthName(1), monthName(2), 'events_default'].toSorted(),
+  );
+  await storeBatch(db, await aLease(db), 5_000, [aRecord(anEvent())], false);
+  t.equal((await superuser.query(`select 1 from audit.${monthName(0)}`)).rowCount, 1);
+});
+
+test('an event from a clock months ahead does not keep the other months from getting their partitions', async (t) => {
+  const { server, superuser, db } = await build(t);
+  await superuser.query(`drop table audit.${monthName(1)}, audit.${monthName(2)}`);
+  const now = new Date();
+  const nextMonth = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 10);
+  await storeBatch(
+    db,
+    await aLease(db),
+    5_000,
+    [
+      aRecord(
+        anEvent({
+          id: `${nextMonth
+            .toString(16)
+            .padStart(12, '0')
+            .replace(/^(.{8})/, '$1-')}-7000-8000-000000000001`,
+        }),
+      ),
+    ],
+    false,
+  );
+  await keepHouse(server);
+  t.same(await partitions(superuser), [monthName(0), monthName(2), 'events_default'].toSorted());
+});
+
+test('day keys older than thirty days are destroyed, younger ones and those of users stay', async (t) => {
+  const { server, superuser } = await build(t);
+  const day = (ago: number): string =>
+    `day:${new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10)}`;
+  for (const subject of [day(31), day(400), day(30), day(0), 'user']) {
+    await superuser.query(
+      'insert into keys.subject_keys (key_id, subject, wrapped) values (gen_random_uuid(), $1, $2)',
+      [subject, Buffer.of(1)],
+    );
+  }
+  await keepHouse(server);
+  const { rows } = await superuser.query<{ subject: string }>(
+    'select subject from keys.subject_keys order by 1',
+  );
+  t.same(
+    rows.map(({ subject }) => subject),
+    [day(30), day(0), 'user'].toSorted(),
+  );
+});
+
+test('the role of the service may add to the log and read it, and neither change nor empty it', async (t) => {
+  const { db } = await build(t);
+  await t.rejects(
+    db.updateTable('audit.events').set({ action: 'X' }).execute(),
+    /permission denied/,
+  );
+  await t.rejects(db.deleteFrom('audit.events').execute(), /permission denied/);
+  await t.rejects(db.deleteFrom('audit.quarantine').execute(), /permission denied/);
+  await t.rejects(db.deleteFrom('audit.lanes').execute(), /permission denied/);
+});
+
+test('dead deliveries are forgotten after thirty days, those that wait stay', async (t) => {
+  const { server, superuser } = await build(t);
+  await superuser.query(`insert into audit.webhooks (id, url, actions, include_personal, wrapped_secret, position, created_by)
+    values ('018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b', 'https://example.com/', '{}', false, '\\x00', -1, gen_random_uuid())`);
+  for (const [index, status, days] of [
+    [0, 'dead', 31],
+    [1, 'dead', 29],
+    [2, 'pending', 31],
+  ]) {
+    await superuser.query(
+      `insert into audit.webhook_deliveries (webhook_id, event_id, index, status, last_attempt_at)
+      values ('018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b', gen_random_uuid(), $1, $2, now() - $3 * interval '1 day')`,
+      [index, status, days],
+    );
+  }
+  await keepHouse(server);
+  const { rows } = await superuser.query<{ index: string }>(
+    'select index from audit.webhook_deliveries order by 1',
+  );
+  t.same(
+    rows.map(({ index }) => Number(index)),
+    [1, 2],
+  );
+});
+
+test('viewer tokens that have ended are forgotten', async (t) => {
+  const { server, superuser } = await build(t);
+  for (const expires of ["now() - interval '1 second'", "now() + interval '1 hour'"]) {
+    await superuser.query(
+      `insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at) values (gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), 'acme', gen_random_uuid(), ${expires})`,
+    );
+  }
+  await keepHouse(server);
+  t.equal((await superuser.query('select from audit.viewer_tokens')).rowCount, 1);
+});

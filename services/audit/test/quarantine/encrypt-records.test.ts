@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test, type Test } from 'tap';
+import { sql } from 'kysely';
+import { createSubjectKeys } from '@muniment/audit-events';
+import { createDatabase } from '@muniment/database';
+import { createTestDatabase } from '@muniment/database/testing';
+import { createMasterKey, generateMasterKey } from '@muniment/master-key';
+import { forgetQuarantined } from '../../erasure/erasure-queries.ts';
+import { listQuarantined, type QuarantineEntry } from '../../quarantine/quarantine-queries.ts';
+import { keepQuarantined, openQuarantined } from '../../quarantine/encrypt-records.ts';
+import type { Tables } from '../../tables.ts';
+
+let sequence = 0;
+const entryOf = (text: string, counted = false): QuarantineEntry => {
+  sequence += 1;
+  return {
+    sequenceNumber: String(sequence),
+    data: Buffer.from(text),
+    size: text.length,
+    reason: counted ? 'refused' : 'unreadable',
+    detail: 'why',
+    counted,
+  };
+};
+
+async function open(t: Test) {
+  const { url } = await createTestDatabase(t);
+  const { db } = createDatabase<Tables>({ url: url('audit_service'), applicationName: 'test' });
+  t.teardown(() => db.destroy());
+  const masterKey = createMasterKey(Buffer.from(generateMasterKey(), 'base64'));
+  const list = () =>
+    listQuarantined(db, { limit: 100, before: undefined, reason: undefined, open: undefined }).then(
+      (rows) => rows.toReversed(),
+    );
+  return {
+    db,
+    list,
+    subjectKeys: createSubjectKeys(masterKey),
+    keep: (...entries: QuarantineEntry[]) =>
+      db
+        .transaction()
+        .execute((trx) =>
+          keepQuarantined(trx, createSubjectKeys(masterKey), 's', 'shard-0', entries),
+        ),
+    /** As a replica that has just started reads them. */
+    read: async () =>
+      (await openQuarantined(db, createSubjectKeys(masterKey), await list())).map(({ data }) =>
+        data.toString(),
+      ),
+    stored: async () => (await list()).map(({ data }) => data.toString('latin1')).join('|'),
+  };
+}
+
+const erase = async (db: Awaited<ReturnType<typeof open>>['db'], userId: string) => {
+  await sql`select keys.erase_subject(${userId})`.execute(db);
+  return db.transaction().execute((trx) => forgetQuarantined(trx, userId));
+};
+
+test('what is no event is not stored in the clear, and is read until the key of its day is destroyed', async (t) => {
+  const { db, keep, read, stored } = await open(t);
+  await keep(entryOf('{"email":"ada@example.com"'), entryOf('an event of ours', true));
+  t.notMatch(await stored(), /ada/);
+  t.same(await read(), ['{"email":"ada@example.com"', 'an event of ours']);
+  await sql`select keys.destroy_day_keys('9999-12-31'::date)`.execute(db);
+  t.same(await read(), ['', 'an event of ours']);
+});
+
+test('bytes moved to another record do not open', async (t) => {
+  const { keep, list, db, read, subjectKeys } = await open(t);
+  await keep(entryOf('one'), entryOf('two'));
+  const [one, two] = await list();
+  if (!one || !two) return t.fail('nothing kept');
+  t.same(await read(), ['one', 'two']);
+  t.same(
+    (
+      await openQuarantined(db, subjectKeys, [
+        one,
+        { ...two, sequence_number: one.sequence_number },
+      ])
+    ).map(({ data }) => data.toString()),
+    ['one', ''],
+  );
+});
+
+test('an erasure empties what names the user, in any spelling, and nothing else; what names them later is not kept either', async (t) => {
+  const { db, keep, read } = await open(t);
+  const userId = randomUUID();
+  await keep(
+    entryOf(`damaged ${userId} x`),
+    entryOf(`damaged ${userId.toUpperCase()}`),
+    entryOf(`of ${randomUUID()}`),
+    entryOf(`event of ${userId}`, true),
+  );
+  t.equal(await erase(db, userId), 2);
+  await keep(entryOf(`late ${userId}`));
+  t.match(await read(), ['', '', /^of /, `event of ${userId}`, '']);
+});
+
+test('an erasure and a record that names the user at once leave no byte, whoever comes first', async (t) => {
+  const { db, keep, read } = await open(t);
+  for (let round = 0; round < 15; round += 1) {
+    const userId = randomUUID();
+    await Promise.all([keep(entryOf(userId)), sleep(round % 5).then(() => erase(db, userId))]);
+    t.same(
+      (await read()).filter((text) => text !== ''),
+      [],
+      `round ${round}`,
+    );
+  }
+});

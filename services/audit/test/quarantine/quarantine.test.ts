@@ -1,0 +1,256 @@
+import { randomUUID } from 'node:crypto';
+import { test } from 'tap';
+import { sql } from 'kysely';
+import { canonicalJson, type AuditEvent } from '@muniment/audit-events';
+import { acquireLease } from '@muniment/database';
+import { storeBatch } from '../../consumer/store-batch.ts';
+import { findSent } from '../../event-store/sent-event-queries.ts';
+import { sealBatch } from '../../sealing/seal-batch.ts';
+import { storedIds } from '../parts.ts';
+import { build, type Caller, type TestServer } from '../build.ts';
+import { aLease, aRecord, anEvent, asSent } from '../records.ts';
+
+interface Entry {
+  id: string;
+  reason: string;
+  detail: string;
+  size: number;
+  counted: boolean;
+  bytes: string;
+  truncated: boolean;
+  event: Record<string, unknown> | null;
+  replay: { outcome: string; replayed_by: string } | null;
+}
+
+const attested = { attest: findSent };
+const list = async ({ get }: TestServer, admin: Caller, query = '') =>
+  (await get(`/api/audit/quarantine${query}`, admin)).json<Entry[]>();
+const post = ({ server }: TestServer, url: string, caller: Caller, payload?: object) =>
+  server.app.inject({
+    method: 'POST',
+    url,
+    headers: { authorization: `Bearer ${caller.token}` },
+    ...(payload && { payload }),
+  });
+const replay = (parts: TestServer, admin: Caller, id: string) =>
+  post(parts, `/api/audit/quarantine/${id}/replay`, admin);
+const recorded = async ({ db }: TestServer, action: string) =>
+  (
+    await sql<{
+      rows: number;
+    }>`select count(*) as rows from audit.outbox where head like ${`%"action":"${action}"%`}`.execute(
+      db,
+    )
+  ).rows[0]?.rows;
+const quarantined = async (parts: TestServer, data: Buffer): Promise<string> => {
+  await storeBatch(
+    parts.db,
+    await aLease(parts.db, { shardIds: [`shard-${randomUUID()}`] }),
+    5_000,
+    [{ ...aRecord(''), data }],
+    false,
+    { ...attested, subjectKeys: parts.subjectKeys },
+  );
+  return (
+    await parts.db
+      .selectFrom('audit.quarantine')
+      .select('id')
+      .orderBy('id', 'desc')
+      .executeTakeFirstOrThrow()
+  ).id;
+};
+
+/** Puts an event where the database refuses it, so that it counts and is not stored. */
+async function refused(parts: TestServer, event: AuditEvent, sealed: boolean): Promise<string> {
+  await parts.superuser.query(
+    "alter table audit.events add constraint refusing check (resource <> 'refused')",
+  );
+  await asSent(parts.producer, [event]);
+  await storeBatch(parts.db, await aLease(parts.db), 5_000, [aRecord(event)], false, attested);
+  await sql`delete from identity.outbox`.execute(parts.producer);
+  const lease = await acquireLease(parts.db, 'audit', 'sealer', 'test', 60_000);
+  if (sealed && lease) await sealBatch(parts.db, lease, 100);
+  await parts.superuser.query('alter table audit.events drop constraint refusing');
+  return (await parts.db.selectFrom('audit.quarantine').select('id').executeTakeFirstOrThrow()).id;
+}
+
+test('what is in quarantine is listed with its reason, its beginning, and what it claims to be without anything personal', async (t) => {
+  const parts = await build(t);
+  const admin = await parts.signIn('admin');
+  const forged = anEvent({ seq: 7, metadata: { note: 'from far away' } });
+  await quarantined(parts, Buffer.from('poison'));
+  await quarantined(parts, Buffer.from(canonicalJson(forged)));
+  await quarantined(parts, Buffer.alloc(200_000, 'y'));
+  const answer = await parts.get('/api/audit/quarantine', admin);
+  t.equal(answer.statusCode, 200, answer.body);
+  const [huge, second, first] = answer.json<Entry[]>();
+  t.match(huge, { reason: 'unreadable', size: 200_000, truncated: true, event: null });
+  t.match(second, {
+    reason: 'forged',
+    counted: false,
+    event: { id: forged.id, source: 'user', lane: 3, seq: 7, action: 'LOGIN_SUCCESS' },
+    replay: null,
+  });
+  t.notOk(JSON.stringify(second?.event).includes('from far away'));
+  t.notOk(JSON.stringify(second?.event).includes('personal'));
+  t.equal(Buffer.from(first?.bytes ?? '', 'base64').toString(), 'poison');
+  t.equal(await recorded(parts, 'AUDIT_READ'), 1);
+
+  t.same(
+    (await list(parts, admin, '?reason=forged')).map(({ id }) => id),
+    [second?.id],
+  );
+  const page = await parts.get('/api/audit/quarantine?limit=2', admin);
+  const next = /<([^>]+)>/.exec(String(page.headers.link))?.[1];
+  t.same(
+    (await parts.get(next ?? '', admin)).json<Entry[]>().map(({ id }) => id),
+    [first?.id],
+  );
+  t.equal((await parts.get('/api/audit/quarantine?reason=other', admin)).statusCode, 400);
+  t.equal((await parts.get('/api/audit/quarantine?cursor=x', admin)).statusCode, 400);
+});
+
+for (const sealed of [false, true]) {
+  test(`an event that was refused enters the log once by a replay, ${sealed ? 'after' : 'before'} its lane was sealed past it, and is sealed once`, async (t) => {
+    const parts = await build(t);
+    const admin = await parts.signIn('admin');
+    const event = anEvent({ resource: 'refused' });
+    const id = await refused(parts, event, sealed);
+    const before = (await parts.get('/api/audit/completeness', admin)).json<{
+      complete: boolean;
+      alarms: { code: string }[];
+    }>();
+    t.equal(before.complete, false);
+    t.ok(before.alarms.some(({ code }) => code === 'event_quarantined'));
+
+    const answers = await Promise.all([1, 2, 3].map(() => replay(parts, admin, id)));
+    t.same(
+      answers.map(({ statusCode }) => statusCode),
+      [200, 200, 200],
+      answers.map(({ body }) => body).join('\n'),
+    );
+    t.equal(new Set(answers.map(({ body }) => body)).size, 1, 'one answer');
+    t.match(answers[0]?.json(), { id, event_id: event.id, outcome: 'stored' });
+    t.same(await storedIds(parts.db), [event.id]);
+    t.equal(await recorded(parts, 'QUARANTINE_REPLAYED'), 1);
+    const lease = await acquireLease(parts.db, 'audit', 'sealer', 'test', 60_000);
+    if (lease) for (let round = 0; round < 3; round += 1) await sealBatch(parts.db, lease, 100);
+    t.same(
+      (await parts.db.selectFrom('audit.sealed').select('event_id').execute()).map(
+        (row) => row.event_id,
+      ),
+      [event.id],
+    );
+    t.match(await list(parts, admin, '?replayed=true'), [
+      { id, replay: { outcome: 'stored', replayed_by: admin.id } },
+    ]);
+    t.notOk(
+      (await parts.get('/api/audit/completeness', admin))
+        .json<{ alarms: { code: string }[] }>()
+        .alarms.some(({ code }) => code === 'event_quarantined'),
+    );
+  });
+}
+
+test('a record whose event has come by itself meanwhile is marked as known, and nothing is doubled', async (t) => {
+  const parts = await build(t);
+  const admin = await parts.signIn('admin');
+  const event = anEvent();
+  const id = await quarantined(parts, Buffer.from(canonicalJson(event)));
+  await asSent(parts.producer, [event]);
+  await storeBatch(parts.db, await aLease(parts.db), 5_000, [aRecord(event)], false, attested);
+  t.match((await replay(parts, admin, id)).json(), { outcome: 'known' });
+  t.same(await storedIds(parts.db), [event.id]);
+});
+
+test('what cannot be taken says why, and stays', async (t) => {
+  const parts = await build(t);
+  const admin = await parts.signIn('admin');
+  const event = anEvent();
+  const rival = anEvent();
+  const garbage = await quarantined(parts, Buffer.from('poison'));
+  const huge = await quarantined(parts, Buffer.alloc(100_000, 'y'));
+  const forged = await quarantined(parts, Buffer.from(canonicalJson(rival)));
+  const answer = async (id: string) => {
+    const { statusCode, body } = await replay(parts, admin, id);
+    return [statusCode, (JSON.parse(body) as { code: string }).code];
+  };
+  t.same(await answer(garbage), [422, 'quarantine_unreadable']);
+  t.same(await answer(huge), [422, 'quarantine_unreadable']);
+  t.same(await answer(forged), [409, 'quarantine_forged']);
+  await asSent(parts.producer, [event]);
+  await storeBatch(parts.db, await aLease(parts.db), 5_000, [aRecord(event)], false, attested);
+  t.same(await answer(forged), [409, 'quarantine_contradicted'], "its number is another's now");
+  t.same(await answer(randomUUID()), [404, 'quarantine_not_found']);
+  t.equal((await replay(parts, admin, 'x')).statusCode, 400);
+  t.same(await storedIds(parts.db), [event.id]);
+  t.equal(await recorded(parts, 'QUARANTINE_REPLAYED'), 0);
+
+  const all = (await post(parts, '/api/audit/quarantine/replay', admin, { limit: 10 })).json<{
+    replayed: unknown[];
+    failed: { id: string; code: string }[];
+  }>();
+  t.same(all.replayed, []);
+  t.same(all.failed.map(({ code }) => code).toSorted(), [
+    'quarantine_contradicted',
+    'quarantine_unreadable',
+    'quarantine_unreadable',
+  ]);
+});
+
+test('the database that still refuses it is said, and it can be tried again', async (t) => {
+  const parts = await build(t);
+  const admin = await parts.signIn('admin');
+  const event = anEvent({ resource: 'refused' });
+  const id = await refused(parts, event, false);
+  await parts.superuser.query(
+    "alter table audit.events add constraint refusing check (resource <> 'refused')",
+  );
+  t.match((await replay(parts, admin, id)).json(), { status: 422, code: 'quarantine_refused' });
+  await parts.superuser.query('alter table audit.events drop constraint refusing');
+  t.match(
+    (await post(parts, '/api/audit/quarantine/replay', admin, { reason: 'refused' })).json(),
+    { replayed: [{ id, outcome: 'stored' }], failed: [] },
+  );
+});
+
+test('an erasure takes the bytes in which the user stands, and leaves an event of ours, which can still be replayed', async (t) => {
+  const parts = await build(t);
+  const admin = await parts.signIn('admin');
+  const event = anEvent({ resource: 'refused' });
+  const id = await refused(parts, event, false);
+  const other = await quarantined(
+    parts,
+    Buffer.from(`damaged ${event.user_id?.toUpperCase()} and more`),
+  );
+  await quarantined(parts, Buffer.from('nobody'));
+  await sql`select audit.forget_quarantined(${event.user_id})`.execute(parts.db);
+  t.same(
+    (await list(parts, admin)).map(({ bytes, size }) => [bytes === '', size > 0]),
+    [
+      [false, true],
+      [true, true],
+      [false, true],
+    ],
+  );
+  t.match((await replay(parts, admin, other)).json(), { code: 'quarantine_unreadable' });
+  t.match((await parts.get('/api/audit/completeness', admin)).json(), {
+    quarantine: { records: 3, events_missing: 1 },
+  });
+  t.match((await replay(parts, admin, id)).json(), { outcome: 'stored' });
+});
+
+test('only an operator may look or replay, and no record in quarantine can be changed by the service', async (t) => {
+  const parts = await build(t);
+  const customer = await parts.signIn('customer');
+  t.equal((await parts.get('/api/audit/quarantine', customer)).statusCode, 403);
+  t.equal((await replay(parts, customer, randomUUID())).statusCode, 403);
+  t.equal((await post(parts, '/api/audit/quarantine/replay', customer, {})).statusCode, 403);
+  for (const statement of [
+    sql`update audit.quarantine set detail = ''`,
+    sql`delete from audit.quarantine`,
+    sql`update audit.quarantine_replays set outcome = 'known'`,
+  ]) {
+    await t.rejects(statement.execute(parts.db), /permission denied/);
+  }
+});

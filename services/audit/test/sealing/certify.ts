@@ -1,0 +1,26 @@
+import { createSigner } from '@muniment/audit-key';
+import { releaseLease } from '@muniment/database';
+import { createNotary } from '../../sealing/checkpoint-signer.ts';
+import { sealBatch } from '../../sealing/seal-batch.ts';
+import type { Parts } from '../parts.ts';
+import { sealerLease } from './sealed-log.ts';
+
+/** Seals what is stored and, unless told otherwise, signs it, as the sealer does. */
+export async function certify(
+  { db, auditKey }: Pick<Parts, 'db' | 'auditKey'>,
+  { sign = true } = {},
+): Promise<void> {
+  const lease = await sealerLease(db);
+  while ((await sealBatch(db, lease, 10_000)).more);
+  if (sign) {
+    const signer = createSigner(auditKey.signingKey);
+    const notary = createNotary({
+      db,
+      keys: { signers: [signer], verifiers: [signer.verifier] },
+      origin: signer.name,
+    });
+    await notary.verify();
+    await notary.sign(lease);
+  }
+  await releaseLease(db, lease);
+}

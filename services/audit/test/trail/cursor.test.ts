@@ -1,0 +1,70 @@
+import { test } from 'tap';
+import {
+  cursorBinding,
+  decodeCursor,
+  decodeExportCursor,
+  decodeListCursor,
+  encodeCursor,
+  encodeExportCursor,
+  encodeListCursor,
+} from '../../trail/cursor.ts';
+import { AuditErrors } from '../../errors.ts';
+
+const ID = '018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b';
+const binding = cursorBinding({ filter: { action: 'A' } });
+
+test('a cursor gives back what it was made from, and says nothing of it', (t) => {
+  t.equal(decodeCursor(encodeCursor(ID)), ID);
+  t.same(decodeListCursor(encodeListCursor({ size: 2 ** 47 + 3, id: ID }, binding), binding), {
+    size: 2 ** 47 + 3,
+    id: ID,
+  });
+  t.same(decodeExportCursor(encodeExportCursor({ size: 9, index: 8 }, binding), binding), {
+    size: 9,
+    index: 8,
+  });
+  t.notMatch(encodeListCursor({ size: 1, id: ID }, binding), /018f/);
+  t.end();
+});
+
+test('only the spelling that was given out is taken, and only for what it was given out for', (t) => {
+  const cursor = encodeListCursor({ size: 7, id: ID }, binding);
+  for (const other of [
+    `${cursor}=`,
+    cursor.slice(0, -1),
+    `${cursor.slice(0, -1)}_`,
+    ` ${cursor}`,
+    cursor.toUpperCase(),
+    '',
+    'l',
+    `x${cursor.slice(1)}`,
+    encodeExportCursor({ size: 9, index: 8 }, binding),
+  ]) {
+    t.throws(() => decodeListCursor(other, binding), AuditErrors.CursorInvalid, other);
+  }
+  t.throws(
+    () => decodeListCursor(cursor, cursorBinding({ filter: { action: 'B' } })),
+    AuditErrors.CursorInvalid,
+  );
+  t.throws(
+    () => decodeExportCursor(encodeExportCursor({ size: 9, index: 9 }, binding), binding),
+    AuditErrors.CursorInvalid,
+    'behind the end of its view',
+  );
+  t.end();
+});
+
+test("of an id's cursor too only the spelling that was given out is taken", (t) => {
+  const cursor = encodeCursor(ID);
+  for (const other of [
+    `${cursor}=`,
+    cursor.slice(0, -1),
+    `${cursor.slice(0, -1)}x`,
+    ` ${cursor}`,
+    cursor.toUpperCase(),
+    '',
+    encodeListCursor({ size: 7, id: ID }, binding),
+  ])
+    t.throws(() => decodeCursor(other), AuditErrors.CursorInvalid, other);
+  t.end();
+});

@@ -1,0 +1,32 @@
+import { Type } from 'typebox';
+import type { AuditServer } from '../context.ts';
+import { AuditErrors } from '../errors.ts';
+import { logEntrySchema, rendered, renderEntries } from './log-entry.ts';
+import { findLogged } from './log-queries.ts';
+import { readerOf } from './reader.ts';
+import { recordReading } from './record-reading.ts';
+import { visibilityOf } from './visibility.ts';
+
+/** `GET /api/audit/logs/:id`: one entry, once it is sealed; one that the caller may not see answers as an absent one. */
+export function getLogRoute(server: AuditServer): void {
+  const { app, db } = server;
+  app.route({
+    method: 'GET',
+    url: '/api/audit/logs/:id',
+    schema: {
+      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
+      response: { 200: rendered(logEntrySchema) },
+    },
+    config: { operation: 'audit.get', access: { permission: 'audit:read-own', viewer: true } },
+    handler: async (request, reply) => {
+      const reader = readerOf(request);
+      const visibility = visibilityOf(reader);
+      const event = await findLogged(db, visibility, request.params.id);
+      if (!event) throw new AuditErrors.AuditLogNotFound();
+      if (!event.concerns.includes(request.principal?.id ?? ''))
+        await recordReading(server, request, reader, { resource: event.id });
+      reply.type('application/json; charset=utf-8');
+      return (await renderEntries(server, visibility, [event])).join('');
+    },
+  });
+}

@@ -1,0 +1,128 @@
+import {
+  sql,
+  type Insertable,
+  type Kysely,
+  type Selectable,
+  type Transaction,
+  type Updateable,
+} from 'kysely';
+import type { Tables, WebhooksTable } from '../../tables.ts';
+
+export type Webhook = Selectable<WebhooksTable>;
+export type WebhookChanges = Pick<
+  Updateable<WebhooksTable>,
+  'url' | 'description' | 'actions' | 'tenant_id' | 'include_personal' | 'enabled'
+>;
+
+/** One lock for all that make webhooks, so that two at once do not pass the limit together. */
+const CREATING_LOCK = 7_305_160;
+
+/** How many there are; nobody adds one before this transaction ends. */
+export async function countWebhooksToAdd(trx: Transaction<Tables>): Promise<number> {
+  await sql`select pg_advisory_xact_lock(${CREATING_LOCK})`.execute(trx);
+  const { count } = await trx
+    .selectFrom('audit.webhooks')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+export async function insertWebhook(
+  trx: Transaction<Tables>,
+  webhook: Insertable<WebhooksTable>,
+): Promise<Webhook> {
+  return trx.insertInto('audit.webhooks').values(webhook).returningAll().executeTakeFirstOrThrow();
+}
+
+export async function listWebhooks(db: Kysely<Tables>): Promise<Webhook[]> {
+  return db.selectFrom('audit.webhooks').selectAll().orderBy('id').execute();
+}
+
+export async function findWebhook(db: Kysely<Tables>, id: string): Promise<Webhook | undefined> {
+  return db.selectFrom('audit.webhooks').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** Puts a new secret in the place of the one that stands, which becomes the previous one: of two rotations at once the second sees the first's. @returns whether the webhook exists */
+export async function rotateSecret(
+  trx: Transaction<Tables>,
+  id: string,
+  wrapped: Buffer,
+  previousUntil: Date,
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('audit.webhooks')
+    .where('id', '=', id)
+    .set(({ ref }) => ({
+      wrapped_secret: wrapped,
+      wrapped_previous_secret: ref('wrapped_secret'),
+      previous_secret_until: previousUntil,
+      updated: sql`now()`,
+    }))
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows === 1n;
+}
+
+/** Changes a webhook. One that is enabled begins afresh: what it was disabled for is forgotten. */
+export async function updateWebhook(
+  trx: Transaction<Tables>,
+  id: string,
+  changes: WebhookChanges,
+): Promise<Webhook | undefined> {
+  const afresh = changes.enabled
+    ? { disabled_reason: null, failures: 0, failing_since: null, probe_at: null }
+    : {};
+  return trx
+    .updateTable('audit.webhooks')
+    .set({ ...changes, ...afresh, updated: sql`now()` })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+export async function deleteWebhook(
+  trx: Transaction<Tables>,
+  id: string,
+): Promise<Webhook | undefined> {
+  return trx.deleteFrom('audit.webhooks').where('id', '=', id).returningAll().executeTakeFirst();
+}
+
+/** Turns a webhook off for a reason. @returns false when it is off already */
+export async function disableWebhook(
+  trx: Transaction<Tables>,
+  id: string,
+  reason: 'gone' | 'failing',
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('audit.webhooks')
+    .set({ enabled: false, disabled_reason: reason, updated: sql`now()` })
+    .where('id', '=', id)
+    .where('enabled', '=', true)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
+/** The endpoint answered as it should: whatever it was suspected of is over. */
+export async function clearFailures(trx: Transaction<Tables>, id: string): Promise<void> {
+  await trx
+    .updateTable('audit.webhooks')
+    .set({ failures: 0, failing_since: null, probe_at: null })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** One more failure in a row. @returns how many they are now, and since when */
+export async function addFailure(
+  trx: Transaction<Tables>,
+  id: string,
+): Promise<{ failures: number; failing_since: Date } | undefined> {
+  const { rows } = await sql<{ failures: number; failing_since: Date }>`
+    update audit.webhooks set failures = least(failures + 1, 1000000), failing_since = coalesce(failing_since, now())
+    where id = ${id} returning failures, failing_since`.execute(trx);
+  return rows[0];
+}
+
+export async function setProbe(trx: Transaction<Tables>, id: string, inMs: number): Promise<void> {
+  await sql`update audit.webhooks set probe_at = now() + ${inMs} * interval '1 millisecond' where id = ${id}`.execute(
+    trx,
+  );
+}
