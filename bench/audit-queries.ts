@@ -7,13 +7,13 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDatabase, type Database } from '@muniment/database';
-import { readFilter, type GivenFilter } from '../services/audit/filter.ts';
+import { readFilter, type GivenFilter } from '../services/audit/trail/filter.ts';
 import {
   listByIndex,
   listNewestFirst,
   sealedNow,
   type LogQuery,
-} from '../services/audit/queries/log.ts';
+} from '../services/audit/trail/log-queries.ts';
 import type { Tables } from '../services/audit/tables.ts';
 import { startFilledLog } from './audit-log.ts';
 import { report, type Measurement } from './report.ts';

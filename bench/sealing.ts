@@ -9,11 +9,11 @@ import { acquireLease, createDatabase, type Database, type Lease } from '@munime
 import { migrateToLatest } from '@muniment/database/migrate';
 import { ensureRolesAndDatabase, ROLES, type Role } from '@muniment/database/roles';
 import { migrationSets } from '../scripts/migrations.ts';
-import { insertTiles } from '../services/audit/queries/tiles.ts';
-import { moveHead, readHead } from '../services/audit/queries/tree.ts';
-import { growTree } from '../services/audit/seal/grow-tree.ts';
-import { sealBatch } from '../services/audit/seal/seal-batch.ts';
-import { createTree } from '../services/audit/seal/tree.ts';
+import { insertTiles } from '../services/audit/proofs/tile-queries.ts';
+import { moveHead, readHead } from '../services/audit/proofs/tree-queries.ts';
+import { growTree } from '../services/audit/proofs/grow-tree.ts';
+import { sealBatch } from '../services/audit/sealing/seal-batch.ts';
+import { createTree } from '../services/audit/proofs/tree.ts';
 import type { Tables } from '../services/audit/tables.ts';
 import type { Measurement } from './report.ts';
 

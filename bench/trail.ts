@@ -10,7 +10,7 @@ import {
 } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
 import { loadMasterKey } from '@muniment/master-key';
-import { createTransactions } from '../packages/server/src/transactions.ts';
+import { createTransactions } from '../packages/server/src/audit/transactions.ts';
 import type { Fleet } from '../test/e2e/fleet.ts';
 import { cpuMs } from './processes.ts';
 import type { Measurement } from './report.ts';

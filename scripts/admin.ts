@@ -4,7 +4,7 @@
  */
 import { buildApp } from '../services/user/app.ts';
 import { readConfig } from '../services/user/config.ts';
-import { makeAdmin } from '../services/user/make-admin.ts';
+import { makeAdmin } from '../services/user/sign-in/make-admin.ts';
 import { userServiceEnvironment } from './fleet-environment.ts';
 
 try {

@@ -4,7 +4,7 @@
  */
 import { buildApp } from '../services/user/app.ts';
 import { readConfig } from '../services/user/config.ts';
-import { revokeKeys, rotateKeys } from '../services/user/rotate-signing-keys.ts';
+import { revokeKeys, rotateKeys } from '../services/user/signing-keys/rotate-signing-keys.ts';
 import { userServiceEnvironment } from './fleet-environment.ts';
 
 const { COMPROMISED: compromised = '' } = process.env;

@@ -45,7 +45,7 @@ function catalogued(): Coded[] {
 
 /** The product's names for Fastify's errors, and those of requests that it never sees. */
 function rendered(): Coded[] {
-  const from = 'packages/server/src/problem.ts';
+  const from = 'packages/server/src/http/problem.ts';
   return [...read(from).matchAll(/'([a-z]+(?:_[a-z]+)+)'/g)].map(([, code = '']) => ({
     code,
     from,

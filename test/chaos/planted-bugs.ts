@@ -53,7 +53,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
         ].join('\n'),
       },
       {
-        file: 'services/audit/consumer/store-events.ts',
+        file: 'services/audit/event-store/store-events.ts',
         find: 'const received = await findReceived(',
         replace: 'const received = new Set<number>();\n  await findReceived(',
       },
@@ -82,7 +82,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
       'a download that the gateway gives to a second replica is recorded under an id of its own',
     mutations: [
       {
-        file: 'services/file/routes/download-file.ts',
+        file: 'services/file/downloads/download-file.ts',
         find: '    id: derivedEventId(request.id, request.startedAtMs),\n',
         replace: '',
       },
@@ -96,7 +96,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
       'the answer of a request with an Idempotency-Key is kept by a job of its own seconds behind the COMMIT of what it answers, not in it',
     mutations: [
       {
-        file: 'packages/server/src/transactions.ts',
+        file: 'packages/server/src/audit/transactions.ts',
         find: "        written = insertOutboxRows(trx, schema, rows, outcome === 'commit' ? undefined : outcome);\n",
         replace: [
           '        written = insertOutboxRows(trx, schema, rows, undefined);',
@@ -113,12 +113,12 @@ export const PLANTED_BUGS: PlantedBug[] = [
       'the sealer takes a lane up to its highest number, and never comes back for what arrives behind it',
     mutations: [
       {
-        file: 'services/audit/queries/seal-lanes.ts',
+        file: 'services/audit/sealing/seal-lane-queries.ts',
         find: 's.sealed_seq, l.watermark\n',
         replace: 's.sealed_seq, upper(l.received) - 1 as watermark\n',
       },
       {
-        file: 'services/audit/queries/seal-lanes.ts',
+        file: 'services/audit/sealing/seal-lane-queries.ts',
         find: 'where l.watermark > s.sealed_seq',
         replace: 'where upper(l.received) - 1 > s.sealed_seq',
       },
@@ -131,7 +131,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     story: 'the indexes of a batch are not given in the order in which its leaves enter the tree',
     mutations: [
       {
-        file: 'services/audit/seal/seal-batch.ts',
+        file: 'services/audit/sealing/seal-batch.ts',
         find: 'before.size,\n      events.map(({ id }) => id),',
         replace: 'before.size,\n      events.map(({ id }) => id).toReversed(),',
       },

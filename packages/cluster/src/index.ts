@@ -1,5 +1,5 @@
 export { FleetError } from './errors.ts';
-export { type Fault, type FaultProxy, startFaultProxy } from './fault-proxy.ts';
+export { type Fault, type FaultProxy, startFaultProxy } from './faults/fault-proxy.ts';
 export { freePort } from './free-port.ts';
 export { type KinesisOptions, type RunningKinesis, startKinesis } from './kinesis/start-kinesis.ts';
 export type { CaughtMail } from './mail/mail-store.ts';

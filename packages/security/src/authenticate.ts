@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
-import { accessTokens, type AccessTokenOptions } from './access-tokens.ts';
-import type { Activity } from './activity.ts';
-import { isAddressAllowed } from './address-list.ts';
-import type { ApiTokenLookup } from './api-token-lookup.ts';
-import { isApiToken } from './api-tokens.ts';
+import { accessTokens, type AccessTokenOptions } from './tokens/access-tokens.ts';
+import type { Activity } from './sessions/last-seen.ts';
+import { isAddressAllowed } from './network/ip-ranges.ts';
+import type { ApiTokenLookup } from './sessions/api-token-lookup.ts';
+import { isApiToken } from './tokens/api-tokens.ts';
 import {
   insufficientScope,
   originRefused,
@@ -13,11 +13,16 @@ import {
   unauthenticated,
 } from './errors.ts';
 import { type Denial, denialOf, isPermission, type Permission, type Role } from './permissions.ts';
-import { keyCounts } from './public-key-ring.ts';
-import type { Revocations } from './revocations.ts';
-import type { SessionCookies } from './session-cookies.ts';
-import type { SessionLookup } from './sessions.ts';
-import { hashViewerToken, isViewerToken, type Viewer, type ViewerLookup } from './viewer-tokens.ts';
+import { keyCounts } from './keys/public-key-ring.ts';
+import type { Revocations } from './sessions/revocations.ts';
+import type { SessionCookies } from './tokens/session-cookies.ts';
+import type { SessionLookup } from './sessions/session-lookup.ts';
+import {
+  hashViewerToken,
+  isViewerToken,
+  type Viewer,
+  type ViewerLookup,
+} from './tokens/viewer-tokens.ts';
 
 /**
  * Who may call a route. Every route says it in its `config`; one that does not keeps the app from starting. `viewer`: who holds a viewer token

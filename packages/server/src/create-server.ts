@@ -49,23 +49,23 @@ import {
   type Standing,
   type ViewerLookup,
 } from '@muniment/security';
-import { createAuditTrail, type Outbox } from './audit-trail.ts';
-import type { BackgroundLoop } from './background.ts';
-import { parseBodies } from './body-parsing.ts';
-import { ownOrigins, type ServerConfig } from './config.ts';
-import { createErasureLoop, type ErasurePart } from './erasures.ts';
-import { limitRequests } from './general-limit.ts';
-import { reportHealth, type DependencyCheck, type Health } from './health.ts';
-import { acceptIdempotencyKeys, forgetAnswers } from './idempotency.ts';
-import { deleteAnswersOfUser } from './idempotency-keys.ts';
-import { keepActivity } from './keep-activity.ts';
-import { createLeasedLimits, type LeasedLimits } from './leased-limits.ts';
-import { limitRules } from './limit-rules.ts';
-import { createLimits, sweepLimits, type Limits } from './limits.ts';
-import { createLogger } from './logger.ts';
-import { measureRevocations } from './measure-revocations.ts';
-import { measureRequests } from './metrics.ts';
-import { shedLoad } from './overload.ts';
+import { createAuditTrail, type Outbox } from './audit/outbox-relays.ts';
+import type { BackgroundLoop } from './lifecycle/background-loops.ts';
+import { parseBodies } from './http/body-parsing.ts';
+import { ownOrigins, type ServerConfig } from './lifecycle/config.ts';
+import { createErasureLoop, type ErasurePart } from './audit/erasures.ts';
+import { limitRequests } from './limits/request-limit.ts';
+import { reportHealth, type DependencyCheck, type Health } from './lifecycle/health.ts';
+import { acceptIdempotencyKeys, forgetAnswers } from './idempotency/idempotency.ts';
+import { deleteAnswersOfUser } from './idempotency/answers.ts';
+import { keepActivity } from './auth/flush-last-seen.ts';
+import { createLeasedLimits, type LeasedLimits } from './limits/local-limits.ts';
+import { limitRules } from './limits/rules.ts';
+import { createLimits, sweepLimits, type Limits } from './limits/limits.ts';
+import { createLogger } from './lifecycle/logger.ts';
+import { measureRevocations } from './auth/revocation-metrics.ts';
+import { measureRequests } from './lifecycle/metrics.ts';
+import { shedLoad } from './lifecycle/overload.ts';
 import {
   malformedRequestResponse,
   problemOf,
@@ -73,13 +73,13 @@ import {
   sendProblem,
   type Problem,
   unreadableProblem,
-} from './problem.ts';
-import { createRevocationFeed } from './revocation-feed.ts';
-import { SECURITY_HEADERS, secureHeaders } from './security-headers.ts';
-import { createSigning, type Signing } from './signing.ts';
-import { createTransactions, type InTransaction, type RecordFor } from './transactions.ts';
-import { decorateRequests, trustedHop } from './trusted-hop.ts';
-import { validateStrictly } from './validation.ts';
+} from './http/problem.ts';
+import { createRevocationFeed } from './auth/revocation-feed.ts';
+import { SECURITY_HEADERS, secureHeaders } from './http/security-headers.ts';
+import { createSigning, type Signing } from './auth/signing.ts';
+import { createTransactions, type InTransaction, type RecordFor } from './audit/transactions.ts';
+import { decorateRequests, trustedHop } from './http/trusted-proxy.ts';
+import { validateStrictly } from './http/validation.ts';
 
 export type App = FastifyInstance<
   RawServerDefault,

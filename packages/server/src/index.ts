@@ -1,13 +1,24 @@
-export { parseStorableJson } from './body-parsing.ts';
-export { repeat, type BackgroundLoop } from './background.ts';
-export { loadConfig, ownOrigins, serverSettings, splitList, type ServerConfig } from './config.ts';
+export { parseStorableJson } from './http/body-parsing.ts';
+export { repeat, type BackgroundLoop } from './lifecycle/background-loops.ts';
+export {
+  loadConfig,
+  ownOrigins,
+  serverSettings,
+  splitList,
+  type ServerConfig,
+} from './lifecycle/config.ts';
 export { createServer, type App, type Server, type ServerOptions } from './create-server.ts';
-export { createErasureLoop, type ErasurePart } from './erasures.ts';
-export type { DependencyCheck, Health } from './health.ts';
-export { deleteAnswersOfUser } from './idempotency-keys.ts';
-export type { IdempotentRequest } from './idempotency.ts';
-export { clientNetwork } from './caller.ts';
-export type { Counted, Limits, Taken } from './limits.ts';
-export { startService } from './start-service.ts';
-export { afterCommit, retryConflicts } from './transactions.ts';
-export type { InTransaction, RecordFor, RequestContext, RequestEvent } from './transactions.ts';
+export { createErasureLoop, type ErasurePart } from './audit/erasures.ts';
+export type { DependencyCheck, Health } from './lifecycle/health.ts';
+export { deleteAnswersOfUser } from './idempotency/answers.ts';
+export type { IdempotentRequest } from './idempotency/idempotency.ts';
+export { clientNetwork } from './auth/caller.ts';
+export type { Counted, Limits, Taken } from './limits/limits.ts';
+export { startService } from './lifecycle/start-service.ts';
+export { afterCommit, retryConflicts } from './audit/transactions.ts';
+export type {
+  InTransaction,
+  RecordFor,
+  RequestContext,
+  RequestEvent,
+} from './audit/transactions.ts';

@@ -13,7 +13,7 @@ import {
   type ServerConfig,
   type ServerOptions,
 } from '../src/index.ts';
-import type { Problem } from '../src/problem.ts';
+import type { Problem } from '../src/http/problem.ts';
 
 export interface TestServer extends Server<unknown> {
   config: ServerConfig;

@@ -1,0 +1,135 @@
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import { DescribeStreamSummaryCommand } from '@aws-sdk/client-kinesis';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Kysely } from 'kysely';
+import { Gauge, type Registry } from 'prom-client';
+import { createRelay, outboxBacklog, type Relay, type Source } from '@muniment/audit-events';
+import type { ServerConfig } from '../lifecycle/config.ts';
+import type { DependencyCheck } from '../lifecycle/health.ts';
+
+export interface AuditTrailOptions<DB> {
+  db: Kysely<DB>;
+  config: ServerConfig;
+  kinesis: KinesisClient;
+  log: FastifyBaseLogger;
+  metrics: Registry;
+}
+
+/** An outbox of this service and whose events lie in it. */
+export interface Outbox {
+  schema: string;
+  source: Source;
+}
+
+/** AWS answers 20 such calls a second to a whole account, and the consumers need some of them. */
+const STREAM_CHECK_INTERVAL_MS = 10_000;
+const THROTTLED = new Set([
+  'LimitExceededException',
+  'ProvisionedThroughputExceededException',
+  'ThrottlingException',
+  'KMSThrottlingException',
+]);
+
+/** Whether the stream answers. One that was up is asked again after ten seconds, or at once when `failing` says that sending fails; being throttled is an answer. */
+function createStreamCheck(
+  kinesis: KinesisClient,
+  stream: string,
+  failing: () => boolean,
+): DependencyCheck {
+  let nextLook = 0;
+  return {
+    name: 'kinesis',
+    critical: false,
+    async check() {
+      if (performance.now() < nextLook && !failing()) return;
+      try {
+        await kinesis.send(new DescribeStreamSummaryCommand({ StreamName: stream }));
+      } catch (error) {
+        if (!(error instanceof Error && THROTTLED.has(error.name))) throw error;
+      }
+      nextLook = performance.now() + STREAM_CHECK_INTERVAL_MS;
+    },
+  };
+}
+
+interface Carried extends Outbox {
+  relay: Relay;
+}
+
+/** Gauges of the outboxes, one value for each source. */
+function measureOutboxes<DB>(db: Kysely<DB>, metrics: Registry, carried: readonly Carried[]): void {
+  let reading: Promise<void> | undefined;
+  // One look serves both gauges of a scrape. A scrape must not fail because the database is down; a value of before the outage would say that
+  // all is well, so there is none.
+  const readBacklogs = (): Promise<void> => {
+    reading ??= Promise.all(
+      carried.map(async ({ schema, source }) => {
+        const backlog = await outboxBacklog(db, schema).catch(() => ({
+          rows: NaN,
+          oldestSeconds: NaN,
+        }));
+        waiting.set({ source }, backlog.rows);
+        oldest.set({ source }, backlog.oldestSeconds);
+      }),
+    ).then(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
+  const gauge = (name: string, help: string, collect: () => Promise<void> | void) =>
+    new Gauge({ name, help, labelNames: ['source'], registers: [metrics], collect });
+  const oldest = gauge(
+    'muniment_outbox_oldest_seconds',
+    'Age of the oldest event that is not yet stored in the trail.',
+    readBacklogs,
+  );
+  const waiting = gauge(
+    'muniment_outbox_rows',
+    'Events that are acknowledged and not yet stored in the trail.',
+    readBacklogs,
+  );
+  const leading = gauge(
+    'muniment_relay_leading',
+    '1 on the replica that carries the outbox to the stream.',
+    () => {
+      for (const { source, relay } of carried)
+        leading.set({ source }, relay.status().leading ? 1 : 0);
+    },
+  );
+}
+
+export interface AuditTrail {
+  /** Carries an outbox of this service to the stream once the relay is started. */
+  carry(outbox: Outbox): Relay;
+  streamCheck: DependencyCheck;
+}
+
+/** The relays of this service's outboxes, with their backlogs as metrics and the stream as a dependency that can wait. */
+export function createAuditTrail<DB>({
+  db,
+  config,
+  kinesis,
+  log,
+  metrics,
+}: AuditTrailOptions<DB>): AuditTrail {
+  const carried: Carried[] = [];
+  measureOutboxes(db, metrics, carried);
+  return {
+    carry(outbox) {
+      const relay = createRelay({
+        db,
+        ...outbox,
+        holder: config.REPLICA,
+        kinesis,
+        stream: config.KINESIS_STREAM,
+        log,
+        resendAfterMs: config.RELAY_RESEND_AFTER_MS,
+      });
+      carried.push({ ...outbox, relay });
+      return relay;
+    },
+    streamCheck: createStreamCheck(kinesis, config.KINESIS_STREAM, () =>
+      carried.some(({ relay }) => relay.status().streamDownSince !== undefined),
+    ),
+  };
+}

@@ -1,0 +1,24 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Activity } from '@muniment/security';
+import { repeat, type BackgroundLoop } from '../lifecycle/background-loops.ts';
+
+const PAUSE_MS = 15_000;
+
+/** Writes every few seconds which sessions or API tokens were in use, and at the stop, once the last request is answered, those that are left. */
+export function keepActivity(
+  what: string,
+  activity: Activity,
+  log: FastifyBaseLogger,
+): BackgroundLoop {
+  const failed = (error: unknown): void =>
+    log.warn({ err: error }, `when ${what} were last used could not be written; it is tried again`);
+  const loop = repeat(`activity of ${what}`, PAUSE_MS, () => activity.flush(), failed);
+  return {
+    ...loop,
+    stop: () =>
+      loop
+        .stop()
+        .then(() => activity.flush({ all: true }))
+        .catch(failed),
+  };
+}

@@ -1,0 +1,222 @@
+import { randomBytes } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { DependencyUnavailable, MalformedJson, NotFound } from '../errors.ts';
+
+/** RFC 9457 problem details as every error of the product is answered. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  /** Stable, lower snake case, documented in docs/api.md. */
+  code: string;
+  request_id: string;
+  errors?: { pointer: string; message: string }[];
+}
+
+/** The product's names for what Fastify and its plugins call by codes of their own. */
+const FRAMEWORK_CODES: Readonly<Record<string, string>> = {
+  FST_ERR_VALIDATION: 'validation_failed',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'content_length_mismatch',
+  FST_ERR_CTP_INVALID_TYPE: 'unsupported_media_type',
+  FST_ERR_BAD_URL: 'malformed_url',
+  FST_ERR_ASYNC_CONSTRAINT: 'malformed_url',
+  FST_ERR_MAX_PARAM_LENGTH: 'malformed_url',
+  FST_ERR_NOT_FOUND: 'not_found',
+  FST_INVALID_MULTIPART_CONTENT_TYPE: 'unsupported_media_type',
+  FST_REQ_FILE_TOO_LARGE: 'file_too_large',
+  FST_FILES_LIMIT: 'too_many_files',
+  FST_PARTS_LIMIT: 'too_many_parts',
+  FST_FIELDS_LIMIT: 'too_many_parts',
+  FST_PROTO_VIOLATION: 'malformed_multipart',
+};
+
+const STATUS_FALLBACK: Readonly<Record<number, string>> = {
+  400: 'malformed_request',
+  404: 'not_found',
+  413: 'body_too_large',
+  415: 'unsupported_media_type',
+  503: 'dependency_unavailable',
+};
+
+interface Rendered {
+  problem: Problem;
+  headers: Record<string, string>;
+}
+
+function codeOf(error: FastifyError, status: number): string {
+  if (status >= 500 && status !== 503) return 'internal_error';
+  const code = error.code ?? '';
+  if (code.startsWith('FST_'))
+    return FRAMEWORK_CODES[code] ?? STATUS_FALLBACK[status] ?? 'malformed_request';
+  // @fastify/error turns the catalogues' codes to upper case; clients see them as they were written.
+  return /^[A-Za-z][A-Za-z0-9_]*$/.test(code)
+    ? code.toLowerCase()
+    : (STATUS_FALLBACK[status] ?? 'malformed_request');
+}
+
+function validationErrors(error: FastifyError): Problem['errors'] {
+  return error.validation?.map((fault) => {
+    const property = fault.params.missingProperty ?? fault.params.additionalProperty;
+    const part = error.validationContext === 'body' ? '' : `/${error.validationContext ?? ''}`;
+    const pointer = `${part}${fault.instancePath}${typeof property === 'string' ? `/${property}` : ''}`;
+    return { pointer, message: fault.message ?? 'is not valid' };
+  });
+}
+
+/** The problem that an error is answered with. Above 500 nothing of the error's own words gets out. */
+function renderProblem(error: FastifyError, requestId: string): Rendered {
+  const status =
+    error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 600
+      ? error.statusCode
+      : 500;
+  const code = codeOf(error, status);
+  const errors = validationErrors(error);
+  // Only a catalogue's own 503 was written for callers.
+  const hidden = status >= 500 && !(status === 503 && error.name === 'FastifyError');
+  const retryAfter =
+    'retryAfter' in error && typeof error.retryAfter === 'number'
+      ? error.retryAfter
+      : status === 503
+        ? 1
+        : undefined;
+  return {
+    problem: {
+      type: `https://muniment.dev/problems/${code}`,
+      title: STATUS_CODES[status] ?? 'Error',
+      status,
+      detail: hidden
+        ? 'Something went wrong here; it has been logged under the request id'
+        : error.message,
+      code,
+      request_id: requestId,
+      ...(errors && { errors }),
+    },
+    headers: {
+      ...('headers' in error ? (error.headers as Record<string, string>) : {}),
+      ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }),
+    },
+  };
+}
+
+/** 503s not logged since the last line of their code, and when that was; by code, so the catalogues bound it. */
+const refusals = new Map<string, { loggedAt: number; unlogged: number }>();
+const REFUSAL_LOG_INTERVAL_MS = 1_000;
+
+/** Logs why requests get 503, one line a second for each code: in an outage every request gets one, and a flood of lines would bury the cause. */
+function logRefusal(error: FastifyError, code: string, request: FastifyRequest): void {
+  const last = refusals.get(code);
+  const now = performance.now();
+  if (last && now - last.loggedAt < REFUSAL_LOG_INTERVAL_MS) {
+    last.unlogged += 1;
+    return;
+  }
+  refusals.set(code, { loggedAt: now, unlogged: 0 });
+  request.log.warn(
+    {
+      err: error,
+      operation: request.routeOptions.config.operation,
+      code,
+      unlogged: last?.unlogged ?? 0,
+    },
+    'request refused',
+  );
+}
+
+/** Answers a request with the problem of an error. */
+export function sendProblem(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const { problem, headers } = renderProblem(error, request.id);
+  if (problem.status === 503) logRefusal(error, problem.code, request);
+  else if (problem.status > 499)
+    request.log.error(
+      { err: error, operation: request.routeOptions.config.operation },
+      'request failed',
+    );
+  // The route's own serializer is for its success; a problem always has this one form.
+  return reply
+    .code(problem.status)
+    .headers(headers)
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problem);
+}
+
+/** Anything can be thrown; what is no Error would make the renderer itself fail, and Fastify's own form of answer escape. */
+function asError(thrown: unknown): FastifyError {
+  return thrown instanceof Error
+    ? (thrown as FastifyError)
+    : Object.assign(new Error('something that is no Error was thrown', { cause: thrown }), {
+        code: '',
+      });
+}
+
+/** The error of a catalogue that stands for what was thrown, where there is one. */
+function toldAs(thrown: unknown, isUnavailable: (error: unknown) => boolean): FastifyError {
+  const error = asError(thrown);
+  if (error instanceof SyntaxError && error.statusCode === 400) return new MalformedJson();
+  return isUnavailable(error)
+    ? Object.assign(new DependencyUnavailable(), { cause: error })
+    : error;
+}
+
+/** What of an error is told where there is no answer of HTTP to put it into. */
+export const problemOf = (
+  thrown: unknown,
+  requestId: string,
+  isUnavailable: (error: unknown) => boolean,
+): Problem => renderProblem(toldAs(thrown, isUnavailable), requestId).problem;
+
+/** Makes this the one renderer of errors: those of handlers, of Fastify, of plugins, and of requests that match no route. */
+export function renderErrors(
+  app: FastifyInstance,
+  isUnavailable: (error: unknown) => boolean,
+): void {
+  app.setErrorHandler<FastifyError>((thrown, request, reply) =>
+    sendProblem(toldAs(thrown, isUnavailable), request, reply),
+  );
+  app.setNotFoundHandler((request, reply) => sendProblem(new NotFound(), request, reply));
+}
+
+/** The answer to a request that Fastify never sees, since it cannot be read or expects what nobody does. */
+export function unreadableProblem(status: 400 | 408 | 417 | 431): {
+  problem: Problem;
+  headers: Record<string, string | number>;
+} {
+  const code =
+    status === 431 ? 'headers_too_large' : status === 408 ? 'request_timeout' : 'malformed_request';
+  const request_id = randomBytes(16).toString('hex');
+  const problem: Problem = {
+    type: `https://muniment.dev/problems/${code}`,
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail: 'The request could not be read',
+    code,
+    request_id,
+  };
+  const headers = {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(JSON.stringify(problem)),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    connection: 'close',
+  };
+  return { problem, headers };
+}
+
+/** The answer to bytes that are not HTTP: there is no request yet, so it is written to the socket as it is. */
+export function malformedRequestResponse(code: string | undefined): string {
+  const status =
+    code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const { problem, headers } = unreadableProblem(status);
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('\r\n')}\r\n\r\n${JSON.stringify(problem)}`;
+}

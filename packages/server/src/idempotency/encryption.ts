@@ -1,0 +1,64 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { IdempotencyKeyMalformed } from '../errors.ts';
+
+const BARE = /^[\x21-\x7e]{1,255}$/;
+/** RFC 8941 §3.3.3, a String: between quotes, with `\"` and `\\`. */
+const QUOTED = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/**
+ * The key in an `Idempotency-Key` field (draft-ietf-httpapi-idempotency-key-header §2.1): a String of RFC 8941, or, since most clients send it so, the bare
+ * characters. Both forms of a key are one key.
+ * @throws IdempotencyKeyMalformed unless it is 1 to 255 visible ASCII characters
+ */
+export function parseIdempotencyKey(field: string | string[]): string {
+  const text = String(field);
+  const key = text.startsWith('"') ? QUOTED.exec(text)?.[1]?.replaceAll(/\\(["\\])/g, '$1') : text;
+  if (key === undefined || !BARE.test(key)) throw new IdempotencyKeyMalformed();
+  return key;
+}
+
+/** HMAC-SHA-256 under the service's secret; what it is for and each part are told apart from the next by their lengths. */
+export function keyedHash(
+  secret: Buffer,
+  purpose: 'scope' | 'fingerprint',
+  ...parts: readonly string[]
+): Buffer {
+  return createHmac('sha256', secret)
+    .update(JSON.stringify([purpose, ...parts]))
+    .digest();
+}
+
+/** What opens an answer: the service's secret and what only the client sends, its key and its request's content. */
+export interface SealingKey {
+  secret: Buffer;
+  key: string;
+  content: string;
+}
+
+/** HKDF (RFC 5869). The secret is the salt, so that a key and a content that can be guessed still open nothing that was taken from the database. */
+const derive = ({ secret, key, content }: SealingKey): Buffer =>
+  Buffer.from(
+    hkdfSync('sha256', JSON.stringify([key, content]), secret, 'muniment idempotency answer', 32),
+  );
+
+/** AES-256-GCM, bound to the row that it is for. nonce ‖ ciphertext ‖ tag. */
+export function sealAnswer(by: SealingKey, scope: Buffer, answer: string): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', derive(by), nonce).setAAD(scope);
+  return Buffer.concat([nonce, cipher.update(answer, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** @throws for another key, content, secret or row, and for altered bytes */
+export function openAnswer(by: SealingKey, scope: Buffer, sealed: Buffer): string {
+  const decipher = createDecipheriv('aes-256-gcm', derive(by), sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
+    .setAAD(scope)
+    .setAuthTag(sealed.subarray(-TAG_BYTES));
+  return Buffer.concat([
+    decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)),
+    decipher.final(),
+  ]).toString('utf8');
+}

@@ -1,0 +1,125 @@
+import { test, type Test } from 'tap';
+import { build, type TestServer } from '../build.ts';
+
+const GATEWAY = '10.1.0.5';
+const STRANGER = '203.0.113.9';
+const REQUEST_ID = '0123456789abcdef0123456789abcdef';
+
+async function probe(t: Test): Promise<TestServer> {
+  const server = await build(t, { settings: { TRUSTED_PROXIES: '10.1.0.0/24, ::1/128' } });
+  server.app.get('/who', { config: { operation: 'who', access: 'public' } }, (request) => ({
+    id: request.id,
+    ip: request.ip,
+    startedAtMs: request.startedAtMs,
+    traceparent: request.traceparent,
+  }));
+  return server;
+}
+
+async function who(
+  { app }: TestServer,
+  remoteAddress: string,
+  headers: Record<string, string | string[]>,
+): Promise<{ id: string; ip: string; startedAtMs: number; traceparent: string | null }> {
+  return (await app.inject({ url: '/who', remoteAddress, headers })).json();
+}
+
+test("the gateway's request id is taken in its one form, and answered in problems", async (t) => {
+  const server = await probe(t);
+  t.equal((await who(server, GATEWAY, { 'x-request-id': REQUEST_ID })).id, REQUEST_ID);
+  const problem = await server.app.inject({
+    url: '/nowhere',
+    remoteAddress: GATEWAY,
+    headers: { 'x-request-id': REQUEST_ID },
+  });
+  t.equal(problem.json().request_id, REQUEST_ID);
+});
+
+test('a request id of another form is replaced, even by the gateway', async (t) => {
+  const server = await probe(t);
+  for (const offered of [
+    '',
+    'abc',
+    REQUEST_ID.toUpperCase(),
+    `${REQUEST_ID}0`,
+    `${REQUEST_ID} `.repeat(2),
+    '../../etc/passwd',
+    '0123456789abcdef-0123456789abcdef',
+    [REQUEST_ID, REQUEST_ID],
+  ]) {
+    const { id } = await who(server, GATEWAY, { 'x-request-id': offered });
+    t.match(id, /^[0-9a-f]{32}$/);
+    t.not(id, REQUEST_ID);
+  }
+});
+
+test('a caller that is not the gateway cannot choose its request id, address or start time', async (t) => {
+  const server = await probe(t);
+  const before = Date.now();
+  for (const remoteAddress of [STRANGER, '10.1.1.5', '127.0.0.1', '::2']) {
+    const seen = await who(server, remoteAddress, {
+      'x-request-id': REQUEST_ID,
+      'x-forwarded-for': '198.51.100.7',
+      'x-request-start': String(before / 1_000 - 60),
+    });
+    t.not(seen.id, REQUEST_ID);
+    t.equal(seen.ip, remoteAddress);
+    t.ok(seen.startedAtMs >= before, remoteAddress);
+  }
+});
+
+test("the client's address is the last one that the gateway did not write about itself", async (t) => {
+  const server = await probe(t);
+  t.equal((await who(server, GATEWAY, { 'x-forwarded-for': '198.51.100.7' })).ip, '198.51.100.7');
+  t.equal((await who(server, '::1', { 'x-forwarded-for': '2001:db8::7' })).ip, '2001:db8::7');
+  t.equal(
+    (await who(server, GATEWAY, { 'x-forwarded-for': '192.0.2.1, 198.51.100.7' })).ip,
+    '198.51.100.7',
+    'what a client put before it is not believed',
+  );
+  t.equal((await who(server, GATEWAY, {})).ip, GATEWAY);
+});
+
+test('the gateway gives the start time in seconds; one that is far off, or none, means now', async (t) => {
+  const server = await probe(t);
+  const start = Date.now() - 1_234;
+  t.equal(
+    (await who(server, GATEWAY, { 'x-request-start': (start / 1_000).toFixed(3) })).startedAtMs,
+    start,
+  );
+  for (const offered of [
+    undefined,
+    '',
+    'now',
+    '0',
+    '-1',
+    'Infinity',
+    String(Date.now()),
+    String(Date.now() / 1_000 - 3_600),
+    String(Date.now() / 1_000 + 3_600),
+  ]) {
+    const before = Date.now();
+    const { startedAtMs } = await who(
+      server,
+      GATEWAY,
+      offered === undefined ? {} : { 'x-request-start': offered },
+    );
+    t.ok(startedAtMs >= before && startedAtMs <= Date.now(), String(offered));
+  }
+});
+
+test('a trace context is carried on in its form of version 00 and dropped in any other', async (t) => {
+  const server = await probe(t);
+  const sane = `00-${REQUEST_ID}-0123456789abcdef-01`;
+  t.equal((await who(server, STRANGER, { traceparent: sane })).traceparent, sane);
+  for (const offered of [
+    '',
+    'x',
+    sane.toUpperCase(),
+    `${sane}-extra`,
+    `ff-${REQUEST_ID}-0123456789abcdef-01`,
+    `${sane}\u00e9`,
+  ]) {
+    t.equal((await who(server, STRANGER, { traceparent: offered })).traceparent, null, offered);
+  }
+});
