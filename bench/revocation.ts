@@ -6,7 +6,7 @@ import { Agent, request } from 'node:http';
 import Fastify from 'fastify';
 import {
   authentication,
-  createActivity,
+  createLastSeen,
   createPublicKeyRing,
   createRevocations,
   createSessionLookup,
@@ -109,7 +109,7 @@ async function openApp() {
     issuer: 'bench',
     audience: 'bench',
     sessions: createSessionLookup({ revocations, query: async () => [] }),
-    activity: createActivity({ touch }),
+    activity: createLastSeen({ touch }),
     signing: {
       key: {
         kid,

@@ -202,10 +202,10 @@ async function measureShare(fleet: Fleet, trail: Trail): Promise<Measurement[]> 
   const { user, token } = await fleet.signUp();
   const prepareEvent = createEventPreparer({ source: 'user', subjectKeys: trail.subjectKeys });
   const { inTransaction } = createTransactions(trail.producer, {
-    standing: async () => undefined,
+    revalidatePrincipal: async () => undefined,
     schema: 'identity',
     prepareEvent,
-    recorded: () => {},
+    onCommit: () => {},
   });
   const context = {
     id: 'bench',

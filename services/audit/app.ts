@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { loadLogKeys } from '@muniment/audit-key';
 import { createServer, repeat } from '@muniment/server';
 import { openAuditBucket } from './object-store/audit-bucket.ts';
-import type { AuditServer } from './context.ts';
+import type { AuditContext } from './context.ts';
 import { measureTrail, watchTrail, type TrailWatch } from './completeness/watch-trail.ts';
 import type { Config } from './config.ts';
 import { createConsumer } from './consumer/consumer.ts';
@@ -40,14 +40,14 @@ import { rotateWebhookSecretRoute } from './webhooks/rotate-webhook-secret.ts';
 import { streamLogsRoute } from './live/stream-logs.ts';
 import { updateWebhookRoute } from './webhooks/update-webhook.ts';
 import { measureSealer } from './sealing/sealer-metrics.ts';
-import { createNotary } from './sealing/checkpoint-signer.ts';
-import { createPublisher } from './sealing/checkpoint-publisher.ts';
+import { createCheckpointSigner } from './sealing/checkpoint-signer.ts';
+import { createCheckpointPublisher } from './sealing/checkpoint-publisher.ts';
 import { checkSealer, createSealer, type Sealer } from './sealing/sealer.ts';
 import { createTree } from './proofs/tree.ts';
 import { createSearchTerms } from './search/search-terms.ts';
 import { createStreams } from './live/streams.ts';
 import type { Tables } from './tables.ts';
-import { keepHouse } from './maintenance.ts';
+import { runMaintenance } from './maintenance.ts';
 import { createViewerCheck } from './viewer-tokens/viewer-check.ts';
 import { createWebhooks } from './webhooks/webhooks.ts';
 
@@ -55,7 +55,7 @@ const UPKEEP_PAUSE_MS = 60 * 60_000;
 const COMPLETE_PAUSE_MS = 10_000;
 
 /** The audit service: keeps what happened, and shows each what concerns them. */
-export async function buildApp(config: Config): Promise<AuditServer> {
+export async function buildApp(config: Config): Promise<AuditContext> {
   let trail: TrailWatch | undefined;
   let sealer: Sealer | undefined;
   const keys = await loadLogKeys(config.AUDIT_KEY_FILE, config.AUDIT_ORIGIN);
@@ -97,13 +97,13 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     replica: config.REPLICA,
     log: base.log,
   });
-  const notary = createNotary({ db: base.db, keys, origin: config.AUDIT_ORIGIN });
+  const notary = createCheckpointSigner({ db: base.db, keys, origin: config.AUDIT_ORIGIN });
   sealer = createSealer({
     db: base.db,
     replica: config.REPLICA,
     log: base.log,
     notary,
-    publisher: createPublisher({
+    publisher: createCheckpointPublisher({
       db: base.db,
       bucket,
       notary,
@@ -113,7 +113,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     pollMs: config.SEALER_POLL_MS,
     checkpointMs: config.AUDIT_CHECKPOINT_MS,
   });
-  const server: AuditServer = {
+  const server: AuditContext = {
     ...base,
     config,
     bucket,
@@ -139,7 +139,7 @@ export async function buildApp(config: Config): Promise<AuditServer> {
     repeat(
       'upkeep',
       UPKEEP_PAUSE_MS,
-      () => keepHouse(server),
+      () => runMaintenance(server),
       (error) => server.log.warn({ err: error }, 'upkeep of the log failed; it is tried again'),
     ),
   );

@@ -12,7 +12,7 @@ import type { ViewerCheck } from './viewer-tokens/viewer-check.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
 /** The audit service's parts, as routes and loops take them. */
-export interface AuditServer extends Server<Tables> {
+export interface AuditContext extends Server<Tables> {
   config: Config;
   bucket: AuditBucket;
   consumer: Consumer;

@@ -1,5 +1,5 @@
 import { acquireLease } from '@muniment/database';
-import type { AuditServer } from './context.ts';
+import type { AuditContext } from './context.ts';
 import { destroyDayKeys } from './erasure/subject-key-queries.ts';
 import { ensurePartitions } from './retention/partition-queries.ts';
 import { deleteAddressTerms } from './search/search-term-queries.ts';
@@ -14,11 +14,11 @@ const DEAD_DELIVERY_DAYS = 30;
 const HALF_A_DAY_MS = 12 * 60 * 60_000;
 
 /** Partitions for the months to come, and the end of viewer tokens, day keys and dead deliveries that are past their time. Every replica calls it; doing it twice does nothing. */
-export async function keepHouse({
+export async function runMaintenance({
   db,
   config,
   log,
-}: Pick<AuditServer, 'db' | 'config' | 'log'>): Promise<void> {
+}: Pick<AuditContext, 'db' | 'config' | 'log'>): Promise<void> {
   await ensurePartitions(db, MONTHS_AHEAD);
   await deleteEndedViewerTokens(db);
   // The lease is not given back: it keeps the other replicas from looking again today.

@@ -15,20 +15,20 @@ import type { ObjectStore } from './object-store/object-store.ts';
 import { createPresigner, type Presign } from './object-store/presign.ts';
 import { createS3Client } from './object-store/s3-client.ts';
 import { isS3Unavailable } from './object-store/unavailable.ts';
-import { createSettler } from './cleanup/cleanup-loop.ts';
+import { createCleanupLoop } from './cleanup/cleanup-loop.ts';
 import type { Tables } from './tables.ts';
 
 /** S3's smallest part but for the last, and so the size of a buffer. */
 const PART_BYTES = 5 * 1024 ** 2;
 
-export interface FileServer extends Server<Tables> {
+export interface FileContext extends Server<Tables> {
   config: Config;
   store: ObjectStore;
   presign: Presign;
 }
 
 /** Builds the file service. It neither listens nor starts its loops. */
-export async function buildApp(config: Config): Promise<FileServer> {
+export async function buildApp(config: Config): Promise<FileContext> {
   const s3 = createS3Client(config);
   const pool = createBufferPool({
     buffers: config.UPLOAD_BUFFERS,
@@ -67,7 +67,7 @@ export async function buildApp(config: Config): Promise<FileServer> {
     credentials: () => s3.config.credentials(),
   });
   const { erase } = eraseFiles(server.db, store, config.UPLOAD_LATE_MS, server.subjectKeys);
-  const settler = createSettler({ db: server.db, store, config, erase, log: server.log });
+  const settler = createCleanupLoop({ db: server.db, store, config, erase, log: server.log });
   server.background({
     ...settler,
     async stop() {
@@ -78,7 +78,7 @@ export async function buildApp(config: Config): Promise<FileServer> {
 
   measureUploads(pool, server.metrics);
 
-  const files: FileServer = { ...server, config, store, presign };
+  const files: FileContext = { ...server, config, store, presign };
   // Signed in; there is nothing public here and nothing for administrators alone.
   uploadFileRoute(files);
   listFilesRoute(files);

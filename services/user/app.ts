@@ -9,8 +9,8 @@ import { loadLanguages } from './mail/languages.ts';
 import { createMailer } from './mail/mailer.ts';
 import { sendMails } from './mail/send-mails.ts';
 import { measurePasswords } from './passwords/password-metrics.ts';
-import { workOffRecoveries } from './passwords/recovery.ts';
-import { noteTokenLifetime } from './sessions/revocation-queries.ts';
+import { startRecoveries } from './passwords/recovery.ts';
+import { saveTokenLifetime } from './sessions/revocation-queries.ts';
 import { changeEmailRoute } from './account/change-email.ts';
 import { changePasswordRoute } from './passwords/change-password.ts';
 import { confirmEmailRoute } from './account/confirm-email.ts';
@@ -41,11 +41,11 @@ import { v1LoginRoute } from './seed-004/login.ts';
 import { v1LogoutRoute } from './seed-004/logout.ts';
 import { v1RegisterRoute } from './seed-004/register.ts';
 import type { Tables } from './tables.ts';
-import { keepHouse } from './maintenance.ts';
-import type { UserServer } from './context.ts';
+import { startMaintenance } from './maintenance.ts';
+import type { UserContext } from './context.ts';
 
 /** The user service: who somebody is, and how they prove it. */
-export async function buildApp(config: Config): Promise<UserServer> {
+export async function buildApp(config: Config): Promise<UserContext> {
   const languages = loadLanguages(config.MAIL_LANGUAGES_DIR);
   const mailer = createMailer({
     url: config.SMTP_URL,
@@ -73,7 +73,7 @@ export async function buildApp(config: Config): Promise<UserServer> {
     queueLimit: config.PASSWORD_QUEUE_LIMIT,
     names: ['Muniment', config.PRODUCT_NAME],
   });
-  const server: UserServer = {
+  const server: UserContext = {
     ...base,
     config,
     passwords,
@@ -82,9 +82,9 @@ export async function buildApp(config: Config): Promise<UserServer> {
   };
   server.app.addHook('onClose', () => passwords.close());
   await server.keys.refresh();
-  await noteTokenLifetime(server.db, config.ACCESS_TOKEN_TTL_S);
-  keepHouse(server);
-  workOffRecoveries(server);
+  await saveTokenLifetime(server.db, config.ACCESS_TOKEN_TTL_S);
+  startMaintenance(server);
+  startRecoveries(server);
   sendMails(server, mailer, languages);
   measurePasswords(passwords, server.metrics);
 

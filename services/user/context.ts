@@ -6,7 +6,7 @@ import type { Languages } from './mail/languages.ts';
 import type { Tables } from './tables.ts';
 
 /** The user service's parts, as routes and loops take them. */
-export interface UserServer extends Server<Tables> {
+export interface UserContext extends Server<Tables> {
   config: Config;
   passwords: PasswordHasher;
   stuffing: StuffingMetric;

@@ -1,19 +1,22 @@
 import { repeat } from '@muniment/server';
-import type { UserServer } from './context.ts';
+import type { UserContext } from './context.ts';
 import { rotateKeys } from './signing-keys/rotate-signing-keys.ts';
-import { forgetOldEmailChanges } from './verification/email-change-queries.ts';
-import { forgetDeadMails } from './mail/mail-outbox-queries.ts';
-import { forgetOldRecoveries } from './verification/recovery-queries.ts';
-import { forgetOldApiTokens } from './api-tokens/api-token-queries.ts';
-import { forgetOldTokens, wipeSealedChildren } from './sessions/refresh-token-queries.ts';
-import { forgetOldRevocations, noteTokenLifetime } from './sessions/revocation-queries.ts';
-import { forgetOldSessions } from './sessions/session-queries.ts';
+import { deleteExpiredEmailChanges } from './verification/email-change-queries.ts';
+import { deleteDeadMails } from './mail/mail-outbox-queries.ts';
+import { deleteExpiredRecoveries } from './verification/recovery-queries.ts';
+import { deleteExpiredApiTokens } from './api-tokens/api-token-queries.ts';
+import {
+  deleteExpiredRefreshTokens,
+  wipeSealedChildren,
+} from './sessions/refresh-token-queries.ts';
+import { deleteExpiredRevocations, saveTokenLifetime } from './sessions/revocation-queries.ts';
+import { deleteEndedSessions } from './sessions/session-queries.ts';
 
 const SEALED_PAUSE_MS = 5_000;
 const OLD_PAUSE_MS = 10 * 60_000;
 
 /** Wipes what must not lie around: sealed tokens after seconds, tokens and sessions that ended after days, revocations once they no longer count; and has signing keys take turns. Every replica may do it; nothing is done twice. */
-export function keepHouse(server: UserServer): void {
+export function startMaintenance(server: UserContext): void {
   const { background, config, db, log } = server;
   const failed = (error: unknown): void =>
     log.warn({ err: error }, 'upkeep of identity failed; it is tried again');
@@ -40,14 +43,14 @@ export function keepHouse(server: UserServer): void {
       'old sessions',
       OLD_PAUSE_MS,
       async () => {
-        await forgetOldTokens(db);
-        await forgetOldSessions(db);
-        await forgetOldRecoveries(db);
-        await forgetOldEmailChanges(db);
-        await forgetDeadMails(db);
-        await forgetOldApiTokens(db);
-        await noteTokenLifetime(db, config.ACCESS_TOKEN_TTL_S);
-        await forgetOldRevocations(db);
+        await deleteExpiredRefreshTokens(db);
+        await deleteEndedSessions(db);
+        await deleteExpiredRecoveries(db);
+        await deleteExpiredEmailChanges(db);
+        await deleteDeadMails(db);
+        await deleteExpiredApiTokens(db);
+        await saveTokenLifetime(db, config.ACCESS_TOKEN_TTL_S);
+        await deleteExpiredRevocations(db);
       },
       failed,
     ),

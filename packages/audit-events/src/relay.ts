@@ -50,7 +50,7 @@ export interface Relay {
   /** Ends the loop after the batch in hand and gives the lease up. */
   stop(): Promise<void>;
   /** A row was just committed in this process: look now instead of at the next tick. */
-  poke(): void;
+  wake(): void;
   status(): RelayStatus;
 }
 
@@ -248,7 +248,7 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
       wake();
       await running;
     },
-    poke() {
+    wake() {
       // Who does not lead has nothing to look for, and asking for the lease at every event would be a write at every event.
       if (lease) wake();
     },

@@ -202,7 +202,7 @@ test('a poke brings an event to the stream well before the next look', async (t)
     const before = relay.status().sent;
     await producer.recordEvent(producer.db, aRequest());
     const startedAt = performance.now();
-    relay.poke();
+    relay.wake();
     while (relay.status().sent === before) await sleep(1);
     times.push(performance.now() - startedAt);
   }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { accessTokens, type AccessTokenOptions } from './tokens/access-tokens.ts';
-import type { Activity } from './sessions/last-seen.ts';
+import type { LastSeen } from './sessions/last-seen.ts';
 import { isAddressAllowed } from './network/ip-ranges.ts';
 import type { ApiTokenLookup } from './sessions/api-token-lookup.ts';
 import { isApiToken } from './tokens/api-tokens.ts';
@@ -13,7 +13,7 @@ import {
   unauthenticated,
 } from './errors.ts';
 import { type Denial, denialOf, isPermission, type Permission, type Role } from './permissions.ts';
-import { keyCounts } from './keys/public-key-ring.ts';
+import { isKeyValid } from './keys/public-key-ring.ts';
 import type { Revocations } from './sessions/revocations.ts';
 import type { SessionCookies } from './tokens/session-cookies.ts';
 import type { SessionLookup } from './sessions/session-lookup.ts';
@@ -46,11 +46,11 @@ export type AuthenticationOptions = AccessTokenOptions & {
   sessions: SessionLookup;
   revocations: Revocations;
   /** Told of each session that is used. */
-  activity?: Pick<Activity, 'seen'>;
+  activity?: Pick<LastSeen, 'seen'>;
   /** Only where a session may come in cookies. */
   cookies?: Pick<SessionCookies, 'accessToken' | 'isOwnPage'>;
   /** Only where API tokens count; elsewhere they are credentials of an unknown form. */
-  apiTokens?: { lookup: ApiTokenLookup; activity?: Pick<Activity, 'seen'> };
+  apiTokens?: { lookup: ApiTokenLookup; activity?: Pick<LastSeen, 'seen'> };
   /** Only where viewer tokens count; elsewhere they are credentials of an unknown form. */
   viewers?: ViewerLookup;
   /**
@@ -98,15 +98,17 @@ const refusalOf: Record<Denial, () => Error> = {
 };
 
 /** What a caller may do now, by the role of the user and the scopes of the API token. */
-export const mayDo = (principal: Principal, permission: Permission): boolean =>
-  whyNot(principal, permission) === undefined;
+export const isAllowed = (principal: Principal, permission: Permission): boolean =>
+  findDenial(principal, permission) === undefined;
 
 /** What keeps a caller from something; undefined: nothing does. */
-export const whyNot = ({ role, apiToken }: Principal, permission: Permission): Denial | undefined =>
-  denialOf({ role, scopes: apiToken ? apiToken.scopes : null }, permission);
+export const findDenial = (
+  { role, apiToken }: Principal,
+  permission: Permission,
+): Denial | undefined => denialOf({ role, scopes: apiToken ? apiToken.scopes : null }, permission);
 
 /** @throws `permission_denied`, `session_required` or `insufficient_scope` */
-export const refuse = (denial: Denial): never => {
+export const throwDenied = (denial: Denial): never => {
   throw refusalOf[denial]();
 };
 
@@ -191,7 +193,7 @@ export const authentication = fp<AuthenticationOptions>(
       const { sub: id, sid: sessionId, kid, role: claimed } = claims;
       const session = await sessions.isLive({ sessionId, userId: id, role: claimed });
       // After the session, which may have taken its time to look up.
-      if (!session.live || !(await keyCounts({ revocations, keys }, kid))) throw refused(reply);
+      if (!session.live || !(await isKeyValid({ revocations, keys }, kid))) throw refused(reply);
       activity?.seen(sessionId);
       return {
         id,
@@ -259,7 +261,7 @@ export const authentication = fp<AuthenticationOptions>(
           throw originRefused();
         }
       }
-      const denial = request.principal ? whyNot(request.principal, access.permission) : 'role';
+      const denial = request.principal ? findDenial(request.principal, access.permission) : 'role';
       if (denial === undefined) return;
       await onDenied?.(request, { permission: access.permission, reason: denial });
       if (denial === 'scope')
@@ -267,7 +269,7 @@ export const authentication = fp<AuthenticationOptions>(
           'www-authenticate',
           `Bearer realm="muniment", error="insufficient_scope", scope="${access.permission}"`,
         );
-      refuse(denial);
+      throwDenied(denial);
     });
   },
   { name: '@muniment/authentication', fastify: '5.x' },

@@ -6,8 +6,8 @@ export type {
   IssuedAccessToken,
   SigningKeySource,
 } from './tokens/access-tokens.ts';
-export { createActivity, touchApiTokens, touchSessions } from './sessions/last-seen.ts';
-export type { Activity, ActivityOptions } from './sessions/last-seen.ts';
+export { createLastSeen, touchApiTokens, touchSessions } from './sessions/last-seen.ts';
+export type { LastSeen, LastSeenOptions } from './sessions/last-seen.ts';
 export { isAddressAllowed, normalizeRange } from './network/ip-ranges.ts';
 export { createApiTokenLookup, queryApiTokens } from './sessions/api-token-lookup.ts';
 export type {
@@ -25,11 +25,11 @@ export {
 } from './tokens/api-tokens.ts';
 export {
   authentication,
-  mayDo,
+  isAllowed,
   principalOf,
-  refuse,
+  throwDenied,
   sessionPrincipalOf,
-  whyNot,
+  findDenial,
 } from './authenticate.ts';
 export type {
   AuthenticationOptions,
@@ -97,8 +97,8 @@ export {
   rotateSigningKeys,
 } from './keys/signing-keys.ts';
 export type { KeyRotation, PublicJwk, SigningKey } from './keys/signing-keys.ts';
-export { createStanding } from './sessions/revalidate.ts';
-export type { Standing } from './sessions/revalidate.ts';
-export { createWorkGate } from './passwords/concurrency-limit.ts';
+export { createRevalidatePrincipal } from './sessions/revalidate.ts';
+export type { RevalidatePrincipal } from './sessions/revalidate.ts';
+export { createConcurrencyLimit } from './passwords/concurrency-limit.ts';
 export { createViewerToken, hashViewerToken, isViewerToken } from './tokens/viewer-tokens.ts';
 export type { Viewer, ViewerLookup } from './tokens/viewer-tokens.ts';

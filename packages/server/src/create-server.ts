@@ -28,40 +28,40 @@ import {
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import {
   authentication,
-  createActivity,
+  createLastSeen,
   createApiTokenLookup,
   createPublicKeyRing,
   createRevocations,
   createSessionCookies,
   createSessionLookup,
-  createStanding,
+  createRevalidatePrincipal,
   loadPublicKeys,
   queryApiTokens,
   queryLiveSessions,
   touchApiTokens,
   touchSessions,
-  type Activity,
+  type LastSeen,
   type ApiTokenLookup,
   type PublicKeyRing,
   type Revocations,
   type SessionCookies,
   type SessionLookup,
-  type Standing,
+  type RevalidatePrincipal,
   type ViewerLookup,
 } from '@muniment/security';
-import { createAuditTrail, type Outbox } from './audit/outbox-relays.ts';
+import { createOutboxRelays, type Outbox } from './audit/outbox-relays.ts';
 import type { BackgroundLoop } from './lifecycle/background-loops.ts';
 import { parseBodies } from './http/body-parsing.ts';
 import { ownOrigins, type ServerConfig } from './lifecycle/config.ts';
 import { createErasureLoop, type ErasurePart } from './audit/erasures.ts';
 import { limitRequests } from './limits/request-limit.ts';
 import { reportHealth, type DependencyCheck, type Health } from './lifecycle/health.ts';
-import { acceptIdempotencyKeys, forgetAnswers } from './idempotency/idempotency.ts';
+import { acceptIdempotencyKeys, deleteExpiredAnswersLoop } from './idempotency/idempotency.ts';
 import { deleteAnswersOfUser } from './idempotency/answers.ts';
-import { keepActivity } from './auth/flush-last-seen.ts';
-import { createLeasedLimits, type LeasedLimits } from './limits/local-limits.ts';
+import { flushLastSeen } from './auth/flush-last-seen.ts';
+import { createLocalLimits, type LocalLimits } from './limits/local-limits.ts';
 import { limitRules } from './limits/rules.ts';
-import { createLimits, sweepLimits, type Limits } from './limits/limits.ts';
+import { createLimits, deleteFullLimits, type Limits } from './limits/limits.ts';
 import { createLogger } from './lifecycle/logger.ts';
 import { measureRevocations } from './auth/revocation-metrics.ts';
 import { measureRequests } from './lifecycle/metrics.ts';
@@ -78,7 +78,7 @@ import { createRevocationFeed } from './auth/revocation-feed.ts';
 import { SECURITY_HEADERS, secureHeaders } from './http/security-headers.ts';
 import { createSigning, type Signing } from './auth/signing.ts';
 import { createTransactions, type InTransaction, type RecordFor } from './audit/transactions.ts';
-import { decorateRequests, trustedHop } from './http/trusted-proxy.ts';
+import { decorateRequests, trustedProxy } from './http/trusted-proxy.ts';
 import { validateStrictly } from './http/validation.ts';
 
 export type App = FastifyInstance<
@@ -118,12 +118,12 @@ export interface Server<DB> {
   subjectKeys: SubjectKeys;
   masterKey: MasterKey;
   sessions: SessionLookup;
-  sessionActivity: Activity;
+  sessionsLastSeen: LastSeen;
   /** API tokens, and when each was used. */
   apiTokens: ApiTokenLookup;
-  apiTokenActivity: Activity;
+  apiTokensLastSeen: LastSeen;
   /** Whether the caller of something that lasts may go on, and as what. */
-  standing: Standing;
+  revalidatePrincipal: RevalidatePrincipal;
   /** What was revoked, as the feed has it; `isFresh` says whether it may be believed. */
   revocations: Revocations;
   cookies: SessionCookies;
@@ -131,13 +131,13 @@ export interface Server<DB> {
   kinesis: KinesisClient;
   metrics: Registry;
   limits: Limits;
-  leasedLimits: LeasedLimits;
+  localLimits: LocalLimits;
   log: FastifyBaseLogger;
   health: Health;
   /** What of an error is told where there is no answer of HTTP to put it into: the same as in one. */
   problemOf(error: unknown, requestId: string): Problem;
   /** Carries another outbox of the service to the stream, beside its own, with a loop of its own. Poke the relay after a commit. */
-  carry(outbox: Outbox): Relay;
+  addOutbox(outbox: Outbox): Relay;
   /** Adds a loop that runs while the replica listens and is stopped after the last request, before the pool closes. */
   background(loop: BackgroundLoop): void;
   /** Adds something to be closed that loops use: it is, once the last of them has stopped. */
@@ -145,7 +145,7 @@ export interface Server<DB> {
 }
 
 function createApp(config: ServerConfig, service: string): App {
-  const hop = trustedHop(config.TRUSTED_PROXIES);
+  const hop = trustedProxy(config.TRUSTED_PROXIES);
   const loggerInstance: FastifyBaseLogger = createLogger(config, service);
   const answering = new WeakMap<Socket, Set<ServerResponse>>();
   // Bytes that are no HTTP behind a whole request, or once its answer runs: a refusal would become that answer, or a part of it.
@@ -281,13 +281,18 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       query: queryApiTokens(db),
       isUnavailable: isDatabaseUnavailable,
     });
-    const standing = createStanding({ sessions, apiTokens, revocations, keys });
+    const revalidatePrincipal = createRevalidatePrincipal({
+      sessions,
+      apiTokens,
+      revocations,
+      keys,
+    });
     await feed.start();
-    const sessionActivity = createActivity({ touch: touchSessions(db) });
-    const apiTokenActivity = createActivity({ touch: touchApiTokens(db) });
+    const sessionsLastSeen = createLastSeen({ touch: touchSessions(db) });
+    const apiTokensLastSeen = createLastSeen({ touch: touchApiTokens(db) });
     loops.push(
-      keepActivity('sessions', sessionActivity, app.log),
-      keepActivity('API tokens', apiTokenActivity, app.log),
+      flushLastSeen('sessions', sessionsLastSeen, app.log),
+      flushLastSeen('API tokens', apiTokensLastSeen, app.log),
     );
     const cookies = createSessionCookies({
       hostPrefix: config.COOKIE_HOST_PREFIX,
@@ -297,9 +302,9 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const { inTransaction, recordFor } = createTransactions(db, {
       schema,
       prepareEvent: createEventPreparer({ source, subjectKeys }),
-      standing,
-      recorded: () => poke(),
-      heldAtOnce: Math.ceil(config.DATABASE_POOL_MAX / 2),
+      revalidatePrincipal,
+      onCommit: () => poke(),
+      maxPendingCommits: Math.ceil(config.DATABASE_POOL_MAX / 2),
     });
     const { signing: loadSigning } = options;
     signing = loadSigning && (await createSigning(() => loadSigning(db, masterKey), keys, app.log));
@@ -307,9 +312,9 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       keys,
       sessions,
       revocations,
-      activity: sessionActivity,
+      activity: sessionsLastSeen,
       cookies,
-      apiTokens: { lookup: apiTokens, activity: apiTokenActivity },
+      apiTokens: { lookup: apiTokens, activity: apiTokensLastSeen },
       issuer: config.JWT_ISSUER,
       audience: config.JWT_AUDIENCE,
       ...(signing && { signing }),
@@ -332,7 +337,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       ttlSeconds: config.IDEMPOTENCY_TTL_S,
     });
     loops.push(
-      forgetAnswers(db, schema, config.IDEMPOTENCY_TTL_S, (error) =>
+      deleteExpiredAnswersLoop(db, schema, config.IDEMPOTENCY_TTL_S, (error) =>
         app.log.warn(
           { err: error },
           'answers past their time could not be deleted; it is tried again',
@@ -349,20 +354,20 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       metrics,
       onRefundLost: (error) => app.log.warn({ err: error }, 'tries could not be given back'),
     });
-    const leasedLimits = createLeasedLimits(db, limits, isDatabaseUnavailable);
-    await limitRequests(app, limits, leasedLimits);
+    const localLimits = createLocalLimits(db, limits, isDatabaseUnavailable);
+    await limitRequests(app, limits, localLimits);
     loops.push(
-      sweepLimits(db, (error) =>
+      deleteFullLimits(db, (error) =>
         app.log.warn({ err: error }, 'limits could not be swept; it is tried again'),
       ),
     );
-    const trail = createAuditTrail({ db, config, kinesis, log: app.log, metrics });
-    const carry = (outbox: Outbox): Relay => {
-      const relay = trail.carry(outbox);
+    const trail = createOutboxRelays({ db, config, kinesis, log: app.log, metrics });
+    const addOutbox = (outbox: Outbox): Relay => {
+      const relay = trail.add(outbox);
       loops.push({ name: `relay-${outbox.source}`, ...relay });
       return relay;
     };
-    poke = carry({ schema, source }).poke;
+    poke = addOutbox({ schema, source }).wake;
     const erasure = options.erasure(db, subjectKeys);
     const eraseWithAnswers = async (userId: string): Promise<void> => {
       await erasure.erase(userId);
@@ -394,19 +399,19 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       masterKey,
       sessions,
       revocations,
-      sessionActivity,
+      sessionsLastSeen,
       apiTokens,
-      apiTokenActivity,
-      standing,
+      apiTokensLastSeen,
+      revalidatePrincipal,
       cookies,
       keys,
       kinesis,
       metrics,
       limits,
-      leasedLimits,
+      localLimits,
       log: app.log,
       health,
-      carry,
+      addOutbox,
       problemOf: (error, requestId) => problemOf(error, requestId, isUnavailable),
       background: (loop) => void loops.push(loop),
       afterLoops: (close) => void closed.push(close),

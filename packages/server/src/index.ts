@@ -13,7 +13,7 @@ export type { DependencyCheck, Health } from './lifecycle/health.ts';
 export { deleteAnswersOfUser } from './idempotency/answers.ts';
 export type { IdempotentRequest } from './idempotency/idempotency.ts';
 export { clientNetwork } from './auth/caller.ts';
-export type { Counted, Limits, Taken } from './limits/limits.ts';
+export type { Counted, Limits, Consumed } from './limits/limits.ts';
 export { startService } from './lifecycle/start-service.ts';
 export { afterCommit, retryConflicts } from './audit/transactions.ts';
 export type {

@@ -8,12 +8,12 @@ import {
   type SubjectKey,
 } from '@muniment/audit-events';
 import { retryConflicts } from '@muniment/server';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import {
   claimEvents,
   findClaimed,
-  forgetFingerprints,
+  deleteFingerprints,
   type ClaimedEvent,
   type EventClaim,
 } from './app-event-queries.ts';
@@ -139,7 +139,7 @@ function refusal(
  * @throws event_id_reused where an id stands for an event of another content, validation_failed where an event is too large
  */
 export async function acceptEvents(
-  { db, subjectKeys, searchTerms }: Pick<AuditServer, 'db' | 'subjectKeys' | 'searchTerms'>,
+  { db, subjectKeys, searchTerms }: Pick<AuditContext, 'db' | 'subjectKeys' | 'searchTerms'>,
   body: EventsBody,
   recorder: Recorder,
 ): Promise<AcceptedEvent[]> {
@@ -171,7 +171,7 @@ export async function acceptEvents(
       );
       // The erased leave no fingerprints.
       for (const subject of new Set(taken.map((event) => event.subject)))
-        if (subject !== null && !keys.has(subject)) await forgetFingerprints(trx, subject);
+        if (subject !== null && !keys.has(subject)) await deleteFingerprints(trx, subject);
       const rows: OutboxRow[] = [];
       const large: (Fault & { index: number })[] = [];
       for (const event of taken) {

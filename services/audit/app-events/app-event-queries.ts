@@ -50,7 +50,7 @@ export async function findClaimed(
 }
 
 /** Deletes what could confirm a guess about an erased subject's events. Call it under the lock of `deleteSearchTerms`. */
-export async function forgetFingerprints(trx: Transaction<Tables>, subject: string): Promise<void> {
+export async function deleteFingerprints(trx: Transaction<Tables>, subject: string): Promise<void> {
   await sql`update audit.app_events set fingerprint = null where subject = ${subject} and fingerprint is not null`.execute(
     trx,
   );

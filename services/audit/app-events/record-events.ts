@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import { createWorkGate, principalOf } from '@muniment/security';
+import { createConcurrencyLimit, principalOf } from '@muniment/security';
 import { acceptEvents } from './accept-events.ts';
 import { appEventsBodySchema } from './app-event.ts';
 import { createBodyCheck, type EventsBody } from './check-body.ts';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 
 /** 500 events of 16 KiB, and what JSON needs around them. */
 const BODY_LIMIT = 9 * 1024 * 1024;
@@ -22,12 +22,12 @@ const acceptedSchema = Type.Object({
 });
 
 /** `POST /api/audit/events`: a customer's own events, one or a batch; all are recorded when this answers, or none. */
-export function recordEventsRoute(server: AuditServer): void {
+export function recordEventsRoute(server: AuditContext): void {
   const { app } = server;
   const { validatorCompiler } = app;
   if (!validatorCompiler) throw new Error('the app has no validator compiler');
-  const relay = server.carry({ schema: 'app', source: 'app' });
-  const gate = createWorkGate({ concurrency: AT_ONCE, queueLimit: MAY_WAIT });
+  const relay = server.addOutbox({ schema: 'app', source: 'app' });
+  const gate = createConcurrencyLimit({ concurrency: AT_ONCE, queueLimit: MAY_WAIT });
   app.route({
     method: 'POST',
     url: '/api/audit/events',
@@ -48,7 +48,7 @@ export function recordEventsRoute(server: AuditServer): void {
           traceparent: request.traceparent,
         }),
       );
-      relay.poke();
+      relay.wake();
       return reply.code(data.some(({ status }) => status === 'created') ? 201 : 200).send({ data });
     },
   });

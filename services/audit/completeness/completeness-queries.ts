@@ -60,7 +60,7 @@ export async function findHoles(db: Kysely<Tables>, limit: number): Promise<Hole
   return rows;
 }
 
-export interface NotedHole {
+export interface SavedHole {
   source: string;
   lane: number;
   first_seen: Date;
@@ -68,8 +68,8 @@ export interface NotedHole {
 }
 
 /** Notes since when each missing number is missed, and forgets those that have arrived. @returns notes that were reported and are closed now */
-export async function noteHoles(db: Kysely<Tables>): Promise<NotedHole[]> {
-  const { rows } = await sql<NotedHole>`
+export async function saveHoles(db: Kysely<Tables>): Promise<SavedHole[]> {
+  const { rows } = await sql<SavedHole>`
     with missing as materialized (${missingNumbers}), closed as (
       delete from audit.holes h
       where not exists (select from missing m where m.source = h.source and m.lane = h.lane and m.numbers && h.numbers)
@@ -93,8 +93,8 @@ export async function noteHoles(db: Kysely<Tables>): Promise<NotedHole[]> {
 }
 
 /** Marks the notes that are older than `afterMs`. @returns those that were not marked before */
-export async function reportOldHoles(db: Kysely<Tables>, afterMs: number): Promise<NotedHole[]> {
-  const { rows } = await sql<NotedHole>`
+export async function reportOldHoles(db: Kysely<Tables>, afterMs: number): Promise<SavedHole[]> {
+  const { rows } = await sql<SavedHole>`
     update audit.holes set reported = true
     where not reported and first_seen <= statement_timestamp() - ${afterMs} * interval '1 millisecond'
     returning source, lane, first_seen, numbers::text as numbers`.execute(db);

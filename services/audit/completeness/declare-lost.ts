@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { LANES, SOURCES, type Source } from '@muniment/audit-events';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { ALARM_AFTER_S } from './alarms.ts';
 import { AuditErrors } from '../errors.ts';
 import { insertDeclaredLost, lockRange, type RangeState } from './declared-lost-queries.ts';
@@ -31,7 +31,7 @@ function whyNotLost(state: RangeState | undefined): string | undefined {
  * `POST /api/audit/holes/declare-lost`: gives up numbers whose events exist nowhere any more, so that what stands behind them is sealed. For good, and
  * an event itself: the trail says what it lacks, and who has said so.
  */
-export function declareLostRoute({ app, inTransaction }: AuditServer): void {
+export function declareLostRoute({ app, inTransaction }: AuditContext): void {
   app.route({
     method: 'POST',
     url: '/api/audit/holes/declare-lost',

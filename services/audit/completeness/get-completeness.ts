@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { alarmSchema, alarmsOf } from './alarms.ts';
 import { readTrailState, trailStateSchema } from './trail-state.ts';
 
@@ -10,7 +10,7 @@ const answerSchema = Type.Object({
 });
 
 /** `GET /api/audit/completeness`: whether everything that was acknowledged is in the trail, and by what that is seen. Looked up for this answer. */
-export function completenessRoute({ app, db, config }: AuditServer): void {
+export function completenessRoute({ app, db, config }: AuditContext): void {
   app.route({
     method: 'GET',
     url: '/api/audit/completeness',

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import type { LoopLogger } from '@muniment/audit-events';
 import { acquireLease } from '@muniment/database';
 import { repeat, type BackgroundLoop, type DependencyCheck } from '@muniment/server';
-import { noteHoles, reportOldHoles, type NotedHole } from './completeness-queries.ts';
+import { saveHoles, reportOldHoles, type SavedHole } from './completeness-queries.ts';
 import type { Tables } from '../tables.ts';
 import { ALARM_AFTER_S, alarmsOf, type Alarm } from './alarms.ts';
 import { readTrailState, type TrailState } from './trail-state.ts';
@@ -30,7 +30,7 @@ export interface TrailWatch extends BackgroundLoop {
   check: DependencyCheck;
 }
 
-const about = ({ source, lane, first_seen: firstSeen, numbers }: NotedHole): object => ({
+const about = ({ source, lane, first_seen: firstSeen, numbers }: SavedHole): object => ({
   source,
   lane,
   numbers,
@@ -54,7 +54,7 @@ export function watchTrail({
   async function look(): Promise<void> {
     try {
       if (await acquireLease(db, 'audit', 'completeness', replica, LEASE_MS)) {
-        const closed = await noteHoles(db);
+        const closed = await saveHoles(db);
         for (const hole of closed) log.info(about(hole), 'a hole in the trail is closed');
         for (const hole of await reportOldHoles(db, alarmAfterMs))
           log.warn(about(hole), 'a hole in the trail: these numbers were given and are not stored');

@@ -3,7 +3,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { LeaseLost } from '../errors.ts';
 import { addReceived } from '../event-store/lane-queries.ts';
-import { keepQuarantined } from '../quarantine/encrypt-records.ts';
+import { saveQuarantined } from '../quarantine/encrypt-records.ts';
 import { MAX_KEPT_BYTES } from '../quarantine/quarantine-queries.ts';
 import { addSearchTerms } from '../search/search-term-queries.ts';
 import type { SearchTerms } from '../search/search-terms.ts';
@@ -63,7 +63,7 @@ async function storeSorted(
       );
     const kept = [...sorted.quarantined, ...quarantined];
     if (kept.length > 0) {
-      await keepQuarantined(
+      await saveQuarantined(
         trx,
         subjectKeys,
         lease.stream,

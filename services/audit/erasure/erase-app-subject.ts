@@ -1,8 +1,8 @@
 import type { Transaction } from 'kysely';
 import { createEventRecorder } from '@muniment/audit-events';
 import type { AuditBucket } from '../object-store/audit-bucket.ts';
-import type { AuditServer } from '../context.ts';
-import { forgetFingerprints } from '../app-events/app-event-queries.ts';
+import type { AuditContext } from '../context.ts';
+import { deleteFingerprints } from '../app-events/app-event-queries.ts';
 import { eraseSubject, findUnerased } from './subject-key-queries.ts';
 import { deleteSearchTerms } from '../search/search-term-queries.ts';
 import type { Tables } from '../tables.ts';
@@ -14,7 +14,7 @@ const SUBJECT_NAME = /^app:[A-Za-z0-9_-]{43}$/;
 
 /** The key first, and with it every value wherever it lies; by itself, so that nobody who waits for it is waited for. */
 export async function destroySubjectKey(
-  { db, subjectKeys }: Pick<AuditServer, 'db' | 'subjectKeys'>,
+  { db, subjectKeys }: Pick<AuditContext, 'db' | 'subjectKeys'>,
   subject: string,
 ): Promise<void> {
   await eraseSubject(db, subject);
@@ -27,11 +27,11 @@ export async function forgetSubject(
   subject: string,
 ): Promise<{ search_terms: number }> {
   const searchTerms = await deleteSearchTerms(trx, subject);
-  await forgetFingerprints(trx, subject);
+  await deleteFingerprints(trx, subject);
   return { search_terms: searchTerms };
 }
 
-type Parts = Pick<AuditServer, 'db' | 'subjectKeys'>;
+type Parts = Pick<AuditContext, 'db' | 'subjectKeys'>;
 
 async function eraseAgain({ db, subjectKeys }: Parts, subject: string): Promise<void> {
   const recordEvent = createEventRecorder({ source: 'audit', schema: 'audit', subjectKeys });

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { subjectName } from '../app-events/accept-events.ts';
 import { subjectSchema, tenantIdSchema } from '../app-events/app-event.ts';
 import { destroySubjectKey, forgetSubject } from './erase-app-subject.ts';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { journalErasure } from './journal.ts';
 import { AuditErrors } from '../errors.ts';
 
@@ -15,7 +15,7 @@ const bodySchema = Type.Object(
  * `POST /api/audit/erasures`: makes the personal values of a tenant's subject unreadable for good, in the events there are and in those to come. Done when
  * it answers; calling it again does nothing but say so once more.
  */
-export function eraseSubjectRoute(server: AuditServer): void {
+export function eraseSubjectRoute(server: AuditContext): void {
   const { app, bucket, inTransaction, searchTerms } = server;
   app.route({
     method: 'POST',

@@ -3,7 +3,7 @@ import { createEventRecorder, type SubjectKeys } from '@muniment/audit-events';
 import type { ErasurePart } from '@muniment/server';
 import type { AuditBucket } from '../object-store/audit-bucket.ts';
 import { journalErasure } from './journal.ts';
-import { forgetQuarantined } from './erasure-queries.ts';
+import { deleteQuarantined } from './erasure-queries.ts';
 import { eraseSubject } from './subject-key-queries.ts';
 import { deleteSearchTerms } from '../search/search-term-queries.ts';
 import type { Tables } from '../tables.ts';
@@ -28,7 +28,7 @@ export function eraseSubjects(
     },
     async ticked(trx, userId) {
       const search_terms = await deleteSearchTerms(trx, userId);
-      const quarantined = await forgetQuarantined(trx, userId);
+      const quarantined = await deleteQuarantined(trx, userId);
       // Nobody's request: USER_DELETED says who ordered it.
       await recordEvent(trx, {
         action: 'SUBJECT_ERASED',

@@ -30,7 +30,7 @@ export async function holdErasures(
 }
 
 /** Empties the quarantined records in which the user's id stands. @returns how many */
-export async function forgetQuarantined(trx: Transaction<Tables>, userId: string): Promise<number> {
+export async function deleteQuarantined(trx: Transaction<Tables>, userId: string): Promise<number> {
   const { rows } = await sql<{
     forgotten: number;
   }>`select audit.forget_quarantined(${userId}) as forgotten`.execute(trx);

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import { repeat, type BackgroundLoop } from '@muniment/server';
 import { replaySubjects } from './erase-app-subject.ts';
 import type { AuditBucket } from '../object-store/audit-bucket.ts';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { replayErasures } from './erasure-queries.ts';
 import type { Tables } from '../tables.ts';
 
@@ -53,7 +53,7 @@ export function watchJournal({
   subjectKeys,
   bucket,
   log,
-}: Pick<AuditServer, 'db' | 'subjectKeys' | 'bucket' | 'log'>): BackgroundLoop {
+}: Pick<AuditContext, 'db' | 'subjectKeys' | 'bucket' | 'log'>): BackgroundLoop {
   let readAt = -Infinity;
   return repeat(
     'erasure-journal',

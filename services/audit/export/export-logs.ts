@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { derivedEventId } from '@muniment/audit-events';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { cursorBinding, decodeExportCursor, encodeExportCursor } from '../trail/cursor.ts';
 import { AuditErrors } from '../errors.ts';
 import { cloudevents } from './cloudevents.ts';
@@ -16,7 +16,7 @@ import { logQuery } from '../trail/log-query.ts';
 import { archivedMonths } from '../retention/archive-queries.ts';
 import { readerOf, type Reader } from '../trail/reader.ts';
 import { filterInEvent } from '../trail/record-reading.ts';
-import { stillReads } from '../trail/revalidate-reader.ts';
+import { revalidateReader } from '../trail/revalidate-reader.ts';
 import { readerIdentity, visibilityOf } from '../trail/visibility.ts';
 
 /** What of the log an export is of, as its event tells it. */
@@ -66,7 +66,7 @@ const querySchema = Type.Object(
 
 /** The export as a stream, destroyed when its reader takes nothing for so long, when they may read no more, and when the connection closes. */
 function streamOf(
-  server: AuditServer,
+  server: AuditContext,
   request: FastifyRequest,
   reply: FastifyReply,
   reader: Reader,
@@ -83,7 +83,7 @@ function streamOf(
   const timer = setInterval(() => {
     if (performance.now() - takenAt > server.config.EXPORT_STALL_MS)
       stream.destroy(new Error('the reader of the export has stalled'));
-    stillReads(server, request, reader).then(
+    revalidateReader(server, request, reader).then(
       (reads) => {
         if (reads === undefined)
           stream.destroy(new Error('the reader of the export may read no more'));
@@ -103,7 +103,7 @@ function streamOf(
  * signed checkpoint. The event `AUDIT_EXPORTED` is committed before the first byte. Whatever fails on the way cuts the connection: an
  * export that ends is whole.
  */
-export function exportLogsRoute(server: AuditServer): void {
+export function exportLogsRoute(server: AuditContext): void {
   const { app, recordFor, tree, config } = server;
   const gate = createGate(config.EXPORT_CONCURRENCY);
   app.route({

@@ -1,11 +1,11 @@
 import { openCommitted } from '@muniment/audit-events';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { commitmentOf, personalPart } from '../trail/log-entry.ts';
 import { listByIndex, type LoggedEvent, type LogQuery } from '../trail/log-queries.ts';
 import { seesPersonal, type Visibility } from '../trail/visibility.ts';
 import type { ExportRow, ExportRows } from './format.ts';
 
-type Reading = Pick<AuditServer, 'db' | 'subjectKeys'>;
+type Reading = Pick<AuditContext, 'db' | 'subjectKeys'>;
 
 /** Rows of a batch: about a quarter of a megabyte, and 5 ms in which no other request is answered. */
 const BATCH = 250;

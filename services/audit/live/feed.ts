@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
-import { createWorkGate } from '@muniment/security';
+import { createConcurrencyLimit } from '@muniment/security';
 import { readFilter, type GivenFilter } from '../trail/filter.ts';
 import { renderEntries } from '../trail/log-entry.ts';
 import { listByIndex } from '../trail/log-queries.ts';
@@ -48,7 +48,7 @@ export function createFeeds({
   subjectKeys: SubjectKeys;
   tail: Tail;
 }): CreateFeed {
-  const gate = createWorkGate({ concurrency: CATCHING_UP, queueLimit: Infinity });
+  const gate = createConcurrencyLimit({ concurrency: CATCHING_UP, queueLimit: Infinity });
   return (reader, given) => {
     const { ip, email, ...filter } = readFilter(given);
     const query = { visibility: visibilityOf(reader), filter, terms: [] };

@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { filterProperties, givenFilter } from '../trail/filter.ts';
 import { sealedHead } from '../proofs/sealed-event-queries.ts';
 import { readerOf } from '../trail/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
-import { stillReads } from '../trail/revalidate-reader.ts';
+import { revalidateReader } from '../trail/revalidate-reader.ts';
 import { followLog } from './follow-log.ts';
 
 const POSITION = '^(-1|0|[1-9][0-9]{0,14})$';
@@ -47,7 +47,7 @@ async function startOf(
 }
 
 /** `GET /api/audit/stream`: server-sent events (WHATWG HTML) of what is sealed, in the order of the log, resumable by `Last-Event-ID` at any replica. */
-export function streamLogsRoute(server: AuditServer): void {
+export function streamLogsRoute(server: AuditContext): void {
   const { app, db, config, streams } = server;
   app.route({
     method: 'GET',
@@ -71,7 +71,7 @@ export function streamLogsRoute(server: AuditServer): void {
       const stream = streams.open({
         owner: reader.kind === 'viewer' ? reader.tokenId : reader.userId,
         expiresAt,
-        mayRead: () => stillReads(server, request, reader),
+        mayRead: () => revalidateReader(server, request, reader),
         destroy: () => reply.raw.destroy(),
       });
       reply.raw.once('close', () => stream.close('gone'));

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 
 /** `GET /api/audit/checkpoint`: the newest signed head of the log, a C2SP tlog-checkpoint note. */
-export function getCheckpointRoute({ app, tree }: AuditServer): void {
+export function getCheckpointRoute({ app, tree }: AuditContext): void {
   app.route({
     method: 'GET',
     url: '/api/audit/checkpoint',

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { readRecords } from './sealed-queries.ts';
 import { readerOf } from '../trail/reader.ts';
@@ -20,7 +20,7 @@ function bundle(records: readonly string[]): Buffer {
 }
 
 /** `GET /api/audit/tile/entries/<index>[.p/<width>]`: the leaves of a tile, an entry bundle (C2SP tlog-tiles), as long as their month is not archived. */
-export function getEntryBundleRoute(server: AuditServer): void {
+export function getEntryBundleRoute(server: AuditContext): void {
   const { app, db } = server;
   app.route({
     method: 'GET',

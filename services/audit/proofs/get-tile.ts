@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { parseTilePath } from './tile-path.ts';
 
@@ -7,7 +7,7 @@ import { parseTilePath } from './tile-path.ts';
 export const TILE_CACHE = 'private, max-age=31536000, immutable';
 
 /** `GET /api/audit/tile/<level>/<index>[.p/<width>]`: hashes of the tree (C2SP tlog-tiles). */
-export function getTileRoute({ app, tree }: AuditServer): void {
+export function getTileRoute({ app, tree }: AuditContext): void {
   app.route({
     method: 'GET',
     url: '/api/audit/tile/:level/*',

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { findCheckpoints, type StoredCheckpoint } from './checkpoint-queries.ts';
 
@@ -12,7 +12,7 @@ const consistencySchema = Type.Object(
 );
 
 /** `GET /api/audit/consistency`: that the log of one checkpoint begins with all of an earlier one's (RFC 6962 §2.1.2). */
-export function proveConsistencyRoute({ app, db, tree }: AuditServer): void {
+export function proveConsistencyRoute({ app, db, tree }: AuditContext): void {
   app.route({
     method: 'GET',
     url: '/api/audit/consistency',

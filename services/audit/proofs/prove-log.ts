@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import type { StoredCheckpoint } from './checkpoint-queries.ts';
 import { findSealedLeaf } from './sealed-queries.ts';
@@ -33,7 +33,7 @@ async function checkpointOver(tree: Tree, index: number): Promise<StoredCheckpoi
 }
 
 /** `GET /api/audit/logs/:id/proof`: that the entry is in the log as it was sealed (RFC 6962 §2.1.1), under the newest checkpoint. */
-export function proveLogRoute(server: AuditServer): void {
+export function proveLogRoute(server: AuditContext): void {
   const { app, db, tree } = server;
   app.route({
     method: 'GET',

@@ -41,7 +41,7 @@ export function idsIn(data: Uint8Array): string[] {
  * its personal values encrypted, so it stays as it is, to be replayed.
  * @throws while there is no key to be had; the records then come again
  */
-export async function keepQuarantined(
+export async function saveQuarantined(
   trx: Transaction<Tables>,
   subjectKeys: SubjectKeys | undefined,
   stream: string,

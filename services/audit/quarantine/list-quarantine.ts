@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { decodeRecord } from '@muniment/audit-events';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../trail/cursor.ts';
 import { listQuarantined, type QuarantinedEntry } from './quarantine-queries.ts';
 import { openQuarantined } from './encrypt-records.ts';
@@ -153,7 +153,7 @@ function nextPage(query: Query, lastId: string): string {
 }
 
 /** `GET /api/audit/quarantine`: records of the stream that are no entry of the trail, newest first, each with its reason. Reading them is an event. */
-export function listQuarantineRoute({ app, db, recordFor, subjectKeys }: AuditServer): void {
+export function listQuarantineRoute({ app, db, recordFor, subjectKeys }: AuditContext): void {
   app.route({
     method: 'GET',
     url: '/api/audit/quarantine',

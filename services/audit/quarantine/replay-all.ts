@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { isClientError } from '../errors.ts';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { listQuarantined } from './quarantine-queries.ts';
 import { replayQuarantined, type Replay } from './replay.ts';
 import { replaySchema } from './replay-one.ts';
@@ -29,7 +29,7 @@ const answerSchema = Type.Object({
 });
 
 /** `POST /api/audit/quarantine/replay`: tries the newest records that were not replayed, one transaction each; what cannot be taken stays and says why. */
-export function replayQuarantineRoute(server: AuditServer): void {
+export function replayQuarantineRoute(server: AuditContext): void {
   server.app.route({
     method: 'POST',
     url: '/api/audit/quarantine/replay',

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { replayQuarantined } from './replay.ts';
 
 export const replaySchema = Type.Object({
@@ -10,7 +10,7 @@ export const replaySchema = Type.Object({
 });
 
 /** `POST /api/audit/quarantine/:id/replay`: takes one record into the log. A second time answers the same. */
-export function replayQuarantinedRoute(server: AuditServer): void {
+export function replayQuarantinedRoute(server: AuditContext): void {
   server.app.route({
     method: 'POST',
     url: '/api/audit/quarantine/:id/replay',

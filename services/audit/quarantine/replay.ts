@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Transaction } from 'kysely';
 import { decodeRecord } from '@muniment/audit-events';
 import { principalOf } from '@muniment/security';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import type { ReceivedEvent } from '../consumer/sort-records.ts';
 import { isRefusedContent } from '../consumer/store-batch.ts';
 import { storeEvents } from '../event-store/store-events.ts';
@@ -92,7 +92,7 @@ async function place(
  * @throws quarantine_not_found, quarantine_unreadable, quarantine_refused (422), quarantine_forged, quarantine_contradicted (409)
  */
 export async function replayQuarantined(
-  { db, inTransaction, searchTerms, subjectKeys }: AuditServer,
+  { db, inTransaction, searchTerms, subjectKeys }: AuditContext,
   request: FastifyRequest,
   id: string,
 ): Promise<Replay> {

@@ -1,6 +1,6 @@
 import { createDatabase } from '@muniment/database';
 import type { BackgroundLoop } from '@muniment/server';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import type { Config } from '../config.ts';
 import type { Tables } from '../tables.ts';
 import { createReconciler } from './reconciler.ts';
@@ -12,7 +12,7 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 export function openReconciler(
   config: Config,
   url: string,
-  { db: leases, log }: Pick<AuditServer, 'db' | 'log'>,
+  { db: leases, log }: Pick<AuditContext, 'db' | 'log'>,
 ): BackgroundLoop {
   const { db } = createDatabase<Tables>({
     url,

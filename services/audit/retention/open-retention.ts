@@ -1,7 +1,7 @@
 import { createEventRecorder } from '@muniment/audit-events';
 import { loadLogKeys } from '@muniment/audit-key';
 import { createDatabase } from '@muniment/database';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import type { Tables } from '../tables.ts';
 import type { RetentionOptions } from './retention.ts';
 
@@ -13,7 +13,7 @@ export interface OpenRetention {
   close(): Promise<void>;
 }
 
-type Parts = Pick<AuditServer, 'bucket' | 'config' | 'log' | 'subjectKeys' | 'tree'>;
+type Parts = Pick<AuditContext, 'bucket' | 'config' | 'log' | 'subjectKeys' | 'tree'>;
 
 /** What retention works with: connections of its own, since its statements take longer than a request's may. @returns undefined where it has no role to do it with */
 export async function openRetention({

@@ -2,7 +2,7 @@ import { Gauge } from 'prom-client';
 import { sql } from 'kysely';
 import { createEventRecorder } from '@muniment/audit-events';
 import { repeat, type BackgroundLoop } from '@muniment/server';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { archivedMonths, monthsToArchive } from './archive-queries.ts';
 import { announce } from './announce.ts';
 import { openRetention } from './open-retention.ts';
@@ -11,7 +11,7 @@ import { retain } from './retention.ts';
 /** Looks now and then for months older than the policy, and moves them. Off without an age, and without the role that may. */
 export function createRetentionLoop(
   server: Pick<
-    AuditServer,
+    AuditContext,
     'bucket' | 'config' | 'db' | 'log' | 'metrics' | 'subjectKeys' | 'tree'
   >,
 ): BackgroundLoop {
@@ -73,7 +73,7 @@ export function createRetentionLoop(
 }
 
 /** Rows there keep the months they belong to from having a partition, and so from retention. There should be none: an alarm. */
-function measureDefaultPartition({ db, metrics }: Pick<AuditServer, 'db' | 'metrics'>): void {
+function measureDefaultPartition({ db, metrics }: Pick<AuditContext, 'db' | 'metrics'>): void {
   const rows = new Gauge({
     name: 'muniment_audit_default_partition_rows',
     help: 'Events outside of every month that has a partition: from a clock far off, or of a month that was archived. More than 0 is an alarm.',

@@ -3,18 +3,18 @@ import type { AuditBucket } from '../object-store/audit-bucket.ts';
 import { HistoryAltered } from '../errors.ts';
 import { checkpointsAfter } from '../proofs/checkpoint-queries.ts';
 import type { Tables } from '../tables.ts';
-import type { Notary } from './checkpoint-signer.ts';
+import type { CheckpointSigner } from './checkpoint-signer.ts';
 
-export interface PublisherOptions {
+export interface CheckpointPublisherOptions {
   db: Kysely<Tables>;
   bucket: AuditBucket;
-  notary: Notary;
+  notary: CheckpointSigner;
   /** For how long nobody may delete the objects, where the bucket can lock them. */
   lockDays: number;
 }
 
 /** Puts every checkpoint where the database's owner cannot reach it. */
-export interface Publisher {
+export interface CheckpointPublisher {
   /**
    * Brings the bucket up to date. The first time, and after `forget`, it holds the tree against the newest checkpoint there.
    * @throws HistoryAltered; whatever S3 throws when it is out of reach
@@ -69,7 +69,12 @@ async function findNewest(bucket: AuditBucket, near: number): Promise<number | u
   return low;
 }
 
-export function createPublisher({ db, bucket, notary, lockDays }: PublisherOptions): Publisher {
+export function createCheckpointPublisher({
+  db,
+  bucket,
+  notary,
+  lockDays,
+}: CheckpointPublisherOptions): CheckpointPublisher {
   let published: number | undefined;
   let compared = false;
   let locks: boolean | undefined;

@@ -18,7 +18,7 @@ import type { Tables } from '../tables.ts';
 import { rootOf, type TreeHead } from '../proofs/grow-tree.ts';
 import { createTree } from '../proofs/tree.ts';
 
-export interface NotaryOptions {
+export interface CheckpointSignerOptions {
   db: Kysely<Tables>;
   keys: LogKeys;
   /** Name of the log. */
@@ -26,7 +26,7 @@ export interface NotaryOptions {
 }
 
 /** Signs the tree's heads, and nothing that contradicts what was signed before. */
-export interface Notary {
+export interface CheckpointSigner {
   /** Remembers the newest checkpoint in the database, and that there was one. @throws HistoryAltered when one that was seen before is gone */
   observe(): Promise<StoredCheckpoint | undefined>;
   /** Holds the tree against the newest checkpoint known. @throws HistoryAltered */
@@ -39,7 +39,11 @@ export interface Notary {
 
 type SignedHead = Pick<StoredCheckpoint, 'size' | 'root'>;
 
-export function createNotary({ db, keys, origin }: NotaryOptions): Notary {
+export function createCheckpointSigner({
+  db,
+  keys,
+  origin,
+}: CheckpointSignerOptions): CheckpointSigner {
   /** The newest head that this process knows to be signed: what the database says of it later counts less. */
   let anchor: SignedHead | undefined;
 

@@ -8,8 +8,8 @@ import { findLaneNews } from './seal-lane-queries.ts';
 import { hasLate, oldestUnsealed } from './unsealed-event-queries.ts';
 import { readHead } from '../proofs/tree-queries.ts';
 import type { Tables } from '../tables.ts';
-import type { Notary } from './checkpoint-signer.ts';
-import type { Publisher } from './checkpoint-publisher.ts';
+import type { CheckpointSigner } from './checkpoint-signer.ts';
+import type { CheckpointPublisher } from './checkpoint-publisher.ts';
 import { sealBatch } from './seal-batch.ts';
 
 export interface SealerOptions {
@@ -17,8 +17,8 @@ export interface SealerOptions {
   /** This replica's name. */
   replica: string;
   log: LoopLogger & { error(details: object, message: string): void };
-  notary: Notary;
-  publisher: Publisher;
+  notary: CheckpointSigner;
+  publisher: CheckpointPublisher;
   /** A holder that is silent for this long is succeeded. */
   leaseTtlMs?: number;
   /** Pause between two looks for events to seal. */

@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { Test } from 'tap';
 import { accessTokens, ensureSigningKey, type Role } from '@muniment/security';
 import { buildApp } from '../app.ts';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { readConfig } from '../config.ts';
 import type { NewEvent } from '@muniment/audit-events';
 import { STREAM, startParts, until, type Parts } from './parts.ts';
@@ -18,7 +18,7 @@ export interface Caller {
 }
 
 export interface TestServer extends Parts {
-  server: AuditServer;
+  server: AuditContext;
   /** Somebody signed in, as the user service would leave them in the tables. */
   signIn(role?: Role): Promise<Caller>;
   get(url: string, caller?: Caller): Promise<LightMyRequestResponse>;

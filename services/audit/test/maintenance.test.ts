@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { keepHouse } from '../maintenance.ts';
+import { runMaintenance } from '../maintenance.ts';
 import { build } from './build.ts';
 import { aLease, aRecord, anEvent } from './records.ts';
 import { storeBatch } from '../consumer/store-batch.ts';
@@ -21,7 +21,7 @@ const monthName = (ahead: number): string => {
 test('this month and the two next have their partitions, and an event lies in its own', async (t) => {
   const { server, superuser, db } = await build(t);
   await superuser.query(`drop table audit.${monthName(1)}`);
-  await Promise.all([keepHouse(server), keepHouse(server)]);
+  await Promise.all([runMaintenance(server), runMaintenance(server)]);
   t.same(
     await partitions(superuser),
     [monthName(0), monthName(1), monthName(2), 'events_default'].toSorted(),
@@ -51,7 +51,7 @@ test('an event from a clock months ahead does not keep the other months from get
     ],
     false,
   );
-  await keepHouse(server);
+  await runMaintenance(server);
   t.same(await partitions(superuser), [monthName(0), monthName(2), 'events_default'].toSorted());
 });
 
@@ -65,7 +65,7 @@ test('day keys older than thirty days are destroyed, younger ones and those of u
       [subject, Buffer.of(1)],
     );
   }
-  await keepHouse(server);
+  await runMaintenance(server);
   const { rows } = await superuser.query<{ subject: string }>(
     'select subject from keys.subject_keys order by 1',
   );
@@ -101,7 +101,7 @@ test('dead deliveries are forgotten after thirty days, those that wait stay', as
       [index, status, days],
     );
   }
-  await keepHouse(server);
+  await runMaintenance(server);
   const { rows } = await superuser.query<{ index: string }>(
     'select index from audit.webhook_deliveries order by 1',
   );
@@ -118,6 +118,6 @@ test('viewer tokens that have ended are forgotten', async (t) => {
       `insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at) values (gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), 'acme', gen_random_uuid(), ${expires})`,
     );
   }
-  await keepHouse(server);
+  await runMaintenance(server);
   t.equal((await superuser.query('select from audit.viewer_tokens')).rowCount, 1);
 });

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { logEntrySchema, rendered, renderEntries } from './log-entry.ts';
 import { findLogged } from './log-queries.ts';
@@ -8,7 +8,7 @@ import { recordReading } from './record-reading.ts';
 import { visibilityOf } from './visibility.ts';
 
 /** `GET /api/audit/logs/:id`: one entry, once it is sealed; one that the caller may not see answers as an absent one. */
-export function getLogRoute(server: AuditServer): void {
+export function getLogRoute(server: AuditContext): void {
   const { app, db } = server;
   app.route({
     method: 'GET',

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { Type, type Static } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { cursorBinding, decodeListCursor, encodeListCursor } from './cursor.ts';
 import { AuditErrors } from '../errors.ts';
 import { filterProperties, givenFilter } from './filter.ts';
@@ -55,7 +55,7 @@ interface Page {
 }
 
 async function newestFirst(
-  { db }: AuditServer,
+  { db }: AuditContext,
   query: Query,
   log: LogQuery,
   reader: Reader,
@@ -79,7 +79,11 @@ async function newestFirst(
   };
 }
 
-async function byIndex({ db }: AuditServer, { after, limit }: Query, log: LogQuery): Promise<Page> {
+async function byIndex(
+  { db }: AuditContext,
+  { after, limit }: Query,
+  log: LogQuery,
+): Promise<Page> {
   const { size } = await sealedNow(db);
   const from = after === undefined ? 0 : after + 1;
   const to = Math.min(size, from + LOOKED_AT);
@@ -111,7 +115,7 @@ function link(
  * `GET /api/audit/logs`: what the caller may read, as a bare array; the next page's address in `Link`. Newest first, within the log as it was at the first page: what is
  * sealed meanwhile neither shifts nor doubles anything. With `order=log` by index, oldest first: nothing ever arrives behind a poller.
  */
-export function listLogsRoute(server: AuditServer): void {
+export function listLogsRoute(server: AuditContext): void {
   server.app.route({
     method: 'GET',
     url: '/api/audit/logs',

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { Type, type TSchema } from 'typebox';
 import { openPersonal, type PersonalValues, type SubjectKey } from '@muniment/audit-events';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import type { LoggedEvent } from './log-queries.ts';
 import { seesPersonal, type Visibility } from './visibility.ts';
 
@@ -140,7 +140,7 @@ function opened(event: LoggedEvent, at: number, key: SubjectKey): PersonalText {
  * @returns one JSON text per event, in the shape of `logEntrySchema`
  */
 export async function renderEntries(
-  { db, subjectKeys }: Pick<AuditServer, 'db' | 'subjectKeys'>,
+  { db, subjectKeys }: Pick<AuditContext, 'db' | 'subjectKeys'>,
   visibility: Visibility,
   events: readonly LoggedEvent[],
 ): Promise<string[]> {

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { mayDo, principalOf } from '@muniment/security';
+import { isAllowed, principalOf } from '@muniment/security';
 
 /** Who reads the trail, and with it which part of it they see. */
 export type Reader =
@@ -19,7 +19,7 @@ export function readerOf(request: FastifyRequest, scope?: 'own'): Reader {
     return { kind: 'viewer', tenantId: request.viewer.tenantId, tokenId: request.viewer.tokenId };
   const principal = principalOf(request);
   const { id: userId } = principal;
-  return scope === undefined && mayDo(principal, 'audit:read-all')
+  return scope === undefined && isAllowed(principal, 'audit:read-all')
     ? { kind: 'all', userId }
     : { kind: 'user', userId };
 }

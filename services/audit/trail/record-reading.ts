@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { derivedEventId } from '@muniment/audit-events';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import type { GivenFilter } from './filter.ts';
 import type { Reader } from './reader.ts';
 
@@ -35,7 +35,7 @@ export function filterInEvent({ ip, email, ...rest }: GivenFilter): Record<strin
  * themselves, and tenants of theirs, is no event.
  */
 export async function recordReading(
-  { recordFor }: Pick<AuditServer, 'recordFor'>,
+  { recordFor }: Pick<AuditContext, 'recordFor'>,
   request: FastifyRequest,
   reader: Reader,
   reading: Reading,

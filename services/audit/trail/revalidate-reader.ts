@@ -1,14 +1,14 @@
 import type { FastifyRequest } from 'fastify';
-import { mayDo } from '@muniment/security';
-import type { AuditServer } from '../context.ts';
+import { isAllowed } from '@muniment/security';
+import type { AuditContext } from '../context.ts';
 import type { Reader } from './reader.ts';
 
 /**
  * Whether the caller of an answer that lasts may still read what it was begun for: the session or token counts, and an administrator is one still.
  * @returns the moment of which that is known, by the monotonic clock; undefined when they may not
  */
-export async function stillReads(
-  { standing, viewerCounts }: Pick<AuditServer, 'standing' | 'viewerCounts'>,
+export async function revalidateReader(
+  { revalidatePrincipal, viewerCounts }: Pick<AuditContext, 'revalidatePrincipal' | 'viewerCounts'>,
   { principal }: Pick<FastifyRequest, 'principal'>,
   reader: Reader,
 ): Promise<number | undefined> {
@@ -16,8 +16,9 @@ export async function stillReads(
     const askedAt = performance.now();
     return (await viewerCounts(reader.tokenId)) ? askedAt : undefined;
   }
-  const now = principal && (await standing(principal));
-  return now && mayDo(now.principal, reader.kind === 'user' ? 'audit:read-own' : 'audit:read-all')
+  const now = principal && (await revalidatePrincipal(principal));
+  return now &&
+    isAllowed(now.principal, reader.kind === 'user' ? 'audit:read-own' : 'audit:read-all')
     ? now.asOf
     : undefined;
 }

@@ -2,9 +2,9 @@ import { Type } from 'typebox';
 import { uuidv7 } from '@muniment/audit-events';
 import { createViewerToken, hashViewerToken, principalOf } from '@muniment/security';
 import { tenantIdSchema } from '../app-events/app-event.ts';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { findCountingTokens, insertViewerToken, type ViewerToken } from './viewer-token-queries.ts';
-import { representViewerToken, viewerTokenSchema } from './viewer-token-resource.ts';
+import { toViewerTokenResource, viewerTokenSchema } from './viewer-token-resource.ts';
 
 const DAY_SECONDS = 24 * 60 * 60;
 
@@ -22,7 +22,7 @@ const bodySchema = Type.Object(
 );
 
 /** `POST /api/audit/viewer-tokens`: a token for somebody's browser, that reads one tenant's events and nothing else. Shown this once. */
-export function createViewerTokenRoute({ app, db, inTransaction }: AuditServer): void {
+export function createViewerTokenRoute({ app, db, inTransaction }: AuditContext): void {
   app.route({
     method: 'POST',
     url: '/api/audit/viewer-tokens',
@@ -56,7 +56,7 @@ export function createViewerTokenRoute({ app, db, inTransaction }: AuditServer):
         });
         return row;
       });
-      return reply.code(201).send({ ...representViewerToken(made), token });
+      return reply.code(201).send({ ...toViewerTokenResource(made), token });
     },
   });
 }

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import { tenantIdSchema } from '../app-events/app-event.ts';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../trail/cursor.ts';
 import { listViewerTokens } from './viewer-token-queries.ts';
-import { representViewerToken, viewerTokenSchema } from './viewer-token-resource.ts';
+import { toViewerTokenResource, viewerTokenSchema } from './viewer-token-resource.ts';
 
 const querySchema = Type.Object(
   {
@@ -15,7 +15,7 @@ const querySchema = Type.Object(
 );
 
 /** `GET /api/audit/viewer-tokens`: those that count now, newest first. */
-export function listViewerTokensRoute({ app, db }: AuditServer): void {
+export function listViewerTokensRoute({ app, db }: AuditContext): void {
   app.route({
     method: 'GET',
     url: '/api/audit/viewer-tokens',
@@ -38,7 +38,7 @@ export function listViewerTokensRoute({ app, db }: AuditServer): void {
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return {
-        data: page.map(representViewerToken),
+        data: page.map(toViewerTokenResource),
         next_cursor: last && found.length > limit ? encodeCursor(last.id) : null,
       };
     },

@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { revokeViewerToken } from './viewer-token-queries.ts';
 
 /** `DELETE /api/audit/viewer-tokens/:id`: from the next request on it counts nowhere; its open streams end within a second. */
-export function revokeViewerTokenRoute({ app, inTransaction }: AuditServer): void {
+export function revokeViewerTokenRoute({ app, inTransaction }: AuditContext): void {
   app.route({
     method: 'DELETE',
     url: '/api/audit/viewer-tokens/:id',

@@ -10,7 +10,7 @@ export const viewerTokenSchema = Type.Object({
   expires_at: Type.String({ format: 'date-time' }),
 });
 
-export const representViewerToken = ({
+export const toViewerTokenResource = ({
   created,
   expires_at: expiresAt,
   ...token

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { uuidv7 } from '@muniment/audit-events';
 import { principalOf } from '@muniment/security';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { sealedHead } from '../proofs/sealed-event-queries.ts';
 import { countWebhooksToAdd, findWebhook, insertWebhook } from './delivery/webhook-queries.ts';
@@ -32,7 +32,7 @@ export function createWebhookRoute({
   masterKey,
   webhooks,
   inTransaction,
-}: AuditServer): void {
+}: AuditContext): void {
   app.route({
     method: 'POST',
     url: '/api/audit/webhooks',

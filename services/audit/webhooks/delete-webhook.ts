@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { deleteWebhook } from './delivery/webhook-queries.ts';
 import { inEvent, paramsSchema } from './webhook-resource.ts';
 
 /** `DELETE /api/audit/webhooks/:id`: with all that waits for it. */
-export function deleteWebhookRoute({ app, inTransaction }: AuditServer): void {
+export function deleteWebhookRoute({ app, inTransaction }: AuditContext): void {
   app.route({
     method: 'DELETE',
     url: '/api/audit/webhooks/:id',

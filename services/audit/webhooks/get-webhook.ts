@@ -1,10 +1,10 @@
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { findWebhook } from './delivery/webhook-queries.ts';
 import { paramsSchema, toResource, webhookSchema } from './webhook-resource.ts';
 
 /** `GET /api/audit/webhooks/:id` */
-export function getWebhookRoute({ app, db }: AuditServer): void {
+export function getWebhookRoute({ app, db }: AuditContext): void {
   app.route({
     method: 'GET',
     url: '/api/audit/webhooks/:id',

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { listDeliveries, type WebhookDelivery } from './delivery/delivery-queries.ts';
 import { findWebhook } from './delivery/webhook-queries.ts';
@@ -61,7 +61,7 @@ function decode(cursor: string): number {
 }
 
 /** `GET /api/audit/webhooks/:id/deliveries`: what waits and what is dead, newest in the log first. What was delivered is not kept. */
-export function listWebhookDeliveriesRoute({ app, db }: AuditServer): void {
+export function listWebhookDeliveriesRoute({ app, db }: AuditContext): void {
   app.route({
     method: 'GET',
     url: '/api/audit/webhooks/:id/deliveries',

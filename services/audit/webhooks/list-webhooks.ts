@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { listWebhooks } from './delivery/webhook-queries.ts';
 import { toResource, webhookSchema } from './webhook-resource.ts';
 
 /** `GET /api/audit/webhooks`: all of them, oldest first; they are few. */
-export function listWebhooksRoute({ app, db }: AuditServer): void {
+export function listWebhooksRoute({ app, db }: AuditContext): void {
   app.route({
     method: 'GET',
     url: '/api/audit/webhooks',

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { retryDelivery } from './delivery/delivery-queries.ts';
 import { deliverySchema, toDelivery } from './list-webhook-deliveries.ts';
@@ -10,7 +10,7 @@ const paramsSchema = Type.Object({
 });
 
 /** `POST /api/audit/webhooks/:id/deliveries/:delivery_id/retry`: due at once, dead or not, and with all attempts before it again. */
-export function retryWebhookDeliveryRoute({ app, inTransaction }: AuditServer): void {
+export function retryWebhookDeliveryRoute({ app, inTransaction }: AuditContext): void {
   app.route({
     method: 'POST',
     url: '/api/audit/webhooks/:id/deliveries/:delivery_id/retry',

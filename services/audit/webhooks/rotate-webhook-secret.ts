@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { findWebhook, rotateSecret } from './delivery/webhook-queries.ts';
 import { wrapSecret } from './delivery/secrets.ts';
@@ -10,7 +10,12 @@ import { paramsSchema } from './webhook-resource.ts';
 const OVERLAP_MS = 24 * 60 * 60_000;
 
 /** `POST /api/audit/webhooks/:id/secret`: a new secret, answered this once. */
-export function rotateWebhookSecretRoute({ app, db, masterKey, inTransaction }: AuditServer): void {
+export function rotateWebhookSecretRoute({
+  app,
+  db,
+  masterKey,
+  inTransaction,
+}: AuditContext): void {
   app.route({
     method: 'POST',
     url: '/api/audit/webhooks/:id/secret',

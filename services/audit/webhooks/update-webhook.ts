@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { AuditServer } from '../context.ts';
+import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';
 import { updateWebhook } from './delivery/webhook-queries.ts';
 import {
@@ -16,7 +16,7 @@ const bodySchema = Type.Partial(Type.Object({ ...webhookFields, enabled: Type.Bo
 });
 
 /** `PATCH /api/audit/webhooks/:id`: changes what is named. Enabled again, a webhook goes on where it was: nothing is skipped. */
-export function updateWebhookRoute({ app, webhooks, inTransaction }: AuditServer): void {
+export function updateWebhookRoute({ app, webhooks, inTransaction }: AuditContext): void {
   app.route({
     method: 'PATCH',
     url: '/api/audit/webhooks/:id',

@@ -10,7 +10,7 @@ import type { Tables } from '../tables.ts';
 const LEASE_MS = 30_000;
 const BATCH = 100;
 
-export interface SettlerOptions {
+export interface CleanupOptions {
   db: Kysely<Tables>;
   store: ObjectStore;
   config: Pick<Config, 'REPLICA' | 'SETTLE_INTERVAL_MS' | 'UPLOAD_ABANDONED_MS' | 'UPLOAD_LATE_MS'>;
@@ -23,7 +23,13 @@ export interface SettlerOptions {
  * that came to be beside their user's erasure. The lease only saves double work: all of it is idempotent, so a holder that was stopped
  * and continues does no harm.
  */
-export function createSettler({ db, store, config, erase, log }: SettlerOptions): BackgroundLoop {
+export function createCleanupLoop({
+  db,
+  store,
+  config,
+  erase,
+  log,
+}: CleanupOptions): BackgroundLoop {
   let lease: Lease | undefined;
   const loop = repeat(
     'settler',

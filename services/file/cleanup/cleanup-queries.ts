@@ -80,7 +80,7 @@ export async function awaitFinalOrphan(
 }
 
 /** Records that S3 holds nothing more under this key. */
-export async function forgetOrphan(db: Kysely<Tables>, objectKey: string): Promise<void> {
+export async function deleteOrphan(db: Kysely<Tables>, objectKey: string): Promise<void> {
   await sql`delete from files.orphans where object_key = ${objectKey}`.execute(db);
 }
 

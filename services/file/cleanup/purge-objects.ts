@@ -6,7 +6,7 @@ import {
   deferOrphan,
   findDeletedFiles,
   findOrphans,
-  forgetOrphan,
+  deleteOrphan,
   markFilesPurged,
 } from './cleanup-queries.ts';
 import { removeEverything, type ObjectStore } from '../object-store/object-store.ts';
@@ -81,7 +81,7 @@ export async function removeOrphans(
   )) {
     try {
       await removeEverything(store, key);
-      await (isFinal ? forgetOrphan(db, key) : awaitFinalOrphan(db, key, lateMs));
+      await (isFinal ? deleteOrphan(db, key) : awaitFinalOrphan(db, key, lateMs));
     } catch (error) {
       await deferOrphan(db, key);
       if (isS3Unavailable(error)) throw error;

@@ -3,7 +3,7 @@ import type { Static } from 'typebox';
 import { create as contentDisposition } from 'content-disposition';
 import { derivedEventId } from '@muniment/audit-events';
 import { principalOf } from '@muniment/security';
-import type { FileServer } from '../app.ts';
+import type { FileContext } from '../app.ts';
 import { parseRange, type ByteRange } from '../object-store/byte-range.ts';
 import { ifRangeHolds, isNotModified } from './preconditions.ts';
 import { FileNotFound, RangeNotSatisfiable } from '../errors.ts';
@@ -16,7 +16,7 @@ import type { ReadyFile } from '../tables.ts';
 type Download = FastifyRequest<{ Params: Static<typeof fileParams> }>;
 
 /** GET and HEAD /api/files/:id: the bytes. */
-export function downloadFileRoute(server: FileServer): void {
+export function downloadFileRoute(server: FileContext): void {
   server.app.route({
     method: ['GET', 'HEAD'],
     url: '/api/files/:id',
@@ -27,7 +27,7 @@ export function downloadFileRoute(server: FileServer): void {
 }
 
 async function downloadFile(
-  server: FileServer,
+  server: FileContext,
   request: Download,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -79,7 +79,7 @@ async function downloadFile(
 
 /** Committed when the promise resolves. A GET that the gateway retries on another replica has the same id, and stays one event. */
 async function recordDownload(
-  { recordFor }: FileServer,
+  { recordFor }: FileContext,
   request: Download,
   file: ReadyFile,
   range: ByteRange | undefined,
@@ -95,7 +95,7 @@ async function recordDownload(
 }
 
 async function handToGateway(
-  server: FileServer,
+  server: FileContext,
   request: Download,
   reply: FastifyReply,
   file: ReadyFile,
@@ -108,7 +108,7 @@ async function handToGateway(
 }
 
 async function passOn(
-  server: FileServer,
+  server: FileContext,
   request: Download,
   reply: FastifyReply,
   file: ReadyFile,

@@ -1,13 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { FileServer } from '../app.ts';
+import type { FileContext } from '../app.ts';
 import { FileNotFound } from '../errors.ts';
 import { fileParams } from './file-resource.ts';
 import { markFileDeleted } from './file-queries.ts';
 
 /** DELETE /api/files/:id: gone for everybody at once; its bytes are removed by the settler. */
-export function deleteFileRoute(server: FileServer): void {
+export function deleteFileRoute(server: FileContext): void {
   server.app.route({
     method: 'DELETE',
     url: '/api/files/:id',
@@ -21,7 +21,7 @@ export function deleteFileRoute(server: FileServer): void {
 }
 
 async function deleteFile(
-  { inTransaction }: FileServer,
+  { inTransaction }: FileContext,
   request: FastifyRequest<{ Params: Static<typeof fileParams> }>,
 ): Promise<void> {
   await inTransaction(request, async (trx, record) => {

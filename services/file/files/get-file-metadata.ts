@@ -1,13 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { FileServer } from '../app.ts';
+import type { FileContext } from '../app.ts';
 import { FileNotFound } from '../errors.ts';
 import { fileParams, fileSchema, toFileResource, type FileResource } from './file-resource.ts';
 import { findReadyFile } from './file-queries.ts';
 
 /** GET /api/files/:id/metadata */
-export function showFileRoute({ app, db }: FileServer): void {
+export function showFileRoute({ app, db }: FileContext): void {
   app.route({
     method: 'GET',
     url: '/api/files/:id/metadata',
@@ -18,7 +18,7 @@ export function showFileRoute({ app, db }: FileServer): void {
 }
 
 async function showFile(
-  db: FileServer['db'],
+  db: FileContext['db'],
   request: FastifyRequest<{ Params: Static<typeof fileParams> }>,
 ): Promise<FileResource> {
   const file = await findReadyFile(db, principalOf(request).id, request.params.id);

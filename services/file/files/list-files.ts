@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { FileServer } from '../app.ts';
+import type { FileContext } from '../app.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { fileSchema, type FileResource } from './file-resource.ts';
 import { listReadyFiles } from './file-queries.ts';
@@ -21,7 +21,7 @@ const query = Type.Object(
 type Query = Static<typeof query>;
 
 /** GET /api/files: the caller's files, newest first. The next page is in `Link: <...>; rel="next"` (RFC 8288). */
-export function listFilesRoute({ app, db }: FileServer): void {
+export function listFilesRoute({ app, db }: FileContext): void {
   app.route({
     method: 'GET',
     url: '/api/files',
@@ -32,7 +32,7 @@ export function listFilesRoute({ app, db }: FileServer): void {
 }
 
 async function listFiles(
-  db: FileServer['db'],
+  db: FileContext['db'],
   request: FastifyRequest<{ Querystring: Query }>,
   reply: FastifyReply,
 ): Promise<FileResource[]> {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { FileServer } from '../app.ts';
+import type { FileContext } from '../app.ts';
 import { FileNotFound } from '../errors.ts';
 import { checkFileName } from './file-name.ts';
 import { fileParams, fileSchema, toFileResource, type FileResource } from './file-resource.ts';
@@ -14,7 +14,7 @@ const body = Type.Object(
 type Rename = FastifyRequest<{ Params: Static<typeof fileParams>; Body: Static<typeof body> }>;
 
 /** PATCH /api/files/:id: gives the file another name. */
-export function renameFileRoute({ app, inTransaction }: FileServer): void {
+export function renameFileRoute({ app, inTransaction }: FileContext): void {
   app.route({
     method: 'PATCH',
     url: '/api/files/:id',
@@ -25,7 +25,7 @@ export function renameFileRoute({ app, inTransaction }: FileServer): void {
 }
 
 async function rename(
-  inTransaction: FileServer['inTransaction'],
+  inTransaction: FileContext['inTransaction'],
   request: Rename,
 ): Promise<FileResource> {
   const name = checkFileName(request.body.name);

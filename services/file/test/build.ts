@@ -16,7 +16,7 @@ import {
 import Fastify from 'fastify';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { buildApp, type FileServer } from '../app.ts';
+import { buildApp, type FileContext } from '../app.ts';
 import { readConfig } from '../config.ts';
 import type { FileResource } from '../files/file-resource.ts';
 
@@ -31,8 +31,8 @@ export interface TestUser {
 }
 
 export interface Fixture {
-  files: FileServer;
-  app: FileServer['app'];
+  files: FileContext;
+  app: FileContext['app'];
   /** Statements as the superuser. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   /** The events in the outbox, oldest first. */
@@ -42,7 +42,7 @@ export interface Fixture {
   stored(): Promise<{ objects: string[]; uploads: string[] }>;
   s3: { endpoint: string; proxy: FaultProxy };
   /** Another replica on the same database and bucket. */
-  replica(settings?: Record<string, string>): Promise<FileServer>;
+  replica(settings?: Record<string, string>): Promise<FileContext>;
   /** Listens, which starts the loops; answers the URL. */
   listen(): Promise<string>;
 }
@@ -95,8 +95,8 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     direct.destroy();
   });
 
-  const servers: FileServer[] = [];
-  async function replica(more: Record<string, string> = {}): Promise<FileServer> {
+  const servers: FileContext[] = [];
+  async function replica(more: Record<string, string> = {}): Promise<FileContext> {
     const server = await buildApp(
       readConfig({
         PORT: '0',
@@ -237,7 +237,7 @@ export async function form(
 
 /** Uploads one file and answers what the service says of it. */
 export async function upload(
-  app: FileServer['app'],
+  app: FileContext['app'],
   user: TestUser,
   content: Buffer | string,
   filename = 'a.bin',

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { UploadTimeout } from '../errors.ts';
 
-export interface BodyWatch {
+export interface BodyTimeout {
   /** Bytes that have come so far. */
   received(): number;
   /** Rejects with what ends the reading before the body does; never resolves. */
@@ -12,7 +12,7 @@ export interface BodyWatch {
   close(): void;
 }
 
-export interface BodyWatchOptions {
+export interface BodyTimeoutOptions {
   /** Longest silence of the client, in milliseconds. */
   idleMs: number;
   /** Ends the wait for a client that has nothing to say to an upload that has failed. */
@@ -27,10 +27,10 @@ export interface BodyWatchOptions {
  * Watches a body that something else reads: whether its client is silent, and how much it has sent. To be called once that reader is
  * attached, since it sets the body flowing. The connection stays as it is, so that an answer can still be sent on it.
  */
-export function watchBody(
+export function startBodyTimeout(
   body: IncomingMessage,
-  { idleMs, signal, onData, onEnd }: BodyWatchOptions,
-): BodyWatch {
+  { idleMs, signal, onData, onEnd }: BodyTimeoutOptions,
+): BodyTimeout {
   const { promise: ended, reject } = Promise.withResolvers<never>();
   // Nobody waits for it while a write is under way.
   ended.catch(() => undefined);

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
 import { FileMissing } from '../errors.ts';
 import { nameOfUpload } from '../files/file-name.ts';
-import { readForm } from './parse-form.ts';
+import { parseForm } from './parse-form.ts';
 
 /** What an Idempotency-Key of an upload stands for. The declared type is no part of it: clients guess it, and the bytes decide. */
 export const uploadContent = ({
@@ -27,7 +27,7 @@ export async function digestUpload(
   const hash = createHash('sha256');
   let name: string | undefined;
   let size = 0;
-  await readForm(
+  await parseForm(
     request,
     {
       begin({ filename }) {

@@ -1,6 +1,6 @@
 import type { FastifyMultipartBaseOptions } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
-import { watchBody } from './body-timeout.ts';
+import { startBodyTimeout } from './body-timeout.ts';
 import {
   FileMissing,
   FileTooLarge,
@@ -115,7 +115,7 @@ function checkPart(
  * @throws for every way in which it is not a form with one file; UploadCutOff when the client goes away, UploadTimeout when it stays silent, the
  * signal's reason when that is aborted
  */
-export async function readForm(
+export async function parseForm(
   request: FastifyRequest,
   sink: FileSink,
   { maxBytes, idleMs, signal }: FormLimits,
@@ -130,7 +130,7 @@ export async function readForm(
   // Attaches the parser, at once; the watch must come after it.
   let next = parts.next();
   let reading: { destroy(error: Error): unknown } | undefined;
-  const watch = watchBody(request.raw, {
+  const watch = startBodyTimeout(request.raw, {
     idleMs,
     signal,
     // The parser bounds the file; this bounds what it passes over in silence: a preamble, an epilogue, parts that are no form-data.

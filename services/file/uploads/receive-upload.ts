@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { principalOf } from '@muniment/security';
 import { uuidv7 } from '@muniment/audit-events';
-import type { FileServer } from '../app.ts';
+import type { FileContext } from '../app.ts';
 import { uploadContent } from './digest-upload.ts';
 import { FileMissing, UploadSuperseded } from '../errors.ts';
 import { nameOfUpload } from '../files/file-name.ts';
 import { servedMediaType, sniffMediaType } from '../files/media-type.ts';
 import { insertPendingFile, markFileReady } from '../files/file-queries.ts';
-import { forgetOrphan, touchPendingFile, withdrawPendingFile } from '../cleanup/cleanup-queries.ts';
-import { readForm } from './parse-form.ts';
+import { deleteOrphan, touchPendingFile, withdrawPendingFile } from '../cleanup/cleanup-queries.ts';
+import { parseForm } from './parse-form.ts';
 import { createObjectWriter } from '../object-store/object-writer.ts';
 import { isS3Unavailable } from '../object-store/unavailable.ts';
 import type { ReadyFile } from '../tables.ts';
@@ -29,7 +29,7 @@ interface Upload {
  * fails anywhere, nothing is left; where S3 or the database cannot be asked to forget, the settler will.
  */
 export async function receiveUpload(
-  server: FileServer,
+  server: FileContext,
   request: FastifyRequest,
 ): Promise<ReadyFile> {
   const { db, inTransaction, store, config, log } = server;
@@ -77,11 +77,11 @@ export async function receiveUpload(
     // The client need not wait for a second time-out: the orphan's note is kept, and the settler asks S3 again.
     if (isS3Unavailable(error) && writer.isInDoubt()) return;
     await writer.discard();
-    if (upload.pending) await forgetOrphan(db, key);
+    if (upload.pending) await deleteOrphan(db, key);
   }
 
   try {
-    await readForm(
+    await parseForm(
       request,
       {
         begin({ filename, declaredType }) {

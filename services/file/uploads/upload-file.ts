@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import multipart from '@fastify/multipart';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { FileServer } from '../app.ts';
+import type { FileContext } from '../app.ts';
 import { digestUpload } from './digest-upload.ts';
 import { UploadNotMultipart } from '../errors.ts';
 import { fileSchema, toFileResource, type FileResource } from '../files/file-resource.ts';
@@ -12,7 +12,7 @@ import { receiveUpload } from './receive-upload.ts';
 const LINGER_MS = 5_000;
 
 /** POST /api/files: one file in the form field `file`. */
-export function uploadFileRoute(server: FileServer): void {
+export function uploadFileRoute(server: FileContext): void {
   void server.app.register(async (app) => {
     // Here a form is the only body there is, and its bytes are read by the handler.
     app.removeAllContentTypeParsers();
@@ -40,7 +40,7 @@ export function uploadFileRoute(server: FileServer): void {
 }
 
 /** What a repeated upload brings; nothing of it is kept. */
-async function digest(server: FileServer, request: FastifyRequest): Promise<string> {
+async function digest(server: FileContext, request: FastifyRequest): Promise<string> {
   if (!request.isMultipart()) throw new UploadNotMultipart();
   try {
     return await digestUpload(server.config, request);
@@ -49,7 +49,7 @@ async function digest(server: FileServer, request: FastifyRequest): Promise<stri
   }
 }
 
-async function uploadFile(server: FileServer, request: FastifyRequest): Promise<FileResource> {
+async function uploadFile(server: FileContext, request: FastifyRequest): Promise<FileResource> {
   if (!request.isMultipart()) throw new UploadNotMultipart();
   try {
     return toFileResource(await receiveUpload(server, request));

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import { sessionPrincipalOf } from '@muniment/security';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { confirmPassword, lockConfirmedCaller } from '../passwords/confirm-password.ts';
 import { parseEmail } from '../users/email-address.ts';
-import { createMailToken } from '../verification/link-tokens.ts';
+import { createLinkToken } from '../verification/link-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import { replaceEmailChange } from '../verification/email-change-queries.ts';
 import { emailSchema, passwordSchema } from '../users/user-resource.ts';
@@ -18,7 +18,7 @@ const answerSchema = Type.Object({ status: Type.Literal('accepted') });
  * `POST /api/users/me/email`: sends a link to the new address and tells the old one. 202 whether or not somebody has that address: this is not looked at
  * before the link comes back, so it shows to nobody but who reads that mailbox. With one's own address it is how that gets verified.
  */
-export function changeEmailRoute(server: UserServer): void {
+export function changeEmailRoute(server: UserContext): void {
   const { app, config, inTransaction, languages, limits, masterKey, recordFor } = server;
   app.route({
     method: 'POST',
@@ -35,7 +35,7 @@ export function changeEmailRoute(server: UserServer): void {
         request.body.password,
         'EMAIL_CHANGE_REQUESTED',
       );
-      await limits.take([['email_change', id]], () =>
+      await limits.consume([['email_change', id]], () =>
         recordFor(request, {
           action: 'EMAIL_CHANGE_REQUESTED',
           outcome: 'failure',
@@ -45,7 +45,7 @@ export function changeEmailRoute(server: UserServer): void {
         }),
       );
       const locale = languages.choose(request.headers['accept-language']);
-      const { token, hash } = createMailToken('change_email');
+      const { token, hash } = createLinkToken('change_email');
       await inTransaction(request, async (trx, record) => {
         await lockConfirmedCaller(trx, caller, user.password_hash);
         await replaceEmailChange(

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import { violatedUniqueConstraint } from '@muniment/database';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { EmailTaken, EmailTokenInvalid } from '../errors.ts';
-import { hashMailToken, isMailToken } from '../verification/link-tokens.ts';
+import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import {
   findEmailChange,
@@ -19,7 +19,7 @@ const bodySchema = Type.Object(
 );
 
 /** `POST /api/auth/confirm-email`: completes a change of address by the token that came to the new one. 409 when somebody else has it by now. */
-export function confirmEmailRoute(server: UserServer): void {
+export function confirmEmailRoute(server: UserContext): void {
   server.app.route({
     method: 'POST',
     url: '/api/auth/confirm-email',
@@ -27,8 +27,8 @@ export function confirmEmailRoute(server: UserServer): void {
     config: { operation: 'user.confirm_email', access: 'public' },
     handler: async (request, reply) => {
       const { token } = request.body;
-      if (!isMailToken('change_email', token)) throw new EmailTokenInvalid();
-      const tokenHash = hashMailToken(token);
+      if (!isLinkToken('change_email', token)) throw new EmailTokenInvalid();
+      const tokenHash = hashLinkToken(token);
       const change = await findEmailChange(server.db, tokenHash);
       if (!change) throw new EmailTokenInvalid();
       await confirm(server, request, change, tokenHash);
@@ -38,7 +38,7 @@ export function confirmEmailRoute(server: UserServer): void {
 }
 
 async function confirm(
-  server: UserServer,
+  server: UserContext,
   request: FastifyRequest,
   change: EmailChange,
   tokenHash: Buffer,

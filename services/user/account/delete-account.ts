@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { sessionPrincipalOf } from '@muniment/security';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { confirmPassword, lockConfirmedCaller } from '../passwords/confirm-password.ts';
 import { deleteUser } from '../users/user-queries.ts';
 import { clearSessionCookies } from '../sessions/session-cookies.ts';
@@ -9,7 +9,7 @@ import { passwordSchema } from '../users/user-resource.ts';
 const bodySchema = Type.Object({ password: passwordSchema }, { additionalProperties: false });
 
 /** `DELETE /api/users/me`: the account is gone with the answer; files and readable audit values follow within seconds. */
-export function deleteAccountRoute(server: UserServer): void {
+export function deleteAccountRoute(server: UserContext): void {
   const { app, inTransaction, sessions, subjectKeys } = server;
   app.route({
     method: 'DELETE',

@@ -1,10 +1,10 @@
 import { principalOf, unauthenticated } from '@muniment/security';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { findUserById } from '../users/user-queries.ts';
-import { representUser, userSchema } from '../users/user-resource.ts';
+import { toUserResource, userSchema } from '../users/user-resource.ts';
 
 /** `GET /api/users/me` */
-export function getProfileRoute({ app, db }: UserServer): void {
+export function getProfileRoute({ app, db }: UserContext): void {
   app.route({
     method: 'GET',
     url: '/api/users/me',
@@ -14,7 +14,7 @@ export function getProfileRoute({ app, db }: UserServer): void {
       const user = await findUserById(db, principalOf(request).id);
       // Deleted a moment ago, and this replica has not heard of it.
       if (!user) throw unauthenticated();
-      return representUser(user);
+      return toUserResource(user);
     },
   });
 }

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { principalOf, unauthenticated } from '@muniment/security';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { updateProfile } from '../users/user-queries.ts';
-import { personNameSchema, representUser, userSchema } from '../users/user-resource.ts';
+import { personNameSchema, toUserResource, userSchema } from '../users/user-resource.ts';
 
 const clearableName = Type.Optional(Type.Union([personNameSchema, Type.Null()]));
 const bodySchema = Type.Object(
@@ -11,7 +11,7 @@ const bodySchema = Type.Object(
 );
 
 /** `PATCH /api/users/me`: the names; null clears one. */
-export function updateProfileRoute({ app, inTransaction }: UserServer): void {
+export function updateProfileRoute({ app, inTransaction }: UserContext): void {
   app.route({
     method: 'PATCH',
     url: '/api/users/me',
@@ -30,7 +30,7 @@ export function updateProfileRoute({ app, inTransaction }: UserServer): void {
           resource_type: 'user',
           metadata: { fields: Object.keys(request.body).sort() },
         });
-        return representUser(user);
+        return toUserResource(user);
       }),
   });
 }

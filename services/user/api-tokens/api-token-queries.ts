@@ -172,7 +172,7 @@ export async function revokeApiTokensOfUser(
 }
 
 /** Forgets tokens that ended a week ago: a row keeps addresses and a user agent, and there is no more use for them. */
-export async function forgetOldApiTokens(db: Kysely<Tables>): Promise<void> {
+export async function deleteExpiredApiTokens(db: Kysely<Tables>): Promise<void> {
   await sql`delete from identity.api_tokens where revoked_at < now() - interval '7 days' or expires_at < now() - interval '7 days'`.execute(
     db,
   );

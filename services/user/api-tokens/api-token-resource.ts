@@ -21,7 +21,7 @@ export const apiTokenSchema = Type.Object({
   client: clientSchema,
 });
 
-export function representApiToken(token: ListedApiToken): Static<typeof apiTokenSchema> {
+export function toApiTokenResource(token: ListedApiToken): Static<typeof apiTokenSchema> {
   const {
     id,
     user_id,

@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
 import { principalOf, sessionPrincipalOf, unauthenticated } from '@muniment/security';
-import { apiTokenSchema, representApiToken } from './api-token-resource.ts';
+import { apiTokenSchema, toApiTokenResource } from './api-token-resource.ts';
 import { ScopeDenied, TooManyApiTokens } from '../errors.ts';
 import { issueApiToken, readAllowList, readScopes, TOKEN_TTL_S } from './issue-api-token.ts';
 import { isApiTokenLive, isCallerLive, lockTokenOwner } from './api-token-queries.ts';
 import { tokenOwnerOf } from './token-owner.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 const bodySchema = Type.Object(
   {
@@ -35,7 +35,7 @@ const bodySchema = Type.Object(
 );
 
 /** `POST /api/auth/tokens`: an API token of the caller, or for an administrator of a service account. It is told in this answer and never again. */
-export function createApiTokenRoute(server: UserServer): void {
+export function createApiTokenRoute(server: UserContext): void {
   const { app, db, inTransaction, recordFor } = server;
   app.route({
     method: 'POST',
@@ -62,7 +62,7 @@ export function createApiTokenRoute(server: UserServer): void {
         scopes: readScopes(request.body.scopes),
         allowed_ips: readAllowList(allowedIps),
       };
-      await server.limits.take([['token_creation', principalOf(request).id]], () =>
+      await server.limits.consume([['token_creation', principalOf(request).id]], () =>
         recordFor(request, {
           action: 'API_TOKEN_CREATED',
           outcome: 'failure',
@@ -91,7 +91,7 @@ export function createApiTokenRoute(server: UserServer): void {
         }
         throw error;
       });
-      return reply.code(201).send({ ...representApiToken(made.row), token: made.token });
+      return reply.code(201).send({ ...toApiTokenResource(made.row), token: made.token });
     },
   });
 }

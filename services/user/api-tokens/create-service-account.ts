@@ -3,8 +3,8 @@ import { uuidv7 } from '@muniment/audit-events';
 import { principalOf, unauthenticated } from '@muniment/security';
 import { isCallerLive } from './api-token-queries.ts';
 import { insertUser } from '../users/user-queries.ts';
-import { representServiceAccount, serviceAccountSchema } from './service-account-resource.ts';
-import type { UserServer } from '../context.ts';
+import { toServiceAccountResource, serviceAccountSchema } from './service-account-resource.ts';
+import type { UserContext } from '../context.ts';
 import { personNameSchema } from '../users/user-resource.ts';
 
 const bodySchema = Type.Object(
@@ -18,7 +18,7 @@ const bodySchema = Type.Object(
 );
 
 /** `POST /api/users/service-accounts`: an account for a program. Nobody can sign in to it; an administrator makes its tokens. */
-export function createServiceAccountRoute({ app, inTransaction }: UserServer): void {
+export function createServiceAccountRoute({ app, inTransaction }: UserContext): void {
   app.route({
     method: 'POST',
     url: '/api/users/service-accounts',
@@ -54,7 +54,7 @@ export function createServiceAccountRoute({ app, inTransaction }: UserServer): v
         });
         return made;
       });
-      return reply.code(201).send(representServiceAccount(account));
+      return reply.code(201).send(toServiceAccountResource(account));
     },
   });
 }

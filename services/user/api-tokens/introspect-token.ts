@@ -8,7 +8,7 @@ import {
   type Permission,
 } from '@muniment/security';
 import { FormMalformed } from '../errors.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 const bodySchema = Type.Object(
   {
@@ -41,7 +41,7 @@ const INACTIVE: Introspected = { active: false };
 const everyPermission: readonly Permission[] = Object.keys(permissions).filter(isPermission);
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1_000);
 
-async function introspectApiToken({ apiTokens }: UserServer, text: string): Promise<Introspected> {
+async function introspectApiToken({ apiTokens }: UserContext, text: string): Promise<Introspected> {
   const found = await apiTokens.find(text);
   if (!found) return INACTIVE;
   const { id, userId, role, scopes, allowedIps, expiresAt } = found.token;
@@ -61,7 +61,7 @@ async function introspectApiToken({ apiTokens }: UserServer, text: string): Prom
 }
 
 async function introspectAccessToken(
-  { app, sessions, revocations, keys }: UserServer,
+  { app, sessions, revocations, keys }: UserContext,
   text: string,
 ): Promise<Introspected> {
   const claims = await app.accessTokens.verify(text).catch((error: FastifyError) => {
@@ -96,7 +96,7 @@ async function introspectAccessToken(
  * `POST /api/auth/introspect` (RFC 7662): whether a token that a customer's own service was shown counts, and for what. A refresh token never does:
  * it is for this service alone, and whoever shows one elsewhere has lost it.
  */
-export function introspectTokenRoute(server: UserServer): void {
+export function introspectTokenRoute(server: UserContext): void {
   void server.app.register(async (scope) => {
     // RFC 7662 §2.1 wants a form, which nothing else here takes; RFC 6749 §3.1: no parameter twice.
     scope.addContentTypeParser(

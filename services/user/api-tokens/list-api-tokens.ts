@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import { apiTokenSchema, representApiToken } from './api-token-resource.ts';
+import { apiTokenSchema, toApiTokenResource } from './api-token-resource.ts';
 import { decodeCursor, encodeCursor } from '../sessions/cursor.ts';
 import { listLiveApiTokens } from './api-token-queries.ts';
 import { tokenOwnerOf } from './token-owner.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 const querySchema = Type.Object(
   {
@@ -17,7 +17,7 @@ const querySchema = Type.Object(
 );
 
 /** `GET /api/auth/tokens`: the tokens that count, newest first. `last_used_at` may be a minute or so behind. */
-export function listApiTokensRoute(server: UserServer): void {
+export function listApiTokensRoute(server: UserContext): void {
   const { app, db } = server;
   app.route({
     method: 'GET',
@@ -44,7 +44,7 @@ export function listApiTokensRoute(server: UserServer): void {
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return {
-        data: page.map(representApiToken),
+        data: page.map(toApiTokenResource),
         next_cursor: last && found.length > limit ? encodeCursor(last.id) : null,
       };
     },

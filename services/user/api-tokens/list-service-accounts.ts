@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { decodeCursor, encodeCursor } from '../sessions/cursor.ts';
 import { listServiceAccounts } from './service-account-queries.ts';
-import { representServiceAccount, serviceAccountSchema } from './service-account-resource.ts';
-import type { UserServer } from '../context.ts';
+import { toServiceAccountResource, serviceAccountSchema } from './service-account-resource.ts';
+import type { UserContext } from '../context.ts';
 
 const querySchema = Type.Object(
   {
@@ -13,7 +13,7 @@ const querySchema = Type.Object(
 );
 
 /** `GET /api/users/service-accounts`: all of them, newest first. */
-export function listServiceAccountsRoute({ app, db }: UserServer): void {
+export function listServiceAccountsRoute({ app, db }: UserContext): void {
   app.route({
     method: 'GET',
     url: '/api/users/service-accounts',
@@ -39,7 +39,7 @@ export function listServiceAccountsRoute({ app, db }: UserServer): void {
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return {
-        data: page.map(representServiceAccount),
+        data: page.map(toServiceAccountResource),
         next_cursor: last && found.length > limit ? encodeCursor(last.id) : null,
       };
     },

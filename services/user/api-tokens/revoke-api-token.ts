@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
-import { mayDo, sessionPrincipalOf } from '@muniment/security';
+import { isAllowed, sessionPrincipalOf } from '@muniment/security';
 import { afterCommit } from '@muniment/server';
 import { ApiTokenNotFound } from '../errors.ts';
 import { revokeApiToken } from './api-token-queries.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 /** `DELETE /api/auth/tokens/:id`: one of the caller's, or for an administrator a service account's; refused by every replica within a second. */
-export function revokeApiTokenRoute({ app, inTransaction, apiTokens }: UserServer): void {
+export function revokeApiTokenRoute({ app, inTransaction, apiTokens }: UserContext): void {
   app.route({
     method: 'DELETE',
     url: '/api/auth/tokens/:id',
@@ -22,7 +22,7 @@ export function revokeApiTokenRoute({ app, inTransaction, apiTokens }: UserServe
         const revoked = await revokeApiToken(trx, id, {
           userId: principal.id,
           sessionId: principal.sessionId,
-          managesServiceAccounts: mayDo(principal, 'service-accounts:manage'),
+          managesServiceAccounts: isAllowed(principal, 'service-accounts:manage'),
         });
         if (!revoked) throw new ApiTokenNotFound();
         await record({

@@ -10,7 +10,7 @@ export const serviceAccountSchema = Type.Object({
   created: Type.String({ format: 'date-time' }),
 });
 
-export const representServiceAccount = ({
+export const toServiceAccountResource = ({
   id,
   name,
   type,

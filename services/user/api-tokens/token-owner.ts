@@ -1,16 +1,16 @@
-import { mayDo, permissionDenied, sessionPrincipalOf } from '@muniment/security';
+import { isAllowed, permissionDenied, sessionPrincipalOf } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { FastifyRequest } from 'fastify';
 import { ServiceAccountNotFound } from '../errors.ts';
 import { findServiceAccount } from './service-account-queries.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 /**
  * Whose tokens a request is about: the caller's own, or for whom may manage them a service account's.
  * @throws `permission_denied` (recorded) for whom may not, whether or not there is such an account; ServiceAccountNotFound also for a person's
  */
 export async function tokenOwnerOf(
-  { db, recordFor }: UserServer,
+  { db, recordFor }: UserContext,
   request: FastifyRequest & RequestContext,
   typedId: string | undefined,
 ): Promise<string> {
@@ -18,7 +18,7 @@ export async function tokenOwnerOf(
   const principal = sessionPrincipalOf(request);
   if (userId === undefined || userId === principal.id) return principal.id;
   const permission = 'service-accounts:manage';
-  if (!mayDo(principal, permission)) {
+  if (!isAllowed(principal, permission)) {
     await recordFor(request, {
       action: 'ACCESS_DENIED',
       outcome: 'failure',

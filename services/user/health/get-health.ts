@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 const healthSchema = Type.Object({
   status: Type.Literal('healthy'),
@@ -7,7 +7,7 @@ const healthSchema = Type.Object({
 });
 
 /** `GET /health`, as seed 001 shows it: the gateway and a replica behind it answer. */
-export function getHealthRoute({ app }: UserServer): void {
+export function getHealthRoute({ app }: UserContext): void {
   app.route({
     method: 'GET',
     url: '/health',

@@ -61,7 +61,7 @@ export async function deleteMail(db: Kysely<Tables>, id: string, claim: string):
   return numDeletedRows > 0n;
 }
 
-export async function postponeMail(
+export async function rescheduleMail(
   db: Kysely<Tables>,
   id: string,
   claim: string,
@@ -73,7 +73,7 @@ export async function postponeMail(
 }
 
 /** Gives a mail up. What stays says that it was not sent, and nothing of what it said. */
-export async function buryMail(db: Kysely<Tables>, id: string, claim: string): Promise<void> {
+export async function markMailDead(db: Kysely<Tables>, id: string, claim: string): Promise<void> {
   await sql`
     update identity.mail_outbox set status = 'dead', wrapped_mail = null, reset_token = null, email_change = null, claim = null where id = ${id} and claim = ${claim}`.execute(
     db,
@@ -81,7 +81,7 @@ export async function buryMail(db: Kysely<Tables>, id: string, claim: string): P
 }
 
 /** Brings what waits for a later attempt forward, spread over `withinMs`: the server has just been found to answer again. */
-export async function hastenMails(db: Kysely<Tables>, withinMs: number): Promise<void> {
+export async function rescheduleMails(db: Kysely<Tables>, withinMs: number): Promise<void> {
   await sql`
     update identity.mail_outbox set next_attempt = clock_timestamp() + random() * ${withinMs} * interval '1 millisecond'
     where id in (
@@ -106,7 +106,7 @@ export async function mailBacklog(db: Kysely<Tables>): Promise<MailBacklog> {
 }
 
 /** Forgets mails that were given up a week ago and more. */
-export async function forgetDeadMails(db: Kysely<Tables>): Promise<void> {
+export async function deleteDeadMails(db: Kysely<Tables>): Promise<void> {
   await sql`delete from identity.mail_outbox where status = 'dead' and created < now() - interval '8 days'`.execute(
     db,
   );

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { repeat } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { restartEmailChange } from '../verification/email-change-queries.ts';
 import {
-  buryMail,
+  markMailDead,
   claimMails,
   deleteMail,
-  hastenMails,
-  postponeMail,
+  rescheduleMails,
+  rescheduleMail,
   type ClaimedMail,
 } from './mail-outbox-queries.ts';
 import { restartResetToken } from '../verification/recovery-queries.ts';
@@ -29,7 +29,7 @@ const SECONDS_PER_MINUTE = 60;
  * Sends what waits in the outbox, on every replica. At least once, under one Message-ID: who dies between the server's word and the row's end
  * leaves a mail that goes a second time once its claim has run out.
  */
-export function sendMails(server: UserServer, mailer: Mailer, languages: Languages): void {
+export function sendMails(server: UserContext, mailer: Mailer, languages: Languages): void {
   const { db, config, masterKey, log } = server;
   const counters = measureMails(db, server.metrics);
   let failing = false;
@@ -66,12 +66,12 @@ export function sendMails(server: UserServer, mailer: Mailer, languages: Languag
     const age = Date.now() - mail.created.getTime();
     const about = { mail: mail.id, template: mail.template, attempts: mail.attempts, code, status };
     if (permanent || age > config.MAIL_GIVE_UP_S * 1_000) {
-      await buryMail(db, mail.id, claim);
+      await markMailDead(db, mail.id, claim);
       counters.failed('dead');
       log.error(about, 'mail given up');
       return;
     }
-    await postponeMail(db, mail.id, claim, retryDelay(mail.attempts));
+    await rescheduleMail(db, mail.id, claim, retryDelay(mail.attempts));
     counters.failed('postponed');
     if (ofMail) return log.info(about, 'mail not taken now; it is tried again');
     if (!failing) log.warn(about, 'mails cannot be sent; they wait');
@@ -114,7 +114,7 @@ export function sendMails(server: UserServer, mailer: Mailer, languages: Languag
     if (!failing) return;
     failing = false;
     log.info('mails are sent again');
-    await hastenMails(db, HASTEN_WITHIN_MS);
+    await rescheduleMails(db, HASTEN_WITHIN_MS);
   }
 
   async function round(): Promise<void> {

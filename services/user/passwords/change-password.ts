@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { sessionPrincipalOf } from '@muniment/security';
 import { afterCommit } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { confirmPassword, lockConfirmedCaller } from './confirm-password.ts';
 import { AccountChanged } from '../errors.ts';
 import { hashNewPassword } from './hash-new-password.ts';
@@ -11,8 +11,8 @@ import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { deleteResetToken } from '../verification/recovery-queries.ts';
 import { revokeSessionsOfUser } from '../sessions/session-queries.ts';
 import { findUserById, setPasswordHash } from '../users/user-queries.ts';
-import { handOver, modeOf, whileSessionLives } from '../sessions/session-cookies.ts';
-import { passwordSchema, representUser, signedInSchema } from '../users/user-resource.ts';
+import { sendTokens, modeOf, whileSessionLives } from '../sessions/session-cookies.ts';
+import { passwordSchema, toUserResource, signedInSchema } from '../users/user-resource.ts';
 
 const bodySchema = Type.Object(
   { current_password: passwordSchema, new_password: passwordSchema },
@@ -20,7 +20,7 @@ const bodySchema = Type.Object(
 );
 
 /** `POST /api/users/me/password`: ends every session of the user, the caller's too, and answers with a new one. */
-export function changePasswordRoute(server: UserServer): void {
+export function changePasswordRoute(server: UserContext): void {
   const { app, inTransaction, languages, masterKey, sessions } = server;
   app.route({
     method: 'POST',
@@ -71,8 +71,8 @@ export function changePasswordRoute(server: UserServer): void {
       });
       // In the way in which the session came that it replaces.
       return {
-        user: representUser(user),
-        ...handOver(server, reply, tokens, modeOf(server, request)),
+        user: toUserResource(user),
+        ...sendTokens(server, reply, tokens, modeOf(server, request)),
       };
     },
   });

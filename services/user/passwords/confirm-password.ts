@@ -2,7 +2,7 @@ import type { RequestContext } from '@muniment/server';
 import { principalOf, unauthenticated, type SessionPrincipal } from '@muniment/security';
 import type { FastifyRequest } from 'fastify';
 import type { Transaction } from 'kysely';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { AccountChanged, PasswordIncorrect } from '../errors.ts';
 import { isSessionLive } from '../sessions/session-queries.ts';
 import { findUserById, lockUnchangedUser } from '../users/user-queries.ts';
@@ -30,13 +30,13 @@ export async function lockConfirmedCaller(
  * @throws RateLimited, PasswordIncorrect (403: the session stays good, unlike with a 401)
  */
 export async function confirmPassword(
-  { db, limits, passwords, recordFor }: UserServer,
+  { db, limits, passwords, recordFor }: UserContext,
   request: FastifyRequest & RequestContext,
   password: string,
   action: string,
 ): Promise<User & { password_hash: string }> {
   const { id } = principalOf(request);
-  const taken = await limits.take([['password_confirmation', id]], () =>
+  const taken = await limits.consume([['password_confirmation', id]], () =>
     recordFor(request, {
       action,
       outcome: 'failure',
@@ -51,11 +51,11 @@ export async function confirmPassword(
   const verified =
     user.password_hash !== null &&
     (await passwords.verify(user.password_hash, password).catch(async (error: unknown) => {
-      await taken.giveBack();
+      await taken.refund();
       throw error;
     }));
   if (user.password_hash !== null && verified && verified.ok) {
-    await taken.giveBack();
+    await taken.refund();
     return { ...user, password_hash: user.password_hash };
   }
   await recordFor(request, {

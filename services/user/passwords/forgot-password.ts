@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { parseEmail } from '../users/email-address.ts';
 import { deviceTokensOf } from '../sign-in/login-limits.ts';
 import { requestRecovery } from './recovery.ts';
@@ -12,7 +12,7 @@ const bodySchema = Type.Object(
 const answerSchema = Type.Object({ status: Type.Literal('accepted') });
 
 /** `POST /api/auth/forgot-password`: 202 whether or not there is such an account; if there is, a link goes to its address. */
-export function forgotPasswordRoute(server: UserServer): void {
+export function forgotPasswordRoute(server: UserContext): void {
   server.app.route({
     method: 'POST',
     url: '/api/auth/forgot-password',

@@ -1,6 +1,6 @@
 import { passwordRefusal } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import type { User } from '../tables.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { User } from '../tables.ts';
  * @throws password_length, password_malformed, password_common, overloaded
  */
 export async function hashNewPassword(
-  { passwords, recordFor }: UserServer,
+  { passwords, recordFor }: UserContext,
   request: RequestContext,
   user: Pick<User, 'id' | 'email' | 'type'>,
   password: string,

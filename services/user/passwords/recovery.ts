@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { uuidv7 } from '@muniment/audit-events';
 import { clientNetwork, repeat, type RequestContext } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import type { EmailAddress } from '../users/email-address.ts';
 import { knownDevice } from '../sign-in/login-limits.ts';
-import { createMailToken } from '../verification/link-tokens.ts';
+import { createLinkToken } from '../verification/link-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import {
   claimDueRequests,
@@ -39,7 +39,7 @@ class WorkedOff extends Error {}
  * and for one that has none, so neither the answer nor its time tells which it is (OWASP ASVS 6.3.8).
  */
 export async function requestRecovery(
-  server: UserServer,
+  server: UserContext,
   request: FastifyRequest,
   { email, emailKey }: EmailAddress,
   locale: string,
@@ -48,7 +48,7 @@ export async function requestRecovery(
   const { inTransaction, limits, masterKey, recordFor } = server;
   // Strangers use up what strangers have, as at a sign-in.
   const device = knownDevice(server, emailKey, deviceTokens);
-  await limits.take(
+  await limits.consume(
     [
       device === undefined ? ['recovery_account', emailKey] : ['recovery_device', device],
       ['recovery_network', clientNetwork(request.ip)],
@@ -86,7 +86,7 @@ export async function requestRecovery(
 
 /** Makes the token and the mail for an account that may have them. @throws WorkedOff */
 async function issueToken(
-  server: UserServer,
+  server: UserContext,
   id: string,
   userId: string,
   { locale, context }: RecoveryRequest,
@@ -98,7 +98,7 @@ async function issueToken(
     principal: null,
     traceparent: context.traceparent,
   };
-  const { token, hash } = createMailToken('reset_password');
+  const { token, hash } = createLinkToken('reset_password');
   await server.inTransaction(request, async (trx, record) => {
     // The account before the request, in the order in which everything locks that ends in a mail.
     const user = await lockRecoverableUser(trx, userId);
@@ -126,7 +126,7 @@ async function issueToken(
 }
 
 async function workOff(
-  server: UserServer,
+  server: UserContext,
   { id, wrapped_request: wrapped }: RecoveryRequestRow,
 ): Promise<void> {
   const wanted = JSON.parse(
@@ -146,7 +146,7 @@ async function workOff(
  * Works off the requests, on every replica. By the clock and not when one comes: else what the replica does behind an answer would slow the caller's next
  * request, and tell after all whether there was something to do.
  */
-export function workOffRecoveries(server: UserServer): void {
+export function startRecoveries(server: UserContext): void {
   const { db, config, log } = server;
   server.background(
     repeat(

@@ -2,10 +2,10 @@ import { clientNetwork } from '@muniment/server';
 import { Type, type Static } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import { afterCommit } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { ResetTokenInvalid } from '../errors.ts';
 import { hashNewPassword } from './hash-new-password.ts';
-import { hashMailToken, isMailToken } from '../verification/link-tokens.ts';
+import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import { revokeApiTokensOfUser } from '../api-tokens/api-token-queries.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
@@ -24,32 +24,32 @@ const bodySchema = Type.Object(
 );
 
 /** `POST /api/auth/reset-password`: sets the password by a token that came by mail, and ends every session and API token of the account. */
-export function resetPasswordRoute(server: UserServer): void {
+export function resetPasswordRoute(server: UserContext): void {
   server.app.route({
     method: 'POST',
     url: '/api/auth/reset-password',
     schema: { body: bodySchema, response: { 204: Type.Null() } },
     config: { operation: 'user.reset_password', access: 'public' },
     handler: async (request, reply) => {
-      const taken = await server.limits.take([['reset_network', clientNetwork(request.ip)]]);
+      const taken = await server.limits.consume([['reset_network', clientNetwork(request.ip)]]);
       await resetPassword(server, request, request.body).catch(async (error: unknown) => {
         // Overload, an outage or a refused password says nothing of the token.
-        if (!(error instanceof ResetTokenInvalid)) await taken.giveBack();
+        if (!(error instanceof ResetTokenInvalid)) await taken.refund();
         throw error;
       });
-      await taken.giveBack();
+      await taken.refund();
       return reply.code(204).send(null);
     },
   });
 }
 
 async function resetPassword(
-  server: UserServer,
+  server: UserContext,
   request: FastifyRequest,
   { token, password }: Static<typeof bodySchema>,
 ): Promise<void> {
-  if (!isMailToken('reset_password', token)) throw new ResetTokenInvalid();
-  const tokenHash = hashMailToken(token);
+  if (!isLinkToken('reset_password', token)) throw new ResetTokenInvalid();
+  const tokenHash = hashLinkToken(token);
   const user = await findUserOfResetToken(server.db, tokenHash);
   if (!user) throw new ResetTokenInvalid();
   // A refused password leaves the token good: its owner tries another one.

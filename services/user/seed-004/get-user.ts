@@ -1,13 +1,13 @@
 import { Type } from 'typebox';
 import { principalOf, unauthenticated } from '@muniment/security';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { findUserById } from '../users/user-queries.ts';
 import { documentedFailures } from './shapes.ts';
 
 const nullableText = Type.Union([Type.String(), Type.Null()]);
 
 /** `GET /api/v1/auth/user`, as seed 004 has it. The names are null for who signed up elsewhere without any. */
-export function v1GetUserRoute({ app, db }: UserServer): void {
+export function v1GetUserRoute({ app, db }: UserContext): void {
   app.route({
     method: 'GET',
     url: '/api/v1/auth/user',

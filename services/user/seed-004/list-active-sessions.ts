@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { principalOf, type Principal } from '@muniment/security';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { listLiveSessions, type ListedSession } from '../sessions/session-queries.ts';
 import { documentedFailures } from './shapes.ts';
 
@@ -21,7 +21,7 @@ const answerSchema = Type.Object({
 });
 
 /** `GET /api/v1/auth/user/active-sessions`, as seed 004 has it. */
-export function v1ListActiveSessionsRoute({ app, db }: UserServer): void {
+export function v1ListActiveSessionsRoute({ app, db }: UserContext): void {
   app.route({
     method: 'GET',
     url: '/api/v1/auth/user/active-sessions',

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { anyQuote } from './quotes.ts';
-import { sessionToReplace } from '../sessions/replace-session.ts';
+import { findReplacedSession } from '../sessions/replace-session.ts';
 import {
-  refuseForeignPages,
+  rejectCrossOrigin,
   setSessionCookies,
   whileSessionLives,
 } from '../sessions/session-cookies.ts';
@@ -17,7 +17,7 @@ const bodySchema = Type.Object(
 );
 
 /** `POST /api/v1/auth/login`, as seed 004 has it; always in cookie mode. */
-export function v1LoginRoute(server: UserServer): void {
+export function v1LoginRoute(server: UserContext): void {
   server.app.route({
     method: 'POST',
     url: '/api/v1/auth/login',
@@ -34,12 +34,12 @@ export function v1LoginRoute(server: UserServer): void {
     config: { operation: 'v1.login', access: 'public', replayWhile: whileSessionLives(server) },
     preSerialization: documentedFailures({ incomplete: 'email and password is required' }),
     handler: async (request, reply) => {
-      refuseForeignPages(server, request, 'cookie');
+      rejectCrossOrigin(server, request, 'cookie');
       const { tokens } = await signIn(
         server,
         request,
         request.body,
-        await sessionToReplace(server, request, 'cookie'),
+        await findReplacedSession(server, request, 'cookie'),
       );
       setSessionCookies(server, reply, tokens);
       return { success: true as const, sessionData: sessionData(tokens), quote: anyQuote() };

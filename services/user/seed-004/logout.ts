@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { endSession } from '../sessions/revoke-session.ts';
 import { clearSessionCookies } from '../sessions/session-cookies.ts';
 import { documentedFailures } from './shapes.ts';
 
 /** `POST /api/v1/auth/user/logout/:id`, as seed 004 has it: ends one of the caller's sessions, the one that it is called with too. */
-export function v1LogoutRoute(server: UserServer): void {
+export function v1LogoutRoute(server: UserContext): void {
   server.app.route({
     method: 'POST',
     url: '/api/v1/auth/user/logout/:id',

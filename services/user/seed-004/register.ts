@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { anyQuote } from './quotes.ts';
-import { sessionToReplace } from '../sessions/replace-session.ts';
+import { findReplacedSession } from '../sessions/replace-session.ts';
 import {
-  refuseForeignPages,
+  rejectCrossOrigin,
   setSessionCookies,
   whileSessionLives,
 } from '../sessions/session-cookies.ts';
@@ -32,7 +32,7 @@ const answerSchema = Type.Object({
 });
 
 /** `POST /api/v1/auth/register`, as seed 004 has it; always in cookie mode. */
-export function v1RegisterRoute(server: UserServer): void {
+export function v1RegisterRoute(server: UserContext): void {
   server.app.route({
     method: 'POST',
     url: '/api/v1/auth/register',
@@ -42,13 +42,13 @@ export function v1RegisterRoute(server: UserServer): void {
       incomplete: 'email, firstnme, lstname, password is required',
     }),
     handler: async (request, reply) => {
-      refuseForeignPages(server, request, 'cookie');
+      rejectCrossOrigin(server, request, 'cookie');
       const { email, password, firstname, lastname } = request.body;
       const { user, tokens } = await signUp(
         server,
         request,
         { email, password, first_name: firstname, last_name: lastname },
-        await sessionToReplace(server, request, 'cookie'),
+        await findReplacedSession(server, request, 'cookie'),
       );
       setSessionCookies(server, reply, tokens);
       return reply

@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
 import { sessionPrincipalOf, unauthenticated } from '@muniment/security';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { lockLiveSession, revokeSessionsOfUser } from './session-queries.ts';
 
 /** `DELETE /api/auth/sessions`: ends every session of the caller but the one it is called with (OWASP ASVS 7.4.3). */
-export function endOtherSessionsRoute({ app, inTransaction, sessions }: UserServer): void {
+export function endOtherSessionsRoute({ app, inTransaction, sessions }: UserContext): void {
   app.route({
     method: 'DELETE',
     url: '/api/auth/sessions',

@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { endSession } from './revoke-session.ts';
 import { clearSessionCookies } from './session-cookies.ts';
 
 /** `DELETE /api/auth/sessions/:id`: ends one of the caller's sessions (OWASP ASVS 7.5.2). */
-export function endSessionRoute(server: UserServer): void {
+export function endSessionRoute(server: UserContext): void {
   server.app.route({
     method: 'DELETE',
     url: '/api/auth/sessions/:id',

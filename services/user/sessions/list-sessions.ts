@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { clientSchema, describeClient } from './client-software.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { listLiveSessions } from './session-queries.ts';
@@ -25,7 +25,7 @@ const sessionSchema = Type.Object({
 });
 
 /** `GET /api/auth/sessions`: where the caller is signed in, newest first (OWASP ASVS 7.5.2). `last_seen` may be a minute or so behind. */
-export function listSessionsRoute({ app, db }: UserServer): void {
+export function listSessionsRoute({ app, db }: UserContext): void {
   app.route({
     method: 'GET',
     url: '/api/auth/sessions',

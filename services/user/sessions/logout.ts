@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
 import { sessionPrincipalOf, unauthenticated } from '@muniment/security';
 import { afterCommit } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { revokeSession } from './session-queries.ts';
 import { clearSessionCookies } from './session-cookies.ts';
 
 /** `POST /api/auth/logout`: ends the session that the token belongs to. */
-export function logoutRoute(server: UserServer): void {
+export function logoutRoute(server: UserContext): void {
   const { app, inTransaction, sessions } = server;
   app.route({
     method: 'POST',

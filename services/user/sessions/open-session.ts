@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely';
 import { cleanText, uuidv7 } from '@muniment/audit-events';
 import { createRefreshToken, hashRefreshToken, type Role } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { insertRefreshToken } from './refresh-token-queries.ts';
 import { insertSession } from './session-queries.ts';
 import type { Tables } from '../tables.ts';
@@ -20,7 +20,7 @@ export interface SessionTokens {
 
 /** Opens a session for a user in the transaction that lets them in, and makes its first pair of tokens. */
 export async function openSession(
-  { app, config }: Pick<UserServer, 'app' | 'config'>,
+  { app, config }: Pick<UserContext, 'app' | 'config'>,
   trx: Transaction<Tables>,
   request: RequestContext,
   user: { id: string; type: Role },

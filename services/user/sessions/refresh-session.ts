@@ -9,12 +9,12 @@ import {
   sealChild,
 } from '@muniment/security';
 import { afterCommit, clientNetwork, type RequestContext } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { RefreshTokenInvalid } from '../errors.ts';
 import type { SessionTokens } from './open-session.ts';
 import {
-  handOver,
-  refuseForeignPages,
+  sendTokens,
+  rejectCrossOrigin,
   sessionQuerySchema,
   whileSessionLives,
 } from './session-cookies.ts';
@@ -42,7 +42,7 @@ const tokensSchema = Type.Object({
 });
 
 /** `POST /api/auth/refresh`: a new pair of tokens for a refresh token, which is spent by it (RFC 9700 §4.14.2). */
-export function refreshSessionRoute(server: UserServer): void {
+export function refreshSessionRoute(server: UserContext): void {
   const { app, cookies } = server;
   app.route({
     method: 'POST',
@@ -58,23 +58,23 @@ export function refreshSessionRoute(server: UserServer): void {
       const mode = inCookie === undefined ? request.query.session : 'cookie';
       if (inCookie !== undefined && request.body) throw credentialsAmbiguous();
       if (inCookie !== undefined && !cookies.isOwnPage(request)) throw originRefused();
-      refuseForeignPages(server, request, mode);
+      rejectCrossOrigin(server, request, mode);
       const parent = inCookie ?? request.body?.refresh_token ?? '';
       if (!isRefreshToken(parent)) throw new RefreshTokenInvalid();
-      await server.leasedLimits.demand(['refresh_network', clientNetwork(request.ip)]);
+      await server.localLimits.consume(['refresh_network', clientNetwork(request.ip)]);
       const tokens =
         (await rotate(server, request, parent)) ?? (await answerSpent(server, request, parent));
-      return handOver(server, reply, tokens, mode);
+      return sendTokens(server, reply, tokens, mode);
     },
   });
 }
 
 function answer(
-  { app, sessionActivity }: UserServer,
+  { app, sessionsLastSeen }: UserContext,
   session: RefreshedSession,
   refreshToken: string,
 ): SessionTokens {
-  sessionActivity.seen(session.session_id);
+  sessionsLastSeen.seen(session.session_id);
   const { token, expiresIn } = app.accessTokens.issue({
     userId: session.user_id,
     sessionId: session.session_id,
@@ -91,7 +91,7 @@ function answer(
 
 /** Spends the token; undefined when it is not there to be spent. */
 async function rotate(
-  server: UserServer,
+  server: UserContext,
   request: RequestContext,
   parent: string,
 ): Promise<SessionTokens | undefined> {
@@ -127,7 +127,7 @@ async function rotate(
  * that comes later was stolen on one side or the other, so its session ends.
  */
 async function answerSpent(
-  server: UserServer,
+  server: UserContext,
   request: RequestContext,
   parent: string,
 ): Promise<SessionTokens> {
@@ -176,7 +176,11 @@ async function answerSpent(
 }
 
 /** A token that was somebody's and counts no more is an event of theirs; one that never was is anybody's guess, and none. */
-async function refuse(server: UserServer, request: RequestContext, parent: string): Promise<never> {
+async function refuse(
+  server: UserContext,
+  request: RequestContext,
+  parent: string,
+): Promise<never> {
   const owner = await findTokenOwner(server.db, hashRefreshToken(parent));
   if (owner) {
     await server.recordFor(request, {

@@ -103,7 +103,7 @@ export async function wipeSealedChildren(db: Kysely<Tables>): Promise<void> {
 }
 
 /** Forgets tokens that nobody can use any more; a spent one stays while it could still show a theft. */
-export async function forgetOldTokens(db: Kysely<Tables>): Promise<void> {
+export async function deleteExpiredRefreshTokens(db: Kysely<Tables>): Promise<void> {
   await sql`delete from identity.refresh_tokens where expires_at < now() - interval '1 day'`.execute(
     db,
   );

@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { FastifyRequest } from 'fastify';
 import type { RequestEvent } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { revokeLiveSession } from './session-queries.ts';
 import type { SessionMode } from './session-cookies.ts';
 import type { Tables } from '../tables.ts';
@@ -16,8 +16,8 @@ export interface ReplacedSession {
  * The session that a browser still has cookies of when somebody signs in by it; it ends with that (OWASP ASVS 7.2.4), since nothing could end it afterwards but
  * its time. Undefined where tokens are asked for, and when the cookies are none that count: these keep nobody from signing in.
  */
-export async function sessionToReplace(
-  { app, cookies }: UserServer,
+export async function findReplacedSession(
+  { app, cookies }: UserContext,
   request: FastifyRequest,
   mode: SessionMode,
 ): Promise<ReplacedSession | undefined> {
@@ -39,7 +39,7 @@ export async function sessionToReplace(
 }
 
 /** Ends it in the transaction that opens the new one, as its own user's doing: whoever signs in had their browser. Nothing happens where it has ended already. */
-export async function endReplaced(
+export async function revokeReplacedSession(
   trx: Transaction<Tables>,
   record: (event: RequestEvent) => Promise<string>,
   { id, userId }: ReplacedSession,

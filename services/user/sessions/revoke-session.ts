@@ -1,7 +1,7 @@
 import { sessionPrincipalOf } from '@muniment/security';
 import { afterCommit, type RequestContext } from '@muniment/server';
 import type { FastifyRequest } from 'fastify';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { SessionNotFound } from '../errors.ts';
 import { revokeLiveSession } from './session-queries.ts';
 
@@ -11,7 +11,7 @@ import { revokeLiveSession } from './session-queries.ts';
  * @throws SessionNotFound alike for another's, one that has ended and one that never was
  */
 export async function endSession(
-  { inTransaction, sessions }: UserServer,
+  { inTransaction, sessions }: UserContext,
   request: FastifyRequest & RequestContext,
   id: string,
 ): Promise<boolean> {

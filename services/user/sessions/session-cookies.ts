@@ -7,7 +7,7 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { SessionTokens } from './open-session.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 /** How the tokens of a session are handed over: `token` in the answer, `cookie` in cookies, of which scripts can read no more than the payload. */
 export const sessionQuerySchema = Type.Object(
@@ -16,7 +16,7 @@ export const sessionQuerySchema = Type.Object(
 );
 export type SessionMode = Static<typeof sessionQuerySchema>['session'];
 
-type CookieServer = Pick<UserServer, 'config' | 'cookies'>;
+type CookieServer = Pick<UserContext, 'config' | 'cookies'>;
 
 /** Where the refresh token's cookie is sent to; a `__Host-` cookie must be for `/`. */
 const refreshPath = ({ config }: CookieServer): string =>
@@ -24,7 +24,7 @@ const refreshPath = ({ config }: CookieServer): string =>
 const ATTRIBUTES = { secure: true, sameSite: 'strict' } as const;
 
 /** Before anything else where an answer may set cookies. @throws `origin_refused` for a page that is not ours (login CSRF, OWASP ASVS 3.5.1) */
-export function refuseForeignPages(
+export function rejectCrossOrigin(
   { cookies }: CookieServer,
   request: FastifyRequest,
   mode: SessionMode,
@@ -37,7 +37,7 @@ export const modeOf = ({ cookies }: CookieServer, request: FastifyRequest): Sess
   cookies.accessToken(request) ? 'cookie' : 'token';
 
 /** What of a session's tokens goes into the answer's body; in cookie mode the rest is set as cookies. */
-export function handOver(
+export function sendTokens(
   server: CookieServer,
   reply: FastifyReply,
   tokens: SessionTokens,
@@ -97,7 +97,7 @@ export function clearSessionCookies(
 
 /** For answers with the tokens of a session: under an Idempotency-Key they are given again only while that session lives. */
 export const whileSessionLives =
-  ({ db }: Pick<UserServer, 'db'>) =>
+  ({ db }: Pick<UserContext, 'db'>) =>
   async (answer: unknown): Promise<boolean> => {
     const { session_id: id, sessionData } = answer as {
       session_id?: string;

@@ -129,7 +129,7 @@ export async function revokeSessionsOfUser(
 }
 
 /** Forgets sessions that ended a week ago: a row keeps an address and a user agent, and there is no more use for them. */
-export async function forgetOldSessions(db: Kysely<Tables>): Promise<void> {
+export async function deleteEndedSessions(db: Kysely<Tables>): Promise<void> {
   await sql`
     delete from identity.sessions
     where revoked_at < now() - interval '7 days' or expires_at < now() - interval '7 days' or last_seen + idle_timeout < now() - interval '7 days'`.execute(

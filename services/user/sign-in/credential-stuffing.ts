@@ -1,6 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
 import { clientNetwork, type RequestContext } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 type Pattern = 'accounts_from_network' | 'networks_on_account' | 'failure_ratio';
 
@@ -16,7 +16,7 @@ export const createStuffingMetric = (metrics: Registry): StuffingMetric =>
 
 /** Once in a window for the whole fleet: only who is told so by the row of the limit comes here. */
 async function report(
-  server: UserServer,
+  server: UserContext,
   request: RequestContext,
   pattern: Pattern,
 ): Promise<void> {
@@ -35,8 +35,8 @@ async function report(
  * After a failed sign-in: whether one network tries many accounts, many networks one account, or far more sign-ins fail than succeed everywhere (OWASP Credential
  * Stuffing Prevention). Each pair of network and account counts once; whoever mistypes their own password ten times is no pattern.
  */
-export async function watchFailure(
-  server: UserServer,
+export async function observeFailure(
+  server: UserContext,
   request: RequestContext,
   emailKey: string,
 ): Promise<void> {
@@ -44,13 +44,13 @@ export async function watchFailure(
   if (!limits.enabled) return;
   const network = clientNetwork(request.ip);
   const [pair, overall] = await Promise.all([
-    limits.exceeds(['stuffing_pair', `${network}\0${emailKey}`]),
-    limits.exceeds(['stuffing_global', '']),
+    limits.observe(['stuffing_pair', `${network}\0${emailKey}`]),
+    limits.observe(['stuffing_global', '']),
   ]);
   if (!pair.exceeded) {
     const [ofNetwork, ofAccount] = await Promise.all([
-      limits.exceeds(['stuffing_network', network]),
-      limits.exceeds(['stuffing_account', emailKey]),
+      limits.observe(['stuffing_network', network]),
+      limits.observe(['stuffing_account', emailKey]),
     ]);
     if (ofNetwork.first) await report(server, request, 'accounts_from_network');
     if (ofAccount.first) await report(server, request, 'networks_on_account');
@@ -59,5 +59,5 @@ export async function watchFailure(
 }
 
 /** A successful sign-in weighs one failed one up. */
-export const watchSuccess = ({ limits }: Pick<UserServer, 'limits'>): Promise<void> =>
+export const refundFailure = ({ limits }: Pick<UserContext, 'limits'>): Promise<void> =>
   limits.refund([['stuffing_global', '']]);

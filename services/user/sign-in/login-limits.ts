@@ -1,33 +1,34 @@
 import { issueDeviceToken, verifyDeviceToken } from '@muniment/security';
 import { clientNetwork, type RequestContext } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import type { EmailAddress } from '../users/email-address.ts';
-import { watchFailure, watchSuccess } from './credential-stuffing.ts';
+import { observeFailure, refundFailure } from './credential-stuffing.ts';
 
 /** A try to sign in that has been counted before its outcome is known: fifty wrong passwords at once are fifty. */
-export interface LoginTry {
+export interface LoginAttempt {
   failed(): Promise<void>;
   succeeded(): Promise<void>;
   /** It was none: something else than the password kept it from being decided. */
-  void(): Promise<void>;
+  refund(): Promise<void>;
 }
 
-const secretOf = ({ limits }: Pick<UserServer, 'limits'>): Buffer => limits.secret('device-tokens');
+const secretOf = ({ limits }: Pick<UserContext, 'limits'>): Buffer =>
+  limits.secret('device-tokens');
 
 /** For who has just signed in to the account of the address, on whatever device. */
-export const newDeviceToken = (server: Pick<UserServer, 'limits'>, emailKey: string): string =>
+export const newDeviceToken = (server: Pick<UserContext, 'limits'>, emailKey: string): string =>
   issueDeviceToken(secretOf(server), emailKey);
 
 /** The device tokens that a request brings, in its body and in cookies. */
 export const deviceTokensOf = (
-  server: Pick<UserServer, 'cookies'>,
+  server: Pick<UserContext, 'cookies'>,
   request: RequestContext,
   { device_token: token }: { device_token?: string },
 ): string[] => [...(token === undefined ? [] : [token]), ...server.cookies.deviceTokens(request)];
 
 /** By which device token of the account a request is known, if it has one. */
 export function knownDevice(
-  server: Pick<UserServer, 'limits'>,
+  server: Pick<UserContext, 'limits'>,
   emailKey: string,
   deviceTokens: readonly string[],
 ): string | undefined {
@@ -43,20 +44,20 @@ export function knownDevice(
  * such an account is not looked at.
  * @throws RateLimited
  */
-export async function takeLoginTry(
-  server: UserServer,
+export async function consumeLoginAttempt(
+  server: UserContext,
   request: RequestContext,
   { emailKey }: EmailAddress,
   deviceTokens: readonly string[],
   onFirstRefusal: () => Promise<unknown>,
-): Promise<LoginTry> {
+): Promise<LoginAttempt> {
   const { limits, log } = server;
   const device = knownDevice(server, emailKey, deviceTokens);
   const asDevice =
     device === undefined
       ? undefined
       : await limits
-          .take([
+          .consume([
             ['login_device', device],
             ['login_devices_day', emailKey],
           ])
@@ -66,7 +67,7 @@ export async function takeLoginTry(
           });
   const taken =
     asDevice ??
-    (await limits.take(
+    (await limits.consume(
       [
         ['login_account', emailKey],
         ['login_account_day', emailKey],
@@ -80,12 +81,12 @@ export async function takeLoginTry(
       log.warn({ err: error }, 'a sign-in was not counted as success or failure'),
     );
   return {
-    failed: () => told(watchFailure(server, request, emailKey)),
+    failed: () => told(observeFailure(server, request, emailKey)),
     async succeeded() {
-      await taken.giveBack();
-      await told(watchSuccess(server));
+      await taken.refund();
+      await told(refundFailure(server));
     },
-    void: () => taken.giveBack(),
+    refund: () => taken.refund(),
   };
 }
 

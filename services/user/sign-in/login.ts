@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../context.ts';
-import { sessionToReplace } from '../sessions/replace-session.ts';
+import type { UserContext } from '../context.ts';
+import { findReplacedSession } from '../sessions/replace-session.ts';
 import {
-  handOver,
-  refuseForeignPages,
+  sendTokens,
+  rejectCrossOrigin,
   sessionQuerySchema,
   whileSessionLives,
 } from '../sessions/session-cookies.ts';
@@ -12,7 +12,7 @@ import {
   deviceTokenSchema,
   emailSchema,
   passwordSchema,
-  representUser,
+  toUserResource,
   signedInSchema,
 } from '../users/user-resource.ts';
 
@@ -22,7 +22,7 @@ const bodySchema = Type.Object(
 );
 
 /** `POST /api/users/login`, and `POST /login` as seed 000 calls it. */
-export function loginRoute(server: UserServer): void {
+export function loginRoute(server: UserContext): void {
   for (const url of ['/api/users/login', '/login']) {
     server.app.route({
       method: 'POST',
@@ -35,14 +35,14 @@ export function loginRoute(server: UserServer): void {
       config: { operation: 'user.login', access: 'public', replayWhile: whileSessionLives(server) },
       handler: async (request, reply) => {
         const { session } = request.query;
-        refuseForeignPages(server, request, session);
+        rejectCrossOrigin(server, request, session);
         const { user, tokens } = await signIn(
           server,
           request,
           request.body,
-          await sessionToReplace(server, request, session),
+          await findReplacedSession(server, request, session),
         );
-        return { user: representUser(user), ...handOver(server, reply, tokens, session) };
+        return { user: toUserResource(user), ...sendTokens(server, reply, tokens, session) };
       },
     });
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { uuidv7 } from '@muniment/audit-events';
 import type { RequestContext } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { parseEmail } from '../users/email-address.ts';
 import { openSession, type SessionTokens } from '../sessions/open-session.ts';
 import { findUserByEmailKey, insertUser, setUserType } from '../users/user-queries.ts';
@@ -16,7 +16,7 @@ export interface MadeAdmin extends SessionTokens {
  * Makes an account an administrator's, creating it when there is none, and opens a session for it. An operator's command: it goes around the API,
  * but not around the audit trail.
  */
-export async function makeAdmin(server: UserServer, typedEmail: string): Promise<MadeAdmin> {
+export async function makeAdmin(server: UserContext, typedEmail: string): Promise<MadeAdmin> {
   const { email, emailKey } = parseEmail(typedEmail);
   const request: RequestContext = {
     id: randomBytes(16).toString('hex'),

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
-import type { UserServer } from '../context.ts';
-import { sessionToReplace } from '../sessions/replace-session.ts';
+import type { UserContext } from '../context.ts';
+import { findReplacedSession } from '../sessions/replace-session.ts';
 import {
-  handOver,
-  refuseForeignPages,
+  sendTokens,
+  rejectCrossOrigin,
   sessionQuerySchema,
   whileSessionLives,
 } from '../sessions/session-cookies.ts';
@@ -12,7 +12,7 @@ import {
   emailSchema,
   passwordSchema,
   personNameSchema,
-  representUser,
+  toUserResource,
   signedInSchema,
 } from '../users/user-resource.ts';
 
@@ -30,7 +30,7 @@ const bodySchema = Type.Object(
 );
 
 /** `POST /api/users/register`, and `POST /signup` as seed 000 calls it. */
-export function registerRoute(server: UserServer): void {
+export function registerRoute(server: UserContext): void {
   for (const url of ['/api/users/register', '/signup']) {
     server.app.route({
       method: 'POST',
@@ -47,16 +47,16 @@ export function registerRoute(server: UserServer): void {
       },
       handler: async (request, reply) => {
         const { session } = request.query;
-        refuseForeignPages(server, request, session);
+        rejectCrossOrigin(server, request, session);
         const { user, tokens } = await signUp(
           server,
           request,
           request.body,
-          await sessionToReplace(server, request, session),
+          await findReplacedSession(server, request, session),
         );
         return reply
           .code(201)
-          .send({ user: representUser(user), ...handOver(server, reply, tokens, session) });
+          .send({ user: toUserResource(user), ...sendTokens(server, reply, tokens, session) });
       },
     });
   }

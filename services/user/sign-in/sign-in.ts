@@ -1,13 +1,18 @@
 import { isLongEnough } from '@muniment/security';
 import { afterCommit, type RequestContext, type RequestEvent } from '@muniment/server';
 import type { Transaction } from 'kysely';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { parseEmail, type EmailAddress } from '../users/email-address.ts';
 import { InvalidCredentials, PasswordChangeRequired } from '../errors.ts';
-import { deviceTokensOf, newDeviceToken, takeLoginTry, type LoginTry } from './login-limits.ts';
+import {
+  deviceTokensOf,
+  newDeviceToken,
+  consumeLoginAttempt,
+  type LoginAttempt,
+} from './login-limits.ts';
 import { openSession, type SessionTokens } from '../sessions/open-session.ts';
 import { findUserByEmailKey, lockUnchangedUser, setPasswordHash } from '../users/user-queries.ts';
-import { endReplaced, type ReplacedSession } from '../sessions/replace-session.ts';
+import { revokeReplacedSession, type ReplacedSession } from '../sessions/replace-session.ts';
 import type { Tables, User } from '../tables.ts';
 
 /** Who was let in, and the first tokens of the new session. */
@@ -28,7 +33,7 @@ export interface Credentials {
  * What a user whose password is right gets, made in the transaction that lets them in; and the session, if one is opened. `afterwards` is done there behind
  * the event of the sign-in, which stays the transaction's first.
  */
-export type Enter<Entered> = (
+export type OnSignedIn<Entered> = (
   trx: Transaction<Tables>,
   user: User,
   record: (event: RequestEvent) => Promise<string>,
@@ -41,12 +46,12 @@ export type Enter<Entered> = (
  * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired, RateLimited
  */
 export async function signIn(
-  server: UserServer,
+  server: UserContext,
   request: RequestContext,
   credentials: Credentials,
   replaced?: ReplacedSession,
 ): Promise<SignedIn> {
-  const { user, tokens } = await signInBy(
+  const { user, tokens } = await authenticatePassword(
     server,
     request,
     credentials,
@@ -56,7 +61,7 @@ export async function signIn(
       return {
         sessionId: tokens.session_id,
         entered: { user, tokens },
-        ...(replaced && { afterwards: () => endReplaced(trx, record, replaced) }),
+        ...(replaced && { afterwards: () => revokeReplacedSession(trx, record, replaced) }),
       };
     },
   );
@@ -69,17 +74,17 @@ export async function signIn(
  * @param lock on the account while that is made. One that locks it further must ask for `update`: two that share a lock and both want more end each other
  * @throws as `signIn`, and as `enter`
  */
-export async function signInBy<Entered>(
-  server: UserServer,
+export async function authenticatePassword<Entered>(
+  server: UserContext,
   request: RequestContext,
   credentials: Credentials,
   lock: 'share' | 'update',
-  enter: Enter<Entered>,
+  enter: OnSignedIn<Entered>,
 ): Promise<Entered> {
   const address = parseEmail(credentials.email);
   const deviceTokens = deviceTokensOf(server, request, credentials);
   // Before the password is looked at: its hash is what a flood would spend.
-  const loginTry = await takeLoginTry(server, request, address, deviceTokens, async () =>
+  const loginTry = await consumeLoginAttempt(server, request, address, deviceTokens, async () =>
     recordFailure(
       server,
       request,
@@ -93,13 +98,13 @@ export async function signInBy<Entered>(
   } catch (error) {
     // Overload or an outage decided nothing.
     if (!(error instanceof InvalidCredentials || error instanceof PasswordChangeRequired))
-      await loginTry.void();
+      await loginTry.refund();
     throw error;
   }
 }
 
 function recordFailure(
-  server: UserServer,
+  server: UserContext,
   request: RequestContext,
   address: EmailAddress,
   user: User | undefined,
@@ -118,13 +123,13 @@ function recordFailure(
 }
 
 async function check<Entered>(
-  server: UserServer,
+  server: UserContext,
   request: RequestContext,
   address: EmailAddress,
   password: string,
-  loginTry: LoginTry,
+  loginTry: LoginAttempt,
   lock: 'share' | 'update',
-  enter: Enter<Entered>,
+  enter: OnSignedIn<Entered>,
 ): Promise<Entered> {
   const user = await findUserByEmailKey(server.db, address.emailKey);
   const verified = await checkPassword(server, user, password);
@@ -132,7 +137,7 @@ async function check<Entered>(
   const tooShort = user?.status === 'active' && verified.ok && !isLongEnough(password, user.type);
   const signedIn =
     user && verified.ok && !tooShort
-      ? await letIn(server, request, user, address, verified.newHash, lock, enter)
+      ? await completeSignIn(server, request, user, address, verified.newHash, lock, enter)
       : undefined;
   if (signedIn) {
     await loginTry.succeeded();
@@ -156,7 +161,7 @@ async function check<Entered>(
 
 /** Costs one hash, whether or not there is such an account. `newHash` when the stored one is weaker than configured. */
 async function checkPassword(
-  { passwords }: UserServer,
+  { passwords }: UserContext,
   user: User | undefined,
   password: string,
 ): Promise<{ ok: boolean; newHash?: string }> {
@@ -165,14 +170,14 @@ async function checkPassword(
   return ok && needsRehash ? { ok, newHash: await passwords.rehash(password) } : { ok };
 }
 
-async function letIn<Entered>(
-  server: UserServer,
+async function completeSignIn<Entered>(
+  server: UserContext,
   request: RequestContext,
   user: User,
   { email }: EmailAddress,
   newHash: string | undefined,
   lock: 'share' | 'update',
-  enter: Enter<Entered>,
+  enter: OnSignedIn<Entered>,
 ): Promise<{ entered: Entered } | undefined> {
   if (user.status !== 'active' || user.password_hash === null) return undefined;
   const checkedHash = user.password_hash;

@@ -1,13 +1,13 @@
 import { uuidv7 } from '@muniment/audit-events';
 import { passwordRefusal } from '@muniment/security';
 import { afterCommit, clientNetwork, type RequestContext } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { parseEmail } from '../users/email-address.ts';
 import { EmailTaken } from '../errors.ts';
 import { newDeviceToken } from './login-limits.ts';
 import { openSession } from '../sessions/open-session.ts';
 import { insertUser } from '../users/user-queries.ts';
-import { endReplaced, type ReplacedSession } from '../sessions/replace-session.ts';
+import { revokeReplacedSession, type ReplacedSession } from '../sessions/replace-session.ts';
 import type { SignedIn } from './sign-in.ts';
 import type { User } from '../tables.ts';
 
@@ -26,7 +26,7 @@ export interface SignUp {
  * @throws EmailMalformed, EmailTaken, `password_length`, `password_malformed` or `password_common`, RateLimited
  */
 export async function signUp(
-  server: UserServer,
+  server: UserContext,
   request: RequestContext,
   wanted: SignUp,
   replaced?: ReplacedSession,
@@ -38,7 +38,7 @@ export async function signUp(
 
 /** The same for a client that keeps no session. @throws as `signUp` */
 export async function signUpWithoutSession(
-  server: UserServer,
+  server: UserContext,
   request: RequestContext,
   wanted: SignUp,
 ): Promise<User> {
@@ -46,13 +46,13 @@ export async function signUpWithoutSession(
 }
 
 async function makeAccount(
-  server: UserServer,
+  server: UserContext,
   request: RequestContext,
   wanted: SignUp,
   { session, replaced }: { session: boolean; replaced?: ReplacedSession | undefined },
 ): Promise<{ user: User; tokens: SignedIn['tokens'] | undefined }> {
   const { email, emailKey } = parseEmail(wanted.email);
-  await server.limits.take([['register_network', clientNetwork(request.ip)]], () =>
+  await server.limits.consume([['register_network', clientNetwork(request.ip)]], () =>
     server.recordFor(request, {
       action: 'SIGNUP_FAIL',
       outcome: 'failure',
@@ -108,7 +108,7 @@ async function makeAccount(
       session_id: tokens?.session_id ?? null,
       metadata: { type: user.type },
     });
-    if (replaced) await endReplaced(trx, record, replaced);
+    if (replaced) await revokeReplacedSession(trx, record, replaced);
     return { user, tokens };
   });
   if (!signedIn) throw new EmailTaken();

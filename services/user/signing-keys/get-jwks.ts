@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Type } from 'typebox';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 const jwksSchema = Type.Object({
   keys: Type.Array(
@@ -19,7 +19,7 @@ const jwksSchema = Type.Object({
  * `GET /.well-known/jwks.json` (RFC 7517): with it anyone can verify our tokens without asking us. A key stands here for as long as the one before it signs
  * before it signs itself, so a copy may be kept; what a copy does not know in time is that a key was compromised.
  */
-export function getJwksRoute({ app, keys }: UserServer): void {
+export function getJwksRoute({ app, keys }: UserContext): void {
   app.route({
     method: 'GET',
     url: '/.well-known/jwks.json',

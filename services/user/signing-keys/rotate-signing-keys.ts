@@ -1,10 +1,10 @@
 import type { Transaction } from 'kysely';
 import { createEventRecorder, type NewEvent, type RecordEvent } from '@muniment/audit-events';
 import { compromiseSigningKeys, rotateSigningKeys, type KeyRotation } from '@muniment/security';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import type { Tables } from '../tables.ts';
 
-type Parts = Pick<UserServer, 'db' | 'masterKey' | 'subjectKeys' | 'keys'>;
+type Parts = Pick<UserContext, 'db' | 'masterKey' | 'subjectKeys' | 'keys'>;
 
 /** Nobody's request and nobody's values: the deployment itself is the subject. */
 const about = (

@@ -6,7 +6,7 @@ import type { Test } from 'tap';
 import { createTestDatabase } from '@muniment/database/testing';
 import { generateMasterKey } from '@muniment/master-key';
 import { buildApp } from '../app.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { readConfig } from '../config.ts';
 
 export interface SignedIn {
@@ -17,7 +17,7 @@ export interface SignedIn {
 }
 
 export interface TestServer {
-  server: UserServer;
+  server: UserContext;
   /** Requests as the gateway would pass them on. */
   call(
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
@@ -67,7 +67,7 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
     MAIL_FROM: 'Muniment <no-reply@muniment.example>',
     ...settings,
   };
-  const open: UserServer[] = [];
+  const open: UserContext[] = [];
   t.teardown(async () => {
     for (const server of open) await server.app.close();
     await superuser.end();

@@ -1,6 +1,9 @@
 import { test } from 'tap';
-import { forgetOldTokens, wipeSealedChildren } from '../sessions/refresh-token-queries.ts';
-import { forgetOldSessions } from '../sessions/session-queries.ts';
+import {
+  deleteExpiredRefreshTokens,
+  wipeSealedChildren,
+} from '../sessions/refresh-token-queries.ts';
+import { deleteEndedSessions } from '../sessions/session-queries.ts';
 import { build } from './build.ts';
 
 test('a sealed child is wiped once no retry may have it, and not before', async (t) => {
@@ -22,7 +25,7 @@ test('tokens and sessions go days after their end; those that live stay', async 
   const { token } = await register('gone@example.com');
   await call('POST', '/api/auth/logout', { token });
   const kept = await register('kept@example.com');
-  await forgetOldSessions(server.db);
+  await deleteEndedSessions(server.db);
   t.equal(
     (await rows('select 1 from identity.sessions')).length,
     2,
@@ -31,10 +34,10 @@ test('tokens and sessions go days after their end; those that live stay', async 
   await rows(
     `update identity.sessions set revoked_at = revoked_at - interval '8 days' where revoked_at is not null`,
   );
-  await forgetOldSessions(server.db);
+  await deleteEndedSessions(server.db);
   t.strictSame(await rows('select id from identity.sessions'), [{ id: kept.session_id }]);
 
   await rows(`update identity.refresh_tokens set expires_at = now() - interval '2 days'`);
-  await forgetOldTokens(server.db);
+  await deleteExpiredRefreshTokens(server.db);
   t.strictSame(await rows('select 1 from identity.refresh_tokens'), []);
 });

@@ -48,7 +48,7 @@ export type UserRow = Pick<
   | 'updated'
 >;
 
-export function representUser(user: UserRow): Static<typeof userSchema> {
+export function toUserResource(user: UserRow): Static<typeof userSchema> {
   const { id, email, name, first_name, last_name, type, status, is_verified, created, updated } =
     user;
   return {

@@ -65,7 +65,7 @@ export async function restartEmailChange(
 }
 
 /** Forgets changes that nobody confirmed. One whose mail still waits stays: its time has not begun. */
-export async function forgetOldEmailChanges(db: Kysely<Tables>): Promise<void> {
+export async function deleteExpiredEmailChanges(db: Kysely<Tables>): Promise<void> {
   await sql`
     delete from identity.email_changes c where expires_at < now() - interval '1 hour'
       and not exists (select from identity.mail_outbox m where m.email_change = c.token_hash and m.status = 'waiting')`.execute(

@@ -117,7 +117,7 @@ export async function restartResetToken(
 }
 
 /** Forgets requests and tokens of which nothing came. A token whose mail still waits stays: its time has not begun. */
-export async function forgetOldRecoveries(db: Kysely<Tables>): Promise<void> {
+export async function deleteExpiredRecoveries(db: Kysely<Tables>): Promise<void> {
   await sql`delete from identity.recovery_requests where created < now() - interval '1 day'`.execute(
     db,
   );

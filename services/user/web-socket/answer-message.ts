@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { unauthenticated } from '@muniment/security';
 import { parseStorableJson } from '@muniment/server';
 import { ChannelUnknown, MessageInvalid } from '../errors.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { authGenerateToken } from './auth-generate-token.ts';
 import { authRegister } from './auth-register.ts';
 import type { Channel, SocketRequest } from './channel.ts';
@@ -48,7 +48,7 @@ const channelOf = (message: unknown): unknown =>
 
 /** Answers messages by the code that answers requests, one message at a time. Never rejects: what goes wrong is `{ success: false, error: { code, message } }`. */
 export function createMessages(
-  server: UserServer,
+  server: UserContext,
 ): (handshake: FastifyRequest, text: string) => Promise<Answered> {
   const compile = server.app.validatorCompiler as FastifySchemaCompiler<object>;
   const known = new Map<string, { channel: Channel; validate: Validate }>(

@@ -3,7 +3,7 @@ import { roleMay, type Permission } from '@muniment/security';
 import { InvalidCredentials } from '../errors.ts';
 import { issueApiToken, TOKEN_TTL_S } from '../api-tokens/issue-api-token.ts';
 import { lockTokenOwner } from '../api-tokens/api-token-queries.ts';
-import { signInBy } from '../sign-in/sign-in.ts';
+import { authenticatePassword } from '../sign-in/sign-in.ts';
 import { emailSchema, passwordSchema } from '../users/user-resource.ts';
 import { defineChannel } from './channel.ts';
 
@@ -25,7 +25,7 @@ export const authGenerateToken = defineChannel({
     { additionalProperties: false },
   ),
   run: (server, request, payload) =>
-    signInBy(server, request, payload, 'update', async (trx, user, record) => {
+    authenticatePassword(server, request, payload, 'update', async (trx, user, record) => {
       const owner = await lockTokenOwner(trx, user.id);
       if (!owner) throw new InvalidCredentials();
       const wanted = {

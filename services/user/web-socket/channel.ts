@@ -1,13 +1,13 @@
 import type { Static, TSchema } from 'typebox';
 import {
-  refuse,
+  throwDenied,
   unauthenticated,
-  whyNot,
+  findDenial,
   type Permission,
   type Principal,
 } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 /** One message of a socket, as a request: with an id of its own, and the caller whose token it carries. */
 export type SocketRequest = RequestContext & { channel: string };
@@ -19,7 +19,7 @@ export interface Channel<Payload extends TSchema = TSchema> {
   token: boolean;
   payload: Payload;
   /** @returns the answer in the document's own shape */
-  run(server: UserServer, request: SocketRequest, payload: Static<Payload>): Promise<object>;
+  run(server: UserContext, request: SocketRequest, payload: Static<Payload>): Promise<object>;
 }
 
 /** The same, its payload's type checked against its schema and then forgotten, so that channels can stand in one list. */
@@ -36,18 +36,18 @@ export function callerOf({ principal }: SocketRequest): Principal {
  * The caller, if they may do this. A refusal is recorded, as at a route.
  * @throws `permission_denied`, `session_required` or `insufficient_scope`
  */
-export async function callerWho(
-  server: UserServer,
+export async function requirePermission(
+  server: UserContext,
   request: SocketRequest,
   permission: Permission,
 ): Promise<Principal> {
   const caller = callerOf(request);
-  const denial = whyNot(caller, permission);
+  const denial = findDenial(caller, permission);
   if (denial === undefined) return caller;
   await server.recordFor(request, {
     action: 'ACCESS_DENIED',
     outcome: 'failure',
     metadata: { permission, reason: denial, operation: `socket.${request.channel}` },
   });
-  return refuse(denial);
+  return throwDenied(denial);
 }

@@ -5,7 +5,7 @@ import { ownOrigins } from '@muniment/server';
 import { SocketCapacity, UpgradeRequired } from '../errors.ts';
 import { createMessages } from './answer-message.ts';
 import { createSockets } from './sockets.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
 /** A client that was told why may leave by itself; of one that broke the protocol nothing more can be understood, not even that. */
@@ -17,7 +17,7 @@ const socketOptions = { maxPayload: MAX_MESSAGE_BYTES, closeTimeout: CLOSE_TIMEO
  * `GET /ws`: the channels of seed 002 (RFC 6455). The connection itself authorises nothing, so anybody may open one. A page of an origin that is not
  * allowed may not: browsers let any page open sockets to anywhere (CORS does not hold for them).
  */
-export async function openSocketRoute(server: UserServer): Promise<void> {
+export async function openSocketRoute(server: UserContext): Promise<void> {
   const { app, config, metrics, log } = server;
   const messages = new Counter({
     name: 'muniment_socket_messages_total',

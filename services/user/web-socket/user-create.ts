@@ -6,7 +6,7 @@ import { EmailTaken } from '../errors.ts';
 import { isCallerLive } from '../api-tokens/api-token-queries.ts';
 import { insertUser } from '../users/user-queries.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
-import { callerWho, defineChannel } from './channel.ts';
+import { requirePermission, defineChannel } from './channel.ts';
 
 /** A customer without a password: who reads that mailbox can set one by `POST /api/auth/forgot-password`. */
 export const userCreate = defineChannel({
@@ -17,7 +17,7 @@ export const userCreate = defineChannel({
     { additionalProperties: false },
   ),
   async run(server, request, payload) {
-    const caller = await callerWho(server, request, 'directory:write');
+    const caller = await requirePermission(server, request, 'directory:write');
     const { email, emailKey } = parseEmail(payload.email);
     const id = await server.inTransaction(request, async (trx, record) => {
       if (!(await isCallerLive(trx, caller))) throw unauthenticated();

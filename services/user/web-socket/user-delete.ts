@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { deleteUser } from '../users/user-queries.ts';
-import { callerOf, callerWho, defineChannel } from './channel.ts';
+import { callerOf, requirePermission, defineChannel } from './channel.ts';
 import { lockUserFor } from './other-user.ts';
 
 /** The token's own user, with everything that is theirs; for an administrator any but administrators and service accounts. */
@@ -9,7 +9,7 @@ export const userDelete = defineChannel({
   token: true,
   payload: Type.Object({ id: Type.String({ format: 'uuid' }) }, { additionalProperties: false }),
   async run(server, request, { id }) {
-    const caller = await callerWho(
+    const caller = await requirePermission(
       server,
       request,
       id === callerOf(request).id ? 'profile:delete' : 'directory:write',

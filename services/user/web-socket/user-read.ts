@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { UserNotFound } from '../errors.ts';
 import { findUserById } from '../users/user-queries.ts';
-import { callerOf, callerWho, defineChannel } from './channel.ts';
+import { callerOf, requirePermission, defineChannel } from './channel.ts';
 
 /** The token's own user; for an administrator any. */
 export const userRead = defineChannel({
@@ -10,7 +10,7 @@ export const userRead = defineChannel({
   payload: Type.Object({ id: Type.String({ format: 'uuid' }) }, { additionalProperties: false }),
   async run(server, request, { id }) {
     // By the id alone: whether there is such a user is told to nobody who may not read them.
-    await callerWho(
+    await requirePermission(
       server,
       request,
       id === callerOf(request).id ? 'profile:read' : 'directory:read',

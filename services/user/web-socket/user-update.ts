@@ -9,9 +9,9 @@ import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { deleteResetToken } from '../verification/recovery-queries.ts';
 import { changeUser } from '../users/user-queries.ts';
 import type { Tables, User } from '../tables.ts';
-import type { UserServer } from '../context.ts';
+import type { UserContext } from '../context.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
-import { callerOf, callerWho, defineChannel } from './channel.ts';
+import { callerOf, requirePermission, defineChannel } from './channel.ts';
 import { lockUserFor } from './other-user.ts';
 
 const payloadSchema = Type.Object(
@@ -33,7 +33,11 @@ export const userUpdate = defineChannel({
   payload: payloadSchema,
   async run(server, request, { id, name, email: typed }) {
     const isOwn = id === callerOf(request).id;
-    const caller = await callerWho(server, request, isOwn ? 'profile:write' : 'directory:write');
+    const caller = await requirePermission(
+      server,
+      request,
+      isOwn ? 'profile:write' : 'directory:write',
+    );
     const address = typed === undefined ? undefined : parseEmail(typed);
     await server
       .inTransaction(request, async (trx, record) => {
@@ -80,7 +84,7 @@ export const userUpdate = defineChannel({
 
 /** Links that went to the old address count no more, and whoever reads it there is told where the account went. */
 async function leaveAddress(
-  { languages, masterKey }: UserServer,
+  { languages, masterKey }: UserContext,
   trx: Transaction<Tables>,
   { id, email }: User,
   newEmail: string,

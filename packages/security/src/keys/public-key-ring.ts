@@ -172,7 +172,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
 };
 
 /** Whether what a key has signed counts at this moment. The ring hears of a compromised key by the same feed as the set; while that is stale it has to read. */
-export const keyCounts = async (
+export const isKeyValid = async (
   {
     revocations,
     keys,

@@ -1,6 +1,6 @@
 import { overloaded } from '../errors.ts';
 
-export type WorkGateOptions = {
+export type ConcurrencyLimitOptions = {
   /** How much may run at once. */
   concurrency: number;
   /** How much may wait beyond that. */
@@ -11,7 +11,7 @@ export type WorkGateOptions = {
  * Runs work at a bounded concurrency, first come first served, with a bounded queue before it; past both, `run` rejects
  * with `overloaded` at once and the work is never begun.
  */
-export const createWorkGate = ({ concurrency, queueLimit }: WorkGateOptions) => {
+export const createConcurrencyLimit = ({ concurrency, queueLimit }: ConcurrencyLimitOptions) => {
   const waiting: (() => void)[] = [];
   const whenIdle: (() => void)[] = [];
   let running = 0;

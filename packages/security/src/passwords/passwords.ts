@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import * as argon2 from 'argon2';
 import { createPasswordRules, normalizePassword, type PasswordOwner } from './password-rules.ts';
-import { createWorkGate } from './concurrency-limit.ts';
+import { createConcurrencyLimit } from './concurrency-limit.ts';
 
 /** Of a password for nobody, what is hashed of it at most. */
 const dummyLength = 128;
@@ -47,7 +47,7 @@ export const createPasswordHasher = (options: PasswordHasherOptions = {}) => {
   if (memoryKiB < floor.memoryKiB || passes < floor.passes || parallelism < floor.parallelism) {
     throw new RangeError('argon2id needs at least 19456 KiB, 2 passes and parallelism 1');
   }
-  const gate = createWorkGate({
+  const gate = createConcurrencyLimit({
     concurrency: options.concurrency ?? defaultConcurrency(),
     queueLimit: options.queueLimit ?? 64,
   });

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { type QueryExecutorProvider, sql } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import { isTokenScope } from '../tokens/api-tokens.ts';
-import { createGatheredLookUps } from './batched-lookup.ts';
+import { createBatchedLookup } from './batched-lookup.ts';
 import { isRole, type Permission, type Role } from '../permissions.ts';
 import type { Revocations } from './revocations.ts';
 
@@ -106,7 +106,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
   /** The clock that the set of revocations goes by: what it says of a moment is compared with ours. */
   const now = (): number => revocations.now().monotonic;
   const remembered = new LRUCache<string, FoundToken>({ max });
-  const ask = createGatheredLookUps({
+  const ask = createBatchedLookup({
     kinds: ['digest', 'id'],
     timeoutMs,
     isUnavailable,

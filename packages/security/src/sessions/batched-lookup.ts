@@ -1,9 +1,9 @@
 import { dependencyUnavailable } from '../errors.ts';
 
 /** `askedAt`: by the clock given, when the statement was sent. */
-export type Gathered<Answer> = { answer: Answer; askedAt: number };
+export type BatchedLookup<Answer> = { answer: Answer; askedAt: number };
 
-export type GatheredLookUpsOptions<Kind extends string, Answer> = {
+export type BatchedLookupOptions<Kind extends string, Answer> = {
   kinds: readonly Kind[];
   query: (asked: Readonly<Record<Kind, readonly string[]>>) => Promise<Answer>;
   /** An answer that comes later says nothing any more: what was revoked must be refused everywhere within a second. */
@@ -30,18 +30,20 @@ const within = async <T>(work: Promise<T>, ms: number): Promise<T | undefined> =
  * Rejects with `dependency_unavailable` (503) when no answer came in time, and with the error of `query` when that was no outage: whatever went
  * wrong, nobody is let in on a guess.
  */
-export const createGatheredLookUps = <Kind extends string, Answer extends object>(
-  options: GatheredLookUpsOptions<Kind, Answer>,
+export const createBatchedLookup = <Kind extends string, Answer extends object>(
+  options: BatchedLookupOptions<Kind, Answer>,
 ) => {
   const { kinds, query, timeoutMs, isUnavailable, now = () => performance.now() } = options;
   let gathering:
-    | { asked: Record<Kind, Set<string>>; gathered: Promise<Gathered<Answer> | undefined> }
+    | { asked: Record<Kind, Set<string>>; gathered: Promise<BatchedLookup<Answer> | undefined> }
     | undefined;
 
   const perKind = <T>(valueOf: (kind: Kind) => T): Record<Kind, T> =>
     Object.fromEntries(kinds.map((kind) => [kind, valueOf(kind)])) as Record<Kind, T>;
 
-  const send = async (asked: Record<Kind, Set<string>>): Promise<Gathered<Answer> | undefined> => {
+  const send = async (
+    asked: Record<Kind, Set<string>>,
+  ): Promise<BatchedLookup<Answer> | undefined> => {
     await new Promise((resolve) => setImmediate(resolve));
     gathering = undefined;
     const askedAt = now();
@@ -54,7 +56,7 @@ export const createGatheredLookUps = <Kind extends string, Answer extends object
     }
   };
 
-  return async (kind: Kind, value: string): Promise<Gathered<Answer>> => {
+  return async (kind: Kind, value: string): Promise<BatchedLookup<Answer>> => {
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (!gathering) {
         const asked = perKind(() => new Set<string>());

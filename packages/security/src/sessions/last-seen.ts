@@ -1,7 +1,7 @@
 import { type QueryExecutorProvider, sql } from 'kysely';
 import { LRUCache } from 'lru-cache';
 
-export type ActivityOptions = {
+export type LastSeenOptions = {
   /** Writes when each id was seen last, in seconds before now, and from which address. */
   touch: (
     ids: readonly string[],
@@ -14,7 +14,7 @@ export type ActivityOptions = {
   capacity?: number;
 };
 
-export type Activity = ReturnType<typeof createActivity>;
+export type LastSeen = ReturnType<typeof createLastSeen>;
 
 const batchSize = 1_000;
 
@@ -41,11 +41,11 @@ export const touchApiTokens =
  * further behind than `intervalMs` and the pause between two flushes, which the least idle lifetime allows for; a replica that is killed loses no
  * more than that.
  */
-export const createActivity = ({
+export const createLastSeen = ({
   touch,
   intervalMs = 60_000,
   capacity = 50_000,
-}: ActivityOptions) => {
+}: LastSeenOptions) => {
   /** When and from where each was seen last, since it was written. */
   const pending = new Map<string, { at: number; address: string }>();
   const written = new LRUCache<string, true>({ max: capacity, ttl: intervalMs });

@@ -1,6 +1,6 @@
 import type { ApiTokenLookup } from './api-token-lookup.ts';
 import type { Principal } from '../authenticate.ts';
-import { keyCounts, type PublicKeyRing } from '../keys/public-key-ring.ts';
+import { isKeyValid, type PublicKeyRing } from '../keys/public-key-ring.ts';
 import type { Revocations } from './revocations.ts';
 import type { SessionLookup } from './session-lookup.ts';
 
@@ -9,25 +9,25 @@ import type { SessionLookup } from './session-lookup.ts';
  * that signed counts no more. `asOf`: by the monotonic clock, the moment
  * of which that is known. Rejects with `dependency_unavailable` (503) when it is known neither from the set of revocations nor from the database.
  */
-export type Standing = (
+export type RevalidatePrincipal = (
   principal: Principal,
 ) => Promise<{ principal: Principal; asOf: number } | undefined>;
 
-export type StandingOptions = {
+export type RevalidateOptions = {
   sessions: Pick<SessionLookup, 'isLive'>;
   apiTokens: Pick<ApiTokenLookup, 'recall'>;
   revocations: Pick<Revocations, 'isFresh' | 'keyRevoked'>;
   keys: Pick<PublicKeyRing, 'stillHolds'>;
 };
 
-export const createStanding =
-  ({ sessions, apiTokens, revocations, keys }: StandingOptions): Standing =>
+export const createRevalidatePrincipal =
+  ({ sessions, apiTokens, revocations, keys }: RevalidateOptions): RevalidatePrincipal =>
   async (principal) => {
     if (principal.apiToken === null) {
       const { sessionId, id: userId, role, keyId } = principal;
       const session = await sessions.isLive({ sessionId, userId, role });
       // After the session: what was learned of the key while that was looked up counts.
-      if (!session.live || !(await keyCounts({ revocations, keys }, keyId))) return undefined;
+      if (!session.live || !(await isKeyValid({ revocations, keys }, keyId))) return undefined;
       return { principal: { ...principal, role: session.role }, asOf: session.asOf };
     }
     const { apiToken, id: userId, expiresAt } = principal;

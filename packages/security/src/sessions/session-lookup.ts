@@ -1,6 +1,6 @@
 import { type QueryExecutorProvider, sql } from 'kysely';
 import { LRUCache } from 'lru-cache';
-import { createGatheredLookUps } from './batched-lookup.ts';
+import { createBatchedLookup } from './batched-lookup.ts';
 import { isRole, type Role } from '../permissions.ts';
 import type { Revocations } from './revocations.ts';
 
@@ -65,7 +65,7 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
     { role: Role | undefined; userId: string; askedAt: number }
   >({ max });
   const lookups: Record<LookupReason, number> = { stale: 0, user_changed: 0 };
-  const ask = createGatheredLookUps({
+  const ask = createBatchedLookup({
     kinds: ['session'],
     query: async ({ session }) => byId(await query(session)),
     timeoutMs,

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { createWorkGate } from '../../src/index.ts';
+import { createConcurrencyLimit } from '../../src/index.ts';
 
 test('never more run than allowed, in order of arrival, also after failures', async (t) => {
-  const gate = createWorkGate({ concurrency: 3, queueLimit: 100 });
+  const gate = createConcurrencyLimit({ concurrency: 3, queueLimit: 100 });
   let running = 0;
   let most = 0;
   const started: number[] = [];
@@ -31,7 +31,7 @@ test('never more run than allowed, in order of arrival, also after failures', as
 });
 
 test('a closed gate takes nothing and waits for what it took', async (t) => {
-  const gate = createWorkGate({ concurrency: 1, queueLimit: 5 });
+  const gate = createConcurrencyLimit({ concurrency: 1, queueLimit: 5 });
   let done = 0;
   const jobs = [1, 2, 3].map(() =>
     gate.run(async () => {
@@ -49,7 +49,7 @@ test('a closed gate takes nothing and waits for what it took', async (t) => {
 });
 
 test('a newcomer at the very moment a place changes hands waits behind the queue', async (t) => {
-  const gate = createWorkGate({ concurrency: 1, queueLimit: 5 });
+  const gate = createConcurrencyLimit({ concurrency: 1, queueLimit: 5 });
   const order: string[] = [];
   let running = 0;
   const job = (name: string) => async () => {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { createActivity } from '../../src/index.ts';
+import { createLastSeen } from '../../src/index.ts';
 
 const build = (options: { intervalMs?: number; capacity?: number } = {}) => {
   const writes: { ids: readonly string[]; ages: readonly number[] }[] = [];
   const database = { up: true };
-  const activity = createActivity({
+  const activity = createLastSeen({
     ...options,
     touch: async (ids, ages) => {
       if (!database.up) throw new Error('ECONNREFUSED');
@@ -82,7 +82,7 @@ test('memory and statements are bounded, whatever comes', async (t) => {
 
 test('a session seen again while it is written stays to be written', async (t) => {
   let seenMeanwhile = (): void => {};
-  const activity = createActivity({ touch: async () => seenMeanwhile(), intervalMs: 10 });
+  const activity = createLastSeen({ touch: async () => seenMeanwhile(), intervalMs: 10 });
   seenMeanwhile = () => activity.seen('a');
   activity.seen('a');
   await sleep(2);

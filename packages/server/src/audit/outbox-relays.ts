@@ -7,7 +7,7 @@ import { createRelay, outboxBacklog, type Relay, type Source } from '@muniment/a
 import type { ServerConfig } from '../lifecycle/config.ts';
 import type { DependencyCheck } from '../lifecycle/health.ts';
 
-export interface AuditTrailOptions<DB> {
+export interface OutboxRelaysOptions<DB> {
   db: Kysely<DB>;
   config: ServerConfig;
   kinesis: KinesisClient;
@@ -98,24 +98,24 @@ function measureOutboxes<DB>(db: Kysely<DB>, metrics: Registry, carried: readonl
   );
 }
 
-export interface AuditTrail {
+export interface OutboxRelays {
   /** Carries an outbox of this service to the stream once the relay is started. */
-  carry(outbox: Outbox): Relay;
+  add(outbox: Outbox): Relay;
   streamCheck: DependencyCheck;
 }
 
 /** The relays of this service's outboxes, with their backlogs as metrics and the stream as a dependency that can wait. */
-export function createAuditTrail<DB>({
+export function createOutboxRelays<DB>({
   db,
   config,
   kinesis,
   log,
   metrics,
-}: AuditTrailOptions<DB>): AuditTrail {
+}: OutboxRelaysOptions<DB>): OutboxRelays {
   const carried: Carried[] = [];
   measureOutboxes(db, metrics, carried);
   return {
-    carry(outbox) {
+    add(outbox) {
       const relay = createRelay({
         db,
         ...outbox,

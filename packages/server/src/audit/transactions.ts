@@ -10,10 +10,10 @@ import {
 } from '@muniment/audit-events';
 import { isTransactionConflict } from '@muniment/database';
 import {
-  createWorkGate,
+  createConcurrencyLimit,
   unauthenticated,
   type Principal,
-  type Standing,
+  type RevalidatePrincipal,
   type Viewer,
 } from '@muniment/security';
 
@@ -36,11 +36,11 @@ export interface RequestContext {
 export interface RepeatableRequest {
   /** First thing in a transaction. @throws when the key is being acted upon by another request, or has been */
   claim<DB>(trx: Transaction<DB>): Promise<void>;
-  held: HeldUnit | undefined;
+  pending: PendingCommit | undefined;
 }
 
 /** What a request has done and not yet committed. */
-export interface HeldUnit {
+export interface PendingCommit {
   /** Whom its first event is about. */
   userId: string | null;
   /** false: it is a record of something that has happened either way. */
@@ -104,8 +104,8 @@ function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
   };
 }
 
-const TRIES = 3;
-const MAY_WAIT = 1_000;
+const MAX_ATTEMPTS = 3;
+const MAX_WAITING = 1_000;
 
 /**
  * Runs work again while PostgreSQL ends it for a conflict (deadlock, serialization), three times at most. The pause differs by chance, so that two which
@@ -119,7 +119,7 @@ export async function retryConflicts<T>(
     try {
       return await work();
     } catch (error) {
-      if (attempt === TRIES || !isTransactionConflict(error) || !mayRetry()) throw error;
+      if (attempt === MAX_ATTEMPTS || !isTransactionConflict(error) || !mayRetry()) throw error;
       await sleep(attempt * (10 + Math.random() * 30));
     }
   }
@@ -131,16 +131,16 @@ export interface TransactionParts {
   schema: string;
   prepareEvent: PrepareEvent;
   /** Asked before each change whether its caller is signed in still. */
-  standing: Standing;
+  revalidatePrincipal: RevalidatePrincipal;
   /** Called after a commit, to wake the relay. */
-  recorded(): void;
+  onCommit(): void;
   /** How many requests may hold a connection until they are answered. Fewer than there are: each may need another one on its way. */
-  heldAtOnce?: number;
+  maxPendingCommits?: number;
 }
 
 /** Does what must follow the COMMIT of what the request has done, such as telling this replica's caches: at once, or where it waits for the answer, after it. */
 export function afterCommit(request: Pick<RequestContext, 'idempotency'>, act: () => void): void {
-  if (request.idempotency?.held) request.idempotency.held.afterCommit.push(act);
+  if (request.idempotency?.pending) request.idempotency.pending.afterCommit.push(act);
   else act();
 }
 
@@ -155,9 +155,9 @@ class RolledBack extends Error {}
 /** Makes the two ways in which anything leaves a trace. */
 export function createTransactions<DB>(
   db: Kysely<DB>,
-  { schema, prepareEvent, standing, recorded, heldAtOnce = 4 }: TransactionParts,
+  { schema, prepareEvent, revalidatePrincipal, onCommit, maxPendingCommits = 4 }: TransactionParts,
 ): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
-  const gate = createWorkGate({ concurrency: heldAtOnce, queueLimit: MAY_WAIT });
+  const gate = createConcurrencyLimit({ concurrency: maxPendingCommits, queueLimit: MAX_WAITING });
 
   async function run<T>(
     request: RequestContext,
@@ -196,15 +196,15 @@ export function createTransactions<DB>(
   }
 
   /** Answers as soon as all is done but the COMMIT, which waits for what the request is answered. */
-  async function runHeld<T>(
+  async function runDeferred<T>(
     request: RequestContext,
     repeatable: RepeatableRequest,
     changes: boolean,
     change: Change<DB, T>,
   ): Promise<T> {
     // Another unit of the same request stands for itself; the answer goes with the last.
-    const before = repeatable.held;
-    repeatable.held = undefined;
+    const before = repeatable.pending;
+    repeatable.pending = undefined;
     await before?.end('commit');
     return new Promise<T>((resolve, reject) => {
       let handedOver = false;
@@ -214,7 +214,7 @@ export function createTransactions<DB>(
             run(request, change, (result, userId) => {
               const outcome = Promise.withResolvers<Outcome>();
               handedOver = true;
-              const held: HeldUnit = {
+              const held: PendingCommit = {
                 userId,
                 changes,
                 afterCommit: [],
@@ -226,11 +226,11 @@ export function createTransactions<DB>(
                     if (error instanceof RolledBack) return;
                     throw error;
                   }
-                  recorded();
+                  onCommit();
                   for (const act of held.afterCommit) act();
                 },
               };
-              repeatable.held = held;
+              repeatable.pending = held;
               resolve(result);
               return outcome.promise;
               // Its result has been used: it cannot be made anew.
@@ -245,18 +245,18 @@ export function createTransactions<DB>(
   return {
     async inTransaction(request, change) {
       const { principal } = request;
-      if (principal && !(await standing(principal))) throw unauthenticated();
-      if (request.idempotency) return runHeld(request, request.idempotency, true, change);
+      if (principal && !(await revalidatePrincipal(principal))) throw unauthenticated();
+      if (request.idempotency) return runDeferred(request, request.idempotency, true, change);
       const result = await retryConflicts(() => run(request, change));
-      recorded();
+      onCommit();
       return result;
     },
     async recordFor(request, event) {
       if (request.idempotency)
-        return runHeld(request, request.idempotency, false, (_trx, record) => record(event));
+        return runDeferred(request, request.idempotency, false, (_trx, record) => record(event));
       const row = await prepareEvent(db, eventOf(request, event));
       await insertOutboxRows(db, schema, [row]);
-      recorded();
+      onCommit();
       return row.id;
     },
   };

@@ -1,13 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Activity } from '@muniment/security';
+import type { LastSeen } from '@muniment/security';
 import { repeat, type BackgroundLoop } from '../lifecycle/background-loops.ts';
 
 const PAUSE_MS = 15_000;
 
 /** Writes every few seconds which sessions or API tokens were in use, and at the stop, once the last request is answered, those that are left. */
-export function keepActivity(
+export function flushLastSeen(
   what: string,
-  activity: Activity,
+  activity: LastSeen,
   log: FastifyBaseLogger,
 ): BackgroundLoop {
   const failed = (error: unknown): void =>

@@ -18,7 +18,7 @@ const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** A start time further away than this is a broken clock or a lie. */
 const MAX_CLOCK_DISTANCE_MS = 5 * 60_000;
 
-export interface TrustedHop {
+export interface TrustedProxy {
   /** Tells whether an address is the gateway's. */
   trusts(address: string): boolean;
   /** The gateway's request id when it has its form, else a fresh one: a caller must not choose what the trail is searched by. */
@@ -26,7 +26,7 @@ export interface TrustedHop {
 }
 
 /** What is believed of a request's headers, and from whom: only the gateway's own address may speak for a client. */
-export function trustedHop(proxies: string): TrustedHop {
+export function trustedProxy(proxies: string): TrustedProxy {
   const inRange = proxyAddr.compile(splitList(proxies));
   const trusts = (address: string): boolean => inRange(address, 0);
   return {
@@ -45,7 +45,7 @@ export function trustedHop(proxies: string): TrustedHop {
 }
 
 /** Adds `startedAtMs` and `traceparent` to requests. */
-export function decorateRequests(app: FastifyInstance, hop: TrustedHop): void {
+export function decorateRequests(app: FastifyInstance, hop: TrustedProxy): void {
   app.decorateRequest('startedAtMs', {
     getter() {
       const now = Date.now();

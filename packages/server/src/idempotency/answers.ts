@@ -3,7 +3,7 @@ import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely';
 import type { MasterKey } from '@muniment/master-key';
 
 /** An answer as it is kept. */
-export interface KeptAnswer {
+export interface StoredAnswer {
   /** HMAC of principal, route and key: the key itself is not kept. */
   scope: Buffer;
   /** HMAC of the request's content. */
@@ -16,13 +16,13 @@ export interface KeptAnswer {
 const table = (schema: string) => sql.table(`${schema}.idempotency_keys`);
 const lifetime = (ttlSeconds: number) => sql`${ttlSeconds} * interval '1 second'`;
 
-export async function findKeptAnswer<DB>(
+export async function findAnswer<DB>(
   db: Kysely<DB>,
   schema: string,
   scope: Buffer,
   ttlSeconds: number,
-): Promise<KeptAnswer | undefined> {
-  const { rows } = await sql<KeptAnswer>`
+): Promise<StoredAnswer | undefined> {
+  const { rows } = await sql<StoredAnswer>`
     select scope, fingerprint, user_id as "userId", sealed from ${table(schema)}
     where scope = ${scope} and created > clock_timestamp() - ${lifetime(ttlSeconds)}`.execute(db);
   return rows[0];
@@ -49,9 +49,9 @@ export async function claimScope<DB>(
 }
 
 /** For the transaction of what it answers. A second answer for a scope violates `idempotency_keys_pkey`. */
-export const keepAnswer = (
+export const insertAnswer = (
   schema: string,
-  { scope, fingerprint, userId, sealed }: KeptAnswer,
+  { scope, fingerprint, userId, sealed }: StoredAnswer,
 ): RawBuilder<unknown> =>
   sql`insert into ${table(schema)} (scope, fingerprint, user_id, sealed) values (${scope}, ${fingerprint}, ${userId}::uuid, ${sealed})`;
 

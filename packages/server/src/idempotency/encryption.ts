@@ -31,27 +31,27 @@ export function keyedHash(
 }
 
 /** What opens an answer: the service's secret and what only the client sends, its key and its request's content. */
-export interface SealingKey {
+export interface AnswerKey {
   secret: Buffer;
   key: string;
   content: string;
 }
 
 /** HKDF (RFC 5869). The secret is the salt, so that a key and a content that can be guessed still open nothing that was taken from the database. */
-const derive = ({ secret, key, content }: SealingKey): Buffer =>
+const derive = ({ secret, key, content }: AnswerKey): Buffer =>
   Buffer.from(
     hkdfSync('sha256', JSON.stringify([key, content]), secret, 'muniment idempotency answer', 32),
   );
 
 /** AES-256-GCM, bound to the row that it is for. nonce ‖ ciphertext ‖ tag. */
-export function sealAnswer(by: SealingKey, scope: Buffer, answer: string): Buffer {
+export function encryptAnswer(by: AnswerKey, scope: Buffer, answer: string): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', derive(by), nonce).setAAD(scope);
   return Buffer.concat([nonce, cipher.update(answer, 'utf8'), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** @throws for another key, content, secret or row, and for altered bytes */
-export function openAnswer(by: SealingKey, scope: Buffer, sealed: Buffer): string {
+export function decryptAnswer(by: AnswerKey, scope: Buffer, sealed: Buffer): string {
   const decipher = createDecipheriv('aes-256-gcm', derive(by), sealed.subarray(0, NONCE_BYTES), {
     authTagLength: TAG_BYTES,
   })

@@ -11,13 +11,13 @@ import { callerOf } from '../auth/caller.ts';
 import {
   claimScope,
   deleteExpiredAnswers,
-  findKeptAnswer,
-  keepAnswer,
+  findAnswer,
+  insertAnswer,
   loadIdempotencySecret,
-  type KeptAnswer,
+  type StoredAnswer,
 } from './answers.ts';
-import { keyedHash, openAnswer, parseIdempotencyKey, sealAnswer } from './encryption.ts';
-import type { HeldUnit, RecordFor, RepeatableRequest } from '../audit/transactions.ts';
+import { keyedHash, decryptAnswer, parseIdempotencyKey, encryptAnswer } from './encryption.ts';
+import type { PendingCommit, RecordFor, RepeatableRequest } from '../audit/transactions.ts';
 
 /** A POST with an Idempotency-Key, on its way. */
 export interface IdempotentRequest extends RepeatableRequest {
@@ -131,7 +131,7 @@ export function acceptIdempotencyKeys<DB>(
     if (underWay.has(name)) throw inProgress();
     // From here on nothing may throw until the request is known to hold the scope.
     underWay.add(name);
-    let kept: KeptAnswer | undefined;
+    let kept: StoredAnswer | undefined;
     const fingerprintOf = (text: string): Buffer => keyedHash(serverSecret, 'fingerprint', text);
     const fingerprint = (): Buffer => {
       if (content === undefined) throw new Error(`${url} commits before it has stated its content`);
@@ -139,7 +139,7 @@ export function acceptIdempotencyKeys<DB>(
     };
 
     const repeatable: IdempotentRequest = {
-      held: undefined,
+      pending: undefined,
       get answered() {
         return kept !== undefined;
       },
@@ -155,7 +155,7 @@ export function acceptIdempotencyKeys<DB>(
         if (!kept || !timingSafeEqual(kept.fingerprint, fingerprintOf(text)))
           throw new IdempotencyKeyReused();
         const { status, headers, body } = JSON.parse(
-          openAnswer({ secret: serverSecret, key, content: text }, scope, kept.sealed),
+          decryptAnswer({ secret: serverSecret, key, content: text }, scope, kept.sealed),
         ) as Answer;
         if (config.replayWhile && status < 400) {
           if (!(await config.replayWhile(JSON.parse(body ?? 'null'), request)))
@@ -181,19 +181,19 @@ export function acceptIdempotencyKeys<DB>(
     };
     finishers.set(repeatable, async (answered, payload) => {
       underWay.delete(name);
-      const { held } = repeatable;
-      repeatable.held = undefined;
-      await held?.end(outcomeOf(held, answered, payload)).catch((error: unknown) => {
+      const { pending } = repeatable;
+      repeatable.pending = undefined;
+      await pending?.end(outcomeOf(pending, answered, payload)).catch((error: unknown) => {
         throw violatedUniqueConstraint(error) === 'idempotency_keys_pkey' ? inProgress() : error;
       });
     });
 
     /** What becomes of a unit by its answer. */
     function outcomeOf(
-      held: HeldUnit,
+      held: PendingCommit,
       answered: FastifyReply,
       payload: unknown,
-    ): Parameters<HeldUnit['end']>[0] {
+    ): Parameters<PendingCommit['end']>[0] {
       const status = answered.statusCode;
       // A failure of ours is no answer to keep. A change goes with it, and the next try begins anew; what was only recorded has happened.
       if (status >= 500) return held.changes ? 'roll back' : 'commit';
@@ -211,14 +211,18 @@ export function acceptIdempotencyKeys<DB>(
         }),
       );
       const text = JSON.stringify({ status, headers, body: payload ?? null } satisfies Answer);
-      const sealed = sealAnswer({ secret: serverSecret, key, content: content ?? '' }, scope, text);
+      const sealed = encryptAnswer(
+        { secret: serverSecret, key, content: content ?? '' },
+        scope,
+        text,
+      );
       const userId = request.principal?.id ?? held.userId;
-      return keepAnswer(schema, { scope, fingerprint: fingerprint(), userId, sealed });
+      return insertAnswer(schema, { scope, fingerprint: fingerprint(), userId, sealed });
     }
 
     // From here on the end of the request frees the scope, however it ends.
     request.idempotency = repeatable;
-    kept = await findKeptAnswer(db, schema, scope, ttlSeconds);
+    kept = await findAnswer(db, schema, scope, ttlSeconds);
     if (!kept || content === undefined) return false;
     await repeatable.replay(content);
     return true;
@@ -251,7 +255,7 @@ const FORGET_PAUSE_MS = 60_000;
 const FORGET_AT_ONCE = 1_000;
 
 /** Deletes answers past their time, a bounded batch after the other. Every replica does it; none waits for another. */
-export function forgetAnswers<DB>(
+export function deleteExpiredAnswersLoop<DB>(
   db: Kysely<DB>,
   schema: string,
   ttlSeconds: number,

@@ -11,9 +11,9 @@ import { rateLimitFields, type LimitState } from './rate-limit-fields.ts';
 export type Counted = readonly [name: LimitName, of: string];
 
 /** Tries that were taken before their outcome was known. */
-export interface Taken {
+export interface Consumed {
   /** Gives them back: it was a success, or no try after all. Never rejects: what the tries were for has been decided, and its answer must not become another by this. */
-  giveBack(): Promise<void>;
+  refund(): Promise<void>;
 }
 
 export interface Limits {
@@ -23,15 +23,15 @@ export interface Limits {
    * @param onFirstRefusal called for no more than one refusal of a limit in its window: for an event that a flood must not multiply
    * @throws RateLimited (429)
    */
-  take(counted: readonly Counted[], onFirstRefusal?: () => Promise<unknown>): Promise<Taken>;
+  consume(counted: readonly Counted[], onFirstRefusal?: () => Promise<unknown>): Promise<Consumed>;
   /** Counts without refusing. @returns which of them went past their limit, each one once in its window */
-  exceeds(counted: Counted): Promise<{ exceeded: boolean; first: boolean }>;
+  observe(counted: Counted): Promise<{ exceeded: boolean; first: boolean }>;
   /** Gives a try back that another request has taken. */
   refund(counted: readonly Counted[]): Promise<void>;
   rule(name: LimitName): LimitRule;
   key(counted: Counted): Buffer;
   /** Counts a refusal in the metrics. */
-  refused(name: LimitName): void;
+  countRefusal(name: LimitName): void;
   /** Secret for what else must be the same on all replicas, apart by its purpose. */
   secret(purpose: string): Buffer;
 }
@@ -73,7 +73,7 @@ export function rateLimited(states: readonly LimitState[], retrySeconds: number)
   });
 }
 
-const NOTHING_TAKEN: Taken = { giveBack: async () => {} };
+const NOTHING_TAKEN: Consumed = { refund: async () => {} };
 
 /** The limits that all replicas of all services share. */
 export async function createLimits<DB>(
@@ -129,8 +129,8 @@ export async function createLimits<DB>(
     secret,
     refund,
     rule: (name) => rules[name],
-    refused: (name) => refusals.inc({ limit: name }),
-    async take(counted, onFirstRefusal) {
+    countRefusal: (name) => refusals.inc({ limit: name }),
+    async consume(counted, onFirstRefusal) {
       if (!enabled) return NOTHING_TAKEN;
       const rows = await count(counted);
       const refused = rows.flatMap((row, index) => {
@@ -150,7 +150,7 @@ export async function createLimits<DB>(
               },
             ];
       });
-      if (refused.length === 0) return { giveBack: () => refund(counted).catch(onRefundLost) };
+      if (refused.length === 0) return { refund: () => refund(counted).catch(onRefundLost) };
       for (const { name } of refused) refusals.inc({ limit: name });
       if (refused.some(({ row }) => row.first_refusal)) await onFirstRefusal?.();
       throw rateLimited(
@@ -158,7 +158,7 @@ export async function createLimits<DB>(
         Math.max(...refused.map(({ row }) => row.retry_us)) / 1_000_000,
       );
     },
-    async exceeds(counted) {
+    async observe(counted) {
       const [row] = enabled ? await count([counted]) : [];
       return { exceeded: row !== undefined && !row.allowed, first: row?.first_refusal ?? false };
     },
@@ -169,7 +169,10 @@ const SWEEP_PAUSE_MS = 30_000;
 const SWEEP_BATCH = 1_000;
 
 /** Deletes rows whose budget is full again. Batches, so that it holds no locks for long. */
-export function sweepLimits<DB>(db: Kysely<DB>, onError: (error: unknown) => void): BackgroundLoop {
+export function deleteFullLimits<DB>(
+  db: Kysely<DB>,
+  onError: (error: unknown) => void,
+): BackgroundLoop {
   return repeat(
     'limits',
     SWEEP_PAUSE_MS,

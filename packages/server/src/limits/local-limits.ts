@@ -3,16 +3,16 @@ import { intervalOf, rateLimited, type Counted, type Limits } from './limits.ts'
 import type { LimitState } from './rate-limit-fields.ts';
 
 /** Where a caller stands after a try. */
-export interface Spent extends LimitState {
+export interface LocalDecision extends LimitState {
   allowed: boolean;
   retrySeconds: number;
 }
 
-export interface LeasedLimits {
+export interface LocalLimits {
   /** One try. Mostly without a round trip: it comes out of what this replica has taken from the shared budget before. */
-  spend(counted: Counted): Promise<Spent>;
+  tryConsume(counted: Counted): Promise<LocalDecision>;
   /** The same. @throws RateLimited (429) */
-  demand(counted: Counted): Promise<void>;
+  consume(counted: Counted): Promise<void>;
   /** How the caller stands as far as this replica knows. */
   state(counted: Counted): LimitState | undefined;
 }
@@ -36,10 +36,10 @@ interface Lease {
 const LEASE_MS = 5_000;
 const AWAY_MS = 1_000;
 /** A database that has not answered by then counts as away: no request waits for its limit longer than that. */
-const PATIENCE_MS = 250;
+const LOOKUP_TIMEOUT_MS = 250;
 /** A caller that is refused is not looked up for so long: a flood costs no round trips. */
 const REFUSAL_MS = 1_000;
-const MOST_CALLERS = 20_000;
+const MAX_CALLERS = 20_000;
 
 interface LeaseRow {
   granted: number;
@@ -53,12 +53,12 @@ interface LeaseRow {
  * spends them locally: in sum there are never more than the limit, and whoever asks seldom wastes none. While the database is away each replica counts by
  * itself, as these limits guard against load and not against guessing.
  */
-export function createLeasedLimits<DB>(
+export function createLocalLimits<DB>(
   db: Kysely<DB>,
   limits: Limits,
   isUnavailable: (error: unknown) => boolean,
   now = (): number => performance.now(),
-): LeasedLimits {
+): LocalLimits {
   const leases = new Map<string, Lease>();
   /** Until when nobody asks a database that was away. */
   let awayUntil = 0;
@@ -78,7 +78,7 @@ export function createLeasedLimits<DB>(
         asking: undefined,
         localTat: 0,
       };
-      const [oldest] = leases.size >= MOST_CALLERS ? leases.keys() : [];
+      const [oldest] = leases.size >= MAX_CALLERS ? leases.keys() : [];
       // Its tries are lost, which errs on the safe side.
       if (oldest !== undefined) leases.delete(oldest);
       leases.set(id, lease);
@@ -121,7 +121,7 @@ export function createLeasedLimits<DB>(
       timer = setTimeout(() => {
         awayUntil = now() + AWAY_MS;
         resolve();
-      }, PATIENCE_MS);
+      }, LOOKUP_TIMEOUT_MS);
     });
     try {
       await Promise.race([lease.asking, late]);
@@ -164,10 +164,10 @@ export function createLeasedLimits<DB>(
     };
   }
 
-  async function spend(counted: Counted): Promise<Spent> {
+  async function tryConsume(counted: Counted): Promise<LocalDecision> {
     const lease = leaseOf(counted);
     const allowed = await decide(lease, counted);
-    if (!allowed) limits.refused(counted[0]);
+    if (!allowed) limits.countRefusal(counted[0]);
     return {
       ...stateOf(lease, counted),
       allowed,
@@ -176,10 +176,10 @@ export function createLeasedLimits<DB>(
   }
 
   return {
-    spend,
-    async demand(counted) {
+    tryConsume,
+    async consume(counted) {
       if (!limits.enabled) return;
-      const spent = await spend(counted);
+      const spent = await tryConsume(counted);
       if (!spent.allowed) throw rateLimited([spent], spent.retrySeconds);
     },
     state(counted) {

@@ -5,7 +5,7 @@ import rateLimit, {
 } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { callerOf } from '../auth/caller.ts';
-import type { LeasedLimits } from './local-limits.ts';
+import type { LocalLimits } from './local-limits.ts';
 import type { LimitName } from './rules.ts';
 import { rateLimited, type Counted, type Limits } from './limits.ts';
 import { rateLimitFields } from './rate-limit-fields.ts';
@@ -44,12 +44,12 @@ const NO_HEADERS = {
 export async function limitRequests(
   app: FastifyInstance,
   limits: Limits,
-  leased: LeasedLimits,
+  leased: LocalLimits,
 ): Promise<void> {
   if (!limits.enabled) return;
   const { burst, seconds } = limits.rule('requests');
   const ask = callbackify(async (key: string) => {
-    const { allowed, retrySeconds } = await leased.spend(countedIn(key));
+    const { allowed, retrySeconds } = await leased.tryConsume(countedIn(key));
     // The plugin refuses what is beyond its maximum; how much is left it is not asked.
     return { current: allowed ? 1 : Number.MAX_SAFE_INTEGER, ttl: retrySeconds * 1_000 };
   });

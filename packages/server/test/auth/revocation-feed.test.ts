@@ -388,9 +388,9 @@ test('a change that began in time is refused when its key has been compromised s
     expiresAt: new Date(Date.now() + 900_000),
     apiToken: null,
   };
-  t.ok(await server.standing(principal));
+  t.ok(await server.revalidatePrincipal(principal));
   await server.rows(`update identity.signing_keys set status = 'compromised'`);
-  await until(async () => (await server.standing(principal)) === undefined, 1_000);
+  await until(async () => (await server.revalidatePrincipal(principal)) === undefined, 1_000);
 });
 
 test('a compromised key is let go of at once, with what it has signed, and another signs', async (t) => {

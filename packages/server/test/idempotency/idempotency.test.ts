@@ -6,7 +6,7 @@ import pg from 'pg';
 import { test, type Test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
 import { build, checkProblem, environment, type TestServer } from '../build.ts';
-import { openAnswer, sealAnswer } from '../../src/idempotency/encryption.ts';
+import { decryptAnswer, encryptAnswer } from '../../src/idempotency/encryption.ts';
 import { until } from '../until.ts';
 
 const EVENT = { action: 'PROFILE_UPDATE', subject: { address: 'somebody' } };
@@ -216,17 +216,17 @@ test('more requests at once than there are connections, each with a look at the 
 test('an answer opens by its key, content, secret and row alone', (t) => {
   const by = { secret: Buffer.alloc(32, 1), key: 'k', content: '[]' };
   const scope = Buffer.alloc(32, 2);
-  const sealed = sealAnswer(by, scope, 'an answer');
-  t.equal(openAnswer(by, scope, sealed), 'an answer');
-  t.not(sealAnswer(by, scope, 'an answer').toString('hex'), sealed.toString('hex'));
+  const sealed = encryptAnswer(by, scope, 'an answer');
+  t.equal(decryptAnswer(by, scope, sealed), 'an answer');
+  t.not(encryptAnswer(by, scope, 'an answer').toString('hex'), sealed.toString('hex'));
   for (const other of [
     { ...by, secret: Buffer.alloc(32) },
     { ...by, key: 'l' },
     { ...by, content: '[1]' },
     { ...by, key: 'k,', content: '[]' },
   ])
-    t.throws(() => openAnswer(other, scope, sealed));
-  t.throws(() => openAnswer(by, Buffer.alloc(32), sealed));
-  t.throws(() => openAnswer(by, scope, sealed.subarray(0, 20)));
+    t.throws(() => decryptAnswer(other, scope, sealed));
+  t.throws(() => decryptAnswer(by, Buffer.alloc(32), sealed));
+  t.throws(() => decryptAnswer(by, scope, sealed.subarray(0, 20)));
   t.end();
 });

@@ -46,7 +46,7 @@ t.test(
     t.equal(
       await takenOf(
         Array.from({ length: 50 }, (_, index) =>
-          (index % 2 ? one : other).take(index % 3 ? counted : counted.toReversed()),
+          (index % 2 ? one : other).consume(index % 3 ? counted : counted.toReversed()),
         ),
       ),
       10,
@@ -54,7 +54,7 @@ t.test(
     t.equal(
       await takenOf(
         Array.from({ length: 40 }, (_, index) =>
-          one.take([
+          one.consume([
             ['login_network', '192.0.2.1'],
             ['login_account', `${index}@example.com`],
           ]),
@@ -73,15 +73,15 @@ t.test(
   async (t) => {
     const { one } = await buildLimits(t, 'login_account=2/2');
     const counted: Counted[] = [['login_account', 'ada']];
-    const taken = await one.take(counted);
-    await one.take(counted);
-    t.equal(await outcome(one.take(counted)), 'refused');
-    await taken.giveBack();
-    t.equal(await outcome(one.take(counted)), 'taken');
+    const taken = await one.consume(counted);
+    await one.consume(counted);
+    t.equal(await outcome(one.consume(counted)), 'refused');
+    await taken.refund();
+    t.equal(await outcome(one.consume(counted)), 'taken');
     const waits: number[] = [];
     for (let index = 0; index < 20; index += 1)
       await one
-        .take(counted)
+        .consume(counted)
         .catch(({ retryAfter }: { retryAfter: number }) => waits.push(retryAfter));
     t.equal(waits.length, 20);
     t.ok(
@@ -90,7 +90,7 @@ t.test(
     );
     await sleep(1_100);
     t.equal(
-      await outcome(one.take(counted)),
+      await outcome(one.consume(counted)),
       'taken',
       'after the time that each of the refusals has said',
     );
@@ -100,7 +100,10 @@ t.test(
 t.test('refunds never give more than the limit', async (t) => {
   const { one } = await buildLimits(t, 'login_account=3/3600');
   for (let index = 0; index < 5; index += 1) await one.refund([['login_account', 'ada']]);
-  t.equal(await takenOf(Array.from({ length: 10 }, () => one.take([['login_account', 'ada']]))), 3);
+  t.equal(
+    await takenOf(Array.from({ length: 10 }, () => one.consume([['login_account', 'ada']]))),
+    3,
+  );
 });
 
 t.test('the first refusal in a window is told once, whichever replica it falls to', async (t) => {
@@ -111,7 +114,7 @@ t.test('the first refusal in a window is told once, whichever replica it falls t
   };
   await Promise.all(
     Array.from({ length: 30 }, (_, index) =>
-      outcome((index % 2 ? one : other).take([['login_account', 'ada']], tell)),
+      outcome((index % 2 ? one : other).consume([['login_account', 'ada']], tell)),
     ),
   );
   t.equal(told, 1);
@@ -119,19 +122,19 @@ t.test('the first refusal in a window is told once, whichever replica it falls t
 
 t.test('a clock that was put back keeps nobody out for longer than the window', async (t) => {
   const { server, one } = await buildLimits(t, 'login_account=1/1');
-  await one.take([['login_account', 'ada']]);
+  await one.consume([['login_account', 'ada']]);
   await server.rows(`update shared.limits set tat = now() + interval '10 years'`);
-  t.equal(await outcome(one.take([['login_account', 'ada']])), 'refused');
+  t.equal(await outcome(one.consume([['login_account', 'ada']])), 'refused');
   await server.rows(`update shared.limits set tat = now() + interval '10 years'`);
   const { retryAfter } = (await one
-    .take([['login_account', 'ada']])
+    .consume([['login_account', 'ada']])
     .catch((error: unknown) => error as { retryAfter: number })) as { retryAfter: number };
   t.equal(retryAfter, 1);
 });
 
 t.test('rows whose budget is full again are swept, others stay', async (t) => {
   const { server, one } = await buildLimits(t, 'login_account=5/3600');
-  await one.take([['login_account', 'ada']]);
+  await one.consume([['login_account', 'ada']]);
   await server.rows(
     `insert into shared.limits (key, tat) select decode(md5(i::text), 'hex'), now() - interval '1 second' from generate_series(1, 25) i`,
   );

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import t, { type Test } from 'tap';
-import { createLeasedLimits } from '../../src/limits/local-limits.ts';
+import { createLocalLimits } from '../../src/limits/local-limits.ts';
 import { limitRules } from '../../src/limits/rules.ts';
 import { createLimits } from '../../src/limits/limits.ts';
 import { build, checkProblem, type TestServer } from '../build.ts';
@@ -28,7 +28,7 @@ async function leasedOf(
     enabled: true,
     metrics: new Registry(),
   });
-  return createLeasedLimits(server.db, limits, isUnavailable);
+  return createLocalLimits(server.db, limits, isUnavailable);
 }
 
 t.test(
@@ -41,14 +41,14 @@ t.test(
     for (let round = 0; round < 10; round += 1) {
       const spent = await Promise.all(
         Array.from({ length: 60 }, (_, index) =>
-          (index % 2 ? one : other).spend(['requests', 'user:1']),
+          (index % 2 ? one : other).tryConsume(['requests', 'user:1']),
         ),
       );
       passed += spent.filter(({ allowed }) => allowed).length;
     }
     t.ok(passed <= 200, `${passed} passed`);
     t.ok(passed >= 150, `${passed} passed: what a replica has leased and not spent is little`);
-    t.equal((await one.spend(['requests', 'user:2'])).allowed, true, 'another caller');
+    t.equal((await one.tryConsume(['requests', 'user:2'])).allowed, true, 'another caller');
   },
 );
 
@@ -64,7 +64,7 @@ t.test(
       metrics: new Registry(),
     });
     let asked = 0;
-    const leased = createLeasedLimits(
+    const leased = createLocalLimits(
       server.db,
       {
         ...limits,
@@ -75,9 +75,9 @@ t.test(
       },
       () => false,
     );
-    for (let index = 0; index < 500; index += 1) await leased.spend(['requests', 'user:1']);
+    for (let index = 0; index < 500; index += 1) await leased.tryConsume(['requests', 'user:1']);
     t.ok(asked < 25, `${asked} round trips for 500 requests`);
-    const seldom = await leased.spend(['requests', 'user:2']);
+    const seldom = await leased.tryConsume(['requests', 'user:2']);
     t.equal(seldom.remaining, 999);
   },
 );
@@ -129,7 +129,7 @@ t.test(
     );
     const alone = [];
     for (let index = 0; index < 7; index += 1)
-      alone.push((await leased.spend(['requests', 'user:1'])).allowed);
+      alone.push((await leased.tryConsume(['requests', 'user:1'])).allowed);
     t.strictSame(alone, [true, true, true, true, true, false, false]);
     await server.rows(
       'alter function shared.gone(bytea, bigint, integer, integer) rename to lease_limit',
@@ -137,7 +137,7 @@ t.test(
     await new Promise((resolve) => {
       setTimeout(resolve, 1_100);
     });
-    t.equal((await leased.spend(['requests', 'user:1'])).allowed, true);
+    t.equal((await leased.tryConsume(['requests', 'user:1'])).allowed, true);
     t.equal((await server.rows('select 1 from shared.limits')).length, 1);
   },
 );

@@ -336,7 +336,7 @@ test('from commit to log it takes less than 300 ms as a rule', async (t) => {
     await sleep(37);
     const id = await parts.record();
     const startedAt = performance.now();
-    relay.poke();
+    relay.wake();
     while (
       !(await parts.db
         .selectFrom('audit.events')

@@ -5,7 +5,7 @@ import { EventSource } from 'eventsource';
 import { sql, type Kysely } from 'kysely';
 import type { Test } from 'tap';
 import type { AuditEvent } from '@muniment/audit-events';
-import type { AuditServer } from '../../context.ts';
+import type { AuditContext } from '../../context.ts';
 import { insertEvents } from '../../event-store/event-queries.ts';
 import type { Tables } from '../../tables.ts';
 import type { Caller } from '../build.ts';
@@ -35,7 +35,7 @@ export interface Served {
 }
 
 /** Serves the app at a port of its own, without its loops. */
-export async function serve(t: Test, { app }: Pick<AuditServer, 'app'>): Promise<Served> {
+export async function serve(t: Test, { app }: Pick<AuditContext, 'app'>): Promise<Served> {
   await app.ready();
   const server = createServer((incoming, outgoing) => app.routing(incoming, outgoing));
   server.listen(0, '127.0.0.1');

@@ -6,9 +6,9 @@ import { createSubjectKeys } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
 import { createTestDatabase } from '@muniment/database/testing';
 import { createMasterKey, generateMasterKey } from '@muniment/master-key';
-import { forgetQuarantined } from '../../erasure/erasure-queries.ts';
+import { deleteQuarantined } from '../../erasure/erasure-queries.ts';
 import { listQuarantined, type QuarantineEntry } from '../../quarantine/quarantine-queries.ts';
-import { keepQuarantined, openQuarantined } from '../../quarantine/encrypt-records.ts';
+import { saveQuarantined, openQuarantined } from '../../quarantine/encrypt-records.ts';
 import type { Tables } from '../../tables.ts';
 
 let sequence = 0;
@@ -41,7 +41,7 @@ async function open(t: Test) {
       db
         .transaction()
         .execute((trx) =>
-          keepQuarantined(trx, createSubjectKeys(masterKey), 's', 'shard-0', entries),
+          saveQuarantined(trx, createSubjectKeys(masterKey), 's', 'shard-0', entries),
         ),
     /** As a replica that has just started reads them. */
     read: async () =>
@@ -54,7 +54,7 @@ async function open(t: Test) {
 
 const erase = async (db: Awaited<ReturnType<typeof open>>['db'], userId: string) => {
   await sql`select keys.erase_subject(${userId})`.execute(db);
-  return db.transaction().execute((trx) => forgetQuarantined(trx, userId));
+  return db.transaction().execute((trx) => deleteQuarantined(trx, userId));
 };
 
 test('what is no event is not stored in the clear, and is read until the key of its day is destroyed', async (t) => {

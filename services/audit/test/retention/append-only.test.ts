@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { sql } from 'kysely';
 import { createDatabase } from '@muniment/database';
 import { storeBatch } from '../../consumer/store-batch.ts';
-import { keepHouse } from '../../maintenance.ts';
+import { runMaintenance } from '../../maintenance.ts';
 import { build } from '../build.ts';
 import { aLease, aRecord, anEvent } from '../records.ts';
 
@@ -25,7 +25,7 @@ test('the role of the service can neither change nor take away anything of the l
       )
     ).rows[0]?.name ?? '';
   await superuser.query(`drop table audit.${later}`);
-  await keepHouse(server);
+  await runMaintenance(server);
 
   const { rows: tables } = await superuser.query<{ name: string }>(`
     select relname as name from pg_class

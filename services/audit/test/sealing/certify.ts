@@ -1,6 +1,6 @@
 import { createSigner } from '@muniment/audit-key';
 import { releaseLease } from '@muniment/database';
-import { createNotary } from '../../sealing/checkpoint-signer.ts';
+import { createCheckpointSigner } from '../../sealing/checkpoint-signer.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import type { Parts } from '../parts.ts';
 import { sealerLease } from './sealed-log.ts';
@@ -14,7 +14,7 @@ export async function certify(
   while ((await sealBatch(db, lease, 10_000)).more);
   if (sign) {
     const signer = createSigner(auditKey.signingKey);
-    const notary = createNotary({
+    const notary = createCheckpointSigner({
       db,
       keys: { signers: [signer], verifiers: [signer.verifier] },
       origin: signer.name,

@@ -7,7 +7,7 @@ import { signNote } from '@muniment/audit-key';
 import { startS3 } from '@muniment/cluster';
 import { openAuditBucket } from '../../object-store/audit-bucket.ts';
 import { HistoryAltered } from '../../errors.ts';
-import { createPublisher } from '../../sealing/checkpoint-publisher.ts';
+import { createCheckpointPublisher } from '../../sealing/checkpoint-publisher.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import { inLane, range, sealerLease, store } from './sealed-log.ts';
 import { openCertifiedLog, ORIGIN, type CertifiedLog } from './signer-parts.ts';
@@ -180,7 +180,7 @@ test('where the bucket locks, each object is locked against everybody for the ti
   t.equal(await log.bucket.locks(), false);
   t.equal(await bucket.locks(), true);
   // The local server knows of no lock and may refuse its headers; what is asked of it is what counts.
-  await createPublisher({ db: log.db, bucket, notary: log.notary(), lockDays: 30 })
+  await createCheckpointPublisher({ db: log.db, bucket, notary: log.notary(), lockDays: 30 })
     .publish(never)
     .catch(() => {});
   t.match(asked[0], { 'x-amz-object-lock-mode': 'COMPLIANCE', 'if-none-match': '*' });

@@ -2,8 +2,11 @@ import type { Test } from 'tap';
 import { createSigner, generateSigningKey, type LogKeys } from '@muniment/audit-key';
 import { startS3, type S3Server } from '@muniment/cluster';
 import { openAuditBucket, type AuditBucket } from '../../object-store/audit-bucket.ts';
-import { createNotary, type Notary } from '../../sealing/checkpoint-signer.ts';
-import { createPublisher, type Publisher } from '../../sealing/checkpoint-publisher.ts';
+import { createCheckpointSigner, type CheckpointSigner } from '../../sealing/checkpoint-signer.ts';
+import {
+  createCheckpointPublisher,
+  type CheckpointPublisher,
+} from '../../sealing/checkpoint-publisher.ts';
 import { createSealer, type Sealer, type SealerOptions } from '../../sealing/sealer.ts';
 import { silent } from '../parts.ts';
 import { openLog, type Log } from './sealed-log.ts';
@@ -16,8 +19,8 @@ export interface CertifiedLog extends Log {
   s3: S3Server;
   bucket: AuditBucket;
   /** Another process's: it remembers nothing. */
-  notary(keys?: LogKeys): Notary;
-  publisher(notary: Notary): Publisher;
+  notary(keys?: LogKeys): CheckpointSigner;
+  publisher(notary: CheckpointSigner): CheckpointPublisher;
   sealer(options?: Partial<SealerOptions>): Sealer;
   /** Keys of the bucket. */
   objects(): Promise<string[]>;
@@ -52,8 +55,8 @@ export async function openCertifiedLog(t: Test): Promise<CertifiedLog> {
     keys,
     s3,
     bucket,
-    notary: (other = keys) => createNotary({ db: log.db, keys: other, origin: ORIGIN }),
-    publisher: (notary) => createPublisher({ db: log.db, bucket, notary, lockDays: 1 }),
+    notary: (other = keys) => createCheckpointSigner({ db: log.db, keys: other, origin: ORIGIN }),
+    publisher: (notary) => createCheckpointPublisher({ db: log.db, bucket, notary, lockDays: 1 }),
     sealer(options) {
       const notary = options?.notary ?? certified.notary();
       const made = createSealer({

@@ -67,7 +67,7 @@ export async function takeFromLog(
 }
 
 /** Gives up a delivery whose event retention has moved to an archive. */
-export async function buryArchived(
+export async function markDead(
   trx: Transaction<Tables>,
   webhookId: string,
   eventId: string,
@@ -137,7 +137,7 @@ export async function deleteDelivery(
 }
 
 /** After an endpoint was down: what waits for a later attempt is due soon, spread over some seconds. */
-export async function hastenDeliveries(
+export async function rescheduleDeliveries(
   trx: Transaction<Tables>,
   webhookId: string,
   withinMs: number,

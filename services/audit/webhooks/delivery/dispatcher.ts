@@ -4,15 +4,15 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Kysely, Transaction } from 'kysely';
 import { acquireLease, holdLease, releaseLease, type Lease } from '@muniment/database';
 import type { MasterKey } from '@muniment/master-key';
-import { createWorkGate } from '@muniment/security';
+import { createConcurrencyLimit } from '@muniment/security';
 import type { BackgroundLoop, InTransaction, RequestContext } from '@muniment/server';
 import {
-  buryArchived,
+  markDead,
   deleteDelivery,
   failDelivery,
   findDeliveryParts,
   findDue,
-  hastenDeliveries,
+  rescheduleDeliveries,
   lookAtWebhooks,
   takeFromLog,
   type DeliveryParts,
@@ -78,7 +78,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const stopping = new AbortController();
   const cutOff = new AbortController();
   /** By webhook, the deliveries in memory. */
-  const taken = new Map<string, { events: Set<string>; gate: ReturnType<typeof createWorkGate> }>();
+  const taken = new Map<
+    string,
+    { events: Set<string>; gate: ReturnType<typeof createConcurrencyLimit> }
+  >();
   const running = new Set<Promise<void>>();
   let lease: Lease | undefined;
   let renewedAt = -Infinity;
@@ -120,7 +123,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     await fenced(held, async (trx) => {
       await deleteDelivery(trx, webhookId, id);
       if (failures > 0) await clearFailures(trx, webhookId);
-      if (failures >= DOWN_AFTER_FAILURES) await hastenDeliveries(trx, webhookId, HASTEN_WITHIN_MS);
+      if (failures >= DOWN_AFTER_FAILURES)
+        await rescheduleDeliveries(trx, webhookId, HASTEN_WITHIN_MS);
     });
     options.onAttempt?.('delivered');
   }
@@ -189,7 +193,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   async function attempt(held: Lease, webhookId: string, eventId: string): Promise<void> {
     if (cutOff.signal.aborted || lease?.epoch !== held.epoch) return;
     const parts = await findDeliveryParts(db, webhookId, eventId);
-    if (!parts) return fenced(held, (trx) => buryArchived(trx, webhookId, eventId));
+    if (!parts) return fenced(held, (trx) => markDead(trx, webhookId, eventId));
     const secrets = await Promise.all(
       [parts.wrapped_secret, parts.wrapped_previous_secret]
         .filter((wrapped) => wrapped !== null)
@@ -208,7 +212,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   function start(held: Lease, webhookId: string, eventId: string): void {
     const place = taken.get(webhookId) ?? {
       events: new Set<string>(),
-      gate: createWorkGate({ concurrency: IN_FLIGHT, queueLimit: TAKEN }),
+      gate: createConcurrencyLimit({ concurrency: IN_FLIGHT, queueLimit: TAKEN }),
     };
     taken.set(webhookId, place);
     place.events.add(eventId);

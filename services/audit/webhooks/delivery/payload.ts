@@ -1,5 +1,5 @@
 import { renderEntries } from '../../trail/log-entry.ts';
-import type { AuditServer } from '../../context.ts';
+import type { AuditContext } from '../../context.ts';
 import type { DeliveryParts } from './delivery-queries.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { DeliveryParts } from './delivery-queries.ts';
  * from the second.
  */
 export async function renderPayload(
-  { db, subjectKeys }: Pick<AuditServer, 'db' | 'subjectKeys'>,
+  { db, subjectKeys }: Pick<AuditContext, 'db' | 'subjectKeys'>,
   parts: DeliveryParts,
 ): Promise<string> {
   const [entry] = await renderEntries(

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { test, type Test } from 'tap';
-import { watchBody } from '../../uploads/body-timeout.ts';
+import { startBodyTimeout } from '../../uploads/body-timeout.ts';
 
 const never = new AbortController().signal;
 const nothing = { signal: never, onData: () => undefined, onEnd: () => undefined };
@@ -61,7 +61,7 @@ test('a body that we hold back is not silent, however long; its bytes are counte
   const sink = reader(3, 350);
   body.pipe(sink);
   let ended: Error | undefined;
-  const watch = watchBody(body, {
+  const watch = startBodyTimeout(body, {
     ...nothing,
     idleMs: 100,
     onEnd: (error) => {
@@ -78,7 +78,7 @@ test('silence after a pause of ours counts from its end', async (t) => {
   client.write('x');
   body.pipe(reader(1, 300));
   const begun = performance.now();
-  const watch = watchBody(body, { ...nothing, idleMs: 400 });
+  const watch = startBodyTimeout(body, { ...nothing, idleMs: 400 });
   await t.rejects(watch.ended, { code: 'UPLOAD_TIMEOUT' });
   t.ok(performance.now() - begun > 650, 'not within 400 ms of the last byte');
 });
@@ -89,8 +89,11 @@ test('a silent client and a failure elsewhere end the reading, and the answer ca
   silent.body.pipe(reader(0, 0));
   const told: Error[] = [];
   await t.rejects(
-    watchBody(silent.body, { ...nothing, idleMs: 100, onEnd: (error) => void told.push(error) })
-      .ended,
+    startBodyTimeout(silent.body, {
+      ...nothing,
+      idleMs: 100,
+      onEnd: (error) => void told.push(error),
+    }).ended,
     { code: 'UPLOAD_TIMEOUT' },
   );
   t.match(told, [{ code: 'UPLOAD_TIMEOUT' }]);
@@ -101,11 +104,15 @@ test('a silent client and a failure elsewhere end the reading, and the answer ca
   const failed = await exchange(t);
   const failure = new AbortController();
   failed.body.pipe(reader(0, 0));
-  const watch = watchBody(failed.body, { ...nothing, idleMs: 5_000, signal: failure.signal });
+  const watch = startBodyTimeout(failed.body, {
+    ...nothing,
+    idleMs: 5_000,
+    signal: failure.signal,
+  });
   failure.abort(new Error('elsewhere'));
   await t.rejects(watch.ended, { message: 'elsewhere' });
   await t.rejects(
-    watchBody(failed.body, { ...nothing, idleMs: 5_000, signal: failure.signal }).ended,
+    startBodyTimeout(failed.body, { ...nothing, idleMs: 5_000, signal: failure.signal }).ended,
     { message: 'elsewhere' },
     'a failure that has already happened',
   );
@@ -116,7 +123,7 @@ test('a body that has come to its end is silent for ever, rightly', async (t) =>
   client.end('x');
   body.pipe(reader(0, 0));
   let ended = false;
-  watchBody(body, {
+  startBodyTimeout(body, {
     ...nothing,
     idleMs: 50,
     onEnd: () => {

@@ -287,7 +287,7 @@ test('from an address that is not on its list a token is refused as an unknown o
     user_id: ada.user.id,
     metadata: { reason: 'address', api_token: id },
   });
-  await server.server.apiTokenActivity.flush({ all: true });
+  await server.server.apiTokensLastSeen.flush({ all: true });
   t.not(
     (
       await server.rows<{ ip: string }>(
@@ -507,15 +507,15 @@ test('last use is kept with its address, without a write for each request', asyn
   const { ada, make } = await build(t);
   const { token } = await make();
   for (let n = 0; n < 20; n += 1) await me(server, token, { 'x-forwarded-for': `192.0.2.${n}` });
-  await server.server.apiTokenActivity.flush();
+  await server.server.apiTokensLastSeen.flush();
   const {
     data: [listed],
   } = (await server.call('GET', '/api/auth/tokens', { token: ada.token })).json<{ data: Made[] }>();
   t.match(listed, { last_used_ip: '192.0.2.19' });
   t.ok(Math.abs(Date.parse(listed?.last_used_at ?? '') - Date.now()) < 5_000);
   await me(server, token, { 'x-forwarded-for': '192.0.2.99' });
-  await server.server.apiTokenActivity.flush();
-  t.equal(server.server.apiTokenActivity.waiting(), 1, 'the next one waits for its minute');
+  await server.server.apiTokensLastSeen.flush();
+  t.equal(server.server.apiTokensLastSeen.waiting(), 1, 'the next one waits for its minute');
 });
 
 test("a service account's tokens are an administrator's to make, list and revoke", async (t) => {

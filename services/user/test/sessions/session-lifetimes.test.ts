@@ -44,7 +44,7 @@ test('a session used by access tokens only lives on, on whichever replica they a
       200,
       `after ${(round + 1) * 400} seconds`,
     );
-    await (round % 2 ? here : there).server.sessionActivity.flush({ all: true });
+    await (round % 2 ? here : there).server.sessionsLastSeen.flush({ all: true });
   }
   await pass(here, 601);
   t.equal(await status(here, token), 401);
@@ -58,7 +58,7 @@ test('a session used by refreshes only lives on', async (t) => {
     const answer = await refresh(server, refresh_token);
     t.equal(answer.statusCode, 200);
     ({ refresh_token } = answer.json());
-    await server.server.sessionActivity.flush({ all: true });
+    await server.server.sessionsLastSeen.flush({ all: true });
   }
 });
 
@@ -75,13 +75,13 @@ test('no request writes when its session was seen; a flush writes it once, a sto
   await sleep(30);
   for (let n = 0; n < 20; n += 1) await server.call('GET', '/api/users/me', { token });
   t.strictSame(await lastSeen(), before, 'not by a request');
-  await server.server.sessionActivity.flush();
+  await server.server.sessionsLastSeen.flush();
   const after = await lastSeen();
   t.ok((after?.at ?? '') > (before?.at ?? ''), 'by the flush');
   await server.call('GET', '/api/users/me', { token });
-  await server.server.sessionActivity.flush();
+  await server.server.sessionsLastSeen.flush();
   t.strictSame(await lastSeen(), after, 'not again within the minute');
-  t.equal(server.server.sessionActivity.waiting(), 1);
+  t.equal(server.server.sessionsLastSeen.waiting(), 1);
 });
 
 test('the ordered stop writes what was seen last', async (t) => {
@@ -104,7 +104,7 @@ test('a session ends with its absolute lifetime, however much it is used', async
   const { token, refresh_token } = await server.register();
   await pass(server, 500);
   t.equal(await status(server, token), 200);
-  await server.server.sessionActivity.flush({ all: true });
+  await server.server.sessionsLastSeen.flush({ all: true });
   await pass(server, 501);
   t.equal(await status(server, token), 401);
   t.equal((await refresh(server, refresh_token)).statusCode, 401);
