@@ -56,7 +56,7 @@ dev: $(STAMP) ## one replica each, started again when its source changes; follow
 	@$(FLEET) node packages/cluster/src/logs.ts
 
 test: $(STAMP) ## run all tests (T=path/to/x.test.ts for one)
-	@RERUN=1 node scripts/test.ts $(T)
+	@node scripts/test.ts $(T)
 test-long: $(STAMP) ## run all tests, then five times those that kill processes and cut off stores; ends at the first that fails
 	@node scripts/test.ts
 	@for round in 1 2 3 4 5; do echo "faults, round $$round of 5"; node scripts/test.ts $(or $(T),$(FAULTS)) || exit 1; done

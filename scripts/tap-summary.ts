@@ -1,22 +1,67 @@
-/** What a run of tap comes to, and what of its output a person wants to read. */
 export interface TapSummary {
-  /** Takes one line of the output; returns the lines to print now. */
+  /** Reads one line of tap's output. @returns the lines to print at once */
   line(text: string): string[];
+  /** One line per package, then the slowest files. */
+  report(): string[];
   counts(): { passed: number; failed: number };
-  /** The files that failed so far. */
-  failedFiles(): readonly string[];
 }
 
+interface FileResult {
+  name: string;
+  assertions: number;
+  seconds: number;
+  failed: boolean;
+}
+
+const SLOWEST_FILES = 10;
 const FILE_RESULT = /^(not )?ok \d+ - (.*?)( # time=([\d.]+)ms)?( \{)?$/;
-// Why a file failed none of whose assertions did: it ended with a code, by a signal, or not in time.
+// Why a file failed without a failed assertion: its exit code, a signal, or the time limit.
 const CAUSE = /^ {2}(exitCode|signal|expired): (?!null)/;
 const PASSING = /^\s*(ok \d+|\d+\.\.\d+$|# Subtest|# time=)/;
+const RESULT_LINE = /^(\s+)(?:not )?ok \d+/;
 
-/** One line per file that passed; of one that failed, everything but its passing assertions. A file's lines come together, its result last. */
+/** The workspace package of a test file, or its folder under `test/`. */
+function packageOf(file: string): string {
+  const [root = '', folder = ''] = file.split('/');
+  return folder === '' || folder.endsWith('.test.ts') ? root : `${root}/${folder}`;
+}
+
+/** Counts leaves only: the result line of a subtest follows the deeper lines of its own. */
+function countAssertions(lines: readonly string[]): number {
+  let assertions = 0;
+  let previousDepth = 0;
+  for (const line of lines) {
+    const depth = RESULT_LINE.exec(line)?.[1]?.length;
+    if (depth === undefined) continue;
+    if (depth >= previousDepth) assertions += 1;
+    previousDepth = depth;
+  }
+  return assertions;
+}
+
+function reportPackages(files: readonly FileResult[]): string[] {
+  const packages = Map.groupBy(files, ({ name }) => packageOf(name));
+  return [...packages]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, results]) => {
+      const sum = (value: (file: FileResult) => number) =>
+        results.reduce((total, file) => total + value(file), 0);
+      const failed = sum((file) => Number(file.failed));
+      return [
+        name.padEnd(24),
+        `${sum(() => 1)} files`.padStart(9),
+        `${sum((file) => file.assertions)} assertions`.padStart(17),
+        `${sum((file) => file.seconds).toFixed(1)} s`.padStart(9),
+        failed > 0 ? `  ${failed} FAILED` : '',
+      ].join('');
+    });
+}
+
+/** Prints one line for a passed file, and all but the passing assertions of a failed one. */
 export function summarizeTap(): TapSummary {
-  let file: string[] = [];
+  let lines: string[] = [];
   let failing = false;
-  const failedFiles: string[] = [];
+  const files: FileResult[] = [];
   let totals = '';
   const count = (name: string): number =>
     Number(new RegExp(`${name}: (\\d+)`).exec(totals)?.[1] ?? 0);
@@ -27,18 +72,30 @@ export function summarizeTap(): TapSummary {
       if (!result) {
         if (failing && CAUSE.test(text)) return [`  ${text}`];
         if (text === '  ...') failing = false;
-        if (text !== '' && text !== 'TAP version 14') file.push(text);
+        if (text !== '' && text !== 'TAP version 14') lines.push(text);
         return [];
       }
-      const [, failed, name, , milliseconds] = result;
-      const heading = `${failed ? 'FAILED' : 'ok    '} ${name}${milliseconds ? ` (${(Number(milliseconds) / 1_000).toFixed(1)} s)` : ''}`;
-      failing = failed !== undefined;
-      if (failing && name !== undefined) failedFiles.push(name);
-      const story = failed ? file.filter((one) => one.trim() !== '' && !PASSING.test(one)) : [];
-      file = [];
-      return [heading, ...story];
+      const [, notOk, name = '', , milliseconds] = result;
+      failing = notOk !== undefined;
+      const seconds = Number(milliseconds ?? 0) / 1_000;
+      files.push({ name, seconds, failed: failing, assertions: countAssertions(lines) });
+      const details = failing ? lines.filter((one) => one.trim() !== '' && !PASSING.test(one)) : [];
+      lines = [];
+      const time = milliseconds ? ` (${seconds.toFixed(1)} s)` : '';
+      return [`${failing ? 'FAILED' : 'ok    '} ${name}${time}`, ...details];
+    },
+    report() {
+      if (files.length < 2) return [];
+      const slowest = files.toSorted((a, b) => b.seconds - a.seconds).slice(0, SLOWEST_FILES);
+      return [
+        '',
+        ...reportPackages(files),
+        '',
+        'slowest files:',
+        ...slowest.map(({ name, seconds }) => `${`${seconds.toFixed(1)} s`.padStart(9)}  ${name}`),
+        '',
+      ];
     },
     counts: () => ({ passed: count('pass'), failed: count('fail') }),
-    failedFiles: () => failedFiles,
   };
 }

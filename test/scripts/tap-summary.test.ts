@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { summarizeTap } from '../../scripts/tap-summary.ts';
 
-test('a file that passes is one line, one that fails tells what failed, and the totals are read', async (t) => {
+test('a passed file is one line, a failed one shows what failed', async (t) => {
   const summary = summarizeTap();
   const printed = [
     'TAP version 14',
@@ -35,7 +35,37 @@ test('a file that passes is one line, one that fails tells what failed, and the 
     '    exitCode: 1',
   ]);
   t.strictSame(summary.counts(), { passed: 2, failed: 1 });
-  t.strictSame(summary.failedFiles(), ['b.test.ts']);
+});
+
+test('the report has a line per package and the slowest files first', async (t) => {
+  const summary = summarizeTap();
+  for (const line of [
+    '    # Subtest: sums',
+    '        ok 1 - fine',
+    '        ok 2 - fine',
+    '        1..2',
+    '    ok 1 - sums # time=5ms',
+    '    # Subtest: empty',
+    '    ok 2 - empty',
+    '    1..2',
+    'ok 1 - services/user/test/a.test.ts # time=500ms',
+    '    ok 1 - fine',
+    'ok 2 - services/user/test/sessions/b.test.ts # time=1500ms',
+    '    not ok 1 - broken',
+    'not ok 3 - test/api.test.ts # time=1000ms',
+  ])
+    summary.line(line);
+  t.strictSame(summary.report(), [
+    '',
+    'services/user             2 files     4 assertions    2.0 s',
+    'test                      1 files     1 assertions    1.0 s  1 FAILED',
+    '',
+    'slowest files:',
+    '    1.5 s  services/user/test/sessions/b.test.ts',
+    '    1.0 s  test/api.test.ts',
+    '    0.5 s  services/user/test/a.test.ts',
+    '',
+  ]);
 });
 
 test('a run that ended before its totals has passed nothing', async (t) => {
