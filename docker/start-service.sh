@@ -21,6 +21,6 @@ fi
 # the pid 1, so the host name, which is the container's id, makes the difference.
 : "${REPLICA:=$SERVICE-${HOSTNAME:-$(cat /etc/hostname)}}"
 export REPLICA
-# A small young generation, and memory that is given back: see packages/cluster/src/fleet/fleet-plan.ts.
+# A small young generation, and memory that is given back: see packages/cluster/src/fleet/plan/fleet-plan.ts.
 if [ "$SERVICE" = file ]; then export MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=131072; fi
 exec node --max-semi-space-size=4 "services/$SERVICE/server.ts"

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { rotateKeys, verifierLines } from '@muniment/audit-key';
-import { writeAtomically } from '../packages/cluster/src/fleet/write-atomically.ts';
+import { writeAtomically } from '../packages/cluster/src/write-atomically.ts';
 
 const {
   values: { overlap },

@@ -1,9 +1,9 @@
 // make down: stops the fleet in order; its data stays.
 import { existsSync, realpathSync } from 'node:fs';
-import { outliveOutput, reportFailure } from './fleet/cli.ts';
+import { outliveOutput, reportFailure } from './fleet/commands/output.ts';
 import { dataFolder } from './fleet/settings.ts';
-import { lockData } from './fleet/start-lock.ts';
-import { stopFleet } from './fleet/stop-fleet.ts';
+import { lockData } from './fleet/commands/start-lock.ts';
+import { stopFleet } from './fleet/commands/stop-fleet.ts';
 
 outliveOutput();
 const data = dataFolder(process.env);

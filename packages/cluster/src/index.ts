@@ -16,4 +16,4 @@ export {
   startPostgres,
 } from './postgres/start-postgres.ts';
 export { type S3Options, type S3Server, startS3 } from './s3/start-s3.ts';
-export { writeAtomically } from './fleet/write-atomically.ts';
+export { writeAtomically } from './write-atomically.ts';

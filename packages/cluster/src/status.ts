@@ -1,8 +1,8 @@
 // make status: the processes of the fleet; exit code 1 when one of them is not ready.
-import { reportFailure } from './fleet/cli.ts';
+import { reportFailure } from './fleet/commands/output.ts';
 import { dataFolder } from './fleet/settings.ts';
-import { readState, supervisorLives } from './fleet/state.ts';
-import { statusTable } from './fleet/status-table.ts';
+import { readState, supervisorLives } from './fleet/supervisor/state.ts';
+import { statusTable } from './fleet/commands/status-table.ts';
 
 const data = dataFolder(process.env);
 try {

@@ -1,12 +1,12 @@
 // make up: starts the fleet under a detached supervisor and returns once all of it is ready.
 import { mkdirSync, realpathSync } from 'node:fs';
-import { outliveOutput, reportFailure } from './fleet/cli.ts';
-import { prepareFleet } from './fleet/prepare-fleet.ts';
+import { outliveOutput, reportFailure } from './fleet/commands/output.ts';
+import { prepareFleet } from './fleet/plan/prepare-fleet.ts';
 import { readSettings } from './fleet/settings.ts';
-import { lockData } from './fleet/start-lock.ts';
-import { alreadyRunning, launch } from './fleet/launch.ts';
-import { stopFleet } from './fleet/stop-fleet.ts';
-import { summary } from './fleet/summary.ts';
+import { lockData } from './fleet/commands/start-lock.ts';
+import { alreadyRunning, launch } from './fleet/commands/launch.ts';
+import { stopFleet } from './fleet/commands/stop-fleet.ts';
+import { summary } from './fleet/commands/summary.ts';
 
 outliveOutput();
 const started = performance.now();

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { test } from 'tap';
 import { freePort } from '../src/free-port.ts';
 import { processesOf } from '../src/postgres/stale-postgres.ts';
-import { command, left } from './fleet/commands.ts';
+import { command, left } from './fleet/run-command.ts';
 import { folder } from './fleet/fake-fleet.ts';
 
 test(

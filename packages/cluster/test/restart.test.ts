@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { readState } from '../src/fleet/state.ts';
+import { readState } from '../src/fleet/supervisor/state.ts';
 import { freePort } from '../src/free-port.ts';
-import { command } from './fleet/commands.ts';
+import { command } from './fleet/run-command.ts';
 import { folder } from './fleet/fake-fleet.ts';
 
 test(

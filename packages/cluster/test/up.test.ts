@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'tap';
-import { readState } from '../src/fleet/state.ts';
+import { readState } from '../src/fleet/supervisor/state.ts';
 import { freePort } from '../src/free-port.ts';
 import { processesOf } from '../src/postgres/stale-postgres.ts';
-import { command, left } from './fleet/commands.ts';
+import { command, left } from './fleet/run-command.ts';
 import { folder } from './fleet/fake-fleet.ts';
 
 test(

@@ -6,9 +6,9 @@ import {
   getBucketVersioningOperation,
   headBucketOperation,
   listBucketsOperation,
-} from './bucket-operations.ts';
-import { S3Error } from './errors.ts';
-import { listObjectsOperation, listObjectsV2Operation } from './list-operations.ts';
+} from './operations/bucket-operations.ts';
+import { S3Error } from './protocol/errors.ts';
+import { listObjectsOperation, listObjectsV2Operation } from './operations/list-operations.ts';
 import {
   abortUploadOperation,
   completeUploadOperation,
@@ -16,14 +16,14 @@ import {
   listPartsOperation,
   listUploadsOperation,
   uploadPartOperation,
-} from './multipart-operations.ts';
+} from './operations/multipart-operations.ts';
 import {
   copyObjectOperation,
   deleteObjectOperation,
   getObjectOperation,
   putObjectOperation,
-} from './object-operations.ts';
-import type { Answer, S3Request } from './request.ts';
+} from './operations/object-operations.ts';
+import type { Answer, S3Request } from './operations/request.ts';
 
 type Operation = (request: S3Request) => Promise<Answer>;
 

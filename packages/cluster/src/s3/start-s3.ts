@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { S3Error } from './errors.ts';
-import { createBucket, openStore, removeLeftovers, type Store } from './object-store.ts';
-import { readRequest, type Answer } from './request.ts';
+import { S3Error } from './protocol/errors.ts';
+import { createBucket, openStore, removeLeftovers, type Store } from './store/object-store.ts';
+import { readRequest, type Answer } from './operations/request.ts';
 import { findOperation } from './router.ts';
-import type { Credentials } from './signature.ts';
-import { errorDocument } from './xml.ts';
+import type { Credentials } from './protocol/signature.ts';
+import { errorDocument } from './protocol/xml.ts';
 
 export type S3Options = Credentials & {
   /** 0 or absent: any free port. */

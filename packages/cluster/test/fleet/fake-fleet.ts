@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { freePort } from '../../src/free-port.ts';
-import type { Plan, ProcessSpec, Stage } from '../../src/fleet/plan.ts';
+import type { Plan, ProcessSpec, Stage } from '../../src/fleet/supervisor/plan.ts';
 
 /** A folder that goes away with the test. */
 export function folder(t: Test): string {

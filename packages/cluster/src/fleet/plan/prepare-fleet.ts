@@ -1,0 +1,100 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { ensureNginx } from '../../nginx/ensure-nginx.ts';
+import { nginxConfig } from '../../nginx/nginx-config.ts';
+import { tlsCertificate } from '../../nginx/tls-certificate.ts';
+import { initDatabase } from '../../postgres/init-database.ts';
+import { postgresRuntime } from '../../postgres/unprivileged.ts';
+import { ensureAuditKey } from './audit-key.ts';
+import { requireFree } from './busy-port.ts';
+import { fleetPlan, portNames, replicaNames } from './fleet-plan.ts';
+import type { Plan } from '../supervisor/plan.ts';
+import { assignPorts } from './assign-ports.ts';
+import { loadSecrets } from './secrets.ts';
+import type { FleetSettings } from '../settings.ts';
+import { writeAtomically } from '../../write-atomically.ts';
+
+/** Everything that must be there before the first process starts: free ports, nginx, secrets, a certificate, a database folder. */
+export async function prepareFleet(
+  asked: FleetSettings,
+  report: (line: string) => void,
+): Promise<Plan> {
+  const settings = { ...asked };
+  const { data } = settings;
+  if (settings.port !== 0) await requireFree(settings.port, 'the gateway', 'make up PORT=...');
+  const chosen =
+    settings.port === 0 || settings.tlsPort === 0
+      ? await assignPorts(data, ['gateway', 'gateway-tls'])
+      : {};
+  settings.port ||= chosen.gateway ?? 0;
+  const nginx = await ensureNginx(report);
+
+  const certificate = tlsCertificate(path.join(data, 'tls'));
+  if (!certificate)
+    report('no TLS: openssl is not installed (Debian and Ubuntu: apt-get install -y openssl)');
+  else if (settings.tlsPort !== 0)
+    await requireFree(settings.tlsPort, 'the gateway with TLS', 'make up TLS_PORT=...');
+  settings.tlsPort ||= chosen['gateway-tls'] ?? 0;
+
+  const postgres = postgresRuntime(path.join(data, 'postgres'));
+  const { secrets, masterKeyFile } = loadSecrets(data, postgres.dataDir);
+  const auditKeyFile = ensureAuditKey(data);
+  if (!existsSync(path.join(postgres.dataDir, 'PG_VERSION')))
+    report('making the database folder (first start)');
+  initDatabase(postgres, { password: secrets.postgres, durable: settings.durable });
+
+  for (const [name, port] of Object.entries(settings.fixedPorts))
+    await requireFree(port, name, `${name.toUpperCase()}_PORT=...`);
+  const ports = await assignPorts(data, portNames(settings.replicas), settings.fixedPorts);
+  writeGatewayConfig(settings, ports, certificate);
+  const tls = certificate ? { tlsPort: settings.tlsPort } : {};
+  const plan = fleetPlan({
+    settings,
+    ports,
+    secrets,
+    masterKeyFile,
+    auditKeyFile,
+    postgres,
+    nginx,
+    ...tls,
+  });
+  // What was asked, not what was chosen: a later `make up` is compared with it.
+  plan.settings = { ...asked };
+  return plan;
+}
+
+function writeGatewayConfig(
+  settings: FleetSettings,
+  ports: Record<string, number>,
+  certificate: { certificate: string; key: string } | undefined,
+): void {
+  const dir = path.join(settings.data, 'nginx');
+  mkdirSync(path.join(dir, 'tmp'), { recursive: true, mode: 0o700 });
+  const of = (service: string): number[] =>
+    replicaNames(settings.replicas)
+      .filter((replica) => replica.service === service)
+      .map(({ name }) => ports[name] ?? 0);
+  const config = nginxConfig({
+    dir,
+    hosts: hasIpv6Loopback() ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'],
+    port: settings.port,
+    ...(certificate ? { tls: { port: settings.tlsPort, ...certificate } } : {}),
+    upstreams: { user: of('user'), file: of('file'), audit: of('audit') },
+    s3Host: `127.0.0.1:${settings.proxyPorts.s3 ?? ports.s3 ?? 0}`,
+    uploadMaxBytes: settings.uploadMaxBytes,
+    limits: settings.limits,
+    root: process.getuid?.() === 0,
+  });
+  writeAtomically(path.join(dir, 'nginx.conf'), config);
+}
+
+function hasIpv6Loopback(): boolean {
+  try {
+    return (
+      readFileSync('/proc/net/if_inet6', 'utf8').startsWith('0'.repeat(31) + '1') ||
+      readFileSync('/proc/net/if_inet6', 'utf8').includes(`\n${'0'.repeat(31)}1`)
+    );
+  } catch {
+    return false; // a kernel without IPv6
+  }
+}

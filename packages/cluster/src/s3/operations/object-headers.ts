@@ -1,0 +1,88 @@
+import { S3Error } from '../protocol/errors.ts';
+import type { ObjectRecord } from '../store/object-store.ts';
+import type { S3Request } from './request.ts';
+
+const kept = [
+  'content-type',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'cache-control',
+  'expires',
+];
+const maxUserMetadataBytes = 2048;
+
+// What would be silently lost is refused; what only chooses among Amazon's kinds of storage is ignored.
+const refused =
+  /^x-amz-(tagging|object-lock-.*|server-side-encryption-customer-.*|website-redirect-location|write-offset-bytes|grant-.*)$/;
+
+/** The headers of a write that are stored with the object and given back on GET and HEAD. */
+export function readObjectHeaders(request: S3Request): Record<string, string> {
+  const headers: Record<string, string> = { 'content-type': 'binary/octet-stream' };
+  let metadataBytes = 0;
+  for (const [name, value] of request.headers) {
+    if (refused.test(name)) throw new S3Error('NotImplemented', undefined, { Header: name });
+    if (kept.includes(name) && value !== '') headers[name] = value;
+    if (name.startsWith('x-amz-meta-')) {
+      headers[name] = value;
+      metadataBytes += name.length - 'x-amz-meta-'.length + Buffer.byteLength(value, 'latin1');
+    }
+  }
+  if (metadataBytes > maxUserMetadataBytes)
+    throw new S3Error('MetadataTooLarge', undefined, {
+      MaxSizeAllowed: String(maxUserMetadataBytes),
+    });
+  // aws-chunked describes the way here, not the object.
+  const encoding = headers['content-encoding']
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== 'aws-chunked')
+    .join(',');
+  if (encoding) headers['content-encoding'] = encoding;
+  else delete headers['content-encoding'];
+  return headers;
+}
+
+/** The headers of GET and HEAD, without those that depend on a range. */
+export function objectHeaders(request: S3Request, record: ObjectRecord): Record<string, string> {
+  const headers: Record<string, string> = {
+    ...Object.fromEntries(
+      Object.entries(record.headers).map(([name, value]) => [
+        name,
+        representable(value) ? value : encodedWord(value),
+      ]),
+    ),
+    'accept-ranges': 'bytes',
+    etag: `"${record.etag}"`,
+    'last-modified': new Date(record.lastModified).toUTCString(),
+  };
+  for (const name of kept) {
+    const override = request.query.get(`response-${name}`);
+    if (override === undefined) continue;
+    // Also what keeps a line break in a URL from becoming a header of its own.
+    if (!representable(override))
+      throw new S3Error('InvalidArgument', 'Header value cannot be represented using ISO-8859-1.', {
+        ArgumentName: `response-${name}`,
+      });
+    headers[name] = override;
+  }
+  return headers;
+}
+
+/** The stored checksum as headers of an answer. */
+export function checksumHeaders(checksum: ObjectRecord['checksum']): Record<string, string> {
+  return checksum
+    ? {
+        [`x-amz-checksum-${checksum.algorithm}`]: checksum.value,
+        'x-amz-checksum-type': checksum.type,
+      }
+    : {};
+}
+
+function representable(value: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+}
+
+function encodedWord(value: string): string {
+  return `=?UTF-8?B?${Buffer.from(value).toString('base64')}?=`;
+}

@@ -1,0 +1,169 @@
+import { isNotModified, parseRange, writePrecondition } from './conditions.ts';
+import { S3Error } from '../protocol/errors.ts';
+import { checksumHeaders, objectHeaders, readObjectHeaders } from './object-headers.ts';
+import {
+  deleteObject,
+  findBucket,
+  openObject,
+  putObject,
+  type ObjectRecord,
+} from '../store/object-store.ts';
+import type { Answer, S3Request } from './request.ts';
+import { document, element } from '../protocol/xml.ts';
+
+export async function putObjectOperation(request: S3Request): Promise<Answer> {
+  const bucket = findBucket(request.store, request.bucket);
+  const headers = readObjectHeaders(request);
+  const precondition = writePrecondition(request.header);
+  const payload = request.payload();
+  const record = await putObject(
+    bucket,
+    request.key,
+    payload.chunks,
+    () => {
+      const { size, md5, checksum } = payload.result();
+      return { size, etag: md5, headers, checksum, uploadId: undefined };
+    },
+    precondition,
+  );
+  return { headers: { etag: `"${record.etag}"`, ...checksumHeaders(record.checksum) } };
+}
+
+export async function getObjectOperation(request: S3Request): Promise<Answer> {
+  const { handle, record } = await openObject(
+    findBucket(request.store, request.bucket),
+    request.key,
+  );
+  try {
+    const answer = describe(request, record);
+    const range = answer.range ?? { start: 0, end: record.size - 1 };
+    if (request.method === 'GET' && answer.status !== 304 && record.size > 0) {
+      return { ...answer, file: { handle, ...range } };
+    }
+    await handle.close();
+    return answer;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+export async function deleteObjectOperation(request: S3Request): Promise<Answer> {
+  const ifMatch = request.header('if-match');
+  await deleteObject(
+    findBucket(request.store, request.bucket),
+    request.key,
+    writePrecondition((name) => (name === 'if-match' ? ifMatch : undefined)),
+  );
+  return { status: 204 };
+}
+
+export async function copyObjectOperation(request: S3Request): Promise<Answer> {
+  const source = parseCopySource(request.header('x-amz-copy-source') ?? '');
+  const target = findBucket(request.store, request.bucket);
+  const replace = request.header('x-amz-metadata-directive') === 'REPLACE';
+  if (!replace && source.bucket === request.bucket && source.key === request.key) {
+    throw new S3Error(
+      'InvalidRequest',
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata.",
+    );
+  }
+  const headers = readObjectHeaders(request);
+  const { handle, record } = await openObject(findBucket(request.store, source.bucket), source.key);
+  try {
+    if (isNotModified(request.header, record, 'x-amz-copy-source-'))
+      throw new S3Error('PreconditionFailed');
+    const data =
+      record.size === 0
+        ? noBytes()
+        : handle.createReadStream({
+            end: record.size - 1,
+            highWaterMark: 1024 ** 2,
+            autoClose: false,
+          });
+    const copy = await putObject(
+      target,
+      request.key,
+      data,
+      () => ({
+        size: record.size,
+        etag: record.etag,
+        headers: replace ? headers : record.headers,
+        checksum: record.checksum,
+        uploadId: undefined,
+      }),
+      writePrecondition(request.header),
+    );
+    return {
+      xml: document(
+        'CopyObjectResult',
+        element('LastModified', new Date(copy.lastModified).toISOString()) +
+          element('ETag', `"${copy.etag}"`),
+      ),
+    };
+  } finally {
+    await handle.close();
+  }
+}
+
+function describe(
+  request: S3Request,
+  record: ObjectRecord,
+): Answer & { range?: { start: number; end: number } } {
+  const headers = objectHeaders(request, record);
+  if (isNotModified(request.header, record)) {
+    const {
+      etag = '',
+      'last-modified': lastModified = '',
+      'cache-control': cacheControl,
+    } = headers;
+    return {
+      status: 304,
+      headers: {
+        etag,
+        'last-modified': lastModified,
+        ...(cacheControl === undefined ? {} : { 'cache-control': cacheControl }),
+      },
+    };
+  }
+  const range = parseRange(request.header, record);
+  if (range) {
+    return {
+      status: 206,
+      range,
+      headers: {
+        ...headers,
+        'content-range': `bytes ${range.start}-${range.end}/${record.size}`,
+        'content-length': range.end - range.start + 1,
+      },
+    };
+  }
+  // Of the whole object only: a client would hold it against the part it got.
+  const checksum =
+    request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
+      ? checksumHeaders(record.checksum)
+      : {};
+  return { status: 200, headers: { ...headers, ...checksum, 'content-length': record.size } };
+}
+
+function parseCopySource(value: string): { bucket: string; key: string } {
+  const [path = '', query] = value.split('?');
+  if (query !== undefined) throw new S3Error('NotImplemented', 'There are no versions here.');
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(path).replace(/^\//, '');
+  } catch {
+    throw new S3Error('InvalidArgument', 'The copy source is not URL-encoded.');
+  }
+  const slash = decoded.indexOf('/');
+  if (slash < 1 || slash === decoded.length - 1)
+    throw new S3Error(
+      'InvalidArgument',
+      'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
+    );
+  return { bucket: decoded.slice(0, slash), key: decoded.slice(slash + 1) };
+}
+
+async function* noBytes(): AsyncGenerator<Buffer> {
+  /* an empty object */
+}

@@ -1,0 +1,115 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FileHandle } from 'node:fs/promises';
+import type { ChecksumAlgorithm } from '../protocol/checksums.ts';
+import { S3Error } from '../protocol/errors.ts';
+import type { Store } from '../store/object-store.ts';
+import { receivePayload, type Payload } from '../protocol/payload.ts';
+import { authorize, type Authorization, type Credentials } from '../protocol/signature.ts';
+
+/** A verified request to one of S3's resources: the service (no bucket), a bucket (no key), or an object. */
+export type S3Request = {
+  method: string;
+  path: string;
+  bucket: string;
+  key: string;
+  query: Map<string, string>;
+  header: (name: string) => string | undefined;
+  /** All header names and values, with those that a presigned URL carries in its query. */
+  headers: Map<string, string>;
+  store: Store;
+  /** The body, checked at its end; asks a client that waits for `100 Continue` to go on. */
+  payload: (fallback?: ChecksumAlgorithm) => Payload;
+};
+
+/** What an operation answers. `file` is streamed from `start` to `end` inclusive and then closed. */
+export type Answer = {
+  status?: number;
+  headers?: Record<string, string | number>;
+  xml?: string;
+  file?: { handle: FileHandle; start: number; end: number };
+};
+
+const maxKeyBytes = 1024;
+
+/** Parses and authorizes a request; throws S3Error. */
+export function readRequest(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  store: Store,
+  credentials: Credentials,
+): S3Request {
+  const { path, query } = parseTarget(incoming.url ?? '');
+  const method = incoming.method ?? '';
+  const authorization = authorize(
+    { method, path, query, headers: incoming.headersDistinct },
+    credentials,
+    Date.now(),
+  );
+  const headers = mergeHeaders(incoming, query, authorization);
+  const header = (name: string): string | undefined => headers.get(name);
+  const slash = path.indexOf('/', 1);
+  const key = slash < 0 ? '' : path.slice(slash + 1);
+  if (Buffer.byteLength(key) > maxKeyBytes)
+    throw new S3Error('KeyTooLongError', undefined, {
+      Size: String(Buffer.byteLength(key)),
+      MaxSizeAllowed: String(maxKeyBytes),
+    });
+  return {
+    method,
+    path,
+    bucket: slash < 0 ? path.slice(1) : path.slice(1, slash),
+    key,
+    query: new Map(query),
+    header,
+    headers,
+    store,
+    payload: (fallback) => {
+      // Leaving the loop early must not destroy the socket: the error has still to be answered on it.
+      const body = incoming.iterator({ destroyOnReturn: false });
+      const payload = receivePayload(body, header, authorization, fallback);
+      if (incoming.headers.expect) response.writeContinue();
+      return payload;
+    },
+  };
+}
+
+function parseTarget(target: string): { path: string; query: [string, string][] } {
+  const mark = target.indexOf('?');
+  const rawPath = mark < 0 ? target : target.slice(0, mark);
+  const rawQuery = mark < 0 ? '' : target.slice(mark + 1);
+  if (!rawPath.startsWith('/')) throw new S3Error('InvalidURI');
+  const query = rawQuery
+    .split('&')
+    .filter((pair) => pair !== '')
+    .map((pair): [string, string] => {
+      const equals = pair.indexOf('=');
+      return equals < 0
+        ? [decode(pair, true), '']
+        : [decode(pair.slice(0, equals), true), decode(pair.slice(equals + 1), true)];
+    });
+  // Not through URL: that would resolve `..` and `.` segments, which are ordinary text in a key.
+  return { path: decode(rawPath, false), query };
+}
+
+function decode(text: string, inQuery: boolean): string {
+  try {
+    return decodeURIComponent(inQuery ? text.replaceAll('+', ' ') : text);
+  } catch (cause) {
+    throw new S3Error('InvalidURI', cause instanceof URIError ? undefined : String(cause));
+  }
+}
+
+// A presigner hoists x-amz-* headers into the query; there they mean the same.
+function mergeHeaders(
+  incoming: IncomingMessage,
+  query: [string, string][],
+  authorization: Authorization,
+): Map<string, string> {
+  const headers = new Map<string, string>();
+  if (authorization.presigned)
+    for (const [name, value] of query)
+      if (/^x-amz-/i.test(name)) headers.set(name.toLowerCase(), value);
+  for (const [name, value] of Object.entries(incoming.headers))
+    if (value !== undefined) headers.set(name, String(value));
+  return headers;
+}

@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { test } from 'tap';
+import { isFree, requireFree } from '../../../src/fleet/plan/busy-port.ts';
+import { freePort } from '../../../src/free-port.ts';
+
+test('a free port is let through', async (t) => {
+  const port = await freePort();
+  t.ok(await isFree(port));
+  await t.resolves(requireFree(port, 'the gateway', 'PORT=...'));
+});
+
+test('a busy port is an error that names the port, the process that holds it, and the way out', async (t) => {
+  const port = await freePort();
+  const holder = spawn(
+    process.execPath,
+    ['-e', `require('net').createServer().listen(${port}, '127.0.0.1', () => console.log('up'))`],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  t.teardown(() => holder.kill());
+  await new Promise((resolve) => holder.stdout.once('data', resolve));
+  await t.rejects(requireFree(port, 'the gateway', 'make up PORT=...'), {
+    name: 'FleetError',
+    message: new RegExp(
+      `^port ${port} \\(the gateway\\) is taken by process ${holder.pid} \\(.*node.* -e require.*make up PORT=\\.\\.\\.$`,
+    ),
+  });
+});
+
+test(
+  'to an ordinary user a port that another user holds is named with the way to see the holder',
+  process.getuid?.() === 0 ? {} : { skip: 'needs root for a second user' },
+  async (t) => {
+    const port = await freePort();
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    t.teardown(() => server.close());
+    // Loaded as root: the checkout may lie in a folder that is closed to others.
+    const script = `import { requireFree } from ${JSON.stringify(path.join(import.meta.dirname, '../../../src/fleet/plan/busy-port.ts'))};
+    process.setegid(65534); process.seteuid(65534); await requireFree(${port}, 'the gateway', 'make up PORT=...').catch((error) => console.log(error.message));`;
+    const asked = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    asked.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await new Promise((resolve) => asked.once('close', resolve));
+    t.match(
+      said,
+      new RegExp(
+        `^port ${port} \\(the gateway\\) is taken by a process of another user \\(look with: sudo ss -ltnp\\). Stop it or choose another: make up PORT`,
+      ),
+    );
+  },
+);
+
+test('a listener on every address or on IPv6 alone counts as well', async (t) => {
+  for (const host of ['0.0.0.0', '::1', '::']) {
+    const port = await freePort();
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(port, host, resolve));
+    t.notOk(await isFree(port), host);
+    await new Promise((resolve) => server.close(resolve));
+    t.ok(await isFree(port), `${host} closed`);
+  }
+});

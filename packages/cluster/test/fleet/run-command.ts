@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { allProcesses, commandLine } from '../../src/fleet/supervisor/process-table.ts';
+
+/** Runs up.ts, down.ts or status.ts as make does. */
+export function command(
+  script: string,
+  env: Record<string, string>,
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, '../../src', script)], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })));
+}
+
+/** Command lines of what runs from a data folder. */
+export const left = (data: string): string[] =>
+  allProcesses()
+    .map(({ pid }) => commandLine(pid))
+    .filter((line) => line.includes(data) && !line.includes('test.ts'));
