@@ -1,5 +1,5 @@
 /**
- * Writes what the services' config schemas say into docs/operations.md (between the markers) and .env.example.
+ * Writes what the services' config schemas say into docs/operations/settings.md (between the markers) and .env.example.
  * `--check` writes nothing and exits 1 when either is stale.
  */
 import { hostname } from 'node:os';
@@ -37,7 +37,7 @@ export interface Rendered {
 const BEGIN = '<!-- settings: begin (made by scripts/settings-reference.ts) -->';
 const END = '<!-- settings: end -->';
 const root = join(import.meta.dirname, '..');
-const operations = join(root, 'docs/operations.md');
+const reference = join(root, 'docs/operations/settings.md');
 const envExample = join(root, '.env.example');
 
 const common = new Set(Object.keys(serverSettings));
@@ -128,14 +128,14 @@ export function withTable(text: string, table: string): string {
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
   if (begin < 0 || end < begin)
-    throw new Error('docs/operations.md lacks the markers of the settings reference');
+    throw new Error('docs/operations/settings.md lacks the markers of the settings reference');
   return text.slice(0, begin) + table + text.slice(end + END.length);
 }
 
 async function main(check: boolean): Promise<void> {
   const { table, env } = renderReference();
   for (const [file, wanted] of [
-    [operations, withTable(await readFile(operations, 'utf8'), table)],
+    [reference, withTable(await readFile(reference, 'utf8'), table)],
     [envExample, env],
   ] as const) {
     const present = await readFile(file, 'utf8').catch(() => '');

@@ -9,7 +9,7 @@ import { settings as userSettings } from '../services/user/config.ts';
 
 const root = join(import.meta.dirname, '..');
 
-test('docs/operations.md and .env.example are what the config schemas say', (t) => {
+test('docs/operations/settings.md and .env.example are what the config schemas say', (t) => {
   const { status, stderr } = spawnSync(
     process.execPath,
     ['scripts/settings-reference.ts', '--check'],
@@ -60,7 +60,7 @@ test('the reference does not depend on the process that makes it', (t) => {
 
 test('a stale table is seen and put right, and the text around it stays', (t) => {
   const { table } = renderReference();
-  const text = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  const text = readFileSync(join(root, 'docs/operations/settings.md'), 'utf8');
   const stale = text.replace('| `PORT` |', '| `PROT` |');
   t.not(stale, text);
   t.equal(withTable(stale, table), text);

@@ -123,7 +123,7 @@ export function createSealer(options: SealerOptions): Sealer {
     if (alarm?.reason !== reason)
       log.error(
         { alarm: 'history_altered', reason },
-        'the audit log was altered: nothing is sealed or signed until that is settled (docs/operations.md)',
+        'the audit log was altered: nothing is sealed or signed until that is settled (docs/operations/observe.md)',
       );
     alarm = { reason, since: alarm?.since ?? new Date() };
   }
