@@ -24,14 +24,14 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted coverage bench lint format typecheck deps run docker-run docker-logs docker-stop benchmark
+.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted coverage bench lint format typecheck build deps run docker-run docker-logs docker-stop benchmark
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
-up: $(STAMP) ## start PostgreSQL, Kinesis, S3, REPLICAS of each service, nginx, and return; with other settings than it has, a running fleet is stopped in order and started anew
+up: $(STAMP) ## start PostgreSQL, Kinesis, S3, REPLICAS of each service and nginx, and return; other settings restart a running fleet
 	@$(FLEET) node packages/cluster/src/up.ts
 down: $(STAMP) ## stop the fleet; its data stays in DATA
 	@$(FLEET) node packages/cluster/src/down.ts
@@ -45,11 +45,11 @@ verify: $(STAMP) ## FILE=export.ndjson[.gz] [KEY=DATA/audit-key.pub] [CHECKPOINT
 	@node packages/audit-verify/src/cli.ts --key '$(or $(KEY),$(DATA)/audit-key.pub)' $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') '$(FILE)'
 rotate-master-key: $(STAMP) ## wrap all keys by a new master key, on a running fleet
 	@$(FLEET) node scripts/rotate-master-key.ts
-rotate-keys: $(STAMP) ## a new key for access tokens, on a running fleet; COMPROMISED=<kid> or all makes what these have signed count no more at once
+rotate-keys: $(STAMP) ## a new key for access tokens, on a running fleet; COMPROMISED=<kid> or all revokes what these have signed, at once
 	@$(FLEET) COMPROMISED='$(COMPROMISED)' node scripts/rotate-keys.ts
-rotate-subject-keys: $(STAMP) ## DAYS=365 or SUBJECT=<user id>: new keys for personal values to come
+rotate-subject-keys: $(STAMP) ## DAYS=365 or SUBJECT=<user id>: new keys for future personal values
 	@$(FLEET) DAYS='$(DAYS)' SUBJECT='$(SUBJECT)' node scripts/rotate-subject-keys.ts
-restore: $(STAMP) ## MONTH=YYYY_MM [DAYS=30] brings an archived month of the trail back for a while
+restore: $(STAMP) ## MONTH=YYYY_MM [DAYS=30] brings an archived month of the trail back for DAYS
 	@$(FLEET) MONTH='$(MONTH)' DAYS='$(DAYS)' node scripts/restore-month.ts
 dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs (Ctrl-C ends only that; make down stops the fleet)
 	@$(FLEET) REPLICAS=1 WATCH=on node packages/cluster/src/up.ts
@@ -63,9 +63,9 @@ test-long: $(STAMP) ## run all tests, then five times those that kill processes 
 	@$(if $(T),true,PAUSE_MS=30000 node scripts/test.ts test/e2e/revocation.test.ts)
 	@$(if $(T),true,TIMING_ROUNDS=2000 node scripts/test.ts --timeout=900 services/user/test/passwords/recovery-timing.test.ts services/user/test/sign-in/sign-in-timing.test.ts)
 	@$(if $(T),true,node test/chaos/planted.ts && MINUTES=2 node test/chaos/main.ts)
-chaos: $(STAMP) ## MINUTES=5 SEED=1: clients act while everything is killed, stopped and cut off; then the trail is held against what they were told
+chaos: $(STAMP) ## MINUTES=5 SEED=1: clients act while everything is killed, stopped and cut off; then the trail is checked against the answers they got
 	@MINUTES='$(MINUTES)' SEED='$(SEED)' FAULTS='$(KINDS)' node test/chaos/main.ts
-chaos-planted: $(STAMP) ## the same short, on copies with a bug planted in each: every one must be caught (BUG=name for one, MINUTES=0.6 of load for each)
+chaos-planted: $(STAMP) ## the same, short, on copies with one planted bug each; every bug must be found (BUG=name for one, MINUTES=0.6 of load for each)
 	@BUG='$(BUG)' MINUTES='$(MINUTES)' node test/chaos/planted.ts
 coverage: $(STAMP) ## run all tests and report what they reach
 	@node scripts/test.ts --no-disable-coverage
@@ -79,6 +79,8 @@ format: $(STAMP) ## format all code (oxfmt, 100 columns)
 	@oxfmt .
 typecheck: $(STAMP) ## tsc
 	@tsc -p tsconfig.json
+build: typecheck ## check the types, and emit the one package that is published as JavaScript (packages/audit-verify/dist); the services run from source
+	@tsc -p packages/audit-verify/tsconfig.build.json
 
 bootstrap: $(STAMP) ## install what is missing: Node 24, pnpm, packages
 $(PNPM):
