@@ -38,15 +38,13 @@ export type {
   SessionPrincipal,
 } from './authenticate.ts';
 export {
-  CredentialsAmbiguous,
-  DependencyUnavailable,
-  InsufficientScope,
-  OriginRefused,
-  Overloaded,
+  credentialsAmbiguous,
+  insufficientScope,
+  originRefused,
   passwordRefusal,
-  PermissionDenied,
-  SessionRequired,
-  Unauthenticated,
+  permissionDenied,
+  sessionRequired,
+  unauthenticated,
 } from './errors.ts';
 export { isLongEnough, normalizePassword } from './passwords/password-rules.ts';
 export type { PasswordOwner } from './passwords/password-rules.ts';

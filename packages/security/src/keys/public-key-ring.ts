@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { type QueryExecutorProvider, sql } from 'kysely';
-import { DependencyUnavailable } from '../errors.ts';
+import { dependencyUnavailable } from '../errors.ts';
 import type { Revocations } from '../sessions/revocations.ts';
 import type { PublicJwk } from './signing-keys.ts';
 
@@ -99,7 +99,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
       .then(onRead));
 
   const outage = (error: unknown): unknown =>
-    isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
+    isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error;
 
   const timer = setInterval(
     () => void refresh().catch((error: unknown) => onError?.(error)),
@@ -152,7 +152,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
         });
       }
       if (performance.now() - readAt > 2 * CONFIRMED_MS)
-        throw new DependencyUnavailable({ cause: new Error('the keys are read too slowly') });
+        throw dependencyUnavailable({ cause: new Error('the keys are read too slowly') });
       return keys.has(kid);
     },
 
