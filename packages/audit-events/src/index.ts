@@ -50,4 +50,3 @@ export {
   type Subject,
   type SubjectKeys,
 } from './subject-keys.ts';
-export { uuidv7 } from './uuidv7.ts';

@@ -12,7 +12,7 @@ import {
 } from './event.ts';
 import { sealPersonal, type PersonalValues, type SubjectKey } from './personal.ts';
 import type { Subject, SubjectKeys } from './subject-keys.ts';
-import { uuidv7 } from './uuidv7.ts';
+import { uuidv7 } from '@muniment/database';
 
 const MAX_PERSONAL_TEXT_BYTES = 512;
 const MAX_RESOURCE_BYTES = 500;

@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import type { AuditEvent } from '../src/event.ts';
 import { sealPersonal, type SubjectKey } from '../src/personal.ts';
-import { uuidv7 } from '../src/uuidv7.ts';
+import { uuidv7 } from '@muniment/database';
 
 export const aKey = (subject: string = randomUUID()): SubjectKey => ({
   keyId: randomUUID(),

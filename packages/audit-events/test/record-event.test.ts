@@ -4,7 +4,7 @@ import { canonicalJson } from '../src/canonical.ts';
 import { decodeRecord } from '../src/decode-record.ts';
 import { MAX_EVENT_BYTES, laneOf } from '../src/event.ts';
 import { openPersonal } from '../src/personal.ts';
-import { canonicalHalves } from '../src/record-event.ts';
+import { canonicalHalves, derivedEventId } from '../src/record-event.ts';
 import { anEvent } from './an-event.ts';
 import { aRequest, everyEvent, outboxRows, startProducer } from './parts.ts';
 
@@ -142,4 +142,17 @@ test("the services' roles reach no key but through the functions", async (t) => 
     sql`select * from keys.find_keys(array[]::uuid[])`.execute(db),
     /permission denied/,
   );
+});
+
+test('a retried request derives the same event id, another request another', (t) => {
+  const requestId = 'c0ffee'.repeat(5);
+  t.equal(
+    derivedEventId(requestId, 1_700_000_000_123),
+    derivedEventId(requestId, 1_700_000_000_123),
+  );
+  t.not(
+    derivedEventId(requestId, 1_700_000_000_123),
+    derivedEventId(`${requestId}1`, 1_700_000_000_123),
+  );
+  t.end();
 });

@@ -6,5 +6,26 @@ export {
   type Database,
   type DatabaseOptions,
 } from './database.ts';
-export { acquireLease, holdLease, releaseLease, type Lease } from './lease.ts';
+export { uuidv7 } from './ids.ts';
+export {
+  acquireLease,
+  createHolderId,
+  holdLease,
+  LeaseLost,
+  releaseLease,
+  requireLease,
+  type Lease,
+} from './lease.ts';
+export { runWithLease, type HeldLease, type LeaseOptions } from './lease-holder.ts';
+export {
+  createLeasedLoop,
+  type LeasedLoop,
+  type LeasedLoopOptions,
+  type LeasedLoopStatus,
+} from './leased-loop.ts';
 export { databaseMigrations, verifyMigrated, type MigrationSet } from './migrate.ts';
+export {
+  createWakeableLoop,
+  type WakeableLoop,
+  type WakeableLoopOptions,
+} from './wakeable-loop.ts';

@@ -1,18 +1,37 @@
+import { randomUUID } from 'node:crypto';
 import { sql, type Kysely, type Transaction } from 'kysely';
 
-/** A lease as its holder knows it. `epoch` grows with every change of holder: a write that names an old one is refused. */
+/** Another replica has the lease: a fenced write was refused, or a renewal came too late. */
+export class LeaseLost extends Error {
+  override name = 'LeaseLost';
+
+  constructor(leaseName: string) {
+    super(`Another replica holds the lease of ${leaseName}. Nothing was written.`);
+  }
+}
+
+/** A lease as its holder knows it. */
 export interface Lease {
-  /** Schema of the `leases` table, one of ours and never a caller's text. */
+  /** Schema of the `leases` table: a constant of ours, never a caller's text. */
   schema: string;
   name: string;
   holder: string;
+  /** Grows with every change of holder. A write that names an old epoch is refused. */
   epoch: number;
 }
 
 /**
- * Takes the lease when it is free or has run out, or renews it when this holder has it. Times are the database's own, so replicas
- * need no common clock.
- * @returns the lease, or undefined while another holds it.
+ * An id for one process. A replica that restarts under its old name must not pass for the one that
+ * died, whose last batch may still be in flight.
+ */
+export function createHolderId(replica: string): string {
+  return `${replica}/${randomUUID()}`;
+}
+
+/**
+ * Takes the lease when it is free or has run out, or renews it for the same holder. Times are the
+ * database's own, so replicas need no common clock.
+ * @returns undefined while another replica holds it.
  */
 export async function acquireLease<DB>(
   db: Kysely<DB>,
@@ -26,7 +45,10 @@ export async function acquireLease<DB>(
     values (${name}, ${holder}, 1, clock_timestamp() + ${ttlMs} * interval '1 millisecond')
     on conflict (name) do update
       set holder = excluded.holder,
-          epoch = case when l.holder = excluded.holder and l.expires_at > clock_timestamp() then l.epoch else l.epoch + 1 end,
+          epoch = case
+            when l.holder = excluded.holder and l.expires_at > clock_timestamp() then l.epoch
+            else l.epoch + 1
+          end,
           expires_at = excluded.expires_at
       where l.holder = excluded.holder or l.expires_at <= clock_timestamp()
     returning epoch`.execute(db);
@@ -34,7 +56,7 @@ export async function acquireLease<DB>(
   return row && { schema, name, holder, epoch: row.epoch };
 }
 
-/** Gives the lease up at once, so that a graceful stop costs the next holder no waiting. A lease lost meanwhile is left alone. */
+/** Frees the lease at once, so that a graceful stop costs the successor no waiting. */
 export async function releaseLease<DB>(db: Kysely<DB>, lease: Lease): Promise<void> {
   await sql`
     update ${sql.table(`${lease.schema}.leases`)} set expires_at = clock_timestamp()
@@ -42,13 +64,19 @@ export async function releaseLease<DB>(db: Kysely<DB>, lease: Lease): Promise<vo
 }
 
 /**
- * Locks the lease row for the rest of the transaction and tells whether the lease still stands. A rival that wants it waits for
- * this transaction, so a holder that was stopped and continued cannot write beside its successor.
+ * Locks the lease's row until the transaction ends, and tells whether the lease is still valid.
+ * A rival waits for the lock, so a holder that was suspended cannot write beside its successor.
  */
 export async function holdLease<DB>(trx: Transaction<DB>, lease: Lease): Promise<boolean> {
   const { rows } = await sql`
     select 1 from ${sql.table(`${lease.schema}.leases`)}
-    where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} and expires_at > clock_timestamp()
+    where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch}
+      and expires_at > clock_timestamp()
     for share`.execute(trx);
   return rows.length === 1;
+}
+
+/** Fences the rest of the transaction by the lease. @throws LeaseLost */
+export async function requireLease<DB>(trx: Transaction<DB>, lease: Lease): Promise<void> {
+  if (!(await holdLease(trx, lease))) throw new LeaseLost(lease.name);
 }

@@ -3,10 +3,10 @@ import {
   canonicalJson,
   composeEvent,
   insertOutboxRows,
-  uuidv7,
   type OutboxRow,
   type SubjectKey,
 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { retryConflicts } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';

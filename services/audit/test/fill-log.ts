@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@muniment/audit-events';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { insertEvents } from '../event-store/event-queries.ts';
 import type { TestServer } from './build.ts';
 import { anEvent } from './records.ts';

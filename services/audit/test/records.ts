@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql, type Kysely } from 'kysely';
-import { canonicalJson, uuidv7, type AuditEvent } from '@muniment/audit-events';
+import { canonicalJson, type AuditEvent } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { claimShards, registerShards, type ShardLease } from '../consumer/shard-leases.ts';
 import type { ReceivedRecord } from '../consumer/sort-records.ts';
 import type { Tables } from '../tables.ts';

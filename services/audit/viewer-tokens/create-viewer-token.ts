@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { createViewerToken, hashViewerToken, principalOf } from '@muniment/security';
 import { tenantIdSchema } from '../app-events/app-event.ts';
 import type { AuditContext } from '../context.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { principalOf } from '@muniment/security';
 import type { AuditContext } from '../context.ts';
 import { AuditErrors } from '../errors.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { principalOf } from '@muniment/security';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import type { FileContext } from '../app.ts';
 import { uploadContent } from './digest-upload.ts';
 import { FileMissing, UploadSuperseded } from '../errors.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { principalOf, unauthenticated } from '@muniment/security';
 import { isCallerLive } from './api-token-queries.ts';
 import { insertUser } from '../users/user-queries.ts';

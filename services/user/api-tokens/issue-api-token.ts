@@ -1,4 +1,5 @@
-import { cleanText, uuidv7 } from '@muniment/audit-events';
+import { cleanText } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import {
   createApiToken,
   hashApiToken,

@@ -1,5 +1,5 @@
 import type { Transaction } from 'kysely';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import type { MasterKey } from '@muniment/master-key';
 import { insertMail } from './mail-outbox-queries.ts';
 import type { Tables } from '../tables.ts';

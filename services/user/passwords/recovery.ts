@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { clientNetwork, repeat, type RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import type { EmailAddress } from '../users/email-address.ts';

@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely';
-import { cleanText, uuidv7 } from '@muniment/audit-events';
+import { cleanText } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { createRefreshToken, hashRefreshToken, type Role } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { parseEmail } from '../users/email-address.ts';

@@ -1,4 +1,4 @@
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { passwordRefusal } from '@muniment/security';
 import { afterCommit, clientNetwork, type RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';

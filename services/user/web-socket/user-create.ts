@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { unauthenticated } from '@muniment/security';
 import { parseEmail } from '../users/email-address.ts';
 import { EmailTaken } from '../errors.ts';

@@ -2,16 +2,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { sql, type Kysely } from 'kysely';
 import type { Test } from 'tap';
-import {
-  createEventRecorder,
-  createSubjectKeys,
-  uuidv7,
-  type AuditEvent,
-} from '@muniment/audit-events';
+import { createEventRecorder, createSubjectKeys, type AuditEvent } from '@muniment/audit-events';
 import { createSigner, generateSigningKey, signNote } from '@muniment/audit-key';
 import { formatCheckpoint, parseVerifierKey } from '@muniment/audit-verify';
 import { startS3 } from '@muniment/cluster';
-import { createDatabase } from '@muniment/database';
+import { createDatabase, uuidv7 } from '@muniment/database';
 import { createMasterKey } from '@muniment/master-key';
 import { openAuditBucket, type AuditBucket } from '../../object-store/audit-bucket.ts';
 import { insertCheckpoint } from '../../proofs/checkpoint-queries.ts';

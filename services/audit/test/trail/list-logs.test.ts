@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { test } from 'tap';
-import { uuidv7, type AuditEvent } from '@muniment/audit-events';
+import { type AuditEvent } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { Value } from 'typebox/value';
 import { logEntrySchema } from '../../trail/log-entry.ts';
 import { insertEvents } from '../../event-store/event-queries.ts';

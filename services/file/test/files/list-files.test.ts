@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { build, upload, type Fixture } from '../build.ts';
 
 type Answer = Awaited<ReturnType<Fixture['app']['inject']>>;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { Webhook } from 'standardwebhooks';
 import { test, type Test } from 'tap';
-import { uuidv7 } from '@muniment/audit-events';
+import { uuidv7 } from '@muniment/database';
 import { insertWebhook } from '../../../webhooks/delivery/webhook-queries.ts';
 import {
   createDispatcher,

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 const COUNTER_MAX = 0xfff;
 let last = { unixMs: 0, counter: 0 };
 
-/** The next of a millisecond's numbers, which begin at random in their lower half (RFC 9562 §6.2, method 1). */
-function count(unixMs: number, start: number): number {
+/** The next counter of a millisecond. It starts at random in the lower half (RFC 9562 §6.2, method 1). */
+function nextCounter(unixMs: number, start: number): number {
   const counter =
     unixMs === last.unixMs && last.counter < COUNTER_MAX
       ? last.counter + 1
@@ -14,16 +14,16 @@ function count(unixMs: number, start: number): number {
 }
 
 /**
- * UUIDv7 (RFC 9562 §5.7) as text. Ids that one process makes one after the other are in that order, also within a millisecond, unless it makes more than
- * 2,000 in it.
+ * UUIDv7 (RFC 9562 §5.7) as text. Up to 2,000 ids that one process makes for one millisecond sort in
+ * the order they were made. The `uuid` package promises that only without a time, and events need one.
  * @param unixMs milliseconds since the epoch
- * @param random at least 10 bytes for all random bits, when the id must follow from them; fresh ones and a counter when absent
+ * @param random at least 10 bytes that fix all random bits; without it fresh ones and a counter
  */
 export function uuidv7(unixMs: number, random?: Buffer): string {
   const bytes = Buffer.alloc(16);
   bytes.writeUIntBE(unixMs, 0, 6);
   (random ?? randomBytes(10)).copy(bytes, 6, 0, 10);
-  if (!random) bytes.writeUInt16BE(count(unixMs, bytes.readUInt16BE(6)), 6);
+  if (!random) bytes.writeUInt16BE(nextCounter(unixMs, bytes.readUInt16BE(6)), 6);
   bytes[6] = 0x70 | (bytes.readUInt8(6) & 0x0f);
   bytes[8] = 0x80 | (bytes.readUInt8(8) & 0x3f);
   const hex = bytes.toString('hex');

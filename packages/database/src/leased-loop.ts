@@ -1,0 +1,112 @@
+import { createLeaseHolder, type HeldLease, type LeaseOptions } from './lease-holder.ts';
+import { LeaseLost, type Lease } from './lease.ts';
+import { createWakeableLoop } from './wakeable-loop.ts';
+
+export interface LeasedLoopOptions<DB> extends LeaseOptions<DB> {
+  /** One round of the holder. @returns milliseconds until the next; 0 starts it at once */
+  work(held: HeldLease): Promise<number>;
+  /** Before the first round of each epoch: the last holder may have died in the middle of its work. */
+  onAcquired?(held: HeldLease): Promise<void> | void;
+  /** One round of a replica that waits for the lease, every third of `ttlMs`. */
+  observe?(): Promise<void>;
+  /** The first of a row of failed rounds. */
+  onFailing(error: unknown): void;
+  /** The first round that succeeds after failed ones. */
+  onRecovered?(): void;
+  /** At stop, between the last round and the release: work that runs beside the rounds ends here. */
+  drain?(): Promise<void>;
+  /** Pause after a round that failed. */
+  retryMs: number;
+  /** A failed round keeps the lease. Otherwise the next round starts with `onAcquired` again. */
+  keepsLeaseOnError?: boolean;
+  /** From a wake to the round. Milliseconds. */
+  gatherMs?: number;
+}
+
+export interface LeasedLoop {
+  /** Aborted as soon as the loop is told to stop. */
+  signal: AbortSignal;
+  start(): void;
+  /** Ends after the round in progress and frees the lease for the next holder. */
+  stop(): Promise<void>;
+  /** There is work: starts the next round early. Without the lease it does nothing. */
+  wake(): void;
+  /** Whether this epoch of the lease is still this replica's, as far as it knows. */
+  isHeld(lease: Lease): boolean;
+  /** A fenced write beside the rounds was refused: the next round asks the database again. */
+  drop(lease: Lease): void;
+  status(): LeasedLoopStatus;
+}
+
+export interface LeasedLoopStatus {
+  /** Whether this replica holds the lease. */
+  leading: boolean;
+  /** Of the lease that it holds. */
+  epoch: number | undefined;
+}
+
+/**
+ * A loop that every replica runs and one at a time works in. The lease is renewed after a third of its
+ * time to live; `LeaseLost` from any round starts the next one at once, with a look at the lease.
+ */
+export function createLeasedLoop<DB>(options: LeasedLoopOptions<DB>): LeasedLoop {
+  const holder = createLeaseHolder(options);
+  let startedEpoch: number | undefined;
+  let isFailing = false;
+
+  async function runRound(): Promise<number> {
+    const lease = await holder.acquire();
+    if (!lease) {
+      startedEpoch = undefined;
+      await options.observe?.();
+      return options.ttlMs / 3;
+    }
+    const held = { lease, renew: () => holder.renew(lease) };
+    if (lease.epoch !== startedEpoch) await options.onAcquired?.(held);
+    startedEpoch = lease.epoch;
+    return options.work(held);
+  }
+
+  async function round(): Promise<number> {
+    const pauseMs = await runRound();
+    if (isFailing) options.onRecovered?.();
+    isFailing = false;
+    return pauseMs;
+  }
+
+  function drop(): void {
+    holder.drop();
+    startedEpoch = undefined;
+  }
+
+  function onError(error: unknown): number {
+    if (error instanceof LeaseLost) {
+      drop();
+      return 0;
+    }
+    if (!options.keepsLeaseOnError) drop();
+    if (!isFailing) options.onFailing(error);
+    isFailing = true;
+    return options.retryMs;
+  }
+
+  const loop = createWakeableLoop({ round, onError, gatherMs: options.gatherMs ?? 0 });
+  return {
+    signal: loop.signal,
+    start: () => loop.start(),
+    async stop() {
+      await loop.stop();
+      await options.drain?.();
+      await holder.release();
+    },
+    wake() {
+      // A look by each waiting replica at each wake would be a write each.
+      if (holder.current()) loop.wake();
+    },
+    isHeld: ({ epoch }) => holder.current()?.epoch === epoch,
+    drop({ epoch }) {
+      if (holder.current()?.epoch === epoch) drop();
+    },
+    status: () => ({ leading: holder.current() !== undefined, epoch: holder.current()?.epoch }),
+  };
+}
