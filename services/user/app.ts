@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import cookie from '@fastify/cookie';
-import { createPasswordHasher, ensureSigningKey } from '@muniment/security';
+import { createPasswordHasher } from '@muniment/security';
 import { createServer } from '@muniment/server';
 import { createStuffingMetric } from './sign-in/credential-stuffing.ts';
 import type { Config } from './config.ts';
@@ -43,6 +43,7 @@ import { v1RegisterRoute } from './seed-004/register.ts';
 import type { Tables } from './tables.ts';
 import { startMaintenance } from './maintenance.ts';
 import type { UserContext } from './context.ts';
+import { ensureSigningKey } from './signing-keys/signing-keys.ts';
 
 /** The user service: who somebody is, and how they prove it. */
 export async function buildApp(config: Config): Promise<UserContext> {

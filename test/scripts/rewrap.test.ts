@@ -12,7 +12,6 @@ import {
 import { createDatabase } from '@muniment/database';
 import { createTestDatabase } from '@muniment/database/testing';
 import { generateMasterKey, loadMasterKey, wrappedBy, type MasterKey } from '@muniment/master-key';
-import { ensureSigningKey, loadActiveSigningKey } from '@muniment/security';
 import { loadIdempotencySecret } from '../../packages/server/src/idempotency/answers.ts';
 import { eraseSubject } from '../../services/audit/erasure/subject-key-queries.ts';
 import { createSearchTerms } from '../../services/audit/search/search-terms.ts';
@@ -20,6 +19,10 @@ import type { Tables } from '../../services/audit/tables.ts';
 import { unwrapSecret, wrapSecret } from '../../services/audit/webhooks/delivery/secrets.ts';
 import { openMail } from '../../services/user/mail/queue-mail.ts';
 import { rewrapAll, WRAPPED_COLUMNS } from '../../scripts/rewrap.ts';
+import {
+  ensureSigningKey,
+  loadActiveSigningKey,
+} from '../../services/user/signing-keys/signing-keys.ts';
 
 async function open(t: Test) {
   const database = await createTestDatabase(t);

@@ -4,6 +4,7 @@ export type {
   AccessTokenOptions,
   AccessTokens,
   IssuedAccessToken,
+  SigningKey,
   SigningKeySource,
 } from './tokens/access-tokens.ts';
 export { createLastSeen, touchApiTokens, touchSessions } from './sessions/last-seen.ts';
@@ -54,6 +55,7 @@ export { denialOf, isPermission, isRole, permissions, roleMay, roles } from './p
 export type { Denial, Permission, Role } from './permissions.ts';
 export { createPublicKeyRing, loadPublicKeys } from './keys/public-key-ring.ts';
 export type {
+  PublicJwk,
   PublicKeyRing,
   PublicKeyRingOptions,
   PublicKeyRow,
@@ -90,13 +92,6 @@ export type {
   SessionLookupOptions,
   SessionState,
 } from './sessions/session-lookup.ts';
-export {
-  compromiseSigningKeys,
-  ensureSigningKey,
-  loadActiveSigningKey,
-  rotateSigningKeys,
-} from './keys/signing-keys.ts';
-export type { KeyRotation, PublicJwk, SigningKey } from './keys/signing-keys.ts';
 export { createRevalidatePrincipal } from './sessions/revalidate.ts';
 export type { RevalidatePrincipal } from './sessions/revalidate.ts';
 export { createConcurrencyLimit } from './passwords/concurrency-limit.ts';

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import Fastify, { type LightMyRequestResponse } from 'fastify';
 import pg from 'pg';
 import type { Test } from 'tap';
-import { accessTokens, ensureSigningKey, type Role } from '@muniment/security';
+import { accessTokens, type Role } from '@muniment/security';
 import { buildApp } from '../app.ts';
 import type { AuditContext } from '../context.ts';
 import { readConfig } from '../config.ts';
 import type { NewEvent } from '@muniment/audit-events';
 import { STREAM, startParts, until, type Parts } from './parts.ts';
 import { sealStored } from './sealing/seal-stored.ts';
+import { ensureSigningKey } from '../../user/signing-keys/signing-keys.ts';
 
 export interface Caller {
   id: string;

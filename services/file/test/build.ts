@@ -7,18 +7,14 @@ import { startFaultProxy, startS3, type FaultProxy } from '@muniment/cluster';
 import { openPersonal, type AuditEvent, type PersonalValues } from '@muniment/audit-events';
 import { createTestDatabase } from '@muniment/database/testing';
 import { createMasterKey } from '@muniment/master-key';
-import {
-  accessTokens,
-  createPublicKeyRing,
-  ensureSigningKey,
-  loadPublicKeys,
-} from '@muniment/security';
+import { accessTokens, createPublicKeyRing, loadPublicKeys } from '@muniment/security';
 import Fastify from 'fastify';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { buildApp, type FileContext } from '../app.ts';
 import { readConfig } from '../config.ts';
 import type { FileResource } from '../files/file-resource.ts';
+import { ensureSigningKey } from '../../user/signing-keys/signing-keys.ts';
 
 interface Teardown {
   teardown(fn: () => Promise<unknown>): void;

@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 import { createEventRecorder, type NewEvent, type RecordEvent } from '@muniment/audit-events';
-import { compromiseSigningKeys, rotateSigningKeys, type KeyRotation } from '@muniment/security';
 import type { UserContext } from '../context.ts';
+import { compromiseSigningKeys, rotateSigningKeys, type KeyRotation } from './signing-keys.ts';
 import type { Tables } from '../tables.ts';
 
 type Parts = Pick<UserContext, 'db' | 'masterKey' | 'subjectKeys' | 'keys'>;

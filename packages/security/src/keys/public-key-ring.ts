@@ -2,7 +2,16 @@ import { createPublicKey } from 'node:crypto';
 import { type QueryExecutorProvider, sql } from 'kysely';
 import { dependencyUnavailable } from '../errors.ts';
 import type { Revocations } from '../sessions/revocations.ts';
-import type { PublicJwk } from './signing-keys.ts';
+
+/** A public key as it is stored, shared and shown in the JWKS (RFC 8037). A type: node:crypto wants an index signature. */
+export type PublicJwk = {
+  kty: 'OKP';
+  crv: 'Ed25519';
+  x: string;
+  kid: string;
+  alg: 'EdDSA';
+  use: 'sig';
+};
 
 /** A row of the view `shared.public_keys`. */
 export type PublicKeyRow = {

@@ -6,7 +6,6 @@ import { LRUCache } from 'lru-cache';
 import { unauthenticated } from '../errors.ts';
 import { isRole, type Role } from '../permissions.ts';
 import type { PublicKeyRing, VerificationKey } from '../keys/public-key-ring.ts';
-import type { SigningKey } from '../keys/signing-keys.ts';
 
 /** What an access token says. `exp` and `iat` in seconds since 1970. */
 export type AccessTokenClaims = {
@@ -47,6 +46,13 @@ export type AccessTokens = {
    */
   verify(token: string): Promise<AccessTokenClaims>;
 };
+
+/** A key that signs access tokens; only the user service ever holds one. */
+export interface SigningKey {
+  kid: string;
+  algorithm: 'EdDSA';
+  privatePem: string;
+}
 
 /** The key to sign with, or what tells it at each token: a compromised key is replaced while the replica runs. */
 export type SigningKeySource = SigningKey | (() => SigningKey);

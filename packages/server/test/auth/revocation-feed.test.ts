@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { test, type Test } from 'tap';
-import { createRevocations, ensureSigningKey, type Role } from '@muniment/security';
+import { createRevocations, type Role } from '@muniment/security';
 import { startFaultProxy, type FaultProxy } from '../../../cluster/src/faults/fault-proxy.ts';
 import { createRevocationFeed } from '../../src/auth/revocation-feed.ts';
 import { build, checkProblem, type BuildOptions, type TestServer } from '../build.ts';
 import { until } from '../until.ts';
+import { ensureSigningKey } from '../../../../services/user/signing-keys/signing-keys.ts';
 
 interface SignedIn {
   userId: string;

@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import { ensureSigningKey } from '@muniment/security';
 import { build } from '../build.ts';
 import { until } from '../until.ts';
+import { ensureSigningKey } from '../../../../services/user/signing-keys/signing-keys.ts';
 
 const kidOf = (token: string): string =>
   (JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as { kid: string })
