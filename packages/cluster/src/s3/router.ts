@@ -9,14 +9,13 @@ import {
 } from './operations/bucket-operations.ts';
 import { S3Error } from './protocol/errors.ts';
 import { listObjectsOperation, listObjectsV2Operation } from './operations/list-operations.ts';
+import { listPartsOperation, listUploadsOperation } from './operations/list-upload-operations.ts';
 import {
   abortUploadOperation,
   completeUploadOperation,
   createUploadOperation,
-  listPartsOperation,
-  listUploadsOperation,
   uploadPartOperation,
-} from './operations/multipart-operations.ts';
+} from './operations/upload-operations.ts';
 import {
   copyObjectOperation,
   deleteObjectOperation,
@@ -27,8 +26,8 @@ import type { Answer, S3Request } from './operations/request.ts';
 
 type Operation = (request: S3Request) => Promise<Answer>;
 
-// Subresources of S3 that are not here: answering the plain object or listing instead would be a wrong answer.
-const notHere = new Set([
+// Subresources that this server lacks. The plain object or listing would be a wrong answer.
+const UNSUPPORTED = new Set([
   'accelerate',
   'acl',
   'analytics',
@@ -61,9 +60,9 @@ const notHere = new Set([
   'website',
 ]);
 
-/** The operation that a request names by its method, resource and subresource. */
+/** Finds the operation of a request. @throws NotImplemented, MethodNotAllowed */
 export function findOperation(request: S3Request): Operation {
-  const missing = [...request.query.keys()].find((name) => notHere.has(name));
+  const missing = [...request.query.keys()].find((name) => UNSUPPORTED.has(name));
   if (missing !== undefined)
     throw new S3Error('NotImplemented', undefined, { ResourceType: missing });
   const operation =

@@ -1,16 +1,17 @@
-// The S3 server as a process of its own: PORT, DIR, BUCKETS (comma list), S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY.
+// The S3 server as a process.
+// Environment: PORT, DIR, BUCKETS (comma list), S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY.
 import { startS3 } from './start-s3.ts';
 
-function required(name: string): string {
+function readRequired(name: string): string {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} must be set`);
+  if (!value) throw new Error(`Set ${name}.`);
   return value;
 }
 
 const port = Number(process.env['PORT'] ?? 0);
 if (!Number.isInteger(port) || port < 0 || port > 65535)
-  throw new Error('PORT must be a port number');
-const dir = required('DIR');
+  throw new Error('Set PORT to a port number from 0 to 65535.');
+const dir = readRequired('DIR');
 const buckets = (process.env['BUCKETS'] ?? '')
   .split(',')
   .map((name) => name.trim())
@@ -19,8 +20,8 @@ const server = await startS3({
   port,
   dir,
   buckets,
-  accessKeyId: required('S3_ACCESS_KEY_ID'),
-  secretAccessKey: required('S3_SECRET_ACCESS_KEY'),
+  accessKeyId: readRequired('S3_ACCESS_KEY_ID'),
+  secretAccessKey: readRequired('S3_SECRET_ACCESS_KEY'),
 });
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -29,7 +30,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-// Last: whoever waits for this line may send a signal at once.
+// Last: a caller that waits for this line may send a signal at once.
 console.log(
-  `S3 server for local use only, ready at ${server.endpoint} (objects in ${dir}, buckets: ${buckets.join(', ') || 'none'})`,
+  `S3 server for local use only, ready at ${server.endpoint} ` +
+    `(objects in ${dir}, buckets: ${buckets.join(', ') || 'none'})`,
 );

@@ -3,35 +3,38 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { S3Error } from './protocol/errors.ts';
-import { createBucket, openStore, removeLeftovers, type Store } from './store/object-store.ts';
+import { createBucket, deleteLeftovers, openStore, type Store } from './store/bucket-store.ts';
 import { readRequest, type Answer } from './operations/request.ts';
 import { findOperation } from './router.ts';
 import type { Credentials } from './protocol/signature.ts';
 import { errorDocument } from './protocol/xml.ts';
 
-export type S3Options = Credentials & {
-  /** 0 or absent: any free port. */
+export interface S3Options extends Credentials {
+  /** 0 or absent: a free port. */
   port?: number;
-  /** Folder for all objects, made when absent; one server at a time. */
+  /** Folder of all objects, created when absent. One server at a time may use it. */
   dir: string;
-  /** Buckets to make when absent. */
+  /** Buckets to create when absent. */
   buckets?: string[];
-  /** false leaves out fsync (for tests): an object is still never torn, but a power cut may lose it. Default true. */
+  /** False omits fsync, for tests: a power cut may then lose an object. Default true. */
   durable?: boolean;
-};
+}
 
-export type S3Server = { endpoint: string; port: number; stop(): Promise<void> };
+export interface S3Server {
+  endpoint: string;
+  port: number;
+  /** Drains running requests for at most 5 s, then frees the port. */
+  stop(): Promise<void>;
+}
 
-/** Node's default of 64 KiB gives about half the throughput of this on a loopback GET. */
-const readBytes = 1024 ** 2;
-const idleSocketMs = 120_000;
-const drainMs = 5_000;
+// Node's default of 64 KiB gives about half the throughput on a loopback GET.
+const READ_BYTES = 1024 ** 2;
+const IDLE_SOCKET_MS = 120_000;
+const DRAIN_TIMEOUT_MS = 5_000;
 
 /**
- * Starts a small S3 server for LOCAL USE ONLY (development and tests): one user, one process, 127.0.0.1, plain HTTP,
- * path-style. It keeps S3's promises on signatures, checksums, conditions and durability, and answers NotImplemented for
- * what it does not have (versions, ACLs, tags, encryption, ...).
- * `stop()` lets running requests end (at most 5 s) and frees the port.
+ * Starts a small S3 server for LOCAL USE ONLY: one user, 127.0.0.1, plain HTTP, path-style.
+ * Versions, ACLs, tags and encryption are answered by NotImplemented.
  */
 export async function startS3(options: S3Options): Promise<S3Server> {
   const store = await openStore(options.dir, options.durable ?? true);
@@ -39,16 +42,16 @@ export async function startS3(options: S3Options): Promise<S3Server> {
     if (!store.buckets.has(name)) await createBucket(store, name);
   const serve = (incoming: IncomingMessage, response: ServerResponse): void =>
     void handle(incoming, response, store, options);
-  // No limit on a whole request: an upload takes as long as it takes. A silent socket is cut instead.
+  // No limit on a whole request, since a large upload takes long. A silent socket is cut instead.
   const server = createServer(
     { requestTimeout: 0, keepAliveTimeout: 75_000, noDelay: true },
     serve,
   );
   server.on('checkContinue', serve);
-  server.setTimeout(idleSocketMs);
+  server.setTimeout(IDLE_SOCKET_MS);
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
-  await removeLeftovers(store);
+  await deleteLeftovers(store);
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
   return {
@@ -57,9 +60,9 @@ export async function startS3(options: S3Options): Promise<S3Server> {
     stop: async () => {
       const closed = once(server, 'close');
       server.close();
-      // Again and again: a connection whose answer ends later is kept alive by then, and would hold the server open.
+      // Repeated: a connection becomes idle when its answer ends, and would hold the server open.
       const idle = setInterval(() => server.closeIdleConnections(), 20);
-      const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+      const cut = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT_MS);
       await closed;
       clearInterval(idle);
       clearTimeout(cut);
@@ -82,7 +85,7 @@ async function handle(
   } catch (error) {
     sendError(incoming, response, error, requestId);
   } finally {
-    // Node drains a body that nobody began to read, not one half read; without this the next request on the socket hangs.
+    // Node does not drain a body that was half read, and the next request on the socket would hang.
     incoming.resume();
   }
 }
@@ -102,7 +105,7 @@ async function send(response: ServerResponse, answer: Answer): Promise<void> {
     return;
   }
   const { handle: file, start, end } = answer.file;
-  await pipeline(file.createReadStream({ start, end, highWaterMark: readBytes }), response);
+  await pipeline(file.createReadStream({ start, end, highWaterMark: READ_BYTES }), response);
 }
 
 function sendError(
@@ -111,7 +114,7 @@ function sendError(
   error: unknown,
   requestId: string,
 ): void {
-  // The client went away, or the answer is half sent: cutting the connection is the only honest sign left.
+  // The client is gone or the answer half sent: only a cut connection still tells of the error.
   if (response.headersSent || incoming.errored || response.destroyed) {
     response.destroy();
     return;
@@ -132,7 +135,7 @@ function sendError(
     ...(known.code === 'InvalidRange'
       ? { 'content-range': `bytes */${known.fields['ActualObjectSize']}` }
       : {}),
-    // A client that was not told to continue may or may not send its body: what follows on this socket is unknown.
+    // A client that was not told to continue may still send its body.
     ...(incoming.headers.expect && !incoming.readableEnded ? { connection: 'close' } : {}),
   });
   response.end(body);

@@ -24,14 +24,14 @@ export function createClient(t: Test, endpoint: string, config: S3ClientConfig =
   return client;
 }
 
-/** A folder that is gone after the test. */
+/** A temporary folder, deleted after the test. */
 export async function temporaryFolder(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 's3-test-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** A server of its own with one bucket, and a client for it. */
+/** Starts a server with one bucket, and a client for it. */
 export async function build(t: Test): Promise<S3Server & { dir: string; client: S3Client }> {
   const dir = await temporaryFolder(t);
   const server = await startS3({ dir, buckets: [bucket], ...credentials, durable: false });
@@ -39,7 +39,7 @@ export async function build(t: Test): Promise<S3Server & { dir: string; client: 
   return { ...server, dir, client: createClient(t, server.endpoint) };
 }
 
-/** The code and status of the error that a call is expected to end with. */
+/** The status and code of a call that must fail. */
 export async function failureOf(
   call: Promise<unknown>,
 ): Promise<{ code: string; status: number | undefined }> {

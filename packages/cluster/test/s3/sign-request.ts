@@ -2,12 +2,12 @@ import { createHash, createHmac } from 'node:crypto';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { bucket, credentials } from './s3-server.ts';
 
-// A signer of its own, written from the S3 API reference, so that the forms the SDK never sends can be sent, and wrong.
+// A signer written from the S3 API Reference. Unlike the SDK, it can send rare and wrong forms.
 
 export type RawRequest = {
   method?: string;
   path?: string;
-  /** The canonical query, e.g. `delete=`; the path that is sent carries its own. */
+  /** The canonical query, e.g. `delete=`. */
   query?: string;
   headers?: Record<string, string>;
   payload: string;
@@ -54,7 +54,8 @@ export function signRequest(
     hmac(key, [kind, timestamp, scope, ...lines].join('\n')).toString('hex');
   let previous = sign('AWS4-HMAC-SHA256', sha256(canonical));
   headers['authorization'] =
-    `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope},SignedHeaders=${names.join(';')},Signature=${previous}`;
+    `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope},` +
+    `SignedHeaders=${names.join(';')},Signature=${previous}`;
   return {
     headers,
     signer: {
@@ -82,7 +83,7 @@ export type RawAnswer = {
   continued: boolean;
 };
 
-/** Sends the bytes as they are and answers with status and S3 error code. With Expect, the body waits for 100 Continue. */
+/** Sends raw bytes; with Expect the body waits for 100 Continue. Returns status and code. */
 export function sendRequest(
   endpoint: string,
   raw: RawRequest,
@@ -123,7 +124,7 @@ export function sendRequest(
   });
 }
 
-/** Signs and sends in one go. */
+/** Signs and sends a request. */
 export async function put(
   endpoint: string,
   raw: RawRequest,

@@ -25,7 +25,7 @@ import {
 } from './s3-server.ts';
 import { put, sha256, signRequest } from './sign-request.ts';
 
-test('a client that expects 100 Continue is told to go on, or is refused without sending its body', async (t) => {
+test('a client that expects 100 Continue gets it, or is refused before its body', async (t) => {
   const { endpoint, client } = await build(t);
   const body = randomBytes(50_000);
   const headers = { expect: '100-continue', 'content-length': String(body.length) };
@@ -117,7 +117,7 @@ test('a refused upload leaves its connection usable', async (t) => {
   }
 });
 
-test('objects, listings and open uploads survive a restart; leftovers of a killed process do not', async (t) => {
+test('objects and open uploads survive a restart; leftovers do not', async (t) => {
   const dir = await temporaryFolder(t);
   const options = { dir, buckets: [bucket], ...credentials };
   const first = await startS3(options);
@@ -154,7 +154,7 @@ test('objects, listings and open uploads survive a restart; leftovers of a kille
   t.same(await readdir(join(dir, bucket, 'temporary')), []);
 });
 
-test('a busy port is an error and harms nothing of the server that has it', async (t) => {
+test('a busy port is an error and does not harm the server that listens there', async (t) => {
   const { port, dir, client } = await build(t);
   await writeFile(join(dir, bucket, 'temporary', 'being-written'), 'half');
   await t.rejects(startS3({ port, dir, ...credentials }), { code: 'EADDRINUSE' });
@@ -178,14 +178,11 @@ test('stop lets a running download end and then frees the port', async (t) => {
   t.equal(got, size);
   const start = performance.now();
   await stopped;
-  t.ok(
-    performance.now() - start < 2000,
-    'it does not wait for connections that are merely kept alive',
-  );
+  t.ok(performance.now() - start < 2000, 'it does not wait for idle connections');
   t.match(await failureOf(fetch(server.endpoint)), { code: 'TypeError' });
 });
 
-test('an error of ours is an InternalError without details, and is logged', async (t) => {
+test('an unexpected error is an InternalError without details, and is logged', async (t) => {
   const { dir, client } = await build(t);
   await client.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }));
   await writeFile(join(dir, bucket, 'objects', 'k.object'), 'damaged');

@@ -1,10 +1,11 @@
 import { S3Error } from '../protocol/errors.ts';
-import { createBucket, deleteObject, dropBucket, findBucket } from '../store/object-store.ts';
+import { createBucket, deleteBucket, findBucket } from '../store/bucket-store.ts';
+import { deleteObject } from '../store/object-store.ts';
 import type { Answer, S3Request } from './request.ts';
 import { readXmlBody } from './xml-body.ts';
 import { document, element, parent, parseItems } from '../protocol/xml.ts';
 
-const maxDeletes = 1000;
+const MAX_DELETES = 1000;
 
 export async function listBucketsOperation(request: S3Request): Promise<Answer> {
   const buckets = [...request.store.buckets.values()]
@@ -25,7 +26,7 @@ export async function listBucketsOperation(request: S3Request): Promise<Answer> 
 }
 
 export async function createBucketOperation(request: S3Request): Promise<Answer> {
-  // A configuration in the body may name a region; there is only one here.
+  // The body may name a region; this server has one only.
   if (Number(request.header('content-length') ?? 0) > 0) await readXmlBody(request);
   await createBucket(request.store, request.bucket);
   return { headers: { location: `/${request.bucket}` } };
@@ -37,7 +38,7 @@ export async function headBucketOperation(request: S3Request): Promise<Answer> {
 }
 
 export async function deleteBucketOperation(request: S3Request): Promise<Answer> {
-  await dropBucket(findBucket(request.store, request.bucket));
+  await deleteBucket(findBucket(request.store, request.bucket));
   return { status: 204 };
 }
 
@@ -46,7 +47,7 @@ export async function getBucketLocationOperation(request: S3Request): Promise<An
   return { xml: document('LocationConstraint', '') };
 }
 
-/** Tools ask before they list or delete; the answer is that of a bucket whose versioning was never switched on. */
+/** Answers that versioning was never enabled. Tools ask before they list or delete. */
 export async function getBucketVersioningOperation(request: S3Request): Promise<Answer> {
   findBucket(request.store, request.bucket);
   return { xml: document('VersioningConfiguration', '') };
@@ -64,7 +65,7 @@ export async function deleteObjectsOperation(request: S3Request): Promise<Answer
       'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
     );
   const { items, rest } = parseItems(await readXmlBody(request), 'Delete', 'Object');
-  if (items.length > maxDeletes || items.some((item) => !item['Key']))
+  if (items.length > MAX_DELETES || items.some((item) => !item['Key']))
     throw new S3Error('MalformedXML');
   const results: string[] = [];
   for (const { Key: key = '', VersionId: version } of items) {
@@ -74,14 +75,12 @@ export async function deleteObjectsOperation(request: S3Request): Promise<Answer
           'Error',
           element('Key', key) +
             element('Code', 'NotImplemented') +
-            element('Message', 'There are no versions here.'),
+            element('Message', 'This server keeps no versions.'),
         ),
       );
       continue;
     }
-    await deleteObject(bucket, key, () => {
-      /* unconditional */
-    });
+    await deleteObject(bucket, key, () => {}); // unconditional
     if (rest['Quiet'] !== 'true') results.push(parent('Deleted', element('Key', key)));
   }
   return { xml: document('DeleteResult', results.join('')) };

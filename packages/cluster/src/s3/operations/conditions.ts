@@ -2,9 +2,13 @@ import { S3Error } from '../protocol/errors.ts';
 import type { ObjectRecord, Precondition } from '../store/object-store.ts';
 
 type Header = (name: string) => string | undefined;
-export type ByteRange = { start: number; end: number };
+export interface ByteRange {
+  start: number;
+  /** Inclusive. */
+  end: number;
+}
 
-/** Evaluates a read's preconditions in the order of RFC 9110 section 13.2.2; `true` means 304. Throws PreconditionFailed. */
+/** Evaluates a read's preconditions in RFC 9110 §13.2.2 order. @throws PreconditionFailed */
 export function isNotModified(header: Header, record: ObjectRecord, prefix = ''): boolean {
   const [ifMatch, ifNoneMatch] = [header(`${prefix}if-match`), header(`${prefix}if-none-match`)];
   const unmodifiedSince = parseDate(header(`${prefix}if-unmodified-since`));
@@ -20,7 +24,7 @@ export function isNotModified(header: Header, record: ObjectRecord, prefix = '')
   return modifiedSince !== undefined && modified <= modifiedSince;
 }
 
-/** The precondition of a write or delete: `If-None-Match: *` and `If-Match`, the two that S3 has. */
+/** The precondition of a write or delete. S3 has `If-None-Match: *` and `If-Match`. */
 export function writePrecondition(header: Header): Precondition {
   const [ifMatch, ifNoneMatch] = [header('if-match'), header('if-none-match')];
   if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*')
@@ -34,8 +38,8 @@ export function writePrecondition(header: Header): Precondition {
 }
 
 /**
- * The single byte range asked for, `end` inclusive. Undefined means the whole object: no Range, an If-Range that does
- * not hold, or, as S3 does, a Range that is malformed or has several parts. Throws InvalidRange (416).
+ * The requested byte range; undefined means the whole object.
+ * Like S3, ignores a malformed Range and one of several parts. @throws InvalidRange
  */
 export function parseRange(header: Header, record: ObjectRecord): ByteRange | undefined {
   const range = header('range');

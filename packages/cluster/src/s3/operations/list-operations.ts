@@ -1,17 +1,20 @@
 import { S3Error } from '../protocol/errors.ts';
 import { listKeys, type ListPage } from '../store/list-keys.ts';
-import { findBucket, readObjectRecord, type Bucket } from '../store/object-store.ts';
+import { findBucket, type Bucket } from '../store/bucket-store.ts';
+import { readObjectRecord } from '../store/object-store.ts';
+import { nameEncoding, readNumber } from './query.ts';
 import type { Answer, S3Request } from './request.ts';
-import { uriEncode } from '../protocol/signature.ts';
 import { document, element, parent } from '../protocol/xml.ts';
 
-const maxKeys = 1000;
+const MAX_KEYS = 1000;
+// Records read from the disk at the same time.
+const BATCH_SIZE = 32;
 
 export async function listObjectsV2Operation(request: S3Request): Promise<Answer> {
   const bucket = findBucket(request.store, request.bucket);
   const token = request.query.get('continuation-token');
   const startAfter = request.query.get('start-after');
-  const limit = Math.min(maxKeys, readNumber(request, 'max-keys', maxKeys));
+  const limit = Math.min(MAX_KEYS, readNumber(request, 'max-keys', MAX_KEYS));
   const after = token === undefined ? (startAfter ?? '') : readToken(token);
   const page = listKeys(bucket.keys, {
     prefix: request.query.get('prefix') ?? '',
@@ -20,7 +23,7 @@ export async function listObjectsV2Operation(request: S3Request): Promise<Answer
     limit,
   });
   const { contents, count } = await renderContents(request, bucket, page);
-  const encode = urlEncoded(request);
+  const encode = nameEncoding(request);
   return {
     xml: document(
       'ListBucketResult',
@@ -37,11 +40,11 @@ export async function listObjectsV2Operation(request: S3Request): Promise<Answer
   };
 }
 
-/** The older form, which many tools still use. */
+/** The first version of the listing, which many tools still use. */
 export async function listObjectsOperation(request: S3Request): Promise<Answer> {
   const bucket = findBucket(request.store, request.bucket);
   const marker = request.query.get('marker') ?? '';
-  const limit = Math.min(maxKeys, readNumber(request, 'max-keys', maxKeys));
+  const limit = Math.min(MAX_KEYS, readNumber(request, 'max-keys', MAX_KEYS));
   const page = listKeys(bucket.keys, {
     prefix: request.query.get('prefix') ?? '',
     delimiter: request.query.get('delimiter') ?? '',
@@ -49,7 +52,7 @@ export async function listObjectsOperation(request: S3Request): Promise<Answer> 
     limit,
   });
   const { contents } = await renderContents(request, bucket, page);
-  const encode = urlEncoded(request);
+  const encode = nameEncoding(request);
   return {
     xml: document(
       'ListBucketResult',
@@ -61,34 +64,8 @@ export async function listObjectsOperation(request: S3Request): Promise<Answer> 
   };
 }
 
-/** A number in the query, with S3's error when it is none. */
-export function readNumber(request: S3Request, name: string, fallback: number): number {
-  const text = request.query.get(name);
-  if (text === undefined || text === '') return fallback;
-  if (!/^\d{1,9}$/.test(text))
-    throw new S3Error(
-      'InvalidArgument',
-      `Provided ${name} not an integer or within integer range`,
-      { ArgumentName: name, ArgumentValue: text },
-    );
-  return Number(text);
-}
-
-/** How names are written in this listing: as they are, or by `encoding-type=url`. */
-export function urlEncoded(request: S3Request): (name: string) => string {
-  const type = request.query.get('encoding-type');
-  if (type !== undefined && type !== 'url')
-    throw new S3Error('InvalidArgument', 'Invalid Encoding Method specified in Request', {
-      ArgumentName: 'encoding-type',
-      ArgumentValue: type,
-    });
-  return type === undefined
-    ? (name) => name
-    : (name) => name.split('/').map(uriEncode).join('/').replaceAll('%20', '+');
-}
-
 function common(request: S3Request, bucket: Bucket, limit: number, page: ListPage): string {
-  const encode = urlEncoded(request);
+  const encode = nameEncoding(request);
   const delimiter = request.query.get('delimiter');
   return (
     element('Name', bucket.name) +
@@ -105,12 +82,11 @@ async function renderContents(
   bucket: Bucket,
   page: ListPage,
 ): Promise<{ contents: string; count: number }> {
-  const encode = urlEncoded(request);
+  const encode = nameEncoding(request);
   const rendered: string[] = [];
-  const batch = 32;
-  for (let i = 0; i < page.keys.length; i += batch) {
+  for (let i = 0; i < page.keys.length; i += BATCH_SIZE) {
     const records = await Promise.all(
-      page.keys.slice(i, i + batch).map((key) => readObjectRecord(bucket, key)),
+      page.keys.slice(i, i + BATCH_SIZE).map((key) => readObjectRecord(bucket, key)),
     );
     for (const record of records) {
       // Deleted since the page was made.

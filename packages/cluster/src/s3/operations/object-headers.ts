@@ -2,7 +2,7 @@ import { S3Error } from '../protocol/errors.ts';
 import type { ObjectRecord } from '../store/object-store.ts';
 import type { S3Request } from './request.ts';
 
-const kept = [
+const STORED_HEADERS = [
   'content-type',
   'content-disposition',
   'content-encoding',
@@ -10,29 +10,29 @@ const kept = [
   'cache-control',
   'expires',
 ];
-const maxUserMetadataBytes = 2048;
+const MAX_METADATA_BYTES = 2048;
 
-// What would be silently lost is refused; what only chooses among Amazon's kinds of storage is ignored.
-const refused =
-  /^x-amz-(tagging|object-lock-.*|server-side-encryption-customer-.*|website-redirect-location|write-offset-bytes|grant-.*)$/;
+// Headers whose effect would be silently lost. Those that choose a storage class are ignored.
+const UNSUPPORTED =
+  /^x-amz-(tagging|website-redirect-location|write-offset-bytes|(object-lock|server-side-encryption-customer|grant)-.*)$/;
 
-/** The headers of a write that are stored with the object and given back on GET and HEAD. */
+/** The headers of a write that are stored with the object and returned on GET and HEAD. */
 export function readObjectHeaders(request: S3Request): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': 'binary/octet-stream' };
   let metadataBytes = 0;
   for (const [name, value] of request.headers) {
-    if (refused.test(name)) throw new S3Error('NotImplemented', undefined, { Header: name });
-    if (kept.includes(name) && value !== '') headers[name] = value;
+    if (UNSUPPORTED.test(name)) throw new S3Error('NotImplemented', undefined, { Header: name });
+    if (STORED_HEADERS.includes(name) && value !== '') headers[name] = value;
     if (name.startsWith('x-amz-meta-')) {
       headers[name] = value;
       metadataBytes += name.length - 'x-amz-meta-'.length + Buffer.byteLength(value, 'latin1');
     }
   }
-  if (metadataBytes > maxUserMetadataBytes)
+  if (metadataBytes > MAX_METADATA_BYTES)
     throw new S3Error('MetadataTooLarge', undefined, {
-      MaxSizeAllowed: String(maxUserMetadataBytes),
+      MaxSizeAllowed: String(MAX_METADATA_BYTES),
     });
-  // aws-chunked describes the way here, not the object.
+  // aws-chunked describes the transfer, not the object.
   const encoding = headers['content-encoding']
     ?.split(',')
     .map((name) => name.trim())
@@ -43,24 +43,24 @@ export function readObjectHeaders(request: S3Request): Record<string, string> {
   return headers;
 }
 
-/** The headers of GET and HEAD, without those that depend on a range. */
+/** The headers of GET and HEAD that do not depend on a range. */
 export function objectHeaders(request: S3Request, record: ObjectRecord): Record<string, string> {
   const headers: Record<string, string> = {
     ...Object.fromEntries(
       Object.entries(record.headers).map(([name, value]) => [
         name,
-        representable(value) ? value : encodedWord(value),
+        isLatin1(value) ? value : encodedWord(value),
       ]),
     ),
     'accept-ranges': 'bytes',
     etag: `"${record.etag}"`,
     'last-modified': new Date(record.lastModified).toUTCString(),
   };
-  for (const name of kept) {
+  for (const name of STORED_HEADERS) {
     const override = request.query.get(`response-${name}`);
     if (override === undefined) continue;
-    // Also what keeps a line break in a URL from becoming a header of its own.
-    if (!representable(override))
+    // This also refuses a line break, which would inject a header.
+    if (!isLatin1(override))
       throw new S3Error('InvalidArgument', 'Header value cannot be represented using ISO-8859-1.', {
         ArgumentName: `response-${name}`,
       });
@@ -69,7 +69,7 @@ export function objectHeaders(request: S3Request, record: ObjectRecord): Record<
   return headers;
 }
 
-/** The stored checksum as headers of an answer. */
+/** The stored checksum as answer headers. */
 export function checksumHeaders(checksum: ObjectRecord['checksum']): Record<string, string> {
   return checksum
     ? {
@@ -79,7 +79,7 @@ export function checksumHeaders(checksum: ObjectRecord['checksum']): Record<stri
     : {};
 }
 
-function representable(value: string): boolean {
+function isLatin1(value: string): boolean {
   return /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }
 

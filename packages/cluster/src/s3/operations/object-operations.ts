@@ -1,31 +1,26 @@
 import { isNotModified, parseRange, writePrecondition } from './conditions.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { checksumHeaders, objectHeaders, readObjectHeaders } from './object-headers.ts';
-import {
-  deleteObject,
-  findBucket,
-  openObject,
-  putObject,
-  type ObjectRecord,
-} from '../store/object-store.ts';
+import { findBucket } from '../store/bucket-store.ts';
+import { deleteObject, openObject, putObject, type ObjectRecord } from '../store/object-store.ts';
 import type { Answer, S3Request } from './request.ts';
 import { document, element } from '../protocol/xml.ts';
+
+const COPY_READ_BYTES = 1024 ** 2;
 
 export async function putObjectOperation(request: S3Request): Promise<Answer> {
   const bucket = findBucket(request.store, request.bucket);
   const headers = readObjectHeaders(request);
   const precondition = writePrecondition(request.header);
   const payload = request.payload();
-  const record = await putObject(
-    bucket,
-    request.key,
-    payload.chunks,
-    () => {
+  const record = await putObject(bucket, request.key, {
+    data: payload.chunks,
+    seal: () => {
       const { size, md5, checksum } = payload.result();
       return { size, etag: md5, headers, checksum, uploadId: undefined };
     },
     precondition,
-  );
+  });
   return { headers: { etag: `"${record.etag}"`, ...checksumHeaders(record.checksum) } };
 }
 
@@ -35,7 +30,7 @@ export async function getObjectOperation(request: S3Request): Promise<Answer> {
     request.key,
   );
   try {
-    const answer = describe(request, record);
+    const answer = describeObject(request, record);
     const range = answer.range ?? { start: 0, end: record.size - 1 };
     if (request.method === 'GET' && answer.status !== 304 && record.size > 0) {
       return { ...answer, file: { handle, ...range } };
@@ -65,7 +60,8 @@ export async function copyObjectOperation(request: S3Request): Promise<Answer> {
   if (!replace && source.bucket === request.bucket && source.key === request.key) {
     throw new S3Error(
       'InvalidRequest',
-      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata.",
+      'This copy request is illegal because it is trying to copy an object to itself ' +
+        "without changing the object's metadata.",
     );
   }
   const headers = readObjectHeaders(request);
@@ -78,22 +74,20 @@ export async function copyObjectOperation(request: S3Request): Promise<Answer> {
         ? noBytes()
         : handle.createReadStream({
             end: record.size - 1,
-            highWaterMark: 1024 ** 2,
+            highWaterMark: COPY_READ_BYTES,
             autoClose: false,
           });
-    const copy = await putObject(
-      target,
-      request.key,
+    const copy = await putObject(target, request.key, {
       data,
-      () => ({
+      seal: () => ({
         size: record.size,
         etag: record.etag,
         headers: replace ? headers : record.headers,
         checksum: record.checksum,
         uploadId: undefined,
       }),
-      writePrecondition(request.header),
-    );
+      precondition: writePrecondition(request.header),
+    });
     return {
       xml: document(
         'CopyObjectResult',
@@ -106,7 +100,8 @@ export async function copyObjectOperation(request: S3Request): Promise<Answer> {
   }
 }
 
-function describe(
+/** Status and headers of GET and HEAD, after preconditions and Range. */
+function describeObject(
   request: S3Request,
   record: ObjectRecord,
 ): Answer & { range?: { start: number; end: number } } {
@@ -138,7 +133,7 @@ function describe(
       },
     };
   }
-  // Of the whole object only: a client would hold it against the part it got.
+  // Only with the whole object: a client would compare it with the part that it got.
   const checksum =
     request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
       ? checksumHeaders(record.checksum)
@@ -148,7 +143,7 @@ function describe(
 
 function parseCopySource(value: string): { bucket: string; key: string } {
   const [path = '', query] = value.split('?');
-  if (query !== undefined) throw new S3Error('NotImplemented', 'There are no versions here.');
+  if (query !== undefined) throw new S3Error('NotImplemented', 'This server keeps no versions.');
   let decoded: string;
   try {
     decoded = decodeURIComponent(path).replace(/^\//, '');
@@ -165,5 +160,5 @@ function parseCopySource(value: string): { bucket: string; key: string } {
 }
 
 async function* noBytes(): AsyncGenerator<Buffer> {
-  /* an empty object */
+  // An empty object.
 }

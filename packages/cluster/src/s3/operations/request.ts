@@ -2,36 +2,36 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FileHandle } from 'node:fs/promises';
 import type { ChecksumAlgorithm } from '../protocol/checksums.ts';
 import { S3Error } from '../protocol/errors.ts';
-import type { Store } from '../store/object-store.ts';
+import type { Store } from '../store/bucket-store.ts';
 import { receivePayload, type Payload } from '../protocol/payload.ts';
 import { authorize, type Authorization, type Credentials } from '../protocol/signature.ts';
 
-/** A verified request to one of S3's resources: the service (no bucket), a bucket (no key), or an object. */
-export type S3Request = {
+/** A verified request: to the service (no bucket), a bucket (no key) or an object. */
+export interface S3Request {
   method: string;
   path: string;
   bucket: string;
   key: string;
   query: Map<string, string>;
   header: (name: string) => string | undefined;
-  /** All header names and values, with those that a presigned URL carries in its query. */
+  /** All headers, including those that a presigned URL carries in its query. */
   headers: Map<string, string>;
   store: Store;
-  /** The body, checked at its end; asks a client that waits for `100 Continue` to go on. */
+  /** The body, checked at its end. Answers `Expect: 100-continue`. */
   payload: (fallback?: ChecksumAlgorithm) => Payload;
-};
+}
 
-/** What an operation answers. `file` is streamed from `start` to `end` inclusive and then closed. */
-export type Answer = {
+export interface Answer {
   status?: number;
   headers?: Record<string, string | number>;
   xml?: string;
+  /** Streamed from `start` to `end` inclusive, then closed. */
   file?: { handle: FileHandle; start: number; end: number };
-};
+}
 
-const maxKeyBytes = 1024;
+const MAX_KEY_BYTES = 1024;
 
-/** Parses and authorizes a request; throws S3Error. */
+/** Parses and authorizes a request. @throws S3Error */
 export function readRequest(
   incoming: IncomingMessage,
   response: ServerResponse,
@@ -49,10 +49,10 @@ export function readRequest(
   const header = (name: string): string | undefined => headers.get(name);
   const slash = path.indexOf('/', 1);
   const key = slash < 0 ? '' : path.slice(slash + 1);
-  if (Buffer.byteLength(key) > maxKeyBytes)
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES)
     throw new S3Error('KeyTooLongError', undefined, {
       Size: String(Buffer.byteLength(key)),
-      MaxSizeAllowed: String(maxKeyBytes),
+      MaxSizeAllowed: String(MAX_KEY_BYTES),
     });
   return {
     method,
@@ -64,7 +64,7 @@ export function readRequest(
     headers,
     store,
     payload: (fallback) => {
-      // Leaving the loop early must not destroy the socket: the error has still to be answered on it.
+      // Leaving the loop early must not destroy the socket: the error is still to be sent on it.
       const body = incoming.iterator({ destroyOnReturn: false });
       const payload = receivePayload(body, header, authorization, fallback);
       if (incoming.headers.expect) response.writeContinue();
@@ -87,7 +87,7 @@ function parseTarget(target: string): { path: string; query: [string, string][] 
         ? [decode(pair, true), '']
         : [decode(pair.slice(0, equals), true), decode(pair.slice(equals + 1), true)];
     });
-  // Not through URL: that would resolve `..` and `.` segments, which are ordinary text in a key.
+  // Not by URL, which resolves `.` and `..`: in a key they are ordinary text.
   return { path: decode(rawPath, false), query };
 }
 
@@ -99,7 +99,7 @@ function decode(text: string, inQuery: boolean): string {
   }
 }
 
-// A presigner hoists x-amz-* headers into the query; there they mean the same.
+// A presigner moves x-amz-* headers into the query, where they mean the same.
 function mergeHeaders(
   incoming: IncomingMessage,
   query: [string, string][],

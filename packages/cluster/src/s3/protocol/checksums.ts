@@ -1,11 +1,19 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-export const checksumAlgorithms = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const;
-export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
+export const CHECKSUM_ALGORITHMS = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const;
+export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
 
-/** Length in bytes of each algorithm's digest. */
-export const checksumLength: Record<ChecksumAlgorithm, number> = {
+/** A checksum as stored with an object and shown in answers. */
+export interface ObjectChecksum {
+  algorithm: ChecksumAlgorithm;
+  /** base64; a composite one ends with the number of parts, e.g. `-3`. */
+  value: string;
+  type: 'FULL_OBJECT' | 'COMPOSITE';
+}
+
+/** Length of each algorithm's digest. */
+export const CHECKSUM_BYTES: Record<ChecksumAlgorithm, number> = {
   crc32: 4,
   crc32c: 4,
   crc64nvme: 8,
@@ -13,14 +21,17 @@ export const checksumLength: Record<ChecksumAlgorithm, number> = {
   sha256: 32,
 };
 
-/** The name in S3's XML documents, e.g. `ChecksumCRC32C`. */
+/** The element's name in S3's XML documents, e.g. `ChecksumCRC32C`. */
 export function checksumElement(algorithm: ChecksumAlgorithm): string {
   return `Checksum${algorithm.toUpperCase()}`;
 }
 
-export type Checksum = { update(chunk: Buffer): void; digest(): Buffer };
+export interface Checksum {
+  update(chunk: Buffer): void;
+  digest(): Buffer;
+}
 
-/** A running checksum; `digest()` is big-endian, as S3's base64 values are. */
+/** Creates a running checksum. Its digest is big-endian, as S3's base64 values are. */
 export function createChecksum(algorithm: ChecksumAlgorithm): Checksum {
   if (algorithm === 'crc32') return createCrc32();
   if (algorithm === 'crc32c') return createCrc32c();
@@ -40,7 +51,7 @@ function createCrc32(): Checksum {
 }
 
 // Castagnoli, reflected (RFC 3720 appendix B.4).
-const crc32cTable = Int32Array.from({ length: 256 }, (_, byte) => {
+const CRC32C_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
   return value;
@@ -52,22 +63,23 @@ function createCrc32c(): Checksum {
     update: (chunk) => {
       let crc = value;
       for (let i = 0; i < chunk.length; i++)
-        crc = (crc >>> 8) ^ (crc32cTable[(crc ^ (chunk[i] ?? 0)) & 0xff] ?? 0);
+        crc = (crc >>> 8) ^ (CRC32C_TABLE[(crc ^ (chunk[i] ?? 0)) & 0xff] ?? 0);
       value = crc;
     },
     digest: () => bigEndian(~value),
   };
 }
 
-// CRC-64/NVME, reflected polynomial, in two 32-bit halves: BigInt arithmetic per byte is some hundred times slower.
-const crc64Low = new Int32Array(256);
-const crc64High = new Int32Array(256);
+// CRC-64/NVME, reflected polynomial, in two 32-bit halves.
+// BigInt arithmetic per byte is some hundred times slower.
+const CRC64_LOW = new Int32Array(256);
+const CRC64_HIGH = new Int32Array(256);
 for (let byte = 0; byte < 256; byte++) {
   let value = BigInt(byte);
   for (let bit = 0; bit < 8; bit++)
     value = value & 1n ? (value >> 1n) ^ 0x9a6c9329ac4bc9b5n : value >> 1n;
-  crc64Low[byte] = Number(BigInt.asIntN(32, value));
-  crc64High[byte] = Number(BigInt.asIntN(32, value >> 32n));
+  CRC64_LOW[byte] = Number(BigInt.asIntN(32, value));
+  CRC64_HIGH[byte] = Number(BigInt.asIntN(32, value >> 32n));
 }
 
 function createCrc64(): Checksum {
@@ -77,8 +89,8 @@ function createCrc64(): Checksum {
     update: (chunk) => {
       for (let i = 0; i < chunk.length; i++) {
         const index = (low ^ (chunk[i] ?? 0)) & 0xff;
-        low = ((low >>> 8) | (high << 24)) ^ (crc64Low[index] ?? 0);
-        high = (high >>> 8) ^ (crc64High[index] ?? 0);
+        low = ((low >>> 8) | (high << 24)) ^ (CRC64_LOW[index] ?? 0);
+        high = (high >>> 8) ^ (CRC64_HIGH[index] ?? 0);
       }
     },
     digest: () => Buffer.concat([bigEndian(~high), bigEndian(~low)]),

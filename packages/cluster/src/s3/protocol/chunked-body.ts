@@ -2,29 +2,28 @@ import { createHash } from 'node:crypto';
 import { S3Error } from './errors.ts';
 import { sameSignature, sha256, type Authorization } from './signature.ts';
 
-const emptySha256 = sha256('');
-const maxLineBytes = 4096;
+const EMPTY_SHA256 = sha256('');
+const MAX_LINE_BYTES = 4096;
 
-type DecodeOptions = {
+interface DecodeOptions {
+  /** Absent: chunks are unsigned. */
   signing: Authorization | undefined;
   trailing: boolean;
   onTrailer: (name: string, value: string) => void;
-};
+}
 
-type ByteReader = {
+interface ByteReader {
   /** The next line without its CRLF. */
   line(): Promise<string>;
   /** Between 1 and `max` bytes. */
   some(max: number): Promise<Buffer>;
   /** Whether everything has been read. */
   ended(): Promise<boolean>;
-};
+}
 
 /**
- * Decodes a body of `Content-Encoding: aws-chunked` as it arrives. With `signing`, each chunk's signature is verified
- * at that chunk's end (the reader must throw away what it got when this throws), as is the trailer's.
- * `onTrailer` gets each trailing header when `trailing` is set.
- * Source: "Signature calculations: transferring payload in multiple chunks", with and without trailing headers.
+ * Decodes an aws-chunked body as it arrives (S3 API Reference, "Transferring payload in chunks").
+ * A signature is verified after its chunk: discard what was read when this throws.
  */
 export async function* decodeChunks(
   source: AsyncIterable<Buffer>,
@@ -34,7 +33,7 @@ export async function* decodeChunks(
   try {
     yield* decode(createReader(iterator), options);
   } finally {
-    // Lets go of the request, so that what is left of it can be drained.
+    // Releases the request, so that the rest of its body can be drained.
     await iterator.return?.();
   }
 }
@@ -52,7 +51,7 @@ async function* decode(reader: ByteReader, options: DecodeOptions): AsyncGenerat
       yield bytes;
     }
     if (signing) {
-      const expected = signing.sign('PAYLOAD', previous, emptySha256, hash.digest('hex'));
+      const expected = signing.sign('PAYLOAD', previous, EMPTY_SHA256, hash.digest('hex'));
       if (!sameSignature(expected, signature))
         throw new S3Error('SignatureDoesNotMatch', 'The signature of a chunk does not match.');
       previous = expected;
@@ -114,7 +113,7 @@ function createReader(iterator: AsyncIterator<Buffer>): ByteReader {
     line: async () => {
       for (;;) {
         const end = pending.indexOf('\r\n');
-        if (end > maxLineBytes || (end < 0 && pending.length > maxLineBytes))
+        if (end > MAX_LINE_BYTES || (end < 0 && pending.length > MAX_LINE_BYTES))
           throw malformedChunk();
         if (end >= 0) {
           const line = pending.toString('latin1', 0, end);

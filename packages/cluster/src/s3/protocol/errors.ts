@@ -1,5 +1,5 @@
-/** The S3 error codes this server answers, with the status and default message that Amazon S3 documents for each. */
-const catalogue = {
+/** The S3 error codes of this server, with the status and message that Amazon documents. */
+const CATALOGUE = {
   AccessDenied: [403, 'Access Denied'],
   AuthorizationHeaderMalformed: [400, 'The authorization header you provided is invalid.'],
   AuthorizationQueryParametersError: [
@@ -31,11 +31,13 @@ const catalogue = {
   InvalidDigest: [400, 'The Content-MD5 or checksum value that you specified is not valid.'],
   InvalidPart: [
     400,
-    "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+    'One or more of the specified parts could not be found. The part may not have been uploaded, ' +
+      "or the specified entity tag may not match the part's entity tag.",
   ],
   InvalidPartOrder: [
     400,
-    'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
+    'The list of parts was not in ascending order. ' +
+      'The parts list must be specified in order by part number.',
   ],
   InvalidRange: [416, 'The requested range is not satisfiable.'],
   InvalidRequest: [400, 'Invalid request.'],
@@ -43,11 +45,13 @@ const catalogue = {
   KeyTooLongError: [400, 'Your key is too long.'],
   MalformedTrailerError: [
     400,
-    'The request contained trailing data that was not well-formed or did not conform to our published schema.',
+    'The request contained trailing data that was not well-formed ' +
+      'or did not conform to our published schema.',
   ],
   MalformedXML: [
     400,
-    'The XML that you provided was not well formed or did not validate against our published schema.',
+    'The XML that you provided was not well formed ' +
+      'or did not validate against our published schema.',
   ],
   MaxMessageLengthExceeded: [400, 'Your request was too large.'],
   MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size.'],
@@ -57,11 +61,13 @@ const catalogue = {
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchUpload: [
     404,
-    'The specified multipart upload does not exist. The upload ID might not be valid, or the multipart upload might have been aborted or completed.',
+    'The specified multipart upload does not exist. The upload ID might not be valid, ' +
+      'or the multipart upload might have been aborted or completed.',
   ],
   NotImplemented: [
     501,
-    'A header or query parameter that you provided implies functionality that is not implemented.',
+    'A header or query parameter that you provided implies functionality ' +
+      'that is not implemented.',
   ],
   PreconditionFailed: [412, 'At least one of the preconditions that you specified did not hold.'],
   RequestTimeTooSkewed: [
@@ -70,7 +76,8 @@ const catalogue = {
   ],
   SignatureDoesNotMatch: [
     403,
-    'The request signature that the server calculated does not match the signature that you provided. Check your secret access key and signing method.',
+    'The request signature that the server calculated does not match the signature ' +
+      'that you provided. Check your secret access key and signing method.',
   ],
   XAmzContentSHA256Mismatch: [
     400,
@@ -78,18 +85,18 @@ const catalogue = {
   ],
 } as const;
 
-export type S3ErrorCode = keyof typeof catalogue;
+export type S3ErrorCode = keyof typeof CATALOGUE;
 
-/** An error with S3's code and status; `fields` become further elements of its XML (Key, BucketName, ...). */
+/** An error with S3's code and status. `fields` become elements of its XML (Key, BucketName). */
 export class S3Error extends Error {
   readonly code: S3ErrorCode;
   readonly status: number;
   readonly fields: Record<string, string>;
 
   constructor(code: S3ErrorCode, message?: string, fields: Record<string, string> = {}) {
-    super(message ?? catalogue[code][1]);
+    super(message ?? CATALOGUE[code][1]);
     this.code = code;
-    this.status = catalogue[code][0];
+    this.status = CATALOGUE[code][0];
     this.fields = fields;
   }
 }

@@ -1,35 +1,31 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import {
-  checksumAlgorithms,
-  checksumLength,
   createChecksum,
+  type Checksum,
   type ChecksumAlgorithm,
+  type ObjectChecksum,
 } from './checksums.ts';
 import { decodeChunks } from './chunked-body.ts';
 import { S3Error } from './errors.ts';
+import { checkShape, readClaims, type Header, type PayloadClaims } from './payload-claims.ts';
 import type { Authorization } from './signature.ts';
 
-/** S3's limit for one PutObject or UploadPart. */
-const maxBytes = 5 * 1024 ** 3;
-
-export type ObjectChecksum = {
-  algorithm: ChecksumAlgorithm;
-  value: string;
-  type: 'FULL_OBJECT' | 'COMPOSITE';
-};
-
-/** A body on its way in. `chunks` throws at its end when any promise about the body did not hold; `result` is for after it. */
-export type Payload = {
+/** A request body. `chunks` throws at its end when a check fails; call `result` after that. */
+export interface Payload {
   chunks: AsyncIterable<Buffer>;
   result(): { size: number; md5: string; checksum: ObjectChecksum | undefined };
-};
+}
 
-type Header = (name: string) => string | undefined;
+interface Digests {
+  size: number;
+  md5: Buffer;
+  sha256: string | undefined;
+  checksum: Buffer | undefined;
+}
 
 /**
- * The body with everything checked that the request says about it: its length, x-amz-content-sha256 in all forms,
- * Content-MD5, and one x-amz-checksum-* in a header or a trailer. `fallback` is computed (not checked) when the
- * request names no checksum.
+ * Receives a body and checks its length, x-amz-content-sha256, Content-MD5 and x-amz-checksum-*.
+ * `fallback` is computed, not checked, when the request names no checksum.
  */
 export function receivePayload(
   source: AsyncIterable<Buffer>,
@@ -37,67 +33,20 @@ export function receivePayload(
   authorization: Authorization,
   fallback?: ChecksumAlgorithm,
 ): Payload {
-  const form = payloadForm(authorization.payload);
-  const expectedSize = declaredSize(header, form.chunked);
-  const contentMd5 = header('content-md5');
-  if (contentMd5 !== undefined && Buffer.from(contentMd5, 'base64').length !== 16)
-    throw new S3Error('InvalidDigest');
-
-  const trailerName = header('x-amz-trailer')?.trim().toLowerCase();
-  if (form.trailing !== (trailerName !== undefined)) throw new S3Error('MalformedTrailerError');
-  const given = givenChecksum(header, trailerName);
-  const algorithm = given?.algorithm ?? fallback;
-  const checksum = algorithm && createChecksum(algorithm);
-  let expected = given?.value;
-
-  const decoded = form.chunked
-    ? decodeChunks(source, {
-        signing: form.signed ? authorization : undefined,
-        trailing: form.trailing,
-        onTrailer: (name, value) => {
-          if (name !== trailerName || !given) throw new S3Error('MalformedTrailerError');
-          expected = checkShape(given.algorithm, value);
-        },
-      })
-    : source;
-  const md5 = createHash('md5');
-  const sha256 = form.sha256 === undefined ? undefined : createHash('sha256');
-  let size = 0;
-  let digests = { md5: Buffer.alloc(0), checksum: undefined as Buffer | undefined };
+  const claims = readClaims(header, authorization.payload);
+  const algorithm = claims.checksum?.algorithm ?? fallback;
+  const decoded = claims.form.chunked ? decodeBody(source, claims, authorization) : source;
+  let digests: Digests = { size: 0, md5: Buffer.alloc(0), sha256: undefined, checksum: undefined };
 
   async function* verified(): AsyncGenerator<Buffer> {
-    for await (const chunk of decoded) {
-      size += chunk.length;
-      if (size > expectedSize)
-        throw new S3Error('IncompleteBody', 'The body is longer than it was declared to be.');
-      md5.update(chunk);
-      sha256?.update(chunk);
-      checksum?.update(chunk);
-      yield chunk;
-    }
-    if (size !== expectedSize) throw new S3Error('IncompleteBody');
-    digests = { md5: md5.digest(), checksum: checksum?.digest() };
-    if (sha256 && sha256.digest('hex') !== form.sha256)
-      throw new S3Error('XAmzContentSHA256Mismatch');
-    if (contentMd5 !== undefined && !digests.md5.equals(Buffer.from(contentMd5, 'base64')))
-      throw new S3Error(
-        'BadDigest',
-        'The Content-MD5 you specified did not match what we received.',
-      );
-    if (form.trailing && expected === undefined)
-      throw new S3Error('MalformedTrailerError', `The trailing header ${trailerName} is missing.`);
-    if (expected !== undefined && digests.checksum?.toString('base64') !== expected) {
-      throw new S3Error(
-        'BadDigest',
-        `The ${algorithm?.toUpperCase()} you specified did not match the calculated checksum.`,
-      );
-    }
+    digests = yield* digestBody(decoded, claims, algorithm && createChecksum(algorithm));
+    checkDigests(claims, digests);
   }
 
   return {
     chunks: verified(),
     result: () => ({
-      size,
+      size: digests.size,
       md5: digests.md5.toString('hex'),
       checksum: algorithm &&
         digests.checksum && {
@@ -109,76 +58,59 @@ export function receivePayload(
   };
 }
 
-function payloadForm(payload: string): {
-  chunked: boolean;
-  signed: boolean;
-  trailing: boolean;
-  sha256: string | undefined;
-} {
-  if (payload === 'UNSIGNED-PAYLOAD')
-    return { chunked: false, signed: false, trailing: false, sha256: undefined };
-  if (/^[0-9a-f]{64}$/.test(payload))
-    return { chunked: false, signed: false, trailing: false, sha256: payload };
-  if (payload === 'STREAMING-UNSIGNED-PAYLOAD-TRAILER')
-    return { chunked: true, signed: false, trailing: true, sha256: undefined };
-  if (payload === 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD')
-    return { chunked: true, signed: true, trailing: false, sha256: undefined };
-  if (payload === 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER')
-    return { chunked: true, signed: true, trailing: true, sha256: undefined };
-  if (payload.startsWith('STREAMING-')) throw new S3Error('NotImplemented');
-  throw new S3Error(
-    'InvalidArgument',
-    'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, one of the STREAMING- forms, or a valid sha256 value.',
-  );
+/** Decodes aws-chunked. A checksum in the trailer completes the claims. */
+function decodeBody(
+  source: AsyncIterable<Buffer>,
+  claims: PayloadClaims,
+  authorization: Authorization,
+): AsyncIterable<Buffer> {
+  const { form, trailerName, checksum } = claims;
+  return decodeChunks(source, {
+    signing: form.signed ? authorization : undefined,
+    trailing: form.trailing,
+    onTrailer: (name, value) => {
+      if (name !== trailerName || !checksum) throw new S3Error('MalformedTrailerError');
+      checksum.value = checkShape(checksum.algorithm, value);
+    },
+  });
 }
 
-function declaredSize(header: Header, chunked: boolean): number {
-  const text = header(chunked ? 'x-amz-decoded-content-length' : 'content-length');
-  if (text === undefined) {
-    if (!chunked && header('transfer-encoding') !== undefined)
-      throw new S3Error('NotImplemented', undefined, { Header: 'Transfer-Encoding' });
-    throw new S3Error('MissingContentLength');
+async function* digestBody(
+  body: AsyncIterable<Buffer>,
+  claims: PayloadClaims,
+  checksum: Checksum | undefined,
+): AsyncGenerator<Buffer, Digests> {
+  const md5 = createHash('md5');
+  const sha256: Hash | undefined = claims.form.sha256 ? createHash('sha256') : undefined;
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > claims.size)
+      throw new S3Error('IncompleteBody', 'The body is longer than it was declared to be.');
+    md5.update(chunk);
+    sha256?.update(chunk);
+    checksum?.update(chunk);
+    yield chunk;
   }
-  if (!/^\d{1,15}$/.test(text))
-    throw new S3Error('InvalidArgument', 'The declared length of the body is not a number.');
-  if (Number(text) > maxBytes)
-    throw new S3Error('EntityTooLarge', undefined, {
-      ProposedSize: text,
-      MaxSizeAllowed: String(maxBytes),
-    });
-  return Number(text);
+  if (size !== claims.size) throw new S3Error('IncompleteBody');
+  return { size, md5: md5.digest(), sha256: sha256?.digest('hex'), checksum: checksum?.digest() };
 }
 
-function givenChecksum(
-  header: Header,
-  trailerName: string | undefined,
-): { algorithm: ChecksumAlgorithm; value: string | undefined } | undefined {
-  const named = checksumAlgorithms.filter(
-    (algorithm) =>
-      header(`x-amz-checksum-${algorithm}`) !== undefined ||
-      trailerName === `x-amz-checksum-${algorithm}`,
-  );
-  const [algorithm] = named;
-  if (named.length > 1)
+function checkDigests(
+  { form, contentMd5, trailerName, checksum }: PayloadClaims,
+  digests: Digests,
+): void {
+  if (form.sha256 !== undefined && digests.sha256 !== form.sha256)
+    throw new S3Error('XAmzContentSHA256Mismatch');
+  if (contentMd5 !== undefined && !digests.md5.equals(Buffer.from(contentMd5, 'base64')))
+    throw new S3Error('BadDigest', 'The Content-MD5 you specified did not match what we received.');
+  if (form.trailing && checksum?.value === undefined)
+    throw new S3Error('MalformedTrailerError', `The trailing header ${trailerName} is missing.`);
+  if (checksum?.value !== undefined && digests.checksum?.toString('base64') !== checksum.value) {
     throw new S3Error(
-      'InvalidRequest',
-      'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
+      'BadDigest',
+      `The ${checksum.algorithm.toUpperCase()} you specified did not match ` +
+        'the calculated checksum.',
     );
-  if (algorithm === undefined) {
-    if (trailerName !== undefined)
-      throw new S3Error(
-        'InvalidRequest',
-        `The value specified in the x-amz-trailer header is not supported: ${trailerName}`,
-      );
-    return undefined;
   }
-  const value = header(`x-amz-checksum-${algorithm}`);
-  return { algorithm, value: value === undefined ? undefined : checkShape(algorithm, value) };
-}
-
-function checkShape(algorithm: ChecksumAlgorithm, value: string): string {
-  const bytes = Buffer.from(value, 'base64');
-  if (bytes.length === checksumLength[algorithm] && bytes.toString('base64') === value)
-    return value;
-  throw new S3Error('InvalidRequest', `Value for x-amz-checksum-${algorithm} header is invalid.`);
 }

@@ -1,14 +1,15 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { S3Error } from './errors.ts';
 
-const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
+const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
+const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
-/** Text of an element. Control characters, which XML 1.0 cannot carry, go out as references, as Amazon's own do. */
+/** Escapes text. Control characters become references, as in Amazon's answers. */
 export function escapeXml(text: string): string {
   return text.replace(/[<>&"']|\p{Cc}/gu, (char) => `&#${char.charCodeAt(0)};`);
 }
 
-/** One element whose content is plain text; nothing at all when the value is undefined. */
+/** One element with plain text; empty for an undefined value. */
 export function element(name: string, value: string | number | boolean | undefined): string {
   return value === undefined ? '' : `<${name}>${escapeXml(String(value))}</${name}>`;
 }
@@ -18,12 +19,12 @@ export function parent(name: string, content: string): string {
   return `<${name}>${content}</${name}>`;
 }
 
-/** A whole answer document in S3's namespace. */
+/** An answer document in S3's namespace. */
 export function document(name: string, content: string): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<${name} xmlns="${namespace}">${content}</${name}>`;
+  return `${DECLARATION}<${name} xmlns="${NAMESPACE}">${content}</${name}>`;
 }
 
-/** The error document (which S3 sends without a namespace). */
+/** The error document. S3 sends it without a namespace. */
 export function errorDocument(error: S3Error, resource: string, requestId: string): string {
   const fields = Object.entries(error.fields)
     .map(([name, value]) => element(name, value))
@@ -34,12 +35,12 @@ export function errorDocument(error: S3Error, resource: string, requestId: strin
     fields +
     element('Resource', resource) +
     element('RequestId', requestId);
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${content}</Error>`;
+  return `${DECLARATION}<Error>${content}</Error>`;
 }
 
-// Numeric references only exist in fast-xml-parser under `htmlEntities`; keys with \r or & come as such. The limits on
-// expansion are lifted because no DTD gets this far, and a batch of 1,000 keys may hold more references than they allow.
-const parser = new XMLParser({
+// fast-xml-parser reads numeric references only under `htmlEntities`.
+// Expansion is unlimited, since 1,000 keys may hold many references and DTDs are refused.
+const PARSER = new XMLParser({
   htmlEntities: true,
   ignoreAttributes: true,
   ignoreDeclaration: true,
@@ -53,15 +54,15 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The fields of each `<item>` directly below the root, as text; MalformedXML when the document is anything else. */
+/** The fields of each `<item>` below the root, as text. @throws MalformedXML */
 export function parseItems(
   xml: string,
   root: string,
   item: string,
 ): { items: Record<string, string>[]; rest: Record<string, string> } {
-  // No request document of S3 has a DTD; without one there are no entities to blow up.
+  // No request document of S3 has a DTD. Refusing DTDs stops entity expansion attacks.
   if (xml.includes('<!') || XMLValidator.validate(xml) !== true) throw new S3Error('MalformedXML');
-  const parsed: unknown = parser.parse(xml);
+  const parsed: unknown = PARSER.parse(xml);
   const body = isRecord(parsed) ? parsed[root] : undefined;
   if (!isRecord(body) || !Array.isArray(body[item])) throw new S3Error('MalformedXML');
   const items = body[item].map((entry: unknown) => {

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import { readdir } from 'node:fs/promises';
 
-/** The keys of a bucket in S3's order (UTF-8 bytes). Kept in memory, loaded from the folder's names at start. */
+/** The keys of a bucket in S3's order (UTF-8 bytes), in memory. */
 export type KeyIndex = string[];
 
 // A file name holds at most 255 bytes, and an encoded key of 1,024 bytes up to 3,072.
-const pieceLength = 200;
-const folderSuffix = '~';
-const fileSuffix = '.object';
+const PIECE_LENGTH = 200;
+const FOLDER_SUFFIX = '~';
+const FILE_SUFFIX = '.object';
 
 /**
- * Where a key's object lies below the bucket's `objects` folder. Everything but A-Z a-z 0-9 - _ . becomes %XX, so no
- * key can name a folder of its own choosing; `.` and `..` become harmless by the suffix.
+ * The path of a key's object below the bucket's `objects` folder.
+ * Encoding and suffix keep a key like `../x` inside the folder.
  */
 export function keyToPath(key: string): string {
   const encoded = [...Buffer.from(key)]
@@ -20,21 +20,21 @@ export function keyToPath(key: string): string {
       return /[A-Za-z0-9._-]/.test(char) ? char : `%${byte.toString(16).padStart(2, '0')}`;
     })
     .join('');
-  const pieces = encoded.match(new RegExp(`.{1,${pieceLength}}`, 'g')) ?? [];
+  const pieces = encoded.match(new RegExp(`.{1,${PIECE_LENGTH}}`, 'g')) ?? [];
   return pieces
-    .map((piece, i) => piece + (i < pieces.length - 1 ? folderSuffix : fileSuffix))
+    .map((piece, i) => piece + (i < pieces.length - 1 ? FOLDER_SUFFIX : FILE_SUFFIX))
     .join('/');
 }
 
-/** All keys below an `objects` folder. */
+/** Reads all keys from the names below an `objects` folder. */
 export async function loadKeys(folder: string): Promise<KeyIndex> {
   const keys: Buffer[] = [];
   async function walk(path: string, prefix: string): Promise<void> {
     for (const entry of await readdir(path, { withFileTypes: true })) {
-      if (entry.isDirectory() && entry.name.endsWith(folderSuffix)) {
-        await walk(join(path, entry.name), prefix + entry.name.slice(0, -folderSuffix.length));
-      } else if (entry.isFile() && entry.name.endsWith(fileSuffix)) {
-        const encoded = prefix + entry.name.slice(0, -fileSuffix.length);
+      if (entry.isDirectory() && entry.name.endsWith(FOLDER_SUFFIX)) {
+        await walk(join(path, entry.name), prefix + entry.name.slice(0, -FOLDER_SUFFIX.length));
+      } else if (entry.isFile() && entry.name.endsWith(FILE_SUFFIX)) {
+        const encoded = prefix + entry.name.slice(0, -FILE_SUFFIX.length);
         keys.push(
           Buffer.from(
             encoded.replace(/%([0-9a-f]{2})/g, (_, hex: string) =>
@@ -50,7 +50,7 @@ export async function loadKeys(folder: string): Promise<KeyIndex> {
   return keys.sort((a, b) => a.compare(b)).map(String);
 }
 
-/** Position of the first key that is not before `key`. */
+/** The position of the first key that is not before `key`. */
 export function lowerBound(keys: KeyIndex, key: string): number {
   const wanted = Buffer.from(key);
   let [low, high] = [0, keys.length];

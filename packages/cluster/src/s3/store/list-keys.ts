@@ -1,10 +1,16 @@
 import { lowerBound, type KeyIndex } from './key-index.ts';
 
-export type ListPage = { keys: string[]; prefixes: string[]; next: string | undefined };
+export interface ListPage {
+  keys: string[];
+  /** Common prefixes. */
+  prefixes: string[];
+  /** The page's last item when more follow; the next page's `after`. */
+  next: string | undefined;
+}
 
 /**
- * One page of a listing. Keys that hold `delimiter` after `prefix` are rolled up into one common prefix, which counts
- * as one item. `next` is the page's last item when more follow, and is what `after` takes to go on.
+ * One page of a listing.
+ * Keys that contain `delimiter` after `prefix` become one common prefix, which counts as one item.
  */
 export function listKeys(
   index: KeyIndex,
@@ -15,7 +21,7 @@ export function listKeys(
   let last = after;
   let position = after < prefix ? lowerBound(index, prefix) : lowerBound(index, after);
   if (index[position] === after && after !== '') position++;
-  // A page that ended with a common prefix goes on behind all of its keys.
+  // After a common prefix the next page starts behind all of its keys.
   if (after !== '' && commonPrefix(after, prefix, delimiter) === after)
     position = endOfPrefix(index, after);
 

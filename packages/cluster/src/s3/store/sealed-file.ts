@@ -1,39 +1,40 @@
 import { open, rename, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-// data ‖ JSON record ‖ its length (4 bytes) ‖ mark. Bytes and metadata in one file, so that one rename shows both or
-// neither, and a reader that has opened the file keeps a consistent pair however often the object is replaced.
-const mark = Buffer.from('MUS3');
-const footerBytes = 8;
-const guessedRecordBytes = 2048;
+// Format: data ‖ JSON record ‖ its length (4 bytes) ‖ mark.
+// Both share a file, so that one rename publishes both.
+const MARK = Buffer.from('MUS3');
+const FOOTER_BYTES = 8;
+// Holds most records, which saves a second read.
+const TAIL_READ_BYTES = 2048;
 
-/** An open file of this format: `size` bytes of data from offset 0. Its holder closes the handle. */
-export type SealedFile<R> = { handle: FileHandle; size: number; record: R };
+/** An open file of this format. Its data starts at offset 0. The caller closes the handle. */
+export interface SealedFile<R> {
+  handle: FileHandle;
+  /** Bytes of data. */
+  size: number;
+  record: R;
+}
 
-/**
- * Writes data and then the record that `seal` makes of it to a new file at `path`, and flushes both to the disk.
- * On an error the file stays behind, incomplete, for the caller to remove.
- */
+/** Writes data, then the record of `seal`. After an error the caller deletes the file. */
 export async function writeSealed(
   path: string,
-  data: AsyncIterable<Buffer>,
-  seal: () => unknown,
-  durable: boolean,
+  file: { data: AsyncIterable<Buffer>; seal(): unknown; durable: boolean },
 ): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
   try {
-    await handle.writeFile(data);
-    const record = Buffer.from(JSON.stringify(seal()));
+    await handle.writeFile(file.data);
+    const record = Buffer.from(JSON.stringify(file.seal()));
     const length = Buffer.alloc(4);
     length.writeUInt32BE(record.length);
-    await handle.writeFile(Buffer.concat([record, length, mark]));
-    if (durable) await handle.sync();
+    await handle.writeFile(Buffer.concat([record, length, MARK]));
+    if (file.durable) await handle.sync();
   } finally {
     await handle.close();
   }
 }
 
-/** Opens a file written by `writeSealed`; undefined when there is none. */
+/** Opens a file written by `writeSealed`; undefined when it does not exist. */
 export async function openSealed<R>(path: string): Promise<SealedFile<R> | undefined> {
   const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -42,32 +43,33 @@ export async function openSealed<R>(path: string): Promise<SealedFile<R> | undef
   if (!handle) return undefined;
   try {
     const { size: total } = await handle.stat();
-    let tail = await readTail(handle, total, guessedRecordBytes);
+    let tail = await readTail(handle, total, TAIL_READ_BYTES);
     const length =
-      tail.length < footerBytes || !tail.subarray(-4).equals(mark)
+      tail.length < FOOTER_BYTES || !tail.subarray(-4).equals(MARK)
         ? -1
-        : tail.readUInt32BE(tail.length - footerBytes);
-    if (length < 0 || length + footerBytes > total) throw new Error(`not an object file: ${path}`);
-    if (length + footerBytes > tail.length)
-      tail = await readTail(handle, total, length + footerBytes);
+        : tail.readUInt32BE(tail.length - FOOTER_BYTES);
+    if (length < 0 || length + FOOTER_BYTES > total)
+      throw new Error(`${path} is not an object file.`);
+    if (length + FOOTER_BYTES > tail.length)
+      tail = await readTail(handle, total, length + FOOTER_BYTES);
     const record: R = JSON.parse(
-      tail.toString('utf8', tail.length - footerBytes - length, tail.length - footerBytes),
+      tail.toString('utf8', tail.length - FOOTER_BYTES - length, tail.length - FOOTER_BYTES),
     );
-    return { handle, size: total - footerBytes - length, record };
+    return { handle, size: total - FOOTER_BYTES - length, record };
   } catch (error) {
     await handle.close();
     throw error;
   }
 }
 
-/** Only the record; undefined when there is no such file. */
+/** Reads only the record; undefined when the file does not exist. */
 export async function readRecord<R>(path: string): Promise<R | undefined> {
   const file = await openSealed<R>(path);
   await file?.handle.close();
   return file?.record;
 }
 
-/** Moves a flushed file to its name. Without the flush of the folder, a power cut could undo the rename. */
+/** Moves a flushed file to its name. The folder is flushed: a power cut could undo the rename. */
 export async function publish(temporary: string, path: string, durable: boolean): Promise<void> {
   await rename(temporary, path);
   if (durable) await syncFolder(dirname(path));

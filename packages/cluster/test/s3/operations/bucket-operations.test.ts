@@ -49,7 +49,7 @@ async function pages(
   return all;
 }
 
-test('buckets are made, listed, found and deleted once they are empty', async (t) => {
+test('buckets are created, listed, found, and deleted once they are empty', async (t) => {
   const { client, dir } = await build(t);
   await client.send(
     new CreateBucketCommand({
@@ -103,7 +103,7 @@ test('buckets are made, listed, found and deleted once they are empty', async (t
   t.same(await readdir(dir), [bucket]);
 });
 
-test('what is not here is NotImplemented, a wrong method MethodNotAllowed', async (t) => {
+test('a missing feature is NotImplemented, a wrong method MethodNotAllowed', async (t) => {
   const { client, endpoint } = await build(t);
   t.same(await failureOf(client.send(new GetBucketAclCommand({ Bucket: bucket }))), {
     code: 'NotImplemented',
@@ -171,7 +171,7 @@ test('a listing is in the order of UTF-8 bytes and pages without gaps or doubles
   });
 });
 
-test('a delimiter rolls keys up into prefixes that count once and never repeat over pages', async (t) => {
+test('a delimiter groups keys into prefixes that count once and never repeat', async (t) => {
   const { client } = await build(t);
   await fill(client, ['a', 'a/', 'a/1', 'a/2/x', 'a/2/y', 'a/3', 'b/1', 'b/2', 'c']);
   for (const MaxKeys of [1, 2, 3, 1000]) {
@@ -219,7 +219,7 @@ test('bad listing arguments are refused', async (t) => {
   t.equal((await fetch(`${endpoint}/${bucket}/%zz`)).status, 400);
 });
 
-test('the older listing pages by marker', async (t) => {
+test('the first version of the listing pages by marker', async (t) => {
   const { client } = await build(t);
   await fill(client, ['a/1', 'a/2', 'b', 'c']);
   const first = await client.send(
@@ -269,7 +269,7 @@ test('DeleteObjects deletes 1,000 keys of any shape at once', async (t) => {
   );
 });
 
-test('DeleteObjects wants a checksum and well-formed XML', async (t) => {
+test('DeleteObjects requires a checksum and well-formed XML', async (t) => {
   const { endpoint } = await build(t);
   const send = async (body: string, headers: Record<string, string>): Promise<string> => {
     const raw = {

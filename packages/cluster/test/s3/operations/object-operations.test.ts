@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { bucket, build, failureOf } from '../s3-server.ts';
 
-test('an object comes back with its bytes, type and metadata, and is gone after delete', async (t) => {
+test('an object has its bytes, type and metadata, and is gone after delete', async (t) => {
   const { client } = await build(t);
   const Body = randomBytes(200_000);
   const put = await client.send(
@@ -121,7 +121,7 @@ test('a range answers exactly its bytes', async (t) => {
   }
 });
 
-test('reads obey their preconditions', async (t) => {
+test('reads evaluate their preconditions', async (t) => {
   const { client } = await build(t);
   const { ETag } = await client.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }));
   const { LastModified = new Date() } = await client.send(
@@ -305,7 +305,7 @@ test('any key names its own object and stays inside the folder', async (t) => {
   );
 });
 
-test('too much metadata and what is not implemented are refused', async (t) => {
+test('too much metadata and unsupported headers are refused', async (t) => {
   const { client } = await build(t);
   const put = (more: object): Promise<unknown> =>
     client.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x', ...more }));
@@ -322,7 +322,7 @@ test('too much metadata and what is not implemented are refused', async (t) => {
   );
 });
 
-test('a reader of an object that is overwritten all the time sees one version whole', async (t) => {
+test('a reader sees one whole version of an object that is overwritten constantly', async (t) => {
   const { client } = await build(t);
   const versions = Array.from({ length: 4 }, (_, i) => Buffer.alloc(300_000, 65 + i));
   const write = (i: number): Promise<unknown> =>

@@ -27,7 +27,7 @@ async function stored(client: S3Client): Promise<Buffer> {
   return Buffer.from((await got.Body?.transformToByteArray()) ?? []);
 }
 
-/** Refused with this code, and neither an object nor a file is left. */
+/** Expects a refusal with this code that leaves no object and no file. */
 async function refused(
   t: Test,
   server: { client: S3Client; dir: string },
@@ -73,7 +73,7 @@ const unsigned = (bytes: Buffer, trailer: string): Buffer =>
     Buffer.from(`\r\n0\r\n${trailer && `${trailer}\r\n`}\r\n`),
   ]);
 
-test('a body with its SHA-256 signed is stored, and refused when it is another', async (t) => {
+test('a body with its SHA-256 signed is stored, and refused when it differs', async (t) => {
   const server = await build(t);
   await refused(
     t,
@@ -104,7 +104,7 @@ test('UNSIGNED-PAYLOAD is stored; an unknown form is refused', async (t) => {
   t.ok(data.equals(await stored(server.client)));
 });
 
-test('signed chunks are stored without their framing, and without aws-chunked as encoding', async (t) => {
+test('signed chunks are stored without their framing and content encoding', async (t) => {
   const { endpoint, client } = await build(t);
   t.equal(
     (
@@ -229,7 +229,7 @@ test('chunks that end early, do not parse, or add up to another length are refus
   );
 });
 
-test('a signed trailer carries the checksum, and each lie in it is refused', async (t) => {
+test('a signed trailer carries the checksum, and a wrong one is refused', async (t) => {
   const server = await build(t);
   const send = (body: (signer: ChunkSigner) => Buffer): Promise<RawAnswer> =>
     put(server.endpoint, signedTrailer, body);
@@ -266,7 +266,7 @@ test('a signed trailer carries the checksum, and each lie in it is refused', asy
   t.ok(data.equals(await stored(server.client)));
 });
 
-test('an unsigned trailer carries the checksum, and each lie in it is refused', async (t) => {
+test('an unsigned trailer carries the checksum, and a wrong one is refused', async (t) => {
   const server = await build(t);
   const send = (body: Buffer, raw = unsignedTrailer): Promise<RawAnswer> =>
     put(server.endpoint, raw, body);
@@ -305,7 +305,7 @@ test('an unsigned trailer carries the checksum, and each lie in it is refused', 
   t.ok(data.equals(await stored(server.client)));
 });
 
-test('Content-MD5 and checksum headers are held against the body', async (t) => {
+test('Content-MD5 and checksum headers must match the body', async (t) => {
   const server = await build(t);
   const send = (headers: Record<string, string>): Promise<RawAnswer> =>
     put(server.endpoint, { payload: 'UNSIGNED-PAYLOAD', headers }, data);
@@ -358,7 +358,7 @@ test('a body without a length or over 5 GiB is refused', async (t) => {
   );
 });
 
-test('the SDK stores buffers and streams with every checksum it can compute, and gets them back', async (t) => {
+test('the SDK stores and reads buffers and streams with every checksum algorithm', async (t) => {
   const { endpoint, client } = await build(t);
   for (const ChecksumAlgorithm of ['CRC32', 'CRC32C', 'SHA1', 'SHA256'] as ChecksumAlgorithm[]) {
     for (const Body of [data, Readable.from([data])]) {

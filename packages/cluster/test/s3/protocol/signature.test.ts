@@ -2,15 +2,12 @@ import { HeadBucketCommand, ListBucketsCommand } from '@aws-sdk/client-s3';
 import { test } from 'tap';
 import { decodeChunks } from '../../../src/s3/protocol/chunked-body.ts';
 import { S3Error } from '../../../src/s3/protocol/errors.ts';
-import {
-  authorize,
-  type Authorization,
-  type SignedRequest,
-} from '../../../src/s3/protocol/signature.ts';
+import { authorize, type Authorization } from '../../../src/s3/protocol/signature.ts';
+import type { SignedRequest } from '../../../src/s3/protocol/signature-claim.ts';
 import { bucket, build, createClient, credentials, failureOf } from '../s3-server.ts';
 import { put, sendRequest, sha256, signRequest } from '../sign-request.ts';
 
-// The worked examples of the Amazon S3 API Reference, "Authenticating Requests (AWS Signature Version 4)".
+// Examples of the S3 API Reference, "Authenticating Requests (AWS Signature Version 4)".
 const example = {
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
@@ -26,7 +23,10 @@ function exampleRequest(
   signedHeaders: string,
   signature: string,
 ): SignedRequest {
-  const authorization = `AWS4-HMAC-SHA256 Credential=${example.accessKeyId}/20130524/us-east-1/s3/aws4_request,SignedHeaders=${signedHeaders},Signature=${signature}`;
+  const scope = `${example.accessKeyId}/20130524/us-east-1/s3/aws4_request`;
+  const authorization =
+    `AWS4-HMAC-SHA256 Credential=${scope},` +
+    `SignedHeaders=${signedHeaders},Signature=${signature}`;
   const all = {
     host: 'examplebucket.s3.amazonaws.com',
     'x-amz-date': '20130524T000000Z',
@@ -146,7 +146,7 @@ test('trailing headers are signed as the AWS common runtime signs them', (t) => 
   t.end();
 });
 
-test('a wrong secret, an unknown key and a stranger are refused with their own codes', async (t) => {
+test('a wrong secret, an unknown key and an anonymous request have their own codes', async (t) => {
   const { endpoint } = await build(t);
   const as = async (more: object): Promise<object> =>
     failureOf(
