@@ -44,11 +44,11 @@ admin: $(STAMP) ## EMAIL=... makes or promotes an administrator and prints a tok
 verify: $(STAMP) ## FILE=export.ndjson[.gz] [KEY=DATA/audit-key.pub] [CHECKPOINT=] [CONSISTENCY=] verifies an export offline (the command's exit codes: audit-verify --help)
 	@node packages/audit-verify/src/cli.ts --key '$(or $(KEY),$(DATA)/audit-key.pub)' $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') '$(FILE)'
 rotate-master-key: $(STAMP) ## wrap all keys by a new master key, on a running fleet
-	@$(FLEET) node scripts/rotate-master-key.ts
+	@$(FLEET) node scripts/keys/rotate-master-key.ts
 rotate-keys: $(STAMP) ## a new key for access tokens, on a running fleet; COMPROMISED=<kid> or all revokes what these have signed, at once
-	@$(FLEET) COMPROMISED='$(COMPROMISED)' node scripts/rotate-keys.ts
+	@$(FLEET) COMPROMISED='$(COMPROMISED)' node scripts/keys/rotate-keys.ts
 rotate-subject-keys: $(STAMP) ## DAYS=365 or SUBJECT=<user id>: new keys for future personal values
-	@$(FLEET) DAYS='$(DAYS)' SUBJECT='$(SUBJECT)' node scripts/rotate-subject-keys.ts
+	@$(FLEET) DAYS='$(DAYS)' SUBJECT='$(SUBJECT)' node scripts/keys/rotate-subject-keys.ts
 restore: $(STAMP) ## MONTH=YYYY_MM [DAYS=30] brings an archived month of the trail back for DAYS
 	@$(FLEET) MONTH='$(MONTH)' DAYS='$(DAYS)' node scripts/restore-month.ts
 dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs (Ctrl-C ends only that; make down stops the fleet)

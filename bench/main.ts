@@ -8,17 +8,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@muniment/cluster';
 import { connectToFleet, type Fleet } from '../test/e2e/fleet.ts';
-import { measureApiTokens } from './api-tokens.ts';
-import { measureLists } from './lists.ts';
-import { measureLogins } from './logins.ts';
-import { measureProfile } from './profile.ts';
-import { measureRefreshes } from './refreshes.ts';
+import { measureApiTokens } from './access/api-tokens.ts';
+import { measureLists } from './requests/lists.ts';
+import { measureLogins } from './requests/logins.ts';
+import { measureProfile } from './requests/profile.ts';
+import { measureRefreshes } from './requests/refreshes.ts';
 import { report, type Measurement } from './report.ts';
-import { measureRevocation } from './revocation.ts';
-import { measureTrail } from './trail.ts';
-import { measureSealing } from './sealing.ts';
-import { measureUploads } from './uploads.ts';
-import { measureVerifier } from './verifier.ts';
+import { measureRevocation } from './access/revocation.ts';
+import { measureTrail } from './trail/trail.ts';
+import { measureSealing } from './trail/sealing.ts';
+import { measureUploads } from './requests/uploads.ts';
+import { measureVerifier } from './trail/verifier.ts';
 
 const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
   // First of all, while the replicas are as they started.

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import type { SentEvent } from './integrator.ts';
-import type { ActionKind } from './plan-actions.ts';
-import type { Area } from './probe.ts';
+import type { SentEvent } from './clients/integrator.ts';
+import type { ActionKind } from './plan/plan-actions.ts';
+import type { Area } from './clients/probe.ts';
 
 /** What a client was told: done, refused for a reason of the request's (4xx), or nothing that could be relied on. */
 export type Result = 'ok' | 'refused' | 'unknown';

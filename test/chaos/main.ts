@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { join, relative } from 'node:path';
-import { FAULTS, type FaultKind } from './plan-faults.ts';
+import { FAULTS, type FaultKind } from './plan/plan-faults.ts';
 import { renderSummary } from './report.ts';
 import { runChaos } from './run.ts';
 

@@ -1,5 +1,5 @@
-import type { Violation } from './check-history.ts';
-import type { FaultKind } from './plan-faults.ts';
+import type { Violation } from './check/check-history.ts';
+import type { FaultKind } from './plan/plan-faults.ts';
 
 /** Text that must be there, once, and what stands in its place in the copy. */
 export interface Mutation {

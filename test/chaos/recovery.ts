@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rows } from '../e2e/stores.ts';
 import type { FaultRecord, History } from './history.ts';
-import type { Area } from './probe.ts';
+import type { Area } from './clients/probe.ts';
 import { waitingSince } from './trail.ts';
 
 const POLL_MS = 100;

@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fleet } from '../../e2e/fleet.ts';
+import type { Rows } from '../../e2e/stores.ts';
+import { checkExport } from './check-export.ts';
+import { checkHistory, checkSent, type Violation } from './check-history.ts';
+import {
+  checkConsistency,
+  checkInclusion,
+  checkPrefixes,
+  readCopies,
+  type Proven,
+  type Witness,
+} from './checkpoints.ts';
+import type { History } from '../history.ts';
+import type { House } from '../house.ts';
+import { checkTrail, readTrail } from '../trail.ts';
+
+export interface Finished {
+  fleet: Fleet;
+  rows: Rows;
+  history: History;
+  house: House;
+  witness: Witness;
+  seed: number;
+  /** What was still under way when there was no more waiting. */
+  missing: readonly string[];
+}
+
+const COPIES_PATIENCE_MS = 20_000;
+
+/** How much a run was held against: a check of nothing has shown nothing. */
+export interface Evidence {
+  events: number;
+  /** That the witness kept, and that lie in S3. */
+  checkpoints: number;
+  copies: number;
+  consistencyProofs: number;
+  inclusionProofs: number;
+  /** Rows of the export that the verifier went through. */
+  exportedRows: number;
+}
+
+/** Holds everything that is left of a run against everything that was seen of it. */
+export async function check({
+  fleet,
+  rows,
+  history,
+  house,
+  witness,
+  seed,
+  missing,
+}: Finished): Promise<{ violations: Violation[]; evidence: Evidence }> {
+  const events = await readTrail(rows);
+  // Before anything is asked for: to be shown another's proof is itself an event.
+  const ofTheTrail = await checkTrail(rows, events, missing);
+  const copies = await newestCopies(fleet, house, rows);
+  const saved = [...witness.saved, ...copies.saved];
+  const consistency = await proven('consistency', checkConsistency(fleet, house, saved));
+  const inclusion = await proven('inclusion', checkInclusion(fleet, house, rows, seed));
+  const exported = await proven(
+    'the export',
+    checkExport(fleet, house, events.length, witness.saved),
+  );
+  const evidence: Evidence = {
+    events: events.length,
+    checkpoints: witness.saved.length,
+    copies: copies.saved.length,
+    consistencyProofs: consistency.count,
+    inclusionProofs: inclusion.count,
+    exportedRows: exported.count,
+  };
+  const violations: Violation[] = [
+    ...ofTheTrail,
+    ...checkHistory(history.operations, events, new Set([house.userId])),
+    ...checkSent(history.sent, events),
+    ...witness.violations,
+    ...copies.violations,
+    ...(await checkPrefixes(rows, saved)),
+    ...consistency.violations,
+    ...inclusion.violations,
+    ...exported.violations,
+    ...(await checkCompleteness(fleet, house)),
+    ...Object.entries(evidence)
+      .filter(([, count]) => count === 0)
+      .map(([what]) => ({ kind: 'proof' as const, detail: `there are no ${what} to check` })),
+  ];
+  return { violations, evidence };
+}
+
+/** A proof that cannot even be read does not hold. */
+async function proven(what: string, checked: Promise<Proven>): Promise<Proven> {
+  return checked.catch((error: unknown) => ({
+    count: 0,
+    violations: [{ kind: 'proof' as const, detail: `${what}: ${String(error)}` }],
+  }));
+}
+
+/** The checkpoints in S3, once the newest one in the database is among them. */
+async function newestCopies(fleet: Fleet, house: House, rows: Rows): ReturnType<typeof readCopies> {
+  for (const deadline = performance.now() + COPIES_PATIENCE_MS; ; await sleep(500)) {
+    const [size] = await rows<{ tree: number; signed: number }>(
+      'select size::float8 as tree, (select max(size)::float8 from audit.checkpoints) as signed from audit.tree',
+    );
+    const copies = await readCopies(fleet, house.key);
+    if (size && size.tree === size.signed && copies.saved.at(-1)?.size === size.signed)
+      return copies;
+    if (performance.now() < deadline) continue;
+    const detail = `the tree has ${size?.tree} leaves, the newest checkpoint ${size?.signed}, the newest in S3 ${copies.saved.at(-1)?.size}`;
+    return { ...copies, violations: [...copies.violations, { kind: 'checkpoint', detail }] };
+  }
+}
+
+/** The product's own answer must be the same as ours. */
+async function checkCompleteness(fleet: Fleet, { token }: House): Promise<Violation[]> {
+  const answer = await fleet.call('GET', '/api/audit/completeness', { token });
+  const text = await answer.text();
+  if (!answer.ok)
+    return [
+      { kind: 'hole', detail: `completeness answered ${answer.status}: ${text.slice(0, 200)}` },
+    ];
+  const { complete, alarms } = JSON.parse(text) as {
+    complete: boolean;
+    alarms: { code: string; detail: string; incomplete?: boolean }[];
+  };
+  return complete
+    ? []
+    : alarms.map(({ code, detail }) => ({
+        kind: 'hole',
+        detail: `completeness says ${code}: ${detail}`,
+      }));
+}

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fleet } from '../../e2e/fleet.ts';
+import type { History } from '../history.ts';
+
+/** What a fault can keep from answering. */
+export type Area = 'user' | 'file' | 'audit' | 's3';
+
+const PAUSE_MS = 150;
+const PATIENCE_MS = 3_000;
+const PATHS = {
+  user: '/api/users/me',
+  file: '/api/files?limit=1',
+  audit: '/api/audit/logs?limit=1',
+};
+
+/** Asks each service again and again for something that leaves no event, so that it is known to the tenth of a second when one answers again. */
+export async function probe(
+  fleet: Fleet,
+  token: string,
+  history: History,
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all(
+    (Object.keys(PATHS) as (keyof typeof PATHS)[]).map(async (area) => {
+      while (!signal.aborted) {
+        const sentAt = history.now();
+        const ok = await fleet
+          .call('GET', PATHS[area], { token, signal: AbortSignal.timeout(PATIENCE_MS) })
+          .then(
+            async (answer) => {
+              await answer.text();
+              return answer.ok;
+            },
+            () => false,
+          );
+        if (ok) history.answers.push({ area, sentAt, answeredAt: history.now() });
+        await sleep(PAUSE_MS, undefined, { signal }).catch(() => {});
+      }
+    }),
+  );
+}

@@ -1,0 +1,67 @@
+import { readState } from '../../e2e/processes.ts';
+import type { Fleet } from '../../e2e/fleet.ts';
+import type { Rows } from '../../e2e/stores.ts';
+
+/** Sends signals to the fleet's processes by name, and remembers whom it has stopped: two faults may stop one process, which goes on when both are over. */
+export interface Victims {
+  /** Ends a process without warning. @returns whether it was there */
+  kill(name: string): Promise<boolean>;
+  /** Stops a process where it is; the function lets it go on. */
+  pause(name: string): Promise<() => void>;
+  /** Lets everything go on. */
+  resumeAll(): void;
+}
+
+export function createVictims(fleet: Fleet): Victims {
+  const stopped = new Map<number, number>();
+  const pidOf = async (name: string): Promise<number | undefined> =>
+    (await readState(fleet)).processes.find((process) => process.name === name)?.pid;
+  const signal = (pid: number, name: NodeJS.Signals): boolean => {
+    try {
+      return process.kill(pid, name);
+    } catch {
+      return false;
+    }
+  };
+  return {
+    async kill(name) {
+      const pid = await pidOf(name);
+      return pid !== undefined && signal(pid, 'SIGKILL');
+    },
+    async pause(name) {
+      const pid = await pidOf(name);
+      if (pid === undefined || !signal(pid, 'SIGSTOP')) return () => {};
+      stopped.set(pid, (stopped.get(pid) ?? 0) + 1);
+      return () => {
+        const left = (stopped.get(pid) ?? 1) - 1;
+        stopped.set(pid, left);
+        if (left === 0) signal(pid, 'SIGCONT');
+      };
+    },
+    resumeAll() {
+      for (const [pid, count] of stopped) if (count > 0) signal(pid, 'SIGCONT');
+      stopped.clear();
+    },
+  };
+}
+
+/** The replica that holds a lease at this moment, by the lease tables; undefined when none does, or the database does not answer. Where several are held, `choice` tells which. */
+export async function findHolder(
+  rows: Rows,
+  lease: 'relay' | 'sealer' | 'shard',
+  choice: number,
+): Promise<string | undefined> {
+  const relays = ['identity', 'files', 'audit', 'app'].map(
+    (schema) =>
+      `select '${schema}' as place, holder from ${schema}.leases where name = 'relay' and expires_at > clock_timestamp()`,
+  );
+  const query = {
+    relay: `select holder from (${relays.join(' union all ')}) r order by place`,
+    sealer: `select holder from audit.leases where name = 'sealer' and expires_at > clock_timestamp()`,
+    shard:
+      'select owner as holder from audit.shards where owner is not null and expires_at > clock_timestamp() order by shard_id',
+  }[lease];
+  const held = await rows<{ holder: string }>(query).catch(() => []);
+  // A holder is named by its replica and a number of its process.
+  return held[Math.floor(choice * held.length)]?.holder.split('/')[0];
+}

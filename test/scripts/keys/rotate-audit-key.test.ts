@@ -1,0 +1,33 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { generateSigningKey, loadLogKeys } from '@muniment/audit-key';
+
+const script = join(import.meta.dirname, '../../../scripts/keys/rotate-audit-key.ts');
+const run = (...args: string[]) =>
+  spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
+
+test('a rotated file signs with the new key, with the old one too as long as wanted, and the public file names all', async (t) => {
+  const first = generateSigningKey('example.com/log');
+  const file = join(t.testdir({ 'audit-key': `${first.signingKey}\n` }), 'audit-key');
+  const { status, stdout, stderr } = run('--overlap', file);
+  t.equal(status, 0, stderr);
+  t.notMatch(stdout, /PRIVATE/);
+  t.equal((await loadLogKeys(file, 'example.com/log')).signers.length, 2);
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  t.equal(run(file).status, 0);
+  const keys = await loadLogKeys(file, 'example.com/log');
+  t.equal(keys.signers.length, 1);
+  t.equal(keys.verifiers.length, 3);
+  const published = readFileSync(`${file}.pub`, 'utf8').trimEnd().split('\n');
+  t.equal(published.length, 3);
+  t.equal(published[2], first.verifierKey);
+  t.notMatch(published.join(), /PRIVATE/);
+});
+
+test('without a key file it says how it is called, and makes nothing', (t) => {
+  t.equal(run().status, 2);
+  t.not(run('/nowhere/audit-key').status, 0);
+  t.end();
+});
