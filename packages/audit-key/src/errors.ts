@@ -3,7 +3,7 @@ export type AuditKeyErrorCode =
   | 'audit_key_malformed'
   | 'audit_key_misnamed';
 
-/** What can go wrong with the keys of the log. `message` never holds key material. */
+/** A key of the log that cannot be used. The message never holds key material. */
 export class AuditKeyError extends Error {
   override readonly name = 'AuditKeyError';
   readonly code: AuditKeyErrorCode;

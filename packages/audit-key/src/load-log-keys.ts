@@ -3,56 +3,70 @@ import { parseVerifierKey, VerifyError, type VerifierKey } from '@muniment/audit
 import { AuditKeyError } from './errors.ts';
 import { createSigner, isSigningKey, type NoteSigner } from './signing-key.ts';
 
-/** The keys of a log. */
 export interface LogKeys {
-  /** All of them sign every checkpoint. */
+  /** Every one of them signs every checkpoint. */
   signers: readonly NoteSigner[];
-  /** Whose signatures count: the signers' and those of keys that signed in the past. */
+  /** Keys whose signatures are valid: those of the signers and those of past keys. */
   verifiers: readonly VerifierKey[];
 }
 
-/** The lines that count. */
-export const keyLines = (text: string): string[] =>
-  text
+/** The lines of a key file without comments and empty lines. */
+export function keyLines(text: string): string[] {
+  return text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
+}
 
-/**
- * Reads the file of a log's keys, one a line: signing keys sign, verifier keys are those of the past. Errors name the file, never its content. The mode is
- * not checked: Docker mounts secrets as 0444.
- * @param name that every key must have: the log's origin
- * @throws AuditKeyError
- */
-export async function loadLogKeys(file: string, name: string): Promise<LogKeys> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new AuditKeyError('audit_key_unreadable', `audit key file ${file} cannot be read`, {
-      cause,
-    });
-  });
-  const lines = keyLines(text);
+async function readKeyFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new AuditKeyError(
+      'audit_key_unreadable',
+      `The audit key file ${file} cannot be read. Check its path and mode.`,
+      { cause },
+    );
+  }
+}
+
+function parseKeyFile(text: string, file: string): LogKeys {
   const signers: NoteSigner[] = [];
-  const past: VerifierKey[] = [];
-  for (const [index, line] of lines.entries()) {
+  const pastKeys: VerifierKey[] = [];
+  for (const [index, line] of keyLines(text).entries()) {
     try {
       if (isSigningKey(line)) signers.push(createSigner(line));
-      else past.push(parseVerifierKey(line));
+      else pastKeys.push(parseVerifierKey(line));
     } catch (error) {
       if (!(error instanceof AuditKeyError) && !(error instanceof VerifyError)) throw error;
       throw new AuditKeyError(
         'audit_key_malformed',
-        `audit key file ${file}, key ${index + 1}: ${error.message}`,
+        `Key ${index + 1} of the audit key file ${file} is malformed: ${error.message}`,
+        { cause: error },
       );
     }
   }
-  if (signers.length === 0)
-    throw new AuditKeyError('audit_key_malformed', `audit key file ${file} holds no signing key`);
-  const verifiers = [...signers.map(({ verifier }) => verifier), ...past];
-  const other = verifiers.find((key) => key.name !== name);
-  if (other)
+  return { signers, verifiers: [...signers.map(({ verifier }) => verifier), ...pastKeys] };
+}
+
+/**
+ * Loads the key file of a log, one key a line: signing keys sign, verifier keys are past keys.
+ * Errors name the file, never its content. The mode is not checked: Docker mounts secrets as 0444.
+ * @param name the log's origin, which every key must have
+ * @throws AuditKeyError
+ */
+export async function loadLogKeys(file: string, name: string): Promise<LogKeys> {
+  const keys = parseKeyFile(await readKeyFile(file), file);
+  if (keys.signers.length === 0)
+    throw new AuditKeyError(
+      'audit_key_malformed',
+      `The audit key file ${file} holds no signing key. Add one as its first line.`,
+    );
+  const foreignKey = keys.verifiers.find((key) => key.name !== name);
+  if (foreignKey)
     throw new AuditKeyError(
       'audit_key_misnamed',
-      `audit key file ${file} has a key of the log ${other.name}; this one is ${name}`,
+      `The audit key file ${file} holds a key of the log ${foreignKey.name}. Use keys of ${name}.`,
     );
-  return { signers, verifiers };
+  return keys;
 }

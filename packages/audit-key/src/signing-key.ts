@@ -16,21 +16,21 @@ import {
 import { AuditKeyError } from './errors.ts';
 
 /**
- * Signs notes. Shaped like AWS KMS Sign, hence asynchronous: a deployment whose key lies in KMS or an HSM puts its own object in this place and
- * nothing else changes.
+ * Signs notes. Its shape is AWS KMS Sign, hence asynchronous.
+ * A deployment whose key lies in KMS or an HSM replaces this object and nothing else.
  */
 export interface NoteSigner {
-  /** Of the key, and so of the log. */
+  /** The name of the key, which is the log's. */
   readonly name: string;
   readonly keyId: number;
-  /** What those who check its signatures need. */
   readonly verifier: VerifierKey;
   /** Ed25519 over the message, 64 bytes. */
   sign(message: Buffer): Promise<Buffer>;
 }
 
-// The form of a signing key is that of Go's golang.org/x/mod/sumdb/note, whose verifier keys are those of C2SP signed-note.
+// Signing keys have the format of Go's golang.org/x/mod/sumdb/note; its verifier keys are C2SP's.
 const PREFIX = 'PRIVATE+KEY';
+const SIGNING_KEY = /^PRIVATE\+KEY\+([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/;
 const SEED_BYTES = 32;
 /** DER of a PrivateKeyInfo up to the 32 bytes of an Ed25519 seed (RFC 8410 §7). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -38,30 +38,38 @@ const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 const rawPublicKey = (key: KeyObject): Buffer =>
   createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-SEED_BYTES);
 
-/** A new key: the line to keep secret and the line to give to those who check. @throws AuditKeyError `audit_key_malformed` for a name that is none */
+/**
+ * Generates a key pair: the secret line for the key file and the verifier line to publish.
+ * @throws AuditKeyError `audit_key_malformed` for a name that no key can have
+ */
 export function generateSigningKey(name: string): { signingKey: string; verifierKey: string } {
   if (!isKeyName(name))
-    throw new AuditKeyError('audit_key_malformed', "a key's name has no spaces and no plus");
+    throw new AuditKeyError(
+      'audit_key_malformed',
+      'The name of a key must not be empty or hold a space or a plus.',
+    );
   const { privateKey } = generateKeyPairSync('ed25519');
   const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-SEED_BYTES);
   const publicKey = rawPublicKey(privateKey);
   const id = keyHash(name, ED25519, publicKey).toString(16).padStart(8, '0');
+  const secret = Buffer.concat([Buffer.of(ED25519), seed]).toString('base64');
   return {
-    signingKey: `${PREFIX}+${name}+${id}+${Buffer.concat([Buffer.of(ED25519), seed]).toString('base64')}`,
+    signingKey: `${PREFIX}+${name}+${id}+${secret}`,
     verifierKey: formatVerifierKey(name, publicKey),
   };
 }
 
 export const isSigningKey = (line: string): boolean => line.startsWith(`${PREFIX}+`);
 
-/** The verifier key's line that belongs to a signing key's. @throws AuditKeyError `audit_key_malformed` */
-export function parseSigningKey(line: string): {
+interface ParsedSigningKey {
   name: string;
   key: KeyObject;
   verifierKey: string;
-} {
-  const [, name = '', id = '', base64 = ''] =
-    /^PRIVATE\+KEY\+([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(line) ?? [];
+}
+
+/** Parses a signing key's line. @throws AuditKeyError `audit_key_malformed` */
+export function parseSigningKey(line: string): ParsedSigningKey {
+  const [, name = '', id = '', base64 = ''] = SIGNING_KEY.exec(line) ?? [];
   const bytes = Buffer.from(base64, 'base64');
   if (
     !isKeyName(name) ||
@@ -71,7 +79,7 @@ export function parseSigningKey(line: string): {
   ) {
     throw new AuditKeyError(
       'audit_key_malformed',
-      'not a signing key: PRIVATE+KEY+<name>+<key ID>+<base64 of an Ed25519 seed>',
+      'A signing key must be PRIVATE+KEY+<name>+<key ID>+<base64 of an Ed25519 seed>.',
     );
   }
   const key = createPrivateKey({
@@ -83,12 +91,12 @@ export function parseSigningKey(line: string): {
   if (keyHash(name, ED25519, publicKey) !== Number.parseInt(id, 16))
     throw new AuditKeyError(
       'audit_key_malformed',
-      `the key ID of ${name} is not that of its key: the line was altered`,
+      `The line of ${name} was altered: its key ID is that of another key. Restore the line.`,
     );
   return { name, key, verifierKey: formatVerifierKey(name, publicKey) };
 }
 
-/** A signer from a signing key's line. @throws AuditKeyError `audit_key_malformed` */
+/** Creates a signer from a signing key's line. @throws AuditKeyError `audit_key_malformed` */
 export function createSigner(line: string): NoteSigner {
   const { name, key, verifierKey } = parseSigningKey(line);
   const verifier = parseVerifierKey(verifierKey);

@@ -4,12 +4,13 @@ export type MasterKeyErrorCode =
   | 'master_key_mismatch'
   | 'master_key_unwrap_failed';
 
-/** What can go wrong with the master key. `message` never holds key material. */
-export type MasterKeyError = Error & { code: MasterKeyErrorCode };
+/** A master key that cannot be used. The message never holds key material. */
+export class MasterKeyError extends Error {
+  override readonly name = 'MasterKeyError';
+  readonly code: MasterKeyErrorCode;
 
-export const masterKeyError = (
-  code: MasterKeyErrorCode,
-  message: string,
-  cause?: unknown,
-): MasterKeyError =>
-  Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });
+  constructor(code: MasterKeyErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

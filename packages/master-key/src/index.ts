@@ -1,4 +1,4 @@
 export { loadMasterKey, parseMasterKeys } from './key-file.ts';
 export { createMasterKey, generateMasterKey, wrappedBy } from './master-key.ts';
 export type { MasterKey } from './master-key.ts';
-export type { MasterKeyError, MasterKeyErrorCode } from './errors.ts';
+export { MasterKeyError, type MasterKeyErrorCode } from './errors.ts';

@@ -1,67 +1,79 @@
 import { readFile, stat } from 'node:fs/promises';
-import { masterKeyError } from './errors.ts';
+import { MasterKeyError } from './errors.ts';
 import { createMasterKey, wrappedBy, type MasterKey } from './master-key.ts';
 
-interface Ring {
-  /** The newest: it wraps. */
+interface KeyRing {
+  /** The key that wraps. */
   newest: MasterKey;
   byId: ReadonlyMap<string, MasterKey>;
   /** Changes with the file. */
-  version: string;
+  fileVersion: string;
 }
 
-const versionOf = async (file: string): Promise<string> => {
+async function readFileVersion(file: string): Promise<string> {
   const { mtimeMs, size, ino } = await stat(file);
   return `${ino}/${size}/${mtimeMs}`;
-};
+}
 
-/** The keys of a master key file, newest first. @throws naming the file and never its content */
-export const parseMasterKeys = (text: string, file: string): MasterKey[] =>
-  text
+function parseKeyLine(line: string, file: string): MasterKey {
+  const key = Buffer.from(line, 'base64');
+  // Buffer.from skips characters outside base64, so a damaged line could still give 32 bytes.
+  if (key.length !== 32 || key.toString('base64') !== line) {
+    throw new MasterKeyError(
+      'master_key_malformed',
+      `The master key file ${file} is malformed. Write 32 bytes in base64 on each line.`,
+    );
+  }
+  return createMasterKey(key);
+}
+
+/**
+ * Parses the text of a master key file, newest key first.
+ * @throws MasterKeyError `master_key_malformed`, which names the file and never its content
+ */
+export function parseMasterKeys(text: string, file: string): MasterKey[] {
+  return text
     .trimEnd()
     .split(/\r?\n/)
-    .map((line) => {
-      const key = Buffer.from(line, 'base64');
-      // Buffer.from skips what is not base64, so a damaged line could still give 32 bytes: only the exact form counts.
-      if (key.length !== 32 || key.toString('base64') !== line) {
-        throw masterKeyError(
-          'master_key_malformed',
-          `master key file ${file} must hold 32 bytes in base64 on each line`,
-        );
-      }
-      return createMasterKey(key);
-    });
+    .map((line) => parseKeyLine(line, file));
+}
 
-async function readRing(file: string): Promise<Ring> {
+async function readKeyRing(file: string): Promise<KeyRing> {
   try {
-    const version = await versionOf(file);
+    const fileVersion = await readFileVersion(file);
     const keys = parseMasterKeys(await readFile(file, 'utf8'), file);
     const [newest] = keys;
     const byId = new Map(keys.map((key) => [key.id, key]));
     if (!newest || byId.size < keys.length)
-      throw masterKeyError('master_key_malformed', `master key file ${file} holds a key twice`);
-    return { newest, byId, version };
+      throw new MasterKeyError(
+        'master_key_malformed',
+        `The master key file ${file} holds a key twice. Delete one of the lines.`,
+      );
+    return { newest, byId, fileVersion };
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'master_key_malformed')
-      throw cause;
-    throw masterKeyError('master_key_unreadable', `master key file ${file} cannot be read`, cause);
+    if (cause instanceof MasterKeyError) throw cause;
+    throw new MasterKeyError(
+      'master_key_unreadable',
+      `The master key file ${file} cannot be read. Check its path and mode.`,
+      { cause },
+    );
   }
 }
 
 /**
- * Reads a master key file: 32 bytes in base64 on each line, the newest first. The first key wraps, all of them unwrap: so the key can be changed
- * on a running fleet. The file is read again when it has changed before something is wrapped, and when something was wrapped by a key that is
- * not known; one that cannot be read then leaves the keys as they are. Errors name the file and never its content. The mode is not checked:
- * Docker mounts secrets as 0444, and refusing those would teach people to copy keys elsewhere.
+ * Opens a master key file: 32 bytes in base64 on each line, newest first. The first key wraps, all unwrap.
+ * A changed file is read again, so that keys rotate without a restart; an unreadable one changes nothing.
+ * The mode is not checked: Docker mounts secrets as 0444.
+ * @throws MasterKeyError
  */
-export const loadMasterKey = async (file: string): Promise<MasterKey> => {
-  let ring = await readRing(file);
+export async function loadMasterKey(file: string): Promise<MasterKey> {
+  let ring = await readKeyRing(file);
 
-  async function refresh(): Promise<Ring> {
+  async function refresh(): Promise<KeyRing> {
     try {
-      if ((await versionOf(file)) !== ring.version) ring = await readRing(file);
+      if ((await readFileVersion(file)) !== ring.fileVersion) ring = await readKeyRing(file);
     } catch {
-      // In the middle of being replaced, or the mount is away. What was readable stays so; a start would say what is wrong.
+      // The file is being replaced or its mount is away: the keys read before stay valid.
     }
     return ring;
   }
@@ -72,11 +84,11 @@ export const loadMasterKey = async (file: string): Promise<MasterKey> => {
     },
     wrap: async (plaintext, context) => (await refresh()).newest.wrap(plaintext, context),
     async unwrap(wrapped, context) {
-      const by = wrappedBy(wrapped);
+      const id = wrappedBy(wrapped);
       const key =
-        by === undefined ? undefined : (ring.byId.get(by) ?? (await refresh()).byId.get(by));
-      // The newest refuses it and says which key it was.
+        id === undefined ? undefined : (ring.byId.get(id) ?? (await refresh()).byId.get(id));
+      // For an unknown key the newest one throws the error that names both keys.
       return (key ?? ring.newest).unwrap(wrapped, context);
     },
   };
-};
+}

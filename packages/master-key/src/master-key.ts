@@ -1,87 +1,94 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import { masterKeyError } from './errors.ts';
+import { MasterKeyError } from './errors.ts';
 
 /**
- * Wraps other keys. Shaped like AWS KMS Encrypt and Decrypt with an encryption context, hence asynchronous: a
- * deployment with KMS or an HSM puts its own object in this place and nothing else changes.
+ * Wraps other keys. Its shape is AWS KMS Encrypt and Decrypt with an encryption context, hence asynchronous.
+ * A deployment with KMS or an HSM replaces this object and nothing else.
  */
-export type MasterKey = {
-  /** 16 hex digits; tells keys apart, reveals nothing of the key. */
+export interface MasterKey {
+  /** 16 hex digits that tell keys apart and reveal nothing of the key. */
   readonly id: string;
-  /** `context` says what is wrapped and for whom (`signing-key:<kid>`); the same one must be given to unwrap. */
+  /** `context` names the wrapped key and its owner (`signing-key:<kid>`); unwrapping needs the same one. */
   wrap(plaintext: Buffer, context: string): Promise<Buffer>;
-  /** Rejects with `master_key_mismatch` (wrapped by another key) or `master_key_unwrap_failed`. */
+  /** @throws MasterKeyError `master_key_mismatch` (another key wrapped it), `master_key_unwrap_failed` */
   unwrap(wrapped: Buffer, context: string): Promise<Buffer>;
-};
+}
 
-const keyLength = 32;
-const version = 1;
-const idLength = 8;
-const nonceLength = 12;
-const tagLength = 16;
-const headerLength = 1 + idLength;
+const KEY_BYTES = 32;
+const FORMAT_VERSION = 1;
+const ID_BYTES = 8;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const HEADER_BYTES = 1 + ID_BYTES;
 
-/** The `id` of the master key that has wrapped this, of whatever key; undefined when none has. */
-export const wrappedBy = (wrapped: Buffer): string | undefined =>
-  wrapped.length < headerLength + nonceLength + tagLength || wrapped[0] !== version
-    ? undefined
-    : wrapped.toString('hex', 1, headerLength);
+/** The `id` of the master key that wrapped these bytes; undefined when they have another format. */
+export function wrappedBy(wrapped: Buffer): string | undefined {
+  if (wrapped.length < HEADER_BYTES + NONCE_BYTES + TAG_BYTES) return undefined;
+  return wrapped[0] === FORMAT_VERSION ? wrapped.toString('hex', 1, HEADER_BYTES) : undefined;
+}
 
-/** A new key as one line of a master key file: 32 random bytes in base64. */
-export const generateMasterKey = (): string => randomBytes(keyLength).toString('base64');
+/** Generates a key as one line of a master key file: 32 random bytes in base64. */
+export const generateMasterKey = (): string => randomBytes(KEY_BYTES).toString('base64');
 
-/** A master key from its 32 raw bytes. */
-export const createMasterKey = (key: Buffer): MasterKey => {
-  if (key.length !== keyLength)
-    throw masterKeyError('master_key_malformed', 'a master key has 32 bytes');
-  const id = createHash('sha256')
+function requireWrappedBy(wrapped: Buffer, id: string): void {
+  const wrapperId = wrappedBy(wrapped);
+  if (wrapperId === undefined)
+    throw new MasterKeyError(
+      'master_key_unwrap_failed',
+      'The bytes were not wrapped by a master key. Check where they come from.',
+    );
+  if (wrapperId !== id)
+    throw new MasterKeyError(
+      'master_key_mismatch',
+      `Master key ${wrapperId} wrapped the bytes, but this is ${id}. Add the missing key to the file.`,
+    );
+}
+
+/**
+ * Creates a master key (AES-256-GCM) from its 32 raw bytes.
+ * @throws MasterKeyError `master_key_malformed`
+ */
+export function createMasterKey(key: Buffer): MasterKey {
+  if (key.length !== KEY_BYTES)
+    throw new MasterKeyError('master_key_malformed', 'A master key must have 32 bytes.');
+  const idBytes = createHash('sha256')
     .update('muniment master key id\0')
     .update(key)
     .digest()
-    .subarray(0, idLength);
-  const header = Buffer.concat([Buffer.of(version), id]);
+    .subarray(0, ID_BYTES);
+  const id = idBytes.toString('hex');
+  const header = Buffer.concat([Buffer.of(FORMAT_VERSION), idBytes]);
   const authenticated = (context: string) => Buffer.concat([header, Buffer.from(context, 'utf8')]);
 
   return {
-    id: id.toString('hex'),
+    id,
 
-    // version ‖ key id ‖ nonce ‖ ciphertext ‖ tag. Random nonces are safe up to 2^32 wraps a key (NIST SP 800-38D §8.3).
+    // version ‖ key id ‖ nonce ‖ ciphertext ‖ tag. Random nonces are safe up to 2^32 wraps a key
+    // (NIST SP 800-38D §8.3).
     async wrap(plaintext, context) {
-      const nonce = randomBytes(nonceLength);
+      const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(authenticated(context));
-      return Buffer.concat([
-        header,
-        nonce,
-        cipher.update(plaintext),
-        cipher.final(),
-        cipher.getAuthTag(),
-      ]);
+      const ciphertext = [cipher.update(plaintext), cipher.final()];
+      return Buffer.concat([header, nonce, ...ciphertext, cipher.getAuthTag()]);
     },
 
     async unwrap(wrapped, context) {
-      const by = wrappedBy(wrapped);
-      if (by === undefined)
-        throw masterKeyError('master_key_unwrap_failed', 'not something a master key has wrapped');
-      if (by !== id.toString('hex'))
-        throw masterKeyError(
-          'master_key_mismatch',
-          `wrapped by master key ${by}, this is ${id.toString('hex')}`,
-        );
-      const nonce = wrapped.subarray(headerLength, headerLength + nonceLength);
-      const ciphertext = wrapped.subarray(headerLength + nonceLength, -tagLength);
-      // The tag's length is pinned: GCM in Node takes a 4-byte tag otherwise, which can be guessed.
-      const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagLength })
+      requireWrappedBy(wrapped, id);
+      const nonce = wrapped.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES);
+      const ciphertext = wrapped.subarray(HEADER_BYTES + NONCE_BYTES, -TAG_BYTES);
+      // The tag's length is pinned: Node's GCM otherwise accepts a 4-byte tag, which can be guessed.
+      const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
         .setAAD(authenticated(context))
-        .setAuthTag(wrapped.subarray(-tagLength));
+        .setAuthTag(wrapped.subarray(-TAG_BYTES));
       try {
         return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
       } catch (cause) {
-        throw masterKeyError(
+        throw new MasterKeyError(
           'master_key_unwrap_failed',
-          'wrapped bytes or their context were altered',
-          cause,
+          'The wrapped bytes or their context were altered. Restore them from a backup.',
+          { cause },
         );
       }
     },
   };
-};
+}

@@ -104,6 +104,6 @@ test('an absent file is refused by name', async (t) => {
   const file = join(t.testdir(), 'absent.key');
   await t.rejects(loadMasterKey(file), {
     code: 'master_key_unreadable',
-    message: `master key file ${file} cannot be read`,
+    message: `The master key file ${file} cannot be read. Check its path and mode.`,
   });
 });

@@ -6,11 +6,11 @@ import { isAddressAllowed } from './network/ip-ranges.ts';
 import type { ApiTokenLookup } from './sessions/api-token-lookup.ts';
 import { isApiToken } from './tokens/api-tokens.ts';
 import {
-  insufficientScope,
-  originRefused,
-  permissionDenied,
-  sessionRequired,
-  unauthenticated,
+  InsufficientScope,
+  OriginRefused,
+  PermissionDenied,
+  SessionRequired,
+  Unauthenticated,
 } from './errors.ts';
 import { type Denial, denialOf, isPermission, type Permission, type Role } from './permissions.ts';
 import { isKeyValid } from './keys/public-key-ring.ts';
@@ -91,11 +91,11 @@ const challenge = (reply: FastifyReply, error?: 'invalid_token') =>
   reply.header('www-authenticate', `Bearer realm="muniment"${error ? `, error="${error}"` : ''}`);
 
 /** RFC 6750 §3.1. What else is missing is no matter of the token. */
-const refusalOf: Record<Denial, () => Error> = {
-  role: permissionDenied,
-  session_required: sessionRequired,
-  scope: insufficientScope,
-};
+const DENIAL_ERRORS = {
+  role: PermissionDenied,
+  session_required: SessionRequired,
+  scope: InsufficientScope,
+} as const satisfies Record<Denial, unknown>;
 
 /** What a caller may do now, by the role of the user and the scopes of the API token. */
 export const isAllowed = (principal: Principal, permission: Permission): boolean =>
@@ -109,7 +109,7 @@ export const findDenial = (
 
 /** @throws `permission_denied`, `session_required` or `insufficient_scope` */
 export const throwDenied = (denial: Denial): never => {
-  throw refusalOf[denial]();
+  throw new DENIAL_ERRORS[denial]();
 };
 
 const isSafe = (method: string) => method === 'GET' || method === 'HEAD';
@@ -163,7 +163,7 @@ export const authentication = fp<AuthenticationOptions>(
       const { authorization } = request.headers;
       if (authorization === undefined) {
         challenge(reply);
-        throw unauthenticated();
+        throw new Unauthenticated();
       }
       // Node takes the first of several and drops the others: which of them the gateway or a filter before it looked at is anybody's guess.
       if (isRepeated(request.raw.rawHeaders, 'authorization'))
@@ -177,7 +177,7 @@ export const authentication = fp<AuthenticationOptions>(
 
     const refused = (reply: FastifyReply): Error => {
       challenge(reply, 'invalid_token');
-      return unauthenticated();
+      return new Unauthenticated();
     };
 
     const signedIn = async (token: string | undefined, reply: FastifyReply): Promise<Principal> => {
@@ -258,7 +258,7 @@ export const authentication = fp<AuthenticationOptions>(
         // A browser adds cookies to whatever it sends, so a change must be shown to be a page's of ours (OWASP ASVS 3.5.1).
         if (byCookie && !isSafe(request.method) && !cookies?.isOwnPage(request)) {
           await onDenied?.(request, { permission: access.permission, reason: 'origin' });
-          throw originRefused();
+          throw new OriginRefused();
         }
       }
       const denial = request.principal ? findDenial(request.principal, access.permission) : 'role';

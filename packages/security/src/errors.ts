@@ -1,88 +1,85 @@
 import createError from '@fastify/error';
 
-type Extra = {
-  cause?: unknown;
-  /** Seconds; the error renderer sends it as Retry-After. */
-  retryAfter?: number;
-};
-
-/** `createError` turns codes to upper case, but ours are the lower snake case that clients see: hence set again. */
-const catalogued = <Code extends string>(
-  code: Code,
-  message: string,
-  status: number,
-  always: Extra = {},
-) => {
-  const Catalogued = createError(code, message, status);
-  return (extra: Extra = {}) => Object.assign(new Catalogued(), { code }, always, extra);
-};
-
-/** No credentials, or credentials that no longer count. One code for all causes: the reason would help only a forger. */
-export const unauthenticated = catalogued('unauthenticated', 'Authentication is required', 401);
-/** Which of several credentials would count is for nobody to choose: neither does. */
-export const credentialsAmbiguous = catalogued(
+/** One answer for all causes (absent, expired, revoked, forged): the reason would help only a forger. */
+export const Unauthenticated = createError(
+  'unauthenticated',
+  'Authentication is required. Sign in or send a valid token.',
+  401,
+);
+/** A choice between two credentials could be the attacker's. */
+export const CredentialsAmbiguous = createError(
   'credentials_ambiguous',
-  'Credentials came twice: send session cookies once, or a bearer token',
+  'Credentials came twice. Send the session cookies once, or a bearer token.',
   400,
 );
-export const originRefused = catalogued(
+export const OriginRefused = createError(
   'origin_refused',
-  'Session cookies count for pages of allowed origins only',
+  'Session cookies count only on pages of allowed origins. Send a bearer token instead.',
   403,
 );
-export const permissionDenied = catalogued('permission_denied', 'You may not do this', 403);
+export const PermissionDenied = createError(
+  'permission_denied',
+  'Your role does not allow this. Ask an administrator.',
+  403,
+);
 /** RFC 6750 §3.1. */
-export const insufficientScope = catalogued(
+export const InsufficientScope = createError(
   'insufficient_scope',
-  'This API token was not made for that',
+  'The API token lacks the scope for this. Use a token that has it.',
   403,
 );
-export const sessionRequired = catalogued(
+export const SessionRequired = createError(
   'session_required',
-  'This takes a session: no API token may do it',
+  'An API token cannot do this. Sign in and use the session.',
   403,
 );
-export const passwordLength = catalogued(
+export const PasswordLength = createError(
   'password_length',
-  'A password has 8 to 128 characters',
+  'A password must have 8 to 128 characters.',
   422,
 );
-export const adminPasswordLength = catalogued(
+export const AdminPasswordLength = createError(
   'password_length',
-  "An administrator's password has 15 to 128 characters",
+  'The password of an administrator must have 15 to 128 characters.',
   422,
 );
-/** NIST SP 800-63B-4 §3.1.1.2: the reason is told, since another one must be chosen. */
-export const passwordCommon = catalogued(
+/** NIST SP 800-63B-4 §3.1.1.2: the user learns the reason, because they must choose another password. */
+export const PasswordCommon = createError(
   'password_common',
-  'This password is one of those that are tried first; choose another',
+  'This password is easy to guess. Choose another.',
   422,
 );
-export const passwordMalformed = catalogued(
+export const PasswordMalformed = createError(
   'password_malformed',
-  'A password must be well-formed Unicode text',
+  'A password must be well-formed Unicode text.',
   422,
 );
-export const overloaded = catalogued(
+export const Overloaded = createError(
   'overloaded',
-  'Too many requests are waiting, try again shortly',
+  'This replica has more work than it can do. Try again shortly.',
   503,
-  { retryAfter: 1 },
 );
-export const dependencyUnavailable = catalogued(
+export const DependencyUnavailable = createError(
   'dependency_unavailable',
-  'A service that this one needs does not answer',
+  'A part of the system is out of reach. Try again shortly.',
   503,
-  { retryAfter: 1 },
 );
 
-/** Refresh token material that does not open: altered, or sealed under another parent. Never shown to a client as such. */
-export const sealBroken = catalogued('seal_broken', 'A sealed refresh token cannot be opened', 500);
+/** Clients see `internal_error`. */
+export const SealBroken = createError(
+  'seal_broken',
+  'The sealed refresh token was altered, or belongs to another parent.',
+  500,
+);
 
-/** The code of a password that the rules refuse, for the record of the attempt; undefined for any other error. */
-export const passwordRefusal = (error: unknown): string | undefined => {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'password_length' || code === 'password_malformed' || code === 'password_common'
-    ? code
-    : undefined;
-};
+/** The code of a refused password, for the audit event; undefined for any other error. */
+export function passwordRefusal(error: unknown): string | undefined {
+  if (
+    error instanceof PasswordLength ||
+    error instanceof PasswordMalformed ||
+    error instanceof PasswordCommon
+  )
+    // @fastify/error turns codes to upper case; events hold them as written above.
+    return error.code.toLowerCase();
+  return undefined;
+}

@@ -39,13 +39,15 @@ export type {
   SessionPrincipal,
 } from './authenticate.ts';
 export {
-  credentialsAmbiguous,
-  insufficientScope,
-  originRefused,
+  CredentialsAmbiguous,
+  DependencyUnavailable,
+  InsufficientScope,
+  OriginRefused,
+  Overloaded,
   passwordRefusal,
-  permissionDenied,
-  sessionRequired,
-  unauthenticated,
+  PermissionDenied,
+  SessionRequired,
+  Unauthenticated,
 } from './errors.ts';
 export { isLongEnough, normalizePassword } from './passwords/password-rules.ts';
 export type { PasswordOwner } from './passwords/password-rules.ts';

@@ -143,7 +143,7 @@ test('credentials of another form: 401 invalid_token', async (t) => {
     const response = await call('/profile', authorization);
     t.equal(response.statusCode, 401, authorization.slice(0, 30));
     t.equal(response.headers['www-authenticate'], 'Bearer realm="muniment", error="invalid_token"');
-    t.equal(response.json().code, 'unauthenticated');
+    t.equal(response.json().code, 'UNAUTHENTICATED');
   }
 });
 
@@ -171,7 +171,7 @@ test('a role without the permission: 403, told to onDenied with the caller', asy
   const customer = signIn('customer');
   const response = await call('/directory', `Bearer ${customer.token}`);
   t.equal(response.statusCode, 403);
-  t.equal(response.json().code, 'permission_denied');
+  t.equal(response.json().code, 'PERMISSION_DENIED');
   t.same(denied, [[customer.userId, 'directory:read']]);
   t.equal((await call('/directory', `Bearer ${signIn('admin').token}`)).statusCode, 200);
   t.equal((await call('/directory')).statusCode, 401);
@@ -259,7 +259,7 @@ test('a stale set and no database: 503 and nobody is let in; with a fresh set th
   for (const method of ['GET', 'POST'] as const) {
     const response = await call('/profile', `Bearer ${token}`, method);
     t.equal(response.statusCode, 503);
-    t.equal(response.json().code, 'dependency_unavailable');
+    t.equal(response.json().code, 'DEPENDENCY_UNAVAILABLE');
   }
   revocations.proved(revocations.now());
   t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);

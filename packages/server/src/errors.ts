@@ -17,17 +17,7 @@ export const MalformedJson = createError(
   'The body is not valid JSON, or has a number that is too large',
   400,
 );
-export const DependencyUnavailable = createError(
-  'dependency_unavailable',
-  'A part of the system is out of reach; try again shortly',
-  503,
-);
 export const RateLimited = createError('rate_limited', 'Too many tries; try again later', 429);
-export const Overloaded = createError(
-  'overloaded',
-  'This replica has more work than it can take; try again shortly',
-  503,
-);
 export const IdempotencyKeyMalformed = createError(
   'idempotency_key_malformed',
   'An Idempotency-Key has 1 to 255 visible ASCII characters, with or without quotes around it',

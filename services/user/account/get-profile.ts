@@ -1,4 +1,4 @@
-import { principalOf, unauthenticated } from '@muniment/security';
+import { principalOf, Unauthenticated } from '@muniment/security';
 import type { UserContext } from '../context.ts';
 import { findUserById } from '../users/user-queries.ts';
 import { toUserResource, userSchema } from '../users/user-resource.ts';
@@ -13,7 +13,7 @@ export function getProfileRoute({ app, db }: UserContext): void {
     handler: async (request) => {
       const user = await findUserById(db, principalOf(request).id);
       // Deleted a moment ago, and this replica has not heard of it.
-      if (!user) throw unauthenticated();
+      if (!user) throw new Unauthenticated();
       return toUserResource(user);
     },
   });

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { principalOf, unauthenticated } from '@muniment/security';
+import { principalOf, Unauthenticated } from '@muniment/security';
 import type { UserContext } from '../context.ts';
 import { updateProfile } from '../users/user-queries.ts';
 import { personNameSchema, toUserResource, userSchema } from '../users/user-resource.ts';
@@ -22,7 +22,7 @@ export function updateProfileRoute({ app, inTransaction }: UserContext): void {
         const caller = principalOf(request);
         const { id } = caller;
         const user = await updateProfile(trx, caller, request.body);
-        if (!user) throw unauthenticated();
+        if (!user) throw new Unauthenticated();
         // Which names, not what they are: a name is personal, and the trail is for ever.
         await record({
           action: 'USER_UPDATED',

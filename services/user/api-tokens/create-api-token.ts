@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { principalOf, sessionPrincipalOf, unauthenticated } from '@muniment/security';
+import { principalOf, sessionPrincipalOf, Unauthenticated } from '@muniment/security';
 import { apiTokenSchema, toApiTokenResource } from './api-token-resource.ts';
 import { ScopeDenied, TooManyApiTokens } from '../errors.ts';
 import { issueApiToken, readAllowList, readScopes, TOKEN_TTL_S } from './issue-api-token.ts';
@@ -76,7 +76,7 @@ export function createApiTokenRoute(server: UserContext): void {
         const owner = await lockTokenOwner(trx, ownerId);
         // Looked at under the lock: a session that has ended leaves no token behind, and neither does a demotion.
         if (!owner || !(await isCallerLive(trx, sessionPrincipalOf(request))))
-          throw unauthenticated();
+          throw new Unauthenticated();
         return issueApiToken(trx, record, request, owner, wanted);
       }).catch(async (error: unknown) => {
         if (error instanceof ScopeDenied || error instanceof TooManyApiTokens) {

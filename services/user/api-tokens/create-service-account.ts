@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { uuidv7 } from '@muniment/database';
-import { principalOf, unauthenticated } from '@muniment/security';
+import { principalOf, Unauthenticated } from '@muniment/security';
 import { isCallerLive } from './api-token-queries.ts';
 import { insertUser } from '../users/user-queries.ts';
 import { toServiceAccountResource, serviceAccountSchema } from './service-account-resource.ts';
@@ -30,7 +30,7 @@ export function createServiceAccountRoute({ app, inTransaction }: UserContext): 
     handler: async (request, reply) => {
       const { name, type } = request.body;
       const account = await inTransaction(request, async (trx, record) => {
-        if (!(await isCallerLive(trx, principalOf(request)))) throw unauthenticated();
+        if (!(await isCallerLive(trx, principalOf(request)))) throw new Unauthenticated();
         const id = uuidv7(Date.now());
         // RFC 2606 §2: nobody can own this domain, so nothing that is sent there arrives anywhere.
         const email = `${id}@service.invalid`;

@@ -1,4 +1,4 @@
-import { isAllowed, permissionDenied, sessionPrincipalOf } from '@muniment/security';
+import { isAllowed, PermissionDenied, sessionPrincipalOf } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { FastifyRequest } from 'fastify';
 import { ServiceAccountNotFound } from '../errors.ts';
@@ -28,7 +28,7 @@ export async function tokenOwnerOf(
         operation: request.routeOptions.config.operation ?? '',
       },
     });
-    throw permissionDenied();
+    throw new PermissionDenied();
   }
   if (!(await findServiceAccount(db, userId))) throw new ServiceAccountNotFound();
   return userId;

@@ -1,5 +1,5 @@
 import type { RequestContext } from '@muniment/server';
-import { principalOf, unauthenticated, type SessionPrincipal } from '@muniment/security';
+import { principalOf, Unauthenticated, type SessionPrincipal } from '@muniment/security';
 import type { FastifyRequest } from 'fastify';
 import type { Transaction } from 'kysely';
 import type { UserContext } from '../context.ts';
@@ -19,7 +19,7 @@ export async function lockConfirmedCaller(
   passwordHash: string,
 ): Promise<void> {
   const unchanged = await lockUnchangedUser(trx, id, passwordHash, 'update');
-  if (!(await isSessionLive(trx, sessionId))) throw unauthenticated();
+  if (!(await isSessionLive(trx, sessionId))) throw new Unauthenticated();
   if (!unchanged) throw new AccountChanged();
 }
 
@@ -46,7 +46,7 @@ export async function confirmPassword(
     }),
   );
   const user = await findUserById(db, id);
-  if (!user) throw unauthenticated();
+  if (!user) throw new Unauthenticated();
   // Overload or an outage has decided nothing.
   const verified =
     user.password_hash !== null &&

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { principalOf, unauthenticated } from '@muniment/security';
+import { principalOf, Unauthenticated } from '@muniment/security';
 import type { UserContext } from '../context.ts';
 import { findUserById } from '../users/user-queries.ts';
 import { documentedFailures } from './shapes.ts';
@@ -25,7 +25,7 @@ export function v1GetUserRoute({ app, db }: UserContext): void {
     preSerialization: documentedFailures(),
     handler: async (request) => {
       const user = await findUserById(db, principalOf(request).id);
-      if (!user) throw unauthenticated();
+      if (!user) throw new Unauthenticated();
       return {
         success: true as const,
         email: user.email,

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { sessionPrincipalOf, unauthenticated } from '@muniment/security';
+import { sessionPrincipalOf, Unauthenticated } from '@muniment/security';
 import type { UserContext } from '../context.ts';
 import { lockLiveSession, revokeSessionsOfUser } from './session-queries.ts';
 
@@ -14,7 +14,7 @@ export function endOtherSessionsRoute({ app, inTransaction, sessions }: UserCont
       const { id, sessionId } = sessionPrincipalOf(request);
       const ended = await inTransaction(request, async (trx, record) => {
         // Of two sessions that end each other at once, one comes first, and the other is no longer anybody's.
-        if (!(await lockLiveSession(trx, sessionId))) throw unauthenticated();
+        if (!(await lockLiveSession(trx, sessionId))) throw new Unauthenticated();
         const others = await revokeSessionsOfUser(trx, id, 'ended_by_user', sessionId);
         await record({
           action: 'SESSION_REVOKED',

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { sessionPrincipalOf, unauthenticated } from '@muniment/security';
+import { sessionPrincipalOf, Unauthenticated } from '@muniment/security';
 import { afterCommit } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { revokeSession } from './session-queries.ts';
@@ -17,7 +17,7 @@ export function logoutRoute(server: UserContext): void {
       const { sessionId } = sessionPrincipalOf(request);
       await inTransaction(request, async (trx, record) => {
         // Ended by another request since this one was let in: there is nothing left to log out of.
-        if (!(await revokeSession(trx, sessionId, 'logout'))) throw unauthenticated();
+        if (!(await revokeSession(trx, sessionId, 'logout'))) throw new Unauthenticated();
         await record({ action: 'LOGOUT', resource: sessionId, resource_type: 'session' });
       });
       afterCommit(request, () => sessions.drop(sessionId));

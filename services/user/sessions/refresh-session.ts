@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
 import {
   createRefreshToken,
-  credentialsAmbiguous,
+  CredentialsAmbiguous,
   hashRefreshToken,
   isRefreshToken,
   openChild,
-  originRefused,
+  OriginRefused,
   sealChild,
 } from '@muniment/security';
 import { afterCommit, clientNetwork, type RequestContext } from '@muniment/server';
@@ -56,8 +56,8 @@ export function refreshSessionRoute(server: UserContext): void {
     handler: async (request, reply) => {
       const inCookie = cookies.refreshToken(request);
       const mode = inCookie === undefined ? request.query.session : 'cookie';
-      if (inCookie !== undefined && request.body) throw credentialsAmbiguous();
-      if (inCookie !== undefined && !cookies.isOwnPage(request)) throw originRefused();
+      if (inCookie !== undefined && request.body) throw new CredentialsAmbiguous();
+      if (inCookie !== undefined && !cookies.isOwnPage(request)) throw new OriginRefused();
       rejectCrossOrigin(server, request, mode);
       const parent = inCookie ?? request.body?.refresh_token ?? '';
       if (!isRefreshToken(parent)) throw new RefreshTokenInvalid();

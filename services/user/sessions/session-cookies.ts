@@ -1,6 +1,6 @@
 import {
   DEVICE_TOKEN_TTL_S,
-  originRefused,
+  OriginRefused,
   queryLiveSessions,
   splitToken,
 } from '@muniment/security';
@@ -29,7 +29,7 @@ export function rejectCrossOrigin(
   request: FastifyRequest,
   mode: SessionMode,
 ): void {
-  if (mode === 'cookie' && cookies.isForeignPage(request)) throw originRefused();
+  if (mode === 'cookie' && cookies.isForeignPage(request)) throw new OriginRefused();
 }
 
 /** The mode of the session that a signed-in request came with. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { Type } from 'typebox';
-import { unauthenticated } from '@muniment/security';
+import { Unauthenticated } from '@muniment/security';
 import { parseStorableJson } from '@muniment/server';
 import { ChannelUnknown, MessageInvalid } from '../errors.ts';
 import type { UserContext } from '../context.ts';
@@ -72,7 +72,7 @@ export function createMessages(
   ): Promise<SocketRequest> {
     const found =
       text === undefined ? undefined : await server.app.apiTokenPrincipal(text, request.ip);
-    if (!found) throw unauthenticated();
+    if (!found) throw new Unauthenticated();
     const authenticated = { ...request, principal: found.principal };
     if (found.isAllowedHere) return authenticated;
     // As at a route: told to its owner, by the trail, and not to whoever found the token.
@@ -81,7 +81,7 @@ export function createMessages(
       outcome: 'failure',
       metadata: { reason: 'address', operation: `socket.${request.channel}` },
     });
-    throw unauthenticated();
+    throw new Unauthenticated();
   }
 
   async function run(

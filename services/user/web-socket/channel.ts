@@ -1,7 +1,7 @@
 import type { Static, TSchema } from 'typebox';
 import {
   throwDenied,
-  unauthenticated,
+  Unauthenticated,
   findDenial,
   type Permission,
   type Principal,
@@ -28,7 +28,7 @@ export const defineChannel = <Payload extends TSchema>(channel: Channel<Payload>
 
 /** The owner of a message's token. */
 export function callerOf({ principal }: SocketRequest): Principal {
-  if (!principal) throw unauthenticated();
+  if (!principal) throw new Unauthenticated();
   return principal;
 }
 

@@ -1,6 +1,6 @@
 import websocket from '@fastify/websocket';
 import { Counter, Gauge } from 'prom-client';
-import { originRefused } from '@muniment/security';
+import { OriginRefused } from '@muniment/security';
 import { ownOrigins } from '@muniment/server';
 import { SocketCapacity, UpgradeRequired } from '../errors.ts';
 import { createMessages } from './answer-message.ts';
@@ -60,7 +60,7 @@ export async function openSocketRoute(server: UserContext): Promise<void> {
       if (!request.ws)
         throw Object.assign(new UpgradeRequired(), { headers: { upgrade: 'websocket' } });
       const { origin } = request.headers;
-      if (origin !== undefined && !origins.has(origin)) throw originRefused();
+      if (origin !== undefined && !origins.has(origin)) throw new OriginRefused();
       if (sockets.size() >= config.SOCKET_MAX)
         throw Object.assign(new SocketCapacity(), { retryAfter: 5 });
     },

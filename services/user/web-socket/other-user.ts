@@ -1,4 +1,4 @@
-import { permissionDenied, unauthenticated, type Principal } from '@muniment/security';
+import { PermissionDenied, Unauthenticated, type Principal } from '@muniment/security';
 import type { Transaction } from 'kysely';
 import { UserNotFound } from '../errors.ts';
 import { isCallerLive } from '../api-tokens/api-token-queries.ts';
@@ -16,8 +16,9 @@ export async function lockUserFor(
   id: string,
 ): Promise<User> {
   const user = await lockUser(trx, id);
-  if (!(await isCallerLive(trx, caller))) throw unauthenticated();
+  if (!(await isCallerLive(trx, caller))) throw new Unauthenticated();
   if (!user) throw new UserNotFound();
-  if (user.id !== caller.id && (user.type === 'admin' || user.service)) throw permissionDenied();
+  if (user.id !== caller.id && (user.type === 'admin' || user.service))
+    throw new PermissionDenied();
   return user;
 }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { uuidv7 } from '@muniment/database';
-import { unauthenticated } from '@muniment/security';
+import { Unauthenticated } from '@muniment/security';
 import { parseEmail } from '../users/email-address.ts';
 import { EmailTaken } from '../errors.ts';
 import { isCallerLive } from '../api-tokens/api-token-queries.ts';
@@ -20,7 +20,7 @@ export const userCreate = defineChannel({
     const caller = await requirePermission(server, request, 'directory:write');
     const { email, emailKey } = parseEmail(payload.email);
     const id = await server.inTransaction(request, async (trx, record) => {
-      if (!(await isCallerLive(trx, caller))) throw unauthenticated();
+      if (!(await isCallerLive(trx, caller))) throw new Unauthenticated();
       const user = await insertUser(trx, {
         id: uuidv7(Date.now()),
         type: 'customer',

@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 import { Type } from 'typebox';
 import { violatedUniqueConstraint } from '@muniment/database';
-import { sessionRequired } from '@muniment/security';
+import { SessionRequired } from '@muniment/security';
 import { parseEmail } from '../users/email-address.ts';
 import { EmailTaken } from '../errors.ts';
 import { queueMail } from '../mail/queue-mail.ts';
@@ -43,7 +43,7 @@ export const userUpdate = defineChannel({
       .inTransaction(request, async (trx, record) => {
         const user = await lockUserFor(trx, caller, id);
         const moves = address !== undefined && address.emailKey !== user.email_key;
-        if (isOwn && moves) throw sessionRequired();
+        if (isOwn && moves) throw new SessionRequired();
         const change = {
           ...(name !== undefined && { name }),
           ...(!isOwn &&

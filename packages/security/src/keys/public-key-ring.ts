@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { type QueryExecutorProvider, sql } from 'kysely';
-import { dependencyUnavailable } from '../errors.ts';
+import { DependencyUnavailable } from '../errors.ts';
 import type { Revocations } from '../sessions/revocations.ts';
 
 /** A public key as it is stored, shared and shown in the JWKS (RFC 8037). A type: node:crypto wants an index signature. */
@@ -108,7 +108,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
       .then(onRead));
 
   const outage = (error: unknown): unknown =>
-    isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error;
+    isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
 
   const timer = setInterval(
     () => void refresh().catch((error: unknown) => onError?.(error)),
@@ -161,7 +161,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
         });
       }
       if (performance.now() - readAt > 2 * CONFIRMED_MS)
-        throw dependencyUnavailable({ cause: new Error('the keys are read too slowly') });
+        throw new DependencyUnavailable({ cause: new Error('the keys are read too slowly') });
       return keys.has(kid);
     },
 

@@ -1,4 +1,4 @@
-import { overloaded } from '../errors.ts';
+import { Overloaded } from '../errors.ts';
 
 export type ConcurrencyLimitOptions = {
   /** How much may run at once. */
@@ -19,7 +19,8 @@ export const createConcurrencyLimit = ({ concurrency, queueLimit }: ConcurrencyL
 
   return {
     async run<T>(work: () => Promise<T>): Promise<T> {
-      if (closed || (running >= concurrency && waiting.length >= queueLimit)) throw overloaded();
+      if (closed || (running >= concurrency && waiting.length >= queueLimit))
+        throw new Overloaded();
       // The place is handed from a finished job to the first in the queue without being freed between: a newcomer cannot
       // slip in and make more than `concurrency` run.
       if (running >= concurrency) await new Promise<void>((resolve) => waiting.push(resolve));

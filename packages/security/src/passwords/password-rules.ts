@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
-  adminPasswordLength,
-  passwordCommon,
-  passwordLength,
-  passwordMalformed,
+  AdminPasswordLength,
+  PasswordCommon,
+  PasswordLength,
+  PasswordMalformed,
 } from '../errors.ts';
 import type { Role } from '../permissions.ts';
 
@@ -27,11 +27,11 @@ const lengthOf = (text: string): number => Array.from(text).length;
  * Throws `password_length` (8 to 128 code points) and `password_malformed` (lone surrogates: they would all be hashed as U+FFFD).
  */
 export const normalizePassword = (password: string): string => {
-  if (password.length > maximumRawLength) throw passwordLength();
-  if (!password.isWellFormed()) throw passwordMalformed();
+  if (password.length > maximumRawLength) throw new PasswordLength();
+  if (!password.isWellFormed()) throw new PasswordMalformed();
   const normalized = password.normalize('NFKC');
   const length = lengthOf(normalized);
-  if (length < minimumLength || length > maximumLength) throw passwordLength();
+  if (length < minimumLength || length > maximumLength) throw new PasswordLength();
   return normalized;
 };
 
@@ -70,9 +70,9 @@ export const createPasswordRules = (names: readonly string[] = []) => {
   /** @returns the normalised password. Throws `password_length`, `password_malformed`, `password_common`. */
   return (password: string, { role, email }: PasswordOwner): string => {
     const normalized = normalizePassword(password);
-    if (!isLongEnough(normalized, role)) throw adminPasswordLength();
-    if (common.has(comparable(normalized))) throw passwordCommon();
-    if (contextWords([...names, email]).has(lettersOf(normalized))) throw passwordCommon();
+    if (!isLongEnough(normalized, role)) throw new AdminPasswordLength();
+    if (common.has(comparable(normalized))) throw new PasswordCommon();
+    if (contextWords([...names, email]).has(lettersOf(normalized))) throw new PasswordCommon();
     return normalized;
   };
 };

@@ -1,4 +1,4 @@
-import { dependencyUnavailable } from '../errors.ts';
+import { DependencyUnavailable } from '../errors.ts';
 
 /** `askedAt`: by the clock given, when the statement was sent. */
 export type BatchedLookup<Answer> = { answer: Answer; askedAt: number };
@@ -52,7 +52,7 @@ export const createBatchedLookup = <Kind extends string, Answer extends object>(
       // Looked at again: a process that was stopped meanwhile finds an answer that came in time and is old.
       return answer && now() - askedAt <= timeoutMs ? { answer, askedAt } : undefined;
     } catch (error) {
-      throw isUnavailable(error) ? dependencyUnavailable({ cause: error }) : error;
+      throw isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
     }
   };
 
@@ -66,7 +66,7 @@ export const createBatchedLookup = <Kind extends string, Answer extends object>(
       const gathered = await gathering.gathered;
       if (gathered) return gathered;
     }
-    throw dependencyUnavailable({
+    throw new DependencyUnavailable({
       cause: new Error(`no answer within ${timeoutMs} ms, ${TRIES} times`),
     });
   };

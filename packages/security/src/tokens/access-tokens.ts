@@ -3,7 +3,7 @@ import fastifyJwt from '@fastify/jwt';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
-import { unauthenticated } from '../errors.ts';
+import { Unauthenticated } from '../errors.ts';
 import { isRole, type Role } from '../permissions.ts';
 import type { PublicKeyRing, VerificationKey } from '../keys/public-key-ring.ts';
 
@@ -132,7 +132,7 @@ export const accessTokens = fp<AccessTokenOptions>(
     const keyOf = async (decoded: unknown): Promise<VerificationKey> => {
       const kid = kidOf(decoded);
       const key = kid === undefined ? undefined : await keys.get(kid);
-      if (!key) throw unauthenticated();
+      if (!key) throw new Unauthenticated();
       return key;
     };
 
@@ -160,17 +160,17 @@ export const accessTokens = fp<AccessTokenOptions>(
       try {
         decoded = app.jwt.decode(token);
       } catch (cause) {
-        throw unauthenticated({ cause });
+        throw new Unauthenticated({ cause });
       }
       const key = await keyOf(decoded);
       let claims: unknown;
       try {
         claims = app.jwt.verify(token, { key: key.pem });
       } catch (cause) {
-        throw unauthenticated({ cause });
+        throw new Unauthenticated({ cause });
       }
       // Cookie mode keeps only payload and signature and makes the header anew from the claim: the two must agree.
-      if (!isClaims(claims) || claims.kid !== key.kid) throw unauthenticated();
+      if (!isClaims(claims) || claims.kid !== key.kid) throw new Unauthenticated();
       return { claims, key };
     };
 
@@ -197,7 +197,7 @@ export const accessTokens = fp<AccessTokenOptions>(
       },
 
       async verify(token) {
-        if (token.length > maximumLength) throw unauthenticated();
+        if (token.length > maximumLength) throw new Unauthenticated();
         const digest = hash('sha256', token, 'base64');
         let entry = verified.get(digest);
         // A key that left the ring (compromised) takes with it what it had signed.
@@ -207,7 +207,7 @@ export const accessTokens = fp<AccessTokenOptions>(
         }
         if (hasExpired(entry.claims)) {
           verified.delete(digest);
-          throw unauthenticated();
+          throw new Unauthenticated();
         }
         return entry.claims;
       },

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
-import { sealBroken } from '../errors.ts';
+import { SealBroken } from '../errors.ts';
 
 const prefix = 'mrt_';
 const pattern = /^mrt_[A-Za-z0-9_-]{43}$/;
@@ -32,7 +32,7 @@ export const sealChild = (parent: string, child: string): Buffer => {
 
 /** The child that `sealChild` sealed under this parent; throws `seal_broken` for another parent or altered bytes. */
 export const openChild = (parent: string, sealed: Buffer): string => {
-  if (sealed.length < nonceLength + tagLength) throw sealBroken();
+  if (sealed.length < nonceLength + tagLength) throw new SealBroken();
   const decipher = createDecipheriv(
     'aes-256-gcm',
     sealingKey(parent),
@@ -45,6 +45,6 @@ export const openChild = (parent: string, sealed: Buffer): string => {
       decipher.final(),
     ]).toString('utf8');
   } catch (cause) {
-    throw sealBroken({ cause });
+    throw new SealBroken({ cause });
   }
 };

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { credentialsAmbiguous } from '../errors.ts';
+import { CredentialsAmbiguous } from '../errors.ts';
 
 export type SessionCookiesOptions = {
   /** Names with the prefix `__Host-` (RFC 6265bis §4.1.3.2): no other host of the domain can set them. */
@@ -73,7 +73,7 @@ export const createSessionCookies = ({ hostPrefix, origins }: SessionCookiesOpti
   const only = ({ headers }: CookieRequest, name: string): string | undefined => {
     const [value, ...others] = valuesOf(headers.cookie, name);
     if (others.length > 0 || (value !== undefined && headers.authorization !== undefined))
-      throw credentialsAmbiguous();
+      throw new CredentialsAmbiguous();
     return value;
   };
   /** `same-site` is a page of an allowed origin on a sister host; `none` is no page's doing (Fetch Metadata §2.4). */

@@ -100,13 +100,13 @@ test('keys that cannot be read are 503, not 401, and known keys go on counting',
       load: () => (up ? Promise.resolve([row('a')]) : Promise.reject(new Error('ECONNREFUSED'))),
     }),
   );
-  await t.rejects(ring.get('a'), { code: 'dependency_unavailable', statusCode: 503 });
+  await t.rejects(ring.get('a'), { code: 'DEPENDENCY_UNAVAILABLE', statusCode: 503 });
   up = true;
   await sleep(12);
   t.ok(await ring.get('a'));
   up = false;
   await sleep(12);
-  await t.rejects(ring.get('unknown'), { code: 'dependency_unavailable' });
+  await t.rejects(ring.get('unknown'), { code: 'DEPENDENCY_UNAVAILABLE' });
   t.ok(await ring.get('a'));
 });
 

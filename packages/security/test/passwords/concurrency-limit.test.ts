@@ -43,7 +43,7 @@ test('a closed gate takes nothing and waits for what it took', async (t) => {
   t.equal(done, 3);
   await t.rejects(
     gate.run(async () => undefined),
-    { code: 'overloaded' },
+    { code: 'OVERLOADED' },
   );
   await Promise.all(jobs);
 });

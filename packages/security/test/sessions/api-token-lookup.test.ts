@@ -141,12 +141,12 @@ test('while the feed is stale the database is asked each time; while neither ans
   await lookup.find(text);
   t.equal(database.statements, 3);
   database.up = false;
-  await t.rejects(lookup.find(text), { code: 'dependency_unavailable' });
+  await t.rejects(lookup.find(text), { code: 'DEPENDENCY_UNAVAILABLE' });
   prove();
   t.ok(await lookup.find(text), 'a fresh feed vouches for what is remembered');
   await t.rejects(
     lookup.find(createApiToken()),
-    { code: 'dependency_unavailable' },
+    { code: 'DEPENDENCY_UNAVAILABLE' },
     'not for what is not',
   );
 });
@@ -169,7 +169,7 @@ test('a slow answer, and one that comes after its second, lets nobody in', async
   const { lookup, database, make } = build({ timeoutMs: 30 });
   const { text } = make();
   database.before = () => sleep(60);
-  await t.rejects(lookup.find(text), { code: 'dependency_unavailable' });
+  await t.rejects(lookup.find(text), { code: 'DEPENDENCY_UNAVAILABLE' });
   t.equal(database.statements, 3, 'it was tried again');
   database.before = async () => {};
   t.ok(await lookup.find(text));

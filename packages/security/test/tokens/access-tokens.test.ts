@@ -73,7 +73,7 @@ test('a token ends with its session where that comes first', async (t) => {
     sessionExpiresAt: new Date(Date.now() - 5_000),
   });
   t.equal(over.expiresIn, 0);
-  await t.rejects(tokens.verify(over.token), { code: 'unauthenticated' });
+  await t.rejects(tokens.verify(over.token), { code: 'UNAUTHENTICATED' });
 });
 
 test('an independent implementation verifies it by the JWKS alone', async (t) => {
@@ -106,8 +106,8 @@ test('every forgery is refused, also while the token it was made from is cached'
   const { token } = tokens.issue({ userId, sessionId, role: 'customer', sessionExpiresAt });
   await tokens.verify(token);
   for (const [name, forged] of Object.entries(forgeries('key-1', pair, token))) {
-    await t.rejects(tokens.verify(forged), { code: 'unauthenticated', statusCode: 401 }, name);
-    await t.rejects(tokens.verify(forged), { code: 'unauthenticated' }, `${name}, again`);
+    await t.rejects(tokens.verify(forged), { code: 'UNAUTHENTICATED', statusCode: 401 }, name);
+    await t.rejects(tokens.verify(forged), { code: 'UNAUTHENTICATED' }, `${name}, again`);
   }
 });
 
@@ -158,7 +158,7 @@ test('a cached token dies at its exp', async (t) => {
   await t.resolves(tokens.verify(token));
   // Not a millisecond later: RFC 7519 says «on or after».
   while (Date.now() < expiresAt.getTime());
-  await t.rejects(tokens.verify(token), { code: 'unauthenticated' });
+  await t.rejects(tokens.verify(token), { code: 'UNAUTHENTICATED' });
 });
 
 test('a cached token dies with its key', async (t) => {
@@ -167,7 +167,7 @@ test('a cached token dies with its key', async (t) => {
   await tokens.verify(token);
   pair.row.status = 'compromised';
   await keys.refresh();
-  await t.rejects(tokens.verify(token), { code: 'unauthenticated' });
+  await t.rejects(tokens.verify(token), { code: 'UNAUTHENTICATED' });
 });
 
 test('a key that was replaced signs no further token, and the tokens of its successor verify', async (t) => {
@@ -202,7 +202,7 @@ test('a key that was replaced signs no further token, and the tokens of its succ
     aud: audience,
     sub: userId,
   });
-  await t.rejects(app.accessTokens.verify(before.token), { code: 'unauthenticated' });
+  await t.rejects(app.accessTokens.verify(before.token), { code: 'UNAUTHENTICATED' });
 });
 
 test('a service without a signing key verifies and cannot issue', async (t) => {

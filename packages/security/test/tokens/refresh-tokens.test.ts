@@ -34,15 +34,15 @@ test('who holds the parent reads the child', (t) => {
 test('another parent, its stored hash, or a changed byte opens nothing', (t) => {
   const parent = createRefreshToken();
   const sealed = sealChild(parent, createRefreshToken());
-  t.throws(() => openChild(createRefreshToken(), sealed), { code: 'seal_broken' });
+  t.throws(() => openChild(createRefreshToken(), sealed), { code: 'SEAL_BROKEN' });
   t.throws(() => openChild(hashRefreshToken(parent).toString('latin1'), sealed), {
-    code: 'seal_broken',
+    code: 'SEAL_BROKEN',
   });
   for (let at = 0; at < sealed.length; at++) {
     const changed = Buffer.from(sealed);
     changed[at] = (changed[at] ?? 0) ^ 1;
-    t.throws(() => openChild(parent, changed), { code: 'seal_broken' });
+    t.throws(() => openChild(parent, changed), { code: 'SEAL_BROKEN' });
   }
-  t.throws(() => openChild(parent, sealed.subarray(0, 20)), { code: 'seal_broken' });
+  t.throws(() => openChild(parent, sealed.subarray(0, 20)), { code: 'SEAL_BROKEN' });
   t.end();
 });

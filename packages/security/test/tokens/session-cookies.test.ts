@@ -111,7 +111,7 @@ test('half a session, a forged or an over-long one is nobody', async (t) => {
     const answer = await get(cookie);
     t.match(
       { status: answer.statusCode, code: answer.json().code },
-      { status: 401, code: 'unauthenticated' },
+      { status: 401, code: 'UNAUTHENTICATED' },
       what,
     );
   }
@@ -133,7 +133,7 @@ test('credentials that came twice count for nothing', async (t) => {
     const answer = await get(cookie, headers);
     t.match(
       { status: answer.statusCode, code: answer.json().code },
-      { status: 400, code: 'credentials_ambiguous' },
+      { status: 400, code: 'CREDENTIALS_AMBIGUOUS' },
       cookie.slice(0, 30),
     );
   }
@@ -142,7 +142,7 @@ test('credentials that came twice count for nothing', async (t) => {
     url: '/profile',
     headers: { cookie: [good, good] as unknown as string },
   });
-  t.equal(twoHeaders.json().code, 'credentials_ambiguous', 'in two headers');
+  t.equal(twoHeaders.json().code, 'CREDENTIALS_AMBIGUOUS', 'in two headers');
   t.equal(
     (await get('theme=dark', { authorization: `Bearer ${token}` })).statusCode,
     200,
@@ -182,7 +182,7 @@ test('a change by cookies needs a page of ours; a read needs none', async (t) =>
     const answer = await post(headers);
     t.match(
       { status: answer.statusCode, code: answer.json().code },
-      { status: 403, code: 'origin_refused' },
+      { status: 403, code: 'ORIGIN_REFUSED' },
       JSON.stringify(headers),
     );
   }

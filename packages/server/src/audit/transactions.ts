@@ -11,7 +11,7 @@ import {
 import { isTransactionConflict } from '@muniment/database';
 import {
   createConcurrencyLimit,
-  unauthenticated,
+  Unauthenticated,
   type Principal,
   type RevalidatePrincipal,
   type Viewer,
@@ -245,7 +245,7 @@ export function createTransactions<DB>(
   return {
     async inTransaction(request, change) {
       const { principal } = request;
-      if (principal && !(await revalidatePrincipal(principal))) throw unauthenticated();
+      if (principal && !(await revalidatePrincipal(principal))) throw new Unauthenticated();
       if (request.idempotency) return runDeferred(request, request.idempotency, true, change);
       const result = await retryConflicts(() => run(request, change));
       onCommit();

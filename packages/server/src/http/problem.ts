@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { DependencyUnavailable, MalformedJson, NotFound } from '../errors.ts';
+import { DependencyUnavailable } from '@muniment/security';
+import { MalformedJson, NotFound } from '../errors.ts';
 
 /** RFC 9457 problem details as every error of the product is answered. */
 export interface Problem {
@@ -163,9 +164,7 @@ function asError(thrown: unknown): FastifyError {
 function toldAs(thrown: unknown, isUnavailable: (error: unknown) => boolean): FastifyError {
   const error = asError(thrown);
   if (error instanceof SyntaxError && error.statusCode === 400) return new MalformedJson();
-  return isUnavailable(error)
-    ? Object.assign(new DependencyUnavailable(), { cause: error })
-    : error;
+  return isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
 }
 
 /** What of an error is told where there is no answer of HTTP to put it into. */

@@ -1,6 +1,6 @@
 import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance } from 'fastify';
-import { Overloaded } from '../errors.ts';
+import { Overloaded } from '@muniment/security';
 
 /**
  * Refuses work with 503 and Retry-After while the event loop lags: an answer that comes too late helps nobody, and the next replica may be idle.

@@ -111,7 +111,7 @@ test('a change of a caller whose session has ended since they were let in does n
     });
   await server.rows('update identity.sessions set revoked_at = now()');
   await until(() => server.revocations.sessionEnded(SESSION), 1_000);
-  await t.rejects(change(), { code: 'unauthenticated', statusCode: 401 });
+  await t.rejects(change(), { code: 'UNAUTHENTICATED', statusCode: 401 });
   t.strictSame(await leases(server), []);
   t.strictSame(await server.events(), []);
 });

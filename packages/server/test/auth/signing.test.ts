@@ -35,7 +35,7 @@ for (const status of ['compromised', 'retired']) {
       [{ kid: kidOf(issue()) }],
     );
     if (status === 'compromised')
-      await t.rejects(app.accessTokens.verify(before), { code: 'unauthenticated' });
+      await t.rejects(app.accessTokens.verify(before), { code: 'UNAUTHENTICATED' });
     else
       t.match(
         await app.accessTokens.verify(before),

@@ -358,7 +358,10 @@ test('sockets of one replica', async (t) => {
             await client.send({ channel, apiToken, payload }),
             {
               success: false,
-              error: { code: 'permission_denied', message: 'You may not do this' },
+              error: {
+                code: 'permission_denied',
+                message: 'Your role does not allow this. Ask an administrator.',
+              },
             },
             `${channel} of ${id}`,
           );
