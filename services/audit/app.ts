@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { loadLogKeys } from '@muniment/audit-key';
-import { createServer, repeat } from '@muniment/server';
+import { createServer, flatServer, repeat } from '@muniment/server';
 import { openAuditBucket } from './object-store/audit-bucket.ts';
 import type { AuditContext } from './context.ts';
-import { measureTrail, watchTrail, type TrailWatch } from './completeness/watch-trail.ts';
+import { measureTrail, watchTrail } from './completeness/watch-trail.ts';
 import type { Config } from './config.ts';
 import { createConsumer } from './consumer/consumer.ts';
 import { measureConsumer } from './consumer/consumer-metrics.ts';
@@ -42,7 +42,7 @@ import { updateWebhookRoute } from './webhooks/update-webhook.ts';
 import { measureSealer } from './sealing/sealer-metrics.ts';
 import { createCheckpointSigner } from './sealing/checkpoint-signer.ts';
 import { createCheckpointPublisher } from './sealing/checkpoint-publisher.ts';
-import { checkSealer, createSealer, type Sealer } from './sealing/sealer.ts';
+import { checkSealer, createSealer } from './sealing/sealer.ts';
 import { createTree } from './proofs/tree.ts';
 import { createSearchTerms } from './search/search-terms.ts';
 import { createStreams } from './live/streams.ts';
@@ -56,28 +56,18 @@ const COMPLETE_PAUSE_MS = 10_000;
 
 /** The audit service: keeps what happened, and shows each what concerns them. */
 export async function buildApp(config: Config): Promise<AuditContext> {
-  let trail: TrailWatch | undefined;
-  let sealer: Sealer | undefined;
   const keys = await loadLogKeys(config.AUDIT_KEY_FILE, config.AUDIT_ORIGIN);
   const bucket = openAuditBucket(config);
-  const base = await createServer<Tables>({
+  const context = await createServer<Tables>({
     service: 'audit',
     schema: 'audit',
     source: 'audit',
     config,
     migrations: [{ name: 'audit', folder: join(import.meta.dirname, 'migrations') }],
-    checks: [
-      { name: 'trail', critical: false, check: async () => trail?.check.check() },
-      {
-        name: 'sealer',
-        critical: false,
-        check: async () => sealer && checkSealer(sealer.status()),
-      },
-      { name: 's3', critical: false, check: () => bucket.check() },
-    ],
     viewers: (db) => (tokenHash) => findViewerByHash(db, tokenHash),
-    erasure: (db, subjectKeys) => eraseSubjects(db, subjectKeys, bucket),
   });
+  const base = flatServer(context);
+  context.erasures.handle(eraseSubjects(base.db, base.subjectKeys, bucket));
   base.afterLoops(() => bucket.close());
   const searchTerms = createSearchTerms(base);
   const consumer = createConsumer({
@@ -91,14 +81,14 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     leaseTtlMs: config.CONSUMER_LEASE_TTL_MS,
     pollMs: config.CONSUMER_POLL_MS,
   });
-  trail = watchTrail({
+  const trail = watchTrail({
     db: base.db,
     stream: config.KINESIS_STREAM,
     replica: config.REPLICA,
     log: base.log,
   });
   const notary = createCheckpointSigner({ db: base.db, keys, origin: config.AUDIT_ORIGIN });
-  sealer = createSealer({
+  const sealer = createSealer({
     db: base.db,
     replica: config.REPLICA,
     log: base.log,
@@ -113,6 +103,13 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     pollMs: config.SEALER_POLL_MS,
     checkpointMs: config.AUDIT_CHECKPOINT_MS,
   });
+  context.health.add({ ...trail.check, name: 'trail', critical: false });
+  context.health.add({
+    name: 'sealer',
+    critical: false,
+    check: async () => checkSealer(sealer.status()),
+  });
+  context.health.add({ name: 's3', critical: false, check: () => bucket.check() });
   const server: AuditContext = {
     ...base,
     config,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
-import { createServer, type Server } from '@muniment/server';
+import { createServer, flatServer, type Server } from '@muniment/server';
 import { createBufferPool } from './object-store/buffer-pool.ts';
 import type { Config } from './config.ts';
 import { eraseFiles } from './cleanup/erase-files.ts';
@@ -43,22 +43,22 @@ export async function buildApp(config: Config): Promise<FileContext> {
     requestTimeoutMs: config.S3_REQUEST_TIMEOUT_MS,
   };
 
-  const server = await createServer<Tables>({
+  const context = await createServer<Tables>({
     service: 'file',
     schema: 'files',
     source: 'file',
     config,
     migrations: [{ name: 'file', folder: join(import.meta.dirname, 'migrations') }],
     unavailable: [isS3Unavailable],
-    checks: [
-      {
-        name: 's3',
-        critical: false,
-        check: () => s3.send(new HeadBucketCommand({ Bucket: config.S3_BUCKET })),
-      },
-    ],
-    erasure: (db, subjectKeys) => eraseFiles(db, store, config.UPLOAD_LATE_MS, subjectKeys),
   });
+  context.health.add({
+    name: 's3',
+    critical: false,
+    check: () => s3.send(new HeadBucketCommand({ Bucket: config.S3_BUCKET })),
+  });
+  const server = flatServer(context);
+  const erasure = eraseFiles(server.db, store, config.UPLOAD_LATE_MS, server.subjectKeys);
+  context.erasures.handle(erasure);
   const presign = createPresigner({
     host: new URL(config.S3_ENDPOINT ?? `https://s3.${config.AWS_REGION}.amazonaws.com`).host,
     region: config.AWS_REGION,
@@ -66,7 +66,7 @@ export async function buildApp(config: Config): Promise<FileContext> {
     ttlSeconds: config.DOWNLOAD_URL_TTL_S,
     credentials: () => s3.config.credentials(),
   });
-  const { erase } = eraseFiles(server.db, store, config.UPLOAD_LATE_MS, server.subjectKeys);
+  const { erase } = erasure;
   const settler = createCleanupLoop({ db: server.db, store, config, erase, log: server.log });
   server.background({
     ...settler,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import cookie from '@fastify/cookie';
 import { createPasswordHasher } from '@muniment/security';
-import { createServer } from '@muniment/server';
+import { createServer, flatServer } from '@muniment/server';
 import { createStuffingMetric } from './sign-in/credential-stuffing.ts';
 import type { Config } from './config.ts';
 import { eraseAccounts } from './users/erase-user.ts';
@@ -53,19 +53,20 @@ export async function buildApp(config: Config): Promise<UserContext> {
     from: config.MAIL_FROM,
     timeoutMs: config.MAIL_TIMEOUT_MS,
   });
-  const base = await createServer<Tables>({
+  const context = await createServer<Tables>({
     service: 'user',
     schema: 'identity',
     source: 'user',
     config,
     migrations: [{ name: 'user', folder: join(import.meta.dirname, 'migrations') }],
-    checks: [mailer.check],
-    erasure: (db, subjectKeys) => eraseAccounts(db, subjectKeys),
     signing: async (db, masterKey) => ({
       key: await ensureSigningKey(db, masterKey),
       ttlSeconds: config.ACCESS_TOKEN_TTL_S,
     }),
   });
+  context.health.add(mailer.check);
+  context.erasures.handle(eraseAccounts(context.data.db, context.crypto.subjectKeys));
+  const base = flatServer(context);
   // Only to set them: what a request brings is read by the authentication, of every service.
   await base.app.register(cookie, { hook: false });
   const passwords = createPasswordHasher({

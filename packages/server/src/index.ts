@@ -7,18 +7,24 @@ export {
   splitList,
   type ServerConfig,
 } from './lifecycle/config.ts';
-export { createServer, type App, type Server, type ServerOptions } from './create-server.ts';
+export { createServer, type ServerOptions, type ServiceContext } from './create-server.ts';
+export type { App } from './http/create-app.ts';
+export { defineRoute, type Endpoint, type RouteDefinition } from './http/define-route.ts';
+export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';
+export type { Jobs } from './lifecycle/jobs.ts';
+export { flatServer, type Server } from './transitional.ts';
 export { createErasureLoop, type ErasurePart } from './audit/erasures.ts';
 export type { DependencyCheck, Health } from './lifecycle/health.ts';
 export { deleteAnswersOfUser } from './idempotency/answers.ts';
 export type { IdempotentRequest } from './idempotency/idempotency.ts';
 export { clientNetwork } from './auth/caller.ts';
 export type { Counted, Limits, Consumed } from './limits/limits.ts';
+export type { RequestLimits } from './limits/create-request-limits.ts';
 export { startService } from './lifecycle/start-service.ts';
 export { afterCommit, retryConflicts } from './audit/transactions.ts';
 export type {
   InTransaction,
-  RecordFor,
+  RecordRequestEvent,
   RequestContext,
   RequestEvent,
 } from './audit/transactions.ts';

@@ -7,8 +7,11 @@ import { createTestDatabase } from '@muniment/database/testing';
 import { generateMasterKey } from '@muniment/master-key';
 import {
   createServer,
+  flatServer,
   loadConfig,
   serverSettings,
+  type DependencyCheck,
+  type ErasurePart,
   type Server,
   type ServerConfig,
   type ServerOptions,
@@ -25,9 +28,11 @@ export interface TestServer extends Server<unknown> {
 
 /** What differs from one test to another of how a server is made. */
 export interface BuildOptions extends Partial<
-  Pick<ServerOptions<unknown>, 'checks' | 'unavailable' | 'erasure' | 'signing'>
+  Pick<ServerOptions<unknown>, 'unavailable' | 'signing'>
 > {
   settings?: Record<string, string>;
+  checks?: readonly DependencyCheck[];
+  erasure?: ErasurePart<unknown>;
   /** Where PostgreSQL is reached, if not directly. */
   databasePort?: number;
   /** Where the revocation feed reaches it, if not as the rest does. */
@@ -61,7 +66,7 @@ export async function environment(
 /** A server with no routes of a service, over its own database; closed when the test ends. */
 export async function build(
   t: Test,
-  { settings, databasePort, feedPort, ...options }: BuildOptions = {},
+  { settings, databasePort, feedPort, checks = [], erasure, ...options }: BuildOptions = {},
 ): Promise<TestServer> {
   const { env, superuserUrl } = await environment(t, settings);
   const databaseUrl = new URL(env.DATABASE_URL ?? '');
@@ -75,15 +80,17 @@ export async function build(
   });
   const superuser = new pg.Client({ connectionString: superuserUrl });
   await superuser.connect();
-  const server = await createServer<unknown>({
+  const context = await createServer<unknown>({
     service: 'user',
     schema: 'identity',
     source: 'user',
     config,
     migrations: [],
-    erasure: () => ({ column: 'identity_done', erase: async () => {} }),
     ...options,
   });
+  for (const check of checks) context.health.add(check);
+  context.erasures.handle(erasure ?? { column: 'identity_done', erase: async () => {} });
+  const server = flatServer(context);
   t.teardown(async () => {
     await server.app.close();
     await superuser.end();

@@ -8,15 +8,15 @@ import { createServer, loadConfig, serverSettings, startService } from '../src/i
 await startService(
   (env) => loadConfig(Type.Object(serverSettings), env),
   async (config) => {
-    const server = await createServer<unknown>({
+    const context = await createServer<unknown>({
       service: 'user',
       schema: 'identity',
       source: 'user',
       config,
       migrations: [],
-      erasure: () => ({ column: 'identity_done', erase: async () => {} }),
     });
-    const { app } = server;
+    context.erasures.handle({ column: 'identity_done', erase: async () => {} });
+    const { app } = context.http;
     const slow = async () => {
       process.stderr.write('slow begins\n');
       await sleep(1_500);
@@ -51,7 +51,7 @@ await startService(
         onSend: (request, _reply, payload) => standStill('behind', request).then(() => payload),
       },
       (request) =>
-        server.inTransaction(request, async (trx, record) => {
+        context.data.inTransaction(request, async (trx, record) => {
           const holder = randomUUID();
           await sql`insert into identity.leases (name, holder, epoch, expires_at) values (${`killed-${holder}`}, ${holder}, 1, now())`.execute(
             trx,
@@ -64,13 +64,13 @@ await startService(
     app.addHook('onListen', async () => {
       process.stderr.write(`url=${app.listeningOrigin}\n`);
     });
-    server.background({
+    context.jobs.add({
       name: 'probe',
       start: () => {},
       stop: async () => {
         process.stderr.write('loop stopped\n');
       },
     });
-    return server;
+    return context;
   },
 );

@@ -37,8 +37,6 @@ export type PublicKeyRingOptions = {
   unknownKidIntervalMs?: number;
   /** Recognises an outage among what `load` rejects with. Anything else is a fault of ours and passes as it is: to be logged, not retried. */
   isUnavailable?: (error: unknown) => boolean;
-  /** Called after each read that succeeded. */
-  onRead?: () => void;
   /** A background refresh failed; the keys known until then go on counting. */
   onError?: (error: unknown) => void;
 };
@@ -66,7 +64,6 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
     refreshMs = 30_000,
     unknownKidIntervalMs = 1_000,
     isUnavailable = () => false,
-    onRead,
     onError,
   } = options;
   let keys = new Map<string, VerificationKey>();
@@ -74,6 +71,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   /** A read that was sent before the key was marked may answer after. A kid is the key's own thumbprint: it never comes to mean another. */
   const revoked = new Set<string>();
   let readAt = -Infinity;
+  const readListeners: (() => void)[] = [];
   let loading: Promise<void> | undefined;
   let failure: unknown;
   let nextLookAgain = 0;
@@ -105,7 +103,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   const refresh = (): Promise<void> =>
     (loading ??= read()
       .finally(() => (loading = undefined))
-      .then(onRead));
+      .then(() => readListeners.forEach((listener) => listener())));
 
   const outage = (error: unknown): unknown =>
     isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
@@ -134,6 +132,9 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
       if (failure !== undefined) throw outage(failure);
       return keys.get(kid);
     },
+
+    /** Calls `listener` after each read that succeeded. */
+    onRead: (listener: () => void): void => void readListeners.push(listener),
 
     /** Without looking again; for what was verified before. */
     holds: (key: VerificationKey): boolean => keys.get(key.kid) === key,

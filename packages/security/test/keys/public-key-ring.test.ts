@@ -38,15 +38,10 @@ test('keys are found by kid, a compromised one is not', async (t) => {
 test('a key may sign while it is active and no longer; who waits for a read is told of each', async (t) => {
   const a = row('a');
   let reads = 0;
-  const ring = closed(
-    t,
-    createPublicKeyRing({
-      load: async () => [a, row('old', 'retired')],
-      onRead: () => {
-        reads += 1;
-      },
-    }),
-  );
+  const ring = closed(t, createPublicKeyRing({ load: async () => [a, row('old', 'retired')] }));
+  ring.onRead(() => {
+    reads += 1;
+  });
   t.notOk(ring.maySign('a'), 'nothing is known yet');
   await ring.refresh();
   t.ok(ring.maySign('a'));

@@ -1,5 +1,10 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
+import type { FastifyBaseLogger } from 'fastify';
+import type { SubjectKeys } from '@muniment/audit-events';
+import type { App } from '../http/create-app.ts';
+import { deleteAnswersOfUser } from '../idempotency/answers.ts';
 import { repeat, type BackgroundLoop } from '../lifecycle/background-loops.ts';
+import type { Jobs } from '../lifecycle/jobs.ts';
 
 /** A service's part in the deletion of a user. */
 export interface ErasurePart<DB = unknown> {
@@ -66,4 +71,42 @@ export function createErasureLoop<DB>(
     },
     onError,
   );
+}
+
+/** The service's part in erasures; it must state one. */
+export interface Erasures<DB> {
+  handle(part: ErasurePart<DB>): void;
+}
+
+interface ErasuresParts<DB> {
+  db: Kysely<DB>;
+  schema: string;
+  subjectKeys: SubjectKeys;
+  jobs: Jobs;
+  log: FastifyBaseLogger;
+}
+
+/** Works off erasures by the part that the service states. An app without one does not start. */
+export function createErasures<DB>(
+  app: App,
+  { db, schema, subjectKeys, jobs, log }: ErasuresParts<DB>,
+): Erasures<DB> {
+  let handled = false;
+  app.addHook('onReady', async () => {
+    if (!handled) throw new Error('the service states no part in erasures');
+  });
+  return {
+    handle(part) {
+      handled = true;
+      async function erase(userId: string): Promise<void> {
+        await part.erase(userId);
+        await deleteAnswersOfUser(db, schema, userId);
+      }
+      jobs.add(
+        createErasureLoop(db, { ...part, erase }, subjectKeys.drop, (error) =>
+          log.warn({ err: error }, 'an erasure failed; it is tried again'),
+        ),
+      );
+    },
+  };
 }

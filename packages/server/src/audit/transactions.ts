@@ -75,7 +75,7 @@ export type InTransaction<DB> = <T>(
 ) => Promise<T>;
 
 /** Records what changes no row (a failed login, a download): committed when the promise resolves, before the answer's first byte. */
-export type RecordFor = (request: RequestContext, event: RequestEvent) => Promise<string>;
+export type RecordRequestEvent = (request: RequestContext, event: RequestEvent) => Promise<string>;
 
 function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
   const { principal, viewer } = request;
@@ -156,7 +156,7 @@ class RolledBack extends Error {}
 export function createTransactions<DB>(
   db: Kysely<DB>,
   { schema, prepareEvent, revalidatePrincipal, onCommit, maxPendingCommits = 4 }: TransactionParts,
-): { inTransaction: InTransaction<DB>; recordFor: RecordFor } {
+): { inTransaction: InTransaction<DB>; record: RecordRequestEvent } {
   const gate = createConcurrencyLimit({ concurrency: maxPendingCommits, queueLimit: MAX_WAITING });
 
   async function run<T>(
@@ -251,7 +251,7 @@ export function createTransactions<DB>(
       onCommit();
       return result;
     },
-    async recordFor(request, event) {
+    async record(request, event) {
       if (request.idempotency)
         return runDeferred(request, request.idempotency, false, (_trx, record) => record(event));
       const row = await prepareEvent(db, eventOf(request, event));

@@ -17,7 +17,11 @@ import {
   type StoredAnswer,
 } from './answers.ts';
 import { keyedHash, decryptAnswer, parseIdempotencyKey, encryptAnswer } from './encryption.ts';
-import type { PendingCommit, RecordFor, RepeatableRequest } from '../audit/transactions.ts';
+import type {
+  PendingCommit,
+  RecordRequestEvent,
+  RepeatableRequest,
+} from '../audit/transactions.ts';
 
 /** A POST with an Idempotency-Key, on its way. */
 export interface IdempotentRequest extends RepeatableRequest {
@@ -47,7 +51,7 @@ export interface IdempotencyOptions<DB> {
   schema: string;
   masterKey: MasterKey;
   cookies: Pick<SessionCookies, 'refreshToken' | 'isForeignPage'>;
-  recordFor: RecordFor;
+  record: RecordRequestEvent;
   ttlSeconds: number;
 }
 
@@ -95,7 +99,7 @@ const isPost = (method: string | string[]): boolean => [method].flat().includes(
  */
 export function acceptIdempotencyKeys<DB>(
   app: FastifyInstance,
-  { db, schema, masterKey, cookies, recordFor, ttlSeconds }: IdempotencyOptions<DB>,
+  { db, schema, masterKey, cookies, record, ttlSeconds }: IdempotencyOptions<DB>,
 ): void {
   let secret: Promise<Buffer> | undefined;
   const loadSecret = (): Promise<Buffer> => {
@@ -163,7 +167,7 @@ export function acceptIdempotencyKeys<DB>(
           // By itself: this event is about the replay, and is no part of what the key stands for.
           request.idempotency = null;
           underWay.delete(name);
-          await recordFor(request, {
+          await record(request, {
             action: 'ANSWER_REPLAYED',
             user_id: request.principal?.id ?? kept.userId,
             metadata: { operation: config.operation ?? '' },

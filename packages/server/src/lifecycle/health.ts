@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { App } from '../http/create-app.ts';
 
 export interface DependencyCheck {
   name: string;
@@ -16,6 +16,8 @@ export interface DependencyState {
 }
 
 export interface Health {
+  /** Adds a dependency; do it before listening. */
+  add(check: DependencyCheck): void;
   /** From now on readiness answers 503: no new work is wanted. */
   drain(): void;
   /** Looks at every dependency; at most once per half second. */
@@ -44,7 +46,8 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
 }
 
 /** `/health/live`: the process answers. `/health/ready`: it can do its work; names what is down and since when. */
-export function reportHealth(app: FastifyInstance, checks: readonly DependencyCheck[]): Health {
+export function reportHealth(app: App): Health {
+  const checks: DependencyCheck[] = [];
   const states = new Map<string, DependencyState>();
   let draining = false;
   let lookedAt = -Infinity;
@@ -104,6 +107,7 @@ export function reportHealth(app: FastifyInstance, checks: readonly DependencyCh
     clearInterval(timer);
   });
   return {
+    add: (check) => void checks.push(check),
     drain: () => {
       draining = true;
     },

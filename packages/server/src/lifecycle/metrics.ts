@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Histogram, collectDefaultMetrics, type Registry } from 'prom-client';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -16,9 +16,7 @@ const MISNAMED = [
 ];
 
 /** A registry with the process's own metrics, and the duration of every request by operation. No label ever holds an id. */
-export function measureRequests(app: FastifyInstance, service: string): Registry {
-  const registry = new Registry();
-  registry.setDefaultLabels({ service });
+export function measureRequests(app: FastifyInstance, registry: Registry): void {
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const duration = new Histogram({
@@ -47,5 +45,4 @@ export function measureRequests(app: FastifyInstance, service: string): Registry
       return reply.type(registry.contentType).send(await registry.metrics());
     },
   );
-  return registry;
 }

@@ -1,6 +1,6 @@
 import { flushCompileCache } from 'node:module';
 import type { ServerConfig } from './config.ts';
-import type { Server } from '../create-server.ts';
+import type { ServiceContext } from '../create-server.ts';
 
 /**
  * Runs a service until it is told to stop: config → app → listen. On SIGTERM or SIGINT, in this order: readiness turns 503, listening ends,
@@ -9,7 +9,7 @@ import type { Server } from '../create-server.ts';
  */
 export async function startService<Config extends ServerConfig, DB>(
   readConfig: (environment: NodeJS.ProcessEnv) => Config,
-  buildApp: (config: Config) => Promise<Pick<Server<DB>, 'app' | 'health' | 'log'>>,
+  buildApp: (config: Config) => Promise<Pick<ServiceContext<DB>, 'http' | 'health'>>,
 ): Promise<void> {
   let config: Config;
   try {
@@ -18,11 +18,12 @@ export async function startService<Config extends ServerConfig, DB>(
     console.error(`cannot start: ${error instanceof Error ? error.message : String(error)}`);
     process.exit(1);
   }
-  const { app, health, log } = await buildApp(config).catch((error: unknown) => {
+  const { http, health } = await buildApp(config).catch((error: unknown) => {
     console.error('cannot start:', error);
     process.exit(1);
   });
 
+  const { app, log } = http;
   let stopping = false;
   async function stop(reason: string): Promise<void> {
     if (stopping) return;

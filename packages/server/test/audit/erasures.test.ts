@@ -100,7 +100,7 @@ test("every replica's caches are told, also where another replica did the work, 
 test('an order that a server finds when it starts to listen is worked off', async (t) => {
   const erased: string[] = [];
   const { app, rows } = await build(t, {
-    erasure: () => ({ column: 'identity_done', erase: async (userId) => void erased.push(userId) }),
+    erasure: { column: 'identity_done', erase: async (userId) => void erased.push(userId) },
   });
   await rows(`insert into shared.erasures (user_id) values ($1)`, [EVE]);
   await app.listen({ host: '127.0.0.1', port: 0 });
