@@ -33,11 +33,6 @@ export const UploadNotMultipart = createError(
   415,
 );
 export const NameInvalid = createError('name_invalid', 'The name %s', 400);
-export const CursorInvalid = createError(
-  'cursor_invalid',
-  'The cursor is not one that this list has given',
-  400,
-);
 export const PreconditionFailed = createError(
   'precondition_failed',
   'The file is not in the state that the request requires',

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import cookie from '@fastify/cookie';
-import { createPasswordHasher } from '@muniment/security';
-import { createServer, flatServer } from '@muniment/server';
+import { createPasswordHasher, ensureSigningKey } from '@muniment/security';
+import { createServer, flatServer, registerFeatures } from '@muniment/server';
 import { createStuffingMetric } from './sign-in/credential-stuffing.ts';
 import type { Config } from './config.ts';
 import { eraseAccounts } from './users/erase-user.ts';
@@ -17,8 +17,6 @@ import { confirmEmailRoute } from './account/confirm-email.ts';
 import { createApiTokenRoute } from './api-tokens/create-api-token.ts';
 import { createServiceAccountRoute } from './api-tokens/create-service-account.ts';
 import { deleteAccountRoute } from './account/delete-account.ts';
-import { endOtherSessionsRoute } from './sessions/end-other-sessions.ts';
-import { endSessionRoute } from './sessions/end-session.ts';
 import { forgotPasswordRoute } from './passwords/forgot-password.ts';
 import { getHealthRoute } from './health/get-health.ts';
 import { getJwksRoute } from './signing-keys/get-jwks.ts';
@@ -26,11 +24,8 @@ import { getProfileRoute } from './account/get-profile.ts';
 import { introspectTokenRoute } from './api-tokens/introspect-token.ts';
 import { listApiTokensRoute } from './api-tokens/list-api-tokens.ts';
 import { listServiceAccountsRoute } from './api-tokens/list-service-accounts.ts';
-import { listSessionsRoute } from './sessions/list-sessions.ts';
 import { loginRoute } from './sign-in/login.ts';
-import { logoutRoute } from './sessions/logout.ts';
 import { openSocketRoute } from './web-socket/open-socket.ts';
-import { refreshSessionRoute } from './sessions/refresh-session.ts';
 import { registerRoute } from './sign-in/register.ts';
 import { resetPasswordRoute } from './passwords/reset-password.ts';
 import { revokeApiTokenRoute } from './api-tokens/revoke-api-token.ts';
@@ -40,6 +35,7 @@ import { v1ListActiveSessionsRoute } from './seed-004/list-active-sessions.ts';
 import { v1LoginRoute } from './seed-004/login.ts';
 import { v1LogoutRoute } from './seed-004/logout.ts';
 import { v1RegisterRoute } from './seed-004/register.ts';
+import { sessions } from './sessions/routes.ts';
 import type { Tables } from './tables.ts';
 import { startMaintenance } from './maintenance.ts';
 import type { UserContext } from './context.ts';
@@ -90,12 +86,13 @@ export async function buildApp(config: Config): Promise<UserContext> {
   sendMails(server, mailer, languages);
   measurePasswords(passwords, server.metrics);
 
+  await registerFeatures(server.app, server, [sessions]);
+
   // Anyone
   getHealthRoute(server);
   getJwksRoute(server);
   registerRoute(server);
   loginRoute(server);
-  refreshSessionRoute(server);
   forgotPasswordRoute(server);
   resetPasswordRoute(server);
   confirmEmailRoute(server);
@@ -109,10 +106,6 @@ export async function buildApp(config: Config): Promise<UserContext> {
   deleteAccountRoute(server);
   changePasswordRoute(server);
   changeEmailRoute(server);
-  logoutRoute(server);
-  listSessionsRoute(server);
-  endSessionRoute(server);
-  endOtherSessionsRoute(server);
   v1GetUserRoute(server);
   v1ListActiveSessionsRoute(server);
   v1LogoutRoute(server);

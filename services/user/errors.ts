@@ -36,11 +36,6 @@ export const AccountChanged = createError(
 );
 /** Also for another's and for one that has ended: an id tells nothing. */
 export const SessionNotFound = createError('session_not_found', 'You have no such session', 404);
-export const CursorInvalid = createError(
-  'cursor_invalid',
-  'The cursor is not one that this list has given',
-  400,
-);
 /** One answer for unknown, used, expired and void, and for an account that may not sign in: a thief learns nothing from it. */
 export const ResetTokenInvalid = createError(
   'reset_token_invalid',

@@ -17,6 +17,7 @@ import {
   verifyMigrated,
   type MigrationSet,
 } from '@muniment/database';
+import type { AccessTokens } from '@muniment/security';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import { createErasures, type Erasures } from './audit/erasures.ts';
 import { createOutboxRelays, type Outbox } from './audit/outbox-relays.ts';
@@ -71,7 +72,10 @@ export interface ServiceContext<DB> {
     addOutbox(outbox: Outbox): Relay;
     kinesis: KinesisClient;
   };
-  auth: Auth;
+  auth: Auth & {
+    /** Verifies access tokens; the user service issues them too. */
+    accessTokens: AccessTokens;
+  };
   limits: RequestLimits;
   jobs: Jobs;
   crypto: { masterKey: MasterKey; subjectKeys: SubjectKeys };
@@ -129,7 +133,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       http: { app, log, problemOf: (error, id) => problemOf(error, id, isUnavailable) },
       data: { db, inTransaction },
       audit,
-      auth,
+      auth: { ...auth, accessTokens: app.accessTokens },
       limits,
       jobs,
       crypto,

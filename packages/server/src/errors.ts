@@ -38,3 +38,8 @@ export const IdempotencyKeyReused = createError(
   'This Idempotency-Key was used for a request with another content',
   422,
 );
+export const CursorInvalid = createError(
+  'cursor_invalid',
+  'This list did not issue the cursor. Start again without one.',
+  400,
+);

@@ -10,6 +10,18 @@ export {
 export { createServer, type ServerOptions, type ServiceContext } from './create-server.ts';
 export type { App } from './http/create-app.ts';
 export { defineRoute, type Endpoint, type RouteDefinition } from './http/define-route.ts';
+export { decodeCursor, encodeCursor, formatUuid } from './http/cursor.ts';
+export {
+  dateTime,
+  idParams,
+  nullable,
+  pageOf,
+  pageQuery,
+  rawBody,
+  strictObject,
+  uuid,
+} from './http/schemas.ts';
+export { CursorInvalid } from './errors.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';
 export type { Jobs } from './lifecycle/jobs.ts';
 export { flatServer, type Server } from './transitional.ts';

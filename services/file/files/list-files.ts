@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { principalOf } from '@muniment/security';
 import type { FileContext } from '../app.ts';
-import { decodeCursor, encodeCursor } from './cursor.ts';
+import { decodeCursor, encodeCursor } from '@muniment/server';
 import { fileSchema, type FileResource } from './file-resource.ts';
 import { listReadyFiles } from './file-queries.ts';
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { apiTokenSchema, toApiTokenResource } from './api-token-resource.ts';
-import { decodeCursor, encodeCursor } from '../sessions/cursor.ts';
+import { decodeCursor, encodeCursor } from '@muniment/server';
 import { listLiveApiTokens } from './api-token-queries.ts';
 import { tokenOwnerOf } from './token-owner.ts';
 import type { UserContext } from '../context.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { decodeCursor, encodeCursor } from '../sessions/cursor.ts';
+import { decodeCursor, encodeCursor } from '@muniment/server';
 import { listServiceAccounts } from './service-account-queries.ts';
 import { toServiceAccountResource, serviceAccountSchema } from './service-account-resource.ts';
 import type { UserContext } from '../context.ts';

@@ -47,7 +47,7 @@ export function changePasswordRoute(server: UserContext): void {
         // A link that waits in a mailbox would undo the change; and a thief who had the password may have asked for another address.
         await deleteResetToken(trx, id);
         await deleteEmailChange(trx, id);
-        const ended = await revokeSessionsOfUser(trx, id, 'password_changed');
+        const ended = await revokeSessionsOfUser(trx, id, { reason: 'password_changed' });
         const user = await findUserById(trx, id);
         if (!user) throw new AccountChanged();
         const tokens = await openSession(server, trx, request, user);

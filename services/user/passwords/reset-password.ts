@@ -61,7 +61,7 @@ async function resetPassword(
     await setPasswordHash(trx, user.id, passwordHash);
     // Perhaps it was a thief who asked for the change of address.
     await deleteEmailChange(trx, user.id);
-    const sessions = await revokeSessionsOfUser(trx, user.id, 'password_changed');
+    const sessions = await revokeSessionsOfUser(trx, user.id, { reason: 'password_changed' });
     // Who had the password, or a session, could have made some; who forgot theirs cannot tell which.
     const apiTokens = await revokeApiTokensOfUser(trx, user.id);
     await queueMail(trx, server.masterKey, {

@@ -30,7 +30,7 @@ export function v1ListActiveSessionsRoute({ app, db }: UserContext): void {
     preSerialization: documentedFailures(),
     handler: async (request) => {
       const principal = principalOf(request);
-      const sessions = await listLiveSessions(db, principal.id, MOST, undefined);
+      const sessions = await listLiveSessions(db, principal.id, { limit: MOST, before: undefined });
       return {
         success: true as const,
         activeSessions: sessions.map((session) => ({

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { UserContext } from '../context.ts';
-import { endSession } from '../sessions/revoke-session.ts';
+import { revokeOwnSession } from '../sessions/revoke-session.ts';
 import { clearSessionCookies } from '../sessions/session-cookies.ts';
 import { documentedFailures } from './shapes.ts';
 
@@ -16,7 +16,7 @@ export function v1LogoutRoute(server: UserContext): void {
     config: { operation: 'v1.logout', access: { permission: 'sessions:manage' } },
     preSerialization: documentedFailures(),
     handler: async (request, reply) => {
-      if (await endSession(server, request, request.params.id))
+      if (await revokeOwnSession(server, request, request.params.id))
         clearSessionCookies(server, request, reply);
       return { success: true as const };
     },

@@ -1,25 +1,26 @@
 import Bowser from 'bowser';
 import { Type, type Static } from 'typebox';
+import { nullable } from '@muniment/server';
 
-const nullableText = Type.Union([Type.String(), Type.Null()]);
+const nullableText = nullable(Type.String());
 
-/** What a user agent says it is, for people who look for a device that is not theirs; any client can claim any of it. */
+/** What a user agent claims to be, so that users can spot a foreign device. */
 export const clientSchema = Type.Object({
   /** Name and major version: `Firefox 121`, `curl 8`. */
   browser: nullableText,
-  /** Name and version, as far as it is told: `iOS 17.1`, `Windows 10`, `Linux`. */
+  /** Name and version: `iOS 17.1`, `Windows 10`, `Linux`. */
   os: nullableText,
-  /** `desktop`, `mobile`, `tablet`, `tv` or `bot`, with the model where it is told: `mobile (iPhone)`. */
+  /** `desktop`, `mobile`, `tablet`, `tv` or `bot`, with a known model: `mobile (iPhone)`. */
   device: nullableText,
 });
 
-/** RFC 9110 §10.1.5: what is no browser names itself by its first product, as `curl/8.5.0`. */
+/** A program's first product, as `curl/8.5.0` (RFC 9110 §10.1.5). */
 const PROGRAM = /^([A-Za-z][\w.-]{0,39})(?:\/v?(\d{1,9}))?/;
 
 const named = (name: string | undefined, version: string | undefined): string | null =>
   name ? [name, version].filter(Boolean).join(' ') : null;
 
-/** Takes 50 µs, so it is done when a list is read and not when a session is opened. */
+/** Takes 50 µs, so lists call it, not sign-ins. */
 export function describeClient(userAgent: string | null): Static<typeof clientSchema> {
   if (!userAgent) return { browser: null, os: null, device: null };
   const { browser, os, platform } = Bowser.parse(userAgent);

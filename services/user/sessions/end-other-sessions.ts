@@ -1,31 +1,34 @@
 import { Type } from 'typebox';
 import { sessionPrincipalOf, Unauthenticated } from '@muniment/security';
+import { defineRoute } from '@muniment/server';
 import type { UserContext } from '../context.ts';
+import { otherSessionsRevoked } from './session-events.ts';
 import { lockLiveSession, revokeSessionsOfUser } from './session-queries.ts';
 
-/** `DELETE /api/auth/sessions`: ends every session of the caller but the one it is called with (OWASP ASVS 7.4.3). */
-export function endOtherSessionsRoute({ app, inTransaction, sessions }: UserContext): void {
-  app.route({
-    method: 'DELETE',
-    url: '/api/auth/sessions',
-    schema: { response: { 200: Type.Object({ ended: Type.Integer() }) } },
-    config: { operation: 'session.end_others', access: { permission: 'sessions:manage' } },
-    handler: async (request) => {
+/** Ends the caller's sessions but the current one (OWASP ASVS 7.4.3). */
+export const endOtherSessions = defineRoute({
+  method: 'DELETE',
+  url: '/api/auth/sessions',
+  operation: 'sessions.end_other_sessions',
+  summary: 'End every session of the caller but the current one.',
+  access: { permission: 'sessions:manage' },
+  response: { 200: Type.Object({ ended: Type.Integer() }) },
+  errors: [],
+  handler:
+    ({ data, auth }: Pick<UserContext, 'data' | 'auth'>) =>
+    async (request) => {
       const { id, sessionId } = sessionPrincipalOf(request);
-      const ended = await inTransaction(request, async (trx, record) => {
-        // Of two sessions that end each other at once, one comes first, and the other is no longer anybody's.
+      const ended = await data.inTransaction(request, async (trx, record) => {
+        // Two sessions may end each other at once. The second finds itself ended.
         if (!(await lockLiveSession(trx, sessionId))) throw new Unauthenticated();
-        const others = await revokeSessionsOfUser(trx, id, 'ended_by_user', sessionId);
-        await record({
-          action: 'SESSION_REVOKED',
-          resource: id,
-          resource_type: 'user',
-          metadata: { sessions_ended: others.length },
+        const others = await revokeSessionsOfUser(trx, id, {
+          reason: 'ended_by_user',
+          except: sessionId,
         });
+        await record(otherSessionsRevoked(id, others.length));
         return others;
       });
-      for (const other of ended) sessions.drop(other);
+      for (const other of ended) auth.sessions.drop(other);
       return { ended: ended.length };
     },
-  });
-}
+});

@@ -1,22 +1,23 @@
 import { Type } from 'typebox';
+import { defineRoute, idParams } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { endSession } from './revoke-session.ts';
+import { SessionNotFound } from '../errors.ts';
+import { revokeOwnSession } from './revoke-session.ts';
 import { clearSessionCookies } from './session-cookies.ts';
 
-/** `DELETE /api/auth/sessions/:id`: ends one of the caller's sessions (OWASP ASVS 7.5.2). */
-export function endSessionRoute(server: UserContext): void {
-  server.app.route({
-    method: 'DELETE',
-    url: '/api/auth/sessions/:id',
-    schema: {
-      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
-      response: { 204: Type.Null() },
-    },
-    config: { operation: 'session.end', access: { permission: 'sessions:manage' } },
-    handler: async (request, reply) => {
-      if (await endSession(server, request, request.params.id))
-        clearSessionCookies(server, request, reply);
-      return reply.code(204).send(null);
-    },
-  });
-}
+/** Ends one of the caller's sessions (OWASP ASVS 7.5.2). */
+export const endSession = defineRoute({
+  method: 'DELETE',
+  url: '/api/auth/sessions/:id',
+  operation: 'sessions.end_session',
+  summary: 'End one session of the caller.',
+  access: { permission: 'sessions:manage' },
+  params: idParams,
+  response: { 204: Type.Null() },
+  errors: [SessionNotFound],
+  handler: (context: Pick<UserContext, 'data' | 'auth' | 'config'>) => async (request, reply) => {
+    if (await revokeOwnSession(context, request, request.params.id))
+      clearSessionCookies(context, request, reply);
+    return reply.code(204).send(null);
+  },
+});

@@ -1,68 +1,67 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
+import {
+  CursorInvalid,
+  dateTime,
+  decodeCursor,
+  defineRoute,
+  encodeCursor,
+  nullable,
+  pageOf,
+  pageQuery,
+  uuid,
+} from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { clientSchema, describeClient } from './client-software.ts';
-import { decodeCursor, encodeCursor } from './cursor.ts';
-import { listLiveSessions } from './session-queries.ts';
-
-const querySchema = Type.Object(
-  {
-    limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-    cursor: Type.Optional(Type.String({ maxLength: 100 })),
-  },
-  { additionalProperties: false },
-);
+import { listLiveSessions, type ListedSession } from './session-queries.ts';
 
 const sessionSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  created: Type.String({ format: 'date-time' }),
-  last_seen: Type.String({ format: 'date-time' }),
-  expires_at: Type.String({ format: 'date-time' }),
-  ip: Type.Union([Type.String(), Type.Null()]),
-  user_agent: Type.Union([Type.String(), Type.Null()]),
+  id: uuid,
+  created: dateTime,
+  last_seen: dateTime,
+  expires_at: dateTime,
+  ip: nullable(Type.String()),
+  user_agent: nullable(Type.String()),
   client: clientSchema,
   current: Type.Boolean(),
 });
 
-/** `GET /api/auth/sessions`: where the caller is signed in, newest first (OWASP ASVS 7.5.2). `last_seen` may be a minute or so behind. */
-export function listSessionsRoute({ app, db }: UserContext): void {
-  app.route({
-    method: 'GET',
-    url: '/api/auth/sessions',
-    schema: {
-      querystring: querySchema,
-      response: {
-        200: Type.Object({
-          data: Type.Array(sessionSchema),
-          next_cursor: Type.Union([Type.String(), Type.Null()]),
-        }),
-      },
-    },
-    config: { operation: 'session.list', access: { permission: 'sessions:manage' } },
-    handler: async (request) => {
+/** Lists the caller's live sessions, newest first (OWASP ASVS 7.5.2). `last_seen` lags by a minute. */
+export const listSessions = defineRoute({
+  method: 'GET',
+  url: '/api/auth/sessions',
+  operation: 'sessions.list_sessions',
+  summary: 'List where the caller is signed in.',
+  access: { permission: 'sessions:manage' },
+  query: pageQuery({}),
+  response: { 200: pageOf(sessionSchema) },
+  errors: [CursorInvalid],
+  handler:
+    ({ data: { db } }: Pick<UserContext, 'data'>) =>
+    async (request) => {
       const { id: userId, sessionId } = principalOf(request);
       const { limit, cursor } = request.query;
-      const found = await listLiveSessions(
-        db,
-        userId,
-        limit + 1,
-        cursor === undefined ? undefined : decodeCursor(cursor),
-      );
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
+      const before = cursor === undefined ? undefined : decodeCursor(cursor);
+      const rows = await listLiveSessions(db, userId, { limit: limit + 1, before });
+      const page = rows.slice(0, limit);
+      const last = rows.length > limit ? page.at(-1) : undefined;
       return {
-        data: page.map(({ id, created, last_seen, expires_at, ip, user_agent }) => ({
-          id,
-          created: created.toISOString(),
-          last_seen: last_seen.toISOString(),
-          expires_at: expires_at.toISOString(),
-          ip,
-          user_agent,
-          client: describeClient(user_agent),
-          current: id === sessionId,
-        })),
-        next_cursor: last && found.length > limit ? encodeCursor(last.id) : null,
+        data: page.map((session) => toSessionResource(session, sessionId)),
+        next_cursor: last ? encodeCursor(last.id) : null,
       };
     },
-  });
+});
+
+function toSessionResource(session: ListedSession, currentId: string | null) {
+  const { id, created, last_seen, expires_at, ip, user_agent } = session;
+  return {
+    id,
+    created: created.toISOString(),
+    last_seen: last_seen.toISOString(),
+    expires_at: expires_at.toISOString(),
+    ip,
+    user_agent,
+    client: describeClient(user_agent),
+    current: id === currentId,
+  };
 }

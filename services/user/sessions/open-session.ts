@@ -15,13 +15,13 @@ export interface SessionTokens {
   refresh_token: string;
   expires_in: number;
   session_id: string;
-  /** Only where somebody has just shown the password. */
+  /** Only after a password was checked. */
   device_token?: string;
 }
 
-/** Opens a session for a user in the transaction that lets them in, and makes its first pair of tokens. */
+/** Opens a session in the transaction of the sign-in, with its first pair of tokens. */
 export async function openSession(
-  { app, config }: Pick<UserContext, 'app' | 'config'>,
+  { auth, config }: Pick<UserContext, 'auth' | 'config'>,
   trx: Transaction<Tables>,
   request: RequestContext,
   user: { id: string; type: Role },
@@ -44,7 +44,7 @@ export async function openSession(
     sessionId,
     config.REFRESH_TOKEN_TTL_S,
   );
-  const { token, expiresIn } = app.accessTokens.issue({
+  const { token, expiresIn } = auth.accessTokens.issue({
     userId: user.id,
     sessionId,
     role: user.type,

@@ -2,17 +2,17 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Role } from '@muniment/security';
 import type { Tables } from '../tables.ts';
 
-/** How long a spent token still answers an identical retry with the child it already got (DESIGN §5). */
+/** How long a spent token answers an identical retry with the child that it already got. */
 export const RETRY_WINDOW_S = 10;
 
-/** With every refresh the idle time begins anew; the absolute lifetime does not. */
+/** A refresh restarts the idle time, but not the absolute lifetime. */
 const LASTS_UNTIL = sql<Date>`least(held.expires_at, clock_timestamp() + held.idle_timeout)`;
 
 export interface RefreshedSession {
   session_id: string;
   user_id: string;
   role: Role;
-  /** When the session ends if it is not used again; no token of it may count longer. */
+  /** When the session ends if it stays unused; no token of it may outlive that. */
   lasts_until: Date;
 }
 
@@ -36,9 +36,9 @@ export interface Rotation {
 }
 
 /**
- * Spends a token whose session lives and puts its child in its place, in one statement. Of any number of parallel calls exactly one gets the session back:
- * the token's row lock makes the others wait, and then they find it spent. The session is locked before the token: a deletion of the account goes
- * from the session to its tokens, and two who lock in opposite orders end each other (24 of 150 deletions beside a refreshing client answered 500).
+ * Spends a live session's token and inserts its child, in one statement. Of parallel calls exactly one
+ * gets the session: the others wait for the row lock and find the token spent. Account deletion locks
+ * sessions before tokens, and so does this: in the other order, 24 of 150 deletions deadlocked.
  */
 export async function rotateRefreshToken(
   trx: Transaction<Tables>,
@@ -52,7 +52,8 @@ export async function rotateRefreshToken(
     ), spent as (
       update identity.refresh_tokens t set spent_at = clock_timestamp(), sealed_child = ${sealedChild}
       from held join shared.live_sessions s on s.session_id = held.id
-      where t.token_hash = ${parentHash} and t.session_id = held.id and t.spent_at is null and t.expires_at > now()
+      where t.token_hash = ${parentHash} and t.session_id = held.id
+        and t.spent_at is null and t.expires_at > now()
       returning s.session_id, s.user_id, s.role, held.lasts_until
     ), child as (
       insert into identity.refresh_tokens (token_hash, session_id, expires_at)
@@ -67,20 +68,23 @@ export interface SpentToken extends RefreshedSession {
   sealed_child: Buffer | null;
 }
 
-/** A spent token whose session still lives. */
+/** Finds a spent token whose session is live. */
 export async function findSpentToken(
   db: Kysely<Tables>,
   tokenHash: Buffer,
 ): Promise<SpentToken | undefined> {
   const { rows } = await sql<SpentToken>`
     select s.session_id, s.user_id, s.role, ${LASTS_UNTIL} as lasts_until,
-      case when t.spent_at > clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second' then t.sealed_child end as sealed_child
-    from identity.refresh_tokens t join shared.live_sessions s on s.session_id = t.session_id join identity.sessions held on held.id = t.session_id
+      case when t.spent_at > clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second'
+        then t.sealed_child end as sealed_child
+    from identity.refresh_tokens t
+      join shared.live_sessions s on s.session_id = t.session_id
+      join identity.sessions held on held.id = t.session_id
     where t.token_hash = ${tokenHash} and t.spent_at is not null`.execute(db);
   return rows[0];
 }
 
-/** Whose a token is or was, whether or not it counts. */
+/** Finds the owner of a token, whether or not it is still valid. */
 export async function findTokenOwner(
   db: Kysely<Tables>,
   tokenHash: Buffer,
@@ -93,16 +97,15 @@ export async function findTokenOwner(
     .executeTakeFirst();
 }
 
-/** Wipes the sealed children that no retry may have any more. */
+/** Wipes sealed children that are too old for a retry. */
 export async function wipeSealedChildren(db: Kysely<Tables>): Promise<void> {
   await sql`
     update identity.refresh_tokens set sealed_child = null
-    where sealed_child is not null and spent_at < clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second'`.execute(
-    db,
-  );
+    where sealed_child is not null
+      and spent_at < clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second'`.execute(db);
 }
 
-/** Forgets tokens that nobody can use any more; a spent one stays while it could still show a theft. */
+/** Deletes expired tokens. A spent one stays until then, since it may still show a theft. */
 export async function deleteExpiredRefreshTokens(db: Kysely<Tables>): Promise<void> {
   await sql`delete from identity.refresh_tokens where expires_at < now() - interval '1 day'`.execute(
     db,

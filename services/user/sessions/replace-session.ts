@@ -2,6 +2,7 @@ import type { Transaction } from 'kysely';
 import type { FastifyRequest } from 'fastify';
 import type { RequestEvent } from '@muniment/server';
 import type { UserContext } from '../context.ts';
+import { sessionReplaced } from './session-events.ts';
 import { revokeLiveSession } from './session-queries.ts';
 import type { SessionMode } from './session-cookies.ts';
 import type { Tables } from '../tables.ts';
@@ -13,19 +14,19 @@ export interface ReplacedSession {
 }
 
 /**
- * The session that a browser still has cookies of when somebody signs in by it; it ends with that (OWASP ASVS 7.2.4), since nothing could end it afterwards but
- * its time. Undefined where tokens are asked for, and when the cookies are none that count: these keep nobody from signing in.
+ * The session of the browser's cookies, which a new sign-in overwrites and therefore ends
+ * (OWASP ASVS 7.2.4). Undefined in token mode, and for invalid cookies.
  */
 export async function findReplacedSession(
-  { app, cookies }: UserContext,
+  { auth }: Pick<UserContext, 'auth'>,
   request: FastifyRequest,
   mode: SessionMode,
 ): Promise<ReplacedSession | undefined> {
   if (mode === 'token') return undefined;
   try {
-    const token = cookies.accessToken(request)?.token;
+    const token = auth.cookies.accessToken(request)?.token;
     if (token === undefined) return undefined;
-    const { sid: id, sub: userId } = await app.accessTokens.verify(token);
+    const { sid: id, sub: userId } = await auth.accessTokens.verify(token);
     return { id, userId };
   } catch (error) {
     if (
@@ -38,20 +39,14 @@ export async function findReplacedSession(
   }
 }
 
-/** Ends it in the transaction that opens the new one, as its own user's doing: whoever signs in had their browser. Nothing happens where it has ended already. */
+/** Ends the replaced session in the transaction that opens the new one. */
 export async function revokeReplacedSession(
   trx: Transaction<Tables>,
   record: (event: RequestEvent) => Promise<string>,
-  { id, userId }: ReplacedSession,
+  replaced: ReplacedSession,
 ): Promise<void> {
-  if (!(await revokeLiveSession(trx, { id: userId, sessionId: id }, id, 'replaced'))) return;
-  await record({
-    action: 'SESSION_REVOKED',
-    user_id: userId,
-    subject: { userId },
-    session_id: id,
-    resource: id,
-    resource_type: 'session',
-    metadata: { reason: 'signed_in_again' },
-  });
+  const { id, userId } = replaced;
+  const principal = { id: userId, sessionId: id };
+  if (await revokeLiveSession(trx, principal, { id, reason: 'replaced' }))
+    await record(sessionReplaced(replaced));
 }

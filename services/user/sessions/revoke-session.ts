@@ -3,24 +3,25 @@ import { afterCommit, type RequestContext } from '@muniment/server';
 import type { FastifyRequest } from 'fastify';
 import type { UserContext } from '../context.ts';
 import { SessionNotFound } from '../errors.ts';
+import { sessionRevoked } from './session-events.ts';
 import { revokeLiveSession } from './session-queries.ts';
 
 /**
- * Ends one of the caller's sessions, the one they use too.
- * @returns whether it was that one
- * @throws SessionNotFound alike for another's, one that has ended and one that never was
+ * Ends one of the caller's sessions, also the current one.
+ * @returns whether it was the current one
+ * @throws SessionNotFound alike for another user's session, an ended and an unknown one
  */
-export async function endSession(
-  { inTransaction, sessions }: UserContext,
+export async function revokeOwnSession(
+  { data, auth }: Pick<UserContext, 'data' | 'auth'>,
   request: FastifyRequest & RequestContext,
   id: string,
 ): Promise<boolean> {
   const principal = sessionPrincipalOf(request);
-  await inTransaction(request, async (trx, record) => {
-    if (!(await revokeLiveSession(trx, principal, id, 'ended_by_user')))
+  await data.inTransaction(request, async (trx, record) => {
+    if (!(await revokeLiveSession(trx, principal, { id, reason: 'ended_by_user' })))
       throw new SessionNotFound();
-    await record({ action: 'SESSION_REVOKED', resource: id, resource_type: 'session' });
+    await record(sessionRevoked(id));
   });
-  afterCommit(request, () => sessions.drop(id));
+  afterCommit(request, () => auth.sessions.drop(id));
   return id === principal.sessionId;
 }

@@ -9,51 +9,51 @@ import { Type, type Static } from 'typebox';
 import type { SessionTokens } from './open-session.ts';
 import type { UserContext } from '../context.ts';
 
-/** How the tokens of a session are handed over: `token` in the answer, `cookie` in cookies, of which scripts can read no more than the payload. */
+/** `token`: tokens come in the body. `cookie`: in cookies, of which scripts read only the payload. */
 export const sessionQuerySchema = Type.Object(
   { session: Type.Union([Type.Literal('token'), Type.Literal('cookie')], { default: 'token' }) },
   { additionalProperties: false },
 );
 export type SessionMode = Static<typeof sessionQuerySchema>['session'];
 
-type CookieServer = Pick<UserContext, 'config' | 'cookies'>;
+type CookieContext = Pick<UserContext, 'config' | 'auth'>;
 
-/** Where the refresh token's cookie is sent to; a `__Host-` cookie must be for `/`. */
-const refreshPath = ({ config }: CookieServer): string =>
+/** The path of the refresh cookie; a `__Host-` cookie must be for `/`. */
+const refreshPath = ({ config }: CookieContext): string =>
   config.COOKIE_HOST_PREFIX ? '/' : '/api/auth/refresh';
 const ATTRIBUTES = { secure: true, sameSite: 'strict' } as const;
 
-/** Before anything else where an answer may set cookies. @throws `origin_refused` for a page that is not ours (login CSRF, OWASP ASVS 3.5.1) */
+/** Keeps foreign pages from setting cookies (login CSRF, OWASP ASVS 3.5.1). @throws `origin_refused` */
 export function rejectCrossOrigin(
-  { cookies }: CookieServer,
+  { auth }: Pick<UserContext, 'auth'>,
   request: FastifyRequest,
   mode: SessionMode,
 ): void {
-  if (mode === 'cookie' && cookies.isForeignPage(request)) throw new OriginRefused();
+  if (mode === 'cookie' && auth.cookies.isForeignPage(request)) throw new OriginRefused();
 }
 
 /** The mode of the session that a signed-in request came with. */
-export const modeOf = ({ cookies }: CookieServer, request: FastifyRequest): SessionMode =>
-  cookies.accessToken(request) ? 'cookie' : 'token';
+export const modeOf = ({ auth }: Pick<UserContext, 'auth'>, request: FastifyRequest): SessionMode =>
+  auth.cookies.accessToken(request) ? 'cookie' : 'token';
 
-/** What of a session's tokens goes into the answer's body; in cookie mode the rest is set as cookies. */
+/** The body that answers new tokens; in cookie mode they are set as cookies instead. */
 export function sendTokens(
-  server: CookieServer,
+  context: CookieContext,
   reply: FastifyReply,
   tokens: SessionTokens,
   mode: SessionMode,
 ): Partial<SessionTokens> & Pick<SessionTokens, 'expires_in' | 'session_id'> {
   if (mode === 'token') return tokens;
-  setSessionCookies(server, reply, tokens);
+  setSessionCookies(context, reply, tokens);
   return { expires_in: tokens.expires_in, session_id: tokens.session_id };
 }
 
 export function setSessionCookies(
-  server: CookieServer,
+  context: CookieContext,
   reply: FastifyReply,
   { token, refresh_token, expires_in, device_token }: SessionTokens,
 ): void {
-  const { names } = server.cookies;
+  const { names } = context.auth.cookies;
   const { loginInfo, secure } = splitToken(token);
   reply.setCookie(names.loginInfo, loginInfo, { ...ATTRIBUTES, path: '/', maxAge: expires_in });
   reply.setCookie(names.secure, secure, {
@@ -64,11 +64,11 @@ export function setSessionCookies(
   });
   reply.setCookie(names.refreshToken, refresh_token, {
     ...ATTRIBUTES,
-    path: refreshPath(server),
-    maxAge: server.config.REFRESH_TOKEN_TTL_S,
+    path: refreshPath(context),
+    maxAge: context.config.REFRESH_TOKEN_TTL_S,
     httpOnly: true,
   });
-  // Stays when the session ends: the device is known all the same.
+  // It outlives the session: the device stays known.
   if (device_token !== undefined)
     reply.setCookie(names.device, device_token, {
       ...ATTRIBUTES,
@@ -78,26 +78,26 @@ export function setSessionCookies(
     });
 }
 
-/** After the session of a request has ended: takes its cookies from the browser, where it came with any. */
+/** Removes an ended session's cookies, where the request came with them. */
 export function clearSessionCookies(
-  server: CookieServer,
+  context: CookieContext,
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
-  if (modeOf(server, request) === 'token') return;
-  const { names } = server.cookies;
+  if (modeOf(context, request) === 'token') return;
+  const { names } = context.auth.cookies;
   reply.clearCookie(names.loginInfo, { ...ATTRIBUTES, path: '/' });
   reply.clearCookie(names.secure, { ...ATTRIBUTES, path: '/', httpOnly: true });
   reply.clearCookie(names.refreshToken, {
     ...ATTRIBUTES,
-    path: refreshPath(server),
+    path: refreshPath(context),
     httpOnly: true,
   });
 }
 
-/** For answers with the tokens of a session: under an Idempotency-Key they are given again only while that session lives. */
+/** Replays an answer with tokens only while their session lives. */
 export const whileSessionLives =
-  ({ db }: Pick<UserContext, 'db'>) =>
+  ({ data: { db } }: Pick<UserContext, 'data'>) =>
   async (answer: unknown): Promise<boolean> => {
     const { session_id: id, sessionData } = answer as {
       session_id?: string;

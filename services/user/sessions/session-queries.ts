@@ -21,19 +21,19 @@ export async function insertSession(
     .execute();
 }
 
-const LIVE = sql<boolean>`revoked_at is null and expires_at > clock_timestamp() and last_seen + idle_timeout > clock_timestamp()`;
+const LIVE = sql<boolean>`revoked_at is null and expires_at > clock_timestamp()
+  and last_seen + idle_timeout > clock_timestamp()`;
 
 export type ListedSession = Pick<
   Session,
   'id' | 'created' | 'last_seen' | 'expires_at' | 'ip' | 'user_agent'
 >;
 
-/** A user's live sessions, newest first. @param before id of the last one of the page before; undefined for the first page */
+/** Lists a user's live sessions, newest first, behind the id `before`. */
 export async function listLiveSessions(
   db: Kysely<Tables>,
   userId: string,
-  limit: number,
-  before: string | undefined,
+  { limit, before }: { limit: number; before: string | undefined },
 ): Promise<ListedSession[]> {
   // Ids are UUIDv7: this is the order in which they were opened.
   return db
@@ -47,7 +47,7 @@ export async function listLiveSessions(
     .execute();
 }
 
-/** Keeps a live session as it is for the rest of the transaction. @returns false when it has ended */
+/** Locks a live session until the transaction ends. @returns false when it has ended */
 export async function lockLiveSession(trx: Transaction<Tables>, id: string): Promise<boolean> {
   return (
     (await trx
@@ -60,20 +60,18 @@ export async function lockLiveSession(trx: Transaction<Tables>, id: string): Pro
   );
 }
 
-/** As a condition of a statement that is sent anyway, for changes that a session must not make any more from the instant it has ended. */
+/** A condition for statements that an ended session must not execute. */
 export const sessionIsLive = (id: string) =>
   sql<boolean>`exists (select from shared.live_sessions where session_id = ${id})`;
 
 /**
- * Whether a session lives, and keeps it alive for the rest of the transaction: whoever ends it meanwhile waits. By a snapshot of its own, taken after the
- * locks that the transaction has.
+ * Whether a session is live. It stays live until the transaction ends, since an ending waits for the lock.
+ * The statement takes a snapshot of its own, after the transaction's other locks.
  */
 export async function isSessionLive(trx: Transaction<Tables>, id: string): Promise<boolean> {
-  const { rows } = await sql<{
-    active: boolean;
-  }>`select ${sessionIsLive(id)} as active from identity.sessions where id = ${id} and ${LIVE} for share`.execute(
-    trx,
-  );
+  const { rows } = await sql<{ active: boolean }>`
+    select ${sessionIsLive(id)} as active from identity.sessions
+    where id = ${id} and ${LIVE} for share`.execute(trx);
   return rows[0]?.active === true;
 }
 
@@ -92,30 +90,28 @@ export async function revokeSession(
   return result.numUpdatedRows > 0n;
 }
 
-/** Ends a live session of the user who calls by one; another's is left alone. @returns whether there was one */
+/** Ends a live session of the caller, whose own session must be live. @returns whether it did */
 export async function revokeLiveSession(
   trx: Transaction<Tables>,
-  by: Pick<SessionPrincipal, 'id' | 'sessionId'>,
-  id: string,
-  reason: string,
+  principal: Pick<SessionPrincipal, 'id' | 'sessionId'>,
+  { id, reason }: { id: string; reason: string },
 ): Promise<boolean> {
   const result = await trx
     .updateTable('identity.sessions')
     .set({ revoked_at: sql<Date>`now()`, revoked_reason: reason })
     .where('id', '=', id)
-    .where('user_id', '=', by.id)
+    .where('user_id', '=', principal.id)
     .where(LIVE)
-    .where(sessionIsLive(by.sessionId))
+    .where(sessionIsLive(principal.sessionId))
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
 
-/** @param except the id of one that stays @returns the ids of the sessions that were still alive */
+/** Ends a user's live sessions but `except`. @returns their ids */
 export async function revokeSessionsOfUser(
   trx: Transaction<Tables>,
   userId: string,
-  reason: string,
-  except?: string,
+  { reason, except }: { reason: string; except?: string },
 ): Promise<string[]> {
   const rows = await trx
     .updateTable('identity.sessions')
@@ -128,11 +124,10 @@ export async function revokeSessionsOfUser(
   return rows.map((row) => row.id);
 }
 
-/** Forgets sessions that ended a week ago: a row keeps an address and a user agent, and there is no more use for them. */
+/** Deletes sessions that ended a week ago: a row holds an address and a user agent. */
 export async function deleteEndedSessions(db: Kysely<Tables>): Promise<void> {
   await sql`
     delete from identity.sessions
-    where revoked_at < now() - interval '7 days' or expires_at < now() - interval '7 days' or last_seen + idle_timeout < now() - interval '7 days'`.execute(
-    db,
-  );
+    where revoked_at < now() - interval '7 days' or expires_at < now() - interval '7 days'
+      or last_seen + idle_timeout < now() - interval '7 days'`.execute(db);
 }

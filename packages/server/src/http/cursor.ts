@@ -1,6 +1,6 @@
 import { CursorInvalid } from '../errors.ts';
 
-/** The cursor that continues a list behind the row with this id: its 16 bytes in base64url, so that nobody builds one by hand. */
+/** The cursor that continues a list after this id: 16 bytes in base64url, so it stays opaque. */
 export function encodeCursor(id: string): string {
   return Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url');
 }
@@ -8,7 +8,12 @@ export function encodeCursor(id: string): string {
 /** The id that a cursor stands for. @throws CursorInvalid */
 export function decodeCursor(cursor: string): string {
   const bytes = Buffer.from(cursor, 'base64url');
-  // Buffer.from skips what is not base64: only the exact form counts.
+  // Buffer.from skips what is not base64, so only the exact form is accepted.
   if (bytes.length !== 16 || bytes.toString('base64url') !== cursor) throw new CursorInvalid();
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return formatUuid(bytes.toString('hex'));
+}
+
+/** A UUID's text for its 32 hexadecimal digits. */
+export function formatUuid(hex: string): string {
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
