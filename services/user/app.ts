@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import cookie from '@fastify/cookie';
-import { createPasswordHasher, ensureSigningKey } from '@muniment/security';
+import { createPasswordHasher } from '@muniment/security';
 import { createServer, flatServer, registerFeatures } from '@muniment/server';
 import { createStuffingMetric } from './sign-in/credential-stuffing.ts';
 import type { Config } from './config.ts';
