@@ -32,7 +32,7 @@ help: ## what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 up: $(STAMP) ## start PostgreSQL, Kinesis, S3, REPLICAS of each service and nginx, and return; other settings restart a running fleet
-	@$(FLEET) node packages/cluster/src/up.ts
+	@$(FLEET) node --env-file-if-exists=.env packages/cluster/src/up.ts
 down: $(STAMP) ## stop the fleet; its data stays in DATA
 	@$(FLEET) node packages/cluster/src/down.ts
 status: $(STAMP) ## process, port, pid, uptime, restarts, ready, memory
@@ -52,7 +52,7 @@ rotate-subject-keys: $(STAMP) ## DAYS=365 or SUBJECT=<user id>: new keys for fut
 restore: $(STAMP) ## MONTH=YYYY_MM [DAYS=30] brings an archived month of the trail back for DAYS
 	@$(FLEET) MONTH='$(MONTH)' DAYS='$(DAYS)' node scripts/restore-month.ts
 dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs (Ctrl-C ends only that; make down stops the fleet)
-	@$(FLEET) REPLICAS=1 WATCH=on node packages/cluster/src/up.ts
+	@$(FLEET) REPLICAS=1 WATCH=on node --env-file-if-exists=.env packages/cluster/src/up.ts
 	@$(FLEET) node packages/cluster/src/logs.ts
 
 test: $(STAMP) ## run all tests (T=path/to/x.test.ts for one)

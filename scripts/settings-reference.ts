@@ -1,5 +1,5 @@
 /**
- * Writes what the services' config schemas say into docs/operations/settings.md (between the markers) and .env.example.
+ * Writes the settings of the config schemas into docs/operations/settings.md and .env.example.
  * `--check` writes nothing and exits 1 when either is stale.
  */
 import { hostname } from 'node:os';
@@ -11,7 +11,7 @@ import { settings as auditSettings } from '../services/audit/config.ts';
 import { settings as fileSettings } from '../services/file/config.ts';
 import { settings as userSettings } from '../services/user/config.ts';
 
-/** What of a setting's JSON schema the reference shows. */
+/** The part of a setting's JSON schema that the reference shows. */
 interface Setting {
   description?: string;
   default?: string | number | boolean;
@@ -47,7 +47,7 @@ const schemas = [
   ['Audit service', auditSettings],
 ] as const;
 
-/** The settings that all services share, then what each adds. A service without any of its own has no section. */
+/** The settings that all services share, then those of each service. */
 function sections(): Section[] {
   const shared = {
     settings: userSettings.properties as Record<string, Setting>,
@@ -68,7 +68,7 @@ function sections(): Section[] {
   ];
 }
 
-/** The value a setting has when nobody sets it; undefined when it must be set, '' when it stays unset. */
+/** The default as text: undefined for a required setting, empty for one without default. */
 function defaultOf(section: Section, name: string): string | undefined {
   const setting = section.settings[name];
   if (setting?.default !== undefined)
@@ -89,7 +89,8 @@ function tableOf(section: Section): string {
     const byDefault = defaultOf(section, name);
     const shown =
       byDefault === undefined ? '**required**' : byDefault === '' ? 'none' : `\`${byDefault}\``;
-    return `| \`${name}\` | ${shown} | ${allowed(setting)} | ${setting.description ?? ''}${setting.writeOnly ? ' Secret.' : ''} |`;
+    const meaning = `${setting.description ?? ''}${setting.writeOnly ? ' Secret.' : ''}`;
+    return `| \`${name}\` | ${shown} | ${allowed(setting)} | ${meaning} |`;
   });
   return [
     `### ${section.title}`,
@@ -103,18 +104,21 @@ function tableOf(section: Section): string {
 function envOf(section: Section): string {
   const lines = section.names.flatMap((name) => {
     const byDefault = defaultOf(section, name);
-    // A required variable stands uncommented and empty: a service that is started without it says so.
+    // A required variable is uncommented and empty, so a service without it stops with its name.
     const line = byDefault === undefined ? `${name}=` : `#${name}=${byDefault}`;
     return [`# ${section.settings[name]?.description ?? ''}`, line];
   });
   return [`# ---- ${section.title}`, ...lines].join('\n');
 }
 
-const ENV_HEAD = `# The settings of the services with their defaults. Made by scripts/settings-reference.ts from the config schemas: do not edit.
-# For one service run by hand: node --env-file=<copy of this file> services/<service>/server.ts
-# PORT, REPLICA and DATABASE_URL differ for each. \`make up\` and docker-compose.yml set everything themselves and read no such file.`;
+const ENV_HEAD = `# The settings of the services with their defaults.
+# Made by scripts/settings-reference.ts from the config schemas: edit a copy, not this file.
+# \`make up\` and \`make dev\` read the copy \`.env\` when they start the fleet. They set ports, stores,
+# keys, limits and the mail server themselves. docker-compose.yml names the few that it takes from it.
+# For one service run by hand: node --env-file=.env services/<service>/server.ts
+# PORT, REPLICA and DATABASE_URL differ for each service.`;
 
-/** The reference as it must stand in the two files. */
+/** The content of the two generated places. */
 export function renderReference(): Rendered {
   const all = sections();
   return {
@@ -123,7 +127,10 @@ export function renderReference(): Rendered {
   };
 }
 
-/** `text` with what stands between the markers replaced. @throws when the markers are missing */
+/**
+ * Replaces the text between the markers.
+ * @throws Error when a marker is missing
+ */
 export function withTable(text: string, table: string): string {
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);

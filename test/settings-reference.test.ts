@@ -9,7 +9,7 @@ import { settings as userSettings } from '../services/user/config.ts';
 
 const root = join(import.meta.dirname, '..');
 
-test('docs/operations/settings.md and .env.example are what the config schemas say', (t) => {
+test('settings.md and .env.example match the config schemas', (t) => {
   const { status, stderr } = spawnSync(
     process.execPath,
     ['scripts/settings-reference.ts', '--check'],
@@ -19,7 +19,7 @@ test('docs/operations/settings.md and .env.example are what the config schemas s
   t.end();
 });
 
-test('every setting of every service stands in both, once', (t) => {
+test('both files name every setting of every service once', (t) => {
   const { table, env } = renderReference();
   const names = new Set(
     [userSettings, fileSettings, auditSettings].flatMap((schema) => Object.keys(schema.properties)),
@@ -36,7 +36,7 @@ test('every setting of every service stands in both, once', (t) => {
   t.end();
 });
 
-test('what must be set stands uncommented and empty, and nothing else does', (t) => {
+test('only required settings are uncommented in .env.example', (t) => {
   const set = renderReference()
     .env.split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
@@ -51,14 +51,14 @@ test('what must be set stands uncommented and empty, and nothing else does', (t)
   t.end();
 });
 
-test('the reference does not depend on the process that makes it', (t) => {
+test('the reference does not depend on the process that writes it', (t) => {
   const { table, env } = renderReference();
   t.match(table, '<host>-<pid>');
   t.notMatch(table + env, `-${process.pid}`);
   t.end();
 });
 
-test('a stale table is seen and put right, and the text around it stays', (t) => {
+test('a stale table is replaced and the text around it stays', (t) => {
   const { table } = renderReference();
   const text = readFileSync(join(root, 'docs/operations/settings.md'), 'utf8');
   const stale = text.replace('| `PORT` |', '| `PROT` |');
