@@ -101,16 +101,6 @@ export const AuditErrors = {
   FilterInvalid: createError<[string]>('filter_invalid', '%s', 400),
 };
 
-/** The shard has another holder; nothing of the batch was stored. Never leaves the consumer. */
-export const LeaseLost = createError<[string]>('lease_lost', 'shard %s has another holder', 500);
-
-/** Another replica seals now; nothing of the batch was sealed. Never leaves the sealer. */
-export const SealerLeaseLost = createError(
-  'sealer_lease_lost',
-  'the sealer has another holder',
-  500,
-);
-
 /** What is stored is not what was signed. Never leaves the sealer, which seals and signs nothing until an operator has looked. */
 export const HistoryAltered = createError<[string]>(
   'history_altered',
@@ -122,13 +112,6 @@ export const HistoryAltered = createError<[string]>(
 export const TreeMoved = createError<[number]>(
   'tree_moved',
   'the tree of %d leaves was changed by another',
-  500,
-);
-
-/** Another replica archives now. Never leaves the retention loop and the restore command. */
-export const RetentionLeaseLost = createError(
-  'retention_lease_lost',
-  'retention has another holder',
   500,
 );
 

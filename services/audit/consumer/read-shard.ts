@@ -13,8 +13,7 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
-import { isDatabaseUnavailable } from '@muniment/database';
-import { LeaseLost } from '../errors.ts';
+import { isDatabaseUnavailable, LeaseLost } from '@muniment/database';
 import { findSent } from '../event-store/sent-event-queries.ts';
 import type { Tables } from '../tables.ts';
 import type { Outage } from './outage.ts';

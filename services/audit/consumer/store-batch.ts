@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Kysely, Transaction } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
-import { LeaseLost } from '../errors.ts';
+import { LeaseLost } from '@muniment/database';
 import { addReceived } from '../event-store/lane-queries.ts';
 import { saveQuarantined } from '../quarantine/encrypt-records.ts';
 import { MAX_KEPT_BYTES } from '../quarantine/quarantine-queries.ts';

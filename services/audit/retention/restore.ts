@@ -10,7 +10,7 @@ import {
 import { announce } from './announce.ts';
 import { readRowLine } from './archive-lines.ts';
 import { readCompressed } from './archive-object.ts';
-import { RETENTION_LEASE_TTL_MS, underRetentionLease } from './retention-lease.ts';
+import { runWithRetentionLease } from './retention-lease.ts';
 import type { RetentionOptions } from './retention.ts';
 import { verifyArchive } from './verify-archive.ts';
 
@@ -32,14 +32,13 @@ export async function restoreMonth(
   month: string,
   keepDays: number,
 ): Promise<Restored> {
-  const { db, retentionDb, bucket, keys, replica, recordEvent } = options;
-  const restored = await underRetentionLease(
-    db,
-    replica,
-    async ({ lease, keep }): Promise<Restored> => {
+  const { db, retentionDb, bucket, keys, recordEvent } = options;
+  const restored = await runWithRetentionLease(
+    options,
+    async ({ lease, renew }): Promise<Restored> => {
       const archive = await findArchive(db, month);
       if (!archive?.dropped_at) throw new RestoreImpossible(`there is no archive of ${month}`);
-      await verifyArchive(bucket, archive, keys, keep);
+      await verifyArchive(bucket, archive, keys, renew);
       await beginRestore(retentionDb, month, lease);
 
       const decoder = new StringDecoder('utf8');
@@ -48,7 +47,7 @@ export async function restoreMonth(
       const stage = async (): Promise<void> => {
         if (batch.length > 0) await stageRows(retentionDb, month, batch);
         batch = [];
-        await keep();
+        await renew();
       };
       await readCompressed(bucket, archive.object_key, async (chunk) => {
         const lines = (rest + decoder.write(chunk)).split('\n');
@@ -63,7 +62,6 @@ export async function restoreMonth(
       await announce(db, recordEvent);
       return { rows: archive.rows, unreadable };
     },
-    options.leaseTtlMs ?? RETENTION_LEASE_TTL_MS,
   );
   if (!restored)
     throw new RestoreImpossible('retention is at work on another replica; try again later');

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { LoopLogger, RecordEvent } from '@muniment/audit-events';
 import type { VerifierKey } from '@muniment/audit-verify';
+import type { HeldLease } from '@muniment/database';
 import type { AuditBucket } from '../object-store/audit-bucket.ts';
 import {
   dropArchivedMonth,
@@ -16,7 +17,7 @@ import type { Tables } from '../tables.ts';
 import { announce } from './announce.ts';
 import { archiveLines } from './archive-lines.ts';
 import { abortUploads, putCompressed } from './archive-object.ts';
-import { RETENTION_LEASE_TTL_MS, underRetentionLease, type HeldLease } from './retention-lease.ts';
+import { runWithRetentionLease } from './retention-lease.ts';
 import { verifyArchive } from './verify-archive.ts';
 
 export interface RetentionOptions {
@@ -42,7 +43,7 @@ export const archivePrefix = (month: string): string => `archives/${month}/`;
 async function writeArchive(
   { db, retentionDb, bucket, tree, keys, log }: RetentionOptions,
   month: string,
-  { lease, keep }: HeldLease,
+  { lease, renew }: HeldLease,
 ): Promise<Archive | undefined> {
   const content = await monthContent(db, month);
   const checkpoint = await latestCheckpoint(db);
@@ -63,7 +64,7 @@ async function writeArchive(
   const stored = await putCompressed(
     bucket,
     object_key,
-    archiveLines({ db, tree, onPage: keep }, month, content, checkpoint),
+    archiveLines({ db, tree, onPage: renew }, month, content, checkpoint),
   );
   const archive: Archive = {
     month,
@@ -74,7 +75,7 @@ async function writeArchive(
     tree_size: checkpoint.size,
     ...stored,
   };
-  await verifyArchive(bucket, archive, keys, keep);
+  await verifyArchive(bucket, archive, keys, renew);
   await recordArchive(retentionDb, archive, lease);
   log.info({ month, object_key, rows, bytes: stored.bytes }, 'a month was archived');
   return archive;
@@ -84,7 +85,7 @@ async function writeArchive(
 async function standingArchive(
   { db, bucket, keys, log }: RetentionOptions,
   month: string,
-  { keep }: HeldLease,
+  { renew }: HeldLease,
 ): Promise<Archive | undefined> {
   const archive = await findArchive(db, month);
   if (!archive) return undefined;
@@ -96,7 +97,7 @@ async function standingArchive(
   )
     return undefined;
   try {
-    await verifyArchive(bucket, archive, keys, keep);
+    await verifyArchive(bucket, archive, keys, renew);
     return archive;
   } catch (error) {
     log.warn({ err: error, month }, 'an archive on record does not verify; it is written again');
@@ -110,26 +111,20 @@ async function standingArchive(
  * @returns the months that were moved; undefined while another replica is at it
  */
 export async function retain(options: RetentionOptions): Promise<string[] | undefined> {
-  const { db, retentionDb, months, replica, log, recordEvent } = options;
-  return underRetentionLease(
-    db,
-    replica,
-    async (held) => {
-      const moved: string[] = [];
+  const { db, retentionDb, months, log, recordEvent } = options;
+  return runWithRetentionLease(options, async (held) => {
+    const moved: string[] = [];
+    await announce(db, recordEvent);
+    for (const month of await monthsToArchive(db, months)) {
+      const archive =
+        (await standingArchive(options, month, held)) ?? (await writeArchive(options, month, held));
+      if (!archive) continue;
+      await held.renew();
+      await dropArchivedMonth(retentionDb, month, months, held.lease);
+      log.info({ month, rows: archive.rows }, 'an archived month was dropped');
+      moved.push(month);
       await announce(db, recordEvent);
-      for (const month of await monthsToArchive(db, months)) {
-        const archive =
-          (await standingArchive(options, month, held)) ??
-          (await writeArchive(options, month, held));
-        if (!archive) continue;
-        await held.keep();
-        await dropArchivedMonth(retentionDb, month, months, held.lease);
-        log.info({ month, rows: archive.rows }, 'an archived month was dropped');
-        moved.push(month);
-        await announce(db, recordEvent);
-      }
-      return moved;
-    },
-    options.leaseTtlMs ?? RETENTION_LEASE_TTL_MS,
-  );
+    }
+    return moved;
+  });
 }

@@ -6,8 +6,8 @@ import {
   verifyConsistency,
   VerifyError,
 } from '@muniment/audit-verify';
-import { holdLease, type Lease } from '@muniment/database';
-import { HistoryAltered, SealerLeaseLost } from '../errors.ts';
+import { LeaseLost, requireLease, type Lease } from '@muniment/database';
+import { HistoryAltered } from '../errors.ts';
 import {
   insertCheckpoint,
   latestCheckpoint,
@@ -33,7 +33,7 @@ export interface CheckpointSigner {
   verify(): Promise<void>;
   /** Holds the tree against a note that came from elsewhere. @returns its size. @throws HistoryAltered */
   compare(note: string | Uint8Array): Promise<number>;
-  /** Signs the tree as it is, unless it was signed at this size. @returns the checkpoint if it is new. @throws HistoryAltered, SealerLeaseLost */
+  /** Signs the tree as it is, unless it was signed at this size. @returns the checkpoint if it is new. @throws HistoryAltered, LeaseLost */
   sign(lease: Lease): Promise<StoredCheckpoint | undefined>;
 }
 
@@ -128,8 +128,8 @@ export function createCheckpointSigner({
       );
       const checkpoint = { size: head.size, root, note };
       await db.transaction().execute(async (trx) => {
-        if (!(await holdLease(trx, lease)) || !(await insertCheckpoint(trx, checkpoint)))
-          throw new SealerLeaseLost();
+        await requireLease(trx, lease);
+        if (!(await insertCheckpoint(trx, checkpoint))) throw new LeaseLost(lease.name);
       });
       anchor = checkpoint;
       return checkpoint;

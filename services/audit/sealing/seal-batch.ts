@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
-import { holdLease, type Lease } from '@muniment/database';
-import { SealerLeaseLost, TreeMoved } from '../errors.ts';
+import { requireLease, type Lease } from '@muniment/database';
+import { TreeMoved } from '../errors.ts';
 import { insertSealed } from '../proofs/sealed-queries.ts';
 import { findLaneNews, moveSealLanes, type LaneNews } from './seal-lane-queries.ts';
 import { insertTiles } from '../proofs/tile-queries.ts';
@@ -48,7 +48,7 @@ function merge(events: readonly UnsealedEvent[]): UnsealedEvent[] {
 /**
  * Gives the next events their indexes: rows, full tiles, the lanes' cursors and the tree's head in one transaction, which commits only while the
  * lease stands.
- * @throws SealerLeaseLost, or TreeMoved when the tree is not where this transaction found it
+ * @throws LeaseLost, or TreeMoved when the tree is not where this transaction found it
  */
 export async function sealBatch(
   db: Kysely<Tables>,
@@ -56,7 +56,7 @@ export async function sealBatch(
   limit: number,
 ): Promise<SealedBatch> {
   return db.transaction().execute(async (trx) => {
-    if (!(await holdLease(trx, lease))) throw new SealerLeaseLost();
+    await requireLease(trx, lease);
     const before = await readHead(trx);
     const lanes = await findLaneNews(trx);
     const perLane = Math.max(1, Math.ceil(limit / Math.max(1, lanes.length)));

@@ -1,22 +1,22 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
-import type { LoopLogger } from '@muniment/audit-events';
-import { acquireLease, releaseLease, type Lease } from '@muniment/database';
-import { HistoryAltered, SealerLeaseLost } from '../errors.ts';
-import { findLaneNews } from './seal-lane-queries.ts';
-import { hasLate, oldestUnsealed } from './unsealed-event-queries.ts';
+import { createLeasedLoop, type HeldLease, type Lease } from '@muniment/database';
+import { HistoryAltered } from '../errors.ts';
 import { readHead } from '../proofs/tree-queries.ts';
 import type { Tables } from '../tables.ts';
-import type { CheckpointSigner } from './checkpoint-signer.ts';
+import { createBackgroundPublisher } from './background-publisher.ts';
 import type { CheckpointPublisher } from './checkpoint-publisher.ts';
+import type { CheckpointSigner } from './checkpoint-signer.ts';
+import { createHistoryAlarm, type AlarmLogger, type HistoryAlarmState } from './history-alarm.ts';
 import { sealBatch } from './seal-batch.ts';
+import { findLaneNews } from './seal-lane-queries.ts';
+import { hasLate, oldestUnsealed } from './unsealed-event-queries.ts';
 
 export interface SealerOptions {
   db: Kysely<Tables>;
   /** This replica's name. */
   replica: string;
-  log: LoopLogger & { error(details: object, message: string): void };
+  log: AlarmLogger;
   notary: CheckpointSigner;
   publisher: CheckpointPublisher;
   /** A holder that is silent for this long is succeeded. */
@@ -41,219 +41,161 @@ export interface SealerStatus {
   oldestUnsealedMs: number;
   /** Sealed by this replica since its start. */
   sealed: number;
-  /** The newest signed head that this replica knows of. */
+  /** The newest signed head that this replica knows. */
   checkpoint: { size: number; at: Date } | undefined;
   /** Size of the newest checkpoint in the bucket, as far as this replica knows. */
   published: number | undefined;
   /** Why nothing is sealed or signed: what is stored contradicts what was signed. */
-  alarm: { reason: string; since: Date } | undefined;
+  alarm: HistoryAlarmState | undefined;
 }
 
 export interface Sealer {
   start(): void;
-  /** Ends after the batch in hand and gives the lease up. */
+  /** Ends after the batch in progress and frees the lease. */
   stop(): Promise<void>;
   status(): SealerStatus;
 }
 
-/** Of some 500 bytes each; a transaction of this many takes some 80 ms, so that a rival or a reader never waits for long. */
-const BATCH = 4_000;
-
+/** About 500 bytes each. A transaction of this many takes some 80 ms, so nobody waits for it long. */
+const BATCH_SIZE = 4_000;
+const RETRY_MS = 500;
 /** Between two looks whether an alarm still holds. */
 const ALARM_PAUSE_MS = 5_000;
-/** The bucket may take this long to be compared with before sealing goes on without it: an outage of S3 stops nothing. */
-const COMPARE_MS = 2_000;
+/** Sealing goes on when comparing with the bucket takes longer: an outage of S3 stops nothing. */
+const COMPARE_TIMEOUT_MS = 2_000;
+
+/** How much waits to be sealed. */
+interface Backlog {
+  numbers: number;
+  oldest: Date | undefined;
+}
 
 /**
- * The sealer. Every replica runs one; the one with the lease gives stored events their place in the log, and signs its heads. Where what is stored
- * contradicts what was signed, it stops and raises an alarm: nothing may be signed on top of an altered history.
+ * The sealer: the replica with the lease gives stored events their place in the log and signs its heads.
+ * Nothing may be signed on top of an altered history, so a contradiction stops it with an alarm.
  */
 export function createSealer(options: SealerOptions): Sealer {
   const { db, log, notary, publisher } = options;
-  // Of this process alone: a replica that comes back under its name must not pass for the one that died, whose batch may be under way.
-  const owner = `${options.replica}/${randomUUID()}`;
   const leaseTtlMs = options.leaseTtlMs ?? 3_000;
   const pollMs = options.pollMs ?? 50;
-  const batch = options.batch ?? BATCH;
+  const batch = options.batch ?? BATCH_SIZE;
   const checkpointMs = options.checkpointMs ?? 1_000;
-  const stopping = new AbortController();
-  let lease: Lease | undefined;
-  let renewedAt = -Infinity;
-  let size = 0;
-  let sealed = 0;
-  let lastSealedAt: Date | undefined;
-  let backlog: { numbers: number; oldest: Date | undefined } = { numbers: 0, oldest: undefined };
+  const alarm = createHistoryAlarm(log);
+  const publishing = createBackgroundPublisher(publisher, alarm, log);
+  const sealed = { size: 0, count: 0, lastAt: undefined as Date | undefined };
+  let backlog: Backlog = { numbers: 0, oldest: undefined };
   let checkpoint: SealerStatus['checkpoint'];
   let signedAt = -Infinity;
-  let alarm: SealerStatus['alarm'];
-  let publishing: Promise<void> | undefined;
-  let bucketDown = false;
-  let wake = (): void => {};
-  let running: Promise<void> = Promise.resolve();
 
-  async function pause(ms: number): Promise<void> {
-    if (stopping.signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+  /** Turns an altered history into an alarm. The lease stays: another replica would find the same. */
+  async function raiseIfAltered(round: () => Promise<number>): Promise<number> {
+    try {
+      return await round();
+    } catch (error) {
+      if (!(error instanceof HistoryAltered)) throw error;
+      alarm.raise(error.message);
+      return Math.min(ALARM_PAUSE_MS, leaseTtlMs / 3);
+    }
   }
 
-  async function keepLease(): Promise<void> {
-    const now = performance.now();
-    if (lease && now - renewedAt < leaseTtlMs / 3) return;
-    const before = lease;
-    lease = await acquireLease(db, 'audit', 'sealer', owner, leaseTtlMs);
-    renewedAt = now;
-    if (!lease || lease.epoch === before?.epoch) return;
+  async function compareWithSigned({ lease }: HeldLease): Promise<number> {
     log.info({ epoch: lease.epoch }, 'sealer lease taken');
     await notary.verify();
     publisher.forget();
-    publish();
-    await Promise.race([
-      publishing,
-      sleep(Math.min(COMPARE_MS, leaseTtlMs / 2), undefined, { ref: false }),
-    ]);
-  }
-
-  function raise(reason: string): void {
-    if (alarm?.reason !== reason)
-      log.error(
-        { alarm: 'history_altered', reason },
-        'the audit log was altered: nothing is sealed or signed until that is settled (docs/operations/observe.md)',
-      );
-    alarm = { reason, since: alarm?.since ?? new Date() };
-  }
-
-  /** Beside the sealing, one at a time: S3 may be slow or away. */
-  function publish(): void {
-    publishing ??= publisher
-      .publish(stopping.signal)
-      .then(() => {
-        if (bucketDown) log.info({}, 'checkpoints reach the bucket again');
-        bucketDown = false;
-      })
-      .catch((error: unknown) => {
-        if (error instanceof HistoryAltered) raise(error.message);
-        else if (!bucketDown) {
-          log.warn({ err: error }, 'checkpoints do not reach the bucket; they are put there later');
-          bucketDown = true;
-        }
-      })
-      .finally(() => {
-        publishing = undefined;
-      });
+    publishing.start(loop.signal);
+    const compareMs = Math.min(COMPARE_TIMEOUT_MS, leaseTtlMs / 2);
+    await Promise.race([publishing.settled(), sleep(compareMs, undefined, { ref: false })]);
+    return 0;
   }
 
   /** An alarm ends only by a look at everything: the database's checkpoints, the tree, the bucket. */
   async function settleAlarm(): Promise<void> {
-    await publishing;
+    await publishing.settled();
     await notary.verify();
     publisher.forget();
-    await publisher.publish(stopping.signal);
-    alarm = undefined;
+    await publisher.publish(loop.signal);
+    alarm.clear();
     log.info({}, 'the audit log is again what was signed; sealing goes on');
   }
 
-  async function certify(held: Lease): Promise<void> {
-    const now = performance.now();
-    if (now - signedAt < checkpointMs) return;
-    signedAt = now;
-    const made = await notary.sign(held);
-    if (made) checkpoint = { size: made.size, at: new Date() };
-    publish();
-  }
-
   /** @returns whether there is anything to seal */
-  async function look(): Promise<boolean> {
+  async function readBacklog(): Promise<boolean> {
     const lanes = await findLaneNews(db);
-    const numbers = lanes.reduce(
-      (sum, { sealed_seq: from, watermark }) => sum + watermark - from,
-      0,
-    );
-    // Who seals has it sealed in a moment. What counts is what stays.
-    const stays = numbers > 0 && (!lease || backlog.numbers > 0);
+    const numbers = lanes.reduce((sum, lane) => sum + lane.watermark - lane.sealed_seq, 0);
+    // The holder seals fresh numbers in a moment: only those that stay have an age worth a query.
+    const stays = numbers > 0 && (!loop.status().leading || backlog.numbers > 0);
     backlog = { numbers, oldest: stays ? await oldestUnsealed(db, lanes) : undefined };
     return numbers > 0 || (await hasLate(db));
   }
 
-  /** @returns whether to go on at once */
-  async function tick(): Promise<boolean> {
-    await keepLease();
-    const news = await look();
-    if (!lease) {
-      ({ size } = await readHead(db));
-      const newest = await notary.observe();
-      if (newest && newest.size !== checkpoint?.size)
-        checkpoint = { size: newest.size, at: new Date() };
-      alarm = undefined;
-      return false;
-    }
-    if (alarm) await settleAlarm();
-    const more = news && (await seal(lease));
-    await certify(lease);
-    return more;
-  }
-
   /** @returns whether there is more */
-  async function seal(held: Lease): Promise<boolean> {
-    const done = await sealBatch(db, held, batch);
-    size = done.head.size;
-    sealed += done.sealed;
-    if (done.sealed > 0) lastSealedAt = new Date();
+  async function seal(lease: Lease): Promise<boolean> {
+    const done = await sealBatch(db, lease, batch);
+    sealed.size = done.head.size;
+    sealed.count += done.sealed;
+    if (done.sealed > 0) sealed.lastAt = new Date();
     if (!done.more) backlog = { numbers: 0, oldest: undefined };
     return done.more;
   }
 
-  async function run(): Promise<void> {
-    let failing = false;
-    while (!stopping.signal.aborted) {
-      try {
-        const more = await tick();
-        if (failing) log.info({}, 'sealer goes on');
-        failing = false;
-        if (!more) await pause(lease ? pollMs : leaseTtlMs / 3);
-      } catch (error) {
-        if (error instanceof HistoryAltered) {
-          // The lease is kept: another replica would find the same.
-          raise(error.message);
-          await pause(Math.min(ALARM_PAUSE_MS, leaseTtlMs / 3));
-          continue;
-        }
-        lease = undefined;
-        if (error instanceof SealerLeaseLost) continue;
-        if (!failing) log.warn({ err: error }, 'sealer cannot go on; it tries again by itself');
-        failing = true;
-        await pause(500);
-      }
-    }
-    await publishing;
-    if (lease) await releaseLease(db, lease).catch(() => {});
-    lease = undefined;
+  async function signHead(lease: Lease): Promise<void> {
+    const now = performance.now();
+    if (now - signedAt < checkpointMs) return;
+    signedAt = now;
+    const signed = await notary.sign(lease);
+    if (signed) checkpoint = { size: signed.size, at: new Date() };
+    publishing.start(loop.signal);
   }
 
+  async function work({ lease }: HeldLease): Promise<number> {
+    const isNews = await readBacklog();
+    if (alarm.state()) await settleAlarm();
+    const isMore = isNews && (await seal(lease));
+    await signHead(lease);
+    return isMore ? 0 : pollMs;
+  }
+
+  async function observe(): Promise<number> {
+    await readBacklog();
+    sealed.size = (await readHead(db)).size;
+    const newest = await notary.observe();
+    if (newest && newest.size !== checkpoint?.size)
+      checkpoint = { size: newest.size, at: new Date() };
+    alarm.clear();
+    return 0;
+  }
+
+  const loop = createLeasedLoop({
+    db,
+    schema: 'audit',
+    name: 'sealer',
+    replica: options.replica,
+    ttlMs: leaseTtlMs,
+    retryMs: RETRY_MS,
+    onAcquired: async (held) => {
+      await raiseIfAltered(() => compareWithSigned(held));
+    },
+    work: (held) => raiseIfAltered(() => work(held)),
+    observe: async () => {
+      await raiseIfAltered(observe);
+    },
+    drain: () => publishing.settled(),
+    onFailing: (error) => log.warn({ err: error }, 'sealer cannot go on; it tries again by itself'),
+    onRecovered: () => log.info({}, 'sealer goes on'),
+  });
   return {
-    start: () => {
-      running = run();
-    },
-    async stop() {
-      stopping.abort();
-      wake();
-      await running;
-    },
+    start: () => loop.start(),
+    stop: () => loop.stop(),
     status: () => ({
-      holder: lease !== undefined,
-      size,
-      lastSealedAt,
+      holder: loop.status().leading,
+      size: sealed.size,
+      lastSealedAt: sealed.lastAt,
       unsealed: backlog.numbers,
       oldestUnsealedMs: backlog.oldest ? Math.max(0, Date.now() - backlog.oldest.getTime()) : 0,
-      sealed,
+      sealed: sealed.count,
       checkpoint,
       published: publisher.published(),
-      alarm,
+      alarm: alarm.state(),
     }),
   };
 }

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { sealedForm } from '@muniment/audit-events';
-import { createDatabase } from '@muniment/database';
+import { createDatabase, LeaseLost } from '@muniment/database';
 import { createTestDatabase } from '@muniment/database/testing';
 import pg from 'pg';
 import { sql, type Kysely } from 'kysely';
 import type { Test } from 'tap';
 import { storeBatch } from '../../consumer/store-batch.ts';
 import { findSent } from '../../event-store/sent-event-queries.ts';
-import { LeaseLost } from '../../errors.ts';
 import type { Tables } from '../../tables.ts';
 import { storedIds } from '../parts.ts';
 import { aLease, aRecord, anEvent, asSent } from '../records.ts';

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LeaseLost } from '@muniment/database';
 import { test } from 'tap';
 import pg from 'pg';
 import { createSigner, generateSigningKey, type LogKeys } from '@muniment/audit-key';
 import { openCheckpoint, verifyConsistency } from '@muniment/audit-verify';
-import { HistoryAltered, SealerLeaseLost } from '../../errors.ts';
+import { HistoryAltered } from '../../errors.ts';
 import { latestCheckpoint } from '../../proofs/checkpoint-queries.ts';
 import { readHead } from '../../proofs/tree-queries.ts';
 import { rootOf } from '../../proofs/grow-tree.ts';
@@ -50,7 +51,7 @@ test('whoever is succeeded signs nothing that counts', async (t) => {
   const lease = await sealerLease(log.db, 'one', 1);
   await sleep(20);
   await sealerLease(log.db, 'two');
-  await t.rejects(log.notary().sign(lease), SealerLeaseLost);
+  await t.rejects(log.notary().sign(lease), LeaseLost);
   t.equal(await latestCheckpoint(log.db), undefined);
 });
 

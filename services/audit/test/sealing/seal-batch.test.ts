@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { test } from 'tap';
-import { releaseLease } from '@muniment/database';
-import { SealerLeaseLost, TreeMoved } from '../../errors.ts';
+import { releaseLease, LeaseLost } from '@muniment/database';
+import { TreeMoved } from '../../errors.ts';
 import { readHead } from '../../proofs/tree-queries.ts';
 import { rootOf } from '../../proofs/grow-tree.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
@@ -212,14 +212,14 @@ test('a holder that was succeeded, or whose lease ran out, seals nothing', async
   await store(db, inLane(3, [1, 2]));
   const expired = await sealerLease(db, 'zombie', 30);
   await sleep(50);
-  await t.rejects(sealBatch(db, expired, 100), SealerLeaseLost);
+  await t.rejects(sealBatch(db, expired, 100), LeaseLost);
   const successor = await sealerLease(db, 'successor');
-  await t.rejects(sealBatch(db, expired, 100), SealerLeaseLost);
+  await t.rejects(sealBatch(db, expired, 100), LeaseLost);
   t.same(await readLog(db), []);
   t.equal(await cursor(db, 3), 0);
   t.match(await sealBatch(db, successor, 100), { sealed: 2 });
   await releaseLease(db, successor);
-  await t.rejects(sealBatch(db, successor, 100), SealerLeaseLost);
+  await t.rejects(sealBatch(db, successor, 100), LeaseLost);
 });
 
 test('a head that was moved or set back is refused, with everything of the batch', async (t) => {
