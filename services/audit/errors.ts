@@ -1,131 +1,159 @@
 import { createError, type FastifyError } from '@fastify/error';
 
-export const AuditErrors = {
-  AuditLogNotFound: createError('audit_log_not_found', 'there is no such audit log entry', 404),
-  StreamCapacity: createError(
-    'stream_capacity',
-    'more streams are open than this replica can serve; try again shortly',
-    503,
-  ),
-  WebhookNotFound: createError('webhook_not_found', 'there is no such webhook', 404),
-  WebhookDeliveryNotFound: createError(
-    'webhook_delivery_not_found',
-    'the webhook has no such delivery waiting or dead',
-    404,
-  ),
-  WebhookUrlRefused: createError<[string]>('webhook_url_refused', 'the URL is refused: %s', 422),
-  TooManyWebhooks: createError(
-    'too_many_webhooks',
-    'there are as many webhooks as are allowed; delete one first',
-    409,
-  ),
-  TooManyStreams: createError(
-    'too_many_streams',
-    'you have as many streams open as are allowed; close one first',
-    429,
-  ),
-  EventIdReused: createError(
-    'event_id_reused',
-    'an id stands for an event with another content already; nothing was recorded',
-    409,
-  ),
-  EventTooLarge: createError(
-    'event_too_large',
-    'an event has more than 16 KiB; nothing was recorded',
-    413,
-  ),
-  JournalUnavailable: createError(
-    'dependency_unavailable',
-    'the journal of erasures is out of reach; nothing was erased',
-    503,
-  ),
-  ViewerTokenNotFound: createError(
-    'viewer_token_not_found',
-    'there is no such viewer token that still counts',
-    404,
-  ),
-  CheckpointNotFound: createError(
-    'checkpoint_not_found',
-    'no checkpoint of this size was signed',
-    404,
-  ),
-  CheckpointPending: createError(
-    'checkpoint_pending',
-    'the checkpoint that holds this entry is not signed yet; try again shortly',
-    503,
-  ),
-  SizesReversed: createError('sizes_reversed', 'the older size is greater than the newer one', 400),
-  RangeReversed: createError('range_reversed', 'the range ends before it begins', 400),
-  HoleNotLost: createError<[string]>('hole_not_lost', 'the numbers are not lost: %s', 409),
-  TileNotFound: createError(
-    'tile_not_found',
-    'the log has no such tile, or not that much of it',
-    404,
-  ),
-  CursorInvalid: createError(
-    'cursor_invalid',
-    'the cursor is not one that this list has given out',
-    400,
-  ),
-  QuarantineNotFound: createError(
-    'quarantine_not_found',
-    'there is no such record in quarantine',
-    404,
-  ),
-  QuarantineForged: createError('quarantine_forged', 'no outbox has sent this record', 409),
-  QuarantineContradicted: createError(
-    'quarantine_contradicted',
-    'its number or its id belongs to another event',
-    409,
-  ),
-  QuarantineUnreadable: createError<[string]>(
-    'quarantine_unreadable',
-    'the record still does not decode: %s',
-    422,
-  ),
-  QuarantineRefused: createError<[string]>(
-    'quarantine_refused',
-    'the database still refuses the record: %s',
-    422,
-  ),
-  ExportCapacity: createError(
-    'export_capacity',
-    'as many exports are running as this replica may run at once; try again shortly',
-    503,
-  ),
-  CheckpointMissing: createError(
-    'checkpoint_missing',
-    'the log has no signed checkpoint yet; try again shortly',
-    503,
-  ),
-  FilterInvalid: createError<[string]>('filter_invalid', '%s', 400),
-};
+/** Also for an entry that the caller may not see: an id reveals nothing. */
+export const AuditLogNotFound = createError(
+  'audit_log_not_found',
+  'You can see no audit log entry with this id.',
+  404,
+);
+export const FilterInvalid = createError<[string]>('filter_invalid', '%s', 400);
+export const StreamCapacity = createError(
+  'stream_capacity',
+  'This replica serves as many streams as it can. Try again shortly.',
+  503,
+);
+export const TooManyStreams = createError(
+  'too_many_streams',
+  'You have as many streams open as are allowed. Close one first.',
+  429,
+);
+export const ExportCapacity = createError(
+  'export_capacity',
+  'This replica runs as many exports as it can. Try again shortly.',
+  503,
+);
+export const CheckpointMissing = createError(
+  'checkpoint_missing',
+  'The log has no signed checkpoint yet. Try again shortly.',
+  503,
+);
+export const CheckpointPending = createError(
+  'checkpoint_pending',
+  'The checkpoint over this entry is not signed yet. Try again shortly.',
+  503,
+);
+export const CheckpointNotFound = createError(
+  'checkpoint_not_found',
+  'No checkpoint of this size was signed. Use the size of a signed one.',
+  404,
+);
+export const SizesReversed = createError(
+  'sizes_reversed',
+  'The older size is greater than the newer one. Swap them.',
+  400,
+);
+export const TileNotFound = createError(
+  'tile_not_found',
+  'The log has no such tile, or not that much of it. Check the tree size.',
+  404,
+);
+export const RangeReversed = createError(
+  'range_reversed',
+  'The range ends before it begins. Swap its ends.',
+  400,
+);
+export const HoleNotLost = createError<[string]>(
+  'hole_not_lost',
+  'The numbers are not lost: %s.',
+  409,
+);
+export const QuarantineNotFound = createError(
+  'quarantine_not_found',
+  'There is no quarantined record with this id.',
+  404,
+);
+export const QuarantineForged = createError(
+  'quarantine_forged',
+  'No outbox has sent this record, so it cannot be replayed.',
+  409,
+);
+export const QuarantineContradicted = createError(
+  'quarantine_contradicted',
+  'Its number or its id belongs to another event, so it cannot be replayed.',
+  409,
+);
+export const QuarantineUnreadable = createError<[string]>(
+  'quarantine_unreadable',
+  'The record still does not decode: %s.',
+  422,
+);
+export const QuarantineRefused = createError<[string]>(
+  'quarantine_refused',
+  'The database still refuses the record: %s.',
+  422,
+);
+export const EventIdReused = createError(
+  'event_id_reused',
+  'An id belongs to an event with other content. Nothing was recorded; use a new id.',
+  409,
+);
+export const EventTooLarge = createError(
+  'event_too_large',
+  'An event is larger than 16 KiB. Nothing was recorded; send less.',
+  413,
+);
+export const JournalUnavailable = createError(
+  'dependency_unavailable',
+  'The erasure journal is out of reach. Nothing was erased; try again shortly.',
+  503,
+);
+export const ViewerTokenNotFound = createError(
+  'viewer_token_not_found',
+  'There is no valid viewer token with this id.',
+  404,
+);
+export const WebhookNotFound = createError(
+  'webhook_not_found',
+  'There is no webhook with this id.',
+  404,
+);
+export const WebhookDeliveryNotFound = createError(
+  'webhook_delivery_not_found',
+  'The webhook has no pending or dead delivery of this event.',
+  404,
+);
+export const WebhookUrlRefused = createError<[string]>(
+  'webhook_url_refused',
+  'The URL is refused: %s.',
+  422,
+);
+export const TooManyWebhooks = createError(
+  'too_many_webhooks',
+  'There are as many webhooks as are allowed. Delete one first.',
+  409,
+);
 
-/** What is stored is not what was signed. Never leaves the sealer, which seals and signs nothing until an operator has looked. */
+/**
+ * What is stored is not what was signed. Internal to the sealer, which stops sealing and signing
+ * until an operator has looked.
+ */
 export const HistoryAltered = createError<[string]>(
   'history_altered',
-  'the log was altered: %s',
+  'The log was altered: %s',
   500,
 );
 
-/** The tree's head or a lane's cursor is not where it was a moment ago: the whole batch is refused. Never leaves the sealer. */
+/** The tree's head or a lane's cursor has moved: the batch is refused. Internal to the sealer. */
 export const TreeMoved = createError<[number]>(
   'tree_moved',
-  'the tree of %d leaves was changed by another',
+  'The tree of %d leaves was changed by another replica.',
   500,
 );
 
-/** What came back from the bucket is not the archive that was written; nothing is dropped. Never leaves the retention loop and the restore command. */
+/**
+ * The bucket returned another archive than was written; nothing is dropped. Internal to the
+ * retention loop and the restore command.
+ */
 export const ArchiveRefuted = createError<[string, string]>(
   'archive_refuted',
-  'the archive %s does not verify: %s',
+  'The archive %s does not verify: %s',
   500,
 );
 
-/** Why a month cannot be brought back. Never leaves the restore command. */
+/** Why a month cannot be restored. Internal to the restore command. */
 export const RestoreImpossible = createError<[string]>('restore_impossible', '%s', 500);
 
-/** Whether the error says that what was asked for cannot be done, rather than that we failed. */
+/** Whether an error blames the request, not the service. */
 export const isClientError = (error: unknown): error is FastifyError =>
   error instanceof Error &&
   'code' in error &&

@@ -9,7 +9,7 @@ import {
 import { uuidv7 } from '@muniment/database';
 import { retryConflicts } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { EventIdReused, EventTooLarge } from '../errors.ts';
 import {
   claimEvents,
   findClaimed,
@@ -151,7 +151,7 @@ export async function acceptEvents(
       const reused = events.filter((event) => isAnother(event, standing.get(callerKey(event))));
       if (reused.length > 0)
         throw refusal(
-          new AuditErrors.EventIdReused(),
+          new EventIdReused(),
           body.batch,
           reused.map(({ index }) => ({
             index,
@@ -186,7 +186,7 @@ export async function acceptEvents(
           });
         }
       }
-      if (large.length > 0) throw refusal(new AuditErrors.EventTooLarge(), body.batch, large);
+      if (large.length > 0) throw refusal(new EventTooLarge(), body.batch, large);
       if (rows.length > 0) await insertOutboxRows(trx, 'app', rows);
       return events.map((event) => ({
         id: event.caller_id,

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { LANES, SOURCES, type Source } from '@muniment/audit-events';
 import type { AuditContext } from '../context.ts';
 import { ALARM_AFTER_S } from './alarms.ts';
-import { AuditErrors } from '../errors.ts';
+import { HoleNotLost, RangeReversed } from '../errors.ts';
 import { insertDeclaredLost, lockRange, type RangeState } from './declared-lost-queries.ts';
 
 const seq = () => Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
@@ -39,10 +39,10 @@ export function declareLostRoute({ app, inTransaction }: AuditContext): void {
     config: { operation: 'audit.holes.declare-lost', access: { permission: 'audit:operate' } },
     handler: async (request) => {
       const { source, lane, from, to } = request.body;
-      if (from > to) throw new AuditErrors.RangeReversed();
+      if (from > to) throw new RangeReversed();
       return inTransaction(request, async (trx, record) => {
         const why = whyNotLost(await lockRange(trx, request.body, ALARM_AFTER_S * 1_000));
-        if (why !== undefined) throw new AuditErrors.HoleNotLost(why);
+        if (why !== undefined) throw new HoleNotLost(why);
         const eventId = await record({
           action: 'EVENTS_DECLARED_LOST',
           resource: `${source}/${lane}/${from}-${to}`,

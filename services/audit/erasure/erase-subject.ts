@@ -4,7 +4,7 @@ import { subjectSchema, tenantIdSchema } from '../app-events/app-event.ts';
 import { destroySubjectKey, forgetSubject } from './erase-app-subject.ts';
 import type { AuditContext } from '../context.ts';
 import { journalErasure } from './journal.ts';
-import { AuditErrors } from '../errors.ts';
+import { JournalUnavailable } from '../errors.ts';
 
 const bodySchema = Type.Object(
   { tenant_id: tenantIdSchema, subject: subjectSchema },
@@ -27,7 +27,7 @@ export function eraseSubjectRoute(server: AuditContext): void {
       const name = subjectName(await searchTerms.keyed(), tenantId, subject);
       // Before all else: an erasure that a restored backup could undo must not be answered as done.
       await journalErasure(bucket, name).catch((cause: unknown) => {
-        throw Object.assign(new AuditErrors.JournalUnavailable(), { cause });
+        throw Object.assign(new JournalUnavailable(), { cause });
       });
       await destroySubjectKey(server, name);
       await inTransaction(request, async (trx, record) => {

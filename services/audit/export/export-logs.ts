@@ -4,7 +4,8 @@ import { Type } from 'typebox';
 import { derivedEventId } from '@muniment/audit-events';
 import type { AuditContext } from '../context.ts';
 import { cursorBinding, decodeExportCursor, encodeExportCursor } from '../trail/cursor.ts';
-import { AuditErrors } from '../errors.ts';
+import { CursorInvalid } from '@muniment/server';
+import { CheckpointMissing, ExportCapacity, FilterInvalid } from '../errors.ts';
 import { cloudevents } from './cloudevents.ts';
 import { csv } from './csv.ts';
 import { createGate } from './gate.ts';
@@ -119,7 +120,7 @@ export function exportLogsRoute(server: AuditContext): void {
       const given = givenFilter(query);
       const log = await logQuery(server, visibility, given);
       if (query.cursor !== undefined && query.after !== undefined)
-        throw new AuditErrors.FilterInvalid('cursor and after exclude each other');
+        throw new FilterInvalid('cursor and after exclude each other');
       const binding = cursorBinding({
         order: 'log',
         reader: readerIdentity(reader),
@@ -128,13 +129,13 @@ export function exportLogsRoute(server: AuditContext): void {
       const cursor =
         query.cursor === undefined ? undefined : decodeExportCursor(query.cursor, binding);
       const leave = gate.enter();
-      if (!leave) throw new AuditErrors.ExportCapacity();
+      if (!leave) throw new ExportCapacity();
       try {
         const checkpoint = await tree.latestCheckpoint();
-        if (!checkpoint) throw new AuditErrors.CheckpointMissing();
+        if (!checkpoint) throw new CheckpointMissing();
         // The parts of one export are of one view of the log, though each is proven in the newest tree.
         const size = cursor?.size ?? checkpoint.size;
-        if (size > checkpoint.size) throw new AuditErrors.CursorInvalid();
+        if (size > checkpoint.size) throw new CursorInvalid();
         const after = cursor?.index ?? query.after ?? null;
         await recordFor(request, {
           id: derivedEventId(request.id, request.startedAtMs),

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { AuditErrors } from '../errors.ts';
+import { StreamCapacity, TooManyStreams } from '../errors.ts';
 
 /** Why a stream ends. */
 export type StreamEnd = 'gone' | 'revoked' | 'expired' | 'stalled' | 'stopping';
@@ -155,12 +155,12 @@ export function createOpenStreams({
   return {
     open(options) {
       if (stopping || entries.size >= max)
-        throw Object.assign(new AuditErrors.StreamCapacity(), { retryAfter: RETRY_AFTER_SECONDS });
+        throw Object.assign(new StreamCapacity(), { retryAfter: RETRY_AFTER_SECONDS });
       let owned = 0;
       for (const { owner, end } of entries)
         if (owner === options.owner && end === undefined) owned += 1;
       if (owned >= maxPerOwner)
-        throw Object.assign(new AuditErrors.TooManyStreams(), { retryAfter: RETRY_AFTER_SECONDS });
+        throw Object.assign(new TooManyStreams(), { retryAfter: RETRY_AFTER_SECONDS });
       const entry = createEntry(options);
       entries.add(entry);
       onSize?.(entries.size);

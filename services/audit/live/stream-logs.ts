@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { CursorInvalid } from '@muniment/server';
 import { filterProperties, givenFilter } from '../trail/filter.ts';
 import { sealedHead } from '../proofs/sealed-event-queries.ts';
 import { readerOf } from '../trail/reader.ts';
@@ -42,7 +42,7 @@ async function startOf(
   const position = lastEventId || after;
   if (position === undefined) return head();
   if (!new RegExp(POSITION).test(position) || Number(position) > (await head()))
-    throw new AuditErrors.CursorInvalid();
+    throw new CursorInvalid();
   return Number(position);
 }
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { CheckpointPending } from '../errors.ts';
 
 /** `GET /api/audit/checkpoint`: the newest signed head of the log, a C2SP tlog-checkpoint note. */
 export function getCheckpointRoute({ app, tree }: AuditContext): void {
@@ -14,7 +14,7 @@ export function getCheckpointRoute({ app, tree }: AuditContext): void {
     },
     handler: async (_request, reply) => {
       const checkpoint = await tree.latestCheckpoint();
-      if (!checkpoint) throw new AuditErrors.CheckpointPending();
+      if (!checkpoint) throw new CheckpointPending();
       reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store');
       return checkpoint.note;
     },

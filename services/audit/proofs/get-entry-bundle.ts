@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { TileNotFound } from '../errors.ts';
 import { readRecords } from './sealed-queries.ts';
 import { readerOf } from '../trail/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
@@ -32,10 +32,9 @@ export function getEntryBundleRoute(server: AuditContext): void {
     config: { operation: 'audit.entries', access: { permission: 'audit:read-all' } },
     handler: async (request, reply) => {
       const path = parseTilePath(request.params['*']);
-      if (!path || path.index > Number.MAX_SAFE_INTEGER / TILE_WIDTH - 1)
-        throw new AuditErrors.TileNotFound();
+      if (!path || path.index > Number.MAX_SAFE_INTEGER / TILE_WIDTH - 1) throw new TileNotFound();
       const records = await readRecords(db, path.index * TILE_WIDTH, path.width);
-      if (records.length < path.width) throw new AuditErrors.TileNotFound();
+      if (records.length < path.width) throw new TileNotFound();
       await recordReading(server, request, readerOf(request), {
         first: path.index * TILE_WIDTH,
         count: path.width,

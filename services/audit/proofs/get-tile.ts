@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { TileNotFound } from '../errors.ts';
 import { parseTilePath } from './tile-path.ts';
 
 /** What a tile once held it holds for ever, a partial one of its width too. Only the answer to a signed-in caller: hence private. */
@@ -21,11 +21,11 @@ export function getTileRoute({ app, tree }: AuditContext): void {
     config: { operation: 'audit.tile', access: { permission: 'audit:read-own', viewer: true } },
     handler: async (request, reply) => {
       const path = parseTilePath(request.params['*']);
-      if (!path) throw new AuditErrors.TileNotFound();
+      if (!path) throw new TileNotFound();
       const hashes = await tree
         .tile(Number(request.params.level), path.index, path.width)
         .catch((error: unknown) => {
-          throw error instanceof RangeError ? new AuditErrors.TileNotFound() : error;
+          throw error instanceof RangeError ? new TileNotFound() : error;
         });
       reply.type('application/octet-stream').header('cache-control', TILE_CACHE);
       return hashes;

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { CheckpointNotFound, SizesReversed } from '../errors.ts';
 import { findCheckpoints, type StoredCheckpoint } from './checkpoint-queries.ts';
 
 const size = (description: string) =>
@@ -32,13 +32,13 @@ export function proveConsistencyRoute({ app, db, tree }: AuditContext): void {
     },
     handler: async (request) => {
       const { from, to } = request.query;
-      if (to !== undefined && from > to) throw new AuditErrors.SizesReversed();
+      if (to !== undefined && from > to) throw new SizesReversed();
       const found = await findCheckpoints(db, to === undefined ? [from] : [from, to]);
       const of = (wanted: number): StoredCheckpoint | undefined =>
         found.find((one) => one.size === wanted);
       const older = of(from);
       const newer = to === undefined ? await tree.latestCheckpoint() : of(to);
-      if (!older || !newer) throw new AuditErrors.CheckpointNotFound();
+      if (!older || !newer) throw new CheckpointNotFound();
       const hashes = await tree.consistencyProof(older.size, newer.size);
       return {
         old: older.note,

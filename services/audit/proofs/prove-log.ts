@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { AuditLogNotFound, CheckpointPending } from '../errors.ts';
 import type { StoredCheckpoint } from './checkpoint-queries.ts';
 import { findSealedLeaf } from './sealed-queries.ts';
 import { readerOf } from '../trail/reader.ts';
@@ -27,7 +27,7 @@ async function checkpointOver(tree: Tree, index: number): Promise<StoredCheckpoi
   for (const deadline = performance.now() + WAIT_MS; ;) {
     const newest = await tree.latestCheckpoint();
     if (newest && newest.size > index) return newest;
-    if (performance.now() > deadline) throw new AuditErrors.CheckpointPending();
+    if (performance.now() > deadline) throw new CheckpointPending();
     await sleep(LOOK_MS);
   }
 }
@@ -47,7 +47,7 @@ export function proveLogRoute(server: AuditContext): void {
       const reader = readerOf(request);
       const { id } = request.params;
       const sealed = await findSealedLeaf(db, reader, id);
-      if (!sealed) throw new AuditErrors.AuditLogNotFound();
+      if (!sealed) throw new AuditLogNotFound();
       const { index, record } = sealed;
       const { note, size } = await checkpointOver(tree, index);
       const hashes = await tree.inclusionProof(index, size);

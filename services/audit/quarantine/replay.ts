@@ -7,7 +7,13 @@ import type { AuditContext } from '../context.ts';
 import type { ReceivedEvent } from '../consumer/sort-records.ts';
 import { isRefusedContent } from '../consumer/store-batch.ts';
 import { storeEvents } from '../event-store/store-events.ts';
-import { AuditErrors } from '../errors.ts';
+import {
+  QuarantineContradicted,
+  QuarantineForged,
+  QuarantineNotFound,
+  QuarantineRefused,
+  QuarantineUnreadable,
+} from '../errors.ts';
 import { findEventIdentities, insertEvents } from '../event-store/event-queries.ts';
 import { addReceived, findReceived } from '../event-store/lane-queries.ts';
 import { findQuarantined, insertReplay, type QuarantinedEntry } from './quarantine-queries.ts';
@@ -40,9 +46,9 @@ class ReplayedMeanwhile extends Error {}
 
 function decode(entry: QuarantinedEntry): ReceivedEvent {
   if (entry.size > entry.data.length)
-    throw new AuditErrors.QuarantineUnreadable(`it had ${entry.size} bytes and was not kept whole`);
+    throw new QuarantineUnreadable(`it had ${entry.size} bytes and was not kept whole`);
   const decoded = decodeRecord(entry.data);
-  if ('fault' in decoded) throw new AuditErrors.QuarantineUnreadable(decoded.fault);
+  if ('fault' in decoded) throw new QuarantineUnreadable(decoded.fault);
   return {
     event: decoded.event,
     record: { sequenceNumber: entry.sequence_number, data: entry.data },
@@ -64,9 +70,8 @@ async function place(
   const arrived = (await findReceived(trx, [event])).has(0);
   if (!arrived) {
     const { stored, quarantined } = await storeEvents(trx, [one], findSent);
-    if (quarantined.some(({ reason }) => reason === 'forged'))
-      throw new AuditErrors.QuarantineForged();
-    if (quarantined.length > 0) throw new AuditErrors.QuarantineContradicted();
+    if (quarantined.some(({ reason }) => reason === 'forged')) throw new QuarantineForged();
+    if (quarantined.length > 0) throw new QuarantineContradicted();
     await addReceived(trx, [event], []);
     return stored.size === 1 ? 'stored' : 'known';
   }
@@ -77,10 +82,10 @@ async function place(
       known.action !== event.action ||
       known.request_id !== event.request_id
     )
-      throw new AuditErrors.QuarantineContradicted();
+      throw new QuarantineContradicted();
     return 'known';
   }
-  if (!entry.counted) throw new AuditErrors.QuarantineContradicted();
+  if (!entry.counted) throw new QuarantineContradicted();
   await insertEvents(trx, [event]);
   // Its lane may have been sealed past it.
   await insertLate(trx, event.id);
@@ -98,7 +103,7 @@ export async function replayQuarantined(
 ): Promise<Replay> {
   const found = await findQuarantined(db, id);
   const [entry] = found ? await openQuarantined(db, subjectKeys, [found]) : [];
-  if (!entry) throw new AuditErrors.QuarantineNotFound();
+  if (!entry) throw new QuarantineNotFound();
   const done = replayOf(entry);
   if (done) return done;
   const one = decode(entry);
@@ -131,11 +136,11 @@ export async function replayQuarantined(
       });
     });
   } catch (error) {
-    if (isRefusedContent(error)) throw new AuditErrors.QuarantineRefused(error.message);
+    if (isRefusedContent(error)) throw new QuarantineRefused(error.message);
     if (!(error instanceof ReplayedMeanwhile)) throw error;
   }
   const replayed = await findQuarantined(db, id);
   const replay = replayed && replayOf(replayed);
-  if (!replay) throw new AuditErrors.QuarantineNotFound();
+  if (!replay) throw new QuarantineNotFound();
   return replay;
 }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '@muniment/audit-events';
-import { AuditErrors } from '../errors.ts';
+import { CursorInvalid } from '@muniment/server';
 
 // A letter in front, so that a list ordered another way can tell its cursors from these.
 const ID_FORM = /^i([A-Za-z0-9_-]{22})$/;
@@ -19,7 +19,7 @@ export function decodeCursor(cursor: string): string {
   const hex = Buffer.from(ID_FORM.exec(cursor)?.[1] ?? '', 'base64url').toString('hex');
   const id = uuidOf(hex);
   // Base64 has more than one spelling of some bytes; only the one given out is taken.
-  if (hex.length !== 32 || encodeCursor(id) !== cursor) throw new AuditErrors.CursorInvalid();
+  if (hex.length !== 32 || encodeCursor(id) !== cursor) throw new CursorInvalid();
   return id;
 }
 
@@ -63,7 +63,7 @@ function decode(
     `${prefix}${bytes.toString('base64url')}` !== cursor ||
     !bytes.subarray(-BINDING_BYTES).equals(binding)
   )
-    throw new AuditErrors.CursorInvalid();
+    throw new CursorInvalid();
   return {
     size: bytes.readUIntBE(0, SIZE_BYTES),
     position: bytes.subarray(SIZE_BYTES, SIZE_BYTES + positionBytes),
@@ -88,6 +88,6 @@ export function encodeExportCursor({ size, index }: ExportCursor, binding: Buffe
 export function decodeExportCursor(cursor: string, binding: Buffer): ExportCursor {
   const { size, position } = decode('x', cursor, SIZE_BYTES, binding);
   const index = position.readUIntBE(0, SIZE_BYTES);
-  if (index >= size) throw new AuditErrors.CursorInvalid();
+  if (index >= size) throw new CursorInvalid();
   return { size, index };
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { Type, type Static } from 'typebox';
-import { AuditErrors } from '../errors.ts';
+import { FilterInvalid } from '../errors.ts';
 
 const text = (maxLength: number, description?: string) =>
   Type.Optional(
@@ -67,14 +67,13 @@ export function givenFilter(query: GivenFilter): GivenFilter {
 
 /** @throws filter_invalid for what is well-formed and makes no sense */
 export function readFilter({ action, from, to, ...rest }: GivenFilter): EventFilter {
-  if (rest.ip !== undefined && isIP(rest.ip) === 0)
-    throw new AuditErrors.FilterInvalid('ip is no IP address');
+  if (rest.ip !== undefined && isIP(rest.ip) === 0) throw new FilterInvalid('ip is no IP address');
   const range = {
     ...(from !== undefined && { from: new Date(from) }),
     ...(to !== undefined && { to: new Date(to) }),
   };
   if (range.from && range.to && range.from >= range.to)
-    throw new AuditErrors.FilterInvalid('from is not before to');
+    throw new FilterInvalid('from is not before to');
   const wanted =
     action === undefined
       ? {}

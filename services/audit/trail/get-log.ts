@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { AuditLogNotFound } from '../errors.ts';
 import { logEntrySchema, rendered, renderEntries } from './log-entry.ts';
 import { findLogged } from './log-queries.ts';
 import { readerOf } from './reader.ts';
@@ -22,7 +22,7 @@ export function getLogRoute(server: AuditContext): void {
       const reader = readerOf(request);
       const visibility = visibilityOf(reader);
       const event = await findLogged(db, visibility, request.params.id);
-      if (!event) throw new AuditErrors.AuditLogNotFound();
+      if (!event) throw new AuditLogNotFound();
       if (!event.concerns.includes(request.principal?.id ?? ''))
         await recordReading(server, request, reader, { resource: event.id });
       reply.type('application/json; charset=utf-8');

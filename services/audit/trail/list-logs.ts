@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { AuditContext } from '../context.ts';
 import { cursorBinding, decodeListCursor, encodeListCursor } from './cursor.ts';
-import { AuditErrors } from '../errors.ts';
+import { FilterInvalid } from '../errors.ts';
 import { filterProperties, givenFilter } from './filter.ts';
 import { logEntrySchema, rendered, renderEntries } from './log-entry.ts';
 import { logQuery } from './log-query.ts';
@@ -124,7 +124,7 @@ export function listLogsRoute(server: AuditContext): void {
     handler: async (request, reply) => {
       const { query } = request;
       if (query.order === 'log' ? query.cursor !== undefined : query.after !== undefined)
-        throw new AuditErrors.FilterInvalid('after goes with order=log, cursor without it');
+        throw new FilterInvalid('after goes with order=log, cursor without it');
       const reader = readerOf(request, query.scope);
       const visibility = visibilityOf(reader);
       const log = await logQuery(server, visibility, givenFilter(query));

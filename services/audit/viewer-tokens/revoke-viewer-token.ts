@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { ViewerTokenNotFound } from '../errors.ts';
 import { revokeViewerToken } from './viewer-token-queries.ts';
 
 /** `DELETE /api/audit/viewer-tokens/:id`: from the next request on it counts nowhere; its open streams end within a second. */
@@ -19,7 +19,7 @@ export function revokeViewerTokenRoute({ app, inTransaction }: AuditContext): vo
     handler: async (request, reply) => {
       await inTransaction(request, async (trx, record) => {
         const revoked = await revokeViewerToken(trx, request.params.id);
-        if (!revoked) throw new AuditErrors.ViewerTokenNotFound();
+        if (!revoked) throw new ViewerTokenNotFound();
         await record({
           action: 'VIEWER_TOKEN_REVOKED',
           tenant_id: revoked.tenant_id,

@@ -2,7 +2,8 @@ import { Type } from 'typebox';
 import { uuidv7 } from '@muniment/database';
 import { principalOf } from '@muniment/security';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { CursorInvalid } from '@muniment/server';
+import { TooManyWebhooks } from '../errors.ts';
 import { sealedHead } from '../proofs/sealed-event-queries.ts';
 import { countWebhooksToAdd, findWebhook, insertWebhook } from './delivery/webhook-queries.ts';
 import { wrapSecret } from './delivery/secrets.ts';
@@ -50,13 +51,12 @@ export function createWebhookRoute({
       const { body } = request;
       await webhooks.checkUrl(body.url);
       const head = await sealedHead(db);
-      if (body.after !== undefined && body.after > head) throw new AuditErrors.CursorInvalid();
+      if (body.after !== undefined && body.after > head) throw new CursorInvalid();
       const id = uuidv7(Date.now());
       const secret = createSecret();
       const wrapped = await wrapSecret(masterKey, id, secret);
       const webhook = await inTransaction(request, async (trx, record) => {
-        if ((await countWebhooksToAdd(trx)) >= MAX_WEBHOOKS)
-          throw new AuditErrors.TooManyWebhooks();
+        if ((await countWebhooksToAdd(trx)) >= MAX_WEBHOOKS) throw new TooManyWebhooks();
         const made = await insertWebhook(trx, {
           id,
           url: body.url,

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { WebhookNotFound } from '../errors.ts';
 import { deleteWebhook } from './delivery/webhook-queries.ts';
 import { inEvent, paramsSchema } from './webhook-resource.ts';
 
@@ -14,7 +14,7 @@ export function deleteWebhookRoute({ app, inTransaction }: AuditContext): void {
     handler: async (request, reply) => {
       await inTransaction(request, async (trx, record) => {
         const webhook = await deleteWebhook(trx, request.params.id);
-        if (!webhook) throw new AuditErrors.WebhookNotFound();
+        if (!webhook) throw new WebhookNotFound();
         await record({
           action: 'WEBHOOK_DELETED',
           resource: webhook.id,

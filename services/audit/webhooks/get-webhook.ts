@@ -1,5 +1,5 @@
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { WebhookNotFound } from '../errors.ts';
 import { findWebhook } from './delivery/webhook-queries.ts';
 import { paramsSchema, toResource, webhookSchema } from './webhook-resource.ts';
 
@@ -12,7 +12,7 @@ export function getWebhookRoute({ app, db }: AuditContext): void {
     config: { operation: 'audit.get_webhook', access: { permission: 'audit:operate' } },
     handler: async (request) => {
       const webhook = await findWebhook(db, request.params.id);
-      if (!webhook) throw new AuditErrors.WebhookNotFound();
+      if (!webhook) throw new WebhookNotFound();
       return toResource(webhook);
     },
   });

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { CursorInvalid } from '@muniment/server';
+import { WebhookNotFound } from '../errors.ts';
 import { listDeliveries, type WebhookDelivery } from './delivery/delivery-queries.ts';
 import { findWebhook } from './delivery/webhook-queries.ts';
 import { paramsSchema } from './webhook-resource.ts';
@@ -55,8 +56,7 @@ const encode = (index: number): string => `d${index.toString(36)}`;
 /** @throws cursor_invalid for what `encode` has not made */
 function decode(cursor: string): number {
   const index = Number.parseInt(cursor.slice(1), 36);
-  if (!Number.isSafeInteger(index) || encode(index) !== cursor)
-    throw new AuditErrors.CursorInvalid();
+  if (!Number.isSafeInteger(index) || encode(index) !== cursor) throw new CursorInvalid();
   return index;
 }
 
@@ -82,7 +82,7 @@ export function listWebhookDeliveriesRoute({ app, db }: AuditContext): void {
         query: { status, limit, cursor },
       } = request;
       const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decode(cursor);
-      if (!(await findWebhook(db, id))) throw new AuditErrors.WebhookNotFound();
+      if (!(await findWebhook(db, id))) throw new WebhookNotFound();
       const found = await listDeliveries(db, id, { status, before, limit: limit + 1 });
       const page = found.slice(0, limit);
       const last = page.at(-1);

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { WebhookDeliveryNotFound } from '../errors.ts';
 import { retryDelivery } from './delivery/delivery-queries.ts';
 import { deliverySchema, toDelivery } from './list-webhook-deliveries.ts';
 
@@ -20,7 +20,7 @@ export function retryWebhookDeliveryRoute({ app, inTransaction }: AuditContext):
       const { id, delivery_id: eventId } = request.params;
       const delivery = await inTransaction(request, async (trx, record) => {
         const due = await retryDelivery(trx, id, eventId);
-        if (!due) throw new AuditErrors.WebhookDeliveryNotFound();
+        if (!due) throw new WebhookDeliveryNotFound();
         await record({
           action: 'WEBHOOK_RETRIED',
           resource: id,

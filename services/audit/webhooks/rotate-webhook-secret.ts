@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { WebhookNotFound } from '../errors.ts';
 import { findWebhook, rotateSecret } from './delivery/webhook-queries.ts';
 import { wrapSecret } from './delivery/secrets.ts';
 import { createSecret, secretText } from './delivery/signature.ts';
@@ -37,7 +37,7 @@ export function rotateWebhookSecretRoute({
       const wrapped = await wrapSecret(masterKey, id, secret);
       const until = new Date(Date.now() + OVERLAP_MS);
       await inTransaction(request, async (trx, record) => {
-        if (!(await rotateSecret(trx, id, wrapped, until))) throw new AuditErrors.WebhookNotFound();
+        if (!(await rotateSecret(trx, id, wrapped, until))) throw new WebhookNotFound();
         await record({
           action: 'WEBHOOK_UPDATED',
           resource: id,

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { AuditErrors } from '../errors.ts';
+import { WebhookNotFound } from '../errors.ts';
 import { updateWebhook } from './delivery/webhook-queries.ts';
 import {
   inEvent,
@@ -30,7 +30,7 @@ export function updateWebhookRoute({ app, webhooks, inTransaction }: AuditContex
       if (body.url !== undefined) await webhooks.checkUrl(body.url);
       return inTransaction(request, async (trx, record) => {
         const webhook = await updateWebhook(trx, id, body);
-        if (!webhook) throw new AuditErrors.WebhookNotFound();
+        if (!webhook) throw new WebhookNotFound();
         await record({
           action: 'WEBHOOK_UPDATED',
           resource: id,

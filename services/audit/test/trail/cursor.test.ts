@@ -8,7 +8,7 @@ import {
   encodeExportCursor,
   encodeListCursor,
 } from '../../trail/cursor.ts';
-import { AuditErrors } from '../../errors.ts';
+import { CursorInvalid } from '@muniment/server';
 
 const ID = '018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b';
 const binding = cursorBinding({ filter: { action: 'A' } });
@@ -40,15 +40,15 @@ test('only the spelling that was given out is taken, and only for what it was gi
     `x${cursor.slice(1)}`,
     encodeExportCursor({ size: 9, index: 8 }, binding),
   ]) {
-    t.throws(() => decodeListCursor(other, binding), AuditErrors.CursorInvalid, other);
+    t.throws(() => decodeListCursor(other, binding), CursorInvalid, other);
   }
   t.throws(
     () => decodeListCursor(cursor, cursorBinding({ filter: { action: 'B' } })),
-    AuditErrors.CursorInvalid,
+    CursorInvalid,
   );
   t.throws(
     () => decodeExportCursor(encodeExportCursor({ size: 9, index: 9 }, binding), binding),
-    AuditErrors.CursorInvalid,
+    CursorInvalid,
     'behind the end of its view',
   );
   t.end();
@@ -65,6 +65,6 @@ test("of an id's cursor too only the spelling that was given out is taken", (t) 
     '',
     encodeListCursor({ size: 7, id: ID }, binding),
   ])
-    t.throws(() => decodeCursor(other), AuditErrors.CursorInvalid, other);
+    t.throws(() => decodeCursor(other), CursorInvalid, other);
   t.end();
 });

@@ -142,7 +142,7 @@ test('a URL that leads inside is refused, when it is made and when it is changed
     const answer = await call('POST', '', { url });
     t.match(
       answer.json(),
-      { status: 422, code: 'webhook_url_refused', detail: /^the URL is refused: / },
+      { status: 422, code: 'webhook_url_refused', detail: /^The URL is refused: / },
       `${url}: ${answer.body}`,
     );
     t.match((await call('PATCH', `/${id}`, { url })).json(), {

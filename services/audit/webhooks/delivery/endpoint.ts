@@ -1,7 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { splitList } from '@muniment/server';
-import { AuditErrors } from '../../errors.ts';
+import { WebhookUrlRefused } from '../../errors.ts';
 import { isPublicAddress } from './public-address.ts';
 
 export const MAX_URL_LENGTH = 2_048;
@@ -43,7 +43,7 @@ export const resolveByDns: Resolve = async (hostname) => {
   return addresses;
 };
 
-const refused = (reason: string): Error => new AuditErrors.WebhookUrlRefused(reason);
+const refused = (reason: string): Error => new WebhookUrlRefused(reason);
 
 /** As URL gives it: IPv6 in brackets. */
 const bareHost = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, '$1');
