@@ -1,16 +1,12 @@
-import { join } from 'node:path';
 import cookie from '@fastify/cookie';
-import { createPasswordHasher } from '@muniment/security';
-import { createServer, flatServer, registerFeatures } from '@muniment/server';
-import { createStuffingMetric } from './sign-in/credential-stuffing.ts';
+import { registerFeatures } from '@muniment/server';
 import type { Config } from './config.ts';
-import { eraseAccounts } from './users/erase-user.ts';
-import { loadLanguages } from './mail/languages.ts';
-import { createMailer } from './mail/mailer.ts';
+import { createContext, type UserContext } from './context.ts';
 import { sendMails } from './mail/send-mails.ts';
-import { measurePasswords } from './passwords/password-metrics.ts';
+import { startMaintenance } from './maintenance.ts';
 import { startRecoveries } from './passwords/recovery.ts';
 import { saveTokenLifetime } from './sessions/revocation-queries.ts';
+import { sessions } from './sessions/routes.ts';
 import { changeEmailRoute } from './account/change-email.ts';
 import { changePasswordRoute } from './passwords/change-password.ts';
 import { confirmEmailRoute } from './account/confirm-email.ts';
@@ -35,88 +31,50 @@ import { v1ListActiveSessionsRoute } from './seed-004/list-active-sessions.ts';
 import { v1LoginRoute } from './seed-004/login.ts';
 import { v1LogoutRoute } from './seed-004/logout.ts';
 import { v1RegisterRoute } from './seed-004/register.ts';
-import { sessions } from './sessions/routes.ts';
-import type { Tables } from './tables.ts';
-import { startMaintenance } from './maintenance.ts';
-import type { UserContext } from './context.ts';
-import { ensureSigningKey } from './signing-keys/signing-keys.ts';
 
-/** The user service: who somebody is, and how they prove it. */
+/** Builds the user service. It neither listens nor starts loops. */
 export async function buildApp(config: Config): Promise<UserContext> {
-  const languages = loadLanguages(config.MAIL_LANGUAGES_DIR);
-  const mailer = createMailer({
-    url: config.SMTP_URL,
-    from: config.MAIL_FROM,
-    timeoutMs: config.MAIL_TIMEOUT_MS,
-  });
-  const context = await createServer<Tables>({
-    service: 'user',
-    schema: 'identity',
-    source: 'user',
-    config,
-    migrations: [{ name: 'user', folder: join(import.meta.dirname, 'migrations') }],
-    signing: async (db, masterKey) => ({
-      key: await ensureSigningKey(db, masterKey),
-      ttlSeconds: config.ACCESS_TOKEN_TTL_S,
-    }),
-  });
-  context.health.add(mailer.check);
-  context.erasures.handle(eraseAccounts(context.data.db, context.crypto.subjectKeys));
-  const base = flatServer(context);
-  // Only to set them: what a request brings is read by the authentication, of every service.
-  await base.app.register(cookie, { hook: false });
-  const passwords = createPasswordHasher({
-    memoryKiB: config.PASSWORD_MEMORY_KIB,
-    passes: config.PASSWORD_PASSES,
-    queueLimit: config.PASSWORD_QUEUE_LIMIT,
-    names: ['Muniment', config.PRODUCT_NAME],
-  });
-  const server: UserContext = {
-    ...base,
-    config,
-    passwords,
-    languages,
-    stuffing: createStuffingMetric(base.metrics),
-  };
-  server.app.addHook('onClose', () => passwords.close());
-  await server.keys.refresh();
-  await saveTokenLifetime(server.db, config.ACCESS_TOKEN_TTL_S);
-  startMaintenance(server);
-  startRecoveries(server);
-  sendMails(server, mailer, languages);
-  measurePasswords(passwords, server.metrics);
-
-  await registerFeatures(server.app, server, [sessions]);
+  const context = await createContext(config);
+  const { http, data, auth } = context;
+  // Without its hook: it only sets cookies. Authentication reads them, in every service.
+  await http.app.register(cookie, { hook: false });
+  await auth.keys.refresh();
+  await saveTokenLifetime(data.db, config.ACCESS_TOKEN_TTL_S);
+  startMaintenance(context);
+  startRecoveries(context);
+  sendMails(context);
+  // Lower rooms first: a room may import only from rooms above it in this list.
+  await registerFeatures(http.app, context, [sessions]);
 
   // Anyone
-  getHealthRoute(server);
-  getJwksRoute(server);
-  registerRoute(server);
-  loginRoute(server);
-  forgotPasswordRoute(server);
-  resetPasswordRoute(server);
-  confirmEmailRoute(server);
-  v1RegisterRoute(server);
-  v1LoginRoute(server);
-  await openSocketRoute(server);
+  getHealthRoute(context);
+  getJwksRoute(context);
+  registerRoute(context);
+  loginRoute(context);
+  forgotPasswordRoute(context);
+  resetPasswordRoute(context);
+  confirmEmailRoute(context);
+  v1RegisterRoute(context);
+  v1LoginRoute(context);
+  await openSocketRoute(context);
 
   // Signed in
-  getProfileRoute(server);
-  updateProfileRoute(server);
-  deleteAccountRoute(server);
-  changePasswordRoute(server);
-  changeEmailRoute(server);
-  v1GetUserRoute(server);
-  v1ListActiveSessionsRoute(server);
-  v1LogoutRoute(server);
-  createApiTokenRoute(server);
-  listApiTokensRoute(server);
-  revokeApiTokenRoute(server);
+  getProfileRoute(context);
+  updateProfileRoute(context);
+  deleteAccountRoute(context);
+  changePasswordRoute(context);
+  changeEmailRoute(context);
+  v1GetUserRoute(context);
+  v1ListActiveSessionsRoute(context);
+  v1LogoutRoute(context);
+  createApiTokenRoute(context);
+  listApiTokensRoute(context);
+  revokeApiTokenRoute(context);
 
   // Administrators
-  introspectTokenRoute(server);
-  createServiceAccountRoute(server);
-  listServiceAccountsRoute(server);
+  introspectTokenRoute(context);
+  createServiceAccountRoute(context);
+  listServiceAccountsRoute(context);
 
-  return server;
+  return context;
 }

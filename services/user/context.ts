@@ -1,15 +1,64 @@
-import type { PasswordHasher } from '@muniment/security';
-import type { Server } from '@muniment/server';
-import type { StuffingMetric } from './sign-in/credential-stuffing.ts';
+import { join } from 'node:path';
+import type { Counter } from 'prom-client';
+import { createPasswordHasher, type PasswordHasher } from '@muniment/security';
+import { createServer, flatServer, type Server } from '@muniment/server';
 import type { Config } from './config.ts';
-import type { Languages } from './mail/languages.ts';
+import { loadLanguages, type Languages } from './mail/languages.ts';
+import { createMailer, type Mailer } from './mail/mailer.ts';
+import { measurePasswords } from './passwords/password-metrics.ts';
+import { createStuffingMetric } from './sign-in/credential-stuffing.ts';
+import { ensureSigningKey } from './signing-keys/signing-keys.ts';
 import type { Tables } from './tables.ts';
+import { eraseAccounts } from './users/erase-user.ts';
 
-/** The user service's parts, as routes and loops take them. */
+/** Windows in which failed logins looked like credential stuffing, by pattern. */
+export type StuffingMetric = Counter<'pattern'>;
+
+/** The user service's parts, in groups. A handler takes the groups that it uses. */
 export interface UserContext extends Server<Tables> {
   config: Config;
   passwords: PasswordHasher;
+  mail: { languages: Languages; mailer: Mailer };
   stuffing: StuffingMetric;
-  /** Of the mails. */
   languages: Languages;
+}
+
+/** Builds the context. @throws as `createServer` */
+export async function createContext(config: Config): Promise<UserContext> {
+  const mail = openMail(config);
+  const context = await createServer<Tables>({
+    service: 'user',
+    schema: 'identity',
+    source: 'user',
+    config,
+    migrations: [{ name: 'user', folder: join(import.meta.dirname, 'migrations') }],
+    signing: async (db, masterKey) => ({
+      key: await ensureSigningKey(db, masterKey),
+      ttlSeconds: config.ACCESS_TOKEN_TTL_S,
+    }),
+  });
+  const { http, data, crypto, metrics } = context;
+  context.health.add(mail.mailer.check);
+  context.erasures.handle(eraseAccounts(data.db, crypto.subjectKeys));
+  const passwords = createPasswordHasher({
+    memoryKiB: config.PASSWORD_MEMORY_KIB,
+    passes: config.PASSWORD_PASSES,
+    queueLimit: config.PASSWORD_QUEUE_LIMIT,
+    names: ['Muniment', config.PRODUCT_NAME],
+  });
+  http.app.addHook('onClose', () => passwords.close());
+  measurePasswords(passwords, metrics);
+  const stuffing = createStuffingMetric(metrics);
+  return { ...flatServer(context), config, passwords, mail, stuffing, languages: mail.languages };
+}
+
+function openMail(config: Config): UserContext['mail'] {
+  return {
+    languages: loadLanguages(config.MAIL_LANGUAGES_DIR),
+    mailer: createMailer({
+      url: config.SMTP_URL,
+      from: config.MAIL_FROM,
+      timeoutMs: config.MAIL_TIMEOUT_MS,
+    }),
+  };
 }

@@ -1,28 +1,9 @@
-import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely';
-import type { Principal, Role } from '@muniment/security';
+import { sql, type Kysely, type Transaction } from 'kysely';
+import type { Role } from '@muniment/security';
 import type { ApiTokensTable, Tables } from '../tables.ts';
-import { isSessionLive, sessionIsLive } from '../sessions/session-queries.ts';
+import { sessionIsLive } from '../sessions/session-queries.ts';
 
 const LIVE = sql<boolean>`revoked_at is null and expires_at > clock_timestamp()`;
-
-/** A condition of a change: what its caller was let in by counts at this moment. */
-export const callerIsLive = ({ sessionId, apiToken }: Principal): RawBuilder<boolean> =>
-  apiToken
-    ? sql<boolean>`exists (select from identity.api_tokens t where t.id = ${apiToken.id} and t.revoked_at is null and t.expires_at > clock_timestamp())`
-    : sessionIsLive(sessionId);
-
-/**
- * Whether a caller's session or token counts, and keeps it so for the rest of the transaction: whoever ends it meanwhile waits, and what is made here is
- * there when they look.
- */
-export async function isCallerLive(trx: Transaction<Tables>, caller: Principal): Promise<boolean> {
-  if (caller.apiToken === null) return isSessionLive(trx, caller.sessionId);
-  const { rows } =
-    await sql`select 1 from identity.api_tokens where id = ${caller.apiToken.id} and ${LIVE} for share`.execute(
-      trx,
-    );
-  return rows.length > 0;
-}
 
 const columns = [
   'id',

@@ -3,7 +3,8 @@ import { principalOf, sessionPrincipalOf, Unauthenticated } from '@muniment/secu
 import { apiTokenSchema, toApiTokenResource } from './api-token-resource.ts';
 import { ScopeDenied, TooManyApiTokens } from '../errors.ts';
 import { issueApiToken, readAllowList, readScopes, TOKEN_TTL_S } from './issue-api-token.ts';
-import { isApiTokenLive, isCallerLive, lockTokenOwner } from './api-token-queries.ts';
+import { isApiTokenLive, lockTokenOwner } from './api-token-queries.ts';
+import { isCallerLive } from '../users/caller-queries.ts';
 import { tokenOwnerOf } from './token-owner.ts';
 import type { UserContext } from '../context.ts';
 

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { uuidv7 } from '@muniment/database';
 import { principalOf, Unauthenticated } from '@muniment/security';
-import { isCallerLive } from './api-token-queries.ts';
+import { isCallerLive } from '../users/caller-queries.ts';
 import { insertUser } from '../users/user-queries.ts';
 import { toServiceAccountResource, serviceAccountSchema } from './service-account-resource.ts';
 import type { UserContext } from '../context.ts';

@@ -11,8 +11,8 @@ import {
   type ClaimedMail,
 } from './mail-outbox-queries.ts';
 import { restartResetToken } from '../verification/recovery-queries.ts';
-import type { Languages, MailTemplate, MailValues } from './languages.ts';
-import type { Mailer, MailFailure, OutgoingMail } from './mailer.ts';
+import type { MailTemplate, MailValues } from './languages.ts';
+import type { MailFailure, OutgoingMail } from './mailer.ts';
 import { measureMails } from './mail-metrics.ts';
 import { openMail } from './queue-mail.ts';
 import { renderMail } from './render-mail.ts';
@@ -29,7 +29,8 @@ const SECONDS_PER_MINUTE = 60;
  * Sends what waits in the outbox, on every replica. At least once, under one Message-ID: who dies between the server's word and the row's end
  * leaves a mail that goes a second time once its claim has run out.
  */
-export function sendMails(server: UserContext, mailer: Mailer, languages: Languages): void {
+export function sendMails(server: UserContext): void {
+  const { mailer, languages } = server.mail;
   const { db, config, masterKey, log } = server;
   const counters = measureMails(db, server.metrics);
   let failing = false;

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { UserContext } from '../context.ts';
 import { anyQuote } from './quotes.ts';
-import { findReplacedSession } from '../sessions/replace-session.ts';
+import { findReplacedSession } from '../sessions/revoke-session.ts';
 import {
   rejectCrossOrigin,
   setSessionCookies,

@@ -1,5 +1,10 @@
 import type { RequestEvent } from '@muniment/server';
-import type { ReplacedSession } from './replace-session.ts';
+
+/** A session whose cookies are about to be overwritten. */
+export interface ReplacedSession {
+  id: string;
+  userId: string;
+}
 
 /** A session as an event names it: its user is known, though nobody may be signed in. */
 interface EventSession {

@@ -1,15 +1,13 @@
 import { Counter, type Registry } from 'prom-client';
 import { clientNetwork, type RequestContext } from '@muniment/server';
-import type { UserContext } from '../context.ts';
+import type { StuffingMetric, UserContext } from '../context.ts';
 
 type Pattern = 'accounts_from_network' | 'networks_on_account' | 'failure_ratio';
-
-export type StuffingMetric = Counter<'pattern'>;
 
 export const createStuffingMetric = (metrics: Registry): StuffingMetric =>
   new Counter({
     name: 'muniment_credential_stuffing_detected_total',
-    help: 'Windows in which failed sign-ins had the pattern of stolen passwords that are tried out.',
+    help: 'Windows in which failed logins had a pattern of credential stuffing.',
     labelNames: ['pattern'],
     registers: [metrics],
   });

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { UserContext } from '../context.ts';
-import { findReplacedSession } from '../sessions/replace-session.ts';
+import { findReplacedSession } from '../sessions/revoke-session.ts';
 import {
   sendTokens,
   rejectCrossOrigin,

@@ -12,7 +12,7 @@ import {
 } from './login-limits.ts';
 import { openSession, type SessionTokens } from '../sessions/open-session.ts';
 import { findUserByEmailKey, lockUnchangedUser, setPasswordHash } from '../users/user-queries.ts';
-import { revokeReplacedSession, type ReplacedSession } from '../sessions/replace-session.ts';
+import { revokeReplacedSession, type ReplacedSession } from '../sessions/revoke-session.ts';
 import type { Tables, User } from '../tables.ts';
 
 /** Who was let in, and the first tokens of the new session. */

@@ -7,7 +7,7 @@ import { EmailTaken } from '../errors.ts';
 import { newDeviceToken } from './login-limits.ts';
 import { openSession } from '../sessions/open-session.ts';
 import { insertUser } from '../users/user-queries.ts';
-import { revokeReplacedSession, type ReplacedSession } from '../sessions/replace-session.ts';
+import { revokeReplacedSession, type ReplacedSession } from '../sessions/revoke-session.ts';
 import type { SignedIn } from './sign-in.ts';
 import type { User } from '../tables.ts';
 

@@ -2,7 +2,7 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Principal, Role } from '@muniment/security';
 import { deleteAnswersOfUser } from '@muniment/server';
 import type { Tables, User } from '../tables.ts';
-import { callerIsLive } from '../api-tokens/api-token-queries.ts';
+import { callerIsLive } from './caller-queries.ts';
 
 export interface NewUser {
   id: string;

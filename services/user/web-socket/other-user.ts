@@ -1,7 +1,7 @@
 import { PermissionDenied, Unauthenticated, type Principal } from '@muniment/security';
 import type { Transaction } from 'kysely';
 import { UserNotFound } from '../errors.ts';
-import { isCallerLive } from '../api-tokens/api-token-queries.ts';
+import { isCallerLive } from '../users/caller-queries.ts';
 import { lockUser } from '../users/user-queries.ts';
 import type { Tables, User } from '../tables.ts';
 

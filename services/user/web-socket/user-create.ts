@@ -3,7 +3,7 @@ import { uuidv7 } from '@muniment/database';
 import { Unauthenticated } from '@muniment/security';
 import { parseEmail } from '../users/email-address.ts';
 import { EmailTaken } from '../errors.ts';
-import { isCallerLive } from '../api-tokens/api-token-queries.ts';
+import { isCallerLive } from '../users/caller-queries.ts';
 import { insertUser } from '../users/user-queries.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
 import { requirePermission, defineChannel } from './channel.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import type { Principal } from '@muniment/security';
-import { isCallerLive } from '../../api-tokens/api-token-queries.ts';
+import { isCallerLive } from '../../users/caller-queries.ts';
 import { build } from '../build.ts';
 
 test('what a session or API token makes is there before its end is answered', async (t) => {
