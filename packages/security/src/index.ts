@@ -9,6 +9,8 @@ export type {
 } from './tokens/access-tokens.ts';
 export { createLastSeen, touchApiTokens, touchSessions } from './sessions/last-seen.ts';
 export type { LastSeen, LastSeenOptions } from './sessions/last-seen.ts';
+export { emailKey, toAsciiDomain } from './identity/email-key.ts';
+export { clientNetwork, normalizeAddress } from './network/ip-address.ts';
 export { isAddressAllowed, normalizeRange } from './network/ip-ranges.ts';
 export { createApiTokenLookup, queryApiTokens } from './sessions/api-token-lookup.ts';
 export type {
@@ -96,6 +98,8 @@ export type {
 } from './sessions/session-lookup.ts';
 export { createRevalidatePrincipal } from './sessions/revalidate.ts';
 export type { RevalidatePrincipal } from './sessions/revalidate.ts';
-export { createConcurrencyLimit } from './passwords/concurrency-limit.ts';
+export { createConcurrencyLimit } from './concurrency/concurrency-limit.ts';
+export { createTurnBatch } from './concurrency/turn-batch.ts';
+export { withTimeout } from './concurrency/with-timeout.ts';
 export { createViewerToken, hashViewerToken, isViewerToken } from './tokens/viewer-tokens.ts';
 export type { Viewer, ViewerLookup } from './tokens/viewer-tokens.ts';

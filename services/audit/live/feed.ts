@@ -1,13 +1,12 @@
 import type { Kysely } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
-import { createConcurrencyLimit } from '@muniment/security';
+import { createConcurrencyLimit, emailKey, normalizeAddress } from '@muniment/security';
 import { readFilter, type GivenFilter } from '../trail/filter.ts';
 import { renderEntries } from '../trail/log-entry.ts';
 import { listByIndex } from '../trail/log-queries.ts';
 import { isVisible } from '../proofs/sealed-event-queries.ts';
 import type { Reader } from '../trail/reader.ts';
-import { canonicalIp, emailKey } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
 import { visibilityOf } from '../trail/visibility.ts';
 import type { Feed } from './follow-log.ts';
@@ -33,7 +32,8 @@ function valueFilter({ ip, email }: Pick<GivenFilter, 'ip' | 'email'>): (entry: 
   return (text) => {
     const entry = JSON.parse(text) as { ip: string | null; email: string | null };
     return (
-      (ip === undefined || (entry.ip !== null && canonicalIp(entry.ip) === canonicalIp(ip))) &&
+      (ip === undefined ||
+        (entry.ip !== null && normalizeAddress(entry.ip) === normalizeAddress(ip))) &&
       (email === undefined || (entry.email !== null && emailKey(entry.email) === emailKey(email)))
     );
   };

@@ -1,7 +1,5 @@
 import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
-import { isIP } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { domainToASCII } from 'node:url';
 import type { Kysely } from 'kysely';
 import {
   openPersonal,
@@ -14,6 +12,7 @@ import {
 } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
 import type { MasterKey } from '@muniment/master-key';
+import { emailKey, normalizeAddress } from '@muniment/security';
 import {
   addSearchTerms,
   createSearchKey,
@@ -68,29 +67,7 @@ const MARK = Buffer.alloc(0);
 // Some 10 µs an event; requests are answered in between.
 const AT_ONCE = 100;
 
-/** RFC 5952 without a zone; an IPv4 address mapped into IPv6 is that IPv4 address. What is no address stays itself. */
-export function canonicalIp(value: string): string {
-  const [address = ''] = value.trim().toLowerCase().split('%', 1);
-  if (isIP(address) !== 6) return address;
-  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical);
-  if (!mapped) return canonical;
-  const [high, low] = [Number.parseInt(mapped[1] ?? '', 16), Number.parseInt(mapped[2] ?? '', 16)];
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
-}
-
-/** As the user service makes an account's `email_key` (NFC, ASCII lower case, IDNA domain). What is no e-mail stays itself: a failed login may name anything. */
-export function emailKey(value: string): string {
-  const email = value.trim().normalize('NFC');
-  const at = email.lastIndexOf('@');
-  const domain = email.slice(at + 1);
-  const local = email.slice(0, at + 1).replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  // It parses a host of a URL: what that would cut or decode is not converted.
-  const ascii = /^[\p{L}\p{M}\p{N}.-]+$/u.test(domain) ? domainToASCII(domain) : '';
-  return `${local}${ascii === '' ? domain.toLowerCase() : ascii}`;
-}
-
-const NORMAL_FORM = { ip: canonicalIp, email: emailKey } as const;
+const NORMAL_FORM = { ip: normalizeAddress, email: emailKey } as const;
 
 function opened(id: string, block: PersonalBlock, keys: BlockKeys): PersonalValues | undefined {
   const key = keys.of(block);

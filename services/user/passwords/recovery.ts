@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { uuidv7 } from '@muniment/database';
-import { clientNetwork, repeat, type RequestContext } from '@muniment/server';
+import { repeat, type RequestContext } from '@muniment/server';
+import { clientNetwork } from '@muniment/security';
 import type { UserContext } from '../context.ts';
 import type { EmailAddress } from '../users/email-address.ts';
 import { knownDevice } from '../sign-in/login-limits.ts';

@@ -1,7 +1,7 @@
-import { clientNetwork } from '@muniment/server';
 import { Type, type Static } from 'typebox';
 import type { FastifyRequest } from 'fastify';
 import { afterCommit } from '@muniment/server';
+import { clientNetwork } from '@muniment/security';
 import type { UserContext } from '../context.ts';
 import { ResetTokenInvalid } from '../errors.ts';
 import { hashNewPassword } from './hash-new-password.ts';

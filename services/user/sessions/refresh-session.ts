@@ -1,6 +1,11 @@
 import { Type } from 'typebox';
-import { CredentialsAmbiguous, isRefreshToken, OriginRefused } from '@muniment/security';
-import { clientNetwork, defineRoute, nullable, strictObject, uuid } from '@muniment/server';
+import {
+  CredentialsAmbiguous,
+  isRefreshToken,
+  OriginRefused,
+  clientNetwork,
+} from '@muniment/security';
+import { defineRoute, nullable, strictObject, uuid } from '@muniment/server';
 import type { FastifyRequest } from 'fastify';
 import type { UserContext } from '../context.ts';
 import { RefreshTokenInvalid } from '../errors.ts';

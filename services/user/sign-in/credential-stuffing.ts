@@ -1,5 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
-import { clientNetwork, type RequestContext } from '@muniment/server';
+import type { RequestContext } from '@muniment/server';
+import { clientNetwork } from '@muniment/security';
 import type { StuffingMetric, UserContext } from '../context.ts';
 
 type Pattern = 'accounts_from_network' | 'networks_on_account' | 'failure_ratio';

@@ -1,5 +1,5 @@
-import { issueDeviceToken, verifyDeviceToken } from '@muniment/security';
-import { clientNetwork, type RequestContext } from '@muniment/server';
+import { issueDeviceToken, verifyDeviceToken, clientNetwork } from '@muniment/security';
+import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import type { EmailAddress } from '../users/email-address.ts';
 import { observeFailure, refundFailure } from './credential-stuffing.ts';

@@ -1,6 +1,6 @@
 import { uuidv7 } from '@muniment/database';
-import { passwordRefusal } from '@muniment/security';
-import { afterCommit, clientNetwork, type RequestContext } from '@muniment/server';
+import { passwordRefusal, clientNetwork } from '@muniment/security';
+import { afterCommit, type RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { parseEmail } from '../users/email-address.ts';
 import { EmailTaken } from '../errors.ts';

@@ -1,3 +1,4 @@
+import { withTimeout } from '@muniment/security';
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { RawData, WebSocket } from 'ws';
 import type { Answered } from './answer-message.ts';
@@ -107,10 +108,7 @@ function serve(
     async stop() {
       stopping = true;
       waiting.length = 0;
-      await Promise.race([
-        working,
-        new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS / 2).unref()),
-      ]);
+      await withTimeout(working, LAST_WORDS_MS / 2, () => undefined);
       await new Promise<void>((resolve) => {
         if (socket.readyState === socket.CLOSED) return resolve();
         socket.once('close', () => resolve());

@@ -1,10 +1,13 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { normalizeAddress } from './ip-address.ts';
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
-/** An IPv4 address that comes as IPv6 (`::ffff:192.0.2.1`) is the IPv4 address. */
-const addressOf = (text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined =>
-  ipaddr.isValid(text) ? ipaddr.process(text) : undefined;
+function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  const address = normalizeAddress(text);
+  return isIP(address) === 0 ? undefined : ipaddr.parse(address);
+}
 
 const rangeOf = (text: string): Range | undefined => {
   // `ipaddr.isValid` takes 127.1 and octal parts as an old C library does: what two programs may read in two ways is refused.
@@ -40,7 +43,7 @@ export const normalizeRange = (text: string): string | undefined => {
 /** Whether an address lies in one of the ranges; an empty list takes all. What cannot be read lies in none. */
 export const isAddressAllowed = (ranges: readonly string[], text: string): boolean => {
   if (ranges.length === 0) return true;
-  const address = addressOf(text);
+  const address = parseAddress(text);
   if (!address) return false;
   return ranges.some((range) => {
     const [network, length] = ipaddr.parseCIDR(range);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import * as argon2 from 'argon2';
 import { createPasswordRules, normalizePassword, type PasswordOwner } from './password-rules.ts';
-import { createConcurrencyLimit } from './concurrency-limit.ts';
+import { createConcurrencyLimit } from '../concurrency/concurrency-limit.ts';
 
 /** Of a password for nobody, what is hashed of it at most. */
 const dummyLength = 128;

@@ -1,73 +1,68 @@
+import { createTurnBatch } from '../concurrency/turn-batch.ts';
+import { withTimeout } from '../concurrency/with-timeout.ts';
 import { DependencyUnavailable } from '../errors.ts';
 
-/** `askedAt`: by the clock given, when the statement was sent. */
-export type BatchedLookup<Answer> = { answer: Answer; askedAt: number };
+export interface BatchedLookup<Answer> {
+  answer: Answer;
+  /** When the statement was sent, by the given clock. */
+  askedAt: number;
+}
 
-export type BatchedLookupOptions<Kind extends string, Answer> = {
+export interface BatchedLookupOptions<Kind extends string, Answer> {
   kinds: readonly Kind[];
   query: (asked: Readonly<Record<Kind, readonly string[]>>) => Promise<Answer>;
-  /** An answer that comes later says nothing any more: what was revoked must be refused everywhere within a second. */
+  /** A later answer is worthless: a revoked credential must be refused everywhere within a second. */
   timeoutMs: number;
-  /** Recognises an outage among what `query` rejects with. Anything else is a fault of ours and passes as it is: to be logged, not retried. */
+  /** Recognises an outage. Any other error is a bug: it passes as it is, to be logged and not retried. */
   isUnavailable: (error: unknown) => boolean;
   /** Milliseconds by the monotonic clock. */
   now?: () => number;
-};
+}
 
-/** A slow database gets this many tries to answer within the time that an answer counts for. */
-const TRIES = 3;
-
-const within = async <T>(work: Promise<T>, ms: number): Promise<T | undefined> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, ms, undefined);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-};
+/** A slow database gets this many chances to answer in time. */
+const MAX_ATTEMPTS = 3;
 
 /**
- * Asks the database about single things, those of one turn of the event loop by one statement, which is sent after each of them was asked for.
- * Rejects with `dependency_unavailable` (503) when no answer came in time, and with the error of `query` when that was no outage: whatever went
- * wrong, nobody is let in on a guess.
+ * Creates a look-up that asks the database once for all ids of one turn of the event loop.
+ * It never guesses: without an answer in time nobody is admitted.
+ * @throws DependencyUnavailable, or the error of `query` when that was no outage
  */
-export const createBatchedLookup = <Kind extends string, Answer extends object>(
+export function createBatchedLookup<Kind extends string, Answer extends object>(
   options: BatchedLookupOptions<Kind, Answer>,
-) => {
+) {
   const { kinds, query, timeoutMs, isUnavailable, now = () => performance.now() } = options;
-  let gathering:
-    | { asked: Record<Kind, Set<string>>; gathered: Promise<BatchedLookup<Answer> | undefined> }
-    | undefined;
 
   const perKind = <T>(valueOf: (kind: Kind) => T): Record<Kind, T> =>
     Object.fromEntries(kinds.map((kind) => [kind, valueOf(kind)])) as Record<Kind, T>;
 
-  const send = async (
+  async function send(
     asked: Record<Kind, Set<string>>,
-  ): Promise<BatchedLookup<Answer> | undefined> => {
-    await new Promise((resolve) => setImmediate(resolve));
-    gathering = undefined;
+  ): Promise<BatchedLookup<Answer> | undefined> {
     const askedAt = now();
     try {
-      const answer = await within(query(perKind((kind) => [...asked[kind]])), timeoutMs);
-      // Looked at again: a process that was stopped meanwhile finds an answer that came in time and is old.
+      const answer = await withTimeout(
+        query(perKind((kind) => [...asked[kind]])),
+        timeoutMs,
+        () => undefined,
+      );
+      // Checked again: a process that was stopped meanwhile finds an old answer before its timer fires.
       return answer && now() - askedAt <= timeoutMs ? { answer, askedAt } : undefined;
     } catch (error) {
       throw isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
     }
-  };
+  }
+
+  const ask = createTurnBatch({ create: () => perKind(() => new Set<string>()), send });
 
   return async (kind: Kind, value: string): Promise<BatchedLookup<Answer>> => {
-    for (let attempt = 0; attempt < TRIES; attempt++) {
-      if (!gathering) {
-        const asked = perKind(() => new Set<string>());
-        gathering = { asked, gathered: send(asked) };
-      }
-      gathering.asked[kind].add(value);
-      const gathered = await gathering.gathered;
-      if (gathered) return gathered;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const answered = await ask((asked) => asked[kind].add(value));
+      if (answered) return answered;
     }
     throw new DependencyUnavailable({
-      cause: new Error(`no answer within ${timeoutMs} ms, ${TRIES} times`),
+      cause: new Error(
+        `The database gave no answer within ${timeoutMs} ms, ${MAX_ATTEMPTS} times.`,
+      ),
     });
   };
-};
+}

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
-import { toRevocation, type Revocations } from '@muniment/security';
+import { toRevocation, withTimeout, type Revocations } from '@muniment/security';
 
 export interface RevocationFeedOptions {
   /** Straight to PostgreSQL: behind a pooler that lends connections by the transaction nothing is heard. */
@@ -154,7 +154,11 @@ export function createRevocationFeed({
 
   async function close(client: pg.Client): Promise<void> {
     // With a question unanswered this cuts the line; else the other side is told, and may be past answering.
-    await Promise.race([client.end().catch(() => {}), sleep(CLOSE_MS, undefined, { ref: false })]);
+    await withTimeout(
+      client.end().catch(() => {}),
+      CLOSE_MS,
+      () => {},
+    );
   }
 
   async function run(): Promise<void> {

@@ -1,3 +1,4 @@
+import { withTimeout } from '@muniment/security';
 import type { App } from '../http/create-app.ts';
 
 export interface DependencyCheck {
@@ -27,22 +28,15 @@ export interface Health {
 const CHECK_TIMEOUT_MS = 1_500;
 const CACHE_MS = 500;
 
-async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, ms, false);
-  });
-  try {
-    return await Promise.race([
-      work.then(
-        () => true,
-        () => false,
-      ),
-      late,
-    ]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** Whether a dependency answers in time. */
+async function isUp(check: DependencyCheck['check']): Promise<boolean> {
+  const answered = Promise.resolve()
+    .then(check)
+    .then(
+      () => true,
+      () => false,
+    );
+  return withTimeout(answered, CHECK_TIMEOUT_MS, () => false);
 }
 
 /** `/health/live`: the process answers. `/health/ready`: it can do its work; names what is down and since when. */
@@ -56,9 +50,7 @@ export function reportHealth(app: App): Health {
   async function lookAtAll(): Promise<void> {
     await Promise.all(
       checks.map(async ({ name, critical, check }) => {
-        const status = (await within(CHECK_TIMEOUT_MS, Promise.resolve().then(check)))
-          ? 'up'
-          : 'down';
+        const status = (await isUp(check)) ? 'up' : 'down';
         const before = states.get(name);
         if (before?.status === status) return;
         states.set(name, { status, critical, since: new Date().toISOString() });

@@ -1,3 +1,4 @@
+import { withTimeout } from '@muniment/security';
 import { sql, type Kysely } from 'kysely';
 import { intervalOf, rateLimited, type Counted, type Limits } from './limits.ts';
 import type { LimitState } from './rate-limit-fields.ts';
@@ -116,18 +117,9 @@ export function createLocalLimits<DB>(
     lease.asking ??= ask(lease, counted).finally(() => {
       lease.asking = undefined;
     });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        awayUntil = now() + AWAY_MS;
-        resolve();
-      }, LOOKUP_TIMEOUT_MS);
+    await withTimeout(lease.asking, LOOKUP_TIMEOUT_MS, () => {
+      awayUntil = now() + AWAY_MS;
     });
-    try {
-      await Promise.race([lease.asking, late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   function spendAlone(lease: Lease, [name]: Counted): boolean {
