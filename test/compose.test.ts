@@ -145,12 +145,14 @@ test('the images install from the lockfile, for production, without the root pac
     t.match(line, /--frozen-lockfile --prod --ignore-scripts --filter-prod/);
   const manifests = ['packages', 'services']
     .flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
-    .filter((folder) => statSync(join(root, folder), { throwIfNoEntry: false })?.isDirectory());
+    .filter((folder) => statSync(join(root, folder), { throwIfNoEntry: false })?.isDirectory())
+    .filter((folder) => folder !== 'packages/testing');
   for (const folder of manifests)
     t.ok(
       stages.get('workspace')?.includes(`COPY ${folder}/package.json ${folder}/`),
       `the manifest of ${folder} is copied`,
     );
+  t.notOk(read('Dockerfile').includes('packages/testing'), 'the test package stays outside');
   const pnpm = (JSON.parse(read('package.json')) as { packageManager: string }).packageManager;
   t.ok(
     stages.get('workspace')?.some((line) => line.endsWith(` ${pnpm}`)),
@@ -164,7 +166,9 @@ test('only what an image needs is sent to the build', (t) => {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   t.equal(ignore[0], '*');
-  t.ok(['**/node_modules', '**/test'].every((pattern) => ignore.includes(pattern)));
+  t.ok(
+    ['packages/testing', '**/node_modules', '**/test'].every((pattern) => ignore.includes(pattern)),
+  );
   t.notOk(ignore.some((pattern) => /^!(\.|secrets|\.env|\.data)/.test(pattern)));
   const sent = ignore
     .filter((pattern) => pattern.startsWith('!'))

@@ -1,4 +1,5 @@
-import { eventually, type Fleet, type FleetProcess } from '../../test/e2e/fleet.ts';
+import { until } from '@muniment/testing';
+import { type Fleet, type FleetProcess } from '../../test/e2e/fleet.ts';
 import { load } from '../load/load.ts';
 import { cpuMs } from '../processes.ts';
 import type { Measurement } from '../report.ts';
@@ -35,11 +36,10 @@ export async function measureLists(fleet: Fleet): Promise<Measurement[]> {
     const answer = await fleet.upload(token, `file-${n}.txt`, `file number ${n}`);
     fileId = ((await answer.json()) as { id: string }).id;
   }
-  await eventually(
-    'the trail holds all uploads',
-    30_000,
-    async () => (await fleet.trail(token)).length >= FILES + 1,
-  );
+  await until(async () => (await fleet.trail(token)).length >= FILES + 1, {
+    what: 'the trail holds all uploads',
+    timeoutMs: 30_000,
+  });
   const files = await cpuPerRequest(fleet, 'file', '/api/files?limit=50', token);
   const audit = await cpuPerRequest(fleet, 'audit', '/api/audit/logs?limit=50', token);
   const download = await cpuPerRequest(fleet, 'file', `/api/files/${fileId}`, token);

@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, startFaultProxy, type FaultProxy } from '@muniment/cluster';
-import { eventually, startFleet, type Fleet, type Teardown } from '../e2e/fleet.ts';
+import { until } from '@muniment/testing';
+import { startFleet, type Fleet, type Teardown } from '../e2e/fleet.ts';
 import { isReady } from '../e2e/processes.ts';
 import { openDatabase } from '../e2e/stores.ts';
 import { check } from './check/check.ts';
@@ -174,12 +175,15 @@ async function untilOver(
 }
 
 async function replicasAreReady(fleet: Fleet): Promise<void> {
-  await eventually('every replica is ready', READY_PATIENCE_MS, async () => {
-    const replicas = (await fleet.describe()).processes.filter(({ service }) =>
-      ['user', 'file', 'audit'].includes(service),
-    );
-    return (await Promise.all(replicas.map(isReady))).every(Boolean);
-  });
+  await until(
+    async () => {
+      const replicas = (await fleet.describe()).processes.filter(({ service }) =>
+        ['user', 'file', 'audit'].includes(service),
+      );
+      return (await Promise.all(replicas.map(isReady))).every(Boolean);
+    },
+    { what: 'every replica is ready', timeoutMs: READY_PATIENCE_MS },
+  );
 }
 
 function progressLine(history: History, nemesis: Nemesis): string {

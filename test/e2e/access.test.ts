@@ -2,15 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
+import { until } from '@muniment/testing';
 import { assemble, keyPair } from '../../packages/security/test/forgery.ts';
-import {
-  type CallOptions,
-  eventually,
-  type Fleet,
-  PASSWORD,
-  type SignedIn,
-  startFleet,
-} from './fleet.ts';
+import { type CallOptions, type Fleet, PASSWORD, type SignedIn, startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase } from './stores.ts';
 
@@ -237,11 +231,10 @@ async function newOwner(fleet: Fleet): Promise<Owner> {
   const { id: fileId } = (await (
     await fleet.upload(signedIn.token, 'own.txt', 'own bytes')
   ).json()) as { id: string };
-  const log = await eventually(
-    'the first event is in the trail',
-    15_000,
-    async () => (await fleet.trail(signedIn.token))[0],
-  );
+  const log = await until(async () => (await fleet.trail(signedIn.token))[0], {
+    what: 'the first event is in the trail',
+    timeoutMs: 15_000,
+  });
   return { ...signedIn, fileId, logId: log.id };
 }
 

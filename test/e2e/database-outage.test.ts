@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { freePort, startFaultProxy } from '@muniment/cluster';
+import { until } from '@muniment/testing';
 import { effectsAreRecorded, recordEffects } from './effects.ts';
-import { eventually, startFleet } from './fleet.ts';
+import { startFleet } from './fleet.ts';
 import { isAcknowledged, startLoad } from './load.ts';
 import { isProblem } from './problems.ts';
 import { findProcess, readState } from './processes.ts';
@@ -31,11 +32,10 @@ test('while PostgreSQL is away requests are answered 503 at once; when it is bac
   // PostgreSQL is stopped, and stays out of reach for four seconds though the supervisor has it back sooner.
   const { pid } = await findProcess(fleet, 'postgres');
   process.kill(pid, 'SIGINT');
-  await eventually(
-    'PostgreSQL ends',
-    5_000,
+  await until(
     async () =>
       (await readState(fleet)).processes.find(({ name }) => name === 'postgres')?.pid !== pid,
+    { what: 'PostgreSQL ends', timeoutMs: 5_000 },
   );
   proxy.mode('refuse');
   await sleep(1_000);
@@ -80,14 +80,16 @@ test('while PostgreSQL is away requests are answered 503 at once; when it is bac
   await sleep(1_500);
   proxy.mode('pass');
   const back = performance.now();
-  await eventually('everything is served again', 10_000, async () =>
-    (
-      await Promise.all(
-        ['/api/users/me', '/api/files', '/api/audit/logs'].map((path) =>
-          fleet.call('GET', path, { token }),
-        ),
-      )
-    ).every(({ status }) => status === 200),
+  await until(
+    async () =>
+      (
+        await Promise.all(
+          ['/api/users/me', '/api/files', '/api/audit/logs'].map((path) =>
+            fleet.call('GET', path, { token }),
+          ),
+        )
+      ).every(({ status }) => status === 200),
+    { what: 'everything is served again', timeoutMs: 10_000 },
   );
   t.comment(`served again after ${Math.round(performance.now() - back)} ms`);
   const recovered = new Date().toISOString();

@@ -1,5 +1,5 @@
 import type { Test } from 'tap';
-import { eventually } from './fleet.ts';
+import { until } from '@muniment/testing';
 import { isAcknowledged, type Ledger } from './load.ts';
 import { type Rows, trailGaps } from './stores.ts';
 
@@ -49,11 +49,10 @@ const ACTIONS = {
 
 /** Asserts that what was acknowledged took effect, that nothing took effect twice, and that the trail holds each effect exactly once and nothing else. */
 export async function effectsAreRecorded(t: Test, rows: Rows, ledger: Ledger): Promise<void> {
-  await eventually(
-    'the trail is complete',
-    40_000,
-    async () => (await trailGaps(rows)).length === 0,
-  ).catch(async (error: unknown) => {
+  await until(async () => (await trailGaps(rows)).length === 0, {
+    what: 'the trail is complete',
+    timeoutMs: 40_000,
+  }).catch(async (error: unknown) => {
     throw new Error((await trailGaps(rows)).join('\n'), { cause: error });
   });
   t.pass('no event is under way and no number is missing');

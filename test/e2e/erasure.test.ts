@@ -1,7 +1,8 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { test } from 'tap';
-import { eventually, PASSWORD, startFleet } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { PASSWORD, startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase, storedObjects, trailGaps } from './stores.ts';
 import { provenSizes, tracesOf } from './traces.ts';
@@ -71,10 +72,13 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
   const other = await fleet.signUp();
   t.equal((await fleet.upload(other.token, 'stays.txt', 'of another')).status, 201);
 
-  const logs = await eventually('the trail is there', 15_000, async () => {
-    const found = await fleet.trail(token);
-    return found.some(({ action }) => action === 'FILE_DOWNLOAD') && found;
-  });
+  const logs = await until(
+    async () => {
+      const found = await fleet.trail(token);
+      return found.some(({ action }) => action === 'FILE_DOWNLOAD') && found;
+    },
+    { what: 'the trail is there', timeoutMs: 15_000 },
+  );
   t.match(
     logs.find(({ action }) => action === 'SIGNUP_SUCCESS'),
     { user_agent: agent, ip: ADDRESS },
@@ -104,12 +108,15 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     (await rows('select from audit.search_terms where subject = $1', [user.id])).length > 0,
     'found by address and e-mail before',
   );
-  const provenBefore = await eventually('a checkpoint covers them', 10_000, async () => {
-    const sealed =
-      (await rows<{ count: number }>('select count(*)::int from audit.sealed'))[0]?.count ?? 0;
-    const sizes = await provenSizes(fleet, rows);
-    return (sizes.at(-1) ?? 0) >= sealed && sealed >= logs.length && sizes;
-  });
+  const provenBefore = await until(
+    async () => {
+      const sealed =
+        (await rows<{ count: number }>('select count(*)::int from audit.sealed'))[0]?.count ?? 0;
+      const sizes = await provenSizes(fleet, rows);
+      return (sizes.at(-1) ?? 0) >= sealed && sealed >= logs.length && sizes;
+    },
+    { what: 'a checkpoint covers them', timeoutMs: 10_000 },
+  );
 
   t.equal(
     (await fleet.call('POST', '/api/auth/forgot-password', { json: { email }, headers })).status,
@@ -125,9 +132,7 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     ).status,
     202,
   );
-  await eventually(
-    'links to a new password and a new address wait for their owner',
-    10_000,
+  await until(
     async () =>
       (
         await rows(
@@ -135,6 +140,7 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
           [user.id],
         )
       ).length === 1,
+    { what: 'links to a new password and a new address wait for their owner', timeoutMs: 10_000 },
   );
 
   t.equal(
@@ -175,20 +181,23 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     file: `/api/files/${fileId}/metadata`,
     audit: '/api/audit/logs',
   };
-  await eventually('no replica serves the token', 1_000, async () => {
-    const answers = await Promise.all(
-      processes.map(async ({ service, port }) =>
-        service in paths
-          ? (
-              await fetch(`http://127.0.0.1:${port}${paths[service as keyof typeof paths]}`, {
-                headers: headersOf,
-              })
-            ).status
-          : 401,
-      ),
-    );
-    return answers.every((status) => status === 401);
-  });
+  await until(
+    async () => {
+      const answers = await Promise.all(
+        processes.map(async ({ service, port }) =>
+          service in paths
+            ? (
+                await fetch(`http://127.0.0.1:${port}${paths[service as keyof typeof paths]}`, {
+                  headers: headersOf,
+                })
+              ).status
+            : 401,
+        ),
+      );
+      return answers.every((status) => status === 401);
+    },
+    { what: 'no replica serves the token', timeoutMs: 1_000 },
+  );
   await isProblem(
     t,
     await fleet.call('POST', '/api/auth/refresh', { json: { refresh_token: refreshToken } }),
@@ -206,9 +215,7 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     'the password',
   );
 
-  await eventually(
-    'every service has done its part',
-    20_000,
+  await until(
     async () =>
       (
         await rows(
@@ -216,20 +223,23 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
           [user.id],
         )
       ).length === 1,
+    { what: 'every service has done its part', timeoutMs: 20_000 },
   );
-  await eventually("only the other user's object is left", 15_000, async () => {
-    const { objects, uploads } = await storedObjects(fleet);
-    return objects.length === 1 && uploads.length === 0;
-  });
+  await until(
+    async () => {
+      const { objects, uploads } = await storedObjects(fleet);
+      return objects.length === 1 && uploads.length === 0;
+    },
+    { what: "only the other user's object is left", timeoutMs: 15_000 },
+  );
   t.strictSame(
     await rows(`select distinct status from files.files where user_id = $1`, [user.id]),
     [{ status: 'purged' }],
   );
-  await eventually(
-    'the trail is complete',
-    15_000,
-    async () => (await trailGaps(rows)).length === 0,
-  );
+  await until(async () => (await trailGaps(rows)).length === 0, {
+    what: 'the trail is complete',
+    timeoutMs: 15_000,
+  });
 
   const kept = await rows<{ action: string; subject: string | null; ciphertext: string | null }>(
     'select action, subject, personal_ciphertext as ciphertext from audit.events where user_id = $1 or subject = $1::text order by id',
@@ -279,16 +289,19 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
       'nobody else gets an entry',
     );
 
-  const provenAfter = await eventually('a checkpoint covers the erasure', 10_000, async () => {
-    const index =
-      (
-        await rows<{ index: number }>(
-          "select s.index::int from audit.sealed s join audit.events e on e.id = s.event_id where e.action = 'SUBJECT_ERASED'",
-        )
-      )[0]?.index ?? Infinity;
-    const sizes = await provenSizes(fleet, rows);
-    return (sizes.at(-1) ?? 0) > index && sizes;
-  });
+  const provenAfter = await until(
+    async () => {
+      const index =
+        (
+          await rows<{ index: number }>(
+            "select s.index::int from audit.sealed s join audit.events e on e.id = s.event_id where e.action = 'SUBJECT_ERASED'",
+          )
+        )[0]?.index ?? Infinity;
+      const sizes = await provenSizes(fleet, rows);
+      return (sizes.at(-1) ?? 0) > index && sizes;
+    },
+    { what: 'a checkpoint covers the erasure', timeoutMs: 10_000 },
+  );
   t.strictSame(
     provenAfter.slice(0, provenBefore.length),
     provenBefore,

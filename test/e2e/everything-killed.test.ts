@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { effectsAreRecorded, recordEffects } from './effects.ts';
-import { eventually, startFleet } from './fleet.ts';
+import { startFleet } from './fleet.ts';
 import { isAcknowledged, startLoad } from './load.ts';
 import { descendants, kill, readState } from './processes.ts';
 import { openDatabase } from './stores.ts';
@@ -13,11 +14,10 @@ test('after a kill of everything at once the fleet comes up with all it had ackn
   const accounts = await Promise.all(Array.from({ length: 4 }, () => fleet.signUp()));
   const load = startLoad(fleet, { accounts, reads: ['profile', 'download'] });
   await sleep(3_000);
-  await eventually(
-    'there is a load',
-    60_000,
-    async () => load.ledger.writes.filter(isAcknowledged).length > 30,
-  );
+  await until(async () => load.ledger.writes.filter(isAcknowledged).length > 30, {
+    what: 'there is a load',
+    timeoutMs: 60_000,
+  });
 
   const pids = descendants((await readState(fleet)).supervisor.pid);
   for (const pid of pids) kill(pid);

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -193,19 +192,4 @@ export async function connectToFleet(dataDir: string): Promise<Fleet> {
       return logs.reverse();
     },
   };
-}
-
-/** Looks again and again until `look` finds something. */
-export async function eventually<T>(
-  what: string,
-  timeoutMs: number,
-  look: () => Promise<T | undefined | false>,
-): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await sleep(50);
-  }
 }

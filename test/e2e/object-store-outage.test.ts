@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { test, type Test } from 'tap';
 import { freePort, startFaultProxy } from '@muniment/cluster';
-import { eventually, startFleet } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase, storedObjects, trailGaps } from './stores.ts';
 
@@ -126,14 +127,20 @@ test('without the object store uploads are refused at once and leave nothing, al
     t.equal((await fleet.call('DELETE', `/api/files/${warm}`, { token })).status, 204);
   });
 
-  const after = await eventually('uploads work again', 5_000, async () => {
-    const answer = await fleet.upload(token, 'after.txt', 'bytes');
-    return answer.status === 201 && idOf(answer);
-  });
-  await eventually('nothing is stored but what is listed', 20_000, async () => {
-    const { objects, uploads } = await storedObjects(fleet);
-    return objects.length === 2 && uploads.length === 0;
-  }).catch(async (error: unknown) => {
+  const after = await until(
+    async () => {
+      const answer = await fleet.upload(token, 'after.txt', 'bytes');
+      return answer.status === 201 && idOf(answer);
+    },
+    { what: 'uploads work again', timeoutMs: 5_000 },
+  );
+  await until(
+    async () => {
+      const { objects, uploads } = await storedObjects(fleet);
+      return objects.length === 2 && uploads.length === 0;
+    },
+    { what: 'nothing is stored but what is listed', timeoutMs: 20_000 },
+  ).catch(async (error: unknown) => {
     throw new Error(
       JSON.stringify([
         await storedObjects(fleet),
@@ -149,11 +156,10 @@ test('without the object store uploads are refused at once and leave nothing, al
     [kept, after],
     'no row is left of what failed',
   );
-  await eventually(
-    'the trail is complete',
-    15_000,
-    async () => (await trailGaps(rows)).length === 0,
-  );
+  await until(async () => (await trailGaps(rows)).length === 0, {
+    what: 'the trail is complete',
+    timeoutMs: 15_000,
+  });
   t.strictSame(
     (await fleet.trail(token)).filter(({ action }) => action === 'FILE_UPLOAD').length,
     5,

@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { eventually, PASSWORD, startFleet } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { PASSWORD, startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase, trailGaps } from './stores.ts';
 
@@ -27,11 +28,10 @@ test('twenty registrations of one address at once, over two replicas, make one a
     made.map((id) => ({ id })),
   );
 
-  await eventually(
-    'the trail is complete',
-    15_000,
-    async () => (await trailGaps(rows)).length === 0,
-  );
+  await until(async () => (await trailGaps(rows)).length === 0, {
+    what: 'the trail is complete',
+    timeoutMs: 15_000,
+  });
   t.strictSame(
     await rows('select action, count(*)::int from audit.events group by action order by action'),
     [

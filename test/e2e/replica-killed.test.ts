@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { effectsAreRecorded, recordEffects, slowCommits } from './effects.ts';
-import { eventually, startFleet } from './fleet.ts';
+import { startFleet } from './fleet.ts';
 import { isAcknowledged, startLoad } from './load.ts';
 import { findProcess, isReady, kill } from './processes.ts';
 import { openDatabase } from './stores.ts';
@@ -26,23 +27,24 @@ test('killed replicas cost no read and no acknowledged change, and no change hap
   ) {
     const name = VICTIMS[back.length % VICTIMS.length] ?? '';
     // One at a time: with all replicas of a service gone there is nobody to answer. But its peer may die as soon as it is ready again.
-    await eventually(`both replicas of ${name}'s service are ready`, 20_000, async () =>
-      (
-        await Promise.all(
-          ['1', '2'].map(async (number) =>
-            isReady(await findProcess(fleet, name.replace(/\d$/, number))),
-          ),
-        )
-      ).every(Boolean),
+    await until(
+      async () =>
+        (
+          await Promise.all(
+            ['1', '2'].map(async (number) =>
+              isReady(await findProcess(fleet, name.replace(/\d$/, number))),
+            ),
+          )
+        ).every(Boolean),
+      { what: `both replicas of ${name}'s service are ready`, timeoutMs: 20_000 },
     );
     const { pid } = await findProcess(fleet, name);
     kill(pid);
     const killed = performance.now();
     back.push(
-      eventually(
-        `${name} is back`,
-        10_000,
+      until(
         async () => (await findProcess(fleet, name)).pid !== pid && performance.now() - killed,
+        { what: `${name} is back`, timeoutMs: 10_000 },
       ),
     );
     await sleep(PAUSE_MS);

@@ -2,7 +2,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { eventually, PASSWORD, startFleet } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { PASSWORD, startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase, trailGaps } from './stores.ts';
 import { provenSizes } from './traces.ts';
@@ -38,17 +39,23 @@ test('keys change under a running fleet and nothing reads or proves differently;
   const readable = async (token: string) =>
     (await fleet.trail(token)).map(({ id, action, ip }) => ({ id, action, ip }));
   const settled = (what: string) =>
-    eventually(what, 20_000, async () => (await trailGaps(rows)).length === 0);
+    until(async () => (await trailGaps(rows)).length === 0, { what, timeoutMs: 20_000 });
   await settled('the trail is complete');
-  const before = await eventually('both see their entry', 10_000, async () => {
-    const found = [await readable(ada.token), await readable(eve.token)];
-    return found.every((entries) => entries.length > 0) && found;
-  });
+  const before = await until(
+    async () => {
+      const found = [await readable(ada.token), await readable(eve.token)];
+      return found.every((entries) => entries.length > 0) && found;
+    },
+    { what: 'both see their entry', timeoutMs: 10_000 },
+  );
   t.ok(before.flat().every(({ ip }) => ip === '127.0.0.1'));
-  const proven = await eventually('a checkpoint', 10_000, async () => {
-    const sizes = await provenSizes(fleet, rows);
-    return sizes.length > 0 && sizes;
-  });
+  const proven = await until(
+    async () => {
+      const sizes = await provenSizes(fleet, rows);
+      return sizes.length > 0 && sizes;
+    },
+    { what: 'a checkpoint', timeoutMs: 10_000 },
+  );
 
   const { environments } = await fleet.describe();
   const keyFile = environments.audit.MASTER_KEY_FILE ?? '';
@@ -70,10 +77,13 @@ test('keys change under a running fleet and nothing reads or proves differently;
     t.strictSame(after[index]?.slice(0, entries.length), entries, 'what was readable is as it was');
   t.ok(
     (
-      await eventually('the new entry', 10_000, async () => {
-        const entries = await readable(ada.token);
-        return entries.length > (before[0]?.length ?? 0) && entries;
-      })
+      await until(
+        async () => {
+          const entries = await readable(ada.token);
+          return entries.length > (before[0]?.length ?? 0) && entries;
+        },
+        { what: 'the new entry', timeoutMs: 10_000 },
+      )
     ).every(({ ip }) => ip === '127.0.0.1'),
     'and what is new is readable, under a new key',
   );
@@ -103,9 +113,7 @@ test('keys change under a running fleet and nothing reads or proves differently;
     204,
   );
   const erased = () =>
-    eventually(
-      'the erasure is done',
-      20_000,
+    until(
       async () =>
         (
           await rows(
@@ -113,6 +121,7 @@ test('keys change under a running fleet and nothing reads or proves differently;
             [ada.user.id],
           )
         ).length === 1,
+      { what: 'the erasure is done', timeoutMs: 20_000 },
     );
   await erased();
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { eventually, startFleet, type Fleet, type FleetProcess, type SignedIn } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { startFleet, type Fleet, type FleetProcess, type SignedIn } from './fleet.ts';
 import { findProcess, isReady, readState } from './processes.ts';
 import { openDatabase } from './stores.ts';
 
@@ -122,27 +123,32 @@ test('a session that has ended is let in by no replica of any service after its 
     await logOut(session);
     process.kill(pid, 'SIGINT');
     await refusedInTime(session);
-    await eventually('PostgreSQL is back', 20_000, async () =>
-      (await readState(fleet)).processes.find(
-        ({ name, pid: now }) => name === 'postgres' && now !== undefined && now !== pid,
-      ),
+    await until(
+      async () =>
+        (await readState(fleet)).processes.find(
+          ({ name, pid: now }) => name === 'postgres' && now !== undefined && now !== pid,
+        ),
+      { what: 'PostgreSQL is back', timeoutMs: 20_000 },
     );
-    await eventually('everybody is served again', 20_000, async () =>
-      (await Promise.all(replicas.map(isReady))).every(Boolean),
-    );
+    await until(async () => (await Promise.all(replicas.map(isReady))).every(Boolean), {
+      what: 'everybody is served again',
+      timeoutMs: 20_000,
+    });
     await everywhere(session, 401);
     await everywhere(other, 200);
-    await eventually('the feeds are followed again', 5_000, async () =>
-      (
-        await Promise.all(
-          replicas.map(async ({ port }) => {
-            const { dependencies } = (await (
-              await fetch(`http://127.0.0.1:${port}/health/ready`)
-            ).json()) as { dependencies: Record<string, { status: string }> };
-            return dependencies.revocation_feed?.status === 'up';
-          }),
-        )
-      ).every(Boolean),
+    await until(
+      async () =>
+        (
+          await Promise.all(
+            replicas.map(async ({ port }) => {
+              const { dependencies } = (await (
+                await fetch(`http://127.0.0.1:${port}/health/ready`)
+              ).json()) as { dependencies: Record<string, { status: string }> };
+              return dependencies.revocation_feed?.status === 'up';
+            }),
+          )
+        ).every(Boolean),
+      { what: 'the feeds are followed again', timeoutMs: 5_000 },
     );
   });
 });

@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { eventually, PASSWORD, startFleet, type FleetProcess } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { PASSWORD, startFleet, type FleetProcess } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase } from './stores.ts';
 
@@ -229,12 +230,15 @@ test('the whole of seed 002 and what API tokens do besides work on two replicas 
           })
         ).json()) as { token: string }
       ).token;
-      const seen = await eventually('the viewer sees it', 10_000, async () => {
-        const logs = (await (
-          await fleet.call('GET', '/api/audit/logs', { token: viewer })
-        ).json()) as { action: string; tenant_id: string }[];
-        return logs.length > 0 && logs;
-      });
+      const seen = await until(
+        async () => {
+          const logs = (await (
+            await fleet.call('GET', '/api/audit/logs', { token: viewer })
+          ).json()) as { action: string; tenant_id: string }[];
+          return logs.length > 0 && logs;
+        },
+        { what: 'the viewer sees it', timeoutMs: 10_000 },
+      );
       t.match(seen, [{ action: 'INVOICE_PAID', tenant_id: 'acme' }]);
       t.equal(seen.length, 1);
 
@@ -251,14 +255,17 @@ test('the whole of seed 002 and what API tokens do besides work on two replicas 
     },
   );
 
-  const trail = await eventually('the tokens are in the trail', 10_000, async () => {
-    const found = await fleet.trail(admin.token);
-    return (
-      found.some(({ action }) => action === 'API_TOKEN_REVOKED') &&
-      found.some(({ action }) => action === 'USER_DELETED') &&
-      found
-    );
-  });
+  const trail = await until(
+    async () => {
+      const found = await fleet.trail(admin.token);
+      return (
+        found.some(({ action }) => action === 'API_TOKEN_REVOKED') &&
+        found.some(({ action }) => action === 'USER_DELETED') &&
+        found
+      );
+    },
+    { what: 'the tokens are in the trail', timeoutMs: 10_000 },
+  );
   const used = trail
     .filter(({ metadata }) => typeof metadata['api_token'] === 'string')
     .map(({ action }) => action);

@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { eventually, startFleet, type CallOptions } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { startFleet, type CallOptions } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { sendRaw } from './raw-http.ts';
 import { openDatabase } from './stores.ts';
@@ -163,12 +164,14 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
   t.strictSame(await (await logout(first.sessionData.clientId, {})).json(), unauthorized);
   t.strictSame(await (await logout(first.sessionData.clientId)).json(), { success: true });
   const refusedEverywhere = (which: string, ended: string) =>
-    eventually(`the ${which} session is refused by all replicas`, 3_000, async () =>
-      (
-        await Promise.all(
-          Array.from({ length: 6 }, () => v1('GET', 'user', { headers: { cookie: ended } })),
-        )
-      ).every((answer) => answer.status === 401),
+    until(
+      async () =>
+        (
+          await Promise.all(
+            Array.from({ length: 6 }, () => v1('GET', 'user', { headers: { cookie: ended } })),
+          )
+        ).every((answer) => answer.status === 401),
+      { what: `the ${which} session is refused by all replicas`, timeoutMs: 3_000 },
     );
   await refusedEverywhere('first', accessOf(cookiesOf(registered)));
   const own = await logout(second.sessionData.clientId);
@@ -218,9 +221,12 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
     'LOGIN_SUCCESS',
   ];
   // Each service's events come by a lane of their own: the last to happen is not the last to arrive.
-  const actions = await eventually('all of it is in the trail', 10_000, async () => {
-    const found = (await fleet.trail(token)).map(({ action }) => action);
-    return found.length >= expected.length && found;
-  });
+  const actions = await until(
+    async () => {
+      const found = (await fleet.trail(token)).map(({ action }) => action);
+      return found.length >= expected.length && found;
+    },
+    { what: 'all of it is in the trail', timeoutMs: 10_000 },
+  );
   t.strictSame(actions, expected);
 });

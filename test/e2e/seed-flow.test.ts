@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { test } from 'tap';
-import { eventually, PASSWORD, startFleet } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { PASSWORD, startFleet } from './fleet.ts';
 
 test("the documents' whole flow works through the gateway, on two replicas of each service", async (t) => {
   const fleet = await startFleet(t);
@@ -85,10 +86,13 @@ test("the documents' whole flow works through the gateway, on two replicas of ea
   t.equal(part.status, 206);
   t.ok(Buffer.from(await part.arrayBuffer()).equals(bytes.subarray(0, 4)));
 
-  const logs = await eventually('all events are in the trail', 10_000, async () => {
-    const found = await trail(token);
-    return found.length >= 6 && found;
-  });
+  const logs = await until(
+    async () => {
+      const found = await trail(token);
+      return found.length >= 6 && found;
+    },
+    { what: 'all events are in the trail', timeoutMs: 10_000 },
+  );
   t.strictSame(
     logs.map((log) => log.action),
     [

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { test, type Test } from 'tap';
-import { eventually, startFleet } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { findProcess } from './processes.ts';
 import { openSocket, readAnswer } from './raw-http.ts';
@@ -18,12 +19,11 @@ test('a client that stops, is cut off or sends too much leaves nothing behind an
   const { token } = await fleet.signUp();
   const before = await findProcess(fleet, 'file-1');
   const uploadIsOpen = (): Promise<boolean> =>
-    eventually(
-      'a multipart upload is open',
-      5_000,
+    until(
       async () =>
         (await storedObjects(fleet)).uploads.length === 1 &&
         (await rows(`select id from files.files where status = 'pending'`)).length > 0,
+      { what: 'a multipart upload is open', timeoutMs: 5_000 },
     );
 
   /** The head of an upload of `size` bytes and the first `sent` of them. */
@@ -40,14 +40,17 @@ test('a client that stops, is cut off or sends too much leaves nothing behind an
   }
 
   async function nothingLeft(t: Test, name: string): Promise<void> {
-    await eventually(`${name}: nothing is left`, 15_000, async () => {
-      const { objects, uploads } = await storedObjects(fleet);
-      return (
-        objects.length === 0 &&
-        uploads.length === 0 &&
-        (await rows(`select id from files.files where status <> 'purged'`)).length === 0
-      );
-    });
+    await until(
+      async () => {
+        const { objects, uploads } = await storedObjects(fleet);
+        return (
+          objects.length === 0 &&
+          uploads.length === 0 &&
+          (await rows(`select id from files.files where status <> 'purged'`)).length === 0
+        );
+      },
+      { what: `${name}: nothing is left`, timeoutMs: 15_000 },
+    );
     t.strictSame(
       await (await fleet.call('GET', '/api/files', { token })).json(),
       [],
@@ -139,11 +142,10 @@ test('a client that stops, is cut off or sends too much leaves nothing behind an
   });
 
   t.equal((await findProcess(fleet, 'file-1')).pid, before.pid, 'the replica lives');
-  await eventually(
-    'the trail is complete',
-    15_000,
-    async () => (await trailGaps(rows)).length === 0,
-  );
+  await until(async () => (await trailGaps(rows)).length === 0, {
+    what: 'the trail is complete',
+    timeoutMs: 15_000,
+  });
   t.strictSame(
     (await fleet.trail(token)).map(({ action }) => action),
     ['SIGNUP_SUCCESS', 'FILE_UPLOAD', 'FILE_DELETE'],

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { freePort, startFaultProxy } from '@muniment/cluster';
+import { until } from '@muniment/testing';
 import { effectsAreRecorded, recordEffects } from './effects.ts';
-import { eventually, type FleetProcess, startFleet } from './fleet.ts';
+import { type FleetProcess, startFleet } from './fleet.ts';
 import { isAcknowledged, startLoad } from './load.ts';
 import { findProcess } from './processes.ts';
 import { openDatabase } from './stores.ts';
@@ -60,10 +61,12 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
   );
 
   // A stream that was up is asked again after ten seconds.
-  await eventually('every replica sees the stream down', 13_000, async () =>
-    (await Promise.all(replicas.map(readiness))).every(
-      ({ body }) => body.dependencies['kinesis']?.status === 'down',
-    ),
+  await until(
+    async () =>
+      (await Promise.all(replicas.map(readiness))).every(
+        ({ body }) => body.dependencies['kinesis']?.status === 'down',
+      ),
+    { what: 'every replica sees the stream down', timeoutMs: 13_000 },
   );
   for (const replica of replicas) {
     const { code, body } = await readiness(replica);
@@ -110,10 +113,12 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
     ),
     [{ downloads }],
   );
-  await eventually('the stream is called up again', 5_000, async () =>
-    (await Promise.all(replicas.map(readiness))).every(
-      ({ body }) => body.dependencies['kinesis']?.status === 'up',
-    ),
+  await until(
+    async () =>
+      (await Promise.all(replicas.map(readiness))).every(
+        ({ body }) => body.dependencies['kinesis']?.status === 'up',
+      ),
+    { what: 'the stream is called up again', timeoutMs: 5_000 },
   );
 });
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventSource } from 'eventsource';
 import { test } from 'tap';
-import { eventually, startFleet, type AuditLog } from './fleet.ts';
+import { until } from '@muniment/testing';
+import { startFleet, type AuditLog } from './fleet.ts';
 import { findProcess, kill } from './processes.ts';
 import { openDatabase } from './stores.ts';
 
@@ -36,10 +37,10 @@ test('through the gateway a stream shows everything once and in order, while rep
     got.push({ index: Number(lastEventId), id: (JSON.parse(data) as AuditLog).id }),
   );
 
-  const until = performance.now() + 8_000;
+  const deadline = performance.now() + 8_000;
   let changes = 0;
   const acting = (async () => {
-    for (; performance.now() < until; changes += 1) {
+    for (; performance.now() < deadline; changes += 1) {
       const answer = await fleet.call('PATCH', '/api/users/me', {
         token: ada.token,
         json: { name: `name ${changes}` },
@@ -62,10 +63,13 @@ test('through the gateway a stream shows everything once and in order, while rep
       'select index, event_id as id from audit.sealed join audit.events e on e.id = event_id where subject = $1 or user_id = $1::uuid order by index',
       [ada.user.id],
     );
-  const expected = await eventually('all changes are sealed and streamed', 30_000, async () => {
-    const all = await sealed();
-    return all.length >= changes + 1 && got.length >= all.length && all;
-  });
+  const expected = await until(
+    async () => {
+      const all = await sealed();
+      return all.length >= changes + 1 && got.length >= all.length && all;
+    },
+    { what: 'all changes are sealed and streamed', timeoutMs: 30_000 },
+  );
   t.strictSame(
     got,
     expected.map(({ index, id }) => ({ index: Number(index), id })),
@@ -76,7 +80,7 @@ test('through the gateway a stream shows everything once and in order, while rep
   const before = ended;
   const out = performance.now();
   t.equal((await fleet.call('POST', '/api/auth/logout', { token: ada.token })).status, 204);
-  await eventually('the stream ends', 3_000, async () => ended > before);
+  await until(async () => ended > before, { what: 'the stream ends', timeoutMs: 3_000 });
   t.ok(
     performance.now() - out < 1_200,
     `ended ${Math.round(performance.now() - out)} ms after the request to log out was sent`,

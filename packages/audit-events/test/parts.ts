@@ -8,7 +8,7 @@ import {
 import { sql, type Kysely } from 'kysely';
 import { startKinesis, type RunningKinesis } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase, type TestDatabase } from '@muniment/database/testing';
+import { createTestDatabase, type TestDatabase } from '@muniment/testing';
 import { createMasterKey, generateMasterKey, type MasterKey } from '@muniment/master-key';
 import type { AuditEvent } from '../src/event.ts';
 import { createKinesisClient } from '../src/kinesis.ts';
@@ -177,16 +177,4 @@ export function startRelay(
   t.teardown(() => relay.stop());
   relay.start();
   return relay;
-}
-
-/** Waits until `ready` answers true. @throws after `timeoutMs` */
-export async function until(
-  ready: () => Promise<boolean> | boolean,
-  timeoutMs = 20_000,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await ready())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

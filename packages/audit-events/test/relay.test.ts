@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
 import { acquireLease } from '@muniment/database';
+import { until } from '@muniment/testing';
 import { putBatch } from '../src/kinesis.ts';
 import { claimRows } from '../src/outbox.ts';
 import {
@@ -16,7 +17,6 @@ import {
   startProducer,
   startRelay,
   startStream,
-  until,
 } from './parts.ts';
 import { STREAM, type Producer } from './parts.ts';
 
@@ -111,7 +111,7 @@ test('records that a throttled shard refuses are sent again, exactly those', asy
   proxy.mode({ throttle: 'kinesis', partial: 0.4 });
   const ids = await recordMany(producer, 300);
   const relay = startRelay(t, producer, connect(t, proxy.port), { leaseTtlMs: 15_000 });
-  await until(() => relay.status().sent === 300, 30_000);
+  await until(() => relay.status().sent === 300, { timeoutMs: 30_000 });
   await sleep(300);
   const events = await readStream(connect(t, stream.port));
   t.same(
@@ -171,7 +171,7 @@ test('relays whose leases run out under them again and again double no number an
   const ids = await recordMany(producer, 150);
   await until(
     async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 150,
-    20_000,
+    { timeoutMs: 20_000 },
   );
   t.same(distinct((await readStream(kinesis)).map(({ id }) => id)), ids.toSorted());
   t.same(numberingFaults(await readStream(kinesis)), []);
@@ -189,7 +189,7 @@ test('while nothing is stored, what was sent goes again more and more rarely; on
   await until(async () => (await outboxRows(producer.db)).length === 0);
   await recordMany(producer, 1);
   const before = relay.status().resent;
-  await until(() => relay.status().resent > before, 3_000);
+  await until(() => relay.status().resent > before, { timeoutMs: 3_000 });
 });
 
 test('a poke brings an event to the stream well before the next look', async (t) => {

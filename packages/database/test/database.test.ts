@@ -9,7 +9,7 @@ import {
   violatedUniqueConstraint,
   type DatabaseOptions,
 } from '../src/index.ts';
-import { createTestDatabase } from '../src/testing.ts';
+import { createTestDatabase } from '@muniment/testing';
 import { asSuperuser } from './empty-database.ts';
 
 async function open(t: Test, options: Partial<DatabaseOptions> = {}) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { acquireLease, createDatabase, holdLease, releaseLease } from '../src/index.ts';
-import { createTestDatabase } from '../src/testing.ts';
+import { createTestDatabase } from '@muniment/testing';
 
 test('a lease has one holder until it runs out, and its epoch tells holders apart', async (t) => {
   const database = await createTestDatabase(t);

@@ -12,7 +12,7 @@ import {
   type LeasedLoop,
   type LeasedLoopOptions,
 } from '../src/index.ts';
-import { createTestDatabase } from '../src/testing.ts';
+import { createTestDatabase } from '@muniment/testing';
 
 async function openDatabase(t: Test): Promise<Kysely<unknown>> {
   const database = await createTestDatabase(t);

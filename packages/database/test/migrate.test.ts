@@ -6,7 +6,7 @@ import { migrationSets } from '../../../scripts/migrations.ts';
 import { createDatabase, verifyMigrated } from '../src/index.ts';
 import { migrateToLatest } from '../src/migrate.ts';
 import { ROLES } from '../src/roles.ts';
-import { createTestDatabase } from '../src/testing.ts';
+import { createTestDatabase } from '@muniment/testing';
 import { asSuperuser, createEmptyDatabase } from './empty-database.ts';
 
 const table = (name: string) => `

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { createDatabase } from '../src/index.ts';
-import { createTestDatabase } from '../src/testing.ts';
+import { createTestDatabase } from '@muniment/testing';
 
 async function oneConnection(t: Test) {
   const database = await createTestDatabase(t);

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { test } from 'tap';
 import { startPostgres } from '../../cluster/src/postgres/start-postgres.ts';
 import { ROLES, ensureRolesAndDatabase, type Role } from '../src/roles.ts';
-import { createTestDatabase } from '../src/testing.ts';
+import { createTestDatabase } from '@muniment/testing';
 import { asSuperuser } from './empty-database.ts';
 
 const SERVICES = ['user_service', 'file_service', 'audit_service'] as const;

@@ -3,7 +3,7 @@ import { test } from 'tap';
 import { SCHEMA_FILE, dumpSchema } from '../../../scripts/schema-dump.ts';
 import { migrationSets } from '../../../scripts/migrations.ts';
 import { migrateDown, migrateToLatest } from '../src/migrate.ts';
-import { createTestDatabase } from '../src/testing.ts';
+import { createTestDatabase } from '@muniment/testing';
 import { asSuperuser, createEmptyDatabase } from './empty-database.ts';
 
 test('the committed schema.sql is what the migrations make; else run scripts/schema-dump.ts', async (t) => {

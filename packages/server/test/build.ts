@@ -1,10 +1,15 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Type } from 'typebox';
-import pg from 'pg';
 import type { Test } from 'tap';
-import { createTestDatabase } from '@muniment/database/testing';
-import { generateMasterKey } from '@muniment/master-key';
+import {
+  connectSuperuser,
+  createTestDatabase,
+  type OutboxEvent,
+  outboxEvents,
+  type Rows,
+  rowsOf,
+  serviceEnvironment,
+  type TestDatabase,
+} from '@muniment/testing';
 import {
   createServer,
   flatServer,
@@ -20,10 +25,10 @@ import type { Problem } from '../src/http/problem.ts';
 
 export interface TestServer extends Server<unknown> {
   config: ServerConfig;
-  /** Runs SQL as superuser, to look at what is stored. */
-  rows<Row>(text: string, values?: unknown[]): Promise<Row[]>;
-  /** The outbox's events in order, as the relay would send them. */
-  events(): Promise<Record<string, unknown>[]>;
+  /** Runs SQL as superuser. */
+  rows: Rows;
+  /** The outbox's events in order. */
+  events(): Promise<OutboxEvent[]>;
 }
 
 /** What differs from one test to another of how a server is made. */
@@ -39,28 +44,19 @@ export interface BuildOptions extends Partial<
   feedPort?: number;
 }
 
-/** The environment of a server over its own database, with a stream that nobody listens at. */
+/** The environment of a server over its own database, with a stream at which no server listens. */
 export async function environment(
   t: Test,
   settings: Record<string, string> = {},
-): Promise<{ env: Record<string, string>; superuserUrl: string }> {
+): Promise<{ env: Record<string, string>; database: TestDatabase }> {
   const database = await createTestDatabase(t);
-  const masterKeyFile = join(t.testdir(), 'master.key');
-  await writeFile(masterKeyFile, generateMasterKey());
   const env = {
-    // Off: on a busy machine a test's own event loop lags.
-    EVENT_LOOP_MAX_DELAY_MS: '0',
-    PORT: '0',
-    LOG_LEVEL: 'silent',
+    ...(await serviceEnvironment(t, { databaseUrl: database.url('user_service') })),
+    LIMITS: 'on',
     REPLICA: 'probe-1',
-    MASTER_KEY_FILE: masterKeyFile,
-    DATABASE_URL: database.url('user_service'),
-    KINESIS_ENDPOINT: 'http://127.0.0.1:9',
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
     ...settings,
   };
-  return { env, superuserUrl: database.url() };
+  return { env, database };
 }
 
 /** A server with no routes of a service, over its own database; closed when the test ends. */
@@ -68,7 +64,7 @@ export async function build(
   t: Test,
   { settings, databasePort, feedPort, checks = [], erasure, ...options }: BuildOptions = {},
 ): Promise<TestServer> {
-  const { env, superuserUrl } = await environment(t, settings);
+  const { env, database } = await environment(t, settings);
   const databaseUrl = new URL(env.DATABASE_URL ?? '');
   if (databasePort !== undefined) databaseUrl.port = String(databasePort);
   const feedUrl = new URL(databaseUrl);
@@ -78,8 +74,7 @@ export async function build(
     DATABASE_URL: databaseUrl.href,
     DATABASE_DIRECT_URL: feedUrl.href,
   });
-  const superuser = new pg.Client({ connectionString: superuserUrl });
-  await superuser.connect();
+  const rows = rowsOf(await connectSuperuser(t, database));
   const context = await createServer<unknown>({
     service: 'user',
     schema: 'identity',
@@ -91,23 +86,8 @@ export async function build(
   for (const check of checks) context.health.add(check);
   context.erasures.handle(erasure ?? { column: 'identity_done', erase: async () => {} });
   const server = flatServer(context);
-  t.teardown(async () => {
-    await server.app.close();
-    await superuser.end();
-  });
-  return {
-    ...server,
-    config,
-    async rows<Row>(text: string, values: unknown[] = []) {
-      return (await superuser.query(text, values)).rows as Row[];
-    },
-    async events() {
-      const { rows } = await superuser.query<{ text: string }>(
-        `select head || ',' || tail as text from identity.outbox order by position`,
-      );
-      return rows.map(({ text }) => JSON.parse(text));
-    },
-  };
+  t.teardown(() => server.app.close());
+  return { ...server, config, rows, events: () => outboxEvents(rows, 'identity') };
 }
 
 /** What every error must look like, whoever raised it: RFC 9457 with our two members, and nothing that tells of the inside. */

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql } from 'kysely';
-import pg from 'pg';
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
+import { connectSuperuser, type TestDatabase } from '@muniment/testing';
 import { createServer, loadConfig, serverSettings } from '../src/index.ts';
 import { build, checkProblem, environment } from './build.ts';
 
@@ -19,10 +19,8 @@ const options = (
   erasure: () => ({ column: 'identity_done' as const, erase: async () => {} }),
 });
 
-async function connections(t: Test, superuserUrl: string): Promise<number> {
-  const client = new pg.Client({ connectionString: superuserUrl });
-  await client.connect();
-  t.teardown(() => client.end());
+async function connections(t: Test, database: TestDatabase): Promise<number> {
+  const client = await connectSuperuser(t, database);
   return Number(
     (
       await client.query(
@@ -33,12 +31,12 @@ async function connections(t: Test, superuserUrl: string): Promise<number> {
 }
 
 test('a server is not made over a database that lacks a migration, and leaves no connection behind', async (t) => {
-  const { env, superuserUrl } = await environment(t);
+  const { env, database } = await environment(t);
   const folder = join(env.MASTER_KEY_FILE ?? '', '../migrations');
   await mkdir(folder);
   await writeFile(join(folder, '0099_tomorrow.ts'), 'export const up = () => {};');
   await t.rejects(createServer(options(env, [{ name: 'user', folder }])), /user\/0099_tomorrow/);
-  t.equal(await connections(t, superuserUrl), 0);
+  t.equal(await connections(t, database), 0);
 });
 
 test('a server is not made without its master key', async (t) => {

@@ -1,15 +1,22 @@
-import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import Fastify, { type LightMyRequestResponse } from 'fastify';
-import pg from 'pg';
+import type { LightMyRequestResponse } from 'fastify';
+import type pg from 'pg';
 import type { Test } from 'tap';
-import { accessTokens, type Role } from '@muniment/security';
+import type { Role } from '@muniment/security';
+import {
+  connectSuperuser,
+  createTokenIssuer,
+  rowsOf,
+  serviceEnvironment,
+  signIn,
+  until,
+} from '@muniment/testing';
 import { buildApp } from '../app.ts';
 import type { AuditContext } from '../context.ts';
 import { readConfig } from '../config.ts';
 import type { NewEvent } from '@muniment/audit-events';
-import { STREAM, startParts, until, type Parts } from './parts.ts';
+import { STREAM, startParts, type Parts } from './parts.ts';
 import { sealStored } from './sealing/seal-stored.ts';
 import { ensureSigningKey } from '../../user/signing-keys/signing-keys.ts';
 
@@ -33,24 +40,21 @@ export async function build(
   tokenSeconds = 900,
 ): Promise<TestServer> {
   const parts = await startParts(t);
-  const masterKeyFile = join(t.testdir(), 'master.key');
-  await writeFile(masterKeyFile, parts.masterKeyText);
-  const auditKeyFile = join(t.testdirName, 'audit-key');
+  const auditKeyFile = join(t.testdir(), 'audit-key');
   await writeFile(auditKeyFile, parts.auditKey.signingKey);
-  const signing = {
+  const superuser = await connectSuperuser(t, parts.database);
+  const issuer = await createTokenIssuer(t, parts.producer, {
     key: await ensureSigningKey(parts.producer, parts.masterKey),
     ttlSeconds: tokenSeconds,
-  };
+  });
   const server = await buildApp(
     readConfig({
-      PORT: '0',
-      LOG_LEVEL: 'silent',
-      LIMITS: 'off',
-      EVENT_LOOP_MAX_DELAY_MS: '0',
+      ...(await serviceEnvironment(t, {
+        databaseUrl: parts.database.url('audit_service'),
+        masterKey: parts.masterKeyText,
+      })),
       REPLICA: 'audit-1',
-      MASTER_KEY_FILE: masterKeyFile,
       AUDIT_KEY_FILE: auditKeyFile,
-      DATABASE_URL: parts.database.url('audit_service'),
       KINESIS_ENDPOINT: parts.kinesis.endpoint,
       KINESIS_STREAM: STREAM,
       AWS_ACCESS_KEY_ID: 'local',
@@ -59,41 +63,13 @@ export async function build(
     }),
   );
   t.teardown(() => server.app.close());
-  const issuer = Fastify();
-  await issuer.register(accessTokens, {
-    keys: server.keys,
-    issuer: 'muniment',
-    audience: 'muniment-api',
-    signing,
-  });
-  t.teardown(() => issuer.close());
-  const superuser = new pg.Client({ connectionString: parts.database.url() });
-  await superuser.connect();
-  t.teardown(() => superuser.end());
   return {
     ...parts,
     server,
     superuser,
     async signIn(role = 'customer') {
-      const id = randomUUID();
-      const sessionId = randomUUID();
-      await superuser.query(
-        'insert into identity.users (id, type, email, email_key) values ($1, $3, $2, $2)',
-        [id, `${id}@example.com`, role],
-      );
-      await superuser.query(
-        "insert into identity.sessions (id, user_id, idle_timeout, expires_at) values ($1, $2, interval '1 day', now() + interval '1 day')",
-        [sessionId, id],
-      );
-      return {
-        id,
-        token: issuer.accessTokens.issue({
-          userId: id,
-          sessionId,
-          role,
-          sessionExpiresAt: new Date(Date.now() + 86_400_000),
-        }).token,
-      };
+      const user = await signIn(rowsOf(superuser), { role });
+      return { id: user.userId, token: issuer.issue(user) };
     },
     get: (url, caller) =>
       server.app.inject({

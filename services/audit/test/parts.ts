@@ -4,7 +4,7 @@ import { sql, type Kysely } from 'kysely';
 import { startKinesis, type RunningKinesis } from '@muniment/cluster';
 import { generateSigningKey } from '@muniment/audit-key';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase, type TestDatabase } from '@muniment/database/testing';
+import { createTestDatabase, type TestDatabase, until } from '@muniment/testing';
 import {
   createEventRecorder,
   createKinesisClient,
@@ -132,18 +132,6 @@ export async function startParts(
   };
 }
 
-/** Waits until `ready` answers true. @throws after `timeoutMs` */
-export async function until(
-  ready: () => Promise<boolean> | boolean,
-  timeoutMs = 20_000,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await ready())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 export async function storedIds(db: Kysely<Tables>): Promise<string[]> {
   return (await db.selectFrom('audit.events').select('id').orderBy('id').execute()).map(
     ({ id }) => id,
@@ -159,7 +147,7 @@ export async function recordMany(parts: Parts, count: number): Promise<string[]>
 }
 
 export const allStored = (parts: Parts, count: number, timeoutMs = 25_000) =>
-  until(async () => (await storedIds(parts.db)).length >= count, timeoutMs);
+  until(async () => (await storedIds(parts.db)).length >= count, { timeoutMs });
 
 /** Whether the received numbers of all lanes have no hole, and how many they are. */
 export const watermarks = async ({ db }: Parts) =>

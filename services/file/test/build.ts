@@ -1,24 +1,26 @@
-import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { startFaultProxy, startS3, type FaultProxy } from '@muniment/cluster';
-import { openPersonal, type AuditEvent, type PersonalValues } from '@muniment/audit-events';
-import { createTestDatabase } from '@muniment/database/testing';
+import { openPersonal, type PersonalValues } from '@muniment/audit-events';
+import {
+  createTestDatabase,
+  createTokenIssuer,
+  type OutboxEvent,
+  outboxEvents,
+  rowsOf,
+  serviceEnvironment,
+  signIn,
+  type Teardown,
+} from '@muniment/testing';
 import { createMasterKey } from '@muniment/master-key';
-import { accessTokens, createPublicKeyRing, loadPublicKeys } from '@muniment/security';
-import Fastify from 'fastify';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { buildApp, type FileContext } from '../app.ts';
 import { readConfig } from '../config.ts';
 import type { FileResource } from '../files/file-resource.ts';
 import { ensureSigningKey } from '../../user/signing-keys/signing-keys.ts';
-
-interface Teardown {
-  teardown(fn: () => Promise<unknown>): void;
-}
 
 export interface TestUser {
   id: string;
@@ -32,7 +34,7 @@ export interface Fixture {
   /** Statements as the superuser. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   /** The events in the outbox, oldest first. */
-  events(): Promise<OutboxEvent[]>;
+  events(): Promise<OpenedEvent[]>;
   signIn(role?: 'customer' | 'vendor' | 'admin'): Promise<TestUser>;
   /** Keys of all objects and open multipart uploads in the bucket, asked past the fault proxy. */
   stored(): Promise<{ objects: string[]; uploads: string[] }>;
@@ -43,18 +45,8 @@ export interface Fixture {
   listen(): Promise<string>;
 }
 
-export interface OutboxEvent {
-  id: string;
-  action: string;
-  user_id: string | null;
-  resource: string | null;
-  resource_type: string | null;
-  session_id: string | null;
-  request_id: string;
-  metadata: Record<string, unknown>;
-  /** Opened with the key of the subject. */
-  personal: PersonalValues;
-}
+/** An event with its personal values opened by the key of its subject. */
+export type OpenedEvent = Omit<OutboxEvent, 'personal'> & { personal: PersonalValues };
 
 const CREDENTIALS = { accessKeyId: 'test-access-key', secretAccessKey: 'test-secret-key' };
 export const BUCKET = 'test-files';
@@ -65,7 +57,10 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const database = await createTestDatabase(t);
   const key = Buffer.alloc(32, 7);
-  await writeFile(join(folder, 'master.key'), key.toString('base64'));
+  const environment = await serviceEnvironment(t, {
+    databaseUrl: database.url('file_service'),
+    masterKey: key.toString('base64'),
+  });
 
   const s3 = await startS3({
     dir: join(folder, 's3'),
@@ -84,10 +79,12 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   superuser.on('error', () => undefined);
   // What reads the keys of others is the audit service's right, not this service's.
   const auditor = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: superuser }) });
-  const signing = await signer(auditor, key);
+  const issuer = await createTokenIssuer(t, auditor, {
+    key: await ensureSigningKey(auditor, createMasterKey(key)),
+  });
   t.teardown(async () => {
     await Promise.all(servers.map(({ app }) => app.close()));
-    await Promise.all([signing.close(), superuser.end(), proxy.stop(), s3.stop()]);
+    await Promise.all([superuser.end(), proxy.stop(), s3.stop()]);
     direct.destroy();
   });
 
@@ -95,19 +92,11 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   async function replica(more: Record<string, string> = {}): Promise<FileContext> {
     const server = await buildApp(
       readConfig({
-        PORT: '0',
-        LOG_LEVEL: 'silent',
-        LIMITS: 'off',
-        EVENT_LOOP_MAX_DELAY_MS: '0',
+        ...environment,
         REPLICA: `file-${servers.length + 1}`,
-        MASTER_KEY_FILE: join(folder, 'master.key'),
-        DATABASE_URL: database.url('file_service'),
         DATABASE_POOL_MAX: '4',
-        KINESIS_ENDPOINT: 'http://127.0.0.1:9',
         SETTLE_INTERVAL_MS: '50',
         UPLOAD_LATE_MS: '0',
-        AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
         S3_ENDPOINT: proxy.url,
         S3_BUCKET: BUCKET,
         S3_CONNECT_TIMEOUT_MS: '500',
@@ -128,10 +117,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     app: files.app,
     query,
     async events() {
-      const rows = await query<{ head: string; tail: string }>(
-        'select head, tail from files.outbox order by position',
-      );
-      const sealed = rows.map(({ head, tail }): AuditEvent => JSON.parse(`${head},${tail}`));
+      const sealed = await outboxEvents(rowsOf(superuser), 'files');
       const keys = await files.subjectKeys.forBlocks(
         auditor,
         sealed.flatMap(({ personal }) => personal ?? []),
@@ -142,21 +128,11 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
       });
     },
     async signIn(role = 'customer') {
-      const [id, sessionId] = [randomUUID(), randomUUID()];
-      await query(
-        'insert into identity.users (id, type, email, email_key) values ($1, $2, $3, $3)',
-        [id, role, `${id}@example.com`],
-      );
-      await query(
-        `insert into identity.sessions (id, user_id, idle_timeout, expires_at) values ($1, $2, interval '1 day', now() + interval '1 day')`,
-        [sessionId, id],
-      );
+      const user = await signIn(rowsOf(superuser), { role });
       return {
-        id,
-        sessionId,
-        headers: {
-          authorization: `Bearer ${signing.issue({ userId: id, sessionId, role, sessionExpiresAt: new Date(Date.now() + 86_400_000) })}`,
-        },
+        id: user.userId,
+        sessionId: user.sessionId,
+        headers: { authorization: `Bearer ${issuer.issue(user)}` },
       };
     },
     async stored() {
@@ -172,37 +148,6 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     s3: { endpoint: s3.endpoint, proxy },
     replica,
     listen: () => files.app.listen({ host: '127.0.0.1', port: 0 }),
-  };
-}
-
-type Issue = (subject: {
-  userId: string;
-  sessionId: string;
-  role: 'customer' | 'vendor' | 'admin';
-  sessionExpiresAt: Date;
-}) => string;
-
-/** Issues tokens as the user service does, with the key pair that it would have put into the database. */
-async function signer(
-  db: Kysely<unknown>,
-  masterKey: Buffer,
-): Promise<{ issue: Issue; close(): Promise<unknown> }> {
-  const key = await ensureSigningKey(db, createMasterKey(masterKey));
-  const keys = createPublicKeyRing({ load: () => loadPublicKeys(db) });
-  const app = Fastify();
-  await app.register(accessTokens, {
-    keys,
-    issuer: 'muniment',
-    audience: 'muniment-api',
-    signing: { key, ttlSeconds: 900 },
-  });
-  await app.ready();
-  return {
-    issue: (subject) => app.accessTokens.issue(subject).token,
-    close: async () => {
-      keys.close();
-      await app.close();
-    },
   };
 }
 

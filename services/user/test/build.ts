@@ -1,10 +1,14 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
-import pg from 'pg';
 import type { Test } from 'tap';
-import { createTestDatabase } from '@muniment/database/testing';
-import { generateMasterKey } from '@muniment/master-key';
+import {
+  connectSuperuser,
+  createTestDatabase,
+  type OutboxEvent,
+  outboxEvents,
+  type Rows,
+  rowsOf,
+  serviceEnvironment,
+} from '@muniment/testing';
 import { buildApp } from '../app.ts';
 import type { UserContext } from '../context.ts';
 import { readConfig } from '../config.ts';
@@ -25,20 +29,10 @@ export interface TestServer {
     options?: { body?: object | string; token?: string; headers?: Record<string, string> },
   ): Promise<LightMyRequestResponse>;
   register(email?: string, password?: string): Promise<SignedIn>;
-  /** Runs SQL as superuser, to look at what is stored. */
-  rows<Row>(text: string, values?: unknown[]): Promise<Row[]>;
-  /** The outbox's events in order, as the relay would send them. */
-  events(): Promise<
-    {
-      action: string;
-      outcome: string;
-      error: string | null;
-      user_id: string | null;
-      session_id: string | null;
-      personal: object | null;
-      metadata: Record<string, unknown>;
-    }[]
-  >;
+  /** Runs SQL as superuser. */
+  rows: Rows;
+  /** The outbox's events in order. */
+  events(): Promise<OutboxEvent[]>;
   /** A second replica over the same database. */
   replica(): Promise<TestServer>;
 }
@@ -48,21 +42,9 @@ export const PASSWORD = 'correct horse battery';
 /** A user service of its own database, closed when the test ends. */
 export async function build(t: Test, settings: Record<string, string> = {}): Promise<TestServer> {
   const database = await createTestDatabase(t);
-  const masterKeyFile = join(t.testdir(), 'master.key');
-  await writeFile(masterKeyFile, generateMasterKey());
-  const superuser = new pg.Client({ connectionString: database.url() });
-  await superuser.connect();
+  const rows = rowsOf(await connectSuperuser(t, database));
   const environment = {
-    PORT: '0',
-    LOG_LEVEL: 'silent',
-    EVENT_LOOP_MAX_DELAY_MS: '0',
-    MASTER_KEY_FILE: masterKeyFile,
-    DATABASE_URL: database.url('user_service'),
-    // On only where a test is about limits: others try as much as they need.
-    LIMITS: 'off',
-    KINESIS_ENDPOINT: 'http://127.0.0.1:9',
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
+    ...(await serviceEnvironment(t, { databaseUrl: database.url('user_service') })),
     SMTP_URL: 'smtp://127.0.0.1:9',
     MAIL_FROM: 'Muniment <no-reply@muniment.example>',
     ...settings,
@@ -70,7 +52,6 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
   const open: UserContext[] = [];
   t.teardown(async () => {
     for (const server of open) await server.app.close();
-    await superuser.end();
   });
 
   async function start(): Promise<TestServer> {
@@ -98,15 +79,8 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
         t.equal(answer.statusCode, 201, answer.body);
         return answer.json<SignedIn>();
       },
-      async rows<Row>(text: string, values: unknown[] = []) {
-        return (await superuser.query(text, values)).rows as Row[];
-      },
-      async events() {
-        const stored = await testServer.rows<{ text: string }>(
-          `select head || ',' || tail as text from identity.outbox order by position`,
-        );
-        return stored.map(({ text }) => JSON.parse(text));
-      },
+      rows,
+      events: () => outboxEvents(rows, 'identity'),
       replica: start,
     };
     return testServer;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import {
   type CaughtMail,
@@ -6,6 +5,7 @@ import {
   type MailCatcherOptions,
   startMailCatcher,
 } from '@muniment/cluster';
+import { until } from '@muniment/testing';
 import { build, type TestServer } from './build.ts';
 
 export interface MailServer extends TestServer {
@@ -18,21 +18,6 @@ export interface MailServer extends TestServer {
 
 export const tokenIn = (mail: CaughtMail | undefined): string =>
   /#token=(\S+)/.exec(mail?.text ?? '')?.[1] ?? 'no token';
-
-/** Looks again and again until `look` finds something. */
-export async function until<T>(
-  what: string,
-  look: () => Promise<T | undefined | false> | T | undefined | false,
-  timeoutMs = 15_000,
-): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await sleep(10);
-  }
-}
 
 /** A user service whose loops run, with a mail server that catches what it sends. */
 export async function buildWithMail(
@@ -51,13 +36,16 @@ export async function buildWithMail(
   });
   await testServer.server.app.listen({ host: '127.0.0.1', port: 0 });
   const mailsTo: MailServer['mailsTo'] = (address, count = 1) =>
-    until(`${count} mails to ${address}`, () => {
-      const mails = catcher
-        .mails()
-        .filter(({ to }) => to.includes(address))
-        .toReversed();
-      return mails.length >= count && mails;
-    });
+    until(
+      () => {
+        const mails = catcher
+          .mails()
+          .filter(({ to }) => to.includes(address))
+          .toReversed();
+        return mails.length >= count && mails;
+      },
+      { what: `${count} mails to ${address}` },
+    );
   return {
     ...testServer,
     catcher,

@@ -10,7 +10,7 @@ import {
   type AuditEvent,
 } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase } from '@muniment/database/testing';
+import { createTestDatabase } from '@muniment/testing';
 import { generateMasterKey, loadMasterKey, wrappedBy, type MasterKey } from '@muniment/master-key';
 import { loadIdempotencySecret } from '../../../packages/server/src/idempotency/answers.ts';
 import { eraseSubject } from '../../../services/audit/erasure/subject-key-queries.ts';

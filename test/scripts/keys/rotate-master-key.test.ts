@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import pg from 'pg';
-import { createTestDatabase } from '@muniment/database/testing';
+import { createTestDatabase } from '@muniment/testing';
 import { generateMasterKey } from '@muniment/master-key';
 import { lockRotation } from '../../../scripts/keys/rewrap.ts';
 

@@ -1,7 +1,6 @@
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { freePort } from '../../src/free-port.ts';
 import type { Plan, ProcessSpec, Stage } from '../../src/fleet/supervisor/plan.ts';
@@ -64,17 +63,4 @@ export function planOf(data: string, ...stages: ProcessSpec[][]): Plan {
     facts: { gateway: { http: 'http://localhost:1', https: null } },
     stages: stages.map((processes, index): Stage => ({ title: `stage ${index + 1}`, processes })),
   };
-}
-
-/** Waits for a truth, at most five seconds. */
-export async function until(
-  truth: () => boolean | Promise<boolean>,
-  limit = 5000,
-): Promise<number> {
-  const started = performance.now();
-  while (!(await truth())) {
-    if (performance.now() - started > limit) throw new Error(`not within ${limit} ms`);
-    await sleep(10);
-  }
-  return performance.now() - started;
 }

@@ -1,5 +1,5 @@
 import { createPublicKey, randomBytes, sign, verify } from 'node:crypto';
-import { createTestDatabase } from '@muniment/database/testing';
+import { createTestDatabase } from '@muniment/testing';
 import { createMasterKey } from '@muniment/master-key';
 import { calculateJwkThumbprint } from 'jose';
 import { sql } from 'kysely';

@@ -1,4 +1,4 @@
-import { createTestDatabase } from '@muniment/database/testing';
+import { createTestDatabase } from '@muniment/testing';
 import { sql } from 'kysely';
 import { test } from 'tap';
 import { createRevocations, createSessionLookup, queryLiveSessions } from '../../src/index.ts';

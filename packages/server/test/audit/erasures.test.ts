@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { createErasureLoop } from '../../src/audit/erasures.ts';
 import { build } from '../build.ts';
-import { until } from '../until.ts';
 
 const ADA = '0190a1b2-c3d4-7e5f-8a9b-000000000001';
 const BOB = '0190a1b2-c3d4-7e5f-8a9b-000000000002';

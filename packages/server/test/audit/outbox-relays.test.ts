@@ -3,19 +3,11 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
+import { requestContext, until } from '@muniment/testing';
 import { startFaultProxy } from '../../../cluster/src/faults/fault-proxy.ts';
 import { build, type TestServer } from '../build.ts';
-import { until } from '../until.ts';
 
 const ID = '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
-const REQUEST = {
-  id: 'f'.repeat(32),
-  ip: '203.0.113.9',
-  headers: {},
-  principal: null,
-  traceparent: null,
-};
-
 async function scrape({ app }: TestServer, name: string): Promise<number> {
   const { body } = await app.inject('/metrics');
   return Number(
@@ -25,7 +17,7 @@ async function scrape({ app }: TestServer, name: string): Promise<number> {
 
 async function recordThree(t: Test, server: TestServer): Promise<void> {
   for (let i = 0; i < 3; i += 1)
-    await server.recordFor(REQUEST, { action: 'LOGIN_FAIL', subject: { userId: ID } });
+    await server.recordFor(requestContext(), { action: 'LOGIN_FAIL', subject: { userId: ID } });
   await server.rows(
     `update identity.outbox set created_at = now() - interval '90 seconds' where position = 1`,
   );
@@ -126,6 +118,6 @@ test('a stream that is up is not asked again for seconds, one that is down is, a
   t.equal(calls(), 1);
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   close();
-  await server.recordFor(REQUEST, { action: 'LOGIN_FAIL', subject: { userId: ID } });
-  await until(async () => (await streamState(server)) === 'down', 4_000);
+  await server.recordFor(requestContext(), { action: 'LOGIN_FAIL', subject: { userId: ID } });
+  await until(async () => (await streamState(server)) === 'down', { timeoutMs: 4_000 });
 });

@@ -2,9 +2,8 @@ import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { openPersonal } from '@muniment/audit-events';
 import type { Principal } from '@muniment/security';
-import type { RequestContext } from '../../src/index.ts';
+import { requestContext, signIn, until } from '@muniment/testing';
 import { build as buildServer, type TestServer } from '../build.ts';
-import { until } from '../until.ts';
 
 const USER = '0190a1b2-c3d4-7e5f-8a9b-000000000001';
 const SESSION = '0190a1b2-c3d4-7e5f-8a9b-0000000000aa';
@@ -18,26 +17,17 @@ const PRINCIPAL: Principal = {
   expiresAt: new Date(Date.now() + 900_000),
 };
 const TRACE = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-const SIGNED_IN: RequestContext = {
-  id: 'f'.repeat(32),
-  ip: '203.0.113.9',
+const SIGNED_IN = requestContext({
   headers: { 'user-agent': 'tap/21' },
   principal: PRINCIPAL,
   traceparent: TRACE,
-};
-const ANONYMOUS: RequestContext = { ...SIGNED_IN, principal: null, traceparent: null, headers: {} };
+});
+const ANONYMOUS = requestContext();
 
 /** A server with the caller's account and session. */
 async function build(t: Test): Promise<TestServer> {
   const server = await buildServer(t);
-  await server.rows(
-    `insert into identity.users (id, email, email_key) values ($1, 'ada@example.com', 'ada@example.com')`,
-    [USER],
-  );
-  await server.rows(
-    `insert into identity.sessions (id, user_id, idle_timeout, expires_at) values ($1, $2, interval '1 day', now() + interval '1 day')`,
-    [SESSION, USER],
-  );
+  await signIn(server.rows, { userId: USER, sessionId: SESSION });
   return server;
 }
 
@@ -110,7 +100,7 @@ test('a change of a caller whose session has ended since they were let in does n
       return record({ action: 'PROFILE_UPDATE' });
     });
   await server.rows('update identity.sessions set revoked_at = now()');
-  await until(() => server.revocations.sessionEnded(SESSION), 1_000);
+  await until(() => server.revocations.sessionEnded(SESSION), { timeoutMs: 1_000 });
   await t.rejects(change(), { code: 'UNAUTHENTICATED', statusCode: 401 });
   t.strictSame(await leases(server), []);
   t.strictSame(await server.events(), []);

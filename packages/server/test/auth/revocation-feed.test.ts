@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { test, type Test } from 'tap';
 import { createRevocations, type Role } from '@muniment/security';
+import { signIn, until } from '@muniment/testing';
 import { startFaultProxy, type FaultProxy } from '../../../cluster/src/faults/fault-proxy.ts';
 import { createRevocationFeed } from '../../src/auth/revocation-feed.ts';
 import { build, checkProblem, type BuildOptions, type TestServer } from '../build.ts';
-import { until } from '../until.ts';
 import { ensureSigningKey } from '../../../../services/user/signing-keys/signing-keys.ts';
 
 interface SignedIn {
@@ -39,24 +39,11 @@ async function withFeed(t: Test, options: BuildOptions = {}): Promise<Feeding> {
     { config: { operation: 'mine', access: { permission: 'files:read' } } },
     ({ principal }) => ({ role: principal?.role }),
   );
-  const sessionExpiresAt = new Date(Date.now() + 86_400_000);
   return {
     ...server,
     async signIn(role = 'customer') {
-      const [userId, sessionId] = [randomUUID(), randomUUID()];
-      await server.rows(
-        'insert into identity.users (id, type, email, email_key, password_hash) values ($1, $2, $3, $3, $4)',
-        [userId, role, `${userId}@example.com`, 'hash'],
-      );
-      await server.rows(
-        "insert into identity.sessions (id, user_id, idle_timeout, expires_at) values ($1, $2, interval '1 day', $3)",
-        [sessionId, userId, sessionExpiresAt],
-      );
-      return {
-        userId,
-        sessionId,
-        token: server.app.accessTokens.issue({ userId, sessionId, role, sessionExpiresAt }).token,
-      };
+      const user = await signIn(server.rows, { role });
+      return { ...user, token: server.app.accessTokens.issue(user).token };
     },
     visit: async ({ token }) =>
       (await server.app.inject({ url: '/mine', headers: { authorization: `Bearer ${token}` } }))
@@ -121,7 +108,7 @@ test('whatever ends or changes a session, a user or a key announces it in its ow
   const server = await withFeed(t);
   const { revocations, rows } = server;
   const known = async (holds: () => boolean) =>
-    until(holds, 1_000).then(
+    until(holds, { timeoutMs: 1_000 }).then(
       () => true,
       () => false,
     );
@@ -191,13 +178,13 @@ test('a role, a suspension and a deletion count for the token that was issued be
     ).json().role;
   t.equal(await role(), 'admin');
   await server.rows(`update identity.users set type = 'customer' where id = $1`, [session.userId]);
-  await until(async () => (await role()) === 'customer', 1_000);
+  await until(async () => (await role()) === 'customer', { timeoutMs: 1_000 });
   await server.rows(`update identity.users set status = 'suspended' where id = $1`, [
     session.userId,
   ]);
   await refusal(server, session);
   await server.rows(`update identity.users set status = 'active' where id = $1`, [session.userId]);
-  await until(async () => (await server.visit(session)) === 200, 1_000);
+  await until(async () => (await server.visit(session)) === 200, { timeoutMs: 1_000 });
   await server.rows('delete from identity.users where id = $1', [session.userId]);
   await refusal(server, session);
   t.ok(server.sessions.lookups().user_changed >= 3, 'the database was asked after each change');
@@ -215,7 +202,7 @@ test('a notification holds kind, id and the second until which it counts, and no
     'insert into identity.access_token_lifetimes values (900, now()); delete from identity.access_token_lifetimes where seconds > 900',
   );
   await server.revoke(session);
-  await until(() => payloads.length > 0, 1_000);
+  await until(() => payloads.length > 0, { timeoutMs: 1_000 });
   const [kind, id, second, ...more] = payloads[0]?.split(' ') ?? [];
   t.same([kind, id, more], ['session', session.sessionId, []]);
   t.ok(
@@ -235,7 +222,7 @@ test('the listening connection is killed again and again: what is revoked meanwh
     t.ok(lastLetIn < 1_000, `${lastLetIn.toFixed(0)} ms`);
     await until(
       () => server.revocations.isFresh() && server.revocations.sessionEnded(session.sessionId),
-      5_000,
+      { timeoutMs: 5_000 },
     );
   }
   t.match(
@@ -265,10 +252,9 @@ test('a half-open feed connection: nobody revoked is let in after their second, 
   t.match((await server.health.look()).revocation_feed, { status: 'down', critical: false });
   await sleep(2_500);
   proxy.mode('pass');
-  await until(
-    () => server.revocations.isFresh() && server.revocations.sessionEnded(a.sessionId),
-    5_000,
-  );
+  await until(() => server.revocations.isFresh() && server.revocations.sessionEnded(a.sessionId), {
+    timeoutMs: 5_000,
+  });
   await sleep(520);
   t.match((await server.health.look()).revocation_feed, { status: 'up' });
 });
@@ -277,13 +263,13 @@ test('what was revoked while the feed was away is read when it is back, however 
   const { server, proxy } = await throughProxy(t);
   const session = await server.signIn();
   proxy.mode('refuse');
-  await until(() => !server.revocations.isFresh(), 2_000);
+  await until(() => !server.revocations.isFresh(), { timeoutMs: 2_000 });
   await server.revoke(session);
   await server.rows(
     `insert into identity.revocations select 'session', gen_random_uuid(), now(), now() + interval '1 hour', pg_current_xact_id() from generate_series(1, 12000)`,
   );
   proxy.mode('pass');
-  await until(() => server.revocations.isFresh(), 5_000);
+  await until(() => server.revocations.isFresh(), { timeoutMs: 5_000 });
   t.equal(server.revocations.size('session'), 12_001);
   t.equal(await server.visit(session), 401);
 });
@@ -297,7 +283,7 @@ test('the feed and the database both gone: 503 with Retry-After, nobody is let i
   t.equal(await server.visit(session), 200);
   for (const fault of ['refuse', 'blackhole'] as const) {
     proxy.mode(fault);
-    await until(() => !server.revocations.isFresh(), 2_000);
+    await until(() => !server.revocations.isFresh(), { timeoutMs: 2_000 });
     const began = performance.now();
     const answer = await server.app.inject({
       url: '/mine',
@@ -307,8 +293,8 @@ test('the feed and the database both gone: 503 with Retry-After, nobody is let i
     t.equal(answer.headers['retry-after'], '1');
     t.ok(performance.now() - began < 4_000, `${fault}: soon`);
     proxy.mode('pass');
-    await until(async () => (await server.visit(session)) === 200, 5_000);
-    await until(() => server.revocations.isFresh(), 5_000);
+    await until(async () => (await server.visit(session)) === 200, { timeoutMs: 5_000 });
+    await until(() => server.revocations.isFresh(), { timeoutMs: 5_000 });
   }
 });
 
@@ -346,7 +332,7 @@ test('rows of another server, out of a dump, are read at the start and not four 
   await killFeed(server);
   await until(
     () => server.revocations.userChangedAt(foreign) !== undefined && server.revocations.isFresh(),
-    5_000,
+    { timeoutMs: 5_000 },
   );
   const before = server.revocations.userChangedAt(foreign);
   await sleep(700);
@@ -391,7 +377,9 @@ test('a change that began in time is refused when its key has been compromised s
   };
   t.ok(await server.revalidatePrincipal(principal));
   await server.rows(`update identity.signing_keys set status = 'compromised'`);
-  await until(async () => (await server.revalidatePrincipal(principal)) === undefined, 1_000);
+  await until(async () => (await server.revalidatePrincipal(principal)) === undefined, {
+    timeoutMs: 1_000,
+  });
 });
 
 test('a compromised key is let go of at once, with what it has signed, and another signs', async (t) => {
@@ -402,6 +390,8 @@ test('a compromised key is let go of at once, with what it has signed, and anoth
   await server.rows(`update identity.signing_keys set status = 'compromised'`);
   const { lastLetIn } = await refusal(server, session);
   t.ok(lastLetIn < 1_000, `${lastLetIn.toFixed(0)} ms`);
-  await until(async () => (await server.visit(await server.signIn())) === 200, 5_000);
+  await until(async () => (await server.visit(await server.signIn())) === 200, {
+    timeoutMs: 5_000,
+  });
   t.notOk(server.keys.jwks().keys.some(({ kid }) => before.includes(kid)));
 });

@@ -1,6 +1,6 @@
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { build } from '../build.ts';
-import { until } from '../until.ts';
 import { ensureSigningKey } from '../../../../services/user/signing-keys/signing-keys.ts';
 
 const kidOf = (token: string): string =>

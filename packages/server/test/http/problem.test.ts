@@ -6,9 +6,9 @@ import createError from '@fastify/error';
 import type { InjectOptions } from 'fastify';
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
+import { until } from '@muniment/testing';
 import { build, checkProblem, type TestServer } from '../build.ts';
 import { listen, raw } from '../raw-request.ts';
-import { until } from '../until.ts';
 
 async function probe(t: Test): Promise<TestServer> {
   const server = await build(t);

@@ -2,12 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { sql } from 'kysely';
-import pg from 'pg';
 import { test, type Test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
+import { connectSuperuser, until } from '@muniment/testing';
 import { build, checkProblem, environment, type TestServer } from '../build.ts';
 import { decryptAnswer, encryptAnswer } from '../../src/idempotency/encryption.ts';
-import { until } from '../until.ts';
 
 const EVENT = { action: 'PROFILE_UPDATE', subject: { address: 'somebody' } };
 const leases = ({ rows }: TestServer) =>
@@ -131,7 +130,7 @@ async function startProbe(
       output += String(chunk);
     });
   t.teardown(() => child.kill('SIGKILL'));
-  await until(() => output.includes('url=') || child.exitCode !== null, 60_000);
+  await until(() => output.includes('url=') || child.exitCode !== null, { timeoutMs: 60_000 });
   return {
     url: /url=(\S+)/.exec(output)?.[1] ?? '',
     output: () => output,
@@ -144,13 +143,11 @@ async function startProbe(
 }
 
 test('who is killed before the COMMIT has done nothing, who is killed behind it has answered: the retry finds which', async (t) => {
-  const { env, superuserUrl } = await environment(t);
-  const database = new pg.Client({ connectionString: superuserUrl });
-  await database.connect();
-  t.teardown(() => database.end());
+  const { env, database } = await environment(t);
+  const superuser = await connectSuperuser(t, database);
   const effects = async () =>
     (
-      await database.query<{ holder: string }>(
+      await superuser.query<{ holder: string }>(
         `select holder from identity.leases where name like 'killed%'`,
       )
     ).rows;
@@ -171,7 +168,7 @@ test('who is killed before the COMMIT has done nothing, who is killed behind it 
       () => 'answered',
       () => 'lost',
     );
-    await until(() => doomed.output().includes('stands still'), 30_000);
+    await until(() => doomed.output().includes('stands still'), { timeoutMs: 30_000 });
     if (point === 'before')
       t.equal(
         (await call(next.url, point)).status,
@@ -192,7 +189,7 @@ test('who is killed before the COMMIT has done nothing, who is killed behind it 
       [await answer.json()],
       `${point}: one effect, and it is the one that was answered`,
     );
-    await database.query(`delete from identity.leases where name like 'killed%'`);
+    await superuser.query(`delete from identity.leases where name like 'killed%'`);
   }
 });
 

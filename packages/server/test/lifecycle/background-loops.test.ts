@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { repeat } from '../../src/index.ts';
 import { build } from '../build.ts';
-import { until } from '../until.ts';
 
 test('a failure is reported and does not end the repetition', async (t) => {
   let rounds = 0;

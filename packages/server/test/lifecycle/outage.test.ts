@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { test, type Test } from 'tap';
+import { until } from '@muniment/testing';
 import { startFaultProxy, type FaultProxy } from '../../../cluster/src/faults/fault-proxy.ts';
 import { build, checkProblem, type TestServer } from '../build.ts';
-import { until } from '../until.ts';
 
 const USER = '0190a1b2-c3d4-7e5f-8a9b-000000000001';
 
@@ -95,7 +95,7 @@ test('while PostgreSQL is silent, requests get their 503 in bounded time, and al
     t.ok(ms < 4_000, `${Math.round(ms)} ms`);
   }
   proxy.mode('pass');
-  await until(async () => (await app.inject('/read')).statusCode === 200, 4_000);
+  await until(async () => (await app.inject('/read')).statusCode === 200, { timeoutMs: 4_000 });
   t.equal((await app.inject({ method: 'POST', url: '/change' })).statusCode, 200);
 });
 

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
+import { until } from '@muniment/testing';
 import { environment } from '../build.ts';
-import { until } from '../until.ts';
 
 interface Service {
   process: ChildProcess;
@@ -28,7 +28,7 @@ async function start(t: Test, settings: Record<string, string | undefined> = {})
   const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
   t.teardown(() => child.kill('SIGKILL'));
   const service: Service = { process: child, output: () => output, url: '', exit };
-  await until(() => output.includes('url=') || child.exitCode !== null, 20_000);
+  await until(() => output.includes('url=') || child.exitCode !== null, { timeoutMs: 20_000 });
   service.url = /url=(\S+)/.exec(output)?.[1] ?? '';
   return service;
 }
@@ -50,10 +50,9 @@ test('told to stop, it turns unready, answers what is in flight, stops its loops
   const slow = request(`${service.url}/slow`, new Agent());
   await until(() => service.output().includes('slow begins'));
   service.process.kill('SIGTERM');
-  await until(
-    async () => (await request(`${service.url}/health/ready`, agent)).status === 503,
-    700,
-  );
+  await until(async () => (await request(`${service.url}/health/ready`, agent)).status === 503, {
+    timeoutMs: 700,
+  });
   t.equal(
     (await request(`${service.url}/health/live`, agent)).status,
     200,
@@ -80,7 +79,7 @@ test('after the delay nobody new is let in, while a request in flight is still a
         () => false,
         (error) => error.code === 'ECONNREFUSED',
       ),
-    1_000,
+    { timeoutMs: 1_000 },
   );
   t.equal((await slow).status, 200);
   t.equal(await service.exit, 0);

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { sql } from 'kysely';
-import { recordMany, until } from '../parts.ts';
+import { until } from '@muniment/testing';
+import { recordMany } from '../parts.ts';
 import { build, eventsOf, storeEvents } from '../build.ts';
 
 interface Answer {

@@ -7,7 +7,8 @@ import { sql } from 'kysely';
 import { test } from 'tap';
 import { canonicalJson } from '@muniment/audit-events';
 import { freePort } from '@muniment/cluster';
-import { STREAM, startParts, until } from '../parts.ts';
+import { until } from '@muniment/testing';
+import { STREAM, startParts } from '../parts.ts';
 import { anEvent, asSent } from '../records.ts';
 
 const EVENTS = 40_000;
@@ -77,14 +78,17 @@ test('a backlog is caught up at full speed, in memory that does not grow with it
         }>`select coalesce(sum(watermark), 0) as rows from audit.lanes`.execute(parts.db)
       ).rows[0]?.rows,
     );
-  await until(async () => (await stored()) > 2_000, 60_000);
+  await until(async () => (await stored()) > 2_000, { timeoutMs: 60_000 });
   const startedAt = performance.now();
   const from = await stored();
   const sizes: number[] = [];
-  await until(async () => {
-    sizes.push(await rssOf(replica.pid ?? 0));
-    return (await stored()) === EVENTS;
-  }, 120_000);
+  await until(
+    async () => {
+      sizes.push(await rssOf(replica.pid ?? 0));
+      return (await stored()) === EVENTS;
+    },
+    { timeoutMs: 120_000 },
+  );
   const rate = (EVENTS - from) / ((performance.now() - startedAt) / 1_000);
   const [early, late] = [
     Math.max(...sizes.slice(0, Math.ceil(sizes.length / 3))),

@@ -14,6 +14,7 @@ import { test } from 'tap';
 import { startKinesis } from '@muniment/cluster';
 import { canonicalJson } from '@muniment/audit-events';
 import { acquireLease } from '@muniment/database';
+import { until } from '@muniment/testing';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import {
   STREAM,
@@ -21,7 +22,6 @@ import {
   recordMany,
   startParts,
   storedIds,
-  until,
   watermarks,
   type Parts,
 } from '../parts.ts';

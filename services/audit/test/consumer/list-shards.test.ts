@@ -1,8 +1,9 @@
 import { MergeShardsCommand, SplitShardCommand } from '@aws-sdk/client-kinesis';
 import { test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
+import { until } from '@muniment/testing';
 import { listShards } from '../../consumer/list-shards.ts';
-import { STREAM, startParts, until } from '../parts.ts';
+import { STREAM, startParts } from '../parts.ts';
 
 test('shards are listed with the parents they were split and merged from', async (t) => {
   const { client } = await startParts(t, { shards: 1 });

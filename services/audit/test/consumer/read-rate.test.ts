@@ -3,7 +3,8 @@ import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
-import { recordMany, startParts, until, type Parts } from '../parts.ts';
+import { until } from '@muniment/testing';
+import { recordMany, startParts, type Parts } from '../parts.ts';
 
 /** Stands before the stream and notes when which shard was read: by the iterators, which it has seen being given out. */
 async function watchReads(

@@ -3,20 +3,12 @@ import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SplitShardCommand } from '@aws-sdk/client-kinesis';
-import pg from 'pg';
 import { test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
+import { connectSuperuser, until } from '@muniment/testing';
 import type { Tables } from '../../tables.ts';
-import {
-  STREAM,
-  allStored,
-  recordMany,
-  startParts,
-  storedIds,
-  until,
-  watermarks,
-} from '../parts.ts';
+import { STREAM, allStored, recordMany, startParts, storedIds, watermarks } from '../parts.ts';
 
 test('the stream out of reach and back: the consumer goes on by itself and says so once', async (t) => {
   const parts = await startParts(t);
@@ -104,9 +96,7 @@ test('a throttled look at the stream is no outage, and what it would have shown 
 
 test('while nothing can be stored the lag grows and it is said, though the stream is read to its end', async (t) => {
   const parts = await startParts(t, { shards: 1 });
-  const superuser = new pg.Client({ connectionString: parts.database.url() });
-  await superuser.connect();
-  t.teardown(() => superuser.end());
+  const superuser = await connectSuperuser(t, parts.database);
   const consumer = parts.consumer();
   parts.relay().start();
   consumer.start();
@@ -114,7 +104,7 @@ test('while nothing can be stored the lag grows and it is said, though the strea
   await allStored(parts, 5);
   await superuser.query('revoke insert on audit.events from audit_service');
   await recordMany(parts, 5);
-  await until(() => consumer.status().lagMs > 2_500, 10_000);
+  await until(() => consumer.status().lagMs > 2_500, { timeoutMs: 10_000 });
   t.ok(consumer.status().storeDownSince);
   t.equal(consumer.status().streamDownSince, undefined);
   await until(

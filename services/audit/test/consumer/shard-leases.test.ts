@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import type { Kysely } from 'kysely';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase } from '@muniment/database/testing';
+import { createTestDatabase } from '@muniment/testing';
 import {
   claimShards,
   countReadable,

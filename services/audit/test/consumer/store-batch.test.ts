@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { sealedForm } from '@muniment/audit-events';
 import { createDatabase, LeaseLost } from '@muniment/database';
-import { createTestDatabase } from '@muniment/database/testing';
+import { createTestDatabase } from '@muniment/testing';
 import pg from 'pg';
 import { sql, type Kysely } from 'kysely';
 import type { Test } from 'tap';

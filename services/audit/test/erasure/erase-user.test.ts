@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { test, type Test } from 'tap';
-import pg from 'pg';
 import { createEventRecorder, createSubjectKeys, type AuditEvent } from '@muniment/audit-events';
 import { startFaultProxy, startS3 } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase } from '@muniment/database/testing';
+import { connectSuperuser, createTestDatabase, until } from '@muniment/testing';
 import { createMasterKey, generateMasterKey } from '@muniment/master-key';
 import { createErasureLoop } from '@muniment/server';
 import { openAuditBucket } from '../../object-store/audit-bucket.ts';
 import { eraseSubjects } from '../../erasure/erase-user.ts';
 import { journalErasure, replayJournal } from '../../erasure/journal.ts';
 import type { Tables } from '../../tables.ts';
-import { until } from '../parts.ts';
 
 const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
@@ -35,12 +33,10 @@ async function open(t: Test) {
     url: database.url('audit_service'),
     applicationName: 'test',
   });
-  const superuser = new pg.Client({ connectionString: database.url() });
-  await superuser.connect();
+  const superuser = await connectSuperuser(t, database);
   t.teardown(async () => {
     bucket.close();
     await db.destroy();
-    await superuser.end();
     await proxy.stop();
     await s3.stop();
   });

@@ -1,11 +1,11 @@
 import { test, type Test } from 'tap';
 import { parseVerifierKey, verifyExport } from '@muniment/audit-verify';
+import { until } from '@muniment/testing';
 import { startAuditStore } from '../audit-store.ts';
 import { build, eventsOf, storeEvents, type TestServer } from '../build.ts';
 import { naiveCheckpoints } from './naive-checkpoint.ts';
 import { readExport } from './read-export.ts';
 import { fillLog } from '../fill-log.ts';
-import { until } from '../parts.ts';
 
 interface Parts extends TestServer {
   verifierKey: string;

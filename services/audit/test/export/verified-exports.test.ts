@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { test, type Test } from 'tap';
+import { until } from '@muniment/testing';
 import { latestCheckpoint } from '../../proofs/checkpoint-queries.ts';
 import { build, eventsOf, storeEvents, type Caller, type TestServer } from '../build.ts';
 import { startAuditStore } from '../audit-store.ts';
-import { until } from '../parts.ts';
 
 const CLI = join(import.meta.dirname, '../../../../packages/audit-verify/src/cli.ts');
 

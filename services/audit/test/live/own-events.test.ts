@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { test, type Test } from 'tap';
+import { until } from '@muniment/testing';
 import { startAuditStore } from '../audit-store.ts';
 import { build, type Caller, type LogEntry, type TestServer } from '../build.ts';
-import { until } from '../parts.ts';
 
 type Running = TestServer & { admin: Caller };
 
@@ -32,7 +32,7 @@ async function viewerOf({ admin, ...parts }: Running, tenant_id: string): Promis
   return { id: '', token: answer.json<{ token: string }>().token };
 }
 
-const sealed = ({ superuser }: TestServer, ids: readonly string[]): Promise<void> =>
+const sealed = ({ superuser }: TestServer, ids: readonly string[]): Promise<boolean> =>
   until(
     async () =>
       (await superuser.query('select from audit.sealed where event_id = any($1::uuid[])', [ids]))

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { Value } from 'typebox/value';
 import { createViewerToken, hashViewerToken } from '@muniment/security';
+import { until } from '@muniment/testing';
 import { logEntrySchema } from '../../trail/log-entry.ts';
 import { build, eventsOf, storeEvents, type Caller, type LogEntry } from '../build.ts';
-import { until } from '../parts.ts';
 import { connect, follow, range, serve, storeSealed } from './sealed.ts';
 
 const eventIds = (text: string): number[] =>
@@ -221,7 +221,7 @@ test('silence is broken by heart-beats, whose id moves on over what the filter h
     parts.db,
     Array.from({ length: 700 }, () => ({})),
   );
-  await until(() => line.text().includes(':\nid: 699\n\n'), 2_000);
+  await until(() => line.text().includes(':\nid: 699\n\n'), { timeoutMs: 2_000 });
   t.same(eventIds(line.text()), []);
   line.close();
 });

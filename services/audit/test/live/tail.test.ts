@@ -2,11 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase } from '@muniment/database/testing';
-import pg from 'pg';
+import { connectSuperuser, createTestDatabase, until } from '@muniment/testing';
 import { createTail, type TailOptions } from '../../live/tail.ts';
 import type { Tables } from '../../tables.ts';
-import { until } from '../parts.ts';
 import { range, storeSealed } from './sealed.ts';
 
 async function open(t: Test, options: Partial<TailOptions> = {}) {
@@ -117,9 +115,7 @@ test('an outage of the database is waited out, and said once', async (t) => {
   const { database, db, tail, listen, logged } = await open(t);
   listen();
   await until(() => tail.head() === -1);
-  const superuser = new pg.Client({ connectionString: database.url() });
-  await superuser.connect();
-  t.teardown(() => superuser.end());
+  const superuser = await connectSuperuser(t, database);
   await superuser.query('alter table audit.sealed rename to away');
   await sleep(200);
   t.equal(logged.length, 1);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { test } from 'tap';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase } from '@muniment/database/testing';
+import { createTestDatabase } from '@muniment/testing';
 import type { EventFilter } from '../../trail/filter.ts';
 import { listByIndex } from '../../trail/log-queries.ts';
 import {

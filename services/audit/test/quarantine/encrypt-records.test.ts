@@ -4,7 +4,7 @@ import { test, type Test } from 'tap';
 import { sql } from 'kysely';
 import { createSubjectKeys } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase } from '@muniment/database/testing';
+import { createTestDatabase } from '@muniment/testing';
 import { createMasterKey, generateMasterKey } from '@muniment/master-key';
 import { deleteQuarantined } from '../../erasure/erasure-queries.ts';
 import { listQuarantined, type QuarantineEntry } from '../../quarantine/quarantine-queries.ts';

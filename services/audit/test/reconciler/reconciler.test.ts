@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { test, type Test } from 'tap';
 import { sql, type Kysely } from 'kysely';
 import { createEventRecorder, type NewEvent } from '@muniment/audit-events';
 import { createDatabase, uuidv7 } from '@muniment/database';
+import { connectSuperuser, until } from '@muniment/testing';
 import { createReconciler, type Reconciler } from '../../reconciler/reconciler.ts';
 import type { Tables } from '../../tables.ts';
-import { startParts, storedIds, until, type Parts } from '../parts.ts';
+import { startParts, storedIds, type Parts } from '../parts.ts';
 
 interface Bench extends Parts {
   reconciler: Reconciler;
@@ -30,9 +31,7 @@ interface Bench extends Parts {
 /** Rows as the services leave them a few minutes ago, and a reconciler that waits for nothing. */
 async function start(t: Test): Promise<Bench> {
   const parts = await startParts(t);
-  const superuser = new pg.Client({ connectionString: parts.database.url() });
-  await superuser.connect();
-  t.teardown(() => superuser.end());
+  const superuser = await connectSuperuser(t, parts.database);
   const { db: as } = createDatabase<Tables>({
     url: parts.database.url('audit_reconciler'),
     applicationName: 'test-reconciler',

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { sql, type Kysely } from 'kysely';
 import type { Test } from 'tap';
 import { createEventRecorder, createSubjectKeys, type AuditEvent } from '@muniment/audit-events';
@@ -8,6 +8,7 @@ import { formatCheckpoint, parseVerifierKey } from '@muniment/audit-verify';
 import { startS3 } from '@muniment/cluster';
 import { createDatabase, uuidv7 } from '@muniment/database';
 import { createMasterKey } from '@muniment/master-key';
+import { connectSuperuser } from '@muniment/testing';
 import { openAuditBucket, type AuditBucket } from '../../object-store/audit-bucket.ts';
 import { insertCheckpoint } from '../../proofs/checkpoint-queries.ts';
 import type { RetentionOptions } from '../../retention/retention.ts';
@@ -52,9 +53,7 @@ export async function openArchiveTest(t: Test): Promise<ArchiveTest> {
     applicationName: 'test-retention',
   });
   t.teardown(() => retentionDb.destroy());
-  const superuser = new pg.Client({ connectionString: database.url() });
-  await superuser.connect();
-  t.teardown(() => superuser.end());
+  const superuser = await connectSuperuser(t, database);
   const s3 = await startS3({
     dir: t.testdir(),
     buckets: ['audit'],

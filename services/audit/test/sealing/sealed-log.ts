@@ -4,7 +4,7 @@ import type { AuditEvent } from '@muniment/audit-events';
 import { sealedForm } from '@muniment/audit-events';
 import { leafHash } from '@muniment/audit-verify';
 import { acquireLease, createDatabase, type Lease } from '@muniment/database';
-import { createTestDatabase, type TestDatabase } from '@muniment/database/testing';
+import { createTestDatabase, type TestDatabase } from '@muniment/testing';
 import { insertEvents } from '../../event-store/event-queries.ts';
 import { addReceived } from '../../event-store/lane-queries.ts';
 import type { Tables } from '../../tables.ts';

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startS3 } from '@muniment/cluster';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import { checkSealer } from '../../sealing/sealer.ts';
 import { anEvent } from '../records.ts';
-import { until } from '../parts.ts';
 import { inLane, range, readLog, sealerLease, store, type Log } from './sealed-log.ts';
 import { openCertifiedLog } from './signer-parts.ts';
 
-const isSealed = ({ db }: Log, count: number): Promise<void> =>
-  until(async () => (await readLog(db)).length >= count, 10_000);
+const isSealed = ({ db }: Log, count: number): Promise<boolean> =>
+  until(async () => (await readLog(db)).length >= count, { timeoutMs: 10_000 });
 
 test('what is stored is sealed within 100 ms', async (t) => {
   const log = await openCertifiedLog(t);

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { sql } from 'kysely';
-import pg from 'pg';
 import {
   createEventRecorder,
   createSubjectKeys,
@@ -11,7 +10,7 @@ import {
   type NewEvent,
 } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase } from '@muniment/database/testing';
+import { connectSuperuser, createTestDatabase } from '@muniment/testing';
 import { createMasterKey, generateMasterKey, type MasterKey } from '@muniment/master-key';
 import { storeBatch } from '../../consumer/store-batch.ts';
 import {
@@ -35,12 +34,10 @@ async function open(t: Test) {
     url: database.url('user_service'),
     applicationName: 'test',
   });
-  const superuser = new pg.Client({ connectionString: database.url() });
-  await superuser.connect();
+  const superuser = await connectSuperuser(t, database);
   t.teardown(async () => {
     await db.destroy();
     await producer.destroy();
-    await superuser.end();
   });
   const masterKey = createMasterKey(Buffer.from(generateMasterKey(), 'base64'));
   const record = createEventRecorder({

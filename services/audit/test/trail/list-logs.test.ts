@@ -3,9 +3,9 @@ import { test } from 'tap';
 import { type AuditEvent } from '@muniment/audit-events';
 import { uuidv7 } from '@muniment/database';
 import { Value } from 'typebox/value';
+import { until } from '@muniment/testing';
 import { logEntrySchema } from '../../trail/log-entry.ts';
 import { insertEvents } from '../../event-store/event-queries.ts';
-import { until } from '../parts.ts';
 import { anEvent } from '../records.ts';
 import { startAuditStore } from '../audit-store.ts';
 import {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { LightMyRequestResponse } from 'fastify';
 import { Webhook } from 'standardwebhooks';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { build, eventsOf, type Caller, type TestServer } from '../build.ts';
-import { until } from '../parts.ts';
 import { storeSealed } from '../live/sealed.ts';
 import { startReceiver } from './delivery/receiver.ts';
 

@@ -5,17 +5,12 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { insertPendingFile } from '../../files/file-queries.ts';
 import { touchPendingFile } from '../../cleanup/cleanup-queries.ts';
 import { build, BUCKET, upload } from '../build.ts';
 
 const ID = '01900000-0000-7000-8000-00000000000';
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end; await sleep(25))
-    if (await holds()) return;
-  throw new Error(`not within 20 s: ${what}`);
-}
 
 test('what a replica left that died in an upload is removed, row, object and parts; what lives stays', async (t) => {
   const { files, signIn, query, stored, listen } = await build(t, { UPLOAD_ABANDONED_MS: '1000' });
@@ -48,14 +43,12 @@ test('what a replica left that died in an upload is removed, row, object and par
   const alive = setInterval(() => void touchPendingFile(files.db, `${ID}4`), 100);
   t.teardown(() => clearInterval(alive));
   await listen();
-  await until(
-    'only the living is left',
-    async () => (await query('select from files.files')).length === 1,
-  );
-  await until(
-    'orphans are settled',
-    async () => (await query('select from files.orphans')).length === 0,
-  );
+  await until(async () => (await query('select from files.files')).length === 1, {
+    what: 'only the living is left',
+  });
+  await until(async () => (await query('select from files.orphans')).length === 0, {
+    what: 'orphans are settled',
+  });
   t.strictSame(await stored(), { objects: ['living'], uploads: ['parts-of-another'] });
   t.match(await query('select id, status from files.files'), [{ id: `${ID}4`, status: 'pending' }]);
 });
@@ -69,8 +62,8 @@ test('deleted files wait for S3 to come back, and one replica settles at a time'
   s3.proxy.mode('refuse');
   await listen();
   await until(
-    'the first has the lease',
     async () => (await query(`select from files.leases where name = 'settler'`)).length === 1,
+    { what: 'the first has the lease' },
   );
   await second.app.listen({ host: '127.0.0.1', port: 0 });
   await sleep(500);
@@ -81,16 +74,16 @@ test('deleted files wait for S3 to come back, and one replica settles at a time'
   );
   s3.proxy.mode('pass');
   await until(
-    'it is purged',
     async () => (await query(`select from files.files where status = 'purged'`)).length === 1,
+    { what: 'it is purged' },
   );
   t.strictSame((await stored()).objects, []);
 
   await app.close();
   await until(
-    'the other replica takes over at once',
     async () =>
       (await query(`select from files.leases where name = 'settler' and holder = 'file-2'`))
         .length === 1,
+    { what: 'the other replica takes over at once' },
   );
 });

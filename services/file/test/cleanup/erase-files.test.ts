@@ -1,15 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { eraseFiles } from '../../cleanup/erase-files.ts';
 import { insertPendingFile } from '../../files/file-queries.ts';
 import { build, BUCKET, form, upload } from '../build.ts';
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end; await sleep(25))
-    if (await holds()) return;
-  throw new Error(`not within 20 s: ${what}`);
-}
 
 test("an erased user's files go, row, bytes and uploads under way, each with its event; others' stay", async (t) => {
   const { app, files, signIn, query, events, stored, listen, s3 } = await build(t);
@@ -28,10 +23,10 @@ test("an erased user's files go, row, bytes and uploads under way, each with its
   await query('insert into shared.erasures (user_id) values ($1)', [user.id]);
   await listen();
   await until(
-    'the files are deleted',
     async () =>
       (await query(`select from files.files where user_id = $1 and status = 'deleted'`, [user.id]))
         .length === 3,
+    { what: 'the files are deleted' },
   );
   await sleep(700);
   t.match(
@@ -41,8 +36,8 @@ test("an erased user's files go, row, bytes and uploads under way, each with its
   );
   s3.proxy.mode('pass');
   await until(
-    'it is done',
     async () => (await query('select from shared.erasures where files_done')).length === 1,
+    { what: 'it is done' },
   );
 
   t.strictSame(
@@ -91,8 +86,8 @@ test('a file that became ready beside the erasure of its user is found and remov
   await query('insert into shared.erasures (user_id, files_done) values ($1, true)', [user.id]);
   await listen();
   await until(
-    'it is purged',
     async () => (await query(`select from files.files where status = 'purged'`)).length === 1,
+    { what: 'it is purged' },
   );
   t.strictSame((await stored()).objects, []);
 });

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { test, type Test } from 'tap';
+import { until } from '@muniment/testing';
 import { build, BUCKET, form, upload, type Fixture, type TestUser } from '../build.ts';
 
 const MIB = 1024 ** 2;
@@ -27,12 +27,6 @@ async function beginUpload(
   return socket;
 }
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end; await sleep(20))
-    if (await holds()) return;
-  throw new Error(`not within 20 s: ${what}`);
-}
-
 const isEmpty = async ({ query, stored, files }: Fixture): Promise<boolean> => {
   const [rows, { objects, uploads }] = await Promise.all([
     query('select from files.files union all select from files.orphans'),
@@ -42,7 +36,7 @@ const isEmpty = async ({ query, stored, files }: Fixture): Promise<boolean> => {
 };
 
 async function nothingLeft(t: Test, fixture: Fixture): Promise<void> {
-  await until('nothing is left', () => isEmpty(fixture));
+  await until(() => isEmpty(fixture), { what: 'nothing is left' });
   t.strictSame(await fixture.events(), []);
 }
 
@@ -52,10 +46,12 @@ test('a client that is cut off in the middle leaves nothing, before S3 is touche
   const user = await fixture.signIn();
   for (const size of [1_000, 12 * MIB]) {
     const socket = await beginUpload(url, user, randomBytes(size), 20 * MIB);
-    await until('bytes have arrived', async () =>
-      size < MIB
-        ? fixture.files.store.pool.load().lent > 0
-        : (await fixture.stored()).uploads.length > 0,
+    await until(
+      async () =>
+        size < MIB
+          ? fixture.files.store.pool.load().lent > 0
+          : (await fixture.stored()).uploads.length > 0,
+      { what: 'bytes have arrived' },
     );
     socket.destroy();
     await nothingLeft(t, fixture);
@@ -123,7 +119,9 @@ test('S3 that stops answering in the middle: 503 within its time-out, and once i
   const url = await fixture.listen();
   const socket = await beginUpload(url, user, randomBytes(6 * MIB), 20 * MIB);
   t.teardown(async () => socket.destroy());
-  await until('the first part is sent', async () => (await fixture.stored()).uploads.length > 0);
+  await until(async () => (await fixture.stored()).uploads.length > 0, {
+    what: 'the first part is sent',
+  });
   s3.proxy.mode('blackhole');
   socket.write(randomBytes(10 * MIB));
   const [answer] = await once(socket, 'data');
@@ -151,7 +149,9 @@ test('uploads share their buffers: who finds none waits, and gets 503 when none 
     await beginUpload(url, user, randomBytes(10), 1_000),
     await beginUpload(url, user, randomBytes(10), 1_000),
   ];
-  await until('both hold a buffer', async () => fixture.files.store.pool.load().lent === 2);
+  await until(async () => fixture.files.store.pool.load().lent === 2, {
+    what: 'both hold a buffer',
+  });
   const { payload, headers } = await form({ content: 'hello' });
   const refused = await fetch(`${url}/api/files`, {
     method: 'POST',
@@ -168,11 +168,13 @@ test('uploads share their buffers: who finds none waits, and gets 503 when none 
     headers: { ...user.headers, ...headers },
     body: new Uint8Array(payload),
   });
-  await until('it waits', async () => fixture.files.store.pool.load().waiting === 1);
+  await until(async () => fixture.files.store.pool.load().waiting === 1, { what: 'it waits' });
   sockets[0]?.destroy();
   t.equal((await waiting).status, 201);
   sockets[1]?.destroy();
-  await until('all buffers are back', async () => fixture.files.store.pool.load().lent === 0);
+  await until(async () => fixture.files.store.pool.load().lent === 0, {
+    what: 'all buffers are back',
+  });
 });
 
 test('eight large uploads at once through eight buffers all arrive whole', async (t) => {
@@ -217,8 +219,8 @@ test('an upload that S3 carries out after we gave it up is removed all the same'
   t.equal(answer.status, 503, await answer.text());
   s3.proxy.mode('pass');
   await until(
-    'it was removed once',
     async () => (await query('select from files.orphans where not_before > since')).length === 1,
+    { what: 'it was removed once' },
   );
   const [note] = await query<{ object_key: string }>('select object_key from files.orphans');
   await files.store.s3.send(

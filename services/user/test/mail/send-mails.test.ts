@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import { startFaultProxy, startMailCatcher } from '@muniment/cluster';
+import { until } from '@muniment/testing';
 import { PASSWORD } from '../build.ts';
-import { buildWithMail, tokenIn, until, type MailServer } from '../mailbox.ts';
+import { buildWithMail, tokenIn, type MailServer } from '../mailbox.ts';
 
 const ADA = 'ada@example.com';
 const forgot = ({ call }: MailServer, email = ADA, language = 'en') =>
@@ -31,19 +32,21 @@ test("a mail server that is down loses nothing and slows nobody; a link's time b
   for (let n = 0; n < 3; n += 1) t.equal((await forgot(service, ADA, 'de-AT')).statusCode, 202);
   t.ok(performance.now() - begin < 2_000, 'no request waits for the mail server');
   await until(
-    'all are worked off',
     async () => (await service.rows('select from identity.recovery_requests')).length === 0,
+    { what: 'all are worked off' },
   );
   t.equal(
     (await waiting(service)).length,
     1,
     'only the newest waits: older ones went with their tokens',
   );
-  await until('that one was tried', async () => ((await waiting(service))[0]?.attempts ?? 0) > 0);
+  await until(async () => ((await waiting(service))[0]?.attempts ?? 0) > 0, {
+    what: 'that one was tried',
+  });
   t.equal(await metric(service, /muniment_mails\{.*state="waiting"/), 1);
   t.ok((await metric(service, /muniment_mail_oldest_seconds/)) > 0);
   t.ok((await metric(service, /muniment_mail_failures_total\{.*outcome="postponed"/)) >= 1);
-  await until('readiness says so', async () => (await smtp(service)) === 'down');
+  await until(async () => (await smtp(service)) === 'down', { what: 'readiness says so' });
   t.equal(
     (await service.call('GET', '/health/ready')).json().status,
     'ready',
@@ -54,7 +57,9 @@ test("a mail server that is down loses nothing and slows nobody; a link's time b
   const back = await startMailCatcher({ smtpPort: service.catcher.smtpPort });
   t.teardown(() => back.stop());
   await due(service);
-  const [mail] = await until('the mail comes', () => back.mails().length > 0 && back.mails());
+  const [mail] = await until(() => back.mails().length > 0 && back.mails(), {
+    what: 'the mail comes',
+  });
   t.match(
     mail,
     { subject: 'Neues Passwort für Muniment wählen', text: /Der Link gilt 30 Minuten/ },
@@ -68,10 +73,9 @@ test("a mail server that is down loses nothing and slows nobody; a link's time b
     ).statusCode,
     204,
   );
-  await until(
-    'nothing is left in the outbox',
-    async () => (await service.rows('select from identity.mail_outbox')).length === 0,
-  );
+  await until(async () => (await service.rows('select from identity.mail_outbox')).length === 0, {
+    what: 'nothing is left in the outbox',
+  });
 });
 
 test('replicas share the outbox: forty mails, each once', async (t) => {
@@ -91,7 +95,7 @@ test('replicas share the outbox: forty mails, each once', async (t) => {
         values: { email: ADA },
       });
   });
-  await until('all are sent', async () => (await waiting(service)).length === 0);
+  await until(async () => (await waiting(service)).length === 0, { what: 'all are sent' });
   t.equal(service.catcher.mails().length, 40);
   t.equal(new Set(service.catcher.mails().map(({ to }) => to[0])).size, 40);
 });
@@ -109,17 +113,17 @@ test("a replica that dies between the server's word and its own commit leaves a 
   );
   await forgot(service);
   await until(
-    'it was sent, and its row stayed',
     async () =>
       (await service.rows<{ is_called: boolean }>('select is_called from public.lost'))[0]
         ?.is_called,
+    { what: 'it was sent, and its row stayed' },
   );
   t.equal(service.catcher.mails().length, 1);
   await service.rows('drop trigger lost on identity.mail_outbox');
   const [first, second] = await service.mailsTo(ADA, 2);
   t.equal(first?.message_id, second?.message_id);
   t.equal(first?.text, second?.text);
-  await until('then it is done', async () => (await waiting(service)).length === 0);
+  await until(async () => (await waiting(service)).length === 0, { what: 'then it is done' });
   t.ok(
     Date.parse(second?.received ?? '') - Date.parse(first?.received ?? '') > 900,
     'not before the claim had run out',
@@ -138,10 +142,10 @@ test('an address that the server refuses is given up, with nothing readable left
     await forgot(service, email);
   }
   await until(
-    'all were tried',
     async () =>
       (await service.rows('select from identity.mail_outbox where attempts = 1 and claim is null'))
         .length === 3,
+    { what: 'all were tried' },
   );
   const left = await service.rows<{
     email: string;
@@ -162,13 +166,13 @@ test('an address that the server refuses is given up, with nothing readable left
     `update identity.mail_outbox set created = now() - interval '25 hours', next_attempt = now() where status = 'waiting'`,
   );
   await until(
-    'after a day the others are given up too',
     async () =>
       (
         await service.rows(
           `select from identity.mail_outbox where status = 'dead' and wrapped_mail is null`,
         )
       ).length === 3,
+    { what: 'after a day the others are given up too' },
   );
 });
 
@@ -194,16 +198,18 @@ test('a mailbox that takes nothing now and a mail that cannot be read wait by th
   await forgot(service, 'full@example.com');
   await forgot(service, 'broken@example.com', 'de');
   await until(
-    'both were tried',
     async () =>
       (await service.rows('select from identity.mail_outbox where attempts = 1 and claim is null'))
         .length === 2,
+    { what: 'both were tried' },
   );
   for (let n = 0; n < 3; n += 1) {
     await forgot(service);
     await service.mailsTo(ADA, n + 1);
   }
-  await until('those that went are gone', async () => (await waiting(service)).length === 2);
+  await until(async () => (await waiting(service)).length === 2, {
+    what: 'those that went are gone',
+  });
   t.strictSame(
     (await waiting(service)).map(({ attempts }) => attempts),
     [1, 1],
@@ -213,13 +219,13 @@ test('a mailbox that takes nothing now and a mail that cannot be read wait by th
     `update identity.mail_outbox set created = now() - interval '25 hours', next_attempt = now()`,
   );
   await until(
-    'after a day they are given up',
     async () =>
       (
         await service.rows(
           `select from identity.mail_outbox where status = 'dead' and wrapped_mail is null`,
         )
       ).length === 2,
+    { what: 'after a day they are given up' },
   );
 });
 
@@ -234,19 +240,18 @@ test('a mail server that accepts and says nothing slows no request and holds no 
   const { token } = await service.register(ADA);
   await forgot(service);
   await until(
-    'an attempt is under way',
     async () =>
       (await service.rows('select from identity.mail_outbox where claim is not null')).length === 1,
+    { what: 'an attempt is under way' },
   );
   const begin = performance.now();
   t.equal((await service.call('GET', '/api/users/me', { token })).statusCode, 200);
   t.ok(performance.now() - begin < 250);
   await until(
-    'it was given up after its time, and waits',
     async () =>
       (await service.rows('select from identity.mail_outbox where claim is null and attempts = 1'))
         .length === 1,
-    5_000,
+    { what: 'it was given up after its time, and waits', timeoutMs: 5_000 },
   );
 });
 
@@ -260,8 +265,8 @@ test('an erased user leaves no mail, and none that waits is sent', async (t) => 
     body: { email: 'new@example.com', password: PASSWORD },
   });
   await until(
-    'three mails wait',
     async () => (await waiting(service)).filter(({ attempts }) => attempts > 0).length === 3,
+    { what: 'three mails wait' },
   );
   t.equal(
     (await service.call('DELETE', '/api/users/me', { token, body: { password: PASSWORD } }))

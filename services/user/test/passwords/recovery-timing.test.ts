@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { buildWithMail, until } from '../mailbox.ts';
+import { until } from '@muniment/testing';
+import { buildWithMail } from '../mailbox.ts';
 import { timesApart } from '../timing.ts';
 
 test('how long the answer takes does not tell whether there is an account', async (t) => {
@@ -13,8 +14,7 @@ test('how long the answer takes does not tell whether there is an account', asyn
   });
   t.comment(`AUC ${found.toFixed(3)}`);
   t.ok(found > 0.35 && found < 0.65, `AUC ${found.toFixed(3)}`);
-  await until(
-    'all are worked off',
-    async () => (await rows('select from identity.recovery_requests')).length === 0,
-  );
+  await until(async () => (await rows('select from identity.recovery_requests')).length === 0, {
+    what: 'all are worked off',
+  });
 });

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { PASSWORD } from '../build.ts';
-import { buildWithMail, tokenIn, until } from '../mailbox.ts';
+import { buildWithMail, tokenIn } from '../mailbox.ts';
 
 const ADA = 'Ada@example.com';
 const NEW = 'a better horse battery';
@@ -278,8 +279,8 @@ test("neither a token nor its hash nor an address stands in an event, a log or t
   await catcher.stop();
   await call('POST', '/api/auth/forgot-password', { body: { email: ADA } });
   await until(
-    'the mail waits',
     async () => (await rows(`select from identity.mail_outbox where attempts > 0`)).length === 1,
+    { what: 'the mail waits' },
   );
   const tables = await rows<{ name: string }>(
     `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('identity', 'shared', 'keys', 'audit', 'files')`,

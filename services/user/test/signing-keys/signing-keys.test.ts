@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createDatabase } from '@muniment/database';
-import { createTestDatabase } from '@muniment/database/testing';
+import { createTestDatabase } from '@muniment/testing';
 import { createMasterKey } from '@muniment/master-key';
 import { sql } from 'kysely';
 import { type Test, test } from 'tap';

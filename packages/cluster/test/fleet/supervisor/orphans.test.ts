@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { endOrphans } from '../../../src/fleet/supervisor/orphans.ts';
 import {
   allProcesses,
@@ -10,7 +11,7 @@ import {
   processStat,
 } from '../../../src/fleet/supervisor/process-table.ts';
 import { type FleetState, readState } from '../../../src/fleet/supervisor/state.ts';
-import { fake, folder, planOf, until } from '../fake-fleet.ts';
+import { fake, folder, planOf } from '../fake-fleet.ts';
 
 const main = path.join(import.meta.dirname, '../../../src/fleet/supervisor/supervisor-main.ts');
 
@@ -25,7 +26,7 @@ test('processes that outlive a killed supervisor are ended, with the members of 
     stdio: 'ignore',
     detached: true,
   });
-  await until(() => readState(data)?.phase === 'running', 20_000);
+  await until(() => readState(data)?.phase === 'running', { timeoutMs: 20_000 });
   const state = readState(data)!;
   const nginx = state.processes[1]!.pid!;
   await until(() => allProcesses().filter(({ group }) => group === nginx).length === 2);

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'tap';
 import { startS3 } from '@muniment/cluster';
+import { until } from '@muniment/testing';
 import { build } from '../../build.ts';
-import { until } from '../../parts.ts';
 import { inLane, range, store } from '../../sealing/sealed-log.ts';
 import { ensureGo, GOPATH } from './ensure-go.ts';
 

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { Webhook } from 'standardwebhooks';
 import { test, type Test } from 'tap';
 import { uuidv7 } from '@muniment/database';
+import { until } from '@muniment/testing';
 import { insertWebhook } from '../../../webhooks/delivery/webhook-queries.ts';
 import {
   createDispatcher,
@@ -15,7 +16,6 @@ import { wrapSecret } from '../../../webhooks/delivery/secrets.ts';
 import { createSender } from '../../../webhooks/delivery/send.ts';
 import { createSecret, secretText } from '../../../webhooks/delivery/signature.ts';
 import { build, type TestServer } from '../../build.ts';
-import { until } from '../../parts.ts';
 import { range, storeSealed } from '../../live/sealed.ts';
 import { startReceiver, type Receiver } from './receiver.ts';
 
@@ -254,7 +254,7 @@ test('an endpoint that is slow or down costs another nothing, has few attempts u
       parts.db,
       Array.from({ length: 200 }, () => ({})),
     );
-  await until(() => good.received.length >= 1_400, 60_000);
+  await until(() => good.received.length >= 1_400, { timeoutMs: 60_000 });
   t.comment(
     `1400 deliveries beside a silent endpoint: ${Math.round(performance.now() - began)} ms`,
   );
@@ -272,7 +272,7 @@ test('an endpoint that is slow or down costs another nothing, has few attempts u
   await sql`update audit.webhook_deliveries set next_attempt_at = now() where webhook_id = ${badHook.id} and index = 0`.execute(
     parts.db,
   );
-  await until(() => new Set(indexes(silent)).size === 1_400, 90_000);
+  await until(() => new Set(indexes(silent)).size === 1_400, { timeoutMs: 90_000 });
   t.match(await stateOf(parts, badHook), { failures: 0, failing_since: null, probe_at: null });
 });
 

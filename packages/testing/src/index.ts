@@ -1,0 +1,15 @@
+export { outboxEvents, type OutboxEvent, type OutboxSchema } from './outbox-events.ts';
+export { requestContext } from './request-context.ts';
+export { serviceEnvironment } from './service-environment.ts';
+export {
+  createTokenIssuer,
+  signIn,
+  type SignedInUser,
+  type SignInOptions,
+  type TokenIssuer,
+} from './sign-in.ts';
+export { rowsOf, type Rows } from './rows.ts';
+export type { Teardown } from './teardown.ts';
+export { connectSuperuser, createTestDatabase, type TestDatabase } from './test-database.ts';
+export { timeBound } from './time-bound.ts';
+export { until, type UntilOptions } from './until.ts';

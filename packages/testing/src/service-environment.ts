@@ -1,0 +1,29 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generateMasterKey } from '@muniment/master-key';
+import type { Teardown } from './teardown.ts';
+
+/** The settings that every service needs, with a stream at which no server listens. */
+export async function serviceEnvironment(
+  t: Teardown,
+  { databaseUrl, masterKey = generateMasterKey() }: { databaseUrl: string; masterKey?: string },
+): Promise<Record<string, string>> {
+  const folder = await mkdtemp(join(tmpdir(), 'muniment-service-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const masterKeyFile = join(folder, 'master.key');
+  await writeFile(masterKeyFile, masterKey);
+  return {
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    // Tests of limits set it; the others may ask as often as they need.
+    LIMITS: 'off',
+    // Zero: a busy machine delays the test's own event loop, which must not shed load.
+    EVENT_LOOP_MAX_DELAY_MS: '0',
+    MASTER_KEY_FILE: masterKeyFile,
+    DATABASE_URL: databaseUrl,
+    KINESIS_ENDPOINT: 'http://127.0.0.1:9',
+    AWS_ACCESS_KEY_ID: 'test-access-key',
+    AWS_SECRET_ACCESS_KEY: 'test-secret-key',
+  };
+}

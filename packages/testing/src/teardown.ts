@@ -1,0 +1,4 @@
+/** The part of a tap test that cleans up after it. */
+export interface Teardown {
+  teardown(end: () => unknown): void;
+}
