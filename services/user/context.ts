@@ -9,7 +9,7 @@ import { measurePasswords } from './passwords/password-metrics.ts';
 import { createStuffingMetric } from './sign-in/credential-stuffing.ts';
 import { ensureSigningKey } from './signing-keys/signing-keys.ts';
 import type { Tables } from './tables.ts';
-import { eraseAccounts } from './users/erase-user.ts';
+import { createUserErasure } from './users/erase-user.ts';
 
 /** Windows in which failed logins looked like credential stuffing, by pattern. */
 export type StuffingMetric = Counter<'pattern'>;
@@ -39,7 +39,7 @@ export async function createContext(config: Config): Promise<UserContext> {
   });
   const { http, data, crypto, metrics } = context;
   context.health.add(mail.mailer.check);
-  context.erasures.handle(eraseAccounts(data.db, crypto.subjectKeys));
+  context.erasures.handle(createUserErasure(data.db, crypto.subjectKeys));
   const passwords = createPasswordHasher({
     memoryKiB: config.PASSWORD_MEMORY_KIB,
     passes: config.PASSWORD_PASSES,

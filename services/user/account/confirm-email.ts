@@ -11,7 +11,7 @@ import {
   type EmailChange,
 } from '../verification/email-change-queries.ts';
 import { deleteResetToken } from '../verification/recovery-queries.ts';
-import { lockActiveUser, setEmail } from '../users/user-queries.ts';
+import { lockActiveUser, updateEmail } from '../users/user-queries.ts';
 
 const bodySchema = Type.Object(
   { token: Type.String({ minLength: 1, maxLength: 200 }) },
@@ -56,7 +56,7 @@ async function confirm(
       // Account first, token second: as everything that locks both.
       const user = await lockActiveUser(trx, id);
       if (!user || !(await spendEmailChange(trx, tokenHash))) throw new EmailTokenInvalid();
-      await setEmail(trx, id, { email, email_key: emailKey });
+      await updateEmail(trx, id, { email, email_key: emailKey });
       // A link that went to the old address must not set the password of the new one.
       await deleteResetToken(trx, id);
       if (emailKey !== user.email_key) {

@@ -10,7 +10,7 @@ import { openSession } from '../sessions/open-session.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { deleteResetToken } from '../verification/recovery-queries.ts';
 import { revokeSessionsOfUser } from '../sessions/session-queries.ts';
-import { findUserById, setPasswordHash } from '../users/user-queries.ts';
+import { findUserById, updatePasswordHash } from '../users/user-queries.ts';
 import { sendTokens, modeOf, whileSessionLives } from '../sessions/session-cookies.ts';
 import { passwordSchema, toUserResource, signedInSchema } from '../users/user-resource.ts';
 
@@ -43,7 +43,7 @@ export function changePasswordRoute(server: UserContext): void {
       const newHash = await hashNewPassword(server, request, checked, request.body.new_password);
       const { ended, user, tokens } = await inTransaction(request, async (trx, record) => {
         await lockConfirmedCaller(trx, caller, checked.password_hash);
-        await setPasswordHash(trx, id, newHash);
+        await updatePasswordHash(trx, id, newHash);
         // A link that waits in a mailbox would undo the change; and a thief who had the password may have asked for another address.
         await deleteResetToken(trx, id);
         await deleteEmailChange(trx, id);

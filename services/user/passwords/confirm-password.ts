@@ -18,7 +18,7 @@ export async function lockConfirmedCaller(
   { id, sessionId }: SessionPrincipal,
   passwordHash: string,
 ): Promise<void> {
-  const unchanged = await lockUnchangedUser(trx, id, passwordHash, 'update');
+  const unchanged = await lockUnchangedUser(trx, id, { passwordHash, mode: 'update' });
   if (!(await isSessionLive(trx, sessionId))) throw new Unauthenticated();
   if (!unchanged) throw new AccountChanged();
 }

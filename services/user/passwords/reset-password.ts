@@ -15,7 +15,7 @@ import {
   spendResetToken,
 } from '../verification/recovery-queries.ts';
 import { revokeSessionsOfUser } from '../sessions/session-queries.ts';
-import { setPasswordHash } from '../users/user-queries.ts';
+import { updatePasswordHash } from '../users/user-queries.ts';
 import { passwordSchema } from '../users/user-resource.ts';
 
 const bodySchema = Type.Object(
@@ -58,7 +58,7 @@ async function resetPassword(
     // Account first, token second: as everything that locks both. What has changed while the hash was computed counts.
     const locked = await lockRecoverableUser(trx, user.id);
     if (!locked || !(await spendResetToken(trx, tokenHash))) throw new ResetTokenInvalid();
-    await setPasswordHash(trx, user.id, passwordHash);
+    await updatePasswordHash(trx, user.id, passwordHash);
     // Perhaps it was a thief who asked for the change of address.
     await deleteEmailChange(trx, user.id);
     const sessions = await revokeSessionsOfUser(trx, user.id, { reason: 'password_changed' });

@@ -4,7 +4,7 @@ import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { parseEmail } from '../users/email-address.ts';
 import { openSession, type SessionTokens } from '../sessions/open-session.ts';
-import { findUserByEmailKey, insertUser, setUserType } from '../users/user-queries.ts';
+import { findUserByEmailKey, insertUser, updateUserType } from '../users/user-queries.ts';
 
 export interface MadeAdmin extends SessionTokens {
   user_id: string;
@@ -45,7 +45,7 @@ export async function makeAdmin(server: UserContext, typedEmail: string): Promis
       throw new Error(
         'the account was made by somebody else at this moment; run the command again',
       );
-    if (existing) await setUserType(trx, user.id, 'admin');
+    if (existing) await updateUserType(trx, user.id, 'admin');
     const tokens = await openSession(server, trx, request, { id: user.id, type: 'admin' });
     await record({
       action: existing ? 'USER_UPDATED' : 'USER_CREATED',

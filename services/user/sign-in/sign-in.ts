@@ -11,7 +11,11 @@ import {
   type LoginAttempt,
 } from './login-limits.ts';
 import { openSession, type SessionTokens } from '../sessions/open-session.ts';
-import { findUserByEmailKey, lockUnchangedUser, setPasswordHash } from '../users/user-queries.ts';
+import {
+  findUserByEmailKey,
+  lockUnchangedUser,
+  updatePasswordHash,
+} from '../users/user-queries.ts';
 import { revokeReplacedSession, type ReplacedSession } from '../sessions/revoke-session.ts';
 import type { Tables, User } from '../tables.ts';
 
@@ -184,15 +188,13 @@ async function completeSignIn<Entered>(
   return server
     .inTransaction(request, async (trx, record) => {
       if (
-        !(await lockUnchangedUser(
-          trx,
-          user.id,
-          checkedHash,
-          newHash === undefined ? lock : 'update',
-        ))
+        !(await lockUnchangedUser(trx, user.id, {
+          passwordHash: checkedHash,
+          mode: newHash === undefined ? lock : 'update',
+        }))
       )
         throw new InvalidCredentials();
-      if (newHash !== undefined) await setPasswordHash(trx, user.id, newHash);
+      if (newHash !== undefined) await updatePasswordHash(trx, user.id, newHash);
       const { sessionId, entered, afterwards } = await enter(trx, user, record);
       await record({
         action: 'LOGIN_SUCCESS',

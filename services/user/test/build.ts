@@ -21,6 +21,7 @@ export interface SignedIn {
 }
 
 export interface TestServer {
+  context: UserContext;
   server: UserContext;
   /** Requests as the gateway would pass them on. */
   call(
@@ -58,6 +59,7 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
     const server = await buildApp(readConfig(environment));
     open.push(server);
     const testServer: TestServer = {
+      context: server,
       server,
       call(method, url, { body, token, headers } = {}) {
         const options: InjectOptions = {

@@ -12,10 +12,7 @@ export const callerIsLive = ({ sessionId, apiToken }: Principal): RawBuilder<boo
         and t.revoked_at is null and t.expires_at > clock_timestamp())`
     : sessionIsLive(sessionId);
 
-/**
- * Whether the caller's session or API token is live. It stays live until the transaction ends: an ending
- * waits for the lock, and then finds what this transaction inserts.
- */
+/** Whether the caller's session or API token is live. Its end waits for this transaction's. */
 export async function isCallerLive(trx: Transaction<Tables>, caller: Principal): Promise<boolean> {
   if (caller.apiToken === null) return isSessionLive(trx, caller.sessionId);
   const { rows } = await sql`

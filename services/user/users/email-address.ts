@@ -1,7 +1,7 @@
 import { emailKey, toAsciiDomain } from '@muniment/security';
 import { EmailMalformed } from '../errors.ts';
 
-/** Excludes quotes, controls and invisible characters: no mailbox in use needs that part of RFC 5321's grammar. */
+/** Refuses quotes, control and invisible characters. No mailbox in use needs them. */
 const SHAPE = /^[^\s"(),:;<>@[\\\]\p{Cc}\p{Cf}]{1,64}@[^\s@]{1,253}$/u;
 const DOMAIN = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/;
 const MAX_LENGTH = 254;

@@ -12,12 +12,12 @@ export interface NewUser {
   last_name: string | null;
   email: string;
   email_key: string;
-  /** null: nobody can sign in, until they set one by mail. */
+  /** null: nobody can log in until a password is set by mail. */
   password_hash: string | null;
   service?: boolean;
 }
 
-/** The user made, or undefined when another has the address: the unique key decides between parallel registrations. */
+/** Undefined when the address is taken. The unique key decides between parallel registrations. */
 export async function insertUser(
   trx: Transaction<Tables>,
   user: NewUser,
@@ -30,15 +30,16 @@ export async function insertUser(
     .executeTakeFirst();
 }
 
-/** By primary key; on the path of every profile read, hence one constant statement. */
+/** A constant statement, since each read of a profile executes it. */
 export async function findUserById(db: Kysely<Tables>, id: string): Promise<User | undefined> {
   const { rows } = await sql<User>`
-    select id, type, status, is_verified, name, first_name, last_name, email, email_key, password_hash, service, created, updated
+    select id, type, status, is_verified, name, first_name, last_name, email, email_key,
+      password_hash, service, created, updated
     from identity.users where id = ${id}`.execute(db);
   return rows[0];
 }
 
-/** Never a service account: it has no mailbox, and nobody signs in to it. */
+/** Never a service account: it has no mailbox, and nobody logs in to it. */
 export async function findUserByEmailKey(
   db: Kysely<Tables>,
   emailKey: string,
@@ -51,16 +52,18 @@ export async function findUserByEmailKey(
     .executeTakeFirst();
 }
 
-/**
- * Locks the user for the rest of the transaction if it is still as it was when its password was checked. Hashing takes long enough for
- * the password to change or the account to be suspended meanwhile; a session must not outlive either.
- * @param mode `share` where the row only must not change: else the sign-ins of one account would wait for each other's commits
- */
+export interface UnchangedUserLock {
+  /** The hash that the password was checked against. */
+  passwordHash: string;
+  /** `share` lets logins of one account commit in parallel; it suits an unchanged row. */
+  mode: 'share' | 'update';
+}
+
+/** Locks an active user whose password is still the checked one: both may change during a hash. */
 export async function lockUnchangedUser(
   trx: Transaction<Tables>,
   id: string,
-  passwordHash: string,
-  mode: 'share' | 'update',
+  { passwordHash, mode }: UnchangedUserLock,
 ): Promise<boolean> {
   const unchanged = trx
     .selectFrom('identity.users')
@@ -74,7 +77,7 @@ export async function lockUnchangedUser(
   return row !== undefined;
 }
 
-/** Locks a user who may sign in for the rest of the transaction. */
+/** Locks an active user until the transaction ends. */
 export async function lockActiveUser(
   trx: Transaction<Tables>,
   id: string,
@@ -88,8 +91,18 @@ export async function lockActiveUser(
     .executeTakeFirst();
 }
 
-/** Gives the user an address that was confirmed. Rejects with a violation of `users_email_key` when somebody else has it. */
-export async function setEmail(
+/** Locks a user of any status until the transaction ends. */
+export async function lockUser(trx: Transaction<Tables>, id: string): Promise<User | undefined> {
+  return trx
+    .selectFrom('identity.users')
+    .selectAll()
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+/** Sets a confirmed address. Violates `users_email_key` when another user has it. */
+export async function updateEmail(
   trx: Transaction<Tables>,
   id: string,
   address: Pick<User, 'email' | 'email_key'>,
@@ -103,7 +116,7 @@ export async function setEmail(
 
 export type ProfileChange = Partial<Pick<User, 'name' | 'first_name' | 'last_name'>>;
 
-/** @returns undefined when the session or token by which the user changes it has ended */
+/** Undefined when the caller's session or API token has ended. */
 export async function updateProfile(
   trx: Transaction<Tables>,
   caller: Principal,
@@ -118,7 +131,7 @@ export async function updateProfile(
     .executeTakeFirst();
 }
 
-export async function setPasswordHash(
+export async function updatePasswordHash(
   trx: Transaction<Tables>,
   id: string,
   passwordHash: string,
@@ -130,7 +143,12 @@ export async function setPasswordHash(
     .execute();
 }
 
-export async function setUserType(trx: Transaction<Tables>, id: string, type: Role): Promise<void> {
+/** Sets a user's role, and makes the account active. */
+export async function updateUserType(
+  trx: Transaction<Tables>,
+  id: string,
+  type: Role,
+): Promise<void> {
   await trx
     .updateTable('identity.users')
     .set({ type, status: 'active', updated: sql<Date>`now()` })
@@ -138,18 +156,8 @@ export async function setUserType(trx: Transaction<Tables>, id: string, type: Ro
     .execute();
 }
 
-/** Locks a user for the rest of the transaction. */
-export async function lockUser(trx: Transaction<Tables>, id: string): Promise<User | undefined> {
-  return trx
-    .selectFrom('identity.users')
-    .selectAll()
-    .where('id', '=', id)
-    .forUpdate()
-    .executeTakeFirst();
-}
-
-/** Changes a user whose row is locked. Rejects with the violation of `users_email_key` when another has the address. */
-export async function changeUser(
+/** Changes a locked user. Violates `users_email_key` when another user has the address. */
+export async function updateUser(
   trx: Transaction<Tables>,
   id: string,
   change: Partial<Pick<User, 'name' | 'email' | 'email_key' | 'is_verified'>>,
@@ -161,7 +169,7 @@ export async function changeUser(
     .execute();
 }
 
-/** Deletes a user whose deletion is ordered already. @returns false when there is none */
+/** Deletes a user whose erasure is ordered already. @returns false when there is none */
 export async function deleteErasedUser(trx: Transaction<Tables>, id: string): Promise<boolean> {
   const { numDeletedRows } = await trx
     .deleteFrom('identity.users')
@@ -170,7 +178,7 @@ export async function deleteErasedUser(trx: Transaction<Tables>, id: string): Pr
   return numDeletedRows > 0n;
 }
 
-/** Deletes the user with sessions, tokens and the answers that are kept for repeated requests, and leaves the order to the other services to do their part. */
+/** Deletes a user with everything here, and orders the erasure in the other services. */
 export async function deleteUser(trx: Transaction<Tables>, id: string): Promise<void> {
   await trx.deleteFrom('identity.users').where('id', '=', id).execute();
   await deleteAnswersOfUser(trx, 'identity', id);

@@ -1,56 +1,41 @@
 import { Type, type Static } from 'typebox';
+import { dateTime, nullable, uuid } from '@muniment/server';
 import type { User } from '../tables.ts';
 
-const nullableText = Type.Union([Type.String(), Type.Null()]);
-
-/** A user as the API shows one. The password hash and the e-mail's key have no place in it. */
+/** A user as the API shows one: without the password hash and the e-mail key. */
 export const userSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
+  id: uuid,
   email: Type.String(),
-  name: nullableText,
-  first_name: nullableText,
-  last_name: nullableText,
+  name: nullable(Type.String()),
+  first_name: nullable(Type.String()),
+  last_name: nullable(Type.String()),
   type: Type.String(),
   status: Type.String(),
   is_verified: Type.Boolean(),
-  created: Type.String({ format: 'date-time' }),
-  updated: Type.String({ format: 'date-time' }),
+  created: dateTime,
+  updated: dateTime,
 });
 
-/** A signed-in user with the tokens of the new session, which are not there where cookies hold them. */
+/** A signed-in user with the new session's tokens, which are absent in cookie mode. */
 export const signedInSchema = Type.Object({
   user: userSchema,
   token: Type.Optional(Type.String()),
   refresh_token: Type.Optional(Type.String()),
   expires_in: Type.Integer(),
-  session_id: Type.String({ format: 'uuid' }),
+  session_id: uuid,
   device_token: Type.Optional(Type.String()),
 });
 
-/** One that a device kept from a sign-in before; what it is worth is seen where it is read. */
+/** Given out by an earlier login; it is verified where it is read. */
 export const deviceTokenSchema = Type.String({ maxLength: 256 });
-
 export const passwordSchema = Type.String({ minLength: 1, maxLength: 2_048 });
 export const emailSchema = Type.String({ minLength: 3, maxLength: 320 });
 export const personNameSchema = Type.String({ minLength: 1, maxLength: 200 });
 
-export type UserRow = Pick<
-  User,
-  | 'id'
-  | 'email'
-  | 'name'
-  | 'first_name'
-  | 'last_name'
-  | 'type'
-  | 'status'
-  | 'is_verified'
-  | 'created'
-  | 'updated'
->;
+export type UserRow = Pick<User, keyof Static<typeof userSchema>>;
 
 export function toUserResource(user: UserRow): Static<typeof userSchema> {
-  const { id, email, name, first_name, last_name, type, status, is_verified, created, updated } =
-    user;
+  const { id, email, name, first_name, last_name, type, status, is_verified } = user;
   return {
     id,
     email,
@@ -60,7 +45,7 @@ export function toUserResource(user: UserRow): Static<typeof userSchema> {
     type,
     status,
     is_verified,
-    created: created.toISOString(),
-    updated: updated.toISOString(),
+    created: user.created.toISOString(),
+    updated: user.updated.toISOString(),
   };
 }

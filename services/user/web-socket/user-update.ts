@@ -7,7 +7,7 @@ import { EmailTaken } from '../errors.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { deleteResetToken } from '../verification/recovery-queries.ts';
-import { changeUser } from '../users/user-queries.ts';
+import { updateUser } from '../users/user-queries.ts';
 import type { Tables, User } from '../tables.ts';
 import type { UserContext } from '../context.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
@@ -53,7 +53,7 @@ export const userUpdate = defineChannel({
               ...(moves && { is_verified: false }),
             }),
         };
-        await changeUser(trx, id, change);
+        await updateUser(trx, id, change);
         if (moves) await leaveAddress(server, trx, user, address.email);
         await record({
           action: 'USER_UPDATED',

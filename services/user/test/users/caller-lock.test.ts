@@ -4,14 +4,11 @@ import type { Principal } from '@muniment/security';
 import { isCallerLive } from '../../users/caller-queries.ts';
 import { build } from '../build.ts';
 
-test('what a session or API token makes is there before its end is answered', async (t) => {
-  const server = await build(t);
-  const { user, token, session_id: sessionId } = await server.register();
-  const made = (
-    await server.call('POST', '/api/auth/tokens', {
-      token,
-      body: { name: 'x', scopes: ['profile:read'] },
-    })
+test('ending a session or API token waits for the transactions of its caller', async (t) => {
+  const { context, call, register, rows } = await build(t);
+  const { user, token, session_id: sessionId } = await register();
+  const apiToken = (
+    await call('POST', '/api/auth/tokens', { token, body: { name: 'x', scopes: ['profile:read'] } })
   ).json<{ id: string }>();
   const common = {
     id: user.id,
@@ -21,11 +18,11 @@ test('what a session or API token makes is there before its end is answered', as
   const callers: [string, string, Principal][] = [
     [
       'api_tokens',
-      made.id,
+      apiToken.id,
       {
         ...common,
         sessionId: null,
-        apiToken: { id: made.id, scopes: ['profile:read'], askedAt: 0 },
+        apiToken: { id: apiToken.id, scopes: ['profile:read'], askedAt: 0 },
       },
     ],
     ['sessions', sessionId, { ...common, sessionId, tokenId: 'x', keyId: 'x', apiToken: null }],
@@ -33,20 +30,20 @@ test('what a session or API token makes is there before its end is answered', as
   for (const [table, id, caller] of callers) {
     const order: string[] = [];
     let ending: Promise<unknown> = Promise.resolve();
-    await server.server.db.transaction().execute(async (trx) => {
+    await context.data.db.transaction().execute(async (trx) => {
       t.equal(await isCallerLive(trx, caller), true, table);
-      ending = server
-        .rows(`update identity.${table} set revoked_at = now() where id = $1`, [id])
-        .then(() => order.push('ended'));
+      ending = rows(`update identity.${table} set revoked_at = now() where id = $1`, [id]).then(
+        () => order.push('ended'),
+      );
       await sleep(300);
       order.push('made');
     });
     await ending;
     t.strictSame(order, ['made', 'ended'], table);
-    await server.server.db
+    await context.data.db
       .transaction()
       .execute(async (trx) =>
-        t.equal(await isCallerLive(trx, caller), false, `${table}, afterwards`),
+        t.equal(await isCallerLive(trx, caller), false, `${table} after its end`),
       );
   }
 });

@@ -23,7 +23,7 @@ test('spellings of one address share a key, and the address is kept as typed', a
   );
 });
 
-test('what is not one mailbox of one domain is refused, however a URL parser would read it', async (t) => {
+test('text that is not one mailbox is refused, even where a URL parser accepts it', async (t) => {
   for (const typed of [
     'ada',
     'ada@',
