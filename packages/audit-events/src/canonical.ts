@@ -10,7 +10,10 @@ export function canonicalJson(value: unknown): string {
   return text;
 }
 
-/** Text that every store here accepts: well-formed Unicode (lone surrogates replaced), no NUL, at most `maxBytes` of UTF-8. */
+/**
+ * Makes text that every store accepts: well-formed Unicode without NUL, at most `maxBytes` of
+ * UTF-8.
+ */
 export function cleanText(text: string, maxBytes: number): string {
   const clean = text.toWellFormed().replaceAll('\0', '');
   if (clean.length * 3 <= maxBytes) return clean;

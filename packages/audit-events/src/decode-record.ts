@@ -6,9 +6,12 @@ export type DecodedRecord = { event: AuditEvent; text: string } | { fault: strin
 const ESCAPED_NUL = '\\u0000';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Reads a record of the stream. What is not an event in canonical form comes back as a fault: the reader quarantines it and goes on. */
+/**
+ * Reads a record of the stream. A record that is no event in canonical form gives a fault, and the
+ * reader quarantines it.
+ */
 export function decodeRecord(data: Uint8Array): DecodedRecord {
-  // The seq, its key and its commas come on top of what the producer measured.
+  // The producer measured the event without its `seq`.
   if (data.byteLength > MAX_EVENT_BYTES + 64)
     return { fault: `the record has ${data.byteLength} bytes, more than an event may` };
   let text: string;
@@ -17,14 +20,14 @@ export function decodeRecord(data: Uint8Array): DecodedRecord {
     text = utf8.decode(data);
     value = JSON.parse(text);
   } catch (error) {
-    // The parser's own message quotes the text, and a fault is kept where nobody looks for a person's values.
+    // The parser's message quotes the text, and a stored fault must hold no personal values.
     return {
       fault: error instanceof SyntaxError ? 'the record is not JSON' : 'the record is not UTF-8',
     };
   }
   const fault = eventFault(value);
   if (fault) return { fault };
-  // PostgreSQL's text holds no NUL, so an event with one could be kept in no column. The six characters may also be somebody's text.
+  // PostgreSQL's text holds no NUL. The six characters alone may also be somebody's text.
   if (text.includes(ESCAPED_NUL) && holdsNul(value))
     return { fault: 'the text holds a NUL character' };
   if (!isCanonical(value, text)) return { fault: 'the JSON is not canonical (RFC 8785)' };
@@ -47,8 +50,8 @@ function isCanonical(value: unknown, text: string): boolean {
 }
 
 /**
- * The bytes of an event that are stored and sealed: canonical JSON with the commitment in place of the ciphertext. So a key can rotate and an erasure can
- * destroy the values while every proof keeps verifying.
+ * The bytes that are stored and sealed: canonical JSON with the commitment in place of the
+ * ciphertext. So keys can rotate and values can be erased while every proof keeps verifying.
  */
 export function sealedForm(event: AuditEvent): string {
   const { personal } = event;

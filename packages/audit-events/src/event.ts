@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { Ajv } from 'ajv';
 
-/** Lanes of a source. Fixed for ever: a subject's lane, and with it the order of its events, follows from this number. */
+/**
+ * Lanes of a source. Never change it: a subject's lane, and so the order of its events, follows
+ * from it.
+ */
 export const LANES = 16;
-/** Canonical bytes an event may have; half of what one row of a page should cost, and far below a Kinesis record's 1 MiB. */
+/** Limit of an event's canonical bytes, far below a Kinesis record's 1 MiB. */
 export const MAX_EVENT_BYTES = 16 * 1024;
 const MAX_NESTING = 32;
 export const EVENT_VERSION = 1;
@@ -19,15 +22,21 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
-/** Personal values as they leave the process: unreadable without the subject's key, yet bound to the event by the commitment. */
+/**
+ * Personal values as they leave the process: unreadable without the subject's key, bound to the
+ * event by the commitment.
+ */
 export interface PersonalBlock {
   /**
-   * A user id, or `address:<HMAC of the address under the day's key>` for somebody without an account, or
-   * `app:<HMAC>` for whom a tenant's own services named.
+   * A user id; `address:<HMAC>` under the day's key for somebody without an account; `app:<HMAC>`
+   * for a subject that a tenant's own service named.
    */
   subject: string;
   key_id: string;
-  /** base64 SHA-256 (salt ‖ canonical bytes of the values); all that the sealed leaf keeps of the values. */
+  /**
+   * base64 SHA-256 (salt ‖ canonical bytes of the values). The sealed leaf holds nothing else of
+   * them.
+   */
   commitment: string;
   /** base64, 96 bits */
   nonce: string;
@@ -35,7 +44,7 @@ export interface PersonalBlock {
   ciphertext: string;
 }
 
-/** The audit event as it is transported; see docs/decisions/0002 for what of it is sealed. */
+/** The audit event as it is transported. docs/decisions/0002 says which part is sealed. */
 export interface AuditEvent {
   version: typeof EVENT_VERSION;
   /** UUIDv7 */
@@ -47,7 +56,7 @@ export interface AuditEvent {
   tenant_id: string | null;
   action: string;
   outcome: 'success' | 'failure';
-  /** Who acted; null when nobody was authenticated. */
+  /** The authenticated actor, or null. */
   user_id: string | null;
   resource: string | null;
   resource_type: string | null;
@@ -59,7 +68,7 @@ export interface AuditEvent {
   error: string | null;
   /** ISO 8601 UTC */
   timestamp: string;
-  /** null when there are none, or when the subject has been erased */
+  /** null without personal values, and after the subject's erasure */
   personal: PersonalBlock | null;
 }
 
@@ -68,7 +77,10 @@ const base64 = (maxLength: number) =>
   ({ type: 'string', pattern: '^[A-Za-z0-9+/]+={0,2}$', maxLength }) as const;
 const uuid = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
 
-/** JSON Schema (draft 7) of `AuditEvent`; the contract for any other producer or reader of the stream. */
+/**
+ * JSON Schema (draft 7) of `AuditEvent`: the contract for other producers and readers of the
+ * stream.
+ */
 export const auditEventSchema = {
   $id: 'https://muniment.dev/schemas/audit-event-1.json',
   type: 'object',
@@ -128,12 +140,12 @@ export const auditEventSchema = {
 
 const validate = new Ajv({ allowUnionTypes: true }).compile<AuditEvent>(auditEventSchema);
 
-/** The first way in which a value is not an audit event, as `path message`; undefined when it is one. */
+/** The first fault of a value, as `path message`; undefined for an audit event. */
 export function eventFault(value: unknown): string | undefined {
   if (validate(value)) {
-    // The pattern lets the 31st of February through, which no timestamptz takes.
+    // The pattern lets the 31st of February through, and timestamptz does not.
     if (!isInstant(value.timestamp)) return '/timestamp is no point in time';
-    // Whoever walks the values recurses; 16 KiB of brackets would overflow the stack of one reader and not of another.
+    // Readers recurse into the values: 16 KiB of brackets would overflow the stack of some.
     return isNestedDeeper(value.metadata, MAX_NESTING)
       ? `/metadata is nested deeper than ${MAX_NESTING} levels`
       : undefined;
@@ -155,7 +167,7 @@ function isInstant(timestamp: string): boolean {
   );
 }
 
-/** The lane of a subject: all events of one subject keep their order because they share it. */
+/** The lane of a subject. Its events keep their order because they share it. */
 export function laneOf(subject: string): number {
   return createHash('sha256').update(subject).digest().readUInt32BE(0) % LANES;
 }

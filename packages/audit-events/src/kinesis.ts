@@ -15,7 +15,7 @@ export interface KinesisOptions {
 
 const TIMEOUT_MS = 5_000;
 
-/** A client that gives up quickly: the relay and the consumer retry by themselves, knowing what is at stake. */
+/** A client that gives up quickly, because the relay and the consumer retry by themselves. */
 export function createKinesisClient({
   region,
   endpoint,
@@ -26,8 +26,8 @@ export function createKinesisClient({
     ...(endpoint && { endpoint }),
     ...(credentials && { credentials }),
     maxAttempts: 1,
-    // HTTP/1.1: the local server speaks no HTTP/2. A half-open connection must not hold the relay for ever: without throwOnRequestTimeout the handler
-    // only warns on the console and waits on, and requestTimeout ends with the headers of the answer, socketTimeout with its last byte.
+    // HTTP/1.1, since the local server speaks no HTTP/2. Without throwOnRequestTimeout the handler
+    // only warns, and a half-open connection would hold the relay for ever.
     requestHandler: new NodeHttpHandler({
       connectionTimeout: 1_000,
       requestTimeout: TIMEOUT_MS,
@@ -43,10 +43,10 @@ export interface StreamRecord {
 }
 
 const MAX_BATCH_RECORDS = 500;
-// 5 MiB is the service's limit for a request, keys included.
+// A request may have 5 MiB, keys included.
 const MAX_BATCH_BYTES = 5 * 1024 * 1024 - 64 * 1024;
 
-/** Cuts records into requests of ≤ 500 records and ≤ 5 MiB, order kept. */
+/** Cuts records into requests of at most 500 records and 5 MiB, in order. */
 export function batchRecords(records: readonly StreamRecord[]): StreamRecord[][] {
   const batches: StreamRecord[][] = [];
   let batch: StreamRecord[] = [];
@@ -69,8 +69,10 @@ export function batchRecords(records: readonly StreamRecord[]): StreamRecord[][]
 }
 
 /**
- * Puts one batch and returns exactly the records that the stream refused (throttled shard, internal error), for an exact retry.
- * @throws when the request as a whole failed; then every record counts as not sent
+ * Puts one batch.
+ * @returns the records that the stream refused (throttled shard, internal error), for an exact
+ * retry
+ * @throws when the whole request failed; then no record counts as sent
  */
 export async function putBatch(
   kinesis: KinesisClient,

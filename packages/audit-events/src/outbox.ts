@@ -2,7 +2,10 @@ import { sql, type Kysely } from 'kysely';
 import { holdLease, type Lease } from '@muniment/database';
 import type { StreamRecord } from './kinesis.ts';
 
-/** Whether a row waits for its number: one cheap look, where claiming takes a transaction of four statements ten times a second. */
+/**
+ * Whether a row waits for its number. One cheap query, where claiming takes four statements ten
+ * times a second.
+ */
 export async function hasUnclaimed<DB>(db: Kysely<DB>, schema: string): Promise<boolean> {
   const { rows } =
     await sql`select 1 from ${sql.table(`${schema}.outbox`)} where seq is null limit 1`.execute(db);
@@ -10,10 +13,9 @@ export async function hasUnclaimed<DB>(db: Kysely<DB>, schema: string): Promise<
 }
 
 /**
- * Gives the oldest visible rows without a `seq` the next numbers of their lanes, and commits that before anything is sent: a
- * number that was sent and then forgotten would name two events. Rows are chosen by «has no seq», never by `id > last`: a slow
- * transaction's row becomes visible behind rows with higher positions and would be passed over for good.
- * The rows are locked, so that even two claims under one lease give each row one number.
+ * Numbers the oldest visible rows within their lanes, and commits before anything is sent. It
+ * selects rows without a `seq`, never `id > last`: a slow transaction's row appears behind later
+ * ones. The row locks give each row one number even when two claims run at once.
  * @returns the claimed records in (lane, seq) order; undefined when the lease is lost
  */
 export async function claimRows<DB>(
@@ -47,7 +49,7 @@ export async function claimRows<DB>(
 }
 
 /**
- * Rows that were sent and have not been stored for `afterMs`: the stream may have lost them. Marks them as sent now.
+ * Claims rows that were sent and have not been stored for `afterMs`, and marks them as sent now.
  * @returns undefined when the lease is lost
  */
 export async function claimUnstored<DB>(
@@ -75,7 +77,10 @@ export async function claimUnstored<DB>(
   });
 }
 
-/** Deletes the rows that the audit service has stored: behind its watermark, never on the stream's word alone. */
+/**
+ * Deletes the rows that the audit service has stored: those behind its watermark, never on the
+ * stream's word.
+ */
 export async function deleteStored<DB>(
   db: Kysely<DB>,
   schema: string,
@@ -87,7 +92,7 @@ export async function deleteStored<DB>(
   return Number(result.numAffectedRows ?? 0);
 }
 
-/** Rows that have their number and are not yet known to be stored. */
+/** Counts the rows that have a number and are not known to be stored. */
 export async function countUnstored<DB>(db: Kysely<DB>, schema: string): Promise<number> {
   const { rows } = await sql<{
     rows: number;
@@ -97,7 +102,7 @@ export async function countUnstored<DB>(db: Kysely<DB>, schema: string): Promise
   return rows[0]?.rows ?? 0;
 }
 
-/** Grows whenever the audit service stores events of the source in order; stands still when it stores none. */
+/** A sum of watermarks: it grows while the audit service stores the source's events in order. */
 export async function storedProgress<DB>(db: Kysely<DB>, source: string): Promise<number> {
   const { rows } = await sql<{
     stored: number;
@@ -108,15 +113,15 @@ export async function storedProgress<DB>(db: Kysely<DB>, source: string): Promis
 }
 
 export interface OutboxBacklog {
-  /** At most one more than was to be counted: then it says «more than that». */
+  /** At most one more than the bound, which then means «more than that». */
   rows: number;
   /** Seconds since the oldest row was written; 0 for an empty outbox. */
   oldestSeconds: number;
 }
 
 /**
- * What has been acknowledged and is not yet stored in the audit service. Every replica asks at every scrape, most of all when the outbox is long:
- * so it counts to a bound, and takes the row of the lowest position for the oldest, which the primary key finds at once.
+ * Measures the rows that are not stored yet. Every replica runs it at every scrape, so it counts to
+ * a bound and takes the lowest position for the oldest row.
  */
 export async function outboxBacklog<DB>(
   db: Kysely<DB>,

@@ -15,14 +15,14 @@ const SALT_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Values that tell who somebody is: `email`, `ip`, `user_agent`, and what a caller marks as personal. */
+/** Personal values: `email`, `ip`, `user_agent`, and those that a caller marks as personal. */
 export type PersonalValues = { readonly [name: string]: Json };
 
 /** A subject's key as a process holds it. */
 export interface SubjectKey {
   keyId: string;
   subject: string;
-  /** 32 bytes, as a key object: given as a buffer, a key costs 11 of the 14 µs that opening a block takes. */
+  /** 32 bytes as a key object. A buffer would cost 11 of the 14 µs that opening a block takes. */
   secret: KeyObject;
 }
 
@@ -30,7 +30,10 @@ export interface SubjectKey {
 const associatedData = (eventId: string, key: SubjectKey): Buffer =>
   Buffer.from(`${eventId}|${key.subject}|${key.keyId}`);
 
-/** Encrypts the values under the subject's key and commits to them. The salt keeps a guessed value from being tested against the commitment. */
+/**
+ * Encrypts the values and commits to them. The salt keeps a guessed value from being tested against
+ * the commitment.
+ */
 export function sealPersonal(
   eventId: string,
   values: PersonalValues,
@@ -59,8 +62,8 @@ export interface CommittedValues {
 }
 
 /**
- * The bytes of a block, as somebody who checks the commitment needs them.
- * @throws when the key, the event or a byte is another, or when the values are not those committed to
+ * Decrypts a block into the bytes that its commitment covers.
+ * @throws when the key, the event or a byte differs, or when the values are not those committed to
  */
 export function openCommitted(
   eventId: string,
@@ -79,10 +82,7 @@ export function openCommitted(
   return { salt: salted.subarray(0, SALT_BYTES), values: salted.subarray(SALT_BYTES).toString() };
 }
 
-/**
- * The values of a block.
- * @throws as `openCommitted`
- */
+/** Decrypts a block into its values. @throws as `openCommitted` */
 export function openPersonal(
   eventId: string,
   block: PersonalBlock,
@@ -91,14 +91,14 @@ export function openPersonal(
   return JSON.parse(openCommitted(eventId, block, key).values) as PersonalValues;
 }
 
-/** Encrypts bytes that cannot be parsed into values, nonce before and tag behind them; bound to `id` as a block is to its event. */
+/** Encrypts bytes that cannot be parsed into values, bound to `id`: nonce first, tag last. */
 export function sealBytes(id: string, bytes: Uint8Array, key: SubjectKey): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key.secret, nonce).setAAD(associatedData(id, key));
   return Buffer.concat([nonce, cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** The bytes that `sealBytes` has sealed. @throws when the key, the id or a byte is another */
+/** Decrypts what `sealBytes` encrypted. @throws when the key, the id or a byte differs */
 export function openBytes(id: string, sealed: Uint8Array, key: SubjectKey): Buffer {
   const decipher = createDecipheriv('aes-256-gcm', key.secret, sealed.subarray(0, NONCE_BYTES), {
     authTagLength: TAG_BYTES,
@@ -111,15 +111,21 @@ export function openBytes(id: string, sealed: Uint8Array, key: SubjectKey): Buff
   ]);
 }
 
-/** Subject of somebody who has no account: the same address gives the same subject within a day, and no one can tell the address from it. */
+/**
+ * The subject of an address without an account. It is stable for a day and does not reveal the
+ * address.
+ */
 export function addressSubject(address: string, dayKey: SubjectKey): string {
   return `address:${createHmac('sha256', dayKey.secret).update(address).digest('base64url')}`;
 }
 
-/** Subject of what is kept for a time and belongs to nobody that could be named. */
+/** The subject of temporary values that cannot be attributed to anybody. */
 export const UNNAMED = 'unnamed';
 
-/** The key of such a subject. It follows from the day's key, so an attacker's flood of addresses makes no rows, and it dies with that key. */
+/**
+ * Derives an address's key from the day's key: a flood of addresses makes no rows, and all end with
+ * the day's key.
+ */
 export function addressKey(subject: string, dayKey: SubjectKey): SubjectKey {
   return {
     keyId: dayKey.keyId,

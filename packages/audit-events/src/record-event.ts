@@ -18,14 +18,14 @@ const MAX_PERSONAL_TEXT_BYTES = 512;
 const MAX_RESOURCE_BYTES = 500;
 const MAX_ERROR_BYTES = 1_000;
 
-/** What a service says of an action; the rest of the event follows from it. */
+/** What a service says of an action. The rest of the event follows from it. */
 export interface NewEvent {
-  /** Given only where a retry must give the same event; else made. */
+  /** Only where a retry must give the same event. */
   id?: string;
   action: string;
   outcome?: 'success' | 'failure';
   user_id?: string | null;
-  /** Whose personal values these are. */
+  /** The owner of the personal values. */
   subject: Subject;
   personal: PersonalValues;
   resource?: string | null;
@@ -38,17 +38,19 @@ export interface NewEvent {
   error?: string | null;
 }
 
-/** Writes the event into the outbox of the transaction it is given: no commit, no event; no event, no commit. */
+/**
+ * Inserts the event into the outbox within the given transaction: both are committed, or neither.
+ */
 export type RecordEvent = <DB>(trx: Kysely<DB>, event: NewEvent) => Promise<string>;
 
 export interface EventRecorderOptions {
   source: Source;
-  /** Schema of the source's outbox, one of ours and never a caller's text. */
+  /** Schema of the outbox: a constant of ours, never a caller's text. */
   schema: string;
   subjectKeys: SubjectKeys;
 }
 
-/** What comes from a client may hold anything: every text in it is made one that each store takes. */
+/** Cleans every text within a client's JSON, so that each store accepts it. */
 function cleanJson(value: Json, maxTextBytes: number): Json {
   if (typeof value === 'string') return cleanText(value, maxTextBytes);
   if (typeof value !== 'object' || value === null) return value;
@@ -72,8 +74,8 @@ const cleanOrNull = (text: string | null | undefined, maxBytes: number): string 
   text === null || text === undefined ? null : cleanText(text, maxBytes);
 
 /**
- * The canonical JSON of an event in two halves. `seq` is known only when the relay claims the row, and in RFC 8785's key order it
- * stands between `resource_type` and `session_id`: the relay joins `head ,"seq":N, tail` and no byte is made twice.
+ * The canonical JSON of an event in two halves, around the `seq` that the relay assigns later. In
+ * RFC 8785's key order it stands before `session_id`: `head ,"seq":N, tail`.
  */
 export function canonicalHalves(event: Omit<AuditEvent, 'seq'>): { head: string; tail: string } {
   const { session_id, source, tenant_id, timestamp, traceparent, user_id, version, ...before } =
@@ -91,7 +93,7 @@ export function canonicalHalves(event: Omit<AuditEvent, 'seq'>): { head: string;
   return { head, tail };
 }
 
-/** An event in the form in which an outbox keeps it. */
+/** An event as the outbox stores it. */
 export interface OutboxRow {
   id: string;
   lane: number;
@@ -99,19 +101,20 @@ export interface OutboxRow {
   tail: string;
 }
 
-/** An event whose subject's key is known. */
+/** An event with its subject's key. */
 export interface EventContent extends Omit<NewEvent, 'subject'> {
   source: Source;
-  /** All events of one subject share its lane, also those after its erasure. */
+  /** Decides the lane. It stays the same after the subject's erasure. */
   laneSubject: string;
-  /** undefined: an erased subject, or nobody; the event then has no personal block. */
+  /** undefined for an erased subject and for nobody; the event then has no personal block. */
   key: SubjectKey | undefined;
   now: Date;
 }
 
 /**
- * The canonical form of an event, made once.
- * @throws RangeError when it passes 16 KiB, TypeError when it breaks the contract (an action that is not SCREAMING_SNAKE)
+ * Makes the canonical form of an event.
+ * @throws RangeError above 16 KiB; TypeError for a malformed event (an action that is not
+ * SCREAMING_SNAKE)
  */
 export function composeEvent({ source, laneSubject, key, now, ...input }: EventContent): OutboxRow {
   const id = input.id ?? uuidv7(now.getTime());
@@ -139,7 +142,7 @@ export function composeEvent({ source, laneSubject, key, now, ...input }: EventC
   } as const;
   if ((event.personal?.ciphertext.length ?? 0) > MAX_EVENT_BYTES)
     throw new RangeError(`the personal values of ${input.action} pass ${MAX_EVENT_BYTES} bytes`);
-  // What the reader would not take must not get a number: it would be a hole in its lane for ever.
+  // An event that the reader refuses must not get a number: its lane would have a hole for ever.
   const fault = eventFault({ ...event, seq: 1 });
   if (fault) throw new TypeError(`the event ${input.action} is malformed: ${fault}`);
   const { head, tail } = canonicalHalves(event);
@@ -149,8 +152,9 @@ export function composeEvent({ source, laneSubject, key, now, ...input }: EventC
 }
 
 /**
- * Puts events into an outbox of ours in one statement, in this order. An id that is there already stays what it is.
- * @param beside another change for the same statement, and so for the same round trip
+ * Inserts events into an outbox in one statement, in order. An id that exists already stays as it
+ * is.
+ * @param beside another change for the same statement and round trip
  */
 export async function insertOutboxRows<DB>(
   trx: Kysely<DB>,
@@ -160,7 +164,7 @@ export async function insertOutboxRows<DB>(
 ): Promise<void> {
   const outbox = sql.table(`${schema}.outbox`);
   const [row] = rows;
-  // One alone, which most are, not as an array of one: an array's text form would escape every quote of the JSON.
+  // Most are single. An array's text form would escape every quote of the JSON.
   const values =
     row && rows.length === 1
       ? sql`values (${row.id}::uuid, ${row.lane}::smallint, ${row.head}, ${row.tail})`
@@ -170,13 +174,13 @@ export async function insertOutboxRows<DB>(
   );
 }
 
-/** An event in its outbox form, its subject's key found or made in the transaction given. */
+/**
+ * Makes the outbox form of an event; the subject's key is found or created in the given
+ * transaction.
+ */
 export type PrepareEvent = <DB>(trx: Kysely<DB>, event: NewEvent) => Promise<OutboxRow>;
 
-/**
- * Makes the `prepareEvent` of one source.
- * @throws as `composeEvent`
- */
+/** Makes the `prepareEvent` of one source. @throws as `composeEvent` */
 export function createEventPreparer({
   source,
   subjectKeys,
@@ -201,7 +205,10 @@ export function createEventRecorder({ schema, ...options }: EventRecorderOptions
   };
 }
 
-/** The id of an event that a retried request must not double: UUIDv7 of the request's start, its random bits from the request's id. */
+/**
+ * An id that a retried request derives again: UUIDv7 of the request's start, with random bits from
+ * its id.
+ */
 export function derivedEventId(requestId: string, startedAtMs: number): string {
   return uuidv7(startedAtMs, createHash('sha256').update(requestId).digest());
 }

@@ -53,7 +53,7 @@ const IDLE_MS = 100;
 const GATHER_MS = 50;
 const CLAIM_ROWS = 500;
 const DELETE_EVERY_MS = 250;
-/** Above this many sent and unstored rows none are claimed: an outage must not fill the stream twice. */
+/** Above this many unstored rows none are claimed: an outage must not fill the stream twice. */
 const MAX_UNSTORED = 50_000;
 const MAX_BACKOFF_MS = 1_000;
 const RETRY_MS = 500;
@@ -69,11 +69,12 @@ interface SenderOptions {
 }
 
 /**
- * Makes what sends records until the stream has taken every one, retrying exactly those it refused.
- * It gives up when the relay stops. @throws LeaseLost
+ * Makes a function that sends records until the stream has taken every one, or the relay stops. It
+ * retries exactly the refused ones.
+ * @throws LeaseLost
  */
 function createSender({ writer, totals, leaseTtlMs, signal }: SenderOptions) {
-  // Below the lease's time to live: a successor would send the same records again.
+  // Shorter than the lease's time to live: a successor would send the same records again.
   const maxBackoffMs = Math.min(MAX_BACKOFF_MS, leaseTtlMs / 3);
   return async (
     held: HeldLease,
@@ -97,9 +98,8 @@ function createSender({ writer, totals, leaseTtlMs, signal }: SenderOptions) {
 }
 
 /**
- * The relay of one source: the replica with the lease moves rows from the outbox to the stream. It may
- * die at any instant, since a number is committed before its record is sent and a row is deleted only
- * once it is stored.
+ * The relay of one source: the replica with the lease moves rows from the outbox to the stream. It
+ * may die at any instant: numbers are committed before sending, and rows are deleted once stored.
  */
 export function createRelay<DB>(options: RelayOptions<DB>): Relay {
   const { db, schema, source, kinesis, stream, log } = options;

@@ -35,8 +35,8 @@ export function createResendSchedule<DB>({
   let progressedAt = performance.now();
 
   /**
-   * While nothing is stored the age grows with the outage. Resending everything each minute of a night
-   * would leave the audit service 50 million duplicates to read.
+   * While nothing is stored the age grows with the outage. Resending everything each minute of a
+   * night would give the audit service 50 million duplicates to read.
    */
   async function overdueAfterMs(now: number, unstored: number): Promise<number> {
     const progress = await storedProgress(db, source);

@@ -13,7 +13,10 @@ export interface StreamWriterOptions {
 }
 
 export interface StreamWriter {
-  /** Makes one attempt. @returns the records that the stream refused; all of them while it is down */
+  /**
+   * Makes one attempt.
+   * @returns the records that the stream refused; all of them while it is down
+   */
   write(batch: StreamRecord[]): Promise<StreamRecord[]>;
   downSince(): Date | undefined;
 }

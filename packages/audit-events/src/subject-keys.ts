@@ -4,29 +4,35 @@ import { LRUCache } from 'lru-cache';
 import type { MasterKey } from '@muniment/master-key';
 import { UNNAMED, addressKey, addressSubject, type SubjectKey } from './personal.ts';
 
-/** A key lives in a process no longer than this after its erasure, even if the process misses the notice. */
+/** The longest that a process keeps an erased subject's key when it misses the notice. */
 const CACHE_TTL_MS = 60_000;
 const CACHE_MAX = 10_000;
 
-/** Who an event's personal values belong to. */
+/** The owner of an event's personal values. */
 export type Subject = { userId: string } | { address: string };
 
 const today = (): string => `day:${new Date().toISOString().slice(0, 10)}`;
 
 export interface SubjectKeys {
-  /** The key to encrypt under, made on first use; undefined for an erased subject, which never gets another. */
+  /**
+   * The key to encrypt under, created on first use. An erased subject never gets another:
+   * undefined.
+   */
   forSubject<DB>(db: Kysely<DB>, subject: Subject): Promise<SubjectKey | undefined>;
-  /** A key for what may hold anybody's values and is kept no longer than the key of today, which ends after 30 days. */
+  /** A key for values of unknown owners. It ends with the key of today, after 30 days. */
   forUnnamed<DB>(db: Kysely<DB>): Promise<SubjectKey>;
-  /** The keys of subjects by their names, made on first use, in two statements at the most; an erased subject has none. */
+  /**
+   * The keys of subjects by name, created on first use, in at most two statements. Erased subjects
+   * have none.
+   */
   forNames<DB>(db: Kysely<DB>, names: readonly string[]): Promise<Map<string, SubjectKey>>;
-  /** The keys that still exist among those of `blocks`. Needs the audit service's role. */
+  /** The existing keys among those of `blocks`. Needs the audit service's role. */
   forBlocks<DB>(db: Kysely<DB>, blocks: readonly BlockKeyRef[]): Promise<BlockKeys>;
-  /** Forgets an erased subject's keys at once. */
+  /** Drops an erased subject's keys from memory at once. */
   drop(subject: string): void;
 }
 
-/** What of a personal block says which key opens it. A subject whose key was rotated has blocks under several. */
+/** Names the key of a personal block. After a rotation a subject has blocks under several keys. */
 export interface BlockKeyRef {
   key_id: string;
   subject: string;
@@ -50,7 +56,7 @@ interface FoundKey {
   uncommitted: boolean;
 }
 
-/** A block may name any key: only an address's key follows from its day's, and nobody's follows from another's. */
+/** The key of a block, which may name any key: only an address's key derives from its day's key. */
 function keyOfBlock(base: SubjectKey, subject: string): SubjectKey | undefined {
   if (base.subject === subject) return base;
   return base.subject.startsWith('day:') && (subject.startsWith('address:') || subject === UNNAMED)
@@ -60,16 +66,19 @@ function keyOfBlock(base: SubjectKey, subject: string): SubjectKey | undefined {
 
 const blockId = ({ key_id, subject }: BlockKeyRef): string => `${key_id} ${subject}`;
 
-/** Subject keys, unwrapped by the master key and kept in memory for a minute at most, 10,000 subjects at most. */
+/**
+ * Subject keys, unwrapped by the master key. At most 10,000 subjects stay in memory, for at most a
+ * minute.
+ */
 export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
   /** The key that new blocks are sealed under. */
   const current = new LRUCache<string, SubjectKey>({ max: CACHE_MAX, ttl: CACHE_TTL_MS });
-  /** The keys that stored blocks name; by subject, so that an erasure finds them all. */
+  /** The keys that stored blocks name, by subject, so that an erasure finds them all. */
   const named = new LRUCache<string, ReadonlyMap<string, SubjectKey>>({
     max: CACHE_MAX,
     ttl: CACHE_TTL_MS,
   });
-  // Counts the drops: a key that was read before an erasure must not be put back after it.
+  // Counts erasures: a key that was read before one must not be cached after it.
   let drops = 0;
 
   async function unwrap(subject: string, stored: StoredKey): Promise<SubjectKey> {
@@ -92,7 +101,7 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
     if (row?.erased) return undefined;
     if (row?.key_id && row.wrapped) {
       const key = await unwrap(subject, { key_id: row.key_id, wrapped: row.wrapped });
-      // A key made in this very transaction goes with it when it rolls back.
+      // A key made in this transaction disappears when it rolls back.
       if (!row.uncommitted && drops === dropsBefore) current.set(subject, key);
       return key;
     }
@@ -101,7 +110,8 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
       select key_id, wrapped from keys.create_subject_key(${subject}, ${randomUUID()}, ${wrapped})`.execute(
       db,
     );
-    // Not cached: this transaction may yet roll back and take the key with it. The next event finds it stored.
+    // Not cached: this transaction may roll back and remove the key. The next event finds it
+    // stored.
     return created.rows[0] && unwrap(subject, created.rows[0]);
   }
 
@@ -114,7 +124,7 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
 
     async forUnnamed(db) {
       const dayKey = await stored(db, today());
-      // Days are not erased; only their keys end, and today's does not.
+      // Only old keys of days are destroyed, never today's.
       if (!dayKey) throw new Error('there is no key of today');
       return addressKey(UNNAMED, dayKey);
     },
@@ -122,7 +132,7 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
     async forNames(db, names) {
       const dropsBefore = drops;
       const keys = new Map<string, SubjectKey>();
-      // In one order everywhere: two transactions that make the same keys must not wait for each other.
+      // Sorted: two transactions that create the same keys must not deadlock.
       const missing = [...new Set(names)].sort().filter((name) => {
         const cached = current.get(name);
         if (cached) keys.set(name, cached);

@@ -4,7 +4,7 @@ import { NamedStatementsClient } from './named-statements.ts';
 
 const INT8_OID = 20;
 const utf8Types = {
-  // Every int8 here is a count, a sequence number or a size: all far below 2^53, so they arrive as numbers, not as strings.
+  // Every int8 here is far below 2^53, so it arrives as a number instead of a string.
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     oid === INT8_OID && format !== 'binary'
       ? Number
@@ -19,7 +19,7 @@ export interface DatabaseOptions {
   poolMax?: number;
   /** Milliseconds after which the server cancels a statement. */
   statementTimeoutMs?: number;
-  /** Called for a connection that died while idle; pg ends the process when nobody listens. */
+  /** Called for a connection that dies while idle. Without a listener pg ends the process. */
   onIdleError?: (error: Error) => void;
 }
 
@@ -29,8 +29,8 @@ export interface Database<DB> {
 }
 
 /**
- * Opens a pool and a typed Kysely over it. Nothing connects until the first query; when PostgreSQL does not answer, a query
- * rejects within two seconds, and `isDatabaseUnavailable` recognises that rejection. Close both with `db.destroy()`.
+ * Opens a pool and a typed Kysely over it; close both with `db.destroy()`. It connects at the first
+ * query, which rejects within two seconds while PostgreSQL does not answer.
  */
 export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
   const statementTimeout = options.statementTimeoutMs ?? 5_000;
@@ -42,25 +42,26 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
     connectionTimeoutMillis: 2_000,
     idleTimeoutMillis: 30_000,
     statement_timeout: statementTimeout,
-    // A half-open connection never answers: the server's own time-out cannot reach us then, so the client has one, a little later.
+    // A half-open connection never answers, so the server's own time-out cannot reach us.
     query_timeout: statementTimeout + 500,
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
-    // A statement goes out without waiting for the answer of the one before: what is not awaited (an event, then COMMIT) costs no round trip.
+    // Statements are sent without waiting for earlier answers: an event before COMMIT costs no
+    // round trip.
     pipeline: true,
     types: utf8Types,
   });
   pool.on('error', (error) => options.onIdleError?.(error));
-  // The pool listens to idle clients alone. One that loses its connection while in use rejects its query, and emits «error» besides: with
-  // nobody listening that ends the process, and a restart of PostgreSQL would end every replica at once.
+  // The pool listens to idle clients only. A client that dies in use rejects its query and also
+  // emits «error», which would end every replica when PostgreSQL restarts.
   pool.on('connect', (client) => client.on('error', () => {}));
   return { db: new Kysely<DB>({ dialect: new PostgresDialect({ pool }) }), pool };
 }
 
 /**
- * SQLSTATE classes and codes that mean «PostgreSQL cannot serve this now, and may in a moment»: connection exceptions, shutdown, start-up, too many
- * clients; a statement or lock that took too long, a transaction that stood idle; a deadlock or a conflict; disk or memory that is full; and a
- * database that is read-only, as after a failover whose address still names the old primary.
+ * SQLSTATEs that mean «not now»: lost connections, shutdown, too many clients, time-outs,
+ * conflicts, a full disk. 25006 is a read-only server, as after a failover whose address still
+ * names the old primary.
  */
 const UNAVAILABLE_SQLSTATE = /^(08...|57P0[1-5]|53[123]00|57014|55P03|40P01|40001|25006|25P03)$/;
 const UNAVAILABLE_ERRNO = new Set([
@@ -76,7 +77,7 @@ const UNAVAILABLE_ERRNO = new Set([
 const UNAVAILABLE_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after)/;
 
-/** True when the error says that the database cannot serve now, rather than that a statement was wrong. */
+/** Whether the database cannot serve now, rather than that a statement was wrong. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable);
   if (!(error instanceof Error)) return false;
@@ -88,12 +89,15 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   );
 }
 
-/** True when PostgreSQL ended a transaction for the sake of another one (deadlock, serialization): nothing of it was committed, and it may be run again. */
+/**
+ * Whether PostgreSQL ended a transaction for the sake of another one. Nothing was committed, so it
+ * may run again.
+ */
 export function isTransactionConflict(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001');
 }
 
-/** The name of the unique constraint that an INSERT or UPDATE ran into (SQLSTATE 23505), else undefined. */
+/** The unique constraint that an INSERT or UPDATE violated (SQLSTATE 23505). */
 export function violatedUniqueConstraint(error: unknown): string | undefined {
   if (!(error instanceof pg.DatabaseError) || error.code !== '23505') return undefined;
   return error.constraint;

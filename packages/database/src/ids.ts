@@ -3,7 +3,10 @@ import { randomBytes } from 'node:crypto';
 const COUNTER_MAX = 0xfff;
 let last = { unixMs: 0, counter: 0 };
 
-/** The next counter of a millisecond. It starts at random in the lower half (RFC 9562 §6.2, method 1). */
+/**
+ * The next counter of a millisecond, from a random start in the lower half (RFC 9562 §6.2, method
+ * 1).
+ */
 function nextCounter(unixMs: number, start: number): number {
   const counter =
     unixMs === last.unixMs && last.counter < COUNTER_MAX
@@ -14,10 +17,11 @@ function nextCounter(unixMs: number, start: number): number {
 }
 
 /**
- * UUIDv7 (RFC 9562 §5.7) as text. Up to 2,000 ids that one process makes for one millisecond sort in
- * the order they were made. The `uuid` package promises that only without a time, and events need one.
+ * UUIDv7 (RFC 9562 §5.7) as text. Up to 2,000 ids that one process makes for one millisecond sort
+ * in the order they were made. The `uuid` package promises that only without a given time, which
+ * events need.
  * @param unixMs milliseconds since the epoch
- * @param random at least 10 bytes that fix all random bits; without it fresh ones and a counter
+ * @param random at least 10 bytes that fix all random bits; otherwise fresh ones and a counter
  */
 export function uuidv7(unixMs: number, random?: Buffer): string {
   const bytes = Buffer.alloc(16);

@@ -16,7 +16,7 @@ export interface LeaseOptions<DB> {
 /** What work under a lease gets. */
 export interface HeldLease {
   lease: Lease;
-  /** Call it now and then in long work: it renews the lease after a third of `ttlMs`. @throws LeaseLost */
+  /** For long work: renews the lease after a third of `ttlMs`. @throws LeaseLost */
   renew(): Promise<void>;
 }
 
@@ -24,7 +24,10 @@ export interface HeldLease {
 export interface LeaseHolder {
   /** The lease, as far as this process knows. */
   current(): Lease | undefined;
-  /** Takes the lease, or renews it after a third of `ttlMs`. @returns undefined while another holds it */
+  /**
+   * Takes the lease, or renews it after a third of `ttlMs`.
+   * @returns undefined while another replica holds it
+   */
   acquire(): Promise<Lease | undefined>;
   /** Renews this epoch of the lease after a third of `ttlMs`. @throws LeaseLost */
   renew(lease: Lease): Promise<void>;
@@ -41,7 +44,8 @@ export function createLeaseHolder<DB>(options: LeaseOptions<DB>): LeaseHolder {
   let renewedAt = -Infinity;
 
   async function acquire(): Promise<Lease | undefined> {
-    // Before the statement: the database counts from a later instant, so we never overrate our time.
+    // Before the statement: the database counts from a later instant, so we never overrate our
+    // time.
     const now = performance.now();
     if (lease && now - renewedAt < ttlMs / 3) return lease;
     lease = await acquireLease(db, schema, name, holder, ttlMs);

@@ -3,17 +3,19 @@ import { LeaseLost, type Lease } from './lease.ts';
 import { createWakeableLoop } from './wakeable-loop.ts';
 
 export interface LeasedLoopOptions<DB> extends LeaseOptions<DB> {
-  /** One round of the holder. @returns milliseconds until the next; 0 starts it at once */
+  /** One round of the holder. @returns milliseconds until the next round; 0 starts it at once */
   work(held: HeldLease): Promise<number>;
-  /** Before the first round of each epoch: the last holder may have died in the middle of its work. */
+  /**
+   * Runs before an epoch's first round: the last holder may have died in the middle of its work.
+   */
   onAcquired?(held: HeldLease): Promise<void> | void;
   /** One round of a replica that waits for the lease, every third of `ttlMs`. */
   observe?(): Promise<void>;
-  /** The first of a row of failed rounds. */
+  /** Called for the first of several failed rounds. */
   onFailing(error: unknown): void;
-  /** The first round that succeeds after failed ones. */
+  /** Called for the first round that succeeds after failed ones. */
   onRecovered?(): void;
-  /** At stop, between the last round and the release: work that runs beside the rounds ends here. */
+  /** Ends work that runs beside the rounds; at stop, before the release. */
   drain?(): Promise<void>;
   /** Pause after a round that failed. */
   retryMs: number;
@@ -46,8 +48,8 @@ export interface LeasedLoopStatus {
 }
 
 /**
- * A loop that every replica runs and one at a time works in. The lease is renewed after a third of its
- * time to live; `LeaseLost` from any round starts the next one at once, with a look at the lease.
+ * A loop that every replica runs and one replica at a time works in. The lease is renewed after a
+ * third of its time to live. `LeaseLost` from a round starts the next one at once.
  */
 export function createLeasedLoop<DB>(options: LeasedLoopOptions<DB>): LeasedLoop {
   const holder = createLeaseHolder(options);
@@ -100,7 +102,7 @@ export function createLeasedLoop<DB>(options: LeasedLoopOptions<DB>): LeasedLoop
       await holder.release();
     },
     wake() {
-      // A look by each waiting replica at each wake would be a write each.
+      // Each waiting replica would otherwise write to the lease at each wake.
       if (holder.current()) loop.wake();
     },
     isHeld: ({ epoch }) => holder.current()?.epoch === epoch,

@@ -5,13 +5,16 @@ import { sql, type Kysely } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
 import { createDatabase } from './database.ts';
 
-/** A folder of numbered migrations with a history of its own, so that each package and service versions what it owns. */
+/**
+ * A folder of numbered migrations with its own history: each package and service versions its own
+ * tables.
+ */
 export interface MigrationSet {
   name: string;
   folder: string;
 }
 
-/** What all services stand on: their schemas, and the tables that each has alike. */
+/** The schemas of all services, and the tables that each of them has. */
 export const databaseMigrations: MigrationSet = {
   name: 'database',
   folder: join(import.meta.dirname, '../migrations'),
@@ -40,10 +43,10 @@ function migratorOf(db: Kysely<unknown>, set: MigrationSet): Migrator {
 }
 
 /**
- * Brings every set up to its newest migration, in the order given, as the role `migrator`. Starts that run at once wait for each
- * other on an advisory lock; the second finds nothing to do.
+ * Applies every set's new migrations, in the order given, as the role `migrator`. Concurrent starts
+ * wait on an advisory lock, and the second finds nothing to do.
  * @returns the names applied, as `set/name`
- * @throws the first migration's error; that migration is rolled back, those before it stay
+ * @throws the first failed migration's error; that one is rolled back, earlier ones stay
  */
 export async function migrateToLatest(
   url: string,
@@ -72,7 +75,7 @@ export async function migrateToLatest(
   }
 }
 
-/** Takes every set down again, newest first. For development: it destroys data. */
+/** Reverts every set, newest first. It destroys data: for development only. */
 export async function migrateDown(url: string, sets: readonly MigrationSet[]): Promise<void> {
   const { db } = createDatabase<unknown>({ url, applicationName: 'muniment-migrate', poolMax: 2 });
   try {
@@ -94,9 +97,9 @@ export async function migrateDown(url: string, sets: readonly MigrationSet[]): P
 }
 
 /**
- * Refuses to start a service on a schema it was not written for. Services never migrate: `scripts/migrate.ts` does, before them.
- * A database that is newer is accepted, so that a rolling update can migrate first.
- * @throws when a migration this checkout has is missing in the database
+ * Refuses to start a service on a schema older than its code; services never migrate. A newer
+ * database is accepted, so that a rolling update can migrate first.
+ * @throws when the database lacks a migration of this checkout
  */
 export async function verifyMigrated<DB>(
   db: Kysely<DB>,

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Past this many distinct texts a statement stays unnamed, so that a query built with a varying shape cannot fill the server's memory. */
+/** More distinct texts stay unnamed: queries of varying shape must not fill the server's memory. */
 const MAX_NAMED = 500;
 const names = new Map<string, string>();
 
@@ -13,11 +13,11 @@ function nameOf(text: string): string | undefined {
 }
 
 /**
- * A pg client that prepares each parameterised statement under a name of its own, once per connection. PostgreSQL then parses
- * and plans once: 14k → 29k simple reads/s on two cores, and neither Kysely nor a query module has to think of it.
+ * A pg client that prepares each parameterised statement once per connection. PostgreSQL then
+ * parses and plans once: 14k → 29k simple reads/s on two cores.
  */
 export class NamedStatementsClient extends pg.Client {
-  // The overloads of pg's `query` cannot be restated; what this class changes is only the call (text, values).
+  // The overloads of pg's `query` cannot be restated. Only the call with text and values changes.
   override query = ((...args: unknown[]): unknown => {
     const [text, values] = args;
     const send = pg.Client.prototype.query as (...args: unknown[]) => unknown;
@@ -34,8 +34,8 @@ export class NamedStatementsClient extends pg.Client {
   }) as pg.Client['query'];
 
   /**
-   * After its client-side time-out pg would give the connection back to the pool with the answer still owing, and whoever drew it next, a ROLLBACK
-   * first of all, would wait as long again. Ended (with a statement under way that is a cut), it is replaced by one that may reach a server that lives.
+   * After a client-side time-out pg would return the connection to the pool with its answer still
+   * to come. The next query on it would wait as long again, so the connection is ended instead.
    */
   #endWhenUnanswered(result: unknown): unknown {
     if (result instanceof Promise) {

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** The roles of the product, each with the least it needs; migrations grant to them by name. */
+/** The product's roles. Migrations grant each the least it needs, by name. */
 export const ROLES = [
   'migrator',
   'user_service',
@@ -12,8 +12,8 @@ export const ROLES = [
 export type Role = (typeof ROLES)[number];
 
 /**
- * Makes the roles and the database, or brings the passwords up to date. Idempotent, and safe to run from several starts at once.
- * @param adminUrl a superuser (or a role with CREATEROLE and CREATEDB) on the maintenance database
+ * Creates the roles and the database, or updates the passwords. Concurrent starts may run it.
+ * @param adminUrl a superuser, or a role with CREATEROLE and CREATEDB, on the maintenance database
  */
 export async function ensureRolesAndDatabase(
   adminUrl: string,
@@ -26,12 +26,12 @@ export async function ensureRolesAndDatabase(
     await admin.query('select pg_advisory_lock(7305146)');
     for (const role of ROLES) {
       const { rowCount } = await admin.query('select 1 from pg_roles where rolname = $1', [role]);
-      // PostgreSQL lets only superusers name these attributes of a role that exists, even to say «no»: an admin without it (a managed
-      // database's master) could migrate once and never again.
-      const made = rowCount === 0 ? 'create' : 'alter';
+      // Only superusers may name these attributes of an existing role, even to deny them. A managed
+      // database's administrator could otherwise run this only once.
+      const verb = rowCount === 0 ? 'create' : 'alter';
       const attributes = rowCount === 0 ? 'nosuperuser nocreatedb nocreaterole' : '';
       await admin.query(
-        `${made} role ${role} login ${attributes} password ${admin.escapeLiteral(passwords[role])}`,
+        `${verb} role ${role} login ${attributes} password ${admin.escapeLiteral(passwords[role])}`,
       );
     }
     const { rowCount } = await admin.query('select 1 from pg_database where datname = $1', [

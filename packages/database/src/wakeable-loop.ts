@@ -3,7 +3,7 @@ export interface WakeableLoopOptions {
   round(): Promise<number>;
   /** @returns milliseconds until the next round. It must not throw. */
   onError(error: unknown): number;
-  /** From a wake to the round. A longer one serves many wakes by one round. Milliseconds. */
+  /** From a wake to the round, in milliseconds. A longer time serves many wakes by one round. */
   gatherMs?: number;
 }
 
