@@ -68,9 +68,12 @@ export const PLANTED_BUGS: PlantedBug[] = [
     mutations: [
       {
         file: 'packages/audit-events/src/outbox.ts',
-        find: 'select position, lane from ${outbox} where seq is null order by position limit ${limit} for update',
-        replace:
-          'select position, lane from ${outbox} where seq is null and position > (select coalesce(max(position), 0) from ${outbox} where seq is not null) order by position limit ${limit} for update',
+        find: 'where seq is null order by position limit ${limit} for update',
+        replace: [
+          'where seq is null and position > (',
+          '  select coalesce(max(position), 0) from ${outbox} where seq is not null)',
+          'order by position limit ${limit} for update',
+        ].join('\n'),
       },
     ],
     faults: ['kill_user', 'kill_file', 'pause_relay', 'pause_kinesis'],

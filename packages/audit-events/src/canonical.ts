@@ -6,7 +6,7 @@ import serialize from 'canonicalize';
  */
 export function canonicalJson(value: unknown): string {
   const text = serialize(value);
-  if (text === undefined) throw new TypeError('the value has no JSON form');
+  if (text === undefined) throw new TypeError('The value has no JSON form.');
   return text;
 }
 

@@ -29,9 +29,12 @@ export async function claimRows<DB>(
     if (!(await holdLease(trx, lease))) return undefined;
     const { rows } = await sql<StreamRecord>`
       with waiting as (
-        select position, lane from ${outbox} where seq is null order by position limit ${limit} for update
+        select position, lane from ${outbox}
+        where seq is null order by position limit ${limit} for update
       ), numbered as (
-        select position, lane, row_number() over (partition by lane order by position) as offset_in_lane from waiting
+        select position, lane,
+          row_number() over (partition by lane order by position) as offset_in_lane
+        from waiting
       ), taken as (
         update ${lanes} l set last_seq = l.last_seq + n.rows
         from (select lane, count(*) as rows from numbered group by lane) n
@@ -66,10 +69,12 @@ export async function claimUnstored<DB>(
       with overdue as (
         select o.position from ${outbox} o
         left join shared.stored_watermarks w on w.source = ${source} and w.lane = o.lane
-        where o.seq > coalesce(w.watermark, 0) and o.sent_at <= clock_timestamp() - ${afterMs} * interval '1 millisecond'
+        where o.seq > coalesce(w.watermark, 0)
+          and o.sent_at <= clock_timestamp() - ${afterMs} * interval '1 millisecond'
         order by o.seq limit ${limit}
       ), marked as (
-        update ${outbox} o set sent_at = clock_timestamp() from overdue where o.position = overdue.position
+        update ${outbox} o set sent_at = clock_timestamp()
+        from overdue where o.position = overdue.position
         returning o.lane, o.seq, o.head || ',"seq":' || o.seq || ',' || o.tail as text
       )
       select lane, text from marked order by lane, seq`.execute(trx);
@@ -94,21 +99,17 @@ export async function deleteStored<DB>(
 
 /** Counts the rows that have a number and are not known to be stored. */
 export async function countUnstored<DB>(db: Kysely<DB>, schema: string): Promise<number> {
-  const { rows } = await sql<{
-    rows: number;
-  }>`select count(*) as rows from ${sql.table(`${schema}.outbox`)} where seq is not null`.execute(
-    db,
-  );
+  const { rows } = await sql<{ rows: number }>`
+    select count(*) as rows from ${sql.table(`${schema}.outbox`)}
+    where seq is not null`.execute(db);
   return rows[0]?.rows ?? 0;
 }
 
 /** A sum of watermarks: it grows while the audit service stores the source's events in order. */
 export async function storedProgress<DB>(db: Kysely<DB>, source: string): Promise<number> {
-  const { rows } = await sql<{
-    stored: number;
-  }>`select coalesce(sum(watermark), 0)::int8 as stored from shared.stored_watermarks where source = ${source}`.execute(
-    db,
-  );
+  const { rows } = await sql<{ stored: number }>`
+    select coalesce(sum(watermark), 0)::int8 as stored
+    from shared.stored_watermarks where source = ${source}`.execute(db);
   return rows[0]?.stored ?? 0;
 }
 
@@ -131,8 +132,7 @@ export async function outboxBacklog<DB>(
   const outbox = sql.table(`${schema}.outbox`);
   const { rows } = await sql<{ rows: number; oldest: number | null }>`
     select (select count(*) from (select from ${outbox} limit ${countTo + 1}) as counted) as rows,
-      (select extract(epoch from clock_timestamp() - created_at)::float8 from ${outbox} order by position limit 1) as oldest`.execute(
-    db,
-  );
+      (select extract(epoch from clock_timestamp() - created_at)::float8
+       from ${outbox} order by position limit 1) as oldest`.execute(db);
   return { rows: rows[0]?.rows ?? 0, oldestSeconds: rows[0]?.oldest ?? 0 };
 }

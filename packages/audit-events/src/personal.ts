@@ -78,7 +78,7 @@ export function openCommitted(
     .setAuthTag(sealed.subarray(-TAG_BYTES));
   const salted = Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()]);
   if (hash('sha256', salted, 'base64') !== block.commitment)
-    throw new Error('the values are not those committed to');
+    throw new Error('The values are not those committed to.');
   return { salt: salted.subarray(0, SALT_BYTES), values: salted.subarray(SALT_BYTES).toString() };
 }
 

@@ -141,13 +141,13 @@ export function composeEvent({ source, laneSubject, key, now, ...input }: EventC
       : null,
   } as const;
   if ((event.personal?.ciphertext.length ?? 0) > MAX_EVENT_BYTES)
-    throw new RangeError(`the personal values of ${input.action} pass ${MAX_EVENT_BYTES} bytes`);
+    throw new RangeError(`The personal values of ${input.action} exceed ${MAX_EVENT_BYTES} bytes.`);
   // An event that the reader refuses must not get a number: its lane would have a hole for ever.
   const fault = eventFault({ ...event, seq: 1 });
-  if (fault) throw new TypeError(`the event ${input.action} is malformed: ${fault}`);
+  if (fault) throw new TypeError(`The event ${input.action} is malformed: ${fault}.`);
   const { head, tail } = canonicalHalves(event);
   if (Buffer.byteLength(head) + Buffer.byteLength(tail) > MAX_EVENT_BYTES)
-    throw new RangeError(`the event ${input.action} passes ${MAX_EVENT_BYTES} bytes`);
+    throw new RangeError(`The event ${input.action} exceeds ${MAX_EVENT_BYTES} bytes.`);
   return { id, lane, head, tail };
 }
 
@@ -168,10 +168,12 @@ export async function insertOutboxRows<DB>(
   const values =
     row && rows.length === 1
       ? sql`values (${row.id}::uuid, ${row.lane}::smallint, ${row.head}, ${row.tail})`
-      : sql`select * from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ lane }) => lane)}::smallint[], ${rows.map(({ head }) => head)}::text[], ${rows.map(({ tail }) => tail)}::text[])`;
-  await sql`${beside ? sql`with beside as (${beside}) ` : sql``}insert into ${outbox} (event_id, lane, head, tail) ${values} on conflict (event_id) do nothing`.execute(
-    trx,
-  );
+      : sql`select * from unnest(
+          ${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ lane }) => lane)}::smallint[],
+          ${rows.map(({ head }) => head)}::text[], ${rows.map(({ tail }) => tail)}::text[])`;
+  await sql`${beside ? sql`with beside as (${beside}) ` : sql``}
+    insert into ${outbox} (event_id, lane, head, tail) ${values}
+    on conflict (event_id) do nothing`.execute(trx);
 }
 
 /**

@@ -74,8 +74,14 @@ const UNAVAILABLE_ERRNO = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
 ]);
-const UNAVAILABLE_MESSAGE =
-  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after)/;
+const UNAVAILABLE_MESSAGES = [
+  'Connection terminated',
+  'timeout exceeded when trying to connect',
+  'Query read timeout',
+  'Client has encountered a connection error',
+  'Client was closed',
+  'Cannot use a pool after',
+];
 
 /** Whether the database cannot serve now, rather than that a statement was wrong. */
 export function isDatabaseUnavailable(error: unknown): boolean {
@@ -85,7 +91,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   return (
     UNAVAILABLE_SQLSTATE.test(code) ||
     UNAVAILABLE_ERRNO.has(code) ||
-    UNAVAILABLE_MESSAGE.test(error.message)
+    UNAVAILABLE_MESSAGES.some((start) => error.message.startsWith(start))
   );
 }
 

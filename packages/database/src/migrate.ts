@@ -86,7 +86,7 @@ export async function migrateDown(url: string, sets: readonly MigrationSet[]): P
       )) {
         const { error } = await migrator.migrateDown();
         if (error)
-          throw new Error(`migration ${set.name}/${applied.name} could not be taken down`, {
+          throw new Error(`The migration ${set.name}/${applied.name} could not be reverted.`, {
             cause: error,
           });
       }
@@ -107,13 +107,13 @@ export async function verifyMigrated<DB>(
 ): Promise<void> {
   for (const set of sets) {
     const wanted = Object.keys(await readMigrations(set.folder));
-    const { rows } = await sql<{
-      name: string;
-    }>`select name from ${sql.table(`migrations.${set.name}`)}`.execute(db);
+    const { rows } = await sql<{ name: string }>`
+      select name from ${sql.table(`migrations.${set.name}`)}`.execute(db);
     const missing = wanted.filter((name) => !rows.some((row) => row.name === name));
     if (missing.length > 0)
       throw new Error(
-        `the database lacks the migrations ${set.name}/${missing.join(', ')}: run scripts/migrate.ts first`,
+        `The database lacks the migrations ${set.name}/${missing.join(', ')}. ` +
+          'Run scripts/migrate.ts first.',
       );
   }
 }

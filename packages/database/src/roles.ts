@@ -40,7 +40,8 @@ export async function ensureRolesAndDatabase(
     if (rowCount === 0) {
       await admin.query(`grant migrator to current_user`);
       await admin.query(
-        `create database ${admin.escapeIdentifier(database)} owner migrator template template0 encoding 'UTF8' locale 'C.UTF-8'`,
+        `create database ${admin.escapeIdentifier(database)} owner migrator
+         template template0 encoding 'UTF8' locale 'C.UTF-8'`,
       );
       await admin.query(`revoke all on database ${admin.escapeIdentifier(database)} from public`);
       await admin.query(

@@ -1,0 +1,64 @@
+import { LRUCache } from 'lru-cache';
+import type { SubjectKey } from './personal.ts';
+
+/** The longest that a process keeps an erased subject's key when it misses the notice. */
+const CACHE_TTL_MS = 60_000;
+const CACHE_MAX = 10_000;
+
+/** Names the key of a personal block. After a rotation a subject has blocks under several keys. */
+export interface BlockKeyRef {
+  key_id: string;
+  subject: string;
+}
+
+/** Unwrapped keys in memory. */
+export interface SubjectKeyCache {
+  /** The key that new blocks of a subject are encrypted under. */
+  findCurrent(subject: string): SubjectKey | undefined;
+  /** The key that a stored block names. */
+  findNamed(block: BlockKeyRef): SubjectKey | undefined;
+  /**
+   * To be opened before keys are read: what is saved through it after an erasure is not cached,
+   * since the key may have been read before the erasure.
+   */
+  openWriter(): SubjectKeyCacheWriter;
+  /** Drops an erased subject's keys at once. */
+  drop(subject: string): void;
+}
+
+export interface SubjectKeyCacheWriter {
+  saveCurrent(key: SubjectKey): void;
+  saveNamed(block: BlockKeyRef, key: SubjectKey): void;
+}
+
+export function createSubjectKeyCache(): SubjectKeyCache {
+  const limits = { max: CACHE_MAX, ttl: CACHE_TTL_MS };
+  const current = new LRUCache<string, SubjectKey>(limits);
+  // By subject, so that an erasure finds them all.
+  const named = new LRUCache<string, ReadonlyMap<string, SubjectKey>>(limits);
+  let erasures = 0;
+
+  function openWriter(): SubjectKeyCacheWriter {
+    const erasuresBefore = erasures;
+    return {
+      saveCurrent(key) {
+        if (erasures === erasuresBefore) current.set(key.subject, key);
+      },
+      saveNamed({ key_id, subject }, key) {
+        if (erasures === erasuresBefore)
+          named.set(subject, new Map([...(named.get(subject) ?? []), [key_id, key]]));
+      },
+    };
+  }
+
+  return {
+    findCurrent: (subject) => current.get(subject),
+    findNamed: ({ key_id, subject }) => named.get(subject)?.get(key_id),
+    openWriter,
+    drop(subject) {
+      erasures += 1;
+      current.delete(subject);
+      named.delete(subject);
+    },
+  };
+}
