@@ -7,11 +7,11 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDatabase, type Database } from '@muniment/database';
-import { readFilter, type GivenFilter } from '../../services/audit/trail/filter.ts';
+import { parseFilter, type FilterQuery } from '../../services/audit/trail/filter.ts';
 import {
   listByIndex,
   listNewestFirst,
-  sealedNow,
+  findLogEnd,
   type LogQuery,
 } from '../../services/audit/trail/log-queries.ts';
 import type { Tables } from '../../services/audit/tables.ts';
@@ -34,7 +34,7 @@ try {
     poolMax: 2,
     statementTimeoutMs: 60_000,
   });
-  const { size, before } = await sealedNow(db);
+  const { size, before } = await findLogEnd(db);
   const {
     rows: [middle],
   } = await log.superuser.query<{
@@ -50,8 +50,8 @@ try {
   const hour = (n: number): string =>
     new Date(middle.timestamp.getTime() + n * 3_600_000).toISOString();
   const ip = createHash('sha256').update('ip31000').digest().subarray(0, 16);
-  const query = (given: GivenFilter, more: Partial<LogQuery> = {}): LogQuery => ({
-    filter: readFilter(given),
+  const query = (given: FilterQuery, more: Partial<LogQuery> = {}): LogQuery => ({
+    filter: parseFilter(given),
     visibility: { personal: 'all' },
     terms: [],
     ...more,

@@ -3,7 +3,7 @@ import { loadLogKeys } from '@muniment/audit-key';
 import { createServer, flatServer, repeat } from '@muniment/server';
 import { openAuditBucket } from './object-store/audit-bucket.ts';
 import type { AuditContext } from './context.ts';
-import { measureTrail, watchTrail } from './completeness/watch-trail.ts';
+import { measureTrail, createTrailWatch } from './completeness/watch-trail.ts';
 import type { Config } from './config.ts';
 import { createConsumer } from './consumer/consumer.ts';
 import { measureConsumer } from './consumer/consumer-metrics.ts';
@@ -81,7 +81,7 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     leaseTtlMs: config.CONSUMER_LEASE_TTL_MS,
     pollMs: config.CONSUMER_POLL_MS,
   });
-  const trail = watchTrail({
+  const trail = createTrailWatch({
     db: base.db,
     stream: config.KINESIS_STREAM,
     replica: config.REPLICA,
@@ -120,7 +120,7 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     streams: createStreams(base, config),
     trail,
     tree: createTree({ db: base.db }),
-    viewerCounts: createViewerCheck((ids) => findCountingTokens(base.db, ids)),
+    isViewerTokenValid: createViewerCheck((ids) => findCountingTokens(base.db, ids)),
     webhooks: createWebhooks(base, config),
   };
   if (config.RECONCILER_DATABASE_URL !== undefined)
@@ -146,7 +146,7 @@ export async function buildApp(config: Config): Promise<AuditContext> {
       'search-terms',
       COMPLETE_PAUSE_MS,
       async () => {
-        await searchTerms.complete();
+        await searchTerms.completeMarked();
       },
       (error) =>
         server.log.warn({ err: error }, 'search terms could not be completed; it is tried again'),

@@ -21,6 +21,6 @@ export interface AuditContext extends Server<Tables> {
   streams: Streams;
   sealer: Sealer;
   tree: Tree;
-  viewerCounts: ViewerCheck;
+  isViewerTokenValid: ViewerCheck;
   webhooks: Webhooks;
 }

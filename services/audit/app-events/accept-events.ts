@@ -17,7 +17,7 @@ import {
   type ClaimedEvent,
   type EventClaim,
 } from './app-event-queries.ts';
-import type { Keyed } from '../search/search-terms.ts';
+import type { KeyedHash } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
 import { actionName, metadataOf, personalValuesOf, subjectOf, type AppEvent } from './app-event.ts';
 import type { EventsBody, Fault } from './check-body.ts';
@@ -44,10 +44,10 @@ interface Incoming extends EventClaim {
 }
 
 /** The name of the key of a tenant's subject. What the caller knows them by may be an address or a name, so it is no part of it. */
-export const subjectName = (keyed: Keyed, tenantId: string, subject: string): string =>
+export const subjectName = (keyed: KeyedHash, tenantId: string, subject: string): string =>
   `app:${keyed('app-subject', tenantId, subject).toString('base64url')}`;
 
-function incoming(keyed: Keyed, events: readonly AppEvent[], now: number): Incoming[] {
+function incoming(keyed: KeyedHash, events: readonly AppEvent[], now: number): Incoming[] {
   return events.map((event, index) => {
     const subject = subjectOf(event);
     return {
@@ -144,7 +144,7 @@ export async function acceptEvents(
   recorder: Recorder,
 ): Promise<AcceptedEvent[]> {
   const now = new Date();
-  const events = incoming(await searchTerms.keyed(), body.events, now.getTime());
+  const events = incoming(await searchTerms.loadKeyedHash(), body.events, now.getTime());
   return retryConflicts(() =>
     db.transaction().execute(async (trx) => {
       const standing = await claim(trx, events);

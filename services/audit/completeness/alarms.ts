@@ -143,7 +143,7 @@ function streamAlarms({ stream, checked_at: checkedAt }: TrailState): Alarm[] {
 }
 
 /** What is wrong with the trail, worst first. */
-export function alarmsOf(state: TrailState): Alarm[] {
+export function findAlarms(state: TrailState): Alarm[] {
   const alarms = [
     ...holeAlarms(state),
     ...outboxAlarms(state),

@@ -14,7 +14,7 @@ export interface LaneState {
 }
 
 /** Both sides of every lane in one snapshot: what its producer has numbered, and what is stored of it. */
-export async function readLanes(db: Kysely<Tables>): Promise<LaneState[]> {
+export async function listLanes(db: Kysely<Tables>): Promise<LaneState[]> {
   const { rows } = await sql<LaneState>`
     select l.source, l.lane, l.watermark, coalesce(a.last_seq, 0) as assigned, l.duplicates,
       (select coalesce(sum(upper(r) - lower(r)), 0)::int8 from unnest(${missingOf}) r) as missing
@@ -43,7 +43,7 @@ export interface Hole {
 }
 
 /** Ranges of numbers that were given and are not stored, oldest first. One that nobody has noted yet is as old as this look. */
-export async function findHoles(db: Kysely<Tables>, limit: number): Promise<Hole[]> {
+export async function listHoles(db: Kysely<Tables>, limit: number): Promise<Hole[]> {
   const { rows } = await sql<Hole>`
     with missing as materialized (${missingNumbers}), dated as (
       select h.source, h.lane, h.first_seen, h.numbers * m.numbers as numbers from audit.holes h join missing m using (source, lane)
@@ -93,7 +93,7 @@ export async function saveHoles(db: Kysely<Tables>): Promise<SavedHole[]> {
 }
 
 /** Marks the notes that are older than `afterMs`. @returns those that were not marked before */
-export async function reportOldHoles(db: Kysely<Tables>, afterMs: number): Promise<SavedHole[]> {
+export async function markOldHoles(db: Kysely<Tables>, afterMs: number): Promise<SavedHole[]> {
   const { rows } = await sql<SavedHole>`
     update audit.holes set reported = true
     where not reported and first_seen <= statement_timestamp() - ${afterMs} * interval '1 millisecond'
@@ -109,7 +109,7 @@ export interface OutboxState {
 }
 
 /** What has been acknowledged and is not yet known to be stored. */
-export async function readOutboxes(db: Kysely<Tables>): Promise<OutboxState[]> {
+export async function listOutboxes(db: Kysely<Tables>): Promise<OutboxState[]> {
   const { rows } = await sql<OutboxState>`
     select source, rows, coalesce(greatest(extract(epoch from clock_timestamp() - oldest_at), 0), 0)::float8 as oldest_seconds
     from shared.outbox_backlogs order by source`.execute(db);
@@ -128,7 +128,7 @@ export interface ShardState {
 }
 
 /** The shards of the newest stream that are not read to their end. */
-export async function readShards(db: Kysely<Tables>, stream: string): Promise<ShardState[]> {
+export async function listShardStates(db: Kysely<Tables>, stream: string): Promise<ShardState[]> {
   const { rows } = await sql<ShardState>`
     select s.shard_id, case when s.expires_at > clock_timestamp() then split_part(s.owner, '/', 1) end as holder, s.lag_ms, s.read_at,
       extract(epoch from clock_timestamp() - s.read_at)::float8 as unread_seconds,
@@ -160,7 +160,7 @@ export interface NoticedLoss {
 }
 
 /** What the stream has lost of late, newest first. */
-export async function findStreamLosses(
+export async function listStreamLosses(
   db: Kysely<Tables>,
   stream: string,
   limit: number,

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
-import { alarmSchema, alarmsOf } from './alarms.ts';
+import { alarmSchema, findAlarms } from './alarms.ts';
 import { readTrailState, trailStateSchema } from './trail-state.ts';
 
 const answerSchema = Type.Object({
@@ -18,7 +18,7 @@ export function completenessRoute({ app, db, config }: AuditContext): void {
     config: { operation: 'audit.completeness', access: { permission: 'audit:operate' } },
     handler: async () => {
       const state = await readTrailState(db, config.KINESIS_STREAM);
-      const alarms = alarmsOf(state);
+      const alarms = findAlarms(state);
       return { complete: !alarms.some(({ incomplete }) => incomplete), alarms, ...state };
     },
   });

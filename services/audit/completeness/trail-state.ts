@@ -1,16 +1,16 @@
 import { Type, type Static } from 'typebox';
 import type { Kysely } from 'kysely';
 import {
-  findHoles,
+  listHoles,
   findNewestCheckpoint,
-  findStreamLosses,
-  readLanes,
-  readOutboxes,
-  readShards,
+  listStreamLosses,
+  listLanes,
+  listOutboxes,
+  listShardStates,
 } from './completeness-queries.ts';
 import { listDeclaredLost } from './declared-lost-queries.ts';
 import { listOpenDifferences, readReconciled } from '../reconciler/difference-queries.ts';
-import { readHead } from '../proofs/tree-queries.ts';
+import { findHead } from '../proofs/tree-queries.ts';
 import { findLaneNews } from '../sealing/seal-lane-queries.ts';
 import { oldestUnsealed } from '../sealing/unsealed-event-queries.ts';
 import { readQuarantine } from '../quarantine/quarantine-queries.ts';
@@ -121,7 +121,7 @@ export type TrailState = Static<typeof trailStateSchema>;
 /** How far what is stored is in the log, and what of it is signed. */
 async function readLogState(db: Kysely<Tables>): Promise<TrailState['log']> {
   const [{ size }, news, checkpoint] = await Promise.all([
-    readHead(db),
+    findHead(db),
     findLaneNews(db),
     findNewestCheckpoint(db),
   ]);
@@ -153,11 +153,11 @@ export async function readTrailState(db: Kysely<Tables>, stream: string): Promis
     differences,
     declared,
   ] = await Promise.all([
-    readLanes(db),
-    findHoles(db, MAX_HOLES),
-    readOutboxes(db),
-    readShards(db, stream),
-    findStreamLosses(db, stream, MAX_LOSSES),
+    listLanes(db),
+    listHoles(db, MAX_HOLES),
+    listOutboxes(db),
+    listShardStates(db, stream),
+    listStreamLosses(db, stream, MAX_LOSSES),
     readQuarantine(db),
     readLogState(db),
     readReconciled(db),

@@ -3,9 +3,9 @@ import type { Kysely } from 'kysely';
 import type { LoopLogger } from '@muniment/audit-events';
 import { acquireLease } from '@muniment/database';
 import { repeat, type BackgroundLoop, type DependencyCheck } from '@muniment/server';
-import { saveHoles, reportOldHoles, type SavedHole } from './completeness-queries.ts';
+import { saveHoles, markOldHoles, type SavedHole } from './completeness-queries.ts';
 import type { Tables } from '../tables.ts';
-import { ALARM_AFTER_S, alarmsOf, type Alarm } from './alarms.ts';
+import { ALARM_AFTER_S, findAlarms, type Alarm } from './alarms.ts';
 import { readTrailState, type TrailState } from './trail-state.ts';
 
 const LOOK_MS = 5_000;
@@ -23,9 +23,9 @@ export interface TrailWatchOptions {
 
 export interface TrailWatch extends BackgroundLoop {
   /** One round, as the loop does it. */
-  look(): Promise<void>;
+  checkOnce(): Promise<void>;
   /** The state of the last round; undefined before the first, and while the database is away. */
-  last(): { state: TrailState; alarms: Alarm[] } | undefined;
+  latest(): { state: TrailState; alarms: Alarm[] } | undefined;
   /** For readiness: down while there are alarms. Nothing a replica could do better by being taken out, so it is only said. */
   check: DependencyCheck;
 }
@@ -41,7 +41,7 @@ const about = ({ source, lane, first_seen: firstSeen, numbers }: SavedHole): obj
  * Watches how complete the trail is. Every replica looks, for its metrics and its readiness; the one with the lease also notes since when each
  * number is missed, and says in the log when a hole is older than a minute, once, and once when it is closed.
  */
-export function watchTrail({
+export function createTrailWatch({
   db,
   stream,
   replica,
@@ -56,11 +56,11 @@ export function watchTrail({
       if (await acquireLease(db, 'audit', 'completeness', replica, LEASE_MS)) {
         const closed = await saveHoles(db);
         for (const hole of closed) log.info(about(hole), 'a hole in the trail is closed');
-        for (const hole of await reportOldHoles(db, alarmAfterMs))
+        for (const hole of await markOldHoles(db, alarmAfterMs))
           log.warn(about(hole), 'a hole in the trail: these numbers were given and are not stored');
       }
       const state = await readTrailState(db, stream);
-      last = { state, alarms: alarmsOf(state) };
+      last = { state, alarms: findAlarms(state) };
     } catch (error) {
       last = undefined;
       throw error;
@@ -86,8 +86,8 @@ export function watchTrail({
   );
   return {
     ...loop,
-    look,
-    last: () => last,
+    checkOnce: look,
+    latest: () => last,
     check: {
       name: 'trail',
       critical: false,
@@ -100,13 +100,13 @@ export function watchTrail({
 }
 
 /** Puts the trail's state into the replica's metrics. All replicas report the same trail. NaN while it is not known: 0 would say that all is well. */
-export function measureTrail({ last }: Pick<TrailWatch, 'last'>, registry: Registry): void {
+export function measureTrail({ latest }: Pick<TrailWatch, 'latest'>, registry: Registry): void {
   new Gauge({
     name: 'muniment_trail_complete',
     help: '1 while nothing that was acknowledged over a minute ago is missing in the trail.',
     registers: [registry],
     collect() {
-      const known = last();
+      const known = latest();
       this.set(known ? Number(!known.alarms.some(({ incomplete }) => incomplete)) : NaN);
     },
   });
@@ -117,7 +117,7 @@ export function measureTrail({ last }: Pick<TrailWatch, 'last'>, registry: Regis
     registers: [registry],
     collect() {
       this.reset();
-      for (const [code, alarms] of Map.groupBy(last()?.alarms ?? [], (alarm) => alarm.code))
+      for (const [code, alarms] of Map.groupBy(latest()?.alarms ?? [], (alarm) => alarm.code))
         this.set({ code }, alarms.length);
     },
   });
@@ -133,7 +133,7 @@ export function measureTrail({ last }: Pick<TrailWatch, 'last'>, registry: Regis
       registers: [registry],
       collect() {
         this.reset();
-        for (const source of last()?.state.sources ?? [])
+        for (const source of latest()?.state.sources ?? [])
           this.set({ source: source.source }, value(source));
       },
     });
@@ -154,7 +154,7 @@ export function measureTrail({ last }: Pick<TrailWatch, 'last'>, registry: Regis
     help: 'Rows without their event, and events without their row.',
     registers: [registry],
     collect() {
-      this.set(last()?.state.reconciliation.differences.length ?? NaN);
+      this.set(latest()?.state.reconciliation.differences.length ?? NaN);
     },
   });
   new Gauge({
@@ -162,7 +162,7 @@ export function measureTrail({ last }: Pick<TrailWatch, 'last'>, registry: Regis
     help: 'How far what is stored of the furthest shard is behind, whichever replica reads it.',
     registers: [registry],
     collect() {
-      const known = last();
+      const known = latest();
       this.set(known ? (known.state.stream.lag_ms ?? 0) / 1_000 : NaN);
     },
   });

@@ -5,7 +5,7 @@ import { LeaseLost } from '@muniment/database';
 import { addReceived } from '../event-store/lane-queries.ts';
 import { saveQuarantined } from '../quarantine/encrypt-records.ts';
 import { MAX_KEPT_BYTES } from '../quarantine/quarantine-queries.ts';
-import { addSearchTerms } from '../search/search-term-queries.ts';
+import { insertSearchTerms } from '../search/search-term-queries.ts';
 import type { SearchTerms } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
 import { moveCheckpoint, type ShardLease } from './shard-leases.ts';
@@ -24,7 +24,7 @@ export interface StoredCounts {
 }
 
 export interface StoreOptions {
-  searchTerms?: Pick<SearchTerms, 'ofEvents'> | undefined;
+  searchTerms?: Pick<SearchTerms, 'createTerms'> | undefined;
   /** Absent: quarantined bytes are kept in the clear. The consumer has it. */
   subjectKeys?: SubjectKeys | undefined;
   /** Absent: whatever decodes is believed. The consumer asks the outboxes. */
@@ -42,13 +42,13 @@ async function storeSorted(
   store: (trx: Transaction<Tables>) => Promise<StoredEvents>,
 ): Promise<StoredCounts> {
   // Before the transaction: keys may have to be fetched, and the lanes are locked in it.
-  const terms = (await searchTerms?.ofEvents(sorted.events.map(({ event }) => event))) ?? [];
+  const terms = (await searchTerms?.createTerms(sorted.events.map(({ event }) => event))) ?? [];
   return db.transaction().execute(async (trx) => {
     if (!(await moveCheckpoint(trx, lease, ttlMs, checkpoint, ended)))
       throw new LeaseLost(lease.shardId);
     const { stored, repeats, quarantined, counted } = await store(trx);
     const added = terms.filter(({ event_id }) => stored.has(event_id));
-    if (added.length > 0) await addSearchTerms(trx, added);
+    if (added.length > 0) await insertSearchTerms(trx, added);
     // What was forged twice is not a repeat of anything.
     const ours = new Set(counted.map(({ digest }) => digest.toString('latin1')));
     const again = [

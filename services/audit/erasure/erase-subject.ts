@@ -24,7 +24,7 @@ export function eraseSubjectRoute(server: AuditContext): void {
     config: { operation: 'audit.erase-subject', access: { permission: 'audit:write-events' } },
     handler: async (request, reply) => {
       const { tenant_id: tenantId, subject } = request.body;
-      const name = subjectName(await searchTerms.keyed(), tenantId, subject);
+      const name = subjectName(await searchTerms.loadKeyedHash(), tenantId, subject);
       // Before all else: an erasure that a restored backup could undo must not be answered as done.
       await journalErasure(bucket, name).catch((cause: unknown) => {
         throw Object.assign(new JournalUnavailable(), { cause });

@@ -1,4 +1,4 @@
-import { entryOf, type Entry } from './entry.ts';
+import { toEntry, type Entry } from './entry.ts';
 import type { ExportFormat } from './format.ts';
 
 /**
@@ -26,6 +26,6 @@ export const cloudevents: ExportFormat = {
   extension: 'cloudevents.ndjson',
   async *write(_start, rows) {
     for await (const batch of rows)
-      yield batch.map((row) => `${JSON.stringify(cloudEvent(entryOf(row)))}\n`).join('');
+      yield batch.map((row) => `${JSON.stringify(cloudEvent(toEntry(row)))}\n`).join('');
   },
 };

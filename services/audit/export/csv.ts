@@ -1,5 +1,5 @@
 import type { Json } from '@muniment/audit-events';
-import { entryOf, type Entry } from './entry.ts';
+import { toEntry, type Entry } from './entry.ts';
 import type { ExportFormat } from './format.ts';
 
 const COLUMNS = [
@@ -49,6 +49,6 @@ export const csv: ExportFormat = {
   extension: 'csv',
   async *write(_start, rows) {
     yield `${COLUMNS.join(',')}\r\n`;
-    for await (const batch of rows) yield batch.map((row) => line(entryOf(row))).join('');
+    for await (const batch of rows) yield batch.map((row) => line(toEntry(row))).join('');
   },
 };

@@ -9,7 +9,7 @@ export interface Entry extends Omit<AuditEvent, 'personal'> {
   user_agent: Json;
 }
 
-export function entryOf({ record, index, personal }: ExportRow): Entry {
+export function toEntry({ record, index, personal }: ExportRow): Entry {
   const { personal: _commitment, ...event } = JSON.parse(record) as AuditEvent;
   const {
     email = null,

@@ -11,9 +11,9 @@ import { csv } from './csv.ts';
 import { createGate } from './gate.ts';
 import { ndjson } from './ndjson.ts';
 import { ocsf } from './ocsf.ts';
-import { readRows } from './read-rows.ts';
-import { filterProperties, givenFilter } from '../trail/filter.ts';
-import { logQuery } from '../trail/log-query.ts';
+import { streamRows } from './read-rows.ts';
+import { filterProperties, pickFilter } from '../trail/filter.ts';
+import { createLogQuery } from '../trail/log-query.ts';
 import { archivedMonths } from '../retention/archive-queries.ts';
 import { readerOf, type Reader } from '../trail/reader.ts';
 import { filterInEvent } from '../trail/record-reading.ts';
@@ -117,8 +117,8 @@ export function exportLogsRoute(server: AuditContext): void {
       const { query } = request;
       const reader = readerOf(request, query.scope);
       const visibility = visibilityOf(reader);
-      const given = givenFilter(query);
-      const log = await logQuery(server, visibility, given);
+      const given = pickFilter(query);
+      const log = await createLogQuery(server, visibility, given);
       if (query.cursor !== undefined && query.after !== undefined)
         throw new FilterInvalid('cursor and after exclude each other');
       const binding = cursorBinding({
@@ -164,7 +164,7 @@ export function exportLogsRoute(server: AuditContext): void {
           after,
           tree,
         };
-        const rows = readRows(server, log, {
+        const rows = streamRows(server, log, {
           from: after === null ? 0 : after + 1,
           to: size,
           limit: query.limit ?? Number.MAX_SAFE_INTEGER,

@@ -1,5 +1,5 @@
 import type { CommittedValues } from '@muniment/audit-events';
-import type { GivenFilter } from '../trail/filter.ts';
+import type { FilterQuery } from '../trail/filter.ts';
 import type { LoggedEvent } from '../trail/log-queries.ts';
 
 /** An event as an export writes it; `personal` only where the reader may see it and its key still exists. */
@@ -17,7 +17,7 @@ export interface ExportStart {
   /** The signed note whose tree everything in the export is proven in. */
   checkpoint: { note: string; size: number };
   /** null: every entry. */
-  filter: (GivenFilter & { concerning?: string }) | null;
+  filter: (FilterQuery & { concerning?: string }) | null;
   /** Index of the last row of the part before. */
   after: number | null;
   tree: LeafRanges;

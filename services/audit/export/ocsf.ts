@@ -1,4 +1,4 @@
-import { entryOf, type Entry } from './entry.ts';
+import { toEntry, type Entry } from './entry.ts';
 import type { ExportFormat } from './format.ts';
 
 // OCSF 1.3.0: schema.ocsf.io/1.3.0. The numbers are the schema's.
@@ -205,6 +205,6 @@ export const ocsf: ExportFormat = {
   extension: 'ocsf.ndjson',
   async *write(_start, rows) {
     for await (const batch of rows)
-      yield batch.map((row) => `${JSON.stringify(ocsfEvent(entryOf(row)))}\n`).join('');
+      yield batch.map((row) => `${JSON.stringify(ocsfEvent(toEntry(row)))}\n`).join('');
   },
 };

@@ -1,6 +1,6 @@
 import { openCommitted } from '@muniment/audit-events';
 import type { AuditContext } from '../context.ts';
-import { commitmentOf, personalPart } from '../trail/log-entry.ts';
+import { parseCommitment, findPersonalPart } from '../trail/log-entry.ts';
 import { listByIndex, type LoggedEvent, type LogQuery } from '../trail/log-queries.ts';
 import { seesPersonal, type Visibility } from '../trail/visibility.ts';
 import type { ExportRow, ExportRows } from './format.ts';
@@ -33,7 +33,7 @@ async function openRows(
   return events.map((event) => {
     const block = seen(event.subject, event.personal_key_id);
     const key = block && keys.of(block);
-    const commitment = commitmentOf(event.record, personalPart(event.record).at);
+    const commitment = parseCommitment(event.record, findPersonalPart(event.record).at);
     const { personal_nonce: nonce, personal_ciphertext: ciphertext } = event;
     if (!block || !key || commitment === undefined || nonce === null || ciphertext === null)
       return { ...event, personal: null };
@@ -53,7 +53,7 @@ async function openRows(
  * The matching entries of [from, to), at most `limit`, in batches. Each batch is a statement of its own: the log only grows, so entries below `to` are a
  * consistent view without a transaction that stands open for minutes. The next batch is read while one is written.
  */
-export function readRows(
+export function streamRows(
   reading: Reading,
   query: LogQuery,
   { from, to, limit }: { from: number; to: number; limit: number },

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
 import { createConcurrencyLimit, emailKey, normalizeAddress } from '@muniment/security';
-import { readFilter, type GivenFilter } from '../trail/filter.ts';
+import { parseFilter, type FilterQuery } from '../trail/filter.ts';
 import { renderEntries } from '../trail/log-entry.ts';
 import { listByIndex } from '../trail/log-queries.ts';
 import { isVisible } from '../proofs/sealed-event-queries.ts';
@@ -21,13 +21,13 @@ const WINDOW = 5_000;
 const CATCHING_UP = 2;
 
 /** @throws filter_invalid */
-export type CreateFeed = (reader: Reader, given: GivenFilter) => Feed;
+export type CreateFeed = (reader: Reader, given: FilterQuery) => Feed;
 
 /**
  * Whether an entry has these personal values, as its reader sees it. Not by the search terms: those may come a moment after the seal, and a stream
  * does not look back.
  */
-function valueFilter({ ip, email }: Pick<GivenFilter, 'ip' | 'email'>): (entry: string) => boolean {
+function valueFilter({ ip, email }: Pick<FilterQuery, 'ip' | 'email'>): (entry: string) => boolean {
   if (ip === undefined && email === undefined) return () => true;
   return (text) => {
     const entry = JSON.parse(text) as { ip: string | null; email: string | null };
@@ -50,7 +50,7 @@ export function createFeeds({
 }): CreateFeed {
   const gate = createConcurrencyLimit({ concurrency: CATCHING_UP, queueLimit: Infinity });
   return (reader, given) => {
-    const { ip, email, ...filter } = readFilter(given);
+    const { ip, email, ...filter } = parseFilter(given);
     const query = { visibility: visibilityOf(reader), filter, terms: [] };
     const passes = valueFilter({
       ...(ip !== undefined && { ip }),

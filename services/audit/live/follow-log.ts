@@ -1,4 +1,4 @@
-import { comment, heartbeat, message, opening } from './event-source.ts';
+import { formatComment, formatHeartbeat, formatEvent, formatOpening } from './event-source.ts';
 import type { OpenStream, StreamEnd } from './open-streams.ts';
 import type { LoggedEvent } from '../trail/log-queries.ts';
 
@@ -42,9 +42,9 @@ export async function* followLog(
   let spokeAt = performance.now();
 
   function* handed(text: string): Generator<string, void, void> {
-    stream.handing(true);
+    stream.setWriting(true);
     yield text;
-    stream.handing(false);
+    stream.setWriting(false);
     spokeAt = performance.now();
   }
 
@@ -54,11 +54,11 @@ export async function* followLog(
   ): AsyncGenerator<string, void, void> {
     for (let at = 0; at < events.length; at += CHUNK) {
       // Asked before each piece: the one before may have waited for its reader for long. What is left is taken from the log again.
-      if (stream.end !== undefined || !stream.isVouched()) return stream.rest(OUTAGE_PAUSE_MS);
+      if (stream.end !== undefined || !stream.isRevalidated()) return stream.wait(OUTAGE_PAUSE_MS);
       const chunk = events.slice(at, at + CHUNK);
       const entries = await feed.render(chunk);
       const text = chunk
-        .map(({ index }, n) => (entries[n] === undefined ? '' : message(index, entries[n])))
+        .map(({ index }, n) => (entries[n] === undefined ? '' : formatEvent(index, entries[n])))
         .join('');
       if (text !== '') yield* handed(text);
       position = chunk.at(-1)?.index ?? position;
@@ -66,18 +66,18 @@ export async function* followLog(
     position = upTo;
   }
 
-  yield* handed(opening(retry(), start));
+  yield* handed(formatOpening(retry(), start));
   while (stream.end === undefined) {
     const silentMs = performance.now() - spokeAt;
-    if (silentMs >= heartbeatMs) yield* handed(heartbeat(position));
+    if (silentMs >= heartbeatMs) yield* handed(formatHeartbeat(position));
     try {
       const { events, upTo } = await feed.next(position);
-      if (upTo === position) await stream.rest(Math.max(1, heartbeatMs - silentMs));
+      if (upTo === position) await stream.wait(Math.max(1, heartbeatMs - silentMs));
       else yield* shown(events, upTo);
     } catch (error) {
       if (!feed.isUnavailable(error)) throw error;
-      await stream.rest(OUTAGE_PAUSE_MS);
+      await stream.wait(OUTAGE_PAUSE_MS);
     }
   }
-  yield comment(LAST_WORDS[stream.end]);
+  yield formatComment(LAST_WORDS[stream.end]);
 }

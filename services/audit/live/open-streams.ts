@@ -10,7 +10,7 @@ export interface StreamOptions {
   /** When the token that opened it ends. */
   expiresAt: Date;
   /** The moment of which it is known that who opened it may still read, by the monotonic clock; undefined when they may not. */
-  mayRead(): Promise<number | undefined>;
+  revalidate(): Promise<number | undefined>;
   /** Ends the connection without waiting for the reader. */
   destroy(): void;
 }
@@ -19,12 +19,12 @@ export interface OpenStream {
   /** Set once the stream is to end. */
   readonly end: StreamEnd | undefined;
   /** Whether the right to read is known of a moment within the last second: else nothing of the trail may be written now. */
-  isVouched(): boolean;
+  isRevalidated(): boolean;
   /** Resolves at news (also such as came since the last rest), at the end, or after `ms`. */
-  rest(ms: number): Promise<void>;
+  wait(ms: number): Promise<void>;
   wake(): void;
   /** Called around each piece handed to the connection; a reader that does not take it for too long is cut off. */
-  handing(begins: boolean): void;
+  setWriting(begins: boolean): void;
   close(end: StreamEnd): void;
 }
 
@@ -73,7 +73,7 @@ export function createOpenStreams({
   let stopping = false;
 
   async function vouch(entry: Entry): Promise<void> {
-    const knownOf = await entry.mayRead();
+    const knownOf = await entry.revalidate();
     if (knownOf === undefined) entry.close('revoked');
     else entry.vouchedAt = knownOf;
   }
@@ -117,8 +117,8 @@ export function createOpenStreams({
       end: undefined,
       handedAt: undefined,
       vouchedAt: performance.now(),
-      isVouched: () => performance.now() - entry.vouchedAt < VOUCHED_MS,
-      async rest(ms) {
+      isRevalidated: () => performance.now() - entry.vouchedAt < VOUCHED_MS,
+      async wait(ms) {
         if (!woken) {
           await new Promise<void>((resolve) => {
             const alarm = setTimeout(resolve, ms);
@@ -135,7 +135,7 @@ export function createOpenStreams({
         woken = true;
         waking?.();
       },
-      handing(begins) {
+      setWriting(begins) {
         entry.handedAt = begins ? performance.now() : undefined;
       },
       close(end) {

@@ -3,8 +3,8 @@ import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
 import type { AuditContext } from '../context.ts';
 import { CursorInvalid } from '@muniment/server';
-import { filterProperties, givenFilter } from '../trail/filter.ts';
-import { sealedHead } from '../proofs/sealed-event-queries.ts';
+import { filterProperties, pickFilter } from '../trail/filter.ts';
+import { findSealedHead } from '../proofs/sealed-event-queries.ts';
 import { readerOf } from '../trail/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
 import { revalidateReader } from '../trail/revalidate-reader.ts';
@@ -63,15 +63,15 @@ export function streamLogsRoute(server: AuditContext): void {
       const { query } = request;
       const { expiresAt } = request.viewer ?? principalOf(request);
       const reader = readerOf(request, query.scope);
-      const filter = givenFilter(query);
+      const filter = pickFilter(query);
       const feed = streams.feed(reader, filter);
       const start = await startOf(request.headers['last-event-id'], query.after, () =>
-        sealedHead(db),
+        findSealedHead(db),
       );
       const stream = streams.open({
         owner: reader.kind === 'viewer' ? reader.tokenId : reader.userId,
         expiresAt,
-        mayRead: () => revalidateReader(server, request, reader),
+        revalidate: () => revalidateReader(server, request, reader),
         destroy: () => reply.raw.destroy(),
       });
       reply.raw.once('close', () => stream.close('gone'));

@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Kysely } from 'kysely';
-import { readSealed, sealedHead, type SealedEvent } from '../proofs/sealed-event-queries.ts';
+import {
+  listSealedAfter,
+  findSealedHead,
+  type SealedEvent,
+} from '../proofs/sealed-event-queries.ts';
 import type { Tables } from '../tables.ts';
 
 const PAGE = 1_000;
@@ -12,13 +16,13 @@ export interface TailOptions {
   /** Pause between two looks for newly sealed events. */
   pollMs: number;
   /** Events kept for the streams that have not taken them yet. */
-  keptEvents?: number;
+  maxEvents?: number;
   /** Bytes of their records, about. */
-  keptBytes?: number;
+  maxBytes?: number;
 }
 
 /** An event of the tail, or the index alone of one that retention has moved away. */
-export type TailEvent = Awaited<ReturnType<typeof readSealed>>[number];
+export type TailEvent = Awaited<ReturnType<typeof listSealedAfter>>[number];
 
 export const isPresent = (event: TailEvent): event is SealedEvent => event.id !== null;
 
@@ -41,8 +45,8 @@ export function createTail({
   db,
   log,
   pollMs,
-  keptEvents = 5_000,
-  keptBytes = 16 * 1024 * 1024,
+  maxEvents = 5_000,
+  maxBytes = 16 * 1024 * 1024,
 }: TailOptions): Tail {
   const listeners = new Set<() => void>();
   /** Without holes: the last one has the index `head`. */
@@ -60,7 +64,7 @@ export function createTail({
       bytes += size(event);
     }
     let dropped = 0;
-    while (kept.length - dropped > keptEvents || bytes > keptBytes) {
+    while (kept.length - dropped > maxEvents || bytes > maxBytes) {
       bytes -= size(kept[dropped]!);
       dropped += 1;
     }
@@ -70,12 +74,12 @@ export function createTail({
   /** @returns whether there may be more at once */
   async function poll(): Promise<boolean> {
     if (head === undefined) {
-      head = await sealedHead(db);
+      head = await findSealedHead(db);
       for (const onNews of listeners) onNews();
       return false;
     }
     const before = head;
-    const page = await readSealed(db, before, PAGE);
+    const page = await listSealedAfter(db, before, PAGE);
     const next = page.filter(({ index }, n) => index === before + 1 + n);
     if (next.length === 0) {
       // One sealer commits one batch after the other, so this is never seen; passing over it would lose events for good.

@@ -10,7 +10,9 @@ export interface StoredCheckpoint {
 
 const COLUMNS = ['size', 'root', 'note'] as const;
 
-export async function latestCheckpoint(db: Kysely<Tables>): Promise<StoredCheckpoint | undefined> {
+export async function findLatestCheckpoint(
+  db: Kysely<Tables>,
+): Promise<StoredCheckpoint | undefined> {
   return db
     .selectFrom('audit.checkpoints')
     .select(COLUMNS)
@@ -28,7 +30,7 @@ export async function findCheckpoints(
 }
 
 /** The next ones above a size, smallest first. */
-export async function checkpointsAfter(
+export async function listCheckpointsAfter(
   db: Kysely<Tables>,
   size: number,
   limit: number,

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
 import { TileNotFound } from '../errors.ts';
-import { readRecords } from './sealed-queries.ts';
+import { listRecords } from './sealed-queries.ts';
 import { readerOf } from '../trail/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
 import { TILE_WIDTH } from './grow-tree.ts';
@@ -33,7 +33,7 @@ export function getEntryBundleRoute(server: AuditContext): void {
     handler: async (request, reply) => {
       const path = parseTilePath(request.params['*']);
       if (!path || path.index > Number.MAX_SAFE_INTEGER / TILE_WIDTH - 1) throw new TileNotFound();
-      const records = await readRecords(db, path.index * TILE_WIDTH, path.width);
+      const records = await listRecords(db, path.index * TILE_WIDTH, path.width);
       if (records.length < path.width) throw new TileNotFound();
       await recordReading(server, request, readerOf(request), {
         first: path.index * TILE_WIDTH,

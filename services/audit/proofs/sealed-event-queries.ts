@@ -21,7 +21,7 @@ const columns =
   e.source, e.tenant_id, e.action, e.outcome, e.user_id, e.resource, e.resource_type, e.session_id, e.request_id, e.timestamp`);
 
 /** The index of the newest sealed event; -1 when there is none. */
-export async function sealedHead(db: Kysely<Tables>): Promise<number> {
+export async function findSealedHead(db: Kysely<Tables>): Promise<number> {
   const { rows } = await sql<{
     head: number;
   }>`select coalesce(max(index), -1) as head from audit.sealed`.execute(db);
@@ -29,7 +29,7 @@ export async function sealedHead(db: Kysely<Tables>): Promise<number> {
 }
 
 /** The next sealed events after an index, whoever they concern. One whose month was moved to an archive has its index only. */
-export async function readSealed(
+export async function listSealedAfter(
   db: Kysely<Tables>,
   after: number,
   limit: number,

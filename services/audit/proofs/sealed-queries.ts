@@ -43,7 +43,7 @@ export async function findSealedLeaf(
 }
 
 /** Records of the events from an index on, as far as they are still in the table, in the order of the log. */
-export async function readRecords(
+export async function listRecords(
   db: Kysely<Tables>,
   from: number,
   count: number,

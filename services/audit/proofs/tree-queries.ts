@@ -3,7 +3,7 @@ import { decodeHead, encodeEdge, type TreeHead } from './grow-tree.ts';
 import type { Tables } from '../tables.ts';
 
 /** The head of the Merkle tree: its size and right edge. */
-export async function readHead(db: Kysely<Tables>): Promise<TreeHead> {
+export async function findHead(db: Kysely<Tables>): Promise<TreeHead> {
   const { size, edge } = await db
     .selectFrom('audit.tree')
     .select(['size', 'edge'])
@@ -12,7 +12,7 @@ export async function readHead(db: Kysely<Tables>): Promise<TreeHead> {
 }
 
 /** Puts the head from one size to the next. @returns false when the tree has another size: somebody else has sealed meanwhile */
-export async function moveHead(
+export async function updateHead(
   trx: Transaction<Tables>,
   oldSize: number,
   head: TreeHead,

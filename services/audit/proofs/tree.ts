@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely';
 import { nodeHash, subtreeHeights } from '@muniment/audit-verify';
-import { latestCheckpoint, type StoredCheckpoint } from './checkpoint-queries.ts';
+import { findLatestCheckpoint, type StoredCheckpoint } from './checkpoint-queries.ts';
 import { findTiles } from './tile-queries.ts';
-import { readHead } from './tree-queries.ts';
+import { findHead } from './tree-queries.ts';
 import type { Tables } from '../tables.ts';
 import {
   emptyHead,
@@ -111,7 +111,7 @@ export function createTree({ db, cachedTiles = 512 }: TreeOptions): Tree {
   /** An edge of a tree that has `size` leaves at least. Any will do: what a tree once held it holds for ever. */
   async function reach(size: number): Promise<Edge> {
     if (known.size >= size) return known;
-    const read = createEdge(await readHead(db));
+    const read = createEdge(await findHead(db));
     if (read.size > known.size) known = read;
     if (known.size < size) throw new RangeError(`the tree has ${known.size} leaves, not ${size}`);
     return known;
@@ -173,7 +173,7 @@ export function createTree({ db, cachedTiles = 512 }: TreeOptions): Tree {
   }
 
   return {
-    size: async () => (await readHead(db)).size,
+    size: async () => (await findHead(db)).size,
     async root(size) {
       requireRange(0, size);
       if (size === 0) return rootOf(emptyHead);
@@ -203,6 +203,6 @@ export function createTree({ db, cachedTiles = 512 }: TreeOptions): Tree {
       const nodes = (await loadTiles([id], leaves)).get(keyOf(id)) as TileNodes;
       return Buffer.concat(Array.from({ length: width }, (_, n) => nodes.node(0, n)));
     },
-    latestCheckpoint: () => latestCheckpoint(db),
+    latestCheckpoint: () => findLatestCheckpoint(db),
   };
 }

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { decodeRecord } from '@muniment/audit-events';
 import type { AuditContext } from '../context.ts';
-import { decodeCursor, encodeCursor } from '../trail/cursor.ts';
+import { decodeIdCursor, encodeIdCursor } from '../trail/cursor.ts';
 import { listQuarantined, type QuarantinedEntry } from './quarantine-queries.ts';
 import { openQuarantined } from './encrypt-records.ts';
 
@@ -147,7 +147,7 @@ function nextPage(query: Query, lastId: string): string {
   const parameters = new URLSearchParams({
     ...query,
     limit: String(query.limit),
-    cursor: encodeCursor(lastId),
+    cursor: encodeIdCursor(lastId),
   });
   return `</api/audit/quarantine?${parameters.toString()}>; rel="next"`;
 }
@@ -163,7 +163,7 @@ export function listQuarantineRoute({ app, db, recordFor, subjectKeys }: AuditCo
       const { query } = request;
       const entries = await listQuarantined(db, {
         limit: query.limit + 1,
-        before: query.cursor === undefined ? undefined : decodeCursor(query.cursor),
+        before: query.cursor === undefined ? undefined : decodeIdCursor(query.cursor),
         reason: query.reason,
         open: query.replayed === undefined ? undefined : query.replayed === 'false',
       });

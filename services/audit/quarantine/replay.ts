@@ -17,7 +17,7 @@ import {
 import { findEventIdentities, insertEvents } from '../event-store/event-queries.ts';
 import { addReceived, findReceived } from '../event-store/lane-queries.ts';
 import { findQuarantined, insertReplay, type QuarantinedEntry } from './quarantine-queries.ts';
-import { addSearchTerms } from '../search/search-term-queries.ts';
+import { insertSearchTerms } from '../search/search-term-queries.ts';
 import { findSent } from '../event-store/sent-event-queries.ts';
 import { insertLate } from '../sealing/unsealed-event-queries.ts';
 import type { Tables } from '../tables.ts';
@@ -108,7 +108,7 @@ export async function replayQuarantined(
   if (done) return done;
   const one = decode(entry);
   const { event } = one;
-  const terms = await searchTerms.ofEvents([event]);
+  const terms = await searchTerms.createTerms([event]);
   try {
     await inTransaction(request, async (trx, record) => {
       const outcome = await place(trx, entry, one);
@@ -121,7 +121,7 @@ export async function replayQuarantined(
         }))
       )
         throw new ReplayedMeanwhile();
-      if (outcome === 'stored' && terms.length > 0) await addSearchTerms(trx, terms);
+      if (outcome === 'stored' && terms.length > 0) await insertSearchTerms(trx, terms);
       await record({
         action: 'QUARANTINE_REPLAYED',
         resource: id,

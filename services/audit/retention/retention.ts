@@ -11,7 +11,7 @@ import {
   recordArchive,
   type Archive,
 } from './archive-queries.ts';
-import { latestCheckpoint } from '../proofs/checkpoint-queries.ts';
+import { findLatestCheckpoint } from '../proofs/checkpoint-queries.ts';
 import type { Tree } from '../proofs/tree.ts';
 import type { Tables } from '../tables.ts';
 import { announce } from './announce.ts';
@@ -46,7 +46,7 @@ async function writeArchive(
   { lease, renew }: HeldLease,
 ): Promise<Archive | undefined> {
   const content = await monthContent(db, month);
-  const checkpoint = await latestCheckpoint(db);
+  const checkpoint = await findLatestCheckpoint(db);
   if (
     !checkpoint ||
     content.sealed !== content.rows ||

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { AuditBucket } from '../object-store/audit-bucket.ts';
 import { HistoryAltered } from '../errors.ts';
-import { checkpointsAfter } from '../proofs/checkpoint-queries.ts';
+import { listCheckpointsAfter } from '../proofs/checkpoint-queries.ts';
 import type { Tables } from '../tables.ts';
 import type { CheckpointSigner } from './checkpoint-signer.ts';
 
@@ -98,7 +98,7 @@ export function createCheckpointPublisher({
       if (!compared) await compare();
       locks ??= await bucket.locks();
       for (;;) {
-        const next = await checkpointsAfter(db, published ?? -1, BATCH);
+        const next = await listCheckpointsAfter(db, published ?? -1, BATCH);
         for (const { size, note } of next) {
           if (signal.aborted) return;
           const key = keyOf(size);

@@ -10,10 +10,10 @@ import { LeaseLost, requireLease, type Lease } from '@muniment/database';
 import { HistoryAltered } from '../errors.ts';
 import {
   insertCheckpoint,
-  latestCheckpoint,
+  findLatestCheckpoint,
   type StoredCheckpoint,
 } from '../proofs/checkpoint-queries.ts';
-import { readHead } from '../proofs/tree-queries.ts';
+import { findHead } from '../proofs/tree-queries.ts';
 import type { Tables } from '../tables.ts';
 import { rootOf, type TreeHead } from '../proofs/grow-tree.ts';
 import { createTree } from '../proofs/tree.ts';
@@ -84,7 +84,7 @@ export function createCheckpointSigner({
   }
 
   async function observe(): Promise<StoredCheckpoint | undefined> {
-    const stored = await latestCheckpoint(db);
+    const stored = await findLatestCheckpoint(db);
     if (anchor && (!stored || stored.size < anchor.size))
       throw new HistoryAltered(`the checkpoint of ${anchor.size} leaves that was signed is gone`);
     if (!stored) return undefined;
@@ -98,7 +98,7 @@ export function createCheckpointSigner({
 
   async function verify(): Promise<void> {
     const stored = await observe();
-    const head = await readHead(db);
+    const head = await findHead(db);
     // What was seen first counts: a newer checkpoint must follow from it as well.
     if (anchor) await requireConsistent(anchor, head);
     if (stored) await requireConsistent(stored, head);
@@ -114,11 +114,11 @@ export function createCheckpointSigner({
     verify,
     async compare(note) {
       const signed = open(note);
-      await requireConsistent(signed, await readHead(db));
+      await requireConsistent(signed, await findHead(db));
       return signed.size;
     },
     async sign(lease) {
-      const head = await readHead(db);
+      const head = await findHead(db);
       const root = rootOf(head);
       if (anchor) await requireConsistent(anchor, head);
       if (anchor?.size === head.size) return undefined;

@@ -4,7 +4,7 @@ import { TreeMoved } from '../errors.ts';
 import { insertSealed } from '../proofs/sealed-queries.ts';
 import { findLaneNews, moveSealLanes, type LaneNews } from './seal-lane-queries.ts';
 import { insertTiles } from '../proofs/tile-queries.ts';
-import { moveHead, readHead } from '../proofs/tree-queries.ts';
+import { updateHead, findHead } from '../proofs/tree-queries.ts';
 import { findUnsealed, takeLate, type UnsealedEvent } from './unsealed-event-queries.ts';
 import type { Tables } from '../tables.ts';
 import { growTree, type TreeHead } from '../proofs/grow-tree.ts';
@@ -57,7 +57,7 @@ export async function sealBatch(
 ): Promise<SealedBatch> {
   return db.transaction().execute(async (trx) => {
     await requireLease(trx, lease);
-    const before = await readHead(trx);
+    const before = await findHead(trx);
     const lanes = await findLaneNews(trx);
     const perLane = Math.max(1, Math.ceil(limit / Math.max(1, lanes.length)));
     const late = await takeLate(trx, limit);
@@ -80,7 +80,7 @@ export async function sealBatch(
       events.map(({ id }) => id),
     );
     if (tiles.length > 0) await insertTiles(trx, tiles);
-    if (!(await moveHead(trx, before.size, head))) throw new TreeMoved(before.size);
+    if (!(await updateHead(trx, before.size, head))) throw new TreeMoved(before.size);
     return { head, sealed: events.length, more };
   });
 }

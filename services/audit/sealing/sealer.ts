@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import { createLeasedLoop, type HeldLease, type Lease } from '@muniment/database';
 import { HistoryAltered } from '../errors.ts';
-import { readHead } from '../proofs/tree-queries.ts';
+import { findHead } from '../proofs/tree-queries.ts';
 import type { Tables } from '../tables.ts';
 import { createBackgroundPublisher } from './background-publisher.ts';
 import type { CheckpointPublisher } from './checkpoint-publisher.ts';
@@ -157,7 +157,7 @@ export function createSealer(options: SealerOptions): Sealer {
 
   async function observe(): Promise<number> {
     await readBacklog();
-    sealed.size = (await readHead(db)).size;
+    sealed.size = (await findHead(db)).size;
     const newest = await notary.observe();
     if (newest && newest.size !== checkpoint?.size)
       checkpoint = { size: newest.size, at: new Date() };

@@ -9,7 +9,7 @@ export interface SearchTerm {
 }
 
 /** Adds terms; those of a subject that is erased, or is being erased, are left out. @returns how many are new */
-export async function addSearchTerms(
+export async function insertSearchTerms(
   trx: Kysely<Tables>,
   terms: readonly SearchTerm[],
 ): Promise<number> {
@@ -67,7 +67,7 @@ export interface MarkedEvent {
   ciphertext: string | null;
 }
 
-export async function listMarked(db: Kysely<Tables>, limit: number): Promise<MarkedEvent[]> {
+export async function listMarkedEvents(db: Kysely<Tables>, limit: number): Promise<MarkedEvent[]> {
   const { rows } = await sql<MarkedEvent>`
     select t.event_id, t.subject, e.record, e.personal_key_id as key_id, e.personal_nonce as nonce, e.personal_ciphertext as ciphertext
     from (select event_id, subject from audit.search_terms where term = ''::bytea order by event_id limit ${limit}) t

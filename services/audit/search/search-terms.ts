@@ -14,11 +14,11 @@ import { isDatabaseUnavailable } from '@muniment/database';
 import type { MasterKey } from '@muniment/master-key';
 import { emailKey, normalizeAddress } from '@muniment/security';
 import {
-  addSearchTerms,
+  insertSearchTerms,
   createSearchKey,
   deleteMark,
   findSearchKey,
-  listMarked,
+  listMarkedEvents,
   type MarkedEvent,
   type SearchTerm,
 } from './search-term-queries.ts';
@@ -30,7 +30,10 @@ export type SearchKind = (typeof SEARCH_KINDS)[number];
 
 type Personal = Pick<AuditEvent, 'id' | 'personal'>;
 
-export type Keyed = (purpose: 'app-subject' | 'app-event', ...parts: readonly string[]) => Buffer;
+export type KeyedHash = (
+  purpose: 'app-subject' | 'app-event',
+  ...parts: readonly string[]
+) => Buffer;
 
 export interface SearchTerms {
   /**
@@ -42,15 +45,15 @@ export interface SearchTerms {
    * HMAC-SHA-256 under the search key, for other purposes than terms; the purpose is part of what is hashed. No part may hold a NUL.
    * @throws as `term`
    */
-  keyed(): Promise<Keyed>;
+  loadKeyedHash(): Promise<KeyedHash>;
   /**
    * The terms of events, to be added in the transaction that stores them. Where a key cannot be had now the event gets a mark, and `complete`
    * makes the terms later: a key service that is down must not keep events from being stored.
    * @throws only when the database is out of reach
    */
-  ofEvents(events: readonly Personal[]): Promise<SearchTerm[]>;
+  createTerms(events: readonly Personal[]): Promise<SearchTerm[]>;
   /** Makes the terms of events that were marked. Idempotent. @returns how many marks are gone */
-  complete(limit?: number): Promise<number>;
+  completeMarked(limit?: number): Promise<number>;
 }
 
 export interface SearchTermsOptions {
@@ -136,7 +139,7 @@ export function createSearchTerms({
     if (record !== null && key_id !== null && nonce !== null && ciphertext !== null) {
       const { personal } = JSON.parse(record) as { personal: { commitment: string } };
       const block = { subject, key_id, nonce, ciphertext, commitment: personal.commitment };
-      await addSearchTerms(
+      await insertSearchTerms(
         db,
         termsOf(await key(), id, block, await subjectKeys.forBlocks(db, [block])),
       );
@@ -147,7 +150,7 @@ export function createSearchTerms({
   return {
     term: async (kind, value) => termOf(await key(), kind, value),
 
-    async keyed() {
+    async loadKeyedHash() {
       const secret = await key();
       return (purpose, ...parts) =>
         createHmac('sha256', secret)
@@ -155,7 +158,7 @@ export function createSearchTerms({
           .digest();
     },
 
-    async ofEvents(events) {
+    async createTerms(events) {
       const blocks = events.flatMap(({ id, personal }) => (personal ? [{ id, personal }] : []));
       if (blocks.length === 0) return [];
       try {
@@ -184,9 +187,9 @@ export function createSearchTerms({
       }
     },
 
-    async complete(limit = 500) {
+    async completeMarked(limit = 500) {
       let completed = 0;
-      for (const event of await listMarked(db, limit)) {
+      for (const event of await listMarkedEvents(db, limit)) {
         try {
           await completeOne(event);
           completed += 1;

@@ -10,16 +10,16 @@ const uuidOf = (hex: string): string =>
   `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 
 /** Where a page of a list by id ended, as text that promises nothing about its inside. */
-export function encodeCursor(id: string): string {
+export function encodeIdCursor(id: string): string {
   return `i${Buffer.from(hexOf(id), 'hex').toString('base64url')}`;
 }
 
 /** @throws cursor_invalid for what `encodeCursor` has not made */
-export function decodeCursor(cursor: string): string {
+export function decodeIdCursor(cursor: string): string {
   const hex = Buffer.from(ID_FORM.exec(cursor)?.[1] ?? '', 'base64url').toString('hex');
   const id = uuidOf(hex);
   // Base64 has more than one spelling of some bytes; only the one given out is taken.
-  if (hex.length !== 32 || encodeCursor(id) !== cursor) throw new CursorInvalid();
+  if (hex.length !== 32 || encodeIdCursor(id) !== cursor) throw new CursorInvalid();
   return id;
 }
 

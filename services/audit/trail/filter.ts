@@ -44,9 +44,9 @@ export const filterProperties = {
 
 const filterSchema = Type.Object(filterProperties);
 /** Filters as a caller gives them. */
-export type GivenFilter = Static<typeof filterSchema>;
+export type FilterQuery = Static<typeof filterSchema>;
 
-export interface EventFilter extends Omit<GivenFilter, 'action' | 'from' | 'to'> {
+export interface EventFilter extends Omit<FilterQuery, 'action' | 'from' | 'to'> {
   action?: string;
   /** Beginning of the actions wanted; never beside `action`. */
   actionPrefix?: string;
@@ -55,18 +55,18 @@ export interface EventFilter extends Omit<GivenFilter, 'action' | 'from' | 'to'>
 }
 
 /** Only the filters of a query, in one order and spelling: what a cursor is bound to, and what an event about the reading tells. */
-export function givenFilter(query: GivenFilter): GivenFilter {
-  const names = Object.keys(filterProperties).sort() as (keyof GivenFilter)[];
+export function pickFilter(query: FilterQuery): FilterQuery {
+  const names = Object.keys(filterProperties).sort() as (keyof FilterQuery)[];
   const given = Object.fromEntries(
     names.flatMap((name) => (query[name] === undefined ? [] : [[name, query[name]]])),
-  ) as GivenFilter;
+  ) as FilterQuery;
   for (const name of ['actor', 'session_id'] as const)
     if (given[name] !== undefined) given[name] = given[name].toLowerCase();
   return given;
 }
 
 /** @throws filter_invalid for what is well-formed and makes no sense */
-export function readFilter({ action, from, to, ...rest }: GivenFilter): EventFilter {
+export function parseFilter({ action, from, to, ...rest }: FilterQuery): EventFilter {
   if (rest.ip !== undefined && isIP(rest.ip) === 0) throw new FilterInvalid('ip is no IP address');
   const range = {
     ...(from !== undefined && { from: new Date(from) }),

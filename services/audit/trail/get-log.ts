@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import type { AuditContext } from '../context.ts';
 import { AuditLogNotFound } from '../errors.ts';
-import { logEntrySchema, rendered, renderEntries } from './log-entry.ts';
-import { findLogged } from './log-queries.ts';
+import { logEntrySchema, jsonText, renderEntries } from './log-entry.ts';
+import { findLogEntry } from './log-queries.ts';
 import { readerOf } from './reader.ts';
 import { recordReading } from './record-reading.ts';
 import { visibilityOf } from './visibility.ts';
@@ -15,13 +15,13 @@ export function getLogRoute(server: AuditContext): void {
     url: '/api/audit/logs/:id',
     schema: {
       params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
-      response: { 200: rendered(logEntrySchema) },
+      response: { 200: jsonText(logEntrySchema) },
     },
     config: { operation: 'audit.get', access: { permission: 'audit:read-own', viewer: true } },
     handler: async (request, reply) => {
       const reader = readerOf(request);
       const visibility = visibilityOf(reader);
-      const event = await findLogged(db, visibility, request.params.id);
+      const event = await findLogEntry(db, visibility, request.params.id);
       if (!event) throw new AuditLogNotFound();
       if (!event.concerns.includes(request.principal?.id ?? ''))
         await recordReading(server, request, reader, { resource: event.id });

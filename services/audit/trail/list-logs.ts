@@ -3,13 +3,13 @@ import { Type, type Static } from 'typebox';
 import type { AuditContext } from '../context.ts';
 import { cursorBinding, decodeListCursor, encodeListCursor } from './cursor.ts';
 import { FilterInvalid } from '../errors.ts';
-import { filterProperties, givenFilter } from './filter.ts';
-import { logEntrySchema, rendered, renderEntries } from './log-entry.ts';
-import { logQuery } from './log-query.ts';
+import { filterProperties, pickFilter } from './filter.ts';
+import { logEntrySchema, jsonText, renderEntries } from './log-entry.ts';
+import { createLogQuery } from './log-query.ts';
 import {
   listByIndex,
   listNewestFirst,
-  sealedNow,
+  findLogEnd,
   type LoggedEvent,
   type LogQuery,
 } from './log-queries.ts';
@@ -63,10 +63,10 @@ async function newestFirst(
   const binding = cursorBinding({
     order: 'time',
     reader: readerIdentity(reader),
-    filter: givenFilter(query),
+    filter: pickFilter(query),
   });
   const cursor = query.cursor === undefined ? undefined : decodeListCursor(query.cursor, binding);
-  const { size, before } = cursor ? { size: cursor.size, before: cursor.id } : await sealedNow(db);
+  const { size, before } = cursor ? { size: cursor.size, before: cursor.id } : await findLogEnd(db);
   const found = await listNewestFirst(db, log, { size, before, limit: query.limit + 1 });
   const events = found.slice(0, query.limit);
   const last = events.at(-1);
@@ -84,7 +84,7 @@ async function byIndex(
   { after, limit }: Query,
   log: LogQuery,
 ): Promise<Page> {
-  const { size } = await sealedNow(db);
+  const { size } = await findLogEnd(db);
   const from = after === undefined ? 0 : after + 1;
   const to = Math.min(size, from + LOOKED_AT);
   const found = await listByIndex(db, log, { from, to, limit: limit + 1 });
@@ -119,7 +119,7 @@ export function listLogsRoute(server: AuditContext): void {
   server.app.route({
     method: 'GET',
     url: '/api/audit/logs',
-    schema: { querystring: querySchema, response: { 200: rendered(Type.Array(logEntrySchema)) } },
+    schema: { querystring: querySchema, response: { 200: jsonText(Type.Array(logEntrySchema)) } },
     config: { operation: 'audit.list', access: { permission: 'audit:read-own', viewer: true } },
     handler: async (request, reply) => {
       const { query } = request;
@@ -127,13 +127,13 @@ export function listLogsRoute(server: AuditContext): void {
         throw new FilterInvalid('after goes with order=log, cursor without it');
       const reader = readerOf(request, query.scope);
       const visibility = visibilityOf(reader);
-      const log = await logQuery(server, visibility, givenFilter(query));
+      const log = await createLogQuery(server, visibility, pickFilter(query));
       const { events, next, resume } =
         query.order === 'log'
           ? await byIndex(server, query, log)
           : await newestFirst(server, query, log, reader);
       await recordReading(server, request, reader, {
-        filter: givenFilter(query),
+        filter: pickFilter(query),
         count: events.length,
       });
       if (next) link(reply, query, 'next', next);

@@ -40,7 +40,7 @@ export const logEntrySchema = Type.Object(
 );
 
 /** The schema of what is answered, for a handler that has it as text already: Fastify sends text of a JSON type as it is. */
-export const rendered = (schema: TSchema) => Type.Unsafe<string>(schema);
+export const jsonText = (schema: TSchema) => Type.Unsafe<string>(schema);
 
 // In the canonical order of keys (RFC 8785) `personal` stands between metadata and scalars. Inside a string these quotes would be
 // escaped, and metadata lies before, so the last occurrence is the event's own.
@@ -75,13 +75,13 @@ function personalText({
 const NONE = personalText({});
 
 /** Where in a record the personal block lies: `record.slice(at, end)` is it with its key. */
-export function personalPart(record: string): { at: number; end: number } {
+export function findPersonalPart(record: string): { at: number; end: number } {
   const at = record.lastIndexOf(PERSONAL_KEY);
   return { at, end: record.indexOf(NEXT_KEY, at) };
 }
 
 /** The commitment in a record; undefined where it has no personal block. */
-export function commitmentOf(record: string, at: number): string | undefined {
+export function parseCommitment(record: string, at: number): string | undefined {
   const from = at + PERSONAL_KEY.length;
   return record.startsWith(COMMITMENT_KEY, from)
     ? record.slice(from + COMMITMENT_KEY.length, record.indexOf('"', from + COMMITMENT_KEY.length))
@@ -121,7 +121,7 @@ function opened(event: LoggedEvent, at: number, key: SubjectKey): PersonalText {
   const known = openedBefore.get(event.id);
   if (known?.key === key) return known.text;
   const { personal_key_id: key_id, personal_nonce: nonce, personal_ciphertext: ciphertext } = event;
-  const commitment = commitmentOf(event.record, at);
+  const commitment = parseCommitment(event.record, at);
   if (key_id === null || nonce === null || ciphertext === null || commitment === undefined)
     return NONE;
   try {
@@ -152,7 +152,7 @@ export async function renderEntries(
   const keys = blocks.length === 0 ? undefined : await subjectKeys.forBlocks(db, blocks);
   return events.map((event) => {
     const { index, record, subject, personal_key_id: key_id } = event;
-    const part = personalPart(record);
+    const part = findPersonalPart(record);
     const key =
       subject === null || key_id === null || !seesPersonal(visibility, subject)
         ? undefined

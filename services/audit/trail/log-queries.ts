@@ -291,7 +291,7 @@ const uuidBehind = (id: string): string => {
  * How many events are sealed, and the first id behind all of theirs. A list begins there: while nothing is sealed, what has arrived since would
  * have to be passed over row by row.
  */
-export async function sealedNow(db: Kysely<Tables>): Promise<{ size: number; before: string }> {
+export async function findLogEnd(db: Kysely<Tables>): Promise<{ size: number; before: string }> {
   const { rows } = await sql<{ size: number; newest: string | null }>`
     select coalesce((select index + 1 from audit.sealed order by index desc limit 1), 0)::int8 as size,
       (select event_id from audit.sealed order by event_id desc limit 1) as newest`.execute(db);
@@ -329,7 +329,7 @@ export async function listByIndex(
 }
 
 /** One entry, if it is sealed and the reader sees it; with the users it concerns. */
-export async function findLogged(
+export async function findLogEntry(
   db: Kysely<Tables>,
   visibility: Visibility,
   id: string,

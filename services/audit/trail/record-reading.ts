@@ -1,13 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import { derivedEventId } from '@muniment/audit-events';
 import type { AuditContext } from '../context.ts';
-import type { GivenFilter } from './filter.ts';
+import type { FilterQuery } from './filter.ts';
 import type { Reader } from './reader.ts';
 
 export interface Reading {
   /** The entry that was read, where it is one. */
   resource?: string;
-  filter?: GivenFilter;
+  filter?: FilterQuery;
   /** The index of the first, where they are named by their indexes. */
   first?: number;
   /** How many entries are answered. */
@@ -21,7 +21,7 @@ const PERSONAL = '(personal)';
  * A filter as an event tells it. Of an e-mail or address only that one was given: the value is another person's, and whatever key the event has would
  * outlive theirs.
  */
-export function filterInEvent({ ip, email, ...rest }: GivenFilter): Record<string, string> {
+export function filterInEvent({ ip, email, ...rest }: FilterQuery): Record<string, string> {
   return {
     ...rest,
     ...(ip !== undefined && { ip: PERSONAL }),

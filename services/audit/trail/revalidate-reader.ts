@@ -8,13 +8,16 @@ import type { Reader } from './reader.ts';
  * @returns the moment of which that is known, by the monotonic clock; undefined when they may not
  */
 export async function revalidateReader(
-  { revalidatePrincipal, viewerCounts }: Pick<AuditContext, 'revalidatePrincipal' | 'viewerCounts'>,
+  {
+    revalidatePrincipal,
+    isViewerTokenValid,
+  }: Pick<AuditContext, 'revalidatePrincipal' | 'isViewerTokenValid'>,
   { principal }: Pick<FastifyRequest, 'principal'>,
   reader: Reader,
 ): Promise<number | undefined> {
   if (reader.kind === 'viewer') {
     const askedAt = performance.now();
-    return (await viewerCounts(reader.tokenId)) ? askedAt : undefined;
+    return (await isViewerTokenValid(reader.tokenId)) ? askedAt : undefined;
   }
   const now = principal && (await revalidatePrincipal(principal));
   return now &&

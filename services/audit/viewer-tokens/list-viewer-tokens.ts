@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { tenantIdSchema } from '../app-events/app-event.ts';
 import type { AuditContext } from '../context.ts';
-import { decodeCursor, encodeCursor } from '../trail/cursor.ts';
+import { decodeIdCursor, encodeIdCursor } from '../trail/cursor.ts';
 import { listViewerTokens } from './viewer-token-queries.ts';
 import { toViewerTokenResource, viewerTokenSchema } from './viewer-token-resource.ts';
 
@@ -32,14 +32,14 @@ export function listViewerTokensRoute({ app, db }: AuditContext): void {
     handler: async ({ query: { tenant_id: tenantId, limit, cursor } }) => {
       const found = await listViewerTokens(db, {
         tenantId,
-        before: cursor === undefined ? undefined : decodeCursor(cursor),
+        before: cursor === undefined ? undefined : decodeIdCursor(cursor),
         limit: limit + 1,
       });
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return {
         data: page.map(toViewerTokenResource),
-        next_cursor: last && found.length > limit ? encodeCursor(last.id) : null,
+        next_cursor: last && found.length > limit ? encodeIdCursor(last.id) : null,
       };
     },
   });

@@ -4,7 +4,7 @@ import { principalOf } from '@muniment/security';
 import type { AuditContext } from '../context.ts';
 import { CursorInvalid } from '@muniment/server';
 import { TooManyWebhooks } from '../errors.ts';
-import { sealedHead } from '../proofs/sealed-event-queries.ts';
+import { findSealedHead } from '../proofs/sealed-event-queries.ts';
 import { countWebhooksToAdd, findWebhook, insertWebhook } from './delivery/webhook-queries.ts';
 import { wrapSecret } from './delivery/secrets.ts';
 import { createSecret, secretText } from './delivery/signature.ts';
@@ -50,7 +50,7 @@ export function createWebhookRoute({
     handler: async (request, reply) => {
       const { body } = request;
       await webhooks.checkUrl(body.url);
-      const head = await sealedHead(db);
+      const head = await findSealedHead(db);
       if (body.after !== undefined && body.after > head) throw new CursorInvalid();
       const id = uuidv7(Date.now());
       const secret = createSecret();

@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { test } from 'tap';
 import { createDatabase } from '@muniment/database';
-import { measureTrail, watchTrail } from '../../completeness/watch-trail.ts';
+import { measureTrail, createTrailWatch } from '../../completeness/watch-trail.ts';
 import type { Tables } from '../../tables.ts';
 import { STREAM, startParts, type Parts } from '../parts.ts';
 import { sql } from 'kysely';
@@ -16,7 +16,7 @@ function listening(parts: Parts, replica: string) {
   };
   return {
     said,
-    watch: watchTrail({ db: parts.db, stream: STREAM, replica, log, alarmAfterMs: 60_000 }),
+    watch: createTrailWatch({ db: parts.db, stream: STREAM, replica, log, alarmAfterMs: 60_000 }),
   };
 }
 
@@ -37,7 +37,7 @@ test('a hole is said once when it is old, by one replica, and once when it is cl
   const parts = await startParts(t);
   const [one, other] = [listening(parts, 'a'), listening(parts, 'b')];
   const look = async () => {
-    for (const { watch } of [one, other]) await watch.look();
+    for (const { watch } of [one, other]) await watch.checkOnce();
   };
   await assign(parts, 3, 10);
   await receive(parts, 3, '{[1,4),[6,11)}');
@@ -61,15 +61,15 @@ test('each missing number keeps the time at which it was first missed, however t
   const { watch } = listening(parts, 'a');
   await assign(parts, 3, 10);
   await receive(parts, 3, '{[1,4),[8,11)}');
-  await watch.look();
+  await watch.checkOnce();
   await age(parts);
   await assign(parts, 3, 20);
   await receive(parts, 3, '{[1,5),[8,11)}');
-  await watch.look();
+  await watch.checkOnce();
   t.same(await notes(parts), ['3 {[5,8)}', '3 {[11,21)}']);
   const holes =
     watch
-      .last()
+      .latest()
       ?.state.sources.find(({ source }) => source === 'user')
       ?.lanes.flatMap((lane) => lane.holes) ?? [];
   t.match(holes, [
@@ -81,7 +81,7 @@ test('each missing number keeps the time at which it was first missed, however t
     (holes[1]?.age_seconds ?? 99) < 60,
     'what was assigned now is not as old as the hole before it',
   );
-  t.match(watch.last()?.alarms, [{ code: 'hole_lost' }]);
+  t.match(watch.latest()?.alarms, [{ code: 'hole_lost' }]);
 });
 
 test('readiness and metrics tell of a hole on every replica, and nothing while the database is away', async (t) => {
@@ -92,20 +92,20 @@ test('readiness and metrics tell of a hole on every replica, and nothing while t
   });
   const [holder, other] = [
     listening(parts, 'a').watch,
-    watchTrail({ db, stream: STREAM, replica: 'b', log: { info() {}, warn() {} } }),
+    createTrailWatch({ db, stream: STREAM, replica: 'b', log: { info() {}, warn() {} } }),
   ];
   const registry = new Registry();
   measureTrail(other, registry);
-  await holder.look();
-  await other.look();
+  await holder.checkOnce();
+  await other.checkOnce();
   await t.resolves(other.check.check());
   t.equal(other.check.critical, false);
   t.match(await registry.metrics(), /^muniment_trail_complete 1$/m);
   await assign(parts, 3, 2);
   await receive(parts, 3, '{[2,3)}');
-  await holder.look();
+  await holder.checkOnce();
   await age(parts);
-  await other.look();
+  await other.checkOnce();
   await t.rejects(other.check.check(), /lacks 1/);
   const text = await registry.metrics();
   t.match(text, /^muniment_trail_complete 0$/m);
@@ -113,6 +113,6 @@ test('readiness and metrics tell of a hole on every replica, and nothing while t
   t.match(text, /^muniment_trail_hole_seconds\{source="user"\} 6\d/m);
   t.match(text, /^muniment_trail_missing\{source="user"\} 1$/m);
   await db.destroy();
-  await t.rejects(other.look());
+  await t.rejects(other.checkOnce());
   t.match(await registry.metrics(), /^muniment_trail_complete (NaN|nan)$/im);
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { test, type Test } from 'tap';
 import { until } from '@muniment/testing';
-import { latestCheckpoint } from '../../proofs/checkpoint-queries.ts';
+import { findLatestCheckpoint } from '../../proofs/checkpoint-queries.ts';
 import { build, eventsOf, storeEvents, type Caller, type TestServer } from '../build.ts';
 import { startAuditStore } from '../audit-store.ts';
 
@@ -50,7 +50,7 @@ async function start(t: Test): Promise<Parts> {
         const { rows } = await parts.superuser.query<{ count: number }>(
           'select (select count(*) from audit.events)::int as count',
         );
-        const checkpoint = await latestCheckpoint(parts.db);
+        const checkpoint = await findLatestCheckpoint(parts.db);
         note = checkpoint?.note ?? '';
         return checkpoint !== undefined && checkpoint.size >= (rows[0]?.count ?? 0);
       });

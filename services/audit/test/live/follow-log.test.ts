@@ -6,7 +6,7 @@ import { range } from './sealed.ts';
 
 const event = (index: number) => ({ index }) as LoggedEvent;
 
-function openStream(mayRead: () => Promise<number | undefined> = async () => performance.now()) {
+function openStream(revalidate: () => Promise<number | undefined> = async () => performance.now()) {
   const streams = createOpenStreams({
     max: 9,
     maxPerOwner: 9,
@@ -16,7 +16,7 @@ function openStream(mayRead: () => Promise<number | undefined> = async () => per
   return streams.open({
     owner: 'a',
     expiresAt: new Date(Date.now() + 60_000),
-    mayRead,
+    revalidate,
     destroy() {},
   });
 }

@@ -24,7 +24,7 @@ function build(options: Partial<OpenStreamsOptions> = {}) {
     return streams.open({
       owner,
       expiresAt: new Date(Date.now() + 60_000),
-      mayRead: async () => performance.now(),
+      revalidate: async () => performance.now(),
       destroy: () => destroyed.push(owner),
       ...more,
     });
@@ -35,10 +35,10 @@ function build(options: Partial<OpenStreamsOptions> = {}) {
 test('news that comes between a look and a rest is not slept over', async (t) => {
   const { open } = build();
   const stream = open();
-  await stream.rest(1);
+  await stream.wait(1);
   stream.wake();
   const began = performance.now();
-  await stream.rest(5_000);
+  await stream.wait(5_000);
   t.ok(performance.now() - began < 100);
   stream.close('gone');
 });
@@ -47,33 +47,33 @@ test('a right that is not confirmed for a second counts no more, and counts agai
   let down = false;
   const { open } = build();
   const stream = open({
-    mayRead: async () => {
+    revalidate: async () => {
       if (down) throw new Error('no answer');
       return performance.now();
     },
   });
-  t.ok(stream.isVouched());
+  t.ok(stream.isRevalidated());
   await sleep(1_500);
-  t.ok(stream.isVouched(), 'looked at again and again');
+  t.ok(stream.isRevalidated(), 'looked at again and again');
   down = true;
   await sleep(1_500);
-  t.notOk(stream.isVouched());
+  t.notOk(stream.isRevalidated());
   t.equal(stream.end, undefined, 'an outage says nothing about rights');
   down = false;
   await sleep(600);
-  t.ok(stream.isVouched());
+  t.ok(stream.isRevalidated());
   stream.close('gone');
 });
 
 test('a right that is known of a moment over a second ago is not written on', async (t) => {
   const { open } = build();
-  const stream = open({ mayRead: async () => performance.now() - 600 });
+  const stream = open({ revalidate: async () => performance.now() - 600 });
   await sleep(450);
-  t.ok(stream.isVouched(), 'looked at just now');
+  t.ok(stream.isRevalidated(), 'looked at just now');
   await sleep(150);
-  const old = open({ mayRead: async () => performance.now() - 1_001 });
+  const old = open({ revalidate: async () => performance.now() - 1_001 });
   await sleep(450);
-  t.notOk(old.isVouched());
+  t.notOk(old.isRevalidated());
   t.equal(old.end, undefined);
   stream.close('gone');
   old.close('gone');
@@ -83,11 +83,11 @@ test('a reader that takes nothing is cut off; one that is slow is not', async (t
   const { open, ended, destroyed } = build({ stallMs: 500 });
   const stalled = open({ owner: 'stalled' });
   const slow = open({ owner: 'slow' });
-  stalled.handing(true);
+  stalled.setWriting(true);
   for (let n = 0; n < 4; n += 1) {
-    slow.handing(true);
+    slow.setWriting(true);
     await sleep(300);
-    slow.handing(false);
+    slow.setWriting(false);
   }
   t.equal(stalled.end, 'stalled');
   t.equal(slow.end, undefined);

@@ -56,7 +56,7 @@ test('the tail begins at the head, takes what is sealed after it, and tells its 
 });
 
 test('what is kept is bounded by number and by bytes, without a hole', async (t) => {
-  for (const options of [{ keptEvents: 50 }, { keptBytes: 20_000 }]) {
+  for (const options of [{ maxEvents: 50 }, { maxBytes: 20_000 }]) {
     const { db, tail, listen } = await open(t, options);
     await storeSealed(db, [{}]);
     listen();

@@ -7,8 +7,8 @@ import type { EventFilter } from '../../trail/filter.ts';
 import { listByIndex } from '../../trail/log-queries.ts';
 import {
   isVisible,
-  readSealed,
-  sealedHead,
+  listSealedAfter,
+  findSealedHead,
   type SealedEvent,
 } from '../../proofs/sealed-event-queries.ts';
 import type { Reader } from '../../trail/reader.ts';
@@ -23,7 +23,7 @@ test('a filter passes the same events whether the table or memory is asked', asy
     applicationName: 'test',
   });
   t.teardown(() => db.destroy());
-  t.equal(await sealedHead(db), -1);
+  t.equal(await findSealedHead(db), -1);
   const users = [randomUUID(), randomUUID()];
   const actions = ['FILE_UPLOAD', 'LOGIN_FAIL', 'FILE_UPLOADED'];
   const resources = [null, 'file/1', 'file/%'];
@@ -57,7 +57,7 @@ test('a filter passes the same events whether the table or memory is asked', asy
       ]),
     })),
   );
-  const all = (await readSealed(db, -1, 1_000)) as SealedEvent[];
+  const all = (await listSealedAfter(db, -1, 1_000)) as SealedEvent[];
   t.equal(all.length, 300);
   const [someone = ''] = users;
   const reader = fc.constantFrom<Reader>(

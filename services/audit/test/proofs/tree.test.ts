@@ -7,7 +7,7 @@ import {
   verifyInclusion,
 } from '@muniment/audit-verify';
 import { insertTiles } from '../../proofs/tile-queries.ts';
-import { moveHead } from '../../proofs/tree-queries.ts';
+import { updateHead } from '../../proofs/tree-queries.ts';
 import { emptyHead, growTree, type TreeHead } from '../../proofs/grow-tree.ts';
 import { createTree, type Tree } from '../../proofs/tree.ts';
 import { openLog, type Log } from '../sealing/sealed-log.ts';
@@ -20,7 +20,7 @@ async function grow({ db }: Log, head: TreeHead, to: number): Promise<TreeHead> 
   const grown = growTree(head, leaves.slice(head.size, to));
   await db.transaction().execute(async (trx) => {
     if (grown.tiles.length > 0) await insertTiles(trx, grown.tiles);
-    await moveHead(trx, head.size, grown.head);
+    await updateHead(trx, head.size, grown.head);
   });
   return grown.head;
 }

@@ -13,7 +13,7 @@ import { openAuditBucket, type AuditBucket } from '../../object-store/audit-buck
 import { insertCheckpoint } from '../../proofs/checkpoint-queries.ts';
 import type { RetentionOptions } from '../../retention/retention.ts';
 import { rootOf } from '../../proofs/grow-tree.ts';
-import { readHead } from '../../proofs/tree-queries.ts';
+import { findHead } from '../../proofs/tree-queries.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import { createTree, type Tree } from '../../proofs/tree.ts';
 import type { Tables } from '../../tables.ts';
@@ -121,7 +121,7 @@ export async function openArchiveTest(t: Test): Promise<ArchiveTest> {
       return events;
     },
     async sign() {
-      const head = await readHead(db);
+      const head = await findHead(db);
       const root = rootOf(head);
       const note = await signNote(formatCheckpoint({ origin: ORIGIN, size: head.size, root }), [
         signer,

@@ -5,8 +5,8 @@ import pg from 'pg';
 import { createSigner, generateSigningKey, type LogKeys } from '@muniment/audit-key';
 import { openCheckpoint, verifyConsistency } from '@muniment/audit-verify';
 import { HistoryAltered } from '../../errors.ts';
-import { latestCheckpoint } from '../../proofs/checkpoint-queries.ts';
-import { readHead } from '../../proofs/tree-queries.ts';
+import { findLatestCheckpoint } from '../../proofs/checkpoint-queries.ts';
+import { findHead } from '../../proofs/tree-queries.ts';
 import { rootOf } from '../../proofs/grow-tree.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import { createTree } from '../../proofs/tree.ts';
@@ -42,7 +42,7 @@ test("the head is signed under the log's name, once for each size; an empty log 
     size: 300,
     root: naiveRoot(leafHashes(events)),
   });
-  t.same(await latestCheckpoint(log.db), signed);
+  t.same(await findLatestCheckpoint(log.db), signed);
   t.equal(await notary.sign(lease), undefined);
 });
 
@@ -52,7 +52,7 @@ test('whoever is succeeded signs nothing that counts', async (t) => {
   await sleep(20);
   await sealerLease(log.db, 'two');
   await t.rejects(log.notary().sign(lease), LeaseLost);
-  t.equal(await latestCheckpoint(log.db), undefined);
+  t.equal(await findLatestCheckpoint(log.db), undefined);
 });
 
 test('checkpoints follow from each other', async (t) => {
@@ -138,7 +138,7 @@ for (const [what, alter] of Object.entries({
     log: CertifiedLog,
   ) => {
     await client.query('delete from audit.checkpoints where size = 600');
-    const { edge } = await readHead(log.db);
+    const { edge } = await findHead(log.db);
     await client.query('update audit.tree set size = 599, edge = $1', [
       Buffer.concat([...(edge[0] ?? []).slice(0, -1), ...(edge[1] ?? [])]),
     ]);
@@ -158,7 +158,7 @@ test("the whole history made anew with a key of the owner's own: refused", async
     await client.query('delete from audit.checkpoints');
     await client.query('update audit.tree set size = 1, edge = $1', [Buffer.alloc(32, 7)]);
     await log.notary(forger).sign(await sealerLease(log.db));
-    t.ok((await latestCheckpoint(log.db))?.root.equals(root));
+    t.ok((await findLatestCheckpoint(log.db))?.root.equals(root));
   });
   await t.rejects(running(), HistoryAltered);
   await t.rejects(restarted(), HistoryAltered);

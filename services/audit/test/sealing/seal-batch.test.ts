@@ -4,7 +4,7 @@ import pg from 'pg';
 import { test } from 'tap';
 import { releaseLease, LeaseLost } from '@muniment/database';
 import { TreeMoved } from '../../errors.ts';
-import { readHead } from '../../proofs/tree-queries.ts';
+import { findHead } from '../../proofs/tree-queries.ts';
 import { rootOf } from '../../proofs/grow-tree.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import { anEvent } from '../records.ts';
@@ -34,7 +34,7 @@ test('stored events get indexes from 0 on, and the head is the tree over their r
     log.map(({ index, seq }) => [index, seq]),
     range(0, 4).map((index) => [index, index + 1]),
   );
-  t.same(rootOf(await readHead(db)), naiveRoot(leafHashes(events)));
+  t.same(rootOf(await findHead(db)), naiveRoot(leafHashes(events)));
   t.match(await sealBatch(db, lease, 100), { sealed: 0, more: false });
 });
 

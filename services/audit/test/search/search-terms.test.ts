@@ -14,7 +14,7 @@ import { connectSuperuser, createTestDatabase } from '@muniment/testing';
 import { createMasterKey, generateMasterKey, type MasterKey } from '@muniment/master-key';
 import { storeBatch } from '../../consumer/store-batch.ts';
 import {
-  addSearchTerms,
+  insertSearchTerms,
   deleteAddressTerms,
   deleteSearchTerms,
 } from '../../search/search-term-queries.ts';
@@ -147,7 +147,7 @@ test('an erasure and a batch of the same subject at once leave no term, whoever 
     const userId = randomUUID();
     const events = [await event({ subject: { userId } }), await event({ subject: { userId } })];
     const lease = await aLease(db, { shardIds: [`shard-${round}`] });
-    await cached.ofEvents(events);
+    await cached.createTerms(events);
     await Promise.all([
       storeBatch(db, lease, 5_000, events.map(aRecord), false, { searchTerms: cached }),
       sleep(round % 6).then(async () => {
@@ -166,10 +166,10 @@ test('an erasure and a batch of the same subject at once leave no term, whoever 
 test('an erasure waits for a batch that has added terms and has not committed, and then deletes them', async (t) => {
   const { db, event, terms, rows } = await open(t);
   const userId = randomUUID();
-  const added = await terms().ofEvents([await event({ subject: { userId } })]);
+  const added = await terms().createTerms([await event({ subject: { userId } })]);
   let deleted: Promise<number> = Promise.resolve(0);
   await db.transaction().execute(async (trx) => {
-    await addSearchTerms(trx, added);
+    await insertSearchTerms(trx, added);
     deleted = erase(db, userId).then(() =>
       db.transaction().execute((other) => deleteSearchTerms(other, userId)),
     );
@@ -200,11 +200,11 @@ test('a master key that cannot be asked keeps no event from being stored; its te
     { stored: 3 },
   );
   t.equal((await rows()).length, 3);
-  t.equal(await searchTerms.complete(), 0);
+  t.equal(await searchTerms.completeMarked(), 0);
   t.equal((await rows()).length, 3, 'the marks stay until the key is there');
   await erase(db, gone);
   down = false;
-  t.equal(await searchTerms.complete(), 3);
+  t.equal(await searchTerms.completeMarked(), 3);
   t.same(
     (await rows()).map((row) => row.event_id).toSorted(),
     kept.flatMap(({ id }) => [id, id]).toSorted(),

@@ -1,10 +1,10 @@
 import { test } from 'tap';
 import {
   cursorBinding,
-  decodeCursor,
+  decodeIdCursor,
   decodeExportCursor,
   decodeListCursor,
-  encodeCursor,
+  encodeIdCursor,
   encodeExportCursor,
   encodeListCursor,
 } from '../../trail/cursor.ts';
@@ -14,7 +14,7 @@ const ID = '018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b';
 const binding = cursorBinding({ filter: { action: 'A' } });
 
 test('a cursor gives back what it was made from, and says nothing of it', (t) => {
-  t.equal(decodeCursor(encodeCursor(ID)), ID);
+  t.equal(decodeIdCursor(encodeIdCursor(ID)), ID);
   t.same(decodeListCursor(encodeListCursor({ size: 2 ** 47 + 3, id: ID }, binding), binding), {
     size: 2 ** 47 + 3,
     id: ID,
@@ -55,7 +55,7 @@ test('only the spelling that was given out is taken, and only for what it was gi
 });
 
 test("of an id's cursor too only the spelling that was given out is taken", (t) => {
-  const cursor = encodeCursor(ID);
+  const cursor = encodeIdCursor(ID);
   for (const other of [
     `${cursor}=`,
     cursor.slice(0, -1),
@@ -65,6 +65,6 @@ test("of an id's cursor too only the spelling that was given out is taken", (t) 
     '',
     encodeListCursor({ size: 7, id: ID }, binding),
   ])
-    t.throws(() => decodeCursor(other), CursorInvalid, other);
+    t.throws(() => decodeIdCursor(other), CursorInvalid, other);
   t.end();
 });
