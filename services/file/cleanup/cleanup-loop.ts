@@ -2,13 +2,16 @@ import type { Kysely } from 'kysely';
 import { acquireLease, releaseLease, type Lease } from '@muniment/database';
 import { repeat, type BackgroundLoop } from '@muniment/server';
 import type { Config } from '../config.ts';
-import { purgeDeletedFiles, removeOrphans } from './purge-objects.ts';
-import { findErasedUsersWithFiles, withdrawAbandonedFiles } from './cleanup-queries.ts';
+import type { FileContext } from '../context.ts';
 import type { ObjectStore } from '../object-store/object-store.ts';
 import type { Tables } from '../tables.ts';
+import { findErasedUsersWithFiles } from './deleted-file-queries.ts';
+import { eraseFiles } from './erase-files.ts';
+import { withdrawAbandonedFiles } from './pending-file-queries.ts';
+import { purgeDeletedFiles, removeOrphans } from './purge-objects.ts';
 
 const LEASE_MS = 30_000;
-const BATCH = 100;
+const BATCH_SIZE = 100;
 
 export interface CleanupOptions {
   db: Kysely<Tables>;
@@ -18,44 +21,54 @@ export interface CleanupOptions {
   log: { warn(details: object, message: string): void };
 }
 
+/** Adds the cleanup and the file service's part in erasures. */
+export function openCleanup(
+  context: Pick<FileContext, 'http' | 'data' | 'crypto' | 'erasures' | 'jobs' | 'store' | 'config'>,
+): void {
+  const { store, config } = context;
+  const { db } = context.data;
+  const { subjectKeys } = context.crypto;
+  const erasure = eraseFiles({ db, store, subjectKeys, lateMs: config.UPLOAD_LATE_MS });
+  context.erasures.handle(erasure);
+  const { erase } = erasure;
+  context.jobs.add(createCleanupLoop({ db, store, config, erase, log: context.http.log }));
+}
+
 /**
- * Settles what requests leave behind, on one replica at a time: objects of deleted files; uploads whose replica died, row and bytes; files
- * that came to be beside their user's erasure. The lease only saves double work: all of it is idempotent, so a holder that was stopped
- * and continues does no harm.
+ * Cleans up what requests leave: objects of deleted files, uploads of dead replicas, files that committed
+ * beside their user's erasure. The lease only saves double work, since all of it is idempotent.
  */
-export function createCleanupLoop({
-  db,
-  store,
-  config,
-  erase,
-  log,
-}: CleanupOptions): BackgroundLoop {
+export function createCleanupLoop(options: CleanupOptions): BackgroundLoop {
+  const { db, config, log } = options;
   let lease: Lease | undefined;
   const loop = repeat(
-    'settler',
+    'cleanup',
     config.SETTLE_INTERVAL_MS,
     async () => {
       lease = await acquireLease(db, 'files', 'settler', config.REPLICA, LEASE_MS);
-      if (!lease) return;
-      const withdrawn = await withdrawAbandonedFiles(db, config.UPLOAD_ABANDONED_MS, BATCH);
-      if (withdrawn > 0) log.warn({ uploads: withdrawn }, 'abandoned uploads are cleaned away');
-      for (const userId of await findErasedUsersWithFiles(db)) await erase(userId);
-      const results = await Promise.allSettled([
-        removeOrphans(db, store, config.UPLOAD_LATE_MS),
-        purgeDeletedFiles(db, store),
-      ]);
-      for (const result of results) if (result.status === 'rejected') throw result.reason;
+      if (lease) await cleanUp(options);
     },
-    (error) => log.warn({ err: error }, 'not everything could be settled yet'),
+    (error) => log.warn({ err: error }, 'the cleanup is incomplete; it is tried again'),
   );
   return {
     ...loop,
     async stop() {
       await loop.stop();
-      if (lease)
-        await releaseLease(db, lease).catch((error: unknown) =>
-          log.warn({ err: error }, 'the lease of the settler runs out by itself'),
-        );
+      if (!lease) return;
+      await releaseLease(db, lease).catch((error: unknown) =>
+        log.warn({ err: error }, 'the lease of the cleanup expires by itself'),
+      );
     },
   };
+}
+
+async function cleanUp({ db, store, config, erase, log }: CleanupOptions): Promise<void> {
+  const withdrawn = await withdrawAbandonedFiles(db, config.UPLOAD_ABANDONED_MS, BATCH_SIZE);
+  if (withdrawn > 0) log.warn({ uploads: withdrawn }, 'abandoned uploads are cleaned away');
+  for (const userId of await findErasedUsersWithFiles(db)) await erase(userId);
+  const results = await Promise.allSettled([
+    removeOrphans({ db, store }, config.UPLOAD_LATE_MS),
+    purgeDeletedFiles({ db, store }),
+  ]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

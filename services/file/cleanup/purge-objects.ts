@@ -1,86 +1,75 @@
-import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectsCommand, type _Error as S3Error } from '@aws-sdk/client-s3';
 import type { Kysely } from 'kysely';
-import {
-  awaitFinalOrphan,
-  deferDeletedFiles,
-  deferOrphan,
-  findDeletedFiles,
-  findOrphans,
-  deleteOrphan,
-  markFilesPurged,
-} from './cleanup-queries.ts';
-import { removeEverything, type ObjectStore } from '../object-store/object-store.ts';
+import { deleteAllUnder, type ObjectStore } from '../object-store/object-store.ts';
 import { attempt, isS3Unavailable } from '../object-store/unavailable.ts';
 import type { Tables } from '../tables.ts';
+import {
+  deferDeletedFiles,
+  findDeletedFiles,
+  markFilesPurged,
+  type DeletedFile,
+} from './deleted-file-queries.ts';
+import { awaitFinalOrphan, deferOrphan, deleteOrphan, findOrphans } from './orphan-queries.ts';
 
-/** Within the 1000 that one DeleteObjects may name. */
-const BATCH = 200;
+/** S3 allows 1000 objects in one DeleteObjects. */
+const BATCH_SIZE = 200;
 
-/**
- * Removes the objects of deleted files (of one user, or of all) and records that they are gone. Idempotent, and harmless when two replicas do
- * it at once: deleting twice is deleting.
- * @throws ObjectStoreUnavailable when S3 is down; Error when S3 refused some, which are tried again after all others
- */
-export async function purgeDeletedFiles(
-  db: Kysely<Tables>,
-  store: ObjectStore,
-  userId?: string,
-): Promise<void> {
-  for (;;) {
-    const files = await findDeletedFiles(db, BATCH, userId);
-    if (files.length === 0) return;
-    const objects = files.map((file) => ({
-      Key: file.object_key,
-      ...(file.object_version !== null && { VersionId: file.object_version }),
-    }));
-    const { Errors: errors = [] } = await attempt(() =>
-      store.s3.send(
-        new DeleteObjectsCommand({
-          Bucket: store.bucket,
-          Delete: { Objects: objects, Quiet: true },
-        }),
-      ),
-    );
-    const refused = new Set(errors.map((error) => error.Key));
-    const [kept, gone] = [
-      files.filter((file) => refused.has(file.object_key)),
-      files.filter((file) => !refused.has(file.object_key)),
-    ];
-    await markFilesPurged(
-      db,
-      gone.map((file) => file.id),
-    );
-    if (kept.length === 0) continue;
-    await deferDeletedFiles(
-      db,
-      kept.map((file) => file.id),
-    );
-    throw new Error(
-      `S3 refused to delete ${kept.length} objects: ${errors[0]?.Code ?? 'no reason given'}`,
-    );
-  }
+/** What is to be removed from where. */
+export interface Purge {
+  db: Kysely<Tables>;
+  store: ObjectStore;
+  /** One user; absent: all. */
+  userId?: string;
 }
 
 /**
- * Removes what S3 may hold of uploads that failed (of one user, or all whose turn it is): their objects and the parts of uploads that nobody
- * completed. A request that we gave up may take effect later than its removal, so the note is kept for `lateMs` and all of it removed again.
- * @throws ObjectStoreUnavailable when S3 is down; else, after all others, the error of the last one that could not be removed
+ * Removes the objects of deleted files and records it. Idempotent, so two replicas may do it at once.
+ * @throws ObjectStoreUnavailable when S3 is down; Error when S3 refused some, which are retried last
  */
-export async function removeOrphans(
-  db: Kysely<Tables>,
-  store: ObjectStore,
-  lateMs: number,
-  userId?: string,
-): Promise<void> {
+export async function purgeDeletedFiles({ db, store, userId }: Purge): Promise<void> {
+  for (;;) {
+    const files = await findDeletedFiles(db, BATCH_SIZE, userId);
+    if (files.length === 0) return;
+    const errors = await deleteObjects(store, files);
+    const refusedKeys = new Set(errors.map((error) => error.Key));
+    const isRefused = (file: DeletedFile): boolean => refusedKeys.has(file.object_key);
+    await markFilesPurged(db, idsOf(files.filter((file) => !isRefused(file))));
+    const refused = files.filter(isRefused);
+    if (refused.length === 0) continue;
+    await deferDeletedFiles(db, idsOf(refused));
+    const reason = errors[0]?.Code ?? 'no reason given';
+    throw new Error(`S3 refused to delete ${refused.length} objects: ${reason}`);
+  }
+}
+
+const idsOf = (files: readonly DeletedFile[]): string[] => files.map(({ id }) => id);
+
+async function deleteObjects(
+  { s3, bucket }: ObjectStore,
+  files: readonly DeletedFile[],
+): Promise<S3Error[]> {
+  const objects = files.map((file) => ({
+    Key: file.object_key,
+    ...(file.object_version !== null && { VersionId: file.object_version }),
+  }));
+  const command = new DeleteObjectsCommand({
+    Bucket: bucket,
+    Delete: { Objects: objects, Quiet: true },
+  });
+  return (await attempt(() => s3.send(command))).Errors ?? [];
+}
+
+/**
+ * Removes objects and parts of failed uploads. S3 may still carry out a request that we gave up, so an
+ * orphan stays for `lateMs` and is removed again then.
+ * @throws ObjectStoreUnavailable when S3 is down, else the last error, after all others were tried
+ */
+export async function removeOrphans({ db, store, userId }: Purge, lateMs: number): Promise<void> {
   const failures: unknown[] = [];
-  for (const { object_key: key, is_final: isFinal } of await findOrphans(
-    db,
-    BATCH,
-    lateMs,
-    userId,
-  )) {
+  const orphans = await findOrphans(db, { limit: BATCH_SIZE, lateMs, userId });
+  for (const { object_key: key, is_final: isFinal } of orphans) {
     try {
-      await removeEverything(store, key);
+      await deleteAllUnder(store, key);
       await (isFinal ? deleteOrphan(db, key) : awaitFinalOrphan(db, key, lateMs));
     } catch (error) {
       await deferOrphan(db, key);

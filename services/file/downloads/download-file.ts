@@ -3,124 +3,137 @@ import type { Static } from 'typebox';
 import { create as contentDisposition } from 'content-disposition';
 import { derivedEventId } from '@muniment/audit-events';
 import { principalOf } from '@muniment/security';
-import type { FileContext } from '../app.ts';
-import { parseRange, type ByteRange } from '../object-store/byte-range.ts';
-import { ifRangeHolds, isNotModified } from './preconditions.ts';
-import { FileNotFound, RangeNotSatisfiable } from '../errors.ts';
-import { fileParams } from '../files/file-resource.ts';
-import { servedMediaType } from '../files/media-type.ts';
+import { defineRoute, idParams, rawBody } from '@muniment/server';
+import type { FileContext } from '../context.ts';
+import { FileNotFound, PreconditionFailed, RangeNotSatisfiable } from '../errors.ts';
+import { fileDownloaded } from '../files/file-events.ts';
 import { findReadyFile } from '../files/file-queries.ts';
+import { servedMediaType } from '../files/media-type.ts';
+import { parseRange, type ByteRange } from '../object-store/byte-range.ts';
 import { openObject } from '../object-store/open-object.ts';
 import type { ReadyFile } from '../tables.ts';
+import { ifRangeHolds, isNotModified } from './preconditions.ts';
 
-type Download = FastifyRequest<{ Params: Static<typeof fileParams> }>;
+type Download = FastifyRequest<{ Params: Static<typeof idParams> }>;
+type DownloadContext = Pick<FileContext, 'data' | 'audit' | 'config' | 'store' | 'presign'>;
 
-/** GET and HEAD /api/files/:id: the bytes. */
-export function downloadFileRoute(server: FileContext): void {
-  server.app.route({
-    method: ['GET', 'HEAD'],
-    url: '/api/files/:id',
-    schema: { params: fileParams },
-    config: { operation: 'file.download', access: { permission: 'files:read' } },
-    handler: (request, reply) => downloadFile(server, request, reply),
-  });
-}
-
-async function downloadFile(
-  server: FileContext,
-  request: Download,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const file = await findReadyFile(server.db, principalOf(request).id, request.params.id);
-  if (!file) throw new FileNotFound();
-  const validators = { etag: file.etag, lastModified: file.created };
-  // no-cache: a browser may keep the bytes but asks each time, so that a revoked session or a deleted file bites at once.
-  const shared = {
-    etag: file.etag,
-    'last-modified': file.created.toUTCString(),
-    'cache-control': 'private, no-cache',
-  };
-  if (isNotModified(request.headers, validators)) return reply.code(304).headers(shared).send();
-
-  // RFC 9110 §14.2 defines Range for GET alone: a HEAD answers for the whole.
-  const isGet = request.method === 'GET';
-  const range =
-    isGet && ifRangeHolds(request.headers['if-range'], validators)
-      ? parseRange(request.headers.range, file.size)
+/** Sends a file's bytes, or says that the client has them already (RFC 9110 §13, §14). */
+export const downloadFile = defineRoute({
+  method: ['GET', 'HEAD'],
+  url: '/api/files/:id',
+  operation: 'downloads.download_file',
+  summary: 'Download a file, or a range of it.',
+  access: { permission: 'files:read' },
+  params: idParams,
+  response: {
+    200: rawBody('The bytes of the file.'),
+    206: rawBody('The bytes of the range.'),
+    304: rawBody('The client has the current bytes.'),
+  },
+  errors: [FileNotFound, PreconditionFailed, RangeNotSatisfiable],
+  handler: (context: DownloadContext) => async (request, reply) => {
+    const { id: userId } = principalOf(request);
+    const file = await findReadyFile(context.data.db, { userId, id: request.params.id });
+    if (!file) throw new FileNotFound();
+    const validators = { etag: file.etag, lastModified: file.created };
+    if (isNotModified(request.headers, validators))
+      return reply.code(304).headers(validatorHeaders(file)).send();
+    // RFC 9110 §14.2 defines Range for GET alone, so a HEAD answers for the whole file.
+    if (request.method === 'HEAD') return answerHead(reply, file);
+    const range = ifRangeHolds(request.headers['if-range'], validators)
+      ? readRange(request.headers.range, file)
       : undefined;
-  if (range === 'unsatisfiable')
-    throw Object.assign(new RangeNotSatisfiable(), {
-      headers: { 'content-range': `bytes */${file.size}`, etag: file.etag },
-    });
+    reply.headers({ ...validatorHeaders(file), ...contentHeaders(file) });
+    return context.config.DOWNLOAD_MODE === 'accel'
+      ? sendByGateway(context, request, { reply, file, range })
+      : sendStream(context, request, { reply, file, range });
+  },
+});
 
-  const viaGateway = isGet && server.config.DOWNLOAD_MODE === 'accel';
-  reply.headers({
-    ...shared,
-    'content-type': servedMediaType(file.mime_type),
-    // Should a browser render it all the same, then without scripts and without our origin.
-    'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
-  });
-  const onSuccess = {
-    'content-disposition': contentDisposition(file.name),
-    'cache-control': shared['cache-control'],
-  };
-  if (viaGateway) {
-    // By their own names nginx would keep these even where S3 fails it and it answers a problem.
-    for (const [name, value] of Object.entries(onSuccess))
-      reply.removeHeader(name).header(`x-accel-${name}`, value);
-  } else {
-    reply.headers({ ...onSuccess, 'accept-ranges': 'bytes' });
-  }
-  if (!isGet) return reply.header('content-length', file.size).send();
-  return viaGateway
-    ? handToGateway(server, request, reply, file, range)
-    : passOn(server, request, reply, file, range);
+/** A browser asks each time, so a revoked session or a deletion takes effect at once. */
+const CACHE_CONTROL = 'private, no-cache';
+
+const validatorHeaders = (file: ReadyFile) => ({
+  etag: file.etag,
+  'last-modified': file.created.toUTCString(),
+  'cache-control': CACHE_CONTROL,
+});
+
+const contentHeaders = (file: ReadyFile) => ({
+  'content-type': servedMediaType(file.mime_type),
+  // A browser that renders the file does so without scripts and without our origin.
+  'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
+});
+
+function answerHead(reply: FastifyReply, file: ReadyFile): FastifyReply {
+  return reply
+    .headers({
+      ...validatorHeaders(file),
+      ...contentHeaders(file),
+      'content-disposition': contentDisposition(file.name),
+      'accept-ranges': 'bytes',
+      'content-length': file.size,
+    })
+    .send();
 }
 
-/** Committed when the promise resolves. A GET that the gateway retries on another replica has the same id, and stays one event. */
+function readRange(header: string | undefined, { size, etag }: ReadyFile): ByteRange | undefined {
+  const range = parseRange(header, size);
+  if (range !== 'unsatisfiable') return range;
+  const headers = { 'content-range': `bytes */${size}`, etag };
+  throw Object.assign(new RangeNotSatisfiable(), { headers });
+}
+
+interface Answer {
+  reply: FastifyReply;
+  file: ReadyFile;
+  range: ByteRange | undefined;
+}
+
+/** Commits the event before the answer's first byte. */
 async function recordDownload(
-  { recordFor }: FileContext,
+  { audit }: Pick<FileContext, 'audit'>,
   request: Download,
-  file: ReadyFile,
-  range: ByteRange | undefined,
+  { file, range }: Answer,
 ): Promise<void> {
-  await recordFor(request, {
+  const event = fileDownloaded(file, {
     id: derivedEventId(request.id, request.startedAtMs),
-    action: 'FILE_DOWNLOAD',
-    resource: file.id,
-    resource_type: 'file',
-    personal: { filename: file.name },
-    metadata: { size: file.size, ...(range && { first_byte: range.start, last_byte: range.end }) },
+    range,
   });
+  await audit.record(request, event);
 }
 
-async function handToGateway(
-  server: FileContext,
+/** Nginx fetches the bytes from S3 by a URL that only it sees. */
+async function sendByGateway(
+  context: DownloadContext,
   request: Download,
-  reply: FastifyReply,
-  file: ReadyFile,
-  range: ByteRange | undefined,
+  answer: Answer,
 ): Promise<FastifyReply> {
-  const location = await server.presign(file.object_key, file.object_version);
-  await recordDownload(server, request, file, range);
+  const { reply, file, range } = answer;
+  const location = await context.presign(file.object_key, file.object_version);
+  await recordDownload(context, request, answer);
+  // By their own names Nginx would send these also where S3 fails and it answers a problem.
+  reply
+    .removeHeader('cache-control')
+    .headers({
+      'x-accel-content-disposition': contentDisposition(file.name),
+      'x-accel-cache-control': CACHE_CONTROL,
+      'x-accel-redirect': `/_s3${location}`,
+    });
   if (range) reply.header('x-accel-range', `bytes=${range.start}-${range.end}`);
-  return reply.header('x-accel-redirect', `/_s3${location}`).send();
+  return reply.send();
 }
 
-async function passOn(
-  server: FileContext,
+/** This replica passes the bytes on, for a deployment without Nginx. */
+async function sendStream(
+  context: DownloadContext,
   request: Download,
-  reply: FastifyReply,
-  file: ReadyFile,
-  range: ByteRange | undefined,
+  answer: Answer,
 ): Promise<FastifyReply> {
-  const bytes = await openObject(server.store, file, range).catch(async (error: unknown) => {
-    // Deleted and purged between the look at the row and the look at S3.
-    if (!(await findReadyFile(server.db, file.user_id, file.id))) throw new FileNotFound();
-    throw error;
-  });
+  const { reply, file, range } = answer;
+  const bytes = await openBytes(context, answer);
   try {
-    await recordDownload(server, request, file, range);
+    await recordDownload(context, request, answer);
   } catch (error) {
     bytes.destroy();
     throw error;
@@ -128,6 +141,24 @@ async function passOn(
   if (range)
     reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${file.size}`);
   return reply
-    .header('content-length', range ? range.end - range.start + 1 : file.size)
+    .headers({
+      'content-disposition': contentDisposition(file.name),
+      'accept-ranges': 'bytes',
+      'content-length': range ? range.end - range.start + 1 : file.size,
+    })
     .send(bytes);
+}
+
+async function openBytes(
+  { store, data }: Pick<FileContext, 'store' | 'data'>,
+  { file, range }: Answer,
+): Promise<Awaited<ReturnType<typeof openObject>>> {
+  try {
+    return await openObject(store, file, range);
+  } catch (error) {
+    // The file may have been deleted and purged since its row was read.
+    const found = await findReadyFile(data.db, { userId: file.user_id, id: file.id });
+    if (!found) throw new FileNotFound();
+    throw error;
+  }
 }

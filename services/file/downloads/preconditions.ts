@@ -2,19 +2,22 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { PreconditionFailed } from '../errors.ts';
 
 export interface Validators {
-  /** Strong, with its quotes. */
+  /** A strong validator with its quotes. */
   etag: string;
   lastModified: Date;
 }
 
 const ENTITY_TAG = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g;
-// The three forms of RFC 9110 §5.6.7; Date.parse alone takes «1» for a date.
-const HTTP_DATE =
-  /^(?:[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]+, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})$/;
+// The three forms of RFC 9110 §5.6.7. Date.parse alone accepts «1».
+const HTTP_DATES = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]+, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+];
 
-/** Seconds since the epoch; undefined for what is no HTTP date, which RFC 9110 has ignored. */
+/** Seconds since the epoch. Undefined for a malformed date, which RFC 9110 ignores. */
 function parseHttpDate(value: string | undefined): number | undefined {
-  if (value === undefined || !HTTP_DATE.test(value)) return undefined;
+  if (value === undefined || !HTTP_DATES.some((form) => form.test(value))) return undefined;
   const ms = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
   return Number.isNaN(ms) ? undefined : Math.floor(ms / 1_000);
 }
@@ -50,7 +53,7 @@ export function isNotModified(
   return modifiedSince !== undefined && modified <= modifiedSince;
 }
 
-/** Whether an If-Range lets the Range count (RFC 9110 §13.1.5): only by strong comparison, or the exact date. */
+/** Whether If-Range allows the Range, by strong comparison or exact date (RFC 9110 §13.1.5). */
 export function ifRangeHolds(
   value: string | readonly string[] | undefined,
   { etag, lastModified }: Validators,

@@ -1,38 +1,30 @@
-import type { FastifyRequest } from 'fastify';
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
-import type { FileContext } from '../app.ts';
+import { defineRoute, idParams } from '@muniment/server';
+import type { FileContext } from '../context.ts';
 import { FileNotFound } from '../errors.ts';
-import { fileParams } from './file-resource.ts';
+import { fileDeleted } from './file-events.ts';
 import { markFileDeleted } from './file-queries.ts';
 
-/** DELETE /api/files/:id: gone for everybody at once; its bytes are removed by the settler. */
-export function deleteFileRoute(server: FileContext): void {
-  server.app.route({
-    method: 'DELETE',
-    url: '/api/files/:id',
-    schema: { params: fileParams, response: { 204: Type.Null() } },
-    config: { operation: 'file.delete', access: { permission: 'files:write' } },
-    async handler(request, reply) {
-      await deleteFile(server, request);
+/** Deletes a file at once. The cleanup removes its bytes later. */
+export const deleteFile = defineRoute({
+  method: 'DELETE',
+  url: '/api/files/:id',
+  operation: 'files.delete_file',
+  summary: 'Delete a file.',
+  access: { permission: 'files:write' },
+  params: idParams,
+  response: { 204: Type.Null() },
+  errors: [FileNotFound],
+  handler:
+    ({ data }: Pick<FileContext, 'data'>) =>
+    async (request, reply) => {
+      const { id: userId } = principalOf(request);
+      await data.inTransaction(request, async (trx, record) => {
+        const file = await markFileDeleted(trx, { userId, id: request.params.id });
+        if (!file) throw new FileNotFound();
+        await record(fileDeleted(file));
+      });
       return reply.code(204).send(null);
     },
-  });
-}
-
-async function deleteFile(
-  { inTransaction }: FileContext,
-  request: FastifyRequest<{ Params: Static<typeof fileParams> }>,
-): Promise<void> {
-  await inTransaction(request, async (trx, record) => {
-    const file = await markFileDeleted(trx, principalOf(request).id, request.params.id);
-    if (!file) throw new FileNotFound();
-    await record({
-      action: 'FILE_DELETE',
-      resource: file.id,
-      resource_type: 'file',
-      personal: { filename: file.name },
-      metadata: { size: file.size },
-    });
-  });
-}
+});

@@ -1,14 +1,14 @@
 import { NameInvalid } from '../errors.ts';
 
 const MAX_BYTES = 255;
-// C0 and C1 controls and DEL; line and paragraph separators; the characters that reverse the direction of text, by which
-// «exe.fdp» is shown as «pdf.exe». Joiners stay: emoji and several scripts need them.
+// Controls, separators, and direction marks that show «exe.fdp» as «pdf.exe». Joiners are allowed:
+// emoji and several scripts need them.
 // oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 
 /**
- * A file's name as it is kept: NFC, 1 to 255 bytes of UTF-8, without controls, NUL or halves of surrogate pairs.
- * @throws NameInvalid saying in which way it is not
+ * A file's name in its stored form: NFC, 1 to 255 bytes of UTF-8, without control characters.
+ * @throws NameInvalid which says what is wrong
  */
 export function checkFileName(given: string): string {
   if (!given.isWellFormed()) throw new NameInvalid('is not well-formed Unicode');
@@ -23,12 +23,11 @@ export function checkFileName(given: string): string {
 }
 
 /**
- * The name that a form's `filename` gives. Clients put whole paths there (`C:\fakepath\a.txt`, `folder/a.txt`, `../../etc/passwd`): such a
- * path is reduced to its last part (RFC 7578 §4.2), and what then is no name is refused.
+ * The file name of a form's `filename`. Clients send whole paths there (`C:\fakepath\a.txt`,
+ * `../../etc/passwd`), so only the last part is used (RFC 7578 §4.2).
  * @throws NameInvalid
  */
 export function nameOfUpload(filename: string): string {
-  return checkFileName(
-    filename.slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1),
-  );
+  const lastSeparator = Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\'));
+  return checkFileName(filename.slice(lastSeparator + 1));
 }

@@ -2,14 +2,19 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import type { FileResource } from './file-resource.ts';
 import type { FileRow, ReadyFile, Tables } from '../tables.ts';
 
-/** What a list or an answer shows of a file. */
-const SHOWN = sql.raw(
-  'id, user_id, name, size, mime_type, sha256, etag, object_key, object_version, status, scan_status, created, updated, deleted_at',
-);
+/** One file of one user. */
+export interface OwnFile {
+  userId: string;
+  id: string;
+}
+
+const COLUMNS = sql.raw(`id, user_id, name, size, mime_type, sha256, etag, object_key,
+  object_version, status, scan_status, created, updated, deleted_at`);
 
 /**
- * Puts the row of an upload that is about to send its first byte to S3, so that whatever a crash leaves there has a row that names it.
- * @returns false when the user has been erased: nothing of theirs may appear any more
+ * Inserts the row of an upload before its first byte goes to S3, so that a row names whatever a crash
+ * leaves there.
+ * @returns false when the user has been erased
  */
 export async function insertPendingFile(
   db: Kysely<Tables>,
@@ -17,7 +22,8 @@ export async function insertPendingFile(
 ): Promise<boolean> {
   const { numAffectedRows } = await sql`
     insert into files.files (id, user_id, name, object_key, created)
-    select ${file.id}::uuid, ${file.userId}::uuid, ${file.name}, ${file.objectKey}, ${file.created}::timestamptz
+    select ${file.id}::uuid, ${file.userId}::uuid, ${file.name}, ${file.objectKey},
+      ${file.created}::timestamptz
     where not exists (select from shared.erasures where user_id = ${file.userId}::uuid)`.execute(
     db,
   );
@@ -33,46 +39,47 @@ export interface StoredFile {
   objectVersion: string | null;
 }
 
-/** Makes the file appear. @returns undefined when its row is no longer pending: it was given up meanwhile, or its user erased */
+/** Makes an upload a file. @returns undefined when the row was withdrawn, or its user erased */
 export async function markFileReady(
   trx: Transaction<Tables>,
   file: StoredFile,
 ): Promise<ReadyFile | undefined> {
   const { rows } = await sql<ReadyFile>`
     update files.files
-    set status = 'ready', size = ${file.size}, mime_type = ${file.mimeType}, sha256 = ${file.sha256}, etag = ${file.etag},
-        object_version = ${file.objectVersion}, updated = now()
+    set status = 'ready', size = ${file.size}, mime_type = ${file.mimeType},
+      sha256 = ${file.sha256}, etag = ${file.etag}, object_version = ${file.objectVersion},
+      updated = now()
     where id = ${file.id} and status = 'pending'
-    returning ${SHOWN}`.execute(trx);
+    returning ${COLUMNS}`.execute(trx);
   return rows[0];
 }
 
-/** The caller's own file, when it is there to be seen; another's is not. */
+/** Finds a file of the user's own. */
 export async function findReadyFile(
   db: Kysely<Tables>,
-  userId: string,
-  id: string,
+  { userId, id }: OwnFile,
 ): Promise<ReadyFile | undefined> {
   const { rows } = await sql<ReadyFile>`
-    select ${SHOWN} from files.files where id = ${id} and user_id = ${userId} and status = 'ready'`.execute(
-    db,
-  );
+    select ${COLUMNS} from files.files
+    where id = ${id} and user_id = ${userId} and status = 'ready'`.execute(db);
   return rows[0];
 }
 
-/** A user's files as clients see them, newest first. @param before id of the last file of the page before; undefined for the first page */
+const HIGHEST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/** Lists a user's files, newest first, behind the id `before`. */
 export async function listReadyFiles(
   db: Kysely<Tables>,
   userId: string,
-  limit: number,
-  before: string | undefined,
+  { limit, before = HIGHEST_ID }: { limit: number; before?: string | undefined },
 ): Promise<FileResource[]> {
-  // Ids are UUIDv7, so this is the order of creation, and the partial index gives it without a sort.
+  // Ids are UUIDv7, so the partial index gives the order of creation without a sort.
   const { rows } = await sql<FileResource>`
     select id, user_id, name, size, mime_type, sha256, etag, scan_status,
-        (created at time zone 'UTC')::text as created, (updated at time zone 'UTC')::text as updated
+        (created at time zone 'UTC')::text as created,
+        (updated at time zone 'UTC')::text as updated
     from files.files
-    where user_id = ${userId} and status = 'ready' and id < ${before ?? 'ffffffff-ffff-ffff-ffff-ffffffffffff'}
+    where user_id = ${userId} and status = 'ready' and id < ${before}
     order by id desc limit ${limit}`.execute(db);
   for (const row of rows) {
     row.created = isoTime(row.created);
@@ -81,33 +88,30 @@ export async function listReadyFiles(
   return rows;
 }
 
-/** `2026-01-01 10:20:30.123456` as `2026-01-01T10:20:30.123Z`: a list's times to Dates and back would be a fifth of what it costs the service. */
+/** `2026-01-01 10:20:30.123456` to ISO 8601. Dates would be a fifth of a list's cost. */
 const isoTime = (text: string): string =>
   `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, 23).padEnd(3, '0')}Z`;
 
-export async function renameFile(
+export async function updateFileName(
   trx: Transaction<Tables>,
-  userId: string,
-  id: string,
-  name: string,
+  { userId, id, name }: OwnFile & { name: string },
 ): Promise<ReadyFile | undefined> {
   const { rows } = await sql<ReadyFile>`
     update files.files set name = ${name}, updated = now()
     where id = ${id} and user_id = ${userId} and status = 'ready'
-    returning ${SHOWN}`.execute(trx);
+    returning ${COLUMNS}`.execute(trx);
   return rows[0];
 }
 
-/** Makes the file disappear; the settler removes its bytes. */
+/** Makes a file disappear. The cleanup removes its bytes. */
 export async function markFileDeleted(
   trx: Transaction<Tables>,
-  userId: string,
-  id: string,
+  { userId, id }: OwnFile,
 ): Promise<FileRow | undefined> {
   const { rows } = await sql<FileRow>`
     update files.files set status = 'deleted', deleted_at = now(), updated = now()
     where id = ${id} and user_id = ${userId} and status = 'ready'
-    returning ${SHOWN}`.execute(trx);
+    returning ${COLUMNS}`.execute(trx);
   return rows[0];
 }
 
@@ -119,7 +123,9 @@ export async function markFilesOfUserDeleted(
 ): Promise<{ id: string; size: number }[]> {
   const { rows } = await sql<{ id: string; size: number }>`
     update files.files set status = 'deleted', deleted_at = now(), updated = now()
-    where id in (select id from files.files where user_id = ${userId} and status = 'ready' order by id limit ${limit} for update)
+    where id in (
+      select id from files.files where user_id = ${userId} and status = 'ready'
+      order by id limit ${limit} for update)
     returning id, size`.execute(trx);
   return rows;
 }

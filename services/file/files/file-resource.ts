@@ -1,27 +1,28 @@
 import { Type, type Static } from 'typebox';
+import { dateTime, nullable, uuid } from '@muniment/server';
 import type { ReadyFile } from '../tables.ts';
+
+const scanStatus = Type.Union([
+  Type.Literal('unscanned'),
+  Type.Literal('clean'),
+  Type.Literal('infected'),
+  Type.Literal('failed'),
+]);
 
 /** A file as clients see it. */
 export const fileSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  user_id: Type.String({ format: 'uuid' }),
+  id: uuid,
+  user_id: uuid,
   name: Type.String(),
   size: Type.Integer({ minimum: 0, description: 'Bytes.' }),
-  mime_type: Type.String({ description: 'By the bytes, not by the word of who uploaded them.' }),
-  sha256: Type.Union([Type.String({ pattern: '^[0-9a-f]{64}$' }), Type.Null()]),
+  mime_type: Type.String({ description: 'By the bytes; the client is not trusted.' }),
+  sha256: nullable(Type.String({ pattern: '^[0-9a-f]{64}$' })),
   etag: Type.String(),
-  scan_status: Type.Union([
-    Type.Literal('unscanned'),
-    Type.Literal('clean'),
-    Type.Literal('infected'),
-    Type.Literal('failed'),
-  ]),
-  created: Type.String({ format: 'date-time' }),
-  updated: Type.String({ format: 'date-time' }),
+  scan_status: scanStatus,
+  created: dateTime,
+  updated: dateTime,
 });
 export type FileResource = Static<typeof fileSchema>;
-
-export const fileParams = Type.Object({ id: Type.String({ format: 'uuid' }) });
 
 export function toFileResource(row: ReadyFile): FileResource {
   const { id, user_id, name, size, mime_type, sha256, etag, scan_status, created, updated } = row;

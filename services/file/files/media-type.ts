@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { fileTypeFromBuffer } from 'file-type';
 
-/** Bytes that are looked at: enough to tell Office documents from other ZIP archives, few enough that no file can keep the sniffer busy. */
+/** Bytes that are sniffed: enough to tell Office documents from other ZIP archives. */
 export const SNIFF_BYTES = 16 * 1024;
 const UNKNOWN = 'application/octet-stream';
 
-/** Text has no magic bytes, so here the client is asked; only for types that nothing executes. */
+/** Text has no magic bytes, so the client is believed for types that nothing executes. */
 const PASSIVE_TEXT = new Set([
   'text/plain',
   'text/csv',
@@ -16,7 +16,7 @@ const PASSIVE_TEXT = new Set([
   'text/calendar',
   'text/vcard',
 ]);
-// WHATWG MIME Sniffing §7.1: what a browser would take for a page, whatever it is called.
+// What a browser sniffs as a page (WHATWG MIME Sniffing §7.1).
 const MARKUP =
   /^\s*(?:<!--|<!doctype html|<(?:html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])/i;
 const SVG = /<svg[\s>]/i;
@@ -25,7 +25,7 @@ const XML = /^\s*<\?xml\s/i;
 const CONTROL = /[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/;
 
 function isText(sample: Buffer, isPart: boolean): boolean {
-  // A character that the sample cuts in two must not make text look like data.
+  // The sample may cut its last character in two.
   for (let cut = 0; cut <= (isPart ? 3 : 0); cut += 1) {
     const whole = sample.subarray(0, sample.length - cut);
     if (isUtf8(whole)) return !CONTROL.test(whole.toString('latin1'));
@@ -34,9 +34,8 @@ function isText(sample: Buffer, isPart: boolean): boolean {
 }
 
 /**
- * The media type of a file by its first bytes. The client's word counts only among passive kinds of text.
- * @param head the file's beginning; its first SNIFF_BYTES are looked at
- * @param declared the type that the client gave, lower case and without parameters
+ * The media type of a file by its first SNIFF_BYTES.
+ * @param declared the client's type, lower case without parameters; used for passive text only
  */
 export async function sniffMediaType(head: Buffer, declared: string | undefined): Promise<string> {
   const sample = head.subarray(0, SNIFF_BYTES);
@@ -55,7 +54,7 @@ export async function sniffMediaType(head: Buffer, declared: string | undefined)
   return declared !== undefined && PASSIVE_TEXT.has(declared) ? declared : 'text/plain';
 }
 
-// What a browser would run or render as a document of this origin, should every other header fail.
+// What a browser might run in this origin, should every other header fail.
 const ACTIVE =
   /^(?:text\/(?:html|xml|xsl|css|javascript|ecmascript|vbscript|cache-manifest)|application\/(?:xhtml\+xml|xml|javascript|ecmascript|x-shockwave-flash|xslt\+xml|mathml\+xml|wasm)|image\/svg\+xml|multipart\/.*|message\/.*|.*\+xml)$/;
 const FORM = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;

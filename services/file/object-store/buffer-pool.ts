@@ -1,20 +1,20 @@
-/** Who fills a buffer as its client's bytes come. */
+/** An upload that fills a buffer with its client's bytes. */
 export interface Filler {
   /** Bytes in the buffer so far. */
   filled(): number;
-  /** Told to end and to release the buffer: it is too slow while others wait. */
-  giveWay(): void;
+  /** Ends the upload, which is too slow while others wait. */
+  cancel(): void;
 }
 
-/** A fixed number of buffers, lent one at a time. */
+/** A fixed number of buffers. */
 export interface BufferPool {
   /**
-   * A buffer of `bufferBytes`, its content undefined. Waits first come, first served.
-   * @returns undefined when none came free within the pool's waiting time
+   * A buffer of `bufferBytes` with undefined content; waiters are served in order.
+   * @returns undefined when none became free within the pool's waiting time
    * @throws the signal's reason once it is aborted
    */
   acquire(filler: Filler, signal?: AbortSignal): Promise<Buffer | undefined>;
-  /** From here on the buffer waits for S3 and no longer for a client. */
+  /** Says that the buffer waits for S3 now, not for its client. */
   settle(buffer: Buffer): void;
   release(buffer: Buffer): void;
   /** For metrics and tests. */
@@ -26,18 +26,17 @@ export interface BufferPoolOptions {
   bufferBytes: number;
   /** Longest wait for a buffer. */
   waitMs: number;
-  /** Slower than this, over the whole time since it got its buffer, a client gives way to who waits. */
+  /** A client slower than this, since it got its buffer, is ended while others wait. */
   minBytesPerSecond: number;
 }
 
-/** In this time a client has to show what it brings. */
+/** No client is judged by its rate before this time. */
 const GRACE_MS = 5_000;
 
 /**
- * The memory that all uploads of a replica share. Who finds none free does not read from its socket meanwhile, so TCP holds its client
- * back: the memory of uploads is `buffers × bufferBytes`, however many come. A buffer is allocated when it is first needed and the
- * one used last is lent first, so a replica that sees small files touches few pages. A few clients that drip would hold all buffers and keep
- * everybody out: while somebody waits, the slowest of those below the least rate is ended.
+ * The memory that all uploads of a replica share: `buffers × bufferBytes`, however many uploads come.
+ * An upload without a buffer does not read its socket, so TCP slows its client. While uploads wait, the
+ * slowest client below the minimum rate is ended: a few dripping clients cannot keep others out.
  */
 export function createBufferPool({
   buffers,
@@ -47,16 +46,12 @@ export function createBufferPool({
 }: BufferPoolOptions): BufferPool {
   const free: Buffer[] = [];
   const filling = new Map<Buffer, Filler & { since: number }>();
-  const waiters = new Set<{ give(buffer: Buffer): void }>();
+  const waiters = new Set<{ resolve(buffer: Buffer): void }>();
   let allocated = 0;
   let patrol: NodeJS.Timeout | undefined;
 
   function lend(buffer: Buffer, filler: Filler): Buffer {
-    filling.set(buffer, {
-      filled: filler.filled,
-      giveWay: filler.giveWay,
-      since: performance.now(),
-    });
+    filling.set(buffer, { filled: filler.filled, cancel: filler.cancel, since: performance.now() });
     return buffer;
   }
 
@@ -75,7 +70,7 @@ export function createBufferPool({
       }))
       .filter(({ ms, rate }) => ms > GRACE_MS && rate < minBytesPerSecond)
       .sort((a, b) => a.rate - b.rate);
-    slow[0]?.holder.giveWay();
+    slow[0]?.holder.cancel();
   }
 
   function wait(filler: Filler, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
@@ -95,7 +90,7 @@ export function createBufferPool({
         resolve(undefined);
       }, waitMs);
       const waiter = {
-        give(buffer: Buffer) {
+        resolve(buffer: Buffer) {
           leave();
           resolve(lend(buffer, filler));
         },
@@ -112,15 +107,15 @@ export function createBufferPool({
       if (ready) return lend(ready, filler);
       if (allocated >= buffers) return wait(filler, signal);
       allocated += 1;
-      // Not from Node's shared slab, and without zeroes: no byte of it leaves that an upload has not written.
+      // Without zeroes: only bytes that an upload has written are sent.
       return lend(Buffer.allocUnsafeSlow(bufferBytes), filler);
     },
     settle: (buffer) => void filling.delete(buffer),
     release(buffer) {
       filling.delete(buffer);
-      // Handed over without becoming free in between: a newcomer cannot pass those who wait.
+      // Passed on directly, so a newcomer cannot overtake the waiters.
       const [first] = waiters;
-      if (first) first.give(buffer);
+      if (first) first.resolve(buffer);
       else free.push(buffer);
     },
     load: () => ({ free: free.length, lent: allocated - free.length, waiting: waiters.size }),

@@ -5,8 +5,8 @@ export interface ByteRange {
 }
 
 /**
- * The part of `size` bytes that a Range header asks for (RFC 9110 §14.1.2). Undefined means the whole: no header, another unit, a malformed
- * one, or several ranges; S3 knows no multipart/byteranges either, so both download modes answer those with all of it (§14.2 allows it).
+ * The bytes that a Range header asks for (RFC 9110 §14.1.2). Undefined means the whole file: no header, a
+ * malformed one, or several ranges, which S3 cannot answer either (§14.2 allows that).
  */
 export function parseRange(
   header: string | undefined,
@@ -25,7 +25,7 @@ export function parseRange(
   return { start, end: last === '' ? size - 1 : Math.min(Number(last), size - 1) };
 }
 
-/** Compares digits of any length: beyond 2^53 two different ones may be the same number. */
+/** Compares digits of any length; numbers are exact only up to 2^53. */
 function isLess(a: string, b: string): boolean {
   return BigInt(a) < BigInt(b);
 }

@@ -7,16 +7,16 @@ import {
 import type { BufferPool } from './buffer-pool.ts';
 import { attempt } from './unavailable.ts';
 
-/** Where the bytes of files lie, and the memory through which they get there. */
+/** The bucket of the files, and the memory through which uploads reach it. */
 export interface ObjectStore {
   s3: S3Client;
   bucket: string;
   pool: BufferPool;
-  /** Time in which S3 must have answered a request without a body. */
+  /** Time in which S3 must answer a request without a body. */
   requestTimeoutMs: number;
 }
 
-/** Removes an object. Done all the same when there is none. */
+/** Deletes an object, if it exists. */
 export async function deleteObject(
   { s3, bucket }: ObjectStore,
   key: string,
@@ -33,7 +33,7 @@ export async function deleteObject(
   );
 }
 
-/** Aborts one multipart upload; one that is no longer there is no error. */
+/** Aborts a multipart upload, if it exists. */
 export async function abortUpload(
   { s3, bucket }: ObjectStore,
   key: string,
@@ -48,7 +48,7 @@ export async function abortUpload(
   }
 }
 
-/** Aborts every multipart upload that is open for a key, whoever began it and whether or not its id was ever learnt. */
+/** Aborts all open multipart uploads of a key, also those whose id was never received. */
 export async function abortOpenUploads(store: ObjectStore, key: string): Promise<void> {
   const { Uploads: uploads = [] } = await attempt(() =>
     store.s3.send(new ListMultipartUploadsCommand({ Bucket: store.bucket, Prefix: key })),
@@ -58,9 +58,9 @@ export async function abortOpenUploads(store: ObjectStore, key: string): Promise
   }
 }
 
-/** Removes whatever S3 may hold under a key of which nobody knows how far its upload came. */
-export async function removeEverything(store: ObjectStore, key: string): Promise<void> {
-  // The parts first: one of them could still be completed into an object.
+/** Removes whatever S3 may hold under the key of a failed upload. */
+export async function deleteAllUnder(store: ObjectStore, key: string): Promise<void> {
+  // Parts first: they could still be completed into an object.
   await abortOpenUploads(store, key);
   await deleteObject(store, key);
 }

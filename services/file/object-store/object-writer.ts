@@ -15,37 +15,37 @@ export interface WrittenObject {
   size: number;
   /** Lower case hex. */
   sha256: string;
-  /** With its quotes, as S3 gives it. */
+  /** As S3 gives it, with quotes. */
   etag: string;
   versionId: string | null;
 }
 
 export interface ObjectWriter {
-  /** Takes bytes; resolves when there is room for more. The chunk may be reused then. */
+  /** Resolves when there is room for more; the chunk may be reused then. */
   write(chunk: Buffer): Promise<void>;
   /** Resolves once S3 holds the whole object. */
   finish(): Promise<WrittenObject>;
-  /** After a failure: gives the memory back, once nothing of it is on its way any more. */
+  /** After a failure: releases the memory, once nothing is being sent. */
   release(): Promise<void>;
-  /** Whether S3 may hold anything of it. */
+  /** Whether S3 may hold anything. */
   isInDoubt(): boolean;
-  /** After `release`: removes what has reached S3. @throws when S3 cannot say that nothing is left */
+  /** After `release`: removes what reached S3. @throws when S3 does not confirm it */
   discard(): Promise<void>;
 }
 
 export interface ObjectWriterOptions {
   store: ObjectStore;
   key: string;
-  /** Called once, before the first byte goes to S3, with the beginning of the object; answers the media type to keep with it. */
+  /** Called once with the object's head, before the first byte goes to S3. @returns its media type */
   begin(head: Buffer): Promise<string>;
-  /** Ended with the error when a part fails while the caller waits for its client. */
+  /** Aborted with the error when a part fails while the caller waits for its client. */
   failure: AbortController;
 }
 
 /**
- * Writes one object of unknown length in bounded memory: what fits one buffer goes as one PutObject, more goes as parts, of which one is
- * filled while one is on its way. A writer waits for a second buffer only while its first is being sent, and sending ends within S3's
- * time-out, so writers cannot wait for each other for ever.
+ * Writes one object of unknown length in bounded memory: by one PutObject where it fits one buffer, else
+ * in parts, of which one is filled while one is sent. A writer waits for a second buffer only while its
+ * first is being sent, and S3's time-out ends that, so writers cannot deadlock.
  */
 export function createObjectWriter({
   store,
@@ -63,16 +63,16 @@ export function createObjectWriter({
   let sending: Promise<void> | undefined;
   let uploadId: string | undefined;
   let version: string | null = null;
-  /** What S3 may hold although nobody has said so. */
+  /** What S3 may hold without having confirmed it. */
   const doubt = { object: false, upload: false };
 
-  // A path to S3 at 1 MiB/s is slow and not dead; one that takes nothing is, and who uploads is to learn it soon.
+  // A path to S3 at 1 MiB/s is slow, not dead.
   const answerWithin = (bytes: number): number =>
     requestTimeoutMs + Math.ceil(bytes / 1024 ** 2) * 1_000;
 
-  async function borrow(): Promise<Buffer> {
+  async function acquireBuffer(): Promise<Buffer> {
     const lent = await pool.acquire(
-      { filled: () => filled, giveWay: () => failure.abort(new UploadTimeout()) },
+      { filled: () => filled, cancel: () => failure.abort(new UploadTimeout()) },
       failure.signal,
     );
     if (!lent) throw Object.assign(new UploadCapacity(), { retryAfter: 5 });
@@ -99,7 +99,7 @@ export function createObjectWriter({
     parts.push({ PartNumber: number, ETag, ChecksumCRC32 });
   }
 
-  /** Sends the buffer on its way as the next part; a failure shows at the next call and in `failure`. */
+  /** Sends the buffer as the next part. A failure shows at the next call and in `failure`. */
   async function flush(): Promise<void> {
     if (!buffer) return;
     await sending;
@@ -175,7 +175,7 @@ export function createObjectWriter({
     );
   }
 
-  function giveBack(): void {
+  function releaseBuffer(): void {
     if (buffer) pool.release(buffer);
     buffer = undefined;
   }
@@ -186,7 +186,7 @@ export function createObjectWriter({
       size += chunk.length;
       for (let offset = 0; offset < chunk.length;) {
         if (buffer && filled === buffer.length) await flush();
-        buffer ??= await borrow();
+        buffer ??= await acquireBuffer();
         const copied = chunk.copy(buffer, filled, offset);
         offset += copied;
         filled += copied;
@@ -196,14 +196,14 @@ export function createObjectWriter({
       const digest = sha256.digest('hex');
       const { ETag, VersionId } =
         uploadId === undefined ? await putWhole(digest) : await complete();
-      giveBack();
+      releaseBuffer();
       version = VersionId ?? null;
       if (ETag === undefined) throw new Error('S3 gave no ETag');
       return { size, sha256: digest, etag: ETag, versionId: version };
     },
     async release() {
       await sending?.catch(() => undefined);
-      giveBack();
+      releaseBuffer();
     },
     isInDoubt: () => uploadId !== undefined || doubt.upload || doubt.object,
     async discard() {

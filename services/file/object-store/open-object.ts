@@ -4,7 +4,7 @@ import type { ByteRange } from './byte-range.ts';
 import type { ObjectStore } from './object-store.ts';
 import { attempt } from './unavailable.ts';
 
-/** Opens an object for reading; S3 is read no faster than the stream is. @throws ObjectStoreUnavailable, or S3's error */
+/** Opens an object as a stream with back-pressure. @throws ObjectStoreUnavailable, or S3's error */
 export async function openObject(
   { s3, bucket }: ObjectStore,
   object: { object_key: string; object_version: string | null; etag: string },
@@ -15,7 +15,7 @@ export async function openObject(
       new GetObjectCommand({
         Bucket: bucket,
         Key: object.object_key,
-        // The bytes that the row describes or none.
+        // Only the bytes that the row describes.
         IfMatch: object.etag,
         ...(object.object_version !== null && { VersionId: object.object_version }),
         ...(range && { Range: `bytes=${range.start}-${range.end}` }),

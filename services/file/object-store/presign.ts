@@ -16,7 +16,7 @@ export interface PresignerOptions {
   credentials(): Promise<Credentials>;
 }
 
-/** `/<bucket>/<key>?<query>`: valid for one GET method, any Range, from now on. */
+/** Makes `/<bucket>/<key>?<query>`, valid for GET with any Range from now on. */
 export type Presign = (key: string, versionId: string | null, now?: Date) => Promise<string>;
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -33,8 +33,9 @@ function encode(value: string): string {
 }
 
 /**
- * Presigns GetObject (AWS Signature Version 4 in the query). Byte for byte what @aws-sdk/s3-request-presigner gives, at a fortieth of its
- * cost: the signing key lives for a day, and what remains is one SHA-256 and one HMAC. Object keys are UUIDs and need no encoding.
+ * Presigns GetObject (AWS Signature Version 4 in the query), byte for byte like
+ * @aws-sdk/s3-request-presigner at a fortieth of its cost: the signing key is cached for its day.
+ * Object keys are UUIDs and need no encoding.
  */
 export function createPresigner({
   host,
@@ -59,16 +60,21 @@ export function createPresigner({
     const { accessKeyId, secretAccessKey, sessionToken } = await credentials();
     const timestamp = now.toISOString().replace(/[-:]|\.\d{3}/g, '');
     const scope = `${timestamp.slice(0, 8)}/${region}/s3/aws4_request`;
-    // In the order that the canonical request wants: that of code points.
+    const token = sessionToken === undefined ? '' : `&X-Amz-Security-Token=${encode(sessionToken)}`;
+    const version = versionId === null ? '' : `&versionId=${encode(versionId)}`;
+    // In order of code points, as the canonical request demands.
     const head =
-      `X-Amz-Algorithm=${ALGORITHM}&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD&X-Amz-Credential=${encode(`${accessKeyId}/${scope}`)}` +
-      `&X-Amz-Date=${timestamp}&X-Amz-Expires=${ttlSeconds}${sessionToken === undefined ? '' : `&X-Amz-Security-Token=${encode(sessionToken)}`}`;
-    const tail = `X-Amz-SignedHeaders=host${versionId === null ? '' : `&versionId=${encode(versionId)}`}&x-id=GetObject`;
-    const canonical = `GET\n/${bucket}/${key}\n${head}&${tail}\nhost:${host}\n\nhost\nUNSIGNED-PAYLOAD`;
-    const toSign = `${ALGORITHM}\n${timestamp}\n${scope}\n${createHash('sha256').update(canonical).digest('hex')}`;
+      `X-Amz-Algorithm=${ALGORITHM}&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD` +
+      `&X-Amz-Credential=${encode(`${accessKeyId}/${scope}`)}` +
+      `&X-Amz-Date=${timestamp}&X-Amz-Expires=${ttlSeconds}${token}`;
+    const tail = `X-Amz-SignedHeaders=host${version}&x-id=GetObject`;
+    const path = `/${bucket}/${key}`;
+    const canonical = `GET\n${path}\n${head}&${tail}\nhost:${host}\n\nhost\nUNSIGNED-PAYLOAD`;
+    const digest = createHash('sha256').update(canonical).digest('hex');
+    const toSign = `${ALGORITHM}\n${timestamp}\n${scope}\n${digest}`;
     const signature = hmac(signingKey(secretAccessKey, timestamp.slice(0, 8)), toSign).toString(
       'hex',
     );
-    return `/${bucket}/${key}?${head}&X-Amz-Signature=${signature}&${tail}`;
+    return `${path}?${head}&X-Amz-Signature=${signature}&${tail}`;
   };
 }

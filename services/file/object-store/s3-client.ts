@@ -4,7 +4,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Config } from '../config.ts';
 
-/** Connections to S3 of one replica: uploads are bounded by their buffers, the rest are deletions and streamed downloads. */
+/** Connections of one replica. Buffers bound the uploads; deletions and streams use the rest. */
 const MAX_SOCKETS = 64;
 
 function headersOf(request: unknown): Record<string, string> | undefined {
@@ -13,9 +13,8 @@ function headersOf(request: unknown): Record<string, string> | undefined {
 }
 
 /**
- * The S3 client. One attempt a request, since `attempt` decides on the next: it must know whether bytes of an earlier one may have arrived.
- * No checksums of the SDK's own, since uploads bring theirs; no `Expect: 100-continue`, which costs a round trip and, in this SDK, the
- * kept-alive connection.
+ * The S3 client. It makes one attempt: `attempt` decides on another, knowing what S3 may have received.
+ * Uploads bring their own checksums. `Expect: 100-continue` would cost a round trip and the connection.
  */
 export function createS3Client(config: Config): S3Client {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = config;
@@ -38,8 +37,8 @@ export function createS3Client(config: Config): S3Client {
       httpsAgent: new HttpsAgent(agent),
     }),
   });
-  // Over plain HTTP the SDK would hash every body again to sign it. A whole object's SHA-256 is known by then and is signed as it stands; a
-  // part's is not, but its CRC-32 is, in a signed header: S3 refuses altered bytes either way.
+  // Over plain HTTP the SDK would hash each body again to sign it. The signed headers hold a whole
+  // object's SHA-256 or a part's CRC-32 already, so S3 refuses altered bytes.
   client.middlewareStack.add(
     (next) => (args) => {
       const headers = headersOf(args.request);

@@ -24,12 +24,12 @@ function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
-/** True when S3 is out of reach or cannot serve now. All calls go through `attempt`, which says so by this one error. */
+/** Whether S3 is out of reach; `attempt` throws this one error for all causes. */
 export function isS3Unavailable(error: unknown): boolean {
   return error instanceof ObjectStoreUnavailable;
 }
 
-/** True when no connection came about, so that S3 cannot have taken anything. */
+/** Whether no connection was made, so that S3 received nothing. */
 function neverConnected(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(neverConnected);
   if (!(error instanceof Error)) return false;
@@ -52,9 +52,9 @@ function isTransient(error: unknown): boolean {
 }
 
 /**
- * Sends, and once more when the connection broke: a kept-alive one that S3 had just closed fails exactly so. Where nobody answers there is
- * no second try, which would only double the client's waiting.
- * @param onDoubt called for each failed attempt that S3 may have acted on all the same
+ * Sends, and once more when the connection broke, as a kept-alive one that S3 just closed does. A time-out
+ * gets no second attempt: it would double the client's wait.
+ * @param onDoubt called for each failed attempt that S3 may have carried out
  * @throws ObjectStoreUnavailable with its cause when S3 is out of reach, else S3's own error
  */
 export async function attempt<T>(send: () => Promise<T>, onDoubt?: () => void): Promise<T> {

@@ -17,7 +17,9 @@ import {
 import { createMasterKey } from '@muniment/master-key';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { buildApp, type FileContext } from '../app.ts';
+import type { App } from '@muniment/server';
+import { buildApp } from '../app.ts';
+import type { FileContext } from '../context.ts';
 import { readConfig } from '../config.ts';
 import type { FileResource } from '../files/file-resource.ts';
 import { ensureSigningKey } from '../../user/signing-keys/signing-keys.ts';
@@ -30,7 +32,7 @@ export interface TestUser {
 
 export interface Fixture {
   files: FileContext;
-  app: FileContext['app'];
+  app: App;
   /** Statements as the superuser. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   /** The events in the outbox, oldest first. */
@@ -83,7 +85,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     key: await ensureSigningKey(auditor, createMasterKey(key)),
   });
   t.teardown(async () => {
-    await Promise.all(servers.map(({ app }) => app.close()));
+    await Promise.all(servers.map(({ http }) => http.app.close()));
     await Promise.all([superuser.end(), proxy.stop(), s3.stop()]);
     direct.destroy();
   });
@@ -114,11 +116,11 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     (await superuser.query(text, values)).rows;
   return {
     files,
-    app: files.app,
+    app: files.http.app,
     query,
     async events() {
       const sealed = await outboxEvents(rowsOf(superuser), 'files');
-      const keys = await files.subjectKeys.forBlocks(
+      const keys = await files.crypto.subjectKeys.forBlocks(
         auditor,
         sealed.flatMap(({ personal }) => personal ?? []),
       );
@@ -147,7 +149,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     },
     s3: { endpoint: s3.endpoint, proxy },
     replica,
-    listen: () => files.app.listen({ host: '127.0.0.1', port: 0 }),
+    listen: () => files.http.app.listen({ host: '127.0.0.1', port: 0 }),
   };
 }
 
@@ -178,7 +180,7 @@ export async function form(
 
 /** Uploads one file and answers what the service says of it. */
 export async function upload(
-  app: FileContext['app'],
+  app: App,
   user: TestUser,
   content: Buffer | string,
   filename = 'a.bin',

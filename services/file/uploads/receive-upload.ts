@@ -2,133 +2,161 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { principalOf } from '@muniment/security';
 import { uuidv7 } from '@muniment/database';
-import type { FileContext } from '../app.ts';
-import { uploadContent } from './digest-upload.ts';
+import type { FileContext } from '../context.ts';
 import { FileMissing, UploadSuperseded } from '../errors.ts';
+import { fileUploaded } from '../files/file-events.ts';
 import { nameOfUpload } from '../files/file-name.ts';
+import { insertPendingFile, markFileReady, type StoredFile } from '../files/file-queries.ts';
 import { servedMediaType, sniffMediaType } from '../files/media-type.ts';
-import { insertPendingFile, markFileReady } from '../files/file-queries.ts';
-import { deleteOrphan, touchPendingFile, withdrawPendingFile } from '../cleanup/cleanup-queries.ts';
-import { parseForm } from './parse-form.ts';
-import { createObjectWriter } from '../object-store/object-writer.ts';
+import {
+  createObjectWriter,
+  type ObjectWriter,
+  type WrittenObject,
+} from '../object-store/object-writer.ts';
 import { isS3Unavailable } from '../object-store/unavailable.ts';
 import type { ReadyFile } from '../tables.ts';
+import { deleteOrphan } from '../cleanup/orphan-queries.ts';
+import { uploadContent } from './digest-upload.ts';
+import { parseForm } from './parse-form.ts';
+import { touchPendingFile, withdrawPendingFile } from '../cleanup/pending-file-queries.ts';
 
-/** One upload on its way. */
+type UploadContext = Pick<FileContext, 'http' | 'data' | 'config' | 'store'>;
+
+/** One upload in progress. */
 interface Upload {
   id: string;
+  userId: string;
+  created: Date;
+  /** The object's key in S3. */
+  key: string;
   /** Known once the file's part has begun. */
   file?: { name: string; declaredType: string };
-  /** Known once S3 has been turned to. */
+  /** Known once the first byte goes to S3. */
   mediaType?: string;
+  /** Whether its row may exist. */
   pending: boolean;
+  heartbeat?: NodeJS.Timeout;
+  /** Aborted when the upload cannot succeed any more. */
+  failure: AbortController;
 }
 
 /**
- * Receives a form with one file: a row `pending` first, then the bytes to S3, then row `ready` and FILE_UPLOAD in one transaction. When it
- * fails anywhere, nothing is left; where S3 or the database cannot be asked to forget, the settler will.
+ * Receives a form with one file: row `pending`, bytes to S3, then row `ready` and FILE_UPLOAD in one
+ * transaction. A failure leaves nothing; what cannot be removed now, the cleanup removes later.
  */
 export async function receiveUpload(
-  server: FileContext,
+  context: UploadContext,
   request: FastifyRequest,
 ): Promise<ReadyFile> {
-  const { db, inTransaction, store, config, log } = server;
-  const userId = principalOf(request).id;
-  const created = new Date();
-  const upload: Upload = { id: uuidv7(created.getTime()), pending: false };
-  const key = randomUUID();
-  const failure = new AbortController();
-  let heartbeat: NodeJS.Timeout | undefined;
-
-  const writer = createObjectWriter({
-    store,
-    key,
-    failure,
-    async begin(head) {
-      if (!upload.file) throw new FileMissing();
-      upload.mediaType = await sniffMediaType(head, upload.file.declaredType);
-      // Assumed before it is known: an insert whose answer is lost may have taken place.
-      upload.pending = true;
-      if (
-        !(await insertPendingFile(db, {
-          id: upload.id,
-          userId,
-          name: upload.file.name,
-          objectKey: key,
-          created,
-        }))
-      )
-        throw new UploadSuperseded();
-      heartbeat = setInterval(
-        () =>
-          void touchPendingFile(db, upload.id).catch((error: unknown) =>
-            log.warn({ err: error }, 'an upload could not show that it lives'),
-          ),
-        config.UPLOAD_ABANDONED_MS / 4,
-      ).unref();
-      return servedMediaType(upload.mediaType);
-    },
-  });
-
-  /** The row first: once withdrawn it cannot become ready, and only then may its bytes go. */
-  async function undo(error: unknown): Promise<void> {
-    // A commit whose answer was lost took place all the same: then the file is whole, and stays.
-    if (upload.pending && !(await withdrawPendingFile(db, upload.id))) return;
-    // The client need not wait for a second time-out: the orphan's note is kept, and the settler asks S3 again.
-    if (isS3Unavailable(error) && writer.isInDoubt()) return;
-    await writer.discard();
-    if (upload.pending) await deleteOrphan(db, key);
-  }
-
+  const upload = beginUpload(request);
+  const { failure, key } = upload;
+  const begin = (head: Buffer): Promise<string> => insertRow(context, upload, head);
+  const writer = createObjectWriter({ store: context.store, key, failure, begin });
   try {
-    await parseForm(
-      request,
-      {
-        begin({ filename, declaredType }) {
-          upload.file = { name: nameOfUpload(filename), declaredType };
-        },
-        write: writer.write,
-      },
-      {
-        maxBytes: config.UPLOAD_MAX_BYTES,
-        idleMs: config.UPLOAD_IDLE_TIMEOUT_MS,
-        signal: failure.signal,
-      },
-    );
+    await readFile(context, request, { upload, writer });
     const written = await writer.finish();
-    const { file, mediaType } = upload;
-    if (!file || mediaType === undefined) throw new FileMissing();
-    const { size, sha256, etag, versionId } = written;
-    request.idempotency?.identify(uploadContent({ name: file.name, size, sha256 }));
-    return await inTransaction(request, async (trx, record) => {
-      const ready = await markFileReady(trx, {
-        id: upload.id,
-        size,
-        sha256,
-        etag,
-        mimeType: mediaType,
-        objectVersion: versionId,
-      });
-      if (!ready) throw new UploadSuperseded();
-      await record({
-        action: 'FILE_UPLOAD',
-        resource: ready.id,
-        resource_type: 'file',
-        personal: { filename: file.name },
-        metadata: { size },
-      });
-      return ready;
-    });
+    return await commitFile(context, request, { upload, written });
   } catch (error) {
     await writer.release();
-    await undo(error).catch((cause: unknown) => {
-      log.warn(
-        { err: cause, file_id: upload.id },
-        'a failed upload could not be taken back; the settler will',
-      );
-    });
+    await undoUpload(context, { upload, writer, error });
     throw error;
   } finally {
-    clearInterval(heartbeat);
+    clearInterval(upload.heartbeat);
   }
+}
+
+function beginUpload(request: FastifyRequest): Upload {
+  const created = new Date();
+  return {
+    id: uuidv7(created.getTime()),
+    userId: principalOf(request).id,
+    created,
+    key: randomUUID(),
+    pending: false,
+    failure: new AbortController(),
+  };
+}
+
+function readFile(
+  { config }: UploadContext,
+  request: FastifyRequest,
+  { upload, writer }: { upload: Upload; writer: ObjectWriter },
+): Promise<void> {
+  const sink = {
+    begin({ filename, declaredType }: { filename: string; declaredType: string }) {
+      upload.file = { name: nameOfUpload(filename), declaredType };
+    },
+    write: writer.write,
+  };
+  return parseForm(request, sink, {
+    maxBytes: config.UPLOAD_MAX_BYTES,
+    idleMs: config.UPLOAD_IDLE_TIMEOUT_MS,
+    signal: upload.failure.signal,
+  });
+}
+
+/** Inserts the pending row and keeps it alive. @returns the media type that S3 stores */
+async function insertRow(context: UploadContext, upload: Upload, head: Buffer): Promise<string> {
+  if (!upload.file) throw new FileMissing();
+  const { id, userId, key: objectKey, created, file } = upload;
+  upload.mediaType = await sniffMediaType(head, file.declaredType);
+  // Set before the insert: one whose answer is lost may have taken place.
+  upload.pending = true;
+  const row = { id, userId, name: file.name, objectKey, created };
+  if (!(await insertPendingFile(context.data.db, row))) throw new UploadSuperseded();
+  upload.heartbeat = startHeartbeat(context, id);
+  return servedMediaType(upload.mediaType);
+}
+
+function startHeartbeat({ http, data, config }: UploadContext, id: string): NodeJS.Timeout {
+  const touch = (): void => {
+    touchPendingFile(data.db, id).catch((error: unknown) =>
+      http.log.warn({ err: error }, 'the heartbeat of an upload failed'),
+    );
+  };
+  return setInterval(touch, config.UPLOAD_ABANDONED_MS / 4).unref();
+}
+
+async function commitFile(
+  { data }: UploadContext,
+  request: FastifyRequest,
+  { upload, written }: { upload: Upload; written: WrittenObject },
+): Promise<ReadyFile> {
+  const { id, file, mediaType } = upload;
+  if (!file || mediaType === undefined) throw new FileMissing();
+  const { size, sha256, etag, versionId: objectVersion } = written;
+  request.idempotency?.identify(uploadContent({ name: file.name, size, sha256 }));
+  const stored: StoredFile = { id, size, sha256, etag, mimeType: mediaType, objectVersion };
+  return data.inTransaction(request, async (trx, record) => {
+    const ready = await markFileReady(trx, stored);
+    if (!ready) throw new UploadSuperseded();
+    await record(fileUploaded(ready));
+    return ready;
+  });
+}
+
+interface FailedUpload {
+  upload: Upload;
+  writer: ObjectWriter;
+  error: unknown;
+}
+
+async function undoUpload(context: UploadContext, failed: FailedUpload): Promise<void> {
+  const { id } = failed.upload;
+  await withdraw(context, failed).catch((error: unknown) =>
+    context.http.log.warn({ err: error, file_id: id }, 'the cleanup will remove a failed upload'),
+  );
+}
+
+/** The row goes first: once withdrawn it cannot become ready, and its bytes may be removed. */
+async function withdraw(
+  { data }: UploadContext,
+  { upload, writer, error }: FailedUpload,
+): Promise<void> {
+  // A commit whose answer was lost did take place. The file is whole, then, and stays.
+  if (upload.pending && !(await withdrawPendingFile(data.db, upload.id))) return;
+  // The client need not wait for a second time-out: the orphan's row stays for the cleanup.
+  if (isS3Unavailable(error) && writer.isInDoubt()) return;
+  await writer.discard();
+  if (upload.pending) await deleteOrphan(data.db, upload.key);
 }

@@ -7,7 +7,7 @@ import {
 import { test } from 'tap';
 import { until } from '@muniment/testing';
 import { insertPendingFile } from '../../files/file-queries.ts';
-import { touchPendingFile } from '../../cleanup/cleanup-queries.ts';
+import { touchPendingFile } from '../../cleanup/pending-file-queries.ts';
 import { build, BUCKET, upload } from '../build.ts';
 
 const ID = '01900000-0000-7000-8000-00000000000';
@@ -16,7 +16,7 @@ test('what a replica left that died in an upload is removed, row, object and par
   const { files, signIn, query, stored, listen } = await build(t, { UPLOAD_ABANDONED_MS: '1000' });
   const user = await signIn();
   const pending = (n: number, objectKey: string) =>
-    insertPendingFile(files.db, {
+    insertPendingFile(files.data.db, {
       id: `${ID}${n}`,
       userId: user.id,
       name: 'x',
@@ -40,7 +40,7 @@ test('what a replica left that died in an upload is removed, row, object and par
   );
   await s3.send(new CreateMultipartUploadCommand({ Bucket: BUCKET, Key: 'parts-of-another' }));
 
-  const alive = setInterval(() => void touchPendingFile(files.db, `${ID}4`), 100);
+  const alive = setInterval(() => void touchPendingFile(files.data.db, `${ID}4`), 100);
   t.teardown(() => clearInterval(alive));
   await listen();
   await until(async () => (await query('select from files.files')).length === 1, {
@@ -65,7 +65,7 @@ test('deleted files wait for S3 to come back, and one replica settles at a time'
     async () => (await query(`select from files.leases where name = 'settler'`)).length === 1,
     { what: 'the first has the lease' },
   );
-  await second.app.listen({ host: '127.0.0.1', port: 0 });
+  await second.http.app.listen({ host: '127.0.0.1', port: 0 });
   await sleep(500);
   t.match(await query('select status from files.files'), [{ status: 'deleted' }]);
   t.match(

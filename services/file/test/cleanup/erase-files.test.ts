@@ -11,7 +11,7 @@ test("an erased user's files go, row, bytes and uploads under way, each with its
   const [user, other] = [await signIn(), await signIn()];
   const own = await Promise.all([1, 2, 3].map((n) => upload(app, user, `own ${n}`)));
   const kept = await upload(app, other, 'kept');
-  await insertPendingFile(files.db, {
+  await insertPendingFile(files.data.db, {
     id: '01900000-0000-7000-8000-000000000001',
     userId: user.id,
     name: 'x',
@@ -104,7 +104,12 @@ test('two hundred orphans of others do not hold back the erasure of one user, no
     [user.id],
   );
   await files.store.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'own', Body: 'x' }));
-  await eraseFiles(files.db, files.store, 600_000, files.subjectKeys).erase(user.id);
+  await eraseFiles({
+    db: files.data.db,
+    store: files.store,
+    subjectKeys: files.crypto.subjectKeys,
+    lateMs: 600_000,
+  }).erase(user.id);
   t.strictSame((await stored()).objects, []);
   t.match(
     await query('select user_id from files.orphans where user_id = $1 and not_before > now()', [

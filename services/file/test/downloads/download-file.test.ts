@@ -183,9 +183,9 @@ test('a GET that the gateway sends to a second replica stays one event', async (
       url: `/api/files/${file.id}`,
       headers: { ...user.headers, 'x-request-id': id.repeat(32), 'x-request-start': started },
     });
-  for (const to of [app, second.app]) t.equal((await get(to, 'a')).statusCode, 200);
+  for (const to of [app, second.http.app]) t.equal((await get(to, 'a')).statusCode, 200);
   t.equal((await events()).filter(({ action }) => action === 'FILE_DOWNLOAD').length, 1);
-  await get(second.app, 'b');
+  await get(second.http.app, 'b');
   t.equal((await events()).filter(({ action }) => action === 'FILE_DOWNLOAD').length, 2);
 });
 

@@ -4,7 +4,7 @@ import { createBufferPool } from '../../object-store/buffer-pool.ts';
 
 const steady = {
   filled: () => 1_000_000,
-  giveWay: () => {
+  cancel: () => {
     throw new Error('was told to give way');
   },
 };
@@ -73,7 +73,7 @@ test('while others wait, the slowest of those that drip gives way; a fast one an
   const ended: string[] = [];
   const filler = (name: string, bytes: number) => ({
     filled: () => bytes,
-    giveWay: () => {
+    cancel: () => {
       ended.push(name);
       const buffer = held.get(name);
       held.delete(name);

@@ -1,6 +1,6 @@
 import { CreateMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { test } from 'tap';
-import { abortUpload, deleteObject, removeEverything } from '../../object-store/object-store.ts';
+import { abortUpload, deleteObject, deleteAllUnder } from '../../object-store/object-store.ts';
 import { build, BUCKET } from '../build.ts';
 
 test('everything under a key goes, of others nothing; again is no error', async (t) => {
@@ -14,7 +14,7 @@ test('everything under a key goes, of others nothing; again is no error', async 
       await store.s3.send(new CreateMultipartUploadCommand({ Bucket: BUCKET, Key }));
   }
   for (let i = 0; i < 2; i += 1) {
-    await removeEverything(store, 'k');
+    await deleteAllUnder(store, 'k');
     t.strictSame(await stored(), { objects: ['k2'], uploads: ['k2', 'k2'] });
   }
   await deleteObject(store, 'absent');

@@ -31,7 +31,7 @@ test('an upload that is repeated under its key, on another replica and in anothe
   t.equal(first.statusCode, 201, first.body);
   for (const [app, type] of [
     [fixture.app, 'text/plain'],
-    [other.app, 'application/octet-stream'],
+    [other.http.app, 'application/octet-stream'],
   ] as const) {
     const again = await send(app, user, 'k', 'bytes', 'a.txt', type);
     t.equal(again.statusCode, 201, again.body);
@@ -74,7 +74,7 @@ test('of two uploads at once under one key on two replicas one file comes to be'
   const user = await fixture.signIn();
   const answers = await Promise.all([
     send(fixture.app, user, 'k', 'bytes'),
-    send(other.app, user, 'k', 'bytes'),
+    send(other.http.app, user, 'k', 'bytes'),
   ]);
   t.ok(answers.some(({ statusCode }) => statusCode === 201));
   for (const { statusCode, body } of answers) t.ok(statusCode === 201 || statusCode === 409, body);
@@ -84,7 +84,7 @@ test('of two uploads at once under one key on two replicas one file comes to be'
   );
   t.equal((await fixture.stored()).objects.length, 1);
   t.equal(await uploads(fixture), 1);
-  t.equal((await send(other.app, user, 'k', 'bytes')).statusCode, 201);
+  t.equal((await send(other.http.app, user, 'k', 'bytes')).statusCode, 201);
   t.equal(await uploads(fixture), 1);
 });
 

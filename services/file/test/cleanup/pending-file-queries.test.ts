@@ -1,17 +1,16 @@
 import { test } from 'tap';
 import { findReadyFile, insertPendingFile, markFileReady } from '../../files/file-queries.ts';
-import {
-  findOrphans,
-  withdrawAbandonedFiles,
-  withdrawPendingFile,
-} from '../../cleanup/cleanup-queries.ts';
+import { findOrphans } from '../../cleanup/orphan-queries.ts';
+import { withdrawAbandonedFiles, withdrawPendingFile } from '../../cleanup/pending-file-queries.ts';
 import { build } from '../build.ts';
 
 const ID = '01900000-0000-7000-8000-000000000001';
 
 test('a withdrawn upload cannot become ready, and its object stays named', async (t) => {
   const {
-    files: { db },
+    files: {
+      data: { db },
+    },
     signIn,
   } = await build(t);
   const user = await signIn();
@@ -26,7 +25,7 @@ test('a withdrawn upload cannot become ready, and its object stays named', async
   );
   t.equal(await withdrawPendingFile(db, ID), true);
   t.strictSame(
-    (await findOrphans(db, 10, 0)).map(({ object_key: key }) => key),
+    (await findOrphans(db, { limit: 10, lateMs: 0 })).map(({ object_key: key }) => key),
     ['k'],
   );
   const late = {
@@ -43,7 +42,9 @@ test('a withdrawn upload cannot become ready, and its object stays named', async
 
 test('a file that became ready is not withdrawn, also when the commit comes in the middle', async (t) => {
   const {
-    files: { db },
+    files: {
+      data: { db },
+    },
     signIn,
   } = await build(t);
   const user = await signIn();
@@ -69,16 +70,18 @@ test('a file that became ready is not withdrawn, also when the commit comes in t
     await new Promise((resolve) => setTimeout(resolve, 300));
   });
   t.equal(await withdrawal, false);
-  t.ok(await findReadyFile(db, user.id, ID));
+  t.ok(await findReadyFile(db, { userId: user.id, id: ID }));
   t.strictSame(
-    (await findOrphans(db, 10, 0)).map(({ object_key: key }) => key),
+    (await findOrphans(db, { limit: 10, lateMs: 0 })).map(({ object_key: key }) => key),
     [],
   );
 });
 
 test('only uploads that have been silent for long are abandoned', async (t) => {
   const {
-    files: { db },
+    files: {
+      data: { db },
+    },
     signIn,
     query,
   } = await build(t);
@@ -96,7 +99,7 @@ test('only uploads that have been silent for long are abandoned', async (t) => {
   );
   t.equal(await withdrawAbandonedFiles(db, 60_000, 10), 1);
   t.strictSame(
-    (await findOrphans(db, 10, 0)).map(({ object_key: key }) => key),
+    (await findOrphans(db, { limit: 10, lateMs: 0 })).map(({ object_key: key }) => key),
     ['k1'],
   );
 });

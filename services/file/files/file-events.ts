@@ -1,0 +1,42 @@
+import type { RequestEvent } from '@muniment/server';
+
+/** A file as its events name it. */
+interface EventFile {
+  id: string;
+  name: string;
+  size: number | null;
+}
+
+const aboutFile = ({ id, name }: Pick<EventFile, 'id' | 'name'>) => ({
+  resource: id,
+  resource_type: 'file',
+  personal: { filename: name },
+});
+
+export const fileUploaded = (file: EventFile): RequestEvent => ({
+  action: 'FILE_UPLOAD',
+  ...aboutFile(file),
+  metadata: { size: file.size },
+});
+
+export const fileDeleted = (file: EventFile): RequestEvent => ({
+  action: 'FILE_DELETE',
+  ...aboutFile(file),
+  metadata: { size: file.size },
+});
+
+/** `id` is derived from the request, so a download that the gateway retries stays one event. */
+export const fileDownloaded = (
+  file: EventFile,
+  { id, range }: { id: string; range: { start: number; end: number } | undefined },
+): RequestEvent => ({
+  id,
+  action: 'FILE_DOWNLOAD',
+  ...aboutFile(file),
+  metadata: { size: file.size, ...(range && { first_byte: range.start, last_byte: range.end }) },
+});
+
+export const fileRenamed = (file: Pick<EventFile, 'id' | 'name'>): RequestEvent => ({
+  action: 'FILE_RENAMED',
+  ...aboutFile(file),
+});
