@@ -1,75 +1,76 @@
 import createError from '@fastify/error';
 
-/** Absent, deleted, unfinished, or another's: one answer for all, so that an id tells nobody whether it names something. */
-export const FileNotFound = createError('file_not_found', 'There is no such file', 404);
+/** One answer for absent, deleted and foreign files, so an id discloses nothing. */
+export const FileNotFound = createError(
+  'file_not_found',
+  'You have no such file. Check the id.',
+  404,
+);
 export const FileTooLarge = createError(
   'file_too_large',
-  'The file is larger than %s bytes, the most that one upload may bring',
+  'The file is too large. Send at most %s bytes.',
   413,
 );
 export const FileMissing = createError(
   'file_missing',
-  'The form has no file in a field named "file"',
+  'The form has no file. Send one in the field "file".',
   400,
 );
 export const TooManyFiles = createError(
   'too_many_files',
-  'The form has more than one file; send one a request',
+  'The form has several files. Send one file a request.',
   400,
 );
 export const UnknownField = createError(
   'unknown_field',
-  'The form may have the field "file" and no other',
+  'The form has another field than "file". Send only that one.',
   400,
 );
 export const MultipartMalformed = createError(
   'malformed_multipart',
-  'The body is not well-formed multipart/form-data: %s',
+  'The form is malformed: %s. Send it as multipart/form-data.',
   400,
 );
 export const UploadNotMultipart = createError(
   'unsupported_media_type',
-  'Send the file as multipart/form-data',
+  'The body is no form. Send the file as multipart/form-data.',
   415,
 );
-export const NameInvalid = createError('name_invalid', 'The name %s', 400);
+export const NameInvalid = createError('name_invalid', 'The name %s. Choose another.', 400);
 export const PreconditionFailed = createError(
   'precondition_failed',
-  'The file is not in the state that the request requires',
+  'The file has changed. Fetch it again, then retry.',
   412,
 );
 export const RangeNotSatisfiable = createError(
   'range_not_satisfiable',
-  'The file has no bytes in the range asked for',
+  'The file has no bytes in this range. Ask for a range within its size.',
   416,
 );
-/** The client went silent in the middle of its upload. */
 export const UploadTimeout = createError(
   'upload_timeout',
-  'The rest of the upload did not come',
+  'The upload stopped. Send it again.',
   408,
 );
-/** Seen by nobody but the log: the client has gone. */
+/** Only the log shows it: the client has gone. */
 export const UploadCutOff = createError(
   'upload_cut_off',
-  'The upload ended before it was complete',
+  'The upload was cut off. Send it again.',
   400,
 );
-/** The row was settled meanwhile: the user was erased, or this replica was thought dead. */
+/** The row was withdrawn: the user was erased, or this replica was taken for dead. */
 export const UploadSuperseded = createError(
   'upload_superseded',
-  'The upload can no longer be completed; send it again',
+  'The upload can no longer be completed. Send it again.',
   409,
 );
-/** All buffers are in use, and stayed so. */
 export const UploadCapacity = createError(
   'upload_capacity',
-  'More uploads are running than this replica can take; try again shortly',
+  'Too many uploads are running. Try again shortly.',
   503,
 );
-/** The object store does not answer, or answers that it cannot now. */
 export const ObjectStoreUnavailable = createError(
   'object_store_unavailable',
-  'The object store is out of reach; try again shortly',
+  'The object store is out of reach. Try again shortly.',
   503,
 );

@@ -2,17 +2,17 @@ import type { Generated, Insertable, Selectable } from 'kysely';
 
 export type FileStatus = 'pending' | 'ready' | 'deleted' | 'purged';
 
-/** files.files; what is null before `ready` is never null after. Times are UTC, sizes bytes. */
+/** files.files. A ready row has no null but in sha256 and object_version. Sizes are bytes. */
 export interface FilesTable {
-  /** UUIDv7: its order is that of creation. */
+  /** UUIDv7, in order of creation. */
   id: string;
   user_id: string;
   name: string;
   size: number | null;
   mime_type: string | null;
-  /** Lower case hex. Null for what came in without passing through a replica. */
+  /** Lower case hex. Null for bytes that passed no replica. */
   sha256: string | null;
-  /** As S3 gave it, with its quotes: a strong validator (RFC 9110 §8.8.3). */
+  /** As S3 gave it, with quotes: a strong validator (RFC 9110 §8.8.3). */
   etag: string | null;
   object_key: string;
   /** S3's version id, in a bucket that keeps versions. */
@@ -20,12 +20,12 @@ export interface FilesTable {
   status: Generated<FileStatus>;
   scan_status: Generated<'unscanned' | 'clean' | 'infected' | 'failed'>;
   created: Generated<Date>;
-  /** Last change of the row; while pending, the last sign of life of its upload. */
+  /** Last change of the row; while pending, the last heartbeat of its upload. */
   updated: Generated<Date>;
   deleted_at: Date | null;
 }
 
-/** files.orphans: objects that S3 may hold though no file has them. */
+/** files.orphans: objects in S3 that no file has. */
 export interface OrphansTable {
   object_key: string;
   user_id: string;
@@ -42,5 +42,5 @@ export interface Tables {
 export type FileRow = Selectable<FilesTable>;
 export type NewFileRow = Insertable<FilesTable>;
 
-/** A row that can be shown and fetched: the table's check constraint holds these non-null. */
+/** A ready row; the table's check constraint keeps these non-null. */
 export type ReadyFile = FileRow & { size: number; mime_type: string; etag: string };

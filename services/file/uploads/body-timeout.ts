@@ -2,37 +2,34 @@ import type { IncomingMessage } from 'node:http';
 import { UploadTimeout } from '../errors.ts';
 
 export interface BodyTimeout {
-  /** Bytes that have come so far. */
+  /** Bytes received so far. */
   received(): number;
-  /** Rejects with what ends the reading before the body does; never resolves. */
+  /** Rejects when the reading ends before the body; never resolves. */
   readonly ended: Promise<never>;
-  /** Ends the reading with the error. */
   end(error: unknown): void;
-  /** No further watching. */
   close(): void;
 }
 
 export interface BodyTimeoutOptions {
   /** Longest silence of the client, in milliseconds. */
   idleMs: number;
-  /** Ends the wait for a client that has nothing to say to an upload that has failed. */
+  /** Ends the wait for the client of a failed upload. */
   signal: AbortSignal;
-  /** Told of each piece as it comes. */
   onData(received: number): void;
-  /** Told of the error, once. */
+  /** Called once. */
   onEnd(error: Error): void;
 }
 
 /**
- * Watches a body that something else reads: whether its client is silent, and how much it has sent. To be called once that reader is
- * attached, since it sets the body flowing. The connection stays as it is, so that an answer can still be sent on it.
+ * Watches a body that a parser reads, for a silent client and for its size. Call it after the parser is
+ * attached, since it starts the flow. The connection stays open for an answer.
  */
 export function startBodyTimeout(
   body: IncomingMessage,
   { idleMs, signal, onData, onEnd }: BodyTimeoutOptions,
 ): BodyTimeout {
   const { promise: ended, reject } = Promise.withResolvers<never>();
-  // Nobody waits for it while a write is under way.
+  // Nobody awaits it during a write.
   ended.catch(() => undefined);
   let received = 0;
 
@@ -44,9 +41,9 @@ export function startBodyTimeout(
   }
   let silent: NodeJS.Immediate | undefined;
   const idle = setTimeout(() => {
-    // Timers come before sockets: where this process itself stood still, the bytes may be waiting.
+    // Timers run before sockets: after a stall of this process, bytes may be waiting.
     silent = setImmediate(() => {
-      // While we hold it back, the silence is ours.
+      // While we hold the client back, the silence is ours.
       if (body.isPaused()) idle.refresh();
       else end(new UploadTimeout());
     });

@@ -5,7 +5,7 @@ import { FileMissing } from '../errors.ts';
 import { nameOfUpload } from '../files/file-name.ts';
 import { parseForm } from './parse-form.ts';
 
-/** What an Idempotency-Key of an upload stands for. The declared type is no part of it: clients guess it, and the bytes decide. */
+/** The content that an Idempotency-Key stands for. Clients guess the type, so it is left out. */
 export const uploadContent = ({
   name,
   size,
@@ -17,8 +17,8 @@ export const uploadContent = ({
 }): string => JSON.stringify([name, size, sha256]);
 
 /**
- * Reads a form to its end as an upload would, and keeps nothing: no row, no object, no buffer. So a repeated upload is told from another one under its key.
- * @throws as `readForm`, and NameInvalid
+ * Reads a form and stores nothing, to tell a repeated upload from another one under the same key.
+ * @throws as `parseForm`, and NameInvalid
  */
 export async function digestUpload(
   config: Pick<Config, 'UPLOAD_MAX_BYTES' | 'UPLOAD_IDLE_TIMEOUT_MS'>,

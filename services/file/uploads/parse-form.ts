@@ -11,21 +11,20 @@ import {
   UploadNotMultipart,
 } from '../errors.ts';
 
-/** What a form may have around its file: delimiters and headers. */
+/** Delimiters and headers around the file. */
 const OVERHEAD_BYTES = 64 * 1024;
 // RFC 2046 §5.1.1
 const BOUNDARY = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
 const BOUNDARY_PARAMETER = /;[ \t]*boundary=(?:"([^"\\]*)"|([^\s;"]+))[ \t]*(?:;|$)/i;
 
-/** The file that a form brings. */
 export interface FormFile {
-  /** As the client wrote it: a path, a trick. Never empty. */
+  /** As the client wrote it; may be a path, is never empty. */
   filename: string;
-  /** The client's word, lower case and without parameters. */
+  /** The client's media type, lower case without parameters. */
   declaredType: string;
 }
 
-/** Who takes the file. What either throws ends the reading. */
+/** Receives the file. An error of either function ends the reading. */
 export interface FileSink {
   begin(file: FormFile): void;
   /** Resolves when there is room for more. */
@@ -33,14 +32,14 @@ export interface FileSink {
 }
 
 export interface FormLimits {
-  /** Largest file. */
+  /** Maximum size of the file. */
   maxBytes: number;
   /** Longest silence of the client, in milliseconds. */
   idleMs: number;
   signal: AbortSignal;
 }
 
-/** How forms are parsed. Every part is taken for a file, so that one that is none is refused on its header and never kept in memory. */
+/** Treats each part as a file, so other fields are refused by their header and never buffered. */
 export const formOptions = (maxBytes: number): FastifyMultipartBaseOptions => ({
   limits: { fileSize: maxBytes, files: 2, parts: 3, headerPairs: 20 },
   throwFileSizeLimit: false,
@@ -58,7 +57,7 @@ function boundaryOf(contentType: string): string {
   return boundary;
 }
 
-/** What the parser's errors mean. Those of the form's end are plain errors, known by their text alone. */
+/** Translates the parser's errors. Some are known only by their text. */
 function explain(error: unknown, request: FastifyRequest): unknown {
   if (!(error instanceof Error)) return error;
   const code = 'code' in error ? error.code : undefined;
@@ -70,7 +69,7 @@ function explain(error: unknown, request: FastifyRequest): unknown {
     return new UploadCutOff();
   if (/unexpected end of multipart data$/i.test(error.message))
     return new MultipartMalformed('it ends before its closing delimiter');
-  // A field named like a member of every object; it is told of when the form ends.
+  // A field named like a member of Object.prototype; the parser reports it at the end.
   if (code === 'FST_PROTO_VIOLATION') return new UnknownField();
   if (code === 'FST_FILES_LIMIT' || code === 'FST_PARTS_LIMIT') return new TooManyFiles();
   return error;
@@ -87,7 +86,7 @@ async function* piecesOf(
   }
 }
 
-/** A part by its header. The types promise a name and a file name; a part may have neither. */
+/** Checks a part by its header. A part may lack the names that the types promise. */
 function checkPart(
   part: { fieldname?: string; filename?: string; encoding: string; mimetype: string },
   before: FormFile | undefined,
@@ -96,24 +95,23 @@ function checkPart(
     throw new MultipartMalformed('a part does not say which field it is');
   if (part.fieldname !== 'file') throw new UnknownField();
   if (before) throw new TooManyFiles();
-  // A browser sends an empty filename for a file input in which nothing was chosen.
+  // A browser sends an empty filename when nothing was chosen.
   if (part.filename === undefined || part.filename === '') throw new FileMissing();
-  // RFC 7578 §4.7 abolished it. To keep such bytes as they are would keep another file than the one meant.
+  // RFC 7578 §4.7 abolished encodings: stored as they are, the bytes would be another file.
   if (!['binary', '8bit', '7bit'].includes(part.encoding))
     throw new MultipartMalformed('a part is encoded');
-  // The parser's mark for bytes that it could not decode.
+  // The parser writes it for bytes that it cannot decode.
   if (part.filename.includes('\uFFFD'))
     throw new MultipartMalformed('the name of the file is not UTF-8');
-  // Browsers escape these three so (WHATWG HTML, «multipart/form-data encoding algorithm»).
+  // Browsers escape these three (WHATWG HTML, multipart/form-data encoding).
   const filename = part.filename.replace(/%(?:22|0d|0a)/gi, (escape) => decodeURIComponent(escape));
   return { filename, declaredType: part.mimetype };
 }
 
 /**
- * Reads a form with one file to its end and hands the file on, only as fast as it is taken. When it throws, the connection stays as it is and
- * the rest of the body unread, so that an answer can be sent.
- * @throws for every way in which it is not a form with one file; UploadCutOff when the client goes away, UploadTimeout when it stays silent, the
- * signal's reason when that is aborted
+ * Reads a form with one file and passes the file on with back-pressure. After an error the connection
+ * stays open and the rest unread, so that an answer can be sent.
+ * @throws for a malformed form; UploadCutOff and UploadTimeout; the signal's reason
  */
 export async function parseForm(
   request: FastifyRequest,
@@ -121,19 +119,19 @@ export async function parseForm(
   { maxBytes, idleMs, signal }: FormLimits,
 ): Promise<void> {
   const boundary = boundaryOf(request.headers['content-type'] ?? '');
-  // Said before a byte is read, where the client says how much it is going to send.
+  // A declared length is refused before a byte is read.
   if (Number(request.headers['content-length'] ?? 0) > maxBytes + OVERHEAD_BYTES)
     throw new FileTooLarge(maxBytes);
   if (request.raw.destroyed) throw new UploadCutOff();
 
   const parts = request.parts();
-  // Attaches the parser, at once; the watch must come after it.
+  // This attaches the parser. The watch must come after it.
   let next = parts.next();
   let reading: { destroy(error: Error): unknown } | undefined;
   const watch = startBodyTimeout(request.raw, {
     idleMs,
     signal,
-    // The parser bounds the file; this bounds what it passes over in silence: a preamble, an epilogue, parts that are no form-data.
+    // The parser bounds the file. This bounds what it skips: preamble, epilogue, foreign parts.
     onData: (received) =>
       received > maxBytes + OVERHEAD_BYTES && watch.end(new FileTooLarge(maxBytes)),
     onEnd: (error) => reading?.destroy(error),
@@ -159,7 +157,7 @@ export async function parseForm(
     watch.close();
   }
   if (file) return;
-  // The parser passes over parts that it cannot read. A form without a part is its closing delimiter and nothing else.
+  // A form without parts is only its closing delimiter. The parser skips unreadable parts.
   if (watch.received() > 0 && watch.received() <= boundary.length + '----\r\n'.length)
     throw new FileMissing();
   throw new MultipartMalformed('it has no part that says which field it is');

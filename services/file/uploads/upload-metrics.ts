@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { BufferPool } from '../object-store/buffer-pool.ts';
 
-/** Puts the memory of uploads into the replica's metrics. */
+/** Measures the memory that uploads use. */
 export function measureUploads(pool: BufferPool, registry: Registry): void {
   new Gauge({
     name: 'muniment_upload_buffers_lent',
