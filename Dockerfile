@@ -1,7 +1,8 @@
-# One file for every image that is ours:
+# One file for all our images:
 #   docker build --build-arg SERVICE=user|file|audit|migrate -t muniment-user .     (the last stage is the default)
 #   docker build --target kinesis|gateway|object-store .
-# Base images are pinned by version. Pin them by digest too (`docker buildx imagetools inspect <image>`) where you build for production.
+# Base images are pinned by version. For production pin them by digest too
+# (`docker buildx imagetools inspect <image>`).
 ARG NODE=node:24.21.0-bookworm-slim
 ARG NGINX=nginx:1.30.6
 ARG MINIO=minio/minio:RELEASE.2025-09-07T16-13-09Z
@@ -10,7 +11,7 @@ FROM ${NODE} AS base
 WORKDIR /app
 ENV NODE_ENV=production
 
-# ---- dependencies. Only manifests are copied, so that a change of source does not install again.
+# ---- dependencies. Only manifests are copied, so a change of source does not reinstall.
 FROM base AS workspace
 RUN npm install --global --no-audit --no-fund pnpm@10.34.9
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
@@ -25,12 +26,12 @@ COPY packages/server/package.json packages/server/
 COPY services/audit/package.json services/audit/
 COPY services/file/package.json services/file/
 COPY services/user/package.json services/user/
-# pnpm installs the root package with every filter, and the root package stands for development: the compiler, the tests, the local fleet
-# with its PostgreSQL. An image is installed without it: 59 MB instead of 338 MB for the user service.
+# pnpm installs the root package with every filter, and its dependencies are for development.
+# Without them the user service's image has 59 MB instead of 338 MB.
 RUN npm pkg delete dependencies devDependencies optionalDependencies \
   && sed -i '/^  \.:$/,/^  packages\//{/^  \.:$/s/$/ {}/;/^ \{4\}/d;}' pnpm-lock.yaml
 
-# --filter-prod follows no devDependencies: with --filter the services' tests would bring packages/cluster and its PostgreSQL.
+# Not --filter: it follows devDependencies, which bring packages/cluster with its PostgreSQL.
 FROM workspace AS service-dependencies
 ARG SERVICE
 RUN --mount=type=cache,target=/root/.local/share/pnpm/store \
@@ -41,7 +42,7 @@ RUN --mount=type=cache,target=/root/.local/share/pnpm/store \
   esac \
   && CI=1 pnpm install --frozen-lockfile --prod --ignore-scripts --filter-prod "${filter}"
 
-# The embedded PostgreSQL is an optional dependency of packages/cluster, and so is leveldown, which is needed: hence removed by name.
+# The embedded PostgreSQL is removed by name: leveldown is optional too, but needed.
 FROM workspace AS kinesis-dependencies
 RUN --mount=type=cache,target=/root/.local/share/pnpm/store \
   CI=1 pnpm install --frozen-lockfile --prod --ignore-scripts --filter-prod "@muniment/cluster..." \
@@ -58,7 +59,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:8080/health"]
 ENTRYPOINT ["sh", "/usr/local/bin/start-gateway"]
 
-# ---- the object store for docker compose: MinIO, with a folder that a user other than root may write
+# ---- the object store for docker compose: MinIO, with a folder that a non-root user may write
 FROM base AS empty
 RUN mkdir /empty
 
@@ -70,7 +71,7 @@ EXPOSE 9000
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=5 CMD ["mc", "ready", "local"]
 CMD ["server", "/data"]
 
-# ---- the Kinesis server for docker compose. For local use: it knows no access control.
+# ---- the Kinesis server for docker compose. For local use: it has no access control.
 FROM base AS kinesis
 COPY --from=kinesis-dependencies --chown=root:root /app /app
 COPY tsconfig.base.json ./
@@ -94,11 +95,11 @@ COPY packages packages
 COPY services services
 COPY scripts/migrate.ts scripts/migrations.ts scripts/restore-month.ts scripts/
 COPY docker/start-service.sh docker/
-# What scripts/migrate.ts imports by name: the root package itself is not installed.
+# scripts/migrate.ts imports it by name, and the root package is not installed.
 RUN mkdir -p node_modules/@muniment && ln -sfn ../../packages/database node_modules/@muniment/database
 USER node
 EXPOSE 8080
-# Ready, not live: the answer names what is missing, and nothing is restarted for it.
+# Readiness names what is missing. Docker does not restart an unhealthy container.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then((answer)=>process.exit(answer.ok?0:1),()=>process.exit(1))"]
 ENTRYPOINT ["sh", "docker/start-service.sh"]

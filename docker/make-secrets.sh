@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes what docker-compose.yml expects in ./secrets: passwords, the master key and a self-signed certificate. What is there stays.
-# The folder is for its owner only. The files are readable for all, since Docker mounts each as it is and no container runs as root.
+# Creates missing secrets for docker-compose.yml in ./secrets: passwords, keys, a certificate.
+# Only the owner can enter the folder. The files are readable by all: Docker mounts them as they
+# are, and no container runs as root.
 set -eu
 cd "$(dirname "$0")/.."
 umask 077
@@ -25,7 +26,7 @@ keep smtp_url smtp://mailpit:1025
 keep grafana_admin_password "$(openssl rand -hex 16)"
 keep master_key "$(openssl rand -base64 32)"
 
-# The key that signs the audit log's checkpoints, and audit_key.pub for those who check (C2SP signed-note; Ed25519 is of type 1).
+# The signing key of the audit log, and audit_key.pub to check it (C2SP signed-note, type 1).
 if [ ! -s audit_key ]; then
   log=muniment.local/audit
   openssl genpkey -algorithm ed25519 -outform DER -out audit_key.der

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Starts a service or the migrations in a container. A variable of the list below may be given as a file: NAME_FILE=/run/secrets/name.
-# (MASTER_KEY_FILE and AUDIT_KEY_FILE are settings of their own and stay as they are.)
+# Starts a service or the migrations in a container.
+# Variables of the list below may come as files: NAME_FILE=/run/secrets/name.
+# MASTER_KEY_FILE and AUDIT_KEY_FILE are settings themselves and stay as they are.
 set -eu
 
 for name in DATABASE_URL DATABASE_ADMIN_URL RECONCILER_DATABASE_URL AUDIT_RETENTION_DATABASE_URL SMTP_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY MIGRATOR_PASSWORD USER_SERVICE_PASSWORD \
@@ -17,10 +18,10 @@ if [ "$SERVICE" = migrate ]; then
   exec node scripts/migrate.ts
 fi
 
-# Leases are held under this name: two replicas of one name would both think that they lead. In a container every process has
-# the pid 1, so the host name, which is the container's id, makes the difference.
+# Leases are held under this name, so two replicas with one name would both lead.
+# In a container every pid is 1; the host name, the container's id, is unique.
 : "${REPLICA:=$SERVICE-${HOSTNAME:-$(cat /etc/hostname)}}"
 export REPLICA
-# A small young generation, and memory that is given back: see packages/cluster/src/fleet/plan/fleet-plan.ts.
+# A small young generation, and freed memory returned to the system: see packages/cluster/src/fleet/plan/fleet-plan.ts.
 if [ "$SERVICE" = file ]; then export MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=131072; fi
 exec node --max-semi-space-size=4 "services/$SERVICE/server.ts"

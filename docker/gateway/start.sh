@@ -1,8 +1,8 @@
 #!/bin/sh
-# Renders nginx.conf from the template of the repository and becomes nginx.
-#   USER_UPSTREAM FILE_UPSTREAM AUDIT_UPSTREAM   host:port; every address that the name has is one server
-#   S3_UPSTREAM S3_SCHEME S3_HOST                where objects are fetched, and the Host that presigned URLs are signed for
-#   RESOLVER           name server that is asked again while running; empty: names are looked up once, at the start
+# Renders nginx.conf from the repository's template and execs nginx.
+#   USER_UPSTREAM FILE_UPSTREAM AUDIT_UPSTREAM   host:port; each address of the name is one server
+#   S3_UPSTREAM S3_SCHEME S3_HOST                the object store; S3_HOST is what URLs are signed for
+#   RESOLVER           name server for lookups at run time; empty: one lookup at start
 #   UPLOAD_MAX_BYTES   as the file service has it      LIMITS=on|off      TLS_CERTIFICATE TLS_KEY   files; absent: no TLS
 set -eu
 
@@ -35,7 +35,7 @@ if [ -n "${TLS_CERTIFICATE:-}" ]; then
     ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:5m; ssl_session_tickets off;
     ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;"
 fi
-# One MiB for the multipart frame: a file a little too large gets the service's own answer.
+# One MiB more for the multipart frame: a slightly too large file gets the service's own answer.
 UPLOAD_MAX_BODY=$((${UPLOAD_MAX_BYTES:-52428800} + 1048576))
 case "${LIMITS:-on}" in
   on) LIMITS='limit_req zone=requests burst=600 nodelay; limit_req zone=credentials burst=100 nodelay; limit_conn connections 200;' ;;
