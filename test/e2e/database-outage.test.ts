@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { freePort, startFaultProxy } from '@muniment/cluster';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { effectsAreRecorded, recordEffects } from './effects.ts';
 import { startFleet } from './fleet.ts';
 import { isAcknowledged, startLoad } from './load.ts';
@@ -35,7 +35,7 @@ test('while PostgreSQL is away requests are answered 503 at once; when it is bac
   await until(
     async () =>
       (await readState(fleet)).processes.find(({ name }) => name === 'postgres')?.pid !== pid,
-    { what: 'PostgreSQL ends', timeoutMs: 5_000 },
+    { what: 'PostgreSQL ends', timeoutMs: timeBound(5_000) },
   );
   proxy.mode('refuse');
   await sleep(1_000);
@@ -58,7 +58,7 @@ test('while PostgreSQL is away requests are answered 503 at once; when it is bac
       'dependency_unavailable',
       `${method} ${path}`,
     );
-    t.ok(performance.now() - started < 3_000, `${method} ${path}: soon`);
+    t.ok(performance.now() - started < timeBound(3_000), `${method} ${path}: soon`);
   }
   await isProblem(
     t,
@@ -89,7 +89,7 @@ test('while PostgreSQL is away requests are answered 503 at once; when it is bac
           ),
         )
       ).every(({ status }) => status === 200),
-    { what: 'everything is served again', timeoutMs: 10_000 },
+    { what: 'everything is served again', timeoutMs: timeBound(10_000) },
   );
   t.comment(`served again after ${Math.round(performance.now() - back)} ms`);
   const recovered = new Date().toISOString();
@@ -104,7 +104,7 @@ test('while PostgreSQL is away requests are answered 503 at once; when it is bac
     ledger.writes.some((write) => !isAcknowledged(write)),
     'the outage was felt',
   );
-  t.ok(ledger.slowest < 5_000, 'nobody waited for long');
+  t.ok(ledger.slowest < timeBound(5_000), 'nobody waited for long');
   t.ok(recovered);
   const { processes } = await fleet.describe();
   for (const replica of replicas)

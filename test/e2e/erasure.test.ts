@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { PASSWORD, startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase, storedObjects, trailGaps } from './stores.ts';
@@ -115,7 +115,7 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
       const sizes = await provenSizes(fleet, rows);
       return (sizes.at(-1) ?? 0) >= sealed && sealed >= logs.length && sizes;
     },
-    { what: 'a checkpoint covers them', timeoutMs: 10_000 },
+    { what: 'a checkpoint covers them', timeoutMs: timeBound(10_000) },
   );
 
   t.equal(
@@ -140,7 +140,10 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
           [user.id],
         )
       ).length === 1,
-    { what: 'links to a new password and a new address wait for their owner', timeoutMs: 10_000 },
+    {
+      what: 'links to a new password and a new address wait for their owner',
+      timeoutMs: timeBound(10_000),
+    },
   );
 
   t.equal(
@@ -196,7 +199,7 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
       );
       return answers.every((status) => status === 401);
     },
-    { what: 'no replica serves the token', timeoutMs: 1_000 },
+    { what: 'no replica serves the token', timeoutMs: timeBound(1_000) },
   );
   await isProblem(
     t,
@@ -300,7 +303,7 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
       const sizes = await provenSizes(fleet, rows);
       return (sizes.at(-1) ?? 0) > index && sizes;
     },
-    { what: 'a checkpoint covers the erasure', timeoutMs: 10_000 },
+    { what: 'a checkpoint covers the erasure', timeoutMs: timeBound(10_000) },
   );
   t.strictSame(
     provenAfter.slice(0, provenBefore.length),

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { recordEffects, slowCommits } from './effects.ts';
 import { startFleet } from './fleet.ts';
 import { findProcess, kill } from './processes.ts';
@@ -26,13 +26,13 @@ test('a replica killed between its commit and its answer costs no session: the r
         await rows<{ name: string }>(`
     select replace(application_name, 'muniment-', '') as name from pg_stat_activity where application_name like 'muniment-user-%' and wait_event = 'PgSleep'`)
       )[0]?.name,
-    { what: 'the commit is under way', timeoutMs: 5_000 },
+    { what: 'the commit is under way', timeoutMs: timeBound(5_000) },
   );
   kill((await findProcess(fleet, replica)).pid);
   t.ok([502, 504].includes((await lost).status), 'its client got no answer');
   await until(async () => (await tokens()).some(({ spent }) => spent), {
     what: 'it had committed',
-    timeoutMs: 5_000,
+    timeoutMs: timeBound(5_000),
   });
 
   const answers = await Promise.all(Array.from({ length: 5 }, () => refresh(refresh_token)));

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { effectsAreRecorded, recordEffects, slowCommits } from './effects.ts';
 import { startFleet } from './fleet.ts';
 import { isAcknowledged, startLoad } from './load.ts';
@@ -44,7 +44,7 @@ test('killed replicas cost no read and no acknowledged change, and no change hap
     back.push(
       until(
         async () => (await findProcess(fleet, name)).pid !== pid && performance.now() - killed,
-        { what: `${name} is back`, timeoutMs: 10_000 },
+        { what: `${name} is back`, timeoutMs: timeBound(10_000) },
       ),
     );
     await sleep(PAUSE_MS);
@@ -57,7 +57,7 @@ test('killed replicas cost no read and no acknowledged change, and no change hap
     `${times.length} killed, back after ${Math.round(Math.max(...times))} ms at most; ${ledger.reads.length} reads, ${ledger.writes.length} changes, ${ledger.writes.filter((write) => !isAcknowledged(write)).length} of them unacknowledged; slowest answer ${Math.round(ledger.slowest)} ms`,
   );
   t.ok(
-    times.every((ms) => ms < 2_000),
+    times.every((ms) => ms < timeBound(2_000)),
     `each is started again within two seconds: ${times.map(Math.round).join(' ')}`,
   );
   t.strictSame(

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { PASSWORD, startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase, trailGaps } from './stores.ts';
@@ -46,7 +46,7 @@ test('keys change under a running fleet and nothing reads or proves differently;
       const found = [await readable(ada.token), await readable(eve.token)];
       return found.every((entries) => entries.length > 0) && found;
     },
-    { what: 'both see their entry', timeoutMs: 10_000 },
+    { what: 'both see their entry', timeoutMs: timeBound(10_000) },
   );
   t.ok(before.flat().every(({ ip }) => ip === '127.0.0.1'));
   const proven = await until(
@@ -54,7 +54,7 @@ test('keys change under a running fleet and nothing reads or proves differently;
       const sizes = await provenSizes(fleet, rows);
       return sizes.length > 0 && sizes;
     },
-    { what: 'a checkpoint', timeoutMs: 10_000 },
+    { what: 'a checkpoint', timeoutMs: timeBound(10_000) },
   );
 
   const { environments } = await fleet.describe();
@@ -82,7 +82,7 @@ test('keys change under a running fleet and nothing reads or proves differently;
           const entries = await readable(ada.token);
           return entries.length > (before[0]?.length ?? 0) && entries;
         },
-        { what: 'the new entry', timeoutMs: 10_000 },
+        { what: 'the new entry', timeoutMs: timeBound(10_000) },
       )
     ).every(({ ip }) => ip === '127.0.0.1'),
     'and what is new is readable, under a new key',

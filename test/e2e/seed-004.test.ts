@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { startFleet, type CallOptions } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { sendRaw } from './raw-http.ts';
@@ -171,7 +171,7 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
             Array.from({ length: 6 }, () => v1('GET', 'user', { headers: { cookie: ended } })),
           )
         ).every((answer) => answer.status === 401),
-      { what: `the ${which} session is refused by all replicas`, timeoutMs: 3_000 },
+      { what: `the ${which} session is refused by all replicas`, timeoutMs: timeBound(3_000) },
     );
   await refusedEverywhere('first', accessOf(cookiesOf(registered)));
   const own = await logout(second.sessionData.clientId);
@@ -226,7 +226,7 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
       const found = (await fleet.trail(token)).map(({ action }) => action);
       return found.length >= expected.length && found;
     },
-    { what: 'all of it is in the trail', timeoutMs: 10_000 },
+    { what: 'all of it is in the trail', timeoutMs: timeBound(10_000) },
   );
   t.strictSame(actions, expected);
 });

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { PASSWORD, startFleet } from './fleet.ts';
 
 test("the documents' whole flow works through the gateway, on two replicas of each service", async (t) => {
@@ -91,7 +91,7 @@ test("the documents' whole flow works through the gateway, on two replicas of ea
       const found = await trail(token);
       return found.length >= 6 && found;
     },
-    { what: 'all events are in the trail', timeoutMs: 10_000 },
+    { what: 'all events are in the trail', timeoutMs: timeBound(10_000) },
   );
   t.strictSame(
     logs.map((log) => log.action),

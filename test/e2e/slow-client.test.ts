@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { test, type Test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { findProcess } from './processes.ts';
@@ -23,7 +23,7 @@ test('a client that stops, is cut off or sends too much leaves nothing behind an
       async () =>
         (await storedObjects(fleet)).uploads.length === 1 &&
         (await rows(`select id from files.files where status = 'pending'`)).length > 0,
-      { what: 'a multipart upload is open', timeoutMs: 5_000 },
+      { what: 'a multipart upload is open', timeoutMs: timeBound(5_000) },
     );
 
   /** The head of an upload of `size` bytes and the first `sent` of them. */
@@ -85,7 +85,7 @@ test('a client that stops, is cut off or sends too much leaves nothing behind an
         'upload_timeout',
         'who stopped',
       );
-    t.ok(performance.now() - started < 10_000, 'they are told within seconds');
+    t.ok(performance.now() - started < timeBound(10_000), 'they are told within seconds');
     await nothingLeft(t, 'after silence');
   });
 

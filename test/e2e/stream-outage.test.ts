@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { freePort, startFaultProxy } from '@muniment/cluster';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { effectsAreRecorded, recordEffects } from './effects.ts';
 import { type FleetProcess, startFleet } from './fleet.ts';
 import { isAcknowledged, startLoad } from './load.ts';
@@ -66,7 +66,7 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
       (await Promise.all(replicas.map(readiness))).every(
         ({ body }) => body.dependencies['kinesis']?.status === 'down',
       ),
-    { what: 'every replica sees the stream down', timeoutMs: 13_000 },
+    { what: 'every replica sees the stream down', timeoutMs: timeBound(13_000) },
   );
   for (const replica of replicas) {
     const { code, body } = await readiness(replica);
@@ -118,7 +118,7 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
       (await Promise.all(replicas.map(readiness))).every(
         ({ body }) => body.dependencies['kinesis']?.status === 'up',
       ),
-    { what: 'the stream is called up again', timeoutMs: 5_000 },
+    { what: 'the stream is called up again', timeoutMs: timeBound(5_000) },
   );
 });
 

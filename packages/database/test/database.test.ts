@@ -9,7 +9,7 @@ import {
   violatedUniqueConstraint,
   type DatabaseOptions,
 } from '../src/index.ts';
-import { createTestDatabase } from '@muniment/testing';
+import { createTestDatabase, timeBound } from '@muniment/testing';
 import { asSuperuser } from './empty-database.ts';
 
 async function open(t: Test, options: Partial<DatabaseOptions> = {}) {
@@ -91,7 +91,7 @@ test('a statement past its time is cancelled by PostgreSQL, which cannot serve i
   const start = performance.now();
   const error = await failure(sql`select pg_sleep(10)`.execute(db));
   t.match(error, { code: '57014' });
-  t.ok(performance.now() - start < 1_000);
+  t.ok(performance.now() - start < timeBound(1_000, 5_000));
   t.equal(isDatabaseUnavailable(error), true);
 });
 
@@ -150,7 +150,7 @@ test('a connection that fell silent costs one time-out, then the pool has anothe
   const start = performance.now();
   const error = await failure(db.transaction().execute((trx) => sql`select 1`.execute(trx)));
   t.ok(isDatabaseUnavailable(error), String(error));
-  t.ok(performance.now() - start < 2_000, `${performance.now() - start} ms`);
+  t.ok(performance.now() - start < timeBound(2_000), `${performance.now() - start} ms`);
   t.strictSame((await sql`select 1 as one`.execute(db)).rows, [{ one: 1 }]);
 });
 
@@ -165,7 +165,7 @@ test('nothing that listens, or nobody who answers, is an outage within two secon
     const start = performance.now();
     const error = await failure(sql`select 1`.execute(db));
     t.ok(isDatabaseUnavailable(error), String(error));
-    t.ok(performance.now() - start < 2_500);
+    t.ok(performance.now() - start < timeBound(2_500));
     await db.destroy();
   }
   silent.close();

@@ -11,6 +11,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
+import { timeBound } from '@muniment/testing';
 import { startFaultProxy, type FaultProxy } from '../../src/faults/fault-proxy.ts';
 import { startKinesis } from '../../src/kinesis/start-kinesis.ts';
 
@@ -178,7 +179,7 @@ test('delayMs delays each direction, keeps the order and does not add up over ch
   const back = roundTrip(socket, text.join(''));
   t.equal(await back, text.join(''));
   const took = performance.now() - start;
-  t.ok(took >= 198 && took < 600, `${took.toFixed(0)} ms`);
+  t.ok(took >= 198 && took < timeBound(600), `${took.toFixed(0)} ms`);
 
   let got = '';
   socket.on('data', (chunk: Buffer) => {

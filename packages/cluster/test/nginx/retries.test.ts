@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { timeBound } from '@muniment/testing';
 import { freePort } from '../../src/free-port.ts';
 import { gateway, upstream } from './gateway.ts';
 
@@ -91,10 +92,10 @@ test('a replica that hangs costs a GET one read time-out and is then left out', 
     responses.map(({ status }) => status),
     Array(8).fill(200),
   );
-  t.ok(performance.now() - started < 7000);
+  t.ok(performance.now() - started < timeBound(7_000, 15_000));
   const after = performance.now();
   for (let n = 0; n < 4; n++) t.equal((await fetch(`${http}/api/users/me`)).status, 200);
-  t.ok(performance.now() - after < 500, 'left out at once');
+  t.ok(performance.now() - after < timeBound(500, 2_500), 'left out at once');
 });
 
 test('503 of all replicas comes through as the service said it, and takes none of them out', async (t) => {

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
-import { requestContext, until } from '@muniment/testing';
+import { requestContext, timeBound, until } from '@muniment/testing';
 import { startFaultProxy } from '../../../cluster/src/faults/fault-proxy.ts';
 import { build, type TestServer } from '../build.ts';
 
@@ -119,5 +119,5 @@ test('a stream that is up is not asked again for seconds, one that is down is, a
   await server.app.listen({ host: '127.0.0.1', port: 0 });
   close();
   await server.recordFor(requestContext(), { action: 'LOGIN_FAIL', subject: { userId: ID } });
-  await until(async () => (await streamState(server)) === 'down', { timeoutMs: 4_000 });
+  await until(async () => (await streamState(server)) === 'down', { timeoutMs: timeBound(4_000) });
 });

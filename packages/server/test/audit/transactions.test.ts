@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { openPersonal } from '@muniment/audit-events';
 import type { Principal } from '@muniment/security';
-import { requestContext, signIn, until } from '@muniment/testing';
+import { requestContext, signIn, timeBound, until } from '@muniment/testing';
 import { build as buildServer, type TestServer } from '../build.ts';
 
 const USER = '0190a1b2-c3d4-7e5f-8a9b-000000000001';
@@ -100,7 +100,7 @@ test('a change of a caller whose session has ended since they were let in does n
       return record({ action: 'PROFILE_UPDATE' });
     });
   await server.rows('update identity.sessions set revoked_at = now()');
-  await until(() => server.revocations.sessionEnded(SESSION), { timeoutMs: 1_000 });
+  await until(() => server.revocations.sessionEnded(SESSION), { timeoutMs: timeBound(1_000) });
   await t.rejects(change(), { code: 'UNAUTHENTICATED', statusCode: 401 });
   t.strictSame(await leases(server), []);
   t.strictSame(await server.events(), []);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { environment } from '../build.ts';
 
 interface Service {
@@ -51,7 +51,7 @@ test('told to stop, it turns unready, answers what is in flight, stops its loops
   await until(() => service.output().includes('slow begins'));
   service.process.kill('SIGTERM');
   await until(async () => (await request(`${service.url}/health/ready`, agent)).status === 503, {
-    timeoutMs: 700,
+    timeoutMs: timeBound(700),
   });
   t.equal(
     (await request(`${service.url}/health/live`, agent)).status,
@@ -79,7 +79,7 @@ test('after the delay nobody new is let in, while a request in flight is still a
         () => false,
         (error) => error.code === 'ECONNREFUSED',
       ),
-    { timeoutMs: 1_000 },
+    { timeoutMs: timeBound(1_000) },
   );
   t.equal((await slow).status, 200);
   t.equal(await service.exit, 0);
@@ -105,7 +105,7 @@ test('a request that never ends is given the time-out, then the process ends wit
   service.process.kill('SIGTERM');
   t.equal(await service.exit, 1);
   const ms = performance.now() - stopped;
-  t.ok(ms >= 650 && ms < 3_000, `${ms} ms`);
+  t.ok(ms >= 650 && ms < timeBound(3_000), `${ms} ms`);
   t.match(service.output(), 'the stop took too long');
 });
 

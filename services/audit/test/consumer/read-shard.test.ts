@@ -6,7 +6,7 @@ import { SplitShardCommand } from '@aws-sdk/client-kinesis';
 import { test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
-import { connectSuperuser, until } from '@muniment/testing';
+import { connectSuperuser, timeBound, until } from '@muniment/testing';
 import type { Tables } from '../../tables.ts';
 import { STREAM, allStored, recordMany, startParts, storedIds, watermarks } from '../parts.ts';
 
@@ -104,7 +104,7 @@ test('while nothing can be stored the lag grows and it is said, though the strea
   await allStored(parts, 5);
   await superuser.query('revoke insert on audit.events from audit_service');
   await recordMany(parts, 5);
-  await until(() => consumer.status().lagMs > 2_500, { timeoutMs: 10_000 });
+  await until(() => consumer.status().lagMs > 2_500, { timeoutMs: timeBound(10_000) });
   t.ok(consumer.status().storeDownSince);
   t.equal(consumer.status().streamDownSince, undefined);
   await until(

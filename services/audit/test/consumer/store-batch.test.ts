@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { sealedForm } from '@muniment/audit-events';
 import { createDatabase, LeaseLost } from '@muniment/database';
-import { createTestDatabase } from '@muniment/testing';
+import { createTestDatabase, timeBound } from '@muniment/testing';
 import pg from 'pg';
 import { sql, type Kysely } from 'kysely';
 import type { Test } from 'tap';
@@ -352,7 +352,10 @@ test('the look into an outbox takes an index, also when it was planned while the
   t.match(await storeBatch(db, lease, 5_000, events.map(aRecord), false, attested), {
     stored: 200,
   });
-  t.ok(performance.now() - startedAt < 1_000, `${Math.round(performance.now() - startedAt)} ms`);
+  t.ok(
+    performance.now() - startedAt < timeBound(1_000),
+    `${Math.round(performance.now() - startedAt)} ms`,
+  );
 });
 
 test('two shards that carry one lane store each number once', async (t) => {
@@ -419,5 +422,5 @@ test('5,000 events a second are stored', async (t) => {
     `${Math.round(rate)} events/s, ${((cpu.user + cpu.system) / 10_000).toFixed(0)} µs of CPU each`,
   );
   // A fifth of the goal, since tests share their two cores; the goal itself is measured by the bench.
-  t.ok(rate > 1_000, `${Math.round(rate)} events/s`);
+  t.ok(rate > timeBound(1_000, 100), `${Math.round(rate)} events/s`);
 });

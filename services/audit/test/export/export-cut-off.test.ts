@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { build, type TestServer } from '../build.ts';
 import { naiveCheckpoints } from './naive-checkpoint.ts';
 import { fillLog } from '../fill-log.ts';
@@ -47,7 +47,9 @@ test('no more exports run at once than allowed; one that its client leaves gives
   t.ok(refused.response.headers.get('retry-after'));
   t.match(await refused.response.json(), { code: 'export_capacity' });
   slow.abort();
-  await until(async () => (await whole(parts, root.token)) === 200, { timeoutMs: 5_000 });
+  await until(async () => (await whole(parts, root.token)) === 200, {
+    timeoutMs: timeBound(5_000),
+  });
 });
 
 test('an export whose session ends, whose reader stalls, or whose database dies is cut off and has no clean end', async (t) => {

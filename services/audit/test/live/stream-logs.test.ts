@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { Value } from 'typebox/value';
 import { createViewerToken, hashViewerToken } from '@muniment/security';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { logEntrySchema } from '../../trail/log-entry.ts';
 import { build, eventsOf, storeEvents, type Caller, type LogEntry } from '../build.ts';
 import { connect, follow, range, serve, storeSealed } from './sealed.ts';
@@ -179,7 +179,10 @@ test("a viewer streams what its tenant's services recorded and nothing else, unt
   await parts.superuser.query('update audit.viewer_tokens set revoked_at = now()');
   const revoked = performance.now();
   await Promise.race([Promise.all([line, ...outside].map(({ ended }) => ended)), sleep(5_000)]);
-  t.ok(performance.now() - revoked < 1_000, `after ${Math.round(performance.now() - revoked)} ms`);
+  t.ok(
+    performance.now() - revoked < timeBound(1_000, 4_000),
+    `after ${Math.round(performance.now() - revoked)} ms`,
+  );
 });
 
 test('a filter by address finds what is seen, whatever its spelling, live and from the table', async (t) => {
@@ -221,7 +224,7 @@ test('silence is broken by heart-beats, whose id moves on over what the filter h
     parts.db,
     Array.from({ length: 700 }, () => ({})),
   );
-  await until(() => line.text().includes(':\nid: 699\n\n'), { timeoutMs: 2_000 });
+  await until(() => line.text().includes(':\nid: 699\n\n'), { timeoutMs: timeBound(2_000) });
   t.same(eventIds(line.text()), []);
   line.close();
 });
@@ -253,7 +256,7 @@ test("a stream ends within a second of its session, by its own end or the role's
     const ended = performance.now();
     await Promise.race([line.ended, sleep(5_000)]);
     t.ok(
-      performance.now() - ended < 1_000,
+      performance.now() - ended < timeBound(1_000, 4_000),
       `${name}: after ${Math.round(performance.now() - ended)} ms`,
     );
     t.match(line.text(), /: the session has ended\n\n$/);
@@ -270,7 +273,7 @@ test('a stream lives no longer than the token that opened it', async (t) => {
   const line = await connect(`${url}/api/audit/stream`, await parts.signIn());
   const began = performance.now();
   await line.ended;
-  t.ok(performance.now() - began < 3_000);
+  t.ok(performance.now() - began < timeBound(3_000));
   t.match(line.text(), /: the token has expired\n\n$/);
 });
 
@@ -358,6 +361,6 @@ test('a replica that stops ends its streams at once', async (t) => {
   const line = await connect(`${url}/api/audit/stream`, await parts.signIn());
   const began = performance.now();
   await Promise.all([parts.server.app.close(), line.ended]);
-  t.ok(performance.now() - began < 1_500, `${Math.round(performance.now() - began)} ms`);
+  t.ok(performance.now() - began < timeBound(1_500), `${Math.round(performance.now() - began)} ms`);
   t.match(line.text(), /: this replica stops; connect again\n\n$/);
 });

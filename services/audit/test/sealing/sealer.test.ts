@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startS3 } from '@muniment/cluster';
 import { test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import { checkSealer } from '../../sealing/sealer.ts';
 import { anEvent } from '../records.ts';
@@ -9,7 +9,7 @@ import { inLane, range, readLog, sealerLease, store, type Log } from './sealed-l
 import { openCertifiedLog } from './signer-parts.ts';
 
 const isSealed = ({ db }: Log, count: number): Promise<boolean> =>
-  until(async () => (await readLog(db)).length >= count, { timeoutMs: 10_000 });
+  until(async () => (await readLog(db)).length >= count, { timeoutMs: timeBound(10_000) });
 
 test('what is stored is sealed within 100 ms', async (t) => {
   const log = await openCertifiedLog(t);
@@ -31,9 +31,9 @@ test('what is stored is sealed within 100 ms', async (t) => {
     );
     waits.push(performance.now() - storedAt);
   }
-  // The quick ones: on a machine that is busy with other tests the slow ones tell of those. `make bench` measures the distribution.
+  // The sixth quickest: other tests on the machine delay the slow ones.
   const quick = waits.toSorted((a, b) => a - b)[5] ?? 0;
-  t.ok(quick <= 100, `${quick} ms`);
+  t.ok(quick <= timeBound(100, 1_000), `${quick} ms`);
   await until(() => running.status().sealed === 30);
   t.match(running.status(), { size: 30, unsealed: 0, oldestUnsealedMs: 0 });
 });

@@ -10,7 +10,7 @@ import {
   type NewEvent,
 } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
-import { connectSuperuser, createTestDatabase } from '@muniment/testing';
+import { connectSuperuser, createTestDatabase, timeBound } from '@muniment/testing';
 import { createMasterKey, generateMasterKey, type MasterKey } from '@muniment/master-key';
 import { storeBatch } from '../../consumer/store-batch.ts';
 import {
@@ -283,5 +283,5 @@ test('5,000 events a second are stored with their terms', async (t) => {
   const rate = 5_000 / ((performance.now() - startedAt) / 1_000);
   t.comment(`${Math.round(rate)} events/s`);
   // A fifth of the goal, since tests share their two cores; the goal itself is measured by the bench.
-  t.ok(rate > 1_000, `${Math.round(rate)} events/s`);
+  t.ok(rate > timeBound(1_000, 100), `${Math.round(rate)} events/s`);
 });
