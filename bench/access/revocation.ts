@@ -99,8 +99,8 @@ async function openApp() {
   });
   await keys.refresh();
   const revocations = createRevocations();
-  const prove = setInterval(() => revocations.proved(revocations.now()), 100);
-  revocations.proved(revocations.now());
+  const prove = setInterval(() => revocations.confirmComplete(revocations.now()), 100);
+  revocations.confirmComplete(revocations.now());
   const touch = async (): Promise<void> => {};
   const app = Fastify();
   await app.register(authentication, {
@@ -109,7 +109,7 @@ async function openApp() {
     issuer: 'bench',
     audience: 'bench',
     sessions: createSessionLookup({ revocations, query: async () => [] }),
-    activity: createLastSeen({ touch }),
+    lastSeen: createLastSeen({ touch }),
     signing: {
       key: {
         kid,

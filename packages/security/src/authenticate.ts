@@ -46,11 +46,11 @@ export type AuthenticationOptions = AccessTokenOptions & {
   sessions: SessionLookup;
   revocations: Revocations;
   /** Told of each session that is used. */
-  activity?: Pick<LastSeen, 'seen'>;
+  lastSeen?: Pick<LastSeen, 'seen'>;
   /** Only where a session may come in cookies. */
   cookies?: Pick<SessionCookies, 'accessToken' | 'isOwnPage'>;
   /** Only where API tokens count; elsewhere they are credentials of an unknown form. */
-  apiTokens?: { lookup: ApiTokenLookup; activity?: Pick<LastSeen, 'seen'> };
+  apiTokens?: { lookup: ApiTokenLookup; lastSeen?: Pick<LastSeen, 'seen'> };
   /** Only where viewer tokens count; elsewhere they are credentials of an unknown form. */
   viewers?: ViewerLookup;
   /**
@@ -146,7 +146,7 @@ const requireStatedAccess = (route: RouteOptions): void => {
  */
 export const authentication = fp<AuthenticationOptions>(
   async (app, options) => {
-    const { keys, sessions, activity, cookies, apiTokens, revocations, viewers, onDenied } =
+    const { keys, sessions, lastSeen, cookies, apiTokens, revocations, viewers, onDenied } =
       options;
     await app.register(accessTokens, options);
     app.decorateRequest('principal', null);
@@ -194,7 +194,7 @@ export const authentication = fp<AuthenticationOptions>(
       const session = await sessions.isLive({ sessionId, userId: id, role: claimed });
       // After the session, which may have taken its time to look up.
       if (!session.live || !(await isKeyValid({ revocations, keys }, kid))) throw refused(reply);
-      activity?.seen(sessionId);
+      lastSeen?.seen(sessionId);
       return {
         id,
         role: session.role,
@@ -217,7 +217,7 @@ export const authentication = fp<AuthenticationOptions>(
         askedAt,
       } = found;
       const isAllowedHere = isAddressAllowed(allowedIps, ip);
-      if (isAllowedHere) apiTokens?.activity?.seen(id, ip);
+      if (isAllowedHere) apiTokens?.lastSeen?.seen(id, ip);
       return {
         principal: {
           id: userId,

@@ -24,7 +24,7 @@ export {
   hashApiToken,
   isApiToken,
   isTokenScope,
-  tokenScopes,
+  TOKEN_SCOPES,
 } from './tokens/api-tokens.ts';
 export {
   authentication,
@@ -55,7 +55,7 @@ export { isLongEnough, normalizePassword } from './passwords/password-rules.ts';
 export type { PasswordOwner } from './passwords/password-rules.ts';
 export { createPasswordHasher } from './passwords/passwords.ts';
 export type { PasswordHasher, PasswordHasherOptions } from './passwords/passwords.ts';
-export { denialOf, isPermission, isRole, permissions, roleMay, roles } from './permissions.ts';
+export { denialOf, isPermission, isRole, PERMISSIONS, roleAllows, ROLES } from './permissions.ts';
 export type { Denial, Permission, Role } from './permissions.ts';
 export { createPublicKeyRing, loadPublicKeys } from './keys/public-key-ring.ts';
 export type {
@@ -72,7 +72,7 @@ export {
   openChild,
   sealChild,
 } from './tokens/refresh-tokens.ts';
-export { createRevocations, revocationKinds, toRevocation } from './sessions/revocations.ts';
+export { createRevocations, REVOCATION_KINDS, toRevocation } from './sessions/revocations.ts';
 export type {
   Instant,
   Revocation,

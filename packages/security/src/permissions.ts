@@ -1,8 +1,8 @@
 /** The user types; `users.type` holds one of them. */
-export const roles = ['customer', 'vendor', 'admin'] as const;
-export type Role = (typeof roles)[number];
+export const ROLES = ['customer', 'vendor', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
 
-export const isRole = (value: unknown): value is Role => roles.some((role) => role === value);
+export const isRole = (value: unknown): value is Role => ROLES.some((role) => role === value);
 
 type Grant = {
   roles: readonly Role[];
@@ -10,8 +10,8 @@ type Grant = {
   sessionOnly: boolean;
 };
 
-const everyone: Grant = { roles, sessionOnly: false };
-const everyoneInSession: Grant = { roles, sessionOnly: true };
+const everyone: Grant = { roles: ROLES, sessionOnly: false };
+const everyoneInSession: Grant = { roles: ROLES, sessionOnly: true };
 const admins: Grant = { roles: ['admin'], sessionOnly: false };
 const adminsInSession: Grant = { roles: ['admin'], sessionOnly: true };
 
@@ -19,7 +19,7 @@ const adminsInSession: Grant = { roles: ['admin'], sessionOnly: true };
  * Who may do what: the one table of the product. A route names one permission; that what is read or written belongs to
  * the caller is decided by the query, not here.
  */
-export const permissions = {
+export const PERMISSIONS = {
   'profile:read': everyone,
   'profile:write': everyone,
   'profile:delete': everyone,
@@ -38,13 +38,13 @@ export const permissions = {
   'service-accounts:manage': adminsInSession,
 } as const satisfies Record<string, Grant>;
 
-export type Permission = keyof typeof permissions;
+export type Permission = keyof typeof PERMISSIONS;
 
 export const isPermission = (value: unknown): value is Permission =>
-  typeof value === 'string' && Object.hasOwn(permissions, value);
+  typeof value === 'string' && Object.hasOwn(PERMISSIONS, value);
 
-export const roleMay = (role: Role, permission: Permission): boolean =>
-  permissions[permission].roles.includes(role);
+export const roleAllows = (role: Role, permission: Permission): boolean =>
+  PERMISSIONS[permission].roles.includes(role);
 
 /** Why a caller may not do something: their role lacks it, it takes a session, or their API token was not made for it. */
 export type Denial = 'role' | 'session_required' | 'scope';
@@ -57,8 +57,8 @@ export const denialOf = (
   caller: { role: Role; scopes: readonly Permission[] | null },
   permission: Permission,
 ): Denial | undefined => {
-  if (!roleMay(caller.role, permission)) return 'role';
+  if (!roleAllows(caller.role, permission)) return 'role';
   if (caller.scopes === null) return undefined;
-  if (permissions[permission].sessionOnly) return 'session_required';
+  if (PERMISSIONS[permission].sessionOnly) return 'session_required';
   return caller.scopes.includes(permission) ? undefined : 'scope';
 };

@@ -13,12 +13,12 @@ import {
   type LiveSessionRow,
   principalOf,
   type Role,
-  roleMay,
+  roleAllows,
 } from '../src/index.ts';
 import { audience, forgeries, issuer, keyPair, ringOf } from './forgery.ts';
 
 const sessionExpiresAt = new Date(Date.now() + 86_400_000);
-const countsUntil = Math.ceil(Date.now() / 1_000) + 900;
+const expiresAt = Math.ceil(Date.now() / 1_000) + 900;
 
 const build = async (
   t: Test,
@@ -29,10 +29,10 @@ const build = async (
   await keys.refresh();
   const database = { up: true, rows: new Map<string, LiveSessionRow>(), statements: 0 };
   const revocations = createRevocations();
-  revocations.proved(revocations.now());
+  revocations.confirmComplete(revocations.now());
   /** Time passes and no heart-beat comes. */
   const goStale = () =>
-    revocations.proved({ monotonic: performance.now() - 751, wall: Date.now() - 751 });
+    revocations.confirmComplete({ monotonic: performance.now() - 751, wall: Date.now() - 751 });
   const sessions = createSessionLookup({
     revocations,
     isUnavailable: () => true,
@@ -200,7 +200,7 @@ test('a revoked session is refused on every method from the moment that the set 
   const { token, sessionId } = signIn('customer');
   const other = signIn('customer');
   t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
-  revocations.add({ kind: 'session', id: sessionId, countsUntil });
+  revocations.add({ kind: 'session', id: sessionId, expiresAt });
   for (const method of ['GET', 'POST', 'HEAD'] as const) {
     t.equal((await call('/profile', `Bearer ${token}`, method)).statusCode, 401, method);
     t.equal((await call('/profile', `Bearer ${other.token}`, method)).statusCode, 200);
@@ -215,15 +215,15 @@ test('the role is the one of the token until the user changes, and then the one 
   t.equal((await call('/directory', authorization)).statusCode, 200);
   const row = database.rows.get(admin.sessionId);
   if (row) row.role = 'customer';
-  revocations.add({ kind: 'user', id: admin.userId, countsUntil });
+  revocations.add({ kind: 'user', id: admin.userId, expiresAt });
   t.equal((await call('/directory', authorization)).statusCode, 403, 'demoted');
   for (let i = 0; i < 5; i++) t.equal((await call('/profile', authorization)).statusCode, 200);
   t.equal(database.statements, 1);
   if (row) row.role = 'admin';
-  revocations.add({ kind: 'user', id: admin.userId, countsUntil });
+  revocations.add({ kind: 'user', id: admin.userId, expiresAt });
   t.equal((await call('/directory', authorization)).statusCode, 200, 'and promoted again');
   t.equal(database.statements, 2);
-  t.ok(roleMay('admin', 'directory:read'));
+  t.ok(roleAllows('admin', 'directory:read'));
 });
 
 test('a session of another user lends nothing once the database is asked', async (t) => {
@@ -261,7 +261,7 @@ test('a stale set and no database: 503 and nobody is let in; with a fresh set th
     t.equal(response.statusCode, 503);
     t.equal(response.json().code, 'DEPENDENCY_UNAVAILABLE');
   }
-  revocations.proved(revocations.now());
+  revocations.confirmComplete(revocations.now());
   t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
 });
 

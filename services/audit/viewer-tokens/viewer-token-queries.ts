@@ -1,5 +1,5 @@
 import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely';
-import { isRole, roleMay, type Viewer } from '@muniment/security';
+import { isRole, roleAllows, type Viewer } from '@muniment/security';
 import type { Tables } from '../tables.ts';
 
 /** A viewer token as it is answered; the token itself is kept by nobody. */
@@ -73,7 +73,7 @@ async function findViewers(db: Kysely<Tables>, condition: RawBuilder<unknown>): 
     from audit.viewer_tokens t join shared.user_status u on u.user_id = t.created_by and u.status = 'active'
     where ${condition} and t.revoked_at is null and t.expires_at > clock_timestamp()`.execute(db);
   return rows
-    .filter(({ role }) => isRole(role) && roleMay(role, 'audit:write-events'))
+    .filter(({ role }) => isRole(role) && roleAllows(role, 'audit:write-events'))
     .map((row) => ({ tokenId: row.id, tenantId: row.tenant_id, expiresAt: row.expires_at }));
 }
 

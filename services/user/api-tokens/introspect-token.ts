@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import {
   denialOf,
   isApiToken,
-  permissions,
+  PERMISSIONS,
   isPermission,
   type Permission,
 } from '@muniment/security';
@@ -38,7 +38,7 @@ type Introspected = Static<typeof answerSchema>;
 /** RFC 7662 §2.2: nothing is told of a token that does not count, not even why. */
 const INACTIVE: Introspected = { active: false };
 
-const everyPermission: readonly Permission[] = Object.keys(permissions).filter(isPermission);
+const everyPermission: readonly Permission[] = Object.keys(PERMISSIONS).filter(isPermission);
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1_000);
 
 async function introspectApiToken({ apiTokens }: UserContext, text: string): Promise<Introspected> {
@@ -68,7 +68,7 @@ async function introspectAccessToken(
     if (error.statusCode === 401) return undefined;
     throw error;
   });
-  if (!claims || (!revocations.isFresh() && !(await keys.stillHolds(claims.kid)))) return INACTIVE;
+  if (!claims || (!revocations.isFresh() && !(await keys.revalidate(claims.kid)))) return INACTIVE;
   const { sub, sid, iss, aud, jti, iat, exp } = claims;
   const session = await sessions.isLive({ sessionId: sid, userId: sub, role: claims.role });
   if (!session.live) return INACTIVE;

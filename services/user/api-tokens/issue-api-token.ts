@@ -5,7 +5,7 @@ import {
   hashApiToken,
   isTokenScope,
   normalizeRange,
-  roleMay,
+  roleAllows,
   type Permission,
 } from '@muniment/security';
 import type { RequestContext, RequestEvent } from '@muniment/server';
@@ -56,7 +56,7 @@ export async function issueApiToken(
   owner: TokenOwner,
   wanted: WantedApiToken,
 ): Promise<{ row: ListedApiToken; token: string }> {
-  if (!wanted.scopes.every((scope) => roleMay(owner.type, scope))) throw new ScopeDenied();
+  if (!wanted.scopes.every((scope) => roleAllows(owner.type, scope))) throw new ScopeDenied();
   if ((await countLiveApiTokens(trx, owner.id)) >= MAX_TOKENS) throw new TooManyApiTokens();
   const token = createApiToken();
   const userAgent = request.headers['user-agent'];

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { roleMay, type Permission } from '@muniment/security';
+import { roleAllows, type Permission } from '@muniment/security';
 import { InvalidCredentials } from '../errors.ts';
 import { issueApiToken, TOKEN_TTL_S } from '../api-tokens/issue-api-token.ts';
 import { lockTokenOwner } from '../api-tokens/api-token-queries.ts';
@@ -32,7 +32,7 @@ export const authGenerateToken = defineChannel({
         name: 'auth/generateToken',
         seconds: TOKEN_TTL_S,
         allowed_ips: [],
-        scopes: SCOPES.filter((scope) => roleMay(owner.type, scope)),
+        scopes: SCOPES.filter((scope) => roleAllows(owner.type, scope)),
       };
       const { row, token } = await issueApiToken(trx, record, request, owner, wanted);
       return {

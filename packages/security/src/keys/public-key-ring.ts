@@ -137,7 +137,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
     onRead: (listener: () => void): void => void readListeners.push(listener),
 
     /** Without looking again; for what was verified before. */
-    holds: (key: VerificationKey): boolean => keys.get(key.kid) === key,
+    has: (key: VerificationKey): boolean => keys.get(key.kid) === key,
 
     /** Lets go of a compromised key at once, and of all it has signed. */
     revoke(kid: string): void {
@@ -151,7 +151,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
      * Whether a key counts by a read that is at most a second old: where nothing else tells of a compromised one. Reads at most twice a second,
      * whoever asks. Rejects as `get` does.
      */
-    async stillHolds(kid: string): Promise<boolean> {
+    async revalidate(kid: string): Promise<boolean> {
       for (
         let attempt = 0;
         attempt < CONFIRMING_TRIES && performance.now() - readAt > CONFIRMED_MS;
@@ -187,9 +187,9 @@ export const isKeyValid = async (
     revocations,
     keys,
   }: {
-    revocations: Pick<Revocations, 'isFresh' | 'keyRevoked'>;
-    keys: Pick<PublicKeyRing, 'stillHolds'>;
+    revocations: Pick<Revocations, 'isFresh' | 'isKeyRevoked'>;
+    keys: Pick<PublicKeyRing, 'revalidate'>;
   },
   kid: string,
 ): Promise<boolean> =>
-  !revocations.keyRevoked(kid) && (revocations.isFresh() || (await keys.stillHolds(kid)));
+  !revocations.isKeyRevoked(kid) && (revocations.isFresh() || (await keys.revalidate(kid)));

@@ -116,7 +116,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
   });
 
   const counts = ({ id, expiresAt }: Pick<ApiToken, 'id' | 'expiresAt'>): boolean =>
-    !revocations.apiTokenEnded(id) && Date.now() < expiresAt.getTime();
+    !revocations.isApiTokenRevoked(id) && Date.now() < expiresAt.getTime();
 
   const holds = (userId: string, askedAt: number): boolean => {
     const changedAt = revocations.userChangedAt(userId);
@@ -154,7 +154,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
      * Whether a token that was found before counts still, for what lasts longer than a request; undefined when it does not. `token` is there when the
      * database was asked again: as it is now. `asOf`: by the monotonic clock, the moment of which this is known. Rejects as `find`.
      */
-    async recall(known: {
+    async revalidate(known: {
       id: string;
       userId: string;
       expiresAt: Date;
@@ -169,11 +169,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
 
     /** Refuses a token that this replica has just ended, after the commit; other replicas hear of it by the feed. */
     drop(id: string, expiresAt: Date): void {
-      revocations.add({
-        kind: 'api_token',
-        id,
-        countsUntil: Math.ceil(expiresAt.getTime() / 1_000),
-      });
+      revocations.add({ kind: 'api_token', id, expiresAt: Math.ceil(expiresAt.getTime() / 1_000) });
     },
 
     /** For tests and metrics. */

@@ -15,9 +15,9 @@ export type RevalidatePrincipal = (
 
 export type RevalidateOptions = {
   sessions: Pick<SessionLookup, 'isLive'>;
-  apiTokens: Pick<ApiTokenLookup, 'recall'>;
-  revocations: Pick<Revocations, 'isFresh' | 'keyRevoked'>;
-  keys: Pick<PublicKeyRing, 'stillHolds'>;
+  apiTokens: Pick<ApiTokenLookup, 'revalidate'>;
+  revocations: Pick<Revocations, 'isFresh' | 'isKeyRevoked'>;
+  keys: Pick<PublicKeyRing, 'revalidate'>;
 };
 
 export const createRevalidatePrincipal =
@@ -31,7 +31,7 @@ export const createRevalidatePrincipal =
       return { principal: { ...principal, role: session.role }, asOf: session.asOf };
     }
     const { apiToken, id: userId, expiresAt } = principal;
-    const recalled = await apiTokens.recall({
+    const recalled = await apiTokens.revalidate({
       id: apiToken.id,
       userId,
       expiresAt,

@@ -1,9 +1,9 @@
 /** What can be revoked. A `user` is not dead by it: what was known of them before no longer counts, and the database has to be asked. */
-export const revocationKinds = ['session', 'user', 'key', 'api_token'] as const;
-export type RevocationKind = (typeof revocationKinds)[number];
+export const REVOCATION_KINDS = ['session', 'user', 'key', 'api_token'] as const;
+export type RevocationKind = (typeof REVOCATION_KINDS)[number];
 
-/** `countsUntil` in seconds since 1970: when the last token that it is about has expired. */
-export type Revocation = { kind: RevocationKind; id: string; countsUntil: number };
+/** `expiresAt` in seconds since 1970: when the last token that it is about has expired. */
+export type Revocation = { kind: RevocationKind; id: string; expiresAt: number };
 
 /** A moment by both clocks, in milliseconds. */
 export type Instant = { monotonic: number; wall: number };
@@ -21,18 +21,18 @@ export type Revocations = ReturnType<typeof createRevocations>;
 const SWEEP_STEP = 2_000;
 
 const isKind = (value: unknown): value is RevocationKind =>
-  revocationKinds.some((kind) => kind === value);
+  REVOCATION_KINDS.some((kind) => kind === value);
 
 /** A revocation as rows and notifications have it; undefined for a kind that this version does not know. */
 export const toRevocation = (
   kind: unknown,
   id: unknown,
-  countsUntil: unknown,
+  expiresAt: unknown,
 ): Revocation | undefined => {
-  const until = Number(countsUntil);
+  const until = Number(expiresAt);
   // Copied: a part of a longer text would keep the whole of it in memory.
   return isKind(kind) && typeof id === 'string' && Number.isSafeInteger(until)
-    ? { kind, id: Buffer.from(id).toString(), countsUntil: until }
+    ? { kind, id: Buffer.from(id).toString(), expiresAt: until }
     : undefined;
 };
 
@@ -58,11 +58,11 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
   let sweeping = [].values() as IterableIterator<[RevocationKind, string, number]>;
 
   const size = (kind?: RevocationKind): number =>
-    kind ? entries[kind].size : revocationKinds.reduce((sum, each) => sum + entries[each].size, 0);
+    kind ? entries[kind].size : REVOCATION_KINDS.reduce((sum, each) => sum + entries[each].size, 0);
 
   function* everything(): Generator<[RevocationKind, string, number], undefined> {
-    for (const kind of revocationKinds)
-      for (const [id, countsUntil] of entries[kind]) yield [kind, id, countsUntil];
+    for (const kind of REVOCATION_KINDS)
+      for (const [id, expiresAt] of entries[kind]) yield [kind, id, expiresAt];
   }
 
   const ageMs = (): number => {
@@ -77,13 +77,13 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
 
     /** @returns whether it was news */
     add(revocation: Revocation): boolean {
-      const { kind, id, countsUntil } = revocation;
+      const { kind, id, expiresAt } = revocation;
       const known = entries[kind].get(id) ?? 0;
-      if (countsUntil > known) entries[kind].set(id, countsUntil);
+      if (expiresAt > known) entries[kind].set(id, expiresAt);
       // Each time: it may be another change of the same user, and asking once too often costs little.
       if (kind === 'user') usersChangedAt.set(id, now().monotonic);
       for (const listener of listeners) listener(revocation);
-      return countsUntil > known;
+      return expiresAt > known;
     },
 
     /** Called with each revocation from now on, also one that is known already. @returns what ends that */
@@ -92,9 +92,9 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
       return () => void listeners.delete(listener);
     },
 
-    sessionEnded: (id: string): boolean => entries.session.has(id),
-    keyRevoked: (kid: string): boolean => entries.key.has(kid),
-    apiTokenEnded: (id: string): boolean => entries.api_token.has(id),
+    isSessionRevoked: (id: string): boolean => entries.session.has(id),
+    isKeyRevoked: (kid: string): boolean => entries.key.has(kid),
+    isApiTokenRevoked: (id: string): boolean => entries.api_token.has(id),
 
     /**
      * When this replica learned of the last change of a user, by the monotonic clock; undefined when none counts. An answer of the database about
@@ -103,14 +103,14 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
     userChangedAt: (id: string): number | undefined => usersChangedAt.get(id),
 
     /** Everything that had been committed at that moment is in the set. */
-    proved(at: Instant): void {
+    confirmComplete(at: Instant): void {
       proof = at;
     },
 
     /** Lets go of everything, and of the proof with it: nothing is believed until all has been read again. */
-    forget(): void {
+    clear(): void {
       proof = undefined;
-      for (const kind of revocationKinds) entries[kind].clear();
+      for (const kind of REVOCATION_KINDS) entries[kind].clear();
       usersChangedAt.clear();
     },
 
@@ -130,8 +130,8 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
           sweeping = everything();
           return;
         }
-        const [kind, id, countsUntil] = next.value;
-        if (countsUntil > seconds) continue;
+        const [kind, id, expiresAt] = next.value;
+        if (expiresAt > seconds) continue;
         entries[kind].delete(id);
         if (kind === 'user') usersChangedAt.delete(id);
       }

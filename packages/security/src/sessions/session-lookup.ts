@@ -83,7 +83,7 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
     const role = row && row.user_id === userId && isRole(row.role) ? row.role : undefined;
     remembered.set(sessionId, { role, userId, askedAt });
     // What ended while the answer was under way may be in the set by now.
-    return role === undefined || revocations.sessionEnded(sessionId)
+    return role === undefined || revocations.isSessionRevoked(sessionId)
       ? dead
       : { live: true, role, asOf: askedAt };
   };
@@ -95,7 +95,7 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
      */
     async isLive(claim: SessionClaim): Promise<SessionState> {
       const { sessionId, userId, role } = claim;
-      if (revocations.sessionEnded(sessionId)) return dead;
+      if (revocations.isSessionRevoked(sessionId)) return dead;
       if (!revocations.isFresh()) return lookUp(claim, 'stale');
       const asOf = performance.now() - revocations.ageMs();
       const changedAt = revocations.userChangedAt(userId);
@@ -112,7 +112,7 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
       revocations.add({
         kind: 'session',
         id: sessionId,
-        countsUntil: Math.ceil(Date.now() / 1_000) + OWN_WORD_S,
+        expiresAt: Math.ceil(Date.now() / 1_000) + OWN_WORD_S,
       });
     },
 
@@ -121,7 +121,7 @@ export const createSessionLookup = (options: SessionLookupOptions) => {
       revocations.add({
         kind: 'user',
         id: userId,
-        countsUntil: Math.ceil(Date.now() / 1_000) + OWN_WORD_S,
+        expiresAt: Math.ceil(Date.now() / 1_000) + OWN_WORD_S,
       });
     },
 

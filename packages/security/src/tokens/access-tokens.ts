@@ -201,7 +201,7 @@ export const accessTokens = fp<AccessTokenOptions>(
         const digest = hash('sha256', token, 'base64');
         let entry = verified.get(digest);
         // A key that left the ring (compromised) takes with it what it had signed.
-        if (!entry || !keys.holds(entry.key)) {
+        if (!entry || !keys.has(entry.key)) {
           entry = await check(token);
           verified.set(digest, entry);
         }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { isPermission, type Permission, permissions } from '../permissions.ts';
+import { isPermission, type Permission, PERMISSIONS } from '../permissions.ts';
 
 const prefix = 'mun_';
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -43,9 +43,9 @@ export const isApiToken = (text: string): boolean => {
 export const hashApiToken = (token: string): Buffer => createHash('sha256').update(token).digest();
 
 /** What an API token can be made to allow: what needs no session. */
-export const tokenScopes: readonly Permission[] = Object.keys(permissions)
+export const TOKEN_SCOPES: readonly Permission[] = Object.keys(PERMISSIONS)
   .filter(isPermission)
-  .filter((permission) => !permissions[permission].sessionOnly);
+  .filter((permission) => !PERMISSIONS[permission].sessionOnly);
 
 export const isTokenScope = (value: unknown): value is Permission =>
-  tokenScopes.some((scope) => scope === value);
+  TOKEN_SCOPES.some((scope) => scope === value);

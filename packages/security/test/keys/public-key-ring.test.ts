@@ -126,8 +126,8 @@ test('a refresh keeps what did not change and lets go of what was compromised', 
   if (!keyA || !keyB) throw new Error('keys are missing');
   b.status = 'compromised';
   await sleep(50);
-  t.ok(ring.holds(keyA));
-  t.notOk(ring.holds(keyB));
+  t.ok(ring.has(keyA));
+  t.notOk(ring.has(keyB));
 });
 
 test('a failed background refresh is told and changes nothing', async (t) => {

@@ -17,7 +17,7 @@ function build(options: Partial<ApiTokenLookupOptions> = {}) {
   const revocations = createRevocations({
     now: () => ({ monotonic: performance.now() + clock.skew, wall: Date.now() + clock.skew }),
   });
-  const prove = (): void => revocations.proved(revocations.now());
+  const prove = (): void => revocations.confirmComplete(revocations.now());
   prove();
   const database = { up: true, rows: [] as ApiTokenRow[], statements: 0, before: async () => {} };
   const lookup = createApiTokenLookup({
@@ -103,11 +103,11 @@ test('a revoked token counts no more, also when its look-up was under way', asyn
   const { lookup, revocations, database, make } = build();
   const known = make();
   await lookup.find(known.text);
-  revocations.add({ kind: 'api_token', id: known.row.id, countsUntil: later });
+  revocations.add({ kind: 'api_token', id: known.row.id, expiresAt: later });
   t.equal(await lookup.find(known.text), undefined);
   const racing = make();
   database.before = async () => {
-    revocations.add({ kind: 'api_token', id: racing.row.id, countsUntil: later });
+    revocations.add({ kind: 'api_token', id: racing.row.id, expiresAt: later });
   };
   t.equal(
     await lookup.find(racing.text),
@@ -123,11 +123,11 @@ test('what was looked up before a change of its owner is looked up again, once',
   t.equal((await lookup.find(text))?.token.role, 'admin');
   row.role = 'customer';
   await sleep(2);
-  revocations.add({ kind: 'user', id: row.user_id, countsUntil: later });
+  revocations.add({ kind: 'user', id: row.user_id, expiresAt: later });
   t.equal((await lookup.find(text))?.token.role, 'customer');
   t.equal((await lookup.find(text))?.token.role, 'customer');
   t.equal(database.statements, 2);
-  revocations.add({ kind: 'user', id: row.user_id, countsUntil: later });
+  revocations.add({ kind: 'user', id: row.user_id, expiresAt: later });
   database.rows.length = 0;
   t.equal(await lookup.find(text), undefined, 'and again after the next change');
 });
@@ -194,10 +194,10 @@ test('what lasts is asked about again once its owner has changed', async (t) => 
     expiresAt: row.expires_at,
     askedAt: found?.askedAt ?? 0,
   };
-  t.notOk((await lookup.recall(known))?.token, 'nothing new');
+  t.notOk((await lookup.revalidate(known))?.token, 'nothing new');
   t.equal(database.statements, 1);
-  revocations.add({ kind: 'user', id: row.user_id, countsUntil: later });
-  t.equal((await lookup.recall(known))?.token?.id, row.id);
+  revocations.add({ kind: 'user', id: row.user_id, expiresAt: later });
+  t.equal((await lookup.revalidate(known))?.token?.id, row.id);
   database.rows.length = 0;
-  t.equal(await lookup.recall(known), undefined);
+  t.equal(await lookup.revalidate(known), undefined);
 });

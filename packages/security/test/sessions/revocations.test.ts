@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { test } from 'tap';
-import { createRevocations, revocationKinds, toRevocation } from '../../src/index.ts';
+import { createRevocations, REVOCATION_KINDS, toRevocation } from '../../src/index.ts';
 
 /** Two clocks that a test moves. */
 const clocks = () => {
@@ -21,13 +21,13 @@ const SECOND = 1_800_000_000;
 test('each kind is asked for by its own name', (t) => {
   const { now } = clocks();
   const revocations = createRevocations({ now });
-  for (const kind of revocationKinds) revocations.add({ kind, id: kind, countsUntil: SECOND + 60 });
+  for (const kind of REVOCATION_KINDS) revocations.add({ kind, id: kind, expiresAt: SECOND + 60 });
   t.strictSame(
-    revocationKinds.map((id) => [
-      revocations.sessionEnded(id),
+    REVOCATION_KINDS.map((id) => [
+      revocations.isSessionRevoked(id),
       revocations.userChangedAt(id) !== undefined,
-      revocations.keyRevoked(id),
-      revocations.apiTokenEnded(id),
+      revocations.isKeyRevoked(id),
+      revocations.isApiTokenRevoked(id),
     ]),
     [
       [true, false, false, false],
@@ -44,13 +44,9 @@ test('each kind is asked for by its own name', (t) => {
 test('an entry leaves once it no longer counts and not before; the longest word counts', (t) => {
   const { now, pass } = clocks();
   const revocations = createRevocations({ now });
-  t.equal(revocations.add({ kind: 'session', id: 'a', countsUntil: SECOND + 60 }), true);
-  t.equal(
-    revocations.add({ kind: 'session', id: 'a', countsUntil: SECOND + 10 }),
-    false,
-    'no news',
-  );
-  revocations.add({ kind: 'user', id: 'u', countsUntil: SECOND + 10 });
+  t.equal(revocations.add({ kind: 'session', id: 'a', expiresAt: SECOND + 60 }), true);
+  t.equal(revocations.add({ kind: 'session', id: 'a', expiresAt: SECOND + 10 }), false, 'no news');
+  revocations.add({ kind: 'user', id: 'u', expiresAt: SECOND + 10 });
   const sweepAll = () => {
     revocations.sweep(now().wall / 1_000);
     revocations.sweep(now().wall / 1_000);
@@ -59,10 +55,10 @@ test('an entry leaves once it no longer counts and not before; the longest word 
   t.not(revocations.userChangedAt('u'), undefined);
   sweepAll();
   t.equal(revocations.userChangedAt('u'), undefined);
-  t.ok(revocations.sessionEnded('a'));
+  t.ok(revocations.isSessionRevoked('a'));
   pass(50_000);
   sweepAll();
-  t.notOk(revocations.sessionEnded('a'));
+  t.notOk(revocations.isSessionRevoked('a'));
   t.equal(revocations.size(), 0);
   t.end();
 });
@@ -71,7 +67,7 @@ test('a sweep looks at some two thousand and comes round to all', (t) => {
   const { now, pass } = clocks();
   const revocations = createRevocations({ now });
   for (let i = 0; i < 10_000; i++)
-    revocations.add({ kind: 'session', id: `${i}`, countsUntil: SECOND + (i % 2 ? 10 : 100) });
+    revocations.add({ kind: 'session', id: `${i}`, expiresAt: SECOND + (i % 2 ? 10 : 100) });
   pass(11_000);
   revocations.sweep(now().wall / 1_000);
   revocations.sweep(now().wall / 1_000);
@@ -84,9 +80,9 @@ test('a sweep looks at some two thousand and comes round to all', (t) => {
 test('a user entry tells when the last change was learned, also of one that it had', (t) => {
   const { now, pass, time } = clocks();
   const revocations = createRevocations({ now });
-  revocations.add({ kind: 'user', id: 'u', countsUntil: SECOND + 60 });
+  revocations.add({ kind: 'user', id: 'u', expiresAt: SECOND + 60 });
   pass(100);
-  revocations.add({ kind: 'user', id: 'u', countsUntil: SECOND + 60 });
+  revocations.add({ kind: 'user', id: 'u', expiresAt: SECOND + 60 });
   t.equal(revocations.userChangedAt('u'), time.monotonic);
   t.end();
 });
@@ -95,18 +91,18 @@ test('the set is fresh for 750 ms after the moment that is proved, by whichever 
   const { now, pass, time } = clocks();
   const revocations = createRevocations({ now });
   t.notOk(revocations.isFresh(), 'nothing is proved yet');
-  revocations.proved(now());
+  revocations.confirmComplete(now());
   pass(750);
   t.ok(revocations.isFresh());
   pass(1);
   t.notOk(revocations.isFresh());
   const sent = now();
   pass(700);
-  revocations.proved(sent);
+  revocations.confirmComplete(sent);
   t.equal(revocations.ageMs(), 700, 'from when it was asked, not from when it was answered');
   time.wall += 51;
   t.notOk(revocations.isFresh(), 'the machine slept');
-  revocations.proved(now());
+  revocations.confirmComplete(now());
   time.wall -= 3_600_000;
   time.monotonic += 751;
   t.notOk(revocations.isFresh(), 'the clock was set back');
@@ -117,13 +113,13 @@ test('more entries than there may be: the set is stale, and fresh again when the
   const { now, pass } = clocks();
   const revocations = createRevocations({ now, maxEntries: 100 });
   for (let i = 0; i < 101; i++)
-    revocations.add({ kind: 'session', id: `${i}`, countsUntil: SECOND + i });
-  revocations.proved(now());
+    revocations.add({ kind: 'session', id: `${i}`, expiresAt: SECOND + i });
+  revocations.confirmComplete(now());
   t.notOk(revocations.isFresh());
   pass(10_000);
   revocations.sweep(now().wall / 1_000);
   revocations.sweep(now().wall / 1_000);
-  revocations.proved(now());
+  revocations.confirmComplete(now());
   t.ok(revocations.isFresh());
   t.end();
 });
@@ -132,9 +128,9 @@ test('who listens hears of each, until they listen no more', (t) => {
   const revocations = createRevocations();
   const heard: string[] = [];
   const end = revocations.onAdd(({ kind, id }) => heard.push(`${kind} ${id}`));
-  revocations.add({ kind: 'key', id: 'k', countsUntil: SECOND });
+  revocations.add({ kind: 'key', id: 'k', expiresAt: SECOND });
   end();
-  revocations.add({ kind: 'key', id: 'l', countsUntil: SECOND });
+  revocations.add({ kind: 'key', id: 'l', expiresAt: SECOND });
   t.strictSame(heard, ['key k']);
   t.end();
 });
@@ -143,7 +139,7 @@ test('what is no revocation is none', (t) => {
   t.strictSame(toRevocation('session', 'a', '1800000000'), {
     kind: 'session',
     id: 'a',
-    countsUntil: SECOND,
+    expiresAt: SECOND,
   });
   for (const [kind, id, until] of [
     ['tenant', 'a', '1'],

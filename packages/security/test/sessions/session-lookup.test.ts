@@ -9,7 +9,7 @@ import {
 
 const isUnavailable = (error: unknown) =>
   error instanceof Error && error.message === 'ECONNREFUSED';
-const countsUntil = Math.ceil(Date.now() / 1_000) + 900;
+const expiresAt = Math.ceil(Date.now() / 1_000) + 900;
 
 const claim = (sessionId: string, role: Role = 'customer') => ({
   sessionId,
@@ -33,10 +33,10 @@ const liveSessions = (...ids: string[]) => {
 /** A set that a test makes fresh and stale. */
 const revocationSet = (fresh: boolean) => {
   const revocations = createRevocations();
-  const beat = () => revocations.proved(revocations.now());
+  const beat = () => revocations.confirmComplete(revocations.now());
   if (fresh) beat();
   const goStale = () =>
-    revocations.proved({ monotonic: performance.now() - 751, wall: Date.now() - 751 });
+    revocations.confirmComplete({ monotonic: performance.now() - 751, wall: Date.now() - 751 });
   return { revocations, beat, goStale };
 };
 
@@ -115,14 +115,14 @@ test('for a changed user the database is asked once, and once more after each fu
     { live: true, role: 'admin' },
     'nobody has said otherwise',
   );
-  revocations.add({ kind: 'user', id: 'user of a', countsUntil });
+  revocations.add({ kind: 'user', id: 'user of a', expiresAt });
   for (let i = 0; i < 5; i++)
     t.match(await sessions.isLive(claim('a', 'admin')), { live: true, role: 'customer' });
   t.equal(statements.length, 1);
   rows.delete('a');
   for (let i = 0; i < 5; i++)
     t.ok((await sessions.isLive(claim('a'))).live, 'the answer is remembered');
-  revocations.add({ kind: 'user', id: 'user of a', countsUntil });
+  revocations.add({ kind: 'user', id: 'user of a', expiresAt });
   for (let i = 0; i < 5; i++)
     t.same(await sessions.isLive(claim('a')), { live: false }, 'also that it is dead');
   t.equal(statements.length, 2);
@@ -146,11 +146,11 @@ test('an answer to what was asked before a change is not remembered for what com
       return found;
     },
   });
-  revocations.add({ kind: 'user', id: 'user of a', countsUntil });
+  revocations.add({ kind: 'user', id: 'user of a', expiresAt });
   const before = sessions.isLive(claim('a'));
   await sleep(5);
   rows.delete('a');
-  revocations.add({ kind: 'user', id: 'user of a', countsUntil });
+  revocations.add({ kind: 'user', id: 'user of a', expiresAt });
   slow = false;
   t.ok((await before).live);
   t.same(await sessions.isLive(claim('a')), { live: false });

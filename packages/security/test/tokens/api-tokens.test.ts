@@ -5,8 +5,8 @@ import {
   denialOf,
   hashApiToken,
   isApiToken,
-  permissions,
-  tokenScopes,
+  PERMISSIONS,
+  TOKEN_SCOPES,
 } from '../../src/index.ts';
 
 test('a token has the published form: the CRC-32 of its 43 characters, in base 62', (t) => {
@@ -62,10 +62,10 @@ test('no scope reaches what takes a session, and none more than the role does', 
     'account:manage',
     'service-accounts:manage',
   ] as const) {
-    t.notOk(tokenScopes.includes(permission));
+    t.notOk(TOKEN_SCOPES.includes(permission));
     // As if a row had it all the same.
     t.equal(denialOf({ role: 'admin', scopes: [permission] }, permission), 'session_required');
-    t.equal(permissions[permission].sessionOnly, true);
+    t.equal(PERMISSIONS[permission].sessionOnly, true);
   }
   t.equal(denialOf({ role: 'customer', scopes: ['directory:read'] }, 'directory:read'), 'role');
   t.equal(denialOf({ role: 'admin', scopes: ['files:read'] }, 'directory:read'), 'scope');

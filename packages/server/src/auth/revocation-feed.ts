@@ -104,7 +104,7 @@ export function createRevocationFeed({
     // A standby is behind its primary, and what it does not have yet it does not show.
     if (!first || first.standby) throw new Error('the feed has reached a standby');
     for (const row of rows) if (row.kind !== null && take(row)) unannounced += 1;
-    revocations.proved(sentAt);
+    revocations.confirmComplete(sentAt);
     // By the clock that they were written by: this machine's may be ahead for a while, and what it let go of would not come back.
     revocations.sweep(first.now);
     return first.snapshot;
@@ -137,7 +137,7 @@ export function createRevocationFeed({
     if (!(await readAll(client))) {
       // A part proves nothing, not even once some of it has gone: what was not read no heart-beat would bring. The database is asked until all of it fits.
       tell('lost', new Error(`there are more than ${revocations.maxEntries} revocations`));
-      revocations.forget();
+      revocations.clear();
       await sleep(FULL_PAUSE_MS, undefined, { signal: stopping.signal, ref: false });
       throw new Error('the revocations are read again');
     }

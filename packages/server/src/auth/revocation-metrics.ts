@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { revocationKinds, type Revocations, type SessionLookup } from '@muniment/security';
+import { REVOCATION_KINDS, type Revocations, type SessionLookup } from '@muniment/security';
 import type { RevocationFeed } from './revocation-feed.ts';
 
 /** How old the set of revocations is, how large, what keeping it takes, and how often the database had to be asked instead. */
@@ -36,7 +36,7 @@ export function measureRevocations(
     labelNames: ['kind'],
     registers: [registry],
     collect() {
-      for (const kind of revocationKinds) this.set({ kind }, revocations.size(kind));
+      for (const kind of REVOCATION_KINDS) this.set({ kind }, revocations.size(kind));
     },
   });
   counter(

@@ -100,7 +100,7 @@ test('a change of a caller whose session has ended since they were let in does n
       return record({ action: 'PROFILE_UPDATE' });
     });
   await server.rows('update identity.sessions set revoked_at = now()');
-  await until(() => server.revocations.sessionEnded(SESSION), { timeoutMs: timeBound(1_000) });
+  await until(() => server.revocations.isSessionRevoked(SESSION), { timeoutMs: timeBound(1_000) });
   await t.rejects(change(), { code: 'UNAUTHENTICATED', statusCode: 401 });
   t.strictSame(await leases(server), []);
   t.strictSame(await server.events(), []);

@@ -119,12 +119,15 @@ test('whatever ends or changes a session, a user or a key announces it in its ow
     await server.signIn(),
   ];
   await rows('delete from identity.sessions where id = $1', [deleted.sessionId]);
-  t.ok(await known(() => revocations.sessionEnded(deleted.sessionId)), 'a session that is deleted');
+  t.ok(
+    await known(() => revocations.isSessionRevoked(deleted.sessionId)),
+    'a session that is deleted',
+  );
   await rows('update identity.sessions set expires_at = now() where id = $1', [
     shortened.sessionId,
   ]);
   t.ok(
-    await known(() => revocations.sessionEnded(shortened.sessionId)),
+    await known(() => revocations.isSessionRevoked(shortened.sessionId)),
     'one whose life is shortened',
   );
   for (const change of [`type = 'admin'`, `status = 'suspended'`, `password_hash = 'another'`]) {
@@ -137,7 +140,7 @@ test('whatever ends or changes a session, a user or a key announces it in its ow
     await known(
       () =>
         revocations.userChangedAt(gone.userId) !== undefined &&
-        revocations.sessionEnded(gone.sessionId),
+        revocations.isSessionRevoked(gone.sessionId),
     ),
     'an account that is deleted, with its sessions',
   );
@@ -221,7 +224,7 @@ test('the listening connection is killed again and again: what is revoked meanwh
     const { lastLetIn } = await refusal(server, session);
     t.ok(lastLetIn < timeBound(1_000), `${lastLetIn.toFixed(0)} ms`);
     await until(
-      () => server.revocations.isFresh() && server.revocations.sessionEnded(session.sessionId),
+      () => server.revocations.isFresh() && server.revocations.isSessionRevoked(session.sessionId),
       { timeoutMs: timeBound(5_000) },
     );
   }
@@ -252,9 +255,10 @@ test('a half-open feed connection: nobody revoked is let in after their second, 
   t.match((await server.health.look()).revocation_feed, { status: 'down', critical: false });
   await sleep(2_500);
   proxy.mode('pass');
-  await until(() => server.revocations.isFresh() && server.revocations.sessionEnded(a.sessionId), {
-    timeoutMs: timeBound(5_000),
-  });
+  await until(
+    () => server.revocations.isFresh() && server.revocations.isSessionRevoked(a.sessionId),
+    { timeoutMs: timeBound(5_000) },
+  );
   await sleep(520);
   t.match((await server.health.look()).revocation_feed, { status: 'up' });
 });
@@ -358,7 +362,7 @@ test('a set that could be read only in part is believed of nothing, and not kept
   await feed.start();
   await sleep(300);
   t.equal(revocations.size(), 0, 'a part is not kept');
-  t.notOk(revocations.sessionEnded(ended.sessionId), 'and what was not read is not there');
+  t.notOk(revocations.isSessionRevoked(ended.sessionId), 'and what was not read is not there');
   t.notOk(revocations.isFresh());
   t.equal(await server.visit(live), 200);
 });

@@ -68,7 +68,7 @@ test('a session that has ended changes nothing of the account from the first ins
   await here.rows('alter table identity.sessions disable trigger user');
   await here.call('POST', '/api/auth/logout', { token });
   // However busy the machine is: the set of the other replica counts as complete, which it is not.
-  const believe = () => there.server.revocations.proved(there.server.revocations.now());
+  const believe = () => there.server.revocations.confirmComplete(there.server.revocations.now());
   believe();
   t.equal(
     (await there.call('GET', '/api/users/me', { token })).statusCode,
