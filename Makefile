@@ -1,14 +1,11 @@
 # `make` prints what there is. Settings are given as words: make up REPLICAS=3 PORT=9000 DATA=/var/lib/muniment LIMITS=off
 # GNU make 4.3. Checkout and DATA may lie under a path with spaces (all rules use relative paths and quoted words).
 
-REPLICAS ?= 2
-PORT     ?= 8080
-TLS_PORT ?= 8443
-DATA     ?= ./.data
-LIMITS   ?= on
-LOG_DAYS ?= 14
-# Not exported: the tests must not find a PORT in their environment.
-FLEET := REPLICAS='$(REPLICAS)' PORT='$(PORT)' TLS_PORT='$(TLS_PORT)' DATA='$(DATA)' LIMITS='$(LIMITS)' LOG_DAYS='$(LOG_DAYS)'
+# Settings of the fleet come from the command line, else from the environment, else from the file .env, else by default
+# (packages/cluster/src/fleet/settings.ts). Not exported: the tests must not find a PORT in their environment.
+pass  = $(if $($(1)),$(1)='$($(1))')
+FLEET := ENV_FILE=.env $(foreach name,REPLICAS PORT TLS_PORT DATA LIMITS LOG_DAYS,$(call pass,$(name)))
+NODE  := node --import ./packages/cluster/src/load-env-file.ts
 
 ARCH  := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
 # Node's own folder first: the wrapper in .bin does not exec, and a SIGTERM to it would leave node orphaned.
@@ -28,32 +25,34 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
+	@echo 'These and the settings in .env.example can also stand in a file .env: one NAME=value a line.'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 up: $(STAMP) ## start PostgreSQL, Kinesis, S3, REPLICAS of each service and nginx, and return; other settings restart a running fleet
-	@$(FLEET) node --env-file-if-exists=.env packages/cluster/src/up.ts
+	@$(FLEET) $(NODE) packages/cluster/src/up.ts
 down: $(STAMP) ## stop the fleet; its data stays in DATA
-	@$(FLEET) node packages/cluster/src/down.ts
+	@$(FLEET) $(NODE) packages/cluster/src/down.ts
 status: $(STAMP) ## process, port, pid, uptime, restarts, ready, memory
-	@$(FLEET) node packages/cluster/src/status.ts
+	@$(FLEET) $(NODE) packages/cluster/src/status.ts
 logs: $(STAMP) ## follow the logs; S=user only those of one service
-	@$(FLEET) S='$(S)' node packages/cluster/src/logs.ts
+	@$(FLEET) S='$(S)' $(NODE) packages/cluster/src/logs.ts
 admin: $(STAMP) ## EMAIL=... makes or promotes an administrator and prints a token
-	@$(FLEET) EMAIL='$(EMAIL)' node scripts/admin.ts
+	@$(FLEET) EMAIL='$(EMAIL)' $(NODE) scripts/admin.ts
 verify: $(STAMP) ## FILE=export.ndjson[.gz] [KEY=DATA/audit-key.pub] [CHECKPOINT=] [CONSISTENCY=] verifies an export offline (the command's exit codes: audit-verify --help)
-	@node packages/audit-verify/src/cli.ts --key '$(or $(KEY),$(DATA)/audit-key.pub)' $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') '$(FILE)'
+	@key='$(KEY)'; data=$$($(FLEET) $(NODE) -p 'process.env.DATA || "./.data"') || exit; \
+	node packages/audit-verify/src/cli.ts --key "$${key:-$$data/audit-key.pub}" $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') '$(FILE)'
 rotate-master-key: $(STAMP) ## wrap all keys by a new master key, on a running fleet
-	@$(FLEET) node scripts/keys/rotate-master-key.ts
+	@$(FLEET) $(NODE) scripts/keys/rotate-master-key.ts
 rotate-keys: $(STAMP) ## a new key for access tokens, on a running fleet; COMPROMISED=<kid> or all revokes what these have signed, at once
-	@$(FLEET) COMPROMISED='$(COMPROMISED)' node scripts/keys/rotate-keys.ts
+	@$(FLEET) COMPROMISED='$(COMPROMISED)' $(NODE) scripts/keys/rotate-keys.ts
 rotate-subject-keys: $(STAMP) ## DAYS=365 or SUBJECT=<user id>: new keys for future personal values
-	@$(FLEET) DAYS='$(DAYS)' SUBJECT='$(SUBJECT)' node scripts/keys/rotate-subject-keys.ts
+	@$(FLEET) DAYS='$(DAYS)' SUBJECT='$(SUBJECT)' $(NODE) scripts/keys/rotate-subject-keys.ts
 restore: $(STAMP) ## MONTH=YYYY_MM [DAYS=30] brings an archived month of the trail back for DAYS
-	@$(FLEET) MONTH='$(MONTH)' DAYS='$(DAYS)' node scripts/restore-month.ts
+	@$(FLEET) MONTH='$(MONTH)' DAYS='$(DAYS)' $(NODE) scripts/restore-month.ts
 dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs (Ctrl-C ends only that; make down stops the fleet)
-	@$(FLEET) REPLICAS=1 WATCH=on node --env-file-if-exists=.env packages/cluster/src/up.ts
-	@$(FLEET) node packages/cluster/src/logs.ts
+	@$(FLEET) REPLICAS=1 WATCH=on $(NODE) packages/cluster/src/up.ts
+	@$(FLEET) $(NODE) packages/cluster/src/logs.ts
 
 test: $(STAMP) ## run all tests (T=path/to/x.test.ts for one)
 	@node scripts/test.ts $(T)

@@ -113,8 +113,10 @@ function envOf(section: Section): string {
 
 const ENV_HEAD = `# The settings of the services with their defaults.
 # Made by scripts/settings-reference.ts from the config schemas: edit a copy, not this file.
-# \`make up\` and \`make dev\` read the copy \`.env\` when they start the fleet. They set ports, stores,
-# keys, limits and the mail server themselves. docker-compose.yml names the few that it takes from it.
+# make reads the copy \`.env\` in the checkout. The command line and the environment win over it.
+# REPLICAS, PORT (the gateway's), TLS_PORT, DATA, LIMITS and LOG_DAYS of \`make up\` can stand there too.
+# \`make up\` refuses unknown names, and what it sets itself: stores, keys and the mail server.
+# docker-compose.yml names the few that it takes from it.
 # For one service run by hand: node --env-file=.env services/<service>/server.ts
 # PORT, REPLICA and DATABASE_URL differ for each service.`;
 

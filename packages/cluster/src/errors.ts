@@ -1,4 +1,4 @@
-/** A start, stop or check of the local fleet that failed in a way the operator can act on: printed without a stack. */
+/** An error that the operator of the local fleet can act on. It is printed without a stack. */
 export class FleetError extends Error {
   override name = 'FleetError';
 }

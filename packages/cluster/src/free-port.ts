@@ -2,22 +2,22 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
-const LOWEST = 15_000;
+const MIN_PORT = 15_000;
 let ephemeralStart: number | undefined;
 
 /**
- * A TCP port on 127.0.0.1 that was free a moment ago. From below the range that the kernel gives to outgoing
- * connections, where a killed server could find its port taken by one of them; at random, since tests run in parallel.
+ * A random free TCP port on 127.0.0.1, below the kernel's range for outgoing connections.
+ * One of those could take the port while a killed server restarts.
  */
 export async function freePort(): Promise<number> {
   ephemeralStart ??= readEphemeralStart();
   for (;;) {
-    const port = randomInt(LOWEST, ephemeralStart);
+    const port = randomInt(MIN_PORT, ephemeralStart);
     if (await canListen(port)) return port;
   }
 }
 
-/** Whether a listener can be put on 127.0.0.1 at this port. */
+/** Whether this process can listen at this port on 127.0.0.1. */
 export async function canListen(port: number): Promise<boolean> {
   const server = createServer();
   try {
@@ -37,5 +37,5 @@ function readEphemeralStart(): number {
   const start = Number(
     readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/)[0],
   );
-  return start > LOWEST + 1000 ? start : 60_000;
+  return start > MIN_PORT + 1000 ? start : 60_000;
 }

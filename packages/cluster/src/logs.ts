@@ -1,17 +1,22 @@
-// make logs [S=user]: follows the logs whose name begins with S, or all of them.
+// make logs [S=user]: follows all logs, or those whose name begins with S.
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { dataFolder } from './fleet/settings.ts';
 
+function logNames(folder: string, prefix: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.log') && name.startsWith(prefix))
+      .toSorted();
+  } catch {
+    return []; // No fleet has run here.
+  }
+}
+
 const folder = path.join(dataFolder(process.env), 'logs');
 const prefix = process.env.S ?? '';
-let names: string[] = [];
-try {
-  names = readdirSync(folder).filter((name) => name.endsWith('.log') && name.startsWith(prefix));
-} catch {
-  // no fleet has been here
-}
+const names = logNames(folder, prefix);
 if (names.length === 0) {
   console.error(`no logs ${prefix === '' ? '' : `of ${prefix} `}in ${folder}`);
   process.exitCode = 1;
@@ -22,7 +27,7 @@ if (names.length === 0) {
       '-n',
       process.env.LINES_EACH ?? '20',
       ...(process.env.FOLLOW === 'off' ? [] : ['-F']),
-      ...names.toSorted().map((name) => path.join(folder, name)),
+      ...names.map((name) => path.join(folder, name)),
     ],
     { stdio: 'inherit' },
   );

@@ -1,40 +1,40 @@
-// make up: starts the fleet under a detached supervisor and returns once all of it is ready.
+// make up: starts the fleet under a detached supervisor and returns once it is ready.
 import { mkdirSync, realpathSync } from 'node:fs';
-import { outliveOutput, reportFailure } from './fleet/commands/output.ts';
-import { prepareFleet } from './fleet/plan/prepare-fleet.ts';
-import { readSettings } from './fleet/settings.ts';
+import { launch } from './fleet/commands/launch.ts';
+import { findRunningFleet } from './fleet/commands/launched-fleet.ts';
+import { ignoreClosedOutput, reportFailure } from './fleet/commands/output.ts';
 import { lockData } from './fleet/commands/start-lock.ts';
-import { alreadyRunning, launch } from './fleet/commands/launch.ts';
 import { stopFleet } from './fleet/commands/stop-fleet.ts';
 import { summary } from './fleet/commands/summary.ts';
+import { prepareFleet } from './fleet/plan/prepare-fleet.ts';
+import { type FleetSettings, readSettings } from './fleet/settings.ts';
 
-outliveOutput();
 const started = performance.now();
+const elapsedSeconds = (): number => (performance.now() - started) / 1000;
 const report = (line: string): void =>
-  console.log(`[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${line}`);
+  console.log(`[${elapsedSeconds().toFixed(1).padStart(5)} s] ${line}`);
 
+async function up(settings: FleetSettings): Promise<void> {
+  const { data } = settings;
+  const running = await findRunningFleet(settings, report);
+  if (running) {
+    console.log(summary(running, { data }));
+    return;
+  }
+  await stopFleet(data, report);
+  const plan = await prepareFleet(settings, report);
+  const launched = await launch(plan, report);
+  console.log(summary(launched, { data, seconds: elapsedSeconds() }));
+}
+
+ignoreClosedOutput();
 try {
   const settings = readSettings(process.env);
   mkdirSync(settings.data, { recursive: true, mode: 0o700 });
   settings.data = realpathSync(settings.data);
   const unlock = lockData(settings.data);
   try {
-    const running = await alreadyRunning(settings, report);
-    if (running) {
-      console.log(summary({ ...running, data: settings.data, already: true }));
-    } else {
-      await stopFleet(settings.data, report);
-      const plan = await prepareFleet(settings, report);
-      const facts = await launch(plan, report);
-      console.log(
-        summary({
-          ...facts,
-          data: settings.data,
-          already: false,
-          seconds: (performance.now() - started) / 1000,
-        }),
-      );
-    }
+    await up(settings);
   } finally {
     unlock();
   }

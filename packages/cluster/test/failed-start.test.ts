@@ -2,11 +2,11 @@ import path from 'node:path';
 import { test } from 'tap';
 import { freePort } from '../src/free-port.ts';
 import { processesOf } from '../src/postgres/stale-postgres.ts';
-import { command, left } from './fleet/run-command.ts';
+import { runCommand, runningFrom } from './fleet/run-command.ts';
 import { folder } from './fleet/fake-fleet.ts';
 
 test(
-  'a start that fails names the process, shows its last words and leaves nothing running',
+  'a failed start names the process and the bad variable, and leaves nothing running',
   { timeout: 60_000 },
   async (t) => {
     const data = folder(t);
@@ -17,13 +17,13 @@ test(
       REPLICAS: '1',
       LOG_LEVEL: 'deafening',
     };
-    const { code, output } = await command('up.ts', env);
+    const { code, output } = await runCommand('up.ts', env);
     t.equal(code, 1);
     t.match(
       output,
       /make up failed: (user|file|audit)-1 did not start: it ended by exit code 1[^]*LOG_LEVEL[^]*Nothing was left running/,
     );
-    t.same(left(data), []);
+    t.same(runningFrom(data), []);
     t.same(processesOf(path.join(data, 'postgres')), []);
   },
 );

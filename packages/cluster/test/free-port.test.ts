@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { test } from 'tap';
 import { canListen, freePort } from '../src/free-port.ts';
 
-test('a port is free, and not one that outgoing connections get', async (t) => {
+test('a port is free and below the range of outgoing connections', async (t) => {
   const port = await freePort();
   t.ok(port >= 15_000 && port < 60_000);
   const server = createServer();

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { readState } from '../src/fleet/supervisor/state.ts';
 import { freePort } from '../src/free-port.ts';
-import { command } from './fleet/run-command.ts';
+import { runCommand } from './fleet/run-command.ts';
 import { folder } from './fleet/fake-fleet.ts';
 
 test(
-  'make up with other settings says so, starts the fleet anew, and loses nothing that was acknowledged meanwhile',
+  'make up with other settings restarts the fleet and loses nothing acknowledged',
   { timeout: 110_000 },
   async (t) => {
     const data = folder(t);
@@ -17,9 +17,9 @@ test(
       REPLICAS: '1',
       LIMITS: 'off',
     };
-    t.teardown(() => command('down.ts', env));
+    t.teardown(() => runCommand('down.ts', env));
     const origin = `http://127.0.0.1:${env.PORT}`;
-    const first = await command('up.ts', env);
+    const first = await runCommand('up.ts', env);
     t.equal(first.code, 0, first.output);
 
     const password = 'correct horse battery';
@@ -35,7 +35,7 @@ test(
     const acknowledged: string[] = [];
     let refused = 0;
     let running = true;
-    // Both hands at once: one request is always under way when the gateway, then the replica, then the database stop.
+    // Two clients, so that a request is always under way while gateway, replica and database stop.
     const clients = [1, 2].map(async (client) => {
       for (let n = 1; running; n++) {
         const email = `ada-${client}-${n}@example.com`;
@@ -48,7 +48,7 @@ test(
     });
     while (acknowledged.length < 5) await sleep(20);
     const before = acknowledged.length;
-    const again = await command('up.ts', { ...env, REPLICAS: '2' });
+    const again = await runCommand('up.ts', { ...env, REPLICAS: '2' });
     t.equal(again.code, 0, again.output);
     while (acknowledged.length < before + 5) await sleep(20);
     running = false;
@@ -56,7 +56,7 @@ test(
 
     t.match(
       again.output,
-      /asked to be different \(replicas 1, now 2\): starting it anew[^]*stopping the running fleet[^]*starting 2 replicas each[^]*up after/,
+      /settings have changed \(replicas 1, now 2\)[^]*stopping the running fleet[^]*starting 2 replicas each[^]*up after/,
     );
     t.equal(readState(data)?.processes.filter(({ service }) => service === 'user').length, 2);
     t.ok(refused > 0, 'there was a pause');

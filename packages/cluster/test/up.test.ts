@@ -1,24 +1,32 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'tap';
 import { readState } from '../src/fleet/supervisor/state.ts';
 import { freePort } from '../src/free-port.ts';
 import { processesOf } from '../src/postgres/stale-postgres.ts';
-import { command, left } from './fleet/run-command.ts';
+import { runCommand, runningFrom } from './fleet/run-command.ts';
 import { folder } from './fleet/fake-fleet.ts';
 
+/** The printed lines for a shell. */
+function tryOut(output: string): string {
+  return /Try it\..*\n([^]*?)\n\n/.exec(output)?.[1] ?? 'exit 1';
+}
+
 test(
-  'the fleet comes up, says what it is, survives kill -9 of everything with its data, and goes down',
+  'the fleet comes up, explains itself, keeps its data over kill -9 of everything, goes down',
   { timeout: 110_000 },
   async (t) => {
-    const data = path.join(folder(t), 'a fleet');
+    const parent = folder(t);
+    const data = path.join(parent, 'a fleet');
     const env = {
       DATA: data,
       PORT: String(await freePort()),
       TLS_PORT: String(await freePort()),
-      REPLICAS: '1',
+      ENV_FILE: path.join(parent, '.env'),
     };
-    t.teardown(() => command('down.ts', env));
+    writeFileSync(env.ENV_FILE, 'REPLICAS=1\nPORT=1\nPRODUCT_NAME="The Archive"\n');
+    t.teardown(() => runCommand('down.ts', env));
     const account = { email: 'ada@example.com', password: 'correct horse battery' };
     const post = (route: string): Promise<Response> =>
       fetch(`http://localhost:${env.PORT}${route}`, {
@@ -27,12 +35,13 @@ test(
         body: JSON.stringify(account),
       });
 
-    const first = await command('up.ts', env);
+    const first = await runCommand('up.ts', env);
     t.equal(first.code, 0, first.output);
     t.match(
       first.output,
       new RegExp(
-        `Muniment is up after [^]*http://localhost:${env.PORT}[^]*mails +http://localhost:\\d+ [^]*curl [^]*make down`,
+        `Muniment is up after [^]*http://localhost:${env.PORT}[^]*` +
+          'mails +http://localhost:\\d+ [^]*curl [^]*make down',
       ),
     );
     const fleet = JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8'));
@@ -47,46 +56,53 @@ test(
       'user',
     ]);
     t.match(fleet, {
+      environments: { user: { PRODUCT_NAME: 'The Archive' } },
       gateway: { http: `http://localhost:${env.PORT}`, https: `https://localhost:${env.TLS_PORT}` },
       s3: { bucket: 'muniment-files' },
       kinesis: { stream: 'audit-events' },
     });
-    t.equal((await post('/api/users/register')).status, 201);
+    const tried = spawnSync('sh', ['-e'], { input: tryOut(first.output), encoding: 'utf8' });
+    t.equal(tried.status, 0, tried.stderr);
+    t.match(tried.stdout, /ada@example\.com[^]*hello\.txt[^]*hello, muniment[^]*LOGIN/);
 
-    const again = await command('up.ts', env);
+    const again = await runCommand('up.ts', env);
     t.equal(again.code, 0);
     t.match(again.output, /already running/);
     t.same(
       JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8')),
       fleet,
-      'nothing was restarted',
+      'nothing restarted',
     );
-    t.match(await command('status.ts', env), {
+    t.match(await runCommand('status.ts', env), {
       code: 0,
       output: /user-1 .* yes [^]*mails that the fleet sends: http:\/\/localhost:\d+/,
     });
     t.strictSame(await (await fetch(`${fleet.mail.page}/api/messages`)).json(), []);
 
-    const other = await command('up.ts', { ...env, DATA: `${data} 2` });
+    const other = await runCommand('up.ts', { ...env, DATA: `${data} 2` });
     t.equal(other.code, 1);
     t.match(
       other.output,
-      new RegExp(`port ${env.PORT} .* is taken by process \\d+ \\(nginx: master`),
+      new RegExp(`Port ${env.PORT} .* is taken by process \\d+ \\(nginx: master`),
     );
 
     const state = readState(data)!;
     for (const pid of [state.supervisor.pid, ...state.processes.map((process) => process.pid!)])
       process.kill(pid, 'SIGKILL');
-    t.match(await command('status.ts', env), { code: 1, output: /the supervisor is gone/ });
-    const after = await command('up.ts', env);
+    t.match(await runCommand('status.ts', env), { code: 1, output: /the supervisor is gone/ });
+    const after = await runCommand('up.ts', env);
     t.equal(after.code, 0, after.output);
-    t.equal((await post('/api/users/login')).status, 200, 'what was acknowledged is there');
+    t.equal(
+      (await post('/api/users/login')).status,
+      200,
+      'the acknowledged account is still there',
+    );
 
-    const down = await command('down.ts', env);
+    const down = await runCommand('down.ts', env);
     t.match(down, { code: 0, output: /the fleet is down/ });
-    t.same(left(data), []);
+    t.same(runningFrom(data), []);
     t.same(processesOf(path.join(data, 'postgres')), []);
     t.notOk(existsSync(path.join(data, 'fleet.json')));
-    t.match(await command('down.ts', env), { code: 0, output: /no fleet runs/ });
+    t.match(await runCommand('down.ts', env), { code: 0, output: /no fleet runs/ });
   },
 );

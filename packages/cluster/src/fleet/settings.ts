@@ -1,87 +1,117 @@
 import path from 'node:path';
 import { FleetError } from '../errors.ts';
+import { readServiceSettings } from './service-settings.ts';
 
 export const ROOT = path.join(import.meta.dirname, '../../../..');
 
+/** Names that can have a port of their own and a proxy in front. */
+const STORES = ['postgres', 'kinesis', 's3', 'smtp', 'mail'] as const;
+
+/** The settings of `make up` itself. */
+export const FLEET_SETTINGS: readonly string[] = [
+  'DATA',
+  'REPLICAS',
+  'PORT',
+  'TLS_PORT',
+  'LIMITS',
+  'DURABLE',
+  'WATCH',
+  'LOG_DAYS',
+  'SHARDS',
+  'UPLOAD_MAX_BYTES',
+  ...STORES.flatMap((store) => [
+    `${store.toUpperCase()}_PORT`,
+    `PROXY_${store.toUpperCase()}_PORT`,
+  ]),
+];
+
 export interface FleetSettings {
+  /** The data folder. */
   data: string;
   replicas: number;
-  /** 0: any free one, the same at the next start. */
+  /** 0: a free port, the same at the next start. */
   port: number;
   tlsPort: number;
   limits: boolean;
-  /** fsync of PostgreSQL; off is for tests only. */
+  /** Whether PostgreSQL calls fsync; off is for tests only. */
   durable: boolean;
-  /** Replicas start again when their source changes. */
+  /** Replicas restart when their source changes. */
   watch: boolean;
-  /** For how many days logs are kept; 0: somebody else sees to it. */
+  /** Days that logs are kept; 0 leaves rotation to another program. */
   logDays: number;
+  /** Shards of the Kinesis stream. */
   shards: number;
   uploadMaxBytes: number;
-  /** Ports to use instead of picked ones, by name (postgres, kinesis, s3, smtp, mail). */
+  /** Ports to use instead of free ones, by store name. */
   fixedPorts: Record<string, number>;
-  /** Where the services are told that PostgreSQL, Kinesis, S3 and the mail server are: a fault proxy in front of the real one. */
+  /** Ports of fault proxies, by store name. The services connect to these. */
   proxyPorts: Record<string, number>;
+  /** The services' own settings, by variable. */
+  services: Record<string, string>;
 }
 
-/** The folder that `make` was told, or .data in the checkout. */
+/** The folder of DATA, or .data in the checkout. */
 export function dataFolder(environment: NodeJS.ProcessEnv): string {
   return path.resolve(ROOT, environment.DATA || '.data');
 }
 
-/** Reads what `make up` was told; a bad value is an error that names the variable. */
+/** Reads the settings of `make up`. @throws FleetError that names a bad variable */
 export function readSettings(environment: NodeJS.ProcessEnv): FleetSettings {
+  const integer = (name: string, range: IntegerRange): number =>
+    readInteger(environment, name, range);
   return {
     data: dataFolder(environment),
-    replicas: integer(environment, 'REPLICAS', 2, 1, 32),
-    port: integer(environment, 'PORT', 8080, 0, 65535),
-    tlsPort: integer(environment, 'TLS_PORT', 8443, 0, 65535),
-    limits: onOff(environment, 'LIMITS', true),
-    durable: onOff(environment, 'DURABLE', true),
-    watch: onOff(environment, 'WATCH', false),
-    logDays: integer(environment, 'LOG_DAYS', 14, 0, 3_650),
-    shards: integer(environment, 'SHARDS', 4, 1, 64),
-    uploadMaxBytes: integer(
-      environment,
-      'UPLOAD_MAX_BYTES',
-      50 * 1024 * 1024,
-      1,
-      Number.MAX_SAFE_INTEGER,
-    ),
-    fixedPorts: storePorts(environment, ''),
-    proxyPorts: storePorts(environment, 'PROXY_'),
+    replicas: integer('REPLICAS', { fallback: 2, min: 1, max: 32 }),
+    port: integer('PORT', { fallback: 8080, min: 0, max: 65_535 }),
+    tlsPort: integer('TLS_PORT', { fallback: 8443, min: 0, max: 65_535 }),
+    limits: readSwitch(environment, 'LIMITS', true),
+    durable: readSwitch(environment, 'DURABLE', true),
+    watch: readSwitch(environment, 'WATCH', false),
+    logDays: integer('LOG_DAYS', { fallback: 14, min: 0, max: 3_650 }),
+    shards: integer('SHARDS', { fallback: 4, min: 1, max: 64 }),
+    uploadMaxBytes: integer('UPLOAD_MAX_BYTES', {
+      fallback: 50 * 1024 * 1024,
+      min: 1,
+      max: Number.MAX_SAFE_INTEGER,
+    }),
+    fixedPorts: readStorePorts(environment, ''),
+    proxyPorts: readStorePorts(environment, 'PROXY_'),
+    services: readServiceSettings(environment, path.join(ROOT, '.env.example')),
   };
 }
 
-function storePorts(environment: NodeJS.ProcessEnv, prefix: string): Record<string, number> {
-  const stores = ['postgres', 'kinesis', 's3', 'smtp', 'mail'].map((store) => ({
-    store,
-    name: `${prefix}${store.toUpperCase()}_PORT`,
-  }));
+function readStorePorts(environment: NodeJS.ProcessEnv, prefix: string): Record<string, number> {
   return Object.fromEntries(
-    stores.flatMap(({ store, name }) =>
-      environment[name] ? [[store, integer(environment, name, 0, 1, 65535)]] : [],
-    ),
+    STORES.flatMap((store) => {
+      const name = `${prefix}${store.toUpperCase()}_PORT`;
+      return environment[name]
+        ? [[store, readInteger(environment, name, { fallback: 0, min: 1, max: 65_535 })]]
+        : [];
+    }),
   );
 }
 
-function integer(
+interface IntegerRange {
+  fallback: number;
+  min: number;
+  max: number;
+}
+
+function readInteger(
   environment: NodeJS.ProcessEnv,
   name: string,
-  fallback: number,
-  least: number,
-  most: number,
+  { fallback, min, max }: IntegerRange,
 ): number {
   const text = environment[name] || String(fallback);
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least || value > most)
-    throw new FleetError(`${name}=${text}: it must be a whole number from ${least} to ${most}`);
+  if (!/^\d+$/.test(text) || value < min || value > max)
+    throw new FleetError(`${name}=${text} is invalid. Set a whole number from ${min} to ${max}.`);
   return value;
 }
 
-function onOff(environment: NodeJS.ProcessEnv, name: string, fallback: boolean): boolean {
+function readSwitch(environment: NodeJS.ProcessEnv, name: string, fallback: boolean): boolean {
   const text = environment[name] || (fallback ? 'on' : 'off');
   if (text !== 'on' && text !== 'off')
-    throw new FleetError(`${name}=${text}: it must be on or off`);
+    throw new FleetError(`${name}=${text} is invalid. Set it to on or off.`);
   return text === 'on';
 }

@@ -1,4 +1,5 @@
-// The Kinesis server as a process of its own: PORT, DIR (its records), STREAM and SHARDS (made when absent).
+// The Kinesis server as a process.
+// Environment: PORT, DIR (its records), STREAM and SHARDS (created when absent).
 import { startKinesis } from './start-kinesis.ts';
 
 const { PORT = '0', DIR, STREAM = 'audit-events', SHARDS = '4' } = process.env;

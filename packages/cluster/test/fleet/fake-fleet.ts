@@ -5,14 +5,14 @@ import type { Test } from 'tap';
 import { freePort } from '../../src/free-port.ts';
 import type { Plan, ProcessSpec, Stage } from '../../src/fleet/supervisor/plan.ts';
 
-/** A folder that goes away with the test. */
+/** A temporary folder, deleted after the test. */
 export function folder(t: Test): string {
   const made = realpathSync(mkdtempSync(path.join(tmpdir(), 'muniment-fleet-')));
   t.teardown(() => rmSync(made, { recursive: true, force: true }));
   return made;
 }
 
-// A real process that listens; it answers with its pid, and does what its words say.
+// A process that listens and answers with its pid. Its environment makes it misbehave.
 const CHILD = `
 import { createServer } from 'node:http';
 import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const server = createServer((request, response) => response.end(String(process.p
 setTimeout(() => server.listen(Number(PORT), '127.0.0.1'), Number(LISTEN_AFTER_MS ?? 0));
 `;
 
-/** A process of the fake fleet; `env` makes it misbehave. */
+/** A process of the fake fleet. `env` makes it misbehave. */
 export async function fake(
   data: string,
   name: string,

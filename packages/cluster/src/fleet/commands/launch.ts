@@ -1,76 +1,36 @@
-import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FleetError } from '../../errors.ts';
+import { writeAtomically } from '../../write-atomically.ts';
 import { lastLines } from '../supervisor/last-lines.ts';
 import type { Plan } from '../supervisor/plan.ts';
 import { isReady } from '../supervisor/readiness.ts';
-import type { FleetSettings } from '../settings.ts';
-import { readState, supervisorLives } from '../supervisor/state.ts';
-import { writeAtomically } from '../../write-atomically.ts';
+import { readState } from '../supervisor/state.ts';
+import { type LaunchedFleet, readLaunchedFleet } from './launched-fleet.ts';
 
-// On a machine that is busy starting everything the first answer may take longer than it will ever again.
-const GATEWAY_PATIENCE_MS = 15_000;
+// On a busy machine the gateway's first answer takes longest.
+const GATEWAY_TIMEOUT_MS = 15_000;
 
-const PATIENCE_MS = 10_000;
-
-export interface LaunchedFleet {
-  http: string;
-  https: string | null;
-  /** Where the mails that the fleet sends are shown. */
-  mail: string;
-  processes: number;
-}
-
-/** The running fleet when it is the one asked for and all of it is, or soon gets, ready; else `report` is told why not. */
-export async function alreadyRunning(
-  settings: FleetSettings,
-  report: (line: string) => void,
-): Promise<LaunchedFleet | undefined> {
-  const state = readState(settings.data);
-  if (!supervisorLives(state) || state.phase !== 'running') return undefined;
-  const asked: Record<string, unknown> = { ...settings };
-  const differ = Object.keys(asked).filter(
-    (name) => !isDeepStrictEqual(state.settings[name], asked[name]),
-  );
-  if (differ.length > 0) {
-    report(
-      `the running fleet was asked to be different (${differ.map((name) => `${name} ${JSON.stringify(state.settings[name])}, now ${JSON.stringify(asked[name])}`).join('; ')}): starting it anew`,
-    );
-    return undefined;
-  }
-  // A process that is just being restarted is no reason to stop the others.
-  if (await within(PATIENCE_MS, () => allReady(settings.data))) return facts(settings.data);
-  report('a part of the running fleet is not ready: starting it anew');
-  return undefined;
-}
-
-async function allReady(data: string): Promise<boolean> {
-  const processes = readState(data)?.processes ?? [];
-  const ready = await Promise.all(
-    processes.map(({ ready: probe, pid }) =>
-      pid === undefined ? Promise.resolve(false) : isReady(probe, pid),
-    ),
-  );
-  return ready.length > 0 && ready.every(Boolean);
-}
-
-async function within(limit: number, truth: () => Promise<boolean>): Promise<boolean> {
-  for (const deadline = performance.now() + limit; ; await sleep(100)) {
-    if (await truth()) return true;
-    if (performance.now() > deadline) return false;
-  }
-}
-
-/** Starts the supervisor as a process of its own session and waits until the fleet is ready. */
+/** Starts the supervisor as a detached process and waits until the fleet is ready. */
 export async function launch(plan: Plan, report: (line: string) => void): Promise<LaunchedFleet> {
-  const logs = path.join(plan.data, 'logs');
-  mkdirSync(logs, { recursive: true, mode: 0o700 });
+  const log = path.join(plan.data, 'logs', 'supervisor.log');
+  const child = startSupervisor(plan, log);
+  const interrupt = (): void => void child.kill('SIGTERM');
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  await untilRunning(plan.data, { child, log, report });
+  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  child.unref();
+  const launched = readLaunchedFleet(plan.data);
+  await untilGatewayAnswers(launched.http);
+  return launched;
+}
+
+function startSupervisor(plan: Plan, log: string): ChildProcess {
+  mkdirSync(path.dirname(log), { recursive: true, mode: 0o700 });
   const file = path.join(plan.data, 'plan.json');
   writeAtomically(file, JSON.stringify(plan));
-  const log = path.join(logs, 'supervisor.log');
   const fd = openSync(log, 'a', 0o600);
   const child = spawn(
     process.execPath,
@@ -78,47 +38,36 @@ export async function launch(plan: Plan, report: (line: string) => void): Promis
     { cwd: plan.cwd, detached: true, stdio: ['ignore', fd, fd] },
   );
   closeSync(fd);
-  let exited = false;
-  child.once('exit', () => (exited = true)).once('error', () => (exited = true));
-  const interrupt = (): void => void child.kill('SIGTERM');
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-
-  for (let shown = ''; ; await sleep(50)) {
-    const state = readState(plan.data);
-    const ours = state?.supervisor.pid === child.pid ? state : undefined;
-    if (ours && ours.phase === 'starting' && ours.title !== shown) report((shown = ours.title));
-    if (ours?.phase === 'running') break;
-    if (exited)
-      throw new FleetError(
-        `${ours?.failure ?? `the supervisor ended:\n${lastLines(log, 10).join('\n')}`}\nNothing was left running.`,
-      );
-  }
-  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-  child.unref();
-  const launched = facts(plan.data);
-  const health = { http: `${launched.http.replace('localhost', '127.0.0.1')}/health` };
-  for (
-    const deadline = performance.now() + GATEWAY_PATIENCE_MS;
-    !(await isReady(health, 0));
-    await sleep(100)
-  ) {
-    if (performance.now() < deadline) continue;
-    throw new FleetError(
-      `the fleet runs, but ${launched.http}/health does not answer: see make status and make logs`,
-    );
-  }
-  return launched;
+  return child;
 }
 
-function facts(data: string): LaunchedFleet {
-  const {
-    gateway,
-    mail,
-    processes,
-  }: {
-    gateway: { http: string; https: string | null };
-    mail: { page: string };
-    processes: unknown[];
-  } = JSON.parse(readFileSync(path.join(data, 'fleet.json'), 'utf8'));
-  return { ...gateway, mail: mail.page, processes: processes.length };
+async function untilRunning(
+  data: string,
+  { child, log, report }: { child: ChildProcess; log: string; report: (line: string) => void },
+): Promise<void> {
+  let exited = false;
+  child.once('exit', () => (exited = true)).once('error', () => (exited = true));
+  for (let shown = ''; ; await sleep(50)) {
+    const state = readState(data);
+    const own = state?.supervisor.pid === child.pid ? state : undefined;
+    if (own?.phase === 'starting' && own.title !== shown) report((shown = own.title));
+    if (own?.phase === 'running') return;
+    if (exited)
+      throw new FleetError(
+        `${own?.failure ?? `The supervisor ended:\n${lastLines(log, 10).join('\n')}`}\n` +
+          'Nothing was left running.',
+      );
+  }
+}
+
+async function untilGatewayAnswers(origin: string): Promise<void> {
+  const health = { http: `${origin.replace('localhost', '127.0.0.1')}/health` };
+  const deadline = performance.now() + GATEWAY_TIMEOUT_MS;
+  while (!(await isReady(health, 0))) {
+    if (performance.now() >= deadline)
+      throw new FleetError(
+        `The fleet runs, but ${origin}/health does not answer. See make status and make logs.`,
+      );
+    await sleep(100);
+  }
 }

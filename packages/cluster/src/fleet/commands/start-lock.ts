@@ -3,7 +3,9 @@ import path from 'node:path';
 import { FleetError } from '../../errors.ts';
 import { isAlive, processStat } from '../supervisor/process-table.ts';
 
-/** Keeps two `make up` or `make down` from working on one folder at once; one left by a killed process does not count. */
+const MAX_ATTEMPTS = 4;
+
+/** Locks a data folder against a second `make up` or `make down`. A dead process's lock is void. */
 export function lockData(data: string): () => void {
   const file = path.join(data, 'lock');
   const own = `${file}.${process.pid}`;
@@ -15,13 +17,15 @@ export function lockData(data: string): () => void {
   try {
     for (let attempt = 0; ; attempt++) {
       try {
-        linkSync(own, file); // fails when it exists: only one can win, and the file is never seen half written
+        // Atomic: fails when the lock exists, and never shows a partial file.
+        linkSync(own, file);
         return () => rmSync(file, { force: true });
       } catch (error) {
         const holder: { pid: number; startTime: number } = JSON.parse(readFileSync(file, 'utf8'));
-        if (isAlive(holder) || attempt > 3)
+        if (isAlive(holder) || attempt >= MAX_ATTEMPTS)
           throw new FleetError(
-            `another make up or make down is at work on ${data} (process ${holder.pid})`,
+            `Another make up or make down (process ${holder.pid}) works on ${data}. ` +
+              'Wait until it has ended.',
             { cause: error },
           );
         rmSync(file, { force: true });

@@ -8,15 +8,15 @@ import {
 import { isReady } from '../supervisor/readiness.ts';
 import type { FleetState, ProcessState } from '../supervisor/state.ts';
 
-const HEAD = ['process', 'port', 'pid', 'uptime', 'restarts', 'ready', 'rss'];
+const HEADINGS = ['process', 'port', 'pid', 'uptime', 'restarts', 'ready', 'rss'];
 
-/** One line a process: what lives is looked up now, not believed from the state. */
+/** One line a process. Whether it lives is looked up now, not taken from the state. */
 export async function statusTable(state: FleetState): Promise<{ text: string; healthy: boolean }> {
-  const rows = await Promise.all(state.processes.map(row));
-  const widths = HEAD.map((head, column) =>
+  const rows = await Promise.all(state.processes.map(describeProcess));
+  const widths = HEADINGS.map((head, column) =>
     Math.max(head.length, ...rows.map(({ cells }) => cells[column]?.length ?? 0)),
   );
-  const text = [HEAD, ...rows.map(({ cells }) => cells)]
+  const text = [HEADINGS, ...rows.map(({ cells }) => cells)]
     .map((cells) =>
       cells
         .map((cell, column) =>
@@ -28,7 +28,7 @@ export async function statusTable(state: FleetState): Promise<{ text: string; he
   return { text, healthy: rows.every(({ ready }) => ready) };
 }
 
-async function row({
+async function describeProcess({
   name,
   port,
   pid,
@@ -52,7 +52,7 @@ async function row({
       name,
       String(port),
       String(pid),
-      duration(uptimeSeconds(startTime)),
+      formatDuration(uptimeSeconds(startTime)),
       String(restarts),
       ready ? 'yes' : 'no',
       `${(residentBytes(pids) / 1024 / 1024).toFixed(0)} MB`,
@@ -60,7 +60,7 @@ async function row({
   };
 }
 
-function duration(seconds: number): string {
+function formatDuration(seconds: number): string {
   const whole = Math.floor(seconds);
   if (whole < 60) return `${whole}s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`;

@@ -1,39 +1,52 @@
 import path from 'node:path';
+import { dataFolder, ROOT } from '../settings.ts';
+import type { LaunchedFleet } from './launched-fleet.ts';
 
-/** What a newcomer is told once the fleet is up. */
-export function summary(options: {
-  http: string;
-  https: string | null;
-  mail: string;
-  data: string;
-  processes: number;
-  seconds?: number;
-  already: boolean;
-}): string {
-  const { http } = options;
-  const folder = path.relative(process.cwd(), options.data) || '.';
-  const data = folder.startsWith('..') ? options.data : folder;
-  const json = "-H 'content-type: application/json'";
-  const own = '-H "authorization: Bearer $TOKEN"';
-  const credentials = `'{"email":"ada@example.com","password":"correct horse battery"}'`;
-  const took = options.seconds === undefined ? '' : ` after ${options.seconds.toFixed(1)} s`;
+/** What `make up` prints at its end. */
+export function summary(
+  fleet: LaunchedFleet,
+  { data, seconds }: { data: string; seconds?: number },
+): string {
+  const { http, https, mail, processes } = fleet;
+  const state = seconds === undefined ? 'already running' : `up after ${seconds.toFixed(1)} s`;
+  const relative = path.relative(ROOT, data);
+  const folder = relative.startsWith('..') ? data : relative;
+  const isDefault = data === dataFolder({});
+  const make = (target: string): string =>
+    isDefault ? `make ${target}` : `make ${target} DATA='${folder}'`;
+  const tls = https === null ? '(no TLS: openssl is not installed)' : `${https} (self-signed)`;
   return `
-Muniment is ${options.already ? 'already running' : `up${took}`}: ${options.processes} processes.
+Muniment is ${state}: ${processes} processes.
 
-  gateway   ${http}${options.https === null ? '   (no TLS: openssl is not installed)' : `   ${options.https} (self-signed)`}
-  mails     ${options.mail}   (caught, never delivered)
+  API       ${http}   ${tls}
+  mails     ${mail}   (every mail is shown here, none is delivered)
 
-Try it:
-  curl -s ${http}/api/users/register ${json} -d ${credentials}
-  TOKEN=$(curl -s ${http}/api/users/login ${json} -d ${credentials} | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
-  echo 'hello, muniment' > /tmp/hello.txt
-  ID=$(curl -s ${http}/api/files ${own} -F file=@/tmp/hello.txt | sed 's/.*"id":"\\([^"]*\\)".*/\\1/')
-  curl -s ${http}/api/files ${own}
-  curl -s ${http}/api/files/$ID ${own}
-  curl -s ${http}/api/audit/logs ${own}
+Try it. These lines can be pasted into a shell as they are:
+${tryOut(http).join('\n')}
 
-  logs      ${data}/logs   (make logs, make logs S=user)
-  state     make status    (for scripts: ${data}/fleet.json)
-  stop      make down      (the data stays in ${data})
+  logs      ${make('logs')}   (${folder}/logs; S=user for one service)
+  status    ${make('status')}   (for scripts: ${folder}/fleet.json)
+  settings  make up NAME=value, or a file .env (.env.example lists them)
+  stop      ${make('down')}   (the data stays in ${folder})
 `;
+}
+
+function tryOut(origin: string): string[] {
+  const json = "-H 'content-type: application/json'";
+  const auth = '-H "authorization: Bearer $TOKEN"';
+  const extract = (field: string): string => `sed 's/.*"${field}":"\\([^"]*\\)".*/\\1/'`;
+  return [
+    `  API=${origin}/api`,
+    '  # register and sign in',
+    `  ADA='{"email":"ada@example.com","password":"correct horse battery"}'`,
+    `  curl -s $API/users/register ${json} -d "$ADA"`,
+    `  TOKEN=$(curl -s $API/users/login ${json} -d "$ADA" | ${extract('token')})`,
+    '  # upload a file, list your files, download it',
+    "  echo 'hello, muniment' > /tmp/hello.txt",
+    `  ID=$(curl -s $API/files ${auth} -F file=@/tmp/hello.txt | ${extract('id')})`,
+    `  curl -s $API/files ${auth}`,
+    `  curl -s $API/files/$ID ${auth}`,
+    '  # read your audit trail',
+    `  curl -s $API/audit/logs ${auth}`,
+  ];
 }

@@ -4,37 +4,38 @@ import { canListen } from '../../free-port.ts';
 import { commandLine } from '../supervisor/process-table.ts';
 
 const LISTENING = '0A';
+const MAX_HOLDERS = 3;
 
-/** Refuses with the port and the process that holds it, when one does. */
+/** @throws FleetError that names the port and the process that holds it */
 export async function requireFree(port: number, what: string, howToChange: string): Promise<void> {
   if (await isFree(port)) return;
   throw new FleetError(
-    `port ${port} (${what}) is taken by ${describe(port)}. Stop it or choose another: ${howToChange}`,
+    `Port ${port} (${what}) is taken by ${describeHolders(port)}. ` +
+      `Stop it or choose another port: ${howToChange}`,
   );
 }
 
-/** Whether nobody listens at this port, on any address, and this user may. */
+/** Whether nothing listens at this port, on any address, and this user may listen. */
 export async function isFree(port: number): Promise<boolean> {
-  return listeners(port).length === 0 && (await canListen(port));
+  return listenerInodes(port).length === 0 && (await canListen(port));
 }
 
-function describe(port: number): string {
-  const inodes = new Set(listeners(port));
-  if (inodes.size === 0)
-    return 'a process that could not be found (or the port may not be used by this user)';
+function describeHolders(port: number): string {
+  const inodes = new Set(listenerInodes(port));
+  if (inodes.size === 0) return 'an unknown process, or this user may not use it';
   const holders = holdersOf(inodes).map(
     (pid) => `process ${pid} (${commandLine(pid).slice(0, 200) || 'unknown command'})`,
   );
   return holders.length > 0
-    ? holders.slice(0, 3).join(', ')
-    : 'a process of another user (look with: sudo ss -ltnp)';
+    ? holders.slice(0, MAX_HOLDERS).join(', ')
+    : 'a process of another user (find it with: sudo ss -ltnp)';
 }
 
-// /proc/net/tcp: sl, local address:port in hex, remote, state, queues, timers, retransmits, uid, timeout, inode.
-function listeners(port: number): string[] {
+// Fields of /proc/net/tcp: 1 is the local address with a hex port, 3 the state, 9 the inode.
+function listenerInodes(port: number): string[] {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   return ['/proc/net/tcp', '/proc/net/tcp6']
-    .flatMap((file) => read(file).split('\n').slice(1))
+    .flatMap((file) => readTable(file).split('\n').slice(1))
     .flatMap((line) => {
       const fields = line.trim().split(/\s+/);
       return fields[1]?.endsWith(`:${hex}`) && fields[3] === LISTENING && fields[9] !== undefined
@@ -43,7 +44,7 @@ function listeners(port: number): string[] {
     });
 }
 
-/** Pids, smallest first: a master before its workers. */
+/** The pids that hold these sockets, smallest first: a master before its workers. */
 function holdersOf(inodes: Set<string>): number[] {
   const sockets = new Set([...inodes].map((inode) => `socket:[${inode}]`));
   return readdirSync('/proc')
@@ -52,23 +53,27 @@ function holdersOf(inodes: Set<string>): number[] {
     .toSorted((a, b) => a - b)
     .filter((pid) => {
       try {
-        return readdirSync(`/proc/${pid}/fd`).some((fd) => {
-          try {
-            return sockets.has(readlinkSync(`/proc/${pid}/fd/${fd}`));
-          } catch {
-            return false; // closed meanwhile
-          }
-        });
+        return readdirSync(`/proc/${pid}/fd`).some((fd) =>
+          isLinkTo(sockets, `/proc/${pid}/fd/${fd}`),
+        );
       } catch {
-        return false; // ended meanwhile, or another user's
+        return false; // The process has ended or belongs to another user.
       }
     });
 }
 
-function read(file: string): string {
+function isLinkTo(targets: ReadonlySet<string>, link: string): boolean {
+  try {
+    return targets.has(readlinkSync(link));
+  } catch {
+    return false; // The descriptor was closed meanwhile.
+  }
+}
+
+function readTable(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    return ''; // a kernel without IPv6
+    return ''; // A kernel without IPv6.
   }
 }

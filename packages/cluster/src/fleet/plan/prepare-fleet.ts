@@ -7,19 +7,20 @@ import { initDatabase } from '../../postgres/init-database.ts';
 import { postgresRuntime } from '../../postgres/unprivileged.ts';
 import { ensureAuditKey } from './audit-key.ts';
 import { requireFree } from './busy-port.ts';
-import { fleetPlan, portNames, replicaNames } from './fleet-plan.ts';
+import { fleetPlan } from './fleet-plan.ts';
+import { portNames, replicaNames } from './replica-names.ts';
 import type { Plan } from '../supervisor/plan.ts';
 import { assignPorts } from './assign-ports.ts';
 import { loadSecrets } from './secrets.ts';
 import type { FleetSettings } from '../settings.ts';
 import { writeAtomically } from '../../write-atomically.ts';
 
-/** Everything that must be there before the first process starts: free ports, nginx, secrets, a certificate, a database folder. */
+/** Prepares ports, nginx, certificate, secrets and the database folder, and returns the plan. */
 export async function prepareFleet(
-  asked: FleetSettings,
+  requested: FleetSettings,
   report: (line: string) => void,
 ): Promise<Plan> {
-  const settings = { ...asked };
+  const settings = { ...requested };
   const { data } = settings;
   if (settings.port !== 0) await requireFree(settings.port, 'the gateway', 'make up PORT=...');
   const chosen =
@@ -31,23 +32,22 @@ export async function prepareFleet(
 
   const certificate = tlsCertificate(path.join(data, 'tls'));
   if (!certificate)
-    report('no TLS: openssl is not installed (Debian and Ubuntu: apt-get install -y openssl)');
+    report('without TLS: install openssl for it (Debian and Ubuntu: apt-get install -y openssl)');
   else if (settings.tlsPort !== 0)
     await requireFree(settings.tlsPort, 'the gateway with TLS', 'make up TLS_PORT=...');
   settings.tlsPort ||= chosen['gateway-tls'] ?? 0;
 
   const postgres = postgresRuntime(path.join(data, 'postgres'));
   const { secrets, masterKeyFile } = loadSecrets(data, postgres.dataDir);
-  const auditKeyFile = ensureAuditKey(data);
+  const auditKeyFile = ensureAuditKey(data, settings.services.AUDIT_ORIGIN);
   if (!existsSync(path.join(postgres.dataDir, 'PG_VERSION')))
-    report('making the database folder (first start)');
+    report('creating the database (first start)');
   initDatabase(postgres, { password: secrets.postgres, durable: settings.durable });
 
   for (const [name, port] of Object.entries(settings.fixedPorts))
     await requireFree(port, name, `${name.toUpperCase()}_PORT=...`);
   const ports = await assignPorts(data, portNames(settings.replicas), settings.fixedPorts);
   writeGatewayConfig(settings, ports, certificate);
-  const tls = certificate ? { tlsPort: settings.tlsPort } : {};
   const plan = fleetPlan({
     settings,
     ports,
@@ -56,10 +56,10 @@ export async function prepareFleet(
     auditKeyFile,
     postgres,
     nginx,
-    ...tls,
+    ...(certificate ? { tlsPort: settings.tlsPort } : {}),
   });
-  // What was asked, not what was chosen: a later `make up` is compared with it.
-  plan.settings = { ...asked };
+  // As requested, without chosen ports: a later `make up` is compared with these.
+  plan.settings = { ...requested };
   return plan;
 }
 
@@ -70,7 +70,7 @@ function writeGatewayConfig(
 ): void {
   const dir = path.join(settings.data, 'nginx');
   mkdirSync(path.join(dir, 'tmp'), { recursive: true, mode: 0o700 });
-  const of = (service: string): number[] =>
+  const portsOf = (service: string): number[] =>
     replicaNames(settings.replicas)
       .filter((replica) => replica.service === service)
       .map(({ name }) => ports[name] ?? 0);
@@ -79,7 +79,7 @@ function writeGatewayConfig(
     hosts: hasIpv6Loopback() ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'],
     port: settings.port,
     ...(certificate ? { tls: { port: settings.tlsPort, ...certificate } } : {}),
-    upstreams: { user: of('user'), file: of('file'), audit: of('audit') },
+    upstreams: { user: portsOf('user'), file: portsOf('file'), audit: portsOf('audit') },
     s3Host: `127.0.0.1:${settings.proxyPorts.s3 ?? ports.s3 ?? 0}`,
     uploadMaxBytes: settings.uploadMaxBytes,
     limits: settings.limits,
@@ -95,6 +95,6 @@ function hasIpv6Loopback(): boolean {
       readFileSync('/proc/net/if_inet6', 'utf8').includes(`\n${'0'.repeat(31)}1`)
     );
   } catch {
-    return false; // a kernel without IPv6
+    return false; // A kernel without IPv6.
   }
 }

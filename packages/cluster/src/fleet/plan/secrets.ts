@@ -5,7 +5,7 @@ import { generateMasterKey } from '@muniment/master-key';
 import { FleetError } from '../../errors.ts';
 import { syncFolder, writeAtomically } from '../../write-atomically.ts';
 
-const NAMES = [
+const SECRET_NAMES = [
   'postgres',
   'migrator',
   'user_service',
@@ -17,11 +17,11 @@ const NAMES = [
   's3SecretAccessKey',
 ] as const;
 
-export type Secrets = Record<(typeof NAMES)[number], string>;
+export type Secrets = Record<(typeof SECRET_NAMES)[number], string>;
 
 /**
- * The fleet's passwords and keys, made once: folder 0700, files 0600, on the disk before a database that needs them is
- * made. `databaseDir` is where PostgreSQL really keeps its data, which is not always inside `data`.
+ * Loads the fleet's passwords and keys, created once: folder 0700, files 0600.
+ * They are on the disk before the database. `databaseDir` may lie outside `data`.
  */
 export function loadSecrets(
   data: string,
@@ -32,24 +32,25 @@ export function loadSecrets(
   const passwords = path.join(folder, 'passwords.json');
   const database = existsSync(path.join(databaseDir, 'PG_VERSION'));
   for (const file of [masterKeyFile, passwords]) {
-    // New ones would leave a database that nobody can enter, and wrapped keys that nothing can unwrap.
+    // New secrets could not open the existing database, nor unwrap its keys.
     if (database && !existsSync(file))
       throw new FleetError(
-        `${file} is missing, and the database in ${databaseDir} needs it: put it back, or remove ${databaseDir} and ${data} with all their data`,
+        `${file} is missing, and the database in ${databaseDir} needs it. ` +
+          `Restore it, or remove ${databaseDir} and ${data} with all their data.`,
       );
   }
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (!existsSync(masterKeyFile))
     writeAtomically(masterKeyFile, `${generateMasterKey()}\n`, { durable: true });
-  const known: Partial<Secrets> = existsSync(passwords)
+  const stored: Partial<Secrets> = existsSync(passwords)
     ? JSON.parse(readFileSync(passwords, 'utf8'))
     : {};
   const secrets = Object.fromEntries(
-    NAMES.map((name) => [name, known[name] ?? randomBytes(24).toString('base64url')]),
+    SECRET_NAMES.map((name) => [name, stored[name] ?? randomBytes(24).toString('base64url')]),
   ) as Secrets;
-  if (NAMES.some((name) => known[name] === undefined)) {
+  if (SECRET_NAMES.some((name) => stored[name] === undefined)) {
     writeAtomically(passwords, `${JSON.stringify(secrets, undefined, 2)}\n`, { durable: true });
-    // The names of the two folders as well.
+    // Flushes the names of both folders too.
     syncFolder(data);
     syncFolder(path.dirname(data));
   }

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 const WINDOW_BYTES = 16 * 1024;
 
-/** The last lines of a log that may be large; empty when there is none. */
+/** The last lines of a log, read from its last 16 KiB. Empty when it does not exist. */
 export function lastLines(file: string, count: number): string[] {
   let fd: number;
   try {

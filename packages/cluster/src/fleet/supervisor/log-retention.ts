@@ -14,20 +14,20 @@ import {
 import path from 'node:path';
 
 const DAY_MS = 24 * 60 * 60_000;
-const LIMIT_BYTES = 64 * 1024 * 1024;
+const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
-/** What stands beside a log: rotated here, moved aside at a restart, or kept by logrotate. */
-const asideOf = (file: string): string[] => {
+/** Rotated files of a log: by this module, by openLog, or by logrotate. */
+function rotatedFiles(file: string): string[] {
   const folder = path.dirname(file);
   return readdirSync(folder)
     .filter((name) => name.startsWith(`${path.basename(file)}.`))
     .map((name) => path.join(folder, name));
-};
+}
 
 const startOfDay = (at: Date): number => at.getTime() - (at.getTime() % DAY_MS);
 
-/** What a process wrote while its log was being copied. */
-function appendRest(from: string, to: string): number {
+/** Appends what the process wrote while its log was copied. */
+function appendRest(from: string, to: string): void {
   const copied = statSync(to).size;
   const rest = Buffer.alloc(Math.max(0, statSync(from).size - copied));
   const fd = openSync(from, 'r');
@@ -36,10 +36,9 @@ function appendRest(from: string, to: string): number {
   } finally {
     closeSync(fd);
   }
-  return copied + rest.length;
 }
 
-/** Copies the log beside itself and empties it in place: the processes have it open, to append. */
+/** Copies the log and empties it in place, since its process has it open. */
 function moveAside(file: string, now: Date): void {
   const aside = `${file}.${now.toISOString().replaceAll(':', '').slice(0, 17)}`;
   copyFileSync(file, aside);
@@ -51,21 +50,21 @@ function moveAside(file: string, now: Date): void {
 function isDue(file: string, aside: readonly string[], now: Date): boolean {
   const { size, birthtimeMs } = statSync(file);
   if (size === 0) return false;
-  if (size > LIMIT_BYTES) return true;
+  if (size > MAX_LOG_BYTES) return true;
   const today = startOfDay(now);
   return birthtimeMs < today && !aside.some((name) => statSync(name).mtimeMs >= today);
 }
 
 /**
- * Begins each log anew once a day (UTC), or when it passes 64 MiB, and removes what has stood beside it for `days`: so a line is kept for `days` after
- * the day on which it was written, and a day at most on top. 0 leaves it all to somebody else.
+ * Rotates each log once a day (UTC) or over 64 MiB, and deletes rotated files older than `days`.
+ * A line is kept for `days` after its day, and at most one day longer. 0: does nothing.
  */
 export function rotateLogs(files: readonly string[], days: number, now = new Date()): void {
   if (days === 0) return;
   for (const file of files) {
     if (!existsSync(path.dirname(file))) continue;
-    if (existsSync(file) && isDue(file, asideOf(file), now)) moveAside(file, now);
-    for (const name of asideOf(file))
+    if (existsSync(file) && isDue(file, rotatedFiles(file), now)) moveAside(file, now);
+    for (const name of rotatedFiles(file))
       if (statSync(name).mtimeMs < startOfDay(now) - (days - 1) * DAY_MS) rmSync(name);
   }
 }

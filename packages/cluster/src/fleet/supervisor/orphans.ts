@@ -2,24 +2,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { clearStalePostgres, processesOf } from '../../postgres/stale-postgres.ts';
 import { allProcesses, isAlive, processStat } from './process-table.ts';
 import type { FleetState, Identity } from './state.ts';
-import { signalQuietly } from './supervised-process.ts';
+import { signalIfAlive } from './signals.ts';
 
-const PATIENCE_MS = 5_000;
+const STOP_TIMEOUT_MS = 5_000;
 
 /**
- * Ends what outlived its supervisor, and nothing else: a recorded process counts only while its start time is the
- * recorded one, and the members of its group (nginx's workers) only while no stranger has taken the leader's number.
- * Returns their pids.
+ * Ends processes that outlived their supervisor. @returns their pids
+ * Start times are compared, so that a foreign process with a reused pid is left alone.
  */
 export async function endOrphans(state: FleetState): Promise<number[]> {
   const ended = new Set<number>();
   for (let waited = 0; ; waited += 50) {
-    const left = [...orphans(state)];
-    if (left.length === 0) break;
-    const signal = waited === 0 ? 'SIGTERM' : waited >= PATIENCE_MS ? 'SIGKILL' : undefined;
-    for (const { pid } of left) {
+    const alive = findOrphans(state);
+    if (alive.length === 0) break;
+    const signal = waited === 0 ? 'SIGTERM' : waited >= STOP_TIMEOUT_MS ? 'SIGKILL' : undefined;
+    for (const { pid } of alive) {
       ended.add(pid);
-      if (signal) signalQuietly(pid, signal);
+      if (signal) signalIfAlive(pid, signal);
     }
     await sleep(50);
   }
@@ -32,20 +31,22 @@ export async function endOrphans(state: FleetState): Promise<number[]> {
   return [...ended];
 }
 
-// SIGINT is PostgreSQL's orderly stop; what it does not do in time, clearStalePostgres does.
+// SIGINT is PostgreSQL's orderly stop. clearStalePostgres ends what is late.
 async function stopPostmaster(postmaster: Identity): Promise<void> {
   if (!isAlive(postmaster)) return;
-  signalQuietly(postmaster.pid, 'SIGINT');
-  for (let waited = 0; isAlive(postmaster) && waited < PATIENCE_MS; waited += 50) await sleep(50);
+  signalIfAlive(postmaster.pid, 'SIGINT');
+  for (let waited = 0; isAlive(postmaster) && waited < STOP_TIMEOUT_MS; waited += 50)
+    await sleep(50);
 }
 
-function orphans(state: FleetState): Identity[] {
-  const everyone = allProcesses();
+function findOrphans(state: FleetState): Identity[] {
+  const running = allProcesses();
   return state.processes.flatMap(({ pid, startTime, ready }) => {
-    // PostgreSQL ends last and by its own means.
+    // PostgreSQL ends last, by stopPostmaster.
     if (pid === undefined || startTime === undefined || 'postgres' in ready) return [];
+    // A reused pid: neither the process nor its group is ours.
     const leader = processStat(pid);
     if (leader !== undefined && !isAlive({ pid, startTime })) return [];
-    return everyone.filter((process) => process.group === pid || process.pid === pid);
+    return running.filter((process) => process.group === pid || process.pid === pid);
   });
 }

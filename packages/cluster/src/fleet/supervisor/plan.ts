@@ -1,4 +1,7 @@
-/** One process of the fleet, as the supervisor starts it. */
+/** How to find out whether a process takes work. `postgres` is a data folder. */
+export type Readiness = { http: string } | { tcp: number } | { postgres: string };
+
+/** One process of the fleet. */
 export interface ProcessSpec {
   /** Unique, e.g. user-1. */
   name: string;
@@ -8,14 +11,14 @@ export interface ProcessSpec {
   user?: { uid: number; gid: number };
   port: number;
   log: string;
-  /** What asks it to end in order. */
+  /** The signal of an orderly stop. */
   stopSignal: 'SIGTERM' | 'SIGINT' | 'SIGQUIT';
   /** Milliseconds until it is killed. */
   stopTimeout: number;
-  ready: { http: string } | { tcp: number } | { postgres: string };
+  ready: Readiness;
 }
 
-/** Something that runs once between two stages and must succeed. */
+/** A command that runs once after a stage and must succeed. */
 export interface TaskSpec {
   name: string;
   command: string[];
@@ -23,26 +26,26 @@ export interface TaskSpec {
   log: string;
 }
 
-/** A stage starts when the one before it is ready; stopping goes the other way. */
+/** A stage starts when the previous one is ready. Stages stop in reverse order. */
 export interface Stage {
-  /** Shown to the one who waits, e.g. `starting PostgreSQL, Kinesis and S3`. */
+  /** Shown while waiting, e.g. `starting nginx`. */
   title: string;
   processes: ProcessSpec[];
   task?: TaskSpec;
 }
 
 export interface Plan {
-  /** Where the fleet's files lie. */
+  /** The data folder. */
   data: string;
   /** Working directory of all processes. */
   cwd: string;
   stages: Stage[];
   /** The part of fleet.json that does not change while the fleet runs. */
   facts: Record<string, unknown>;
-  /** What the fleet was asked to be, to see whether a later `make up` asks for the same. */
+  /** The requested settings, which a later `make up` is compared with. */
   settings: Record<string, unknown>;
-  /** For how many days logs are kept; absent or 0: not by the supervisor. */
+  /** Days that logs are kept; absent or 0: the supervisor rotates none. */
   logDays?: number;
-  /** Logs that no process of the plan has as its output. */
+  /** Logs that processes write themselves. */
   logs?: string[];
 }

@@ -1,21 +1,21 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
-// USER_HZ: fixed at 100 in Linux's interface to programs, whatever the kernel's own tick is.
+// USER_HZ, which Linux fixes at 100 for programs.
 const TICKS_PER_SECOND = 100;
 
 export interface ProcessStat {
   pid: number;
   /** Process group. */
   group: number;
-  /** Ticks since boot: with the pid it names one process for good, since pids are used again. */
+  /** Ticks since boot. With the pid it names one process for good, since pids are reused. */
   startTime: number;
 }
 
-/** undefined when there is no such process, or only its corpse (a zombie). */
+/** Undefined when the process does not exist or is a zombie. */
 export function processStat(pid: number): ProcessStat | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in brackets may hold spaces and brackets: what follows the last one is fixed.
+    // The name may hold spaces and brackets; the fields after its last bracket are fixed.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X'
       ? undefined
@@ -31,12 +31,12 @@ export function allProcesses(): ProcessStat[] {
     .flatMap((name) => processStat(Number(name)) ?? []);
 }
 
-/** Whether this very process lives, and not another with its number. */
+/** Whether this process lives, and not another one with its pid. */
 export function isAlive(process: { pid: number; startTime: number }): boolean {
   return processStat(process.pid)?.startTime === process.startTime;
 }
 
-/** The command line in one line; empty when it can't be read. */
+/** The command line; empty when it cannot be read. */
 export function commandLine(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim();
@@ -52,15 +52,18 @@ export function uptimeSeconds(startTime: number): number {
   );
 }
 
-/** Resident memory in bytes, shared pages counted by share, of a whole process group; for one process plain RSS. */
+/** Resident bytes: RSS of one process, or PSS of several, which counts shared pages by share. */
 export function residentBytes(pids: number[]): number {
   const [only] = pids;
   if (pids.length === 1 && only !== undefined)
-    return kilobytes(`/proc/${only}/status`, 'VmRSS') * 1024;
-  return pids.reduce((sum, pid) => sum + kilobytes(`/proc/${pid}/smaps_rollup`, 'Pss') * 1024, 0);
+    return readKilobytes(`/proc/${only}/status`, 'VmRSS') * 1024;
+  return pids.reduce(
+    (sum, pid) => sum + readKilobytes(`/proc/${pid}/smaps_rollup`, 'Pss') * 1024,
+    0,
+  );
 }
 
-function kilobytes(file: string, field: string): number {
+function readKilobytes(file: string, field: string): number {
   try {
     return Number(
       new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0,
@@ -70,7 +73,7 @@ function kilobytes(file: string, field: string): number {
   }
 }
 
-/** This boot: start times count from it, so a state file of an earlier one names nobody. */
+/** The id of this boot. Start times count from it, so an earlier state file names no process. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }

@@ -1,18 +1,20 @@
 import { get } from 'node:http';
 import { connect } from 'node:net';
 import { isReady as postgresIsReady } from '../../postgres/postgres-command.ts';
-import type { ProcessSpec } from './plan.ts';
+import type { Readiness } from './plan.ts';
 
-/** Whether a process takes work now; an answer that needs more than two seconds counts as no. */
-export function isReady(ready: ProcessSpec['ready'], pid: number): Promise<boolean> {
+const PROBE_TIMEOUT_MS = 2_000;
+
+/** Whether a process takes work now. No answer within two seconds counts as no. */
+export function isReady(ready: Readiness, pid: number): Promise<boolean> {
   if ('postgres' in ready) return Promise.resolve(postgresIsReady(ready.postgres, pid));
-  if ('tcp' in ready) return accepts(ready.tcp);
-  return answers(ready.http);
+  if ('tcp' in ready) return isListening(ready.tcp);
+  return answersOk(ready.http);
 }
 
-function accepts(port: number): Promise<boolean> {
+function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1', timeout: 2000 });
+    const socket = connect({ port, host: '127.0.0.1', timeout: PROBE_TIMEOUT_MS });
     const done = (result: boolean) => () => {
       socket.destroy();
       resolve(result);
@@ -21,10 +23,10 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-// Not fetch: status asks a dozen processes in one short-lived program, and undici alone costs 50 ms to load.
-function answers(url: string): Promise<boolean> {
+// Not fetch: loading undici costs 50 ms, and `make status` lives shortly.
+function answersOk(url: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const request = get(url, { agent: false, timeout: 2000 }, (response) => {
+    const request = get(url, { agent: false, timeout: PROBE_TIMEOUT_MS }, (response) => {
       response.resume();
       resolve(response.statusCode === 200);
     });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Readiness } from './plan.ts';
 import { type ProcessStat, bootId, isAlive } from './process-table.ts';
 import { writeAtomically } from '../../write-atomically.ts';
 
@@ -11,17 +12,17 @@ export interface ProcessState {
   pid?: number;
   startTime?: number;
   restarts: number;
-  ready: { http: string } | { tcp: number } | { postgres: string };
+  ready: Readiness;
 }
 
-/** What the supervisor leaves for `up`, `down` and `status`, and for the next start after a crash. */
+/** state.json: read by `make up`, `down` and `status`, and by the next start after a crash. */
 export interface FleetState {
   boot: string;
   supervisor: { pid: number; startTime: number };
   phase: 'starting' | 'running' | 'stopping' | 'failed';
-  /** The stage that is being started. */
+  /** The stage that is starting. */
   title: string;
-  /** With phase `failed`: which process, and its last log lines. */
+  /** Why the start failed, with the last log lines. */
   failure?: string;
   settings: Record<string, unknown>;
   processes: ProcessState[];
@@ -35,7 +36,7 @@ export function writeState(data: string, state: FleetState): void {
   writeAtomically(stateFile(data), `${JSON.stringify(state, undefined, 1)}\n`);
 }
 
-/** undefined when there was no fleet here, or none since this machine started. */
+/** Undefined when no fleet has run here since this machine started. */
 export function readState(data: string): FleetState | undefined {
   try {
     const state: FleetState = JSON.parse(readFileSync(stateFile(data), 'utf8'));
@@ -45,8 +46,9 @@ export function readState(data: string): FleetState | undefined {
   }
 }
 
-export function supervisorLives(state: FleetState | undefined): state is FleetState {
+export function isSupervisorAlive(state: FleetState | undefined): state is FleetState {
   return state !== undefined && isAlive(state.supervisor);
 }
 
+/** Names one process for good: pids are reused. */
 export type Identity = Pick<ProcessStat, 'pid' | 'startTime'>;

@@ -1,4 +1,4 @@
-// The detached process that keeps the fleet running: node supervisor-main.ts <plan.json>
+// The detached process that runs the fleet: node supervisor-main.ts <plan.json>
 import { readFileSync } from 'node:fs';
 import type { Plan } from './plan.ts';
 import { createSupervisor } from './supervisor.ts';
@@ -6,7 +6,7 @@ import { createSupervisor } from './supervisor.ts';
 const [file = ''] = process.argv.slice(2);
 const plan: Plan = JSON.parse(readFileSync(file, 'utf8'));
 const supervisor = createSupervisor(plan);
-// The terminal that ran `make up` may close; it is SIGTERM that ends the fleet.
+// The terminal of `make up` may close. SIGTERM ends the fleet.
 process.on('SIGHUP', () => {});
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   process.on(signal, () => void supervisor.stop().then(() => process.exit(0)));

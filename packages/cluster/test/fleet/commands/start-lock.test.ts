@@ -4,7 +4,7 @@ import { test } from 'tap';
 import { lockData } from '../../../src/fleet/commands/start-lock.ts';
 import { folder } from '../fake-fleet.ts';
 
-test('a second start is refused while the first is at work, and let through afterwards', (t) => {
+test('a second start is refused until the first has ended', (t) => {
   const data = folder(t);
   const unlock = lockData(data);
   t.throws(() => lockData(data), {
@@ -17,9 +17,9 @@ test('a second start is refused while the first is at work, and let through afte
   t.end();
 });
 
-test('the lock of a process that died does not count', (t) => {
+test('the lock of a dead process is void', (t) => {
   const data = folder(t);
-  writeFileSync(path.join(data, 'lock'), JSON.stringify({ pid: process.pid, startTime: 1 })); // this pid, another process
+  writeFileSync(path.join(data, 'lock'), JSON.stringify({ pid: process.pid, startTime: 1 })); // Another process with this pid.
   lockData(data)();
   t.end();
 });

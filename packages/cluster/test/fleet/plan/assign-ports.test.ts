@@ -4,14 +4,14 @@ import { assignPorts } from '../../../src/fleet/plan/assign-ports.ts';
 import { freePort } from '../../../src/free-port.ts';
 import { folder } from '../fake-fleet.ts';
 
-test('names keep their ports from start to start, unless another program has taken one', async (t) => {
+test('names keep their ports over starts, unless another program has taken one', async (t) => {
   const data = folder(t);
   const first = await assignPorts(data, ['postgres', 'user-1']);
   t.same(await assignPorts(data, ['postgres', 'user-1']), first);
   t.match(
     await assignPorts(data, ['postgres', 'user-1', 'user-2']),
     first,
-    'another replica changes nothing for the others',
+    'a further replica does not change the others',
   );
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(first.postgres, '127.0.0.1', resolve));

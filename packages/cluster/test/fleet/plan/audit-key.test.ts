@@ -6,7 +6,7 @@ import { openNote, parseVerifierKey } from '@muniment/audit-verify';
 import { ensureAuditKey } from '../../../src/fleet/plan/audit-key.ts';
 import { folder } from '../fake-fleet.ts';
 
-test('the key is made once, for its owner only, with its public line beside it', async (t) => {
+test('the key is created once, for its owner only, with its public line beside it', async (t) => {
   const data = folder(t);
   const file = ensureAuditKey(data);
   const made = readFileSync(file, 'utf8');
@@ -36,7 +36,7 @@ test('after a rotation the public file has the new key first', (t) => {
   t.end();
 });
 
-test('a signing key that was lost is an error, not a new key', (t) => {
+test('a lost signing key is an error, and no new key is created', (t) => {
   const data = folder(t);
   rmSync(ensureAuditKey(data));
   t.throws(() => ensureAuditKey(data), { name: 'FleetError', message: /audit-key is missing/ });

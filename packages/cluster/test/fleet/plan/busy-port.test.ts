@@ -5,13 +5,13 @@ import { test } from 'tap';
 import { isFree, requireFree } from '../../../src/fleet/plan/busy-port.ts';
 import { freePort } from '../../../src/free-port.ts';
 
-test('a free port is let through', async (t) => {
+test('a free port is accepted', async (t) => {
   const port = await freePort();
   t.ok(await isFree(port));
   await t.resolves(requireFree(port, 'the gateway', 'PORT=...'));
 });
 
-test('a busy port is an error that names the port, the process that holds it, and the way out', async (t) => {
+test('a busy port is an error that names port, holder and remedy', async (t) => {
   const port = await freePort();
   const holder = spawn(
     process.execPath,
@@ -23,22 +23,23 @@ test('a busy port is an error that names the port, the process that holds it, an
   await t.rejects(requireFree(port, 'the gateway', 'make up PORT=...'), {
     name: 'FleetError',
     message: new RegExp(
-      `^port ${port} \\(the gateway\\) is taken by process ${holder.pid} \\(.*node.* -e require.*make up PORT=\\.\\.\\.$`,
+      `^Port ${port} \\(the gateway\\) is taken by process ${holder.pid} \\(.*node.* -e require.*make up PORT=\\.\\.\\.$`,
     ),
   });
 });
 
 test(
-  'to an ordinary user a port that another user holds is named with the way to see the holder',
+  'an ordinary user is told how to find the holder of another user',
   process.getuid?.() === 0 ? {} : { skip: 'needs root for a second user' },
   async (t) => {
     const port = await freePort();
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     t.teardown(() => server.close());
-    // Loaded as root: the checkout may lie in a folder that is closed to others.
+    // Loaded as root, since the checkout may be closed to others.
     const script = `import { requireFree } from ${JSON.stringify(path.join(import.meta.dirname, '../../../src/fleet/plan/busy-port.ts'))};
-    process.setegid(65534); process.seteuid(65534); await requireFree(${port}, 'the gateway', 'make up PORT=...').catch((error) => console.log(error.message));`;
+    process.setegid(65534); process.seteuid(65534);
+    await requireFree(${port}, 'the gateway', 'make up PORT=...').catch((error) => console.log(error.message));`;
     const asked = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -48,7 +49,8 @@ test(
     t.match(
       said,
       new RegExp(
-        `^port ${port} \\(the gateway\\) is taken by a process of another user \\(look with: sudo ss -ltnp\\). Stop it or choose another: make up PORT`,
+        `^Port ${port} \\(the gateway\\) is taken by a process of another user ` +
+          '\\(find it with: sudo ss -ltnp\\). Stop it or choose another port: make up PORT',
       ),
     );
   },

@@ -1,15 +1,13 @@
 import path from 'node:path';
 import { test } from 'tap';
-import { fleetPlan, portNames } from '../../../src/fleet/plan/fleet-plan.ts';
+import { fleetPlan } from '../../../src/fleet/plan/fleet-plan.ts';
+import { portNames } from '../../../src/fleet/plan/replica-names.ts';
 import { loadSecrets } from '../../../src/fleet/plan/secrets.ts';
 import { readSettings } from '../../../src/fleet/settings.ts';
 import { folder } from '../fake-fleet.ts';
 
-function planFor(
-  data: string,
-  environment: Record<string, string> = {},
-): ReturnType<typeof fleetPlan> {
-  const settings = readSettings({ DATA: data, ...environment });
+function planFor(data: string, environment: NodeJS.ProcessEnv = {}): ReturnType<typeof fleetPlan> {
+  const settings = readSettings({ ...environment, DATA: data });
   const ports = Object.fromEntries(
     portNames(settings.replicas).map((name, index) => [name, 20_001 + index]),
   );
@@ -40,7 +38,7 @@ test('stores start first, then the replicas, nginx last; names and ports are uni
   t.end();
 });
 
-test("the fleet's PostgreSQL keeps what it acknowledged and has room for every pool", (t) => {
+test("the fleet's PostgreSQL is durable and has connections for every pool", (t) => {
   const words = (environment: Record<string, string>): string =>
     planFor(folder(t), environment).stages[0]!.processes[0]!.command.join(' ');
   t.match(words({}), /fsync=on .*synchronous_commit=on .*full_page_writes=on/);
@@ -49,19 +47,16 @@ test("the fleet's PostgreSQL keeps what it acknowledged and has room for every p
   t.end();
 });
 
-test("a replica gets its own role and settings only, and nothing else of the developer's environment", (t) => {
+test("a replica gets its role and settings, and nothing else of the developer's shell", (t) => {
   process.env.AWS_PROFILE = 'production';
   process.env.PGHOST = 'production.example';
   process.env.CI_DEPLOY_TOKEN = 'secret';
-  process.env.ACCESS_TOKEN_TTL_S = '60';
   t.teardown(() =>
-    ['AWS_PROFILE', 'PGHOST', 'CI_DEPLOY_TOKEN', 'ACCESS_TOKEN_TTL_S'].forEach(
-      (name) => delete process.env[name],
-    ),
+    ['AWS_PROFILE', 'PGHOST', 'CI_DEPLOY_TOKEN'].forEach((name) => delete process.env[name]),
   );
   const data = folder(t);
   const { secrets } = loadSecrets(data, path.join(data, 'postgres'));
-  const plan = planFor(data);
+  const plan = planFor(data, { ...process.env, ACCESS_TOKEN_TTL_S: '60' });
   for (const { name, service, env } of plan.stages[1]!.processes) {
     t.match(env, {
       HOST: '127.0.0.1',
@@ -75,12 +70,12 @@ test("a replica gets its own role and settings only, and nothing else of the dev
   }
   t.notOk(
     Object.values(secrets).some((secret) => JSON.stringify(plan.stages[2]).includes(secret)),
-    'nginx knows no secret',
+    'nginx gets no secret',
   );
   t.end();
 });
 
-test('proxied ports are what the services are told; the migration and fleet.json name the real ones', (t) => {
+test('services connect to proxies; the migration and fleet.json have the real ports', (t) => {
   const plan = planFor(folder(t), {
     PROXY_POSTGRES_PORT: '7001',
     PROXY_KINESIS_PORT: '7002',
@@ -95,7 +90,7 @@ test('proxied ports are what the services are told; the migration and fleet.json
   });
   const user = plan.stages[1]!.processes.find(({ name }) => name === 'user-1')!;
   t.match(user.env, { SMTP_URL: 'smtp://127.0.0.1:7004' });
-  t.equal(file.env.SMTP_URL, undefined, 'who sends no mail knows no mail server');
+  t.equal(file.env.SMTP_URL, undefined, 'only the user service gets a mail server');
   t.match(plan.stages[0]!.task?.env, { DATABASE_ADMIN_URL: /:20001\// });
   t.match(plan.facts, {
     postgres: { url: /:20001\// },

@@ -6,7 +6,7 @@ import { test } from 'tap';
 import { loadSecrets } from '../../../src/fleet/plan/secrets.ts';
 import { folder } from '../fake-fleet.ts';
 
-test('secrets are made once, differ, are readable by their owner only, and the master key loads', async (t) => {
+test('secrets are created once, differ, and are readable by their owner only', async (t) => {
   const data = folder(t);
   const first = loadSecrets(data, path.join(data, 'postgres'));
   t.equal(new Set(Object.values(first.secrets)).size, 9);
@@ -21,7 +21,7 @@ test('secrets are made once, differ, are readable by their owner only, and the m
   await t.resolves(loadMasterKey(first.masterKeyFile));
 });
 
-test('a database without its secrets is an error, not a fleet with new ones', (t) => {
+test('a database without its secrets is an error, and no new ones are created', (t) => {
   const data = folder(t);
   const database = path.join(data, 'postgres');
   loadSecrets(data, database);
@@ -35,22 +35,25 @@ test('a database without its secrets is an error, not a fleet with new ones', (t
   t.end();
 });
 
-test('a database that lies elsewhere and outlived its secrets is named, and no new secrets are made', (t) => {
+test('a database outside the data folder that lost its secrets is named', (t) => {
   const [data, database] = [folder(t), folder(t)];
   writeFileSync(path.join(database, 'PG_VERSION'), '18\n');
   t.throws(() => loadSecrets(data, database), {
     name: 'FleetError',
-    message: `needs it: put it back, or remove ${database} and ${data} with all their data`,
+    message: `needs it. Restore it, or remove ${database} and ${data} with all their data.`,
   });
   t.notOk(existsSync(path.join(data, 'secrets')));
   t.end();
 });
 
-test('a power cut after the first start finds both secrets whole: content before name, then the folders', (t) => {
+test('secrets are flushed before their names, then the folders are flushed', (t) => {
   const data = folder(t);
   const trace = path.join(data, 'trace.json');
-  const script = `import { loadSecrets } from ${JSON.stringify(path.join(import.meta.dirname, '../../../src/fleet/plan/secrets.ts'))}; loadSecrets(${JSON.stringify(data)}, '/nowhere');`;
-  // Node itself records each file operation.
+  const source = path.join(import.meta.dirname, '../../../src/fleet/plan/secrets.ts');
+  const script =
+    `import { loadSecrets } from ${JSON.stringify(source)};` +
+    `loadSecrets(${JSON.stringify(data)}, '/nowhere');`;
+  // Node's trace records each file operation.
   const run = spawnSync(
     process.execPath,
     [

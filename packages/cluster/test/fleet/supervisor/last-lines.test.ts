@@ -4,7 +4,7 @@ import { test } from 'tap';
 import { lastLines } from '../../../src/fleet/supervisor/last-lines.ts';
 import { folder } from '../fake-fleet.ts';
 
-test('the last lines of a large log come without reading all of it; none of a missing one', (t) => {
+test('the last lines of a large log, and none of a missing one', (t) => {
   const file = path.join(folder(t), 'a.log');
   writeFileSync(file, Array.from({ length: 100_000 }, (_, n) => `line ${n}`).join('\n') + '\n');
   t.same(lastLines(file, 2), ['line 99998', 'line 99999']);

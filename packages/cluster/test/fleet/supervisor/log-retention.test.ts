@@ -18,10 +18,10 @@ const DAY_MS = 24 * 60 * 60_000;
 const inDays = (days: number): Date => new Date(Date.now() + days * DAY_MS);
 const rotateOn = (data: string, days: number, keep: number): void =>
   rotateLogs([path.join(data, 'user-1.log')], keep, inDays(days));
-const held = (data: string, line: string): boolean =>
+const contains = (data: string, line: string): boolean =>
   readdirSync(data).some((name) => readFileSync(path.join(data, name), 'utf8').includes(line));
 
-test('a log is begun anew once a day and goes on in the descriptor that its process holds', (t) => {
+test('a log is rotated once a day and its process writes on to the same descriptor', (t) => {
   const data = folder(t);
   const file = path.join(data, 'user-1.log');
   const fd = openSync(file, 'a', 0o600);
@@ -40,24 +40,24 @@ test('a log is begun anew once a day and goes on in the descriptor that its proc
   t.end();
 });
 
-test('a line is kept for the days that were promised and gone a day later', (t) => {
+test('a line is kept for LOG_DAYS and gone a day later', (t) => {
   for (const keep of [1, 14]) {
     const data = folder(t);
     const file = path.join(data, 'user-1.log');
     writeFileSync(file, 'somebody\n');
     for (let day = 1; day <= keep; day += 1) {
       rotateOn(data, day, keep);
-      t.ok(held(data, 'somebody'), `day ${day} of ${keep}`);
+      t.ok(contains(data, 'somebody'), `day ${day} of ${keep}`);
       appendFileSync(file, `day ${day}\n`);
     }
     rotateOn(data, keep + 1, keep);
-    t.notOk(held(data, 'somebody'), `day ${keep + 1} of ${keep}`);
-    t.ok(held(data, `day ${keep}`));
+    t.notOk(contains(data, 'somebody'), `day ${keep + 1} of ${keep}`);
+    t.ok(contains(data, `day ${keep}`));
   }
   t.end();
 });
 
-test('what was moved aside at a restart goes too; other logs and a log that is left to others stay', (t) => {
+test('logs rotated at a restart are deleted too; other logs stay', (t) => {
   const data = folder(t);
   for (const name of ['user-1.log', 'user-1.log.1', 'user-10.log.1']) {
     writeFileSync(path.join(data, name), '');

@@ -19,7 +19,7 @@ test('a log is appended to, for its owner only', (t) => {
   t.end();
 });
 
-test('a log over the limit is moved aside, and what logrotate has kept moves on and is not lost', (t) => {
+test('a log over the limit is rotated, and no file of logrotate is lost', (t) => {
   const data = folder(t);
   const file = path.join(data, 'user-1.log');
   const texts = {

@@ -15,7 +15,7 @@ import { fake, folder, planOf } from '../fake-fleet.ts';
 
 const main = path.join(import.meta.dirname, '../../../src/fleet/supervisor/supervisor-main.ts');
 
-test('processes that outlive a killed supervisor are ended, with the members of their groups', async (t) => {
+test('processes that outlive a killed supervisor are ended, with their groups', async (t) => {
   const data = folder(t);
   const plan = planOf(data, [
     await fake(data, 'user-1', 'user'),
@@ -32,11 +32,11 @@ test('processes that outlive a killed supervisor are ended, with the members of 
   await until(() => allProcesses().filter(({ group }) => group === nginx).length === 2);
   supervisor.kill('SIGKILL');
   await until(() => !isAlive(state.supervisor));
-  process.kill(nginx, 'SIGKILL'); // its worker lives on, under a leader that is dead
+  process.kill(nginx, 'SIGKILL'); // Its worker lives on without a leader.
   await until(() => processStat(nginx) === undefined);
   t.ok(
     state.processes.some(({ pid }) => processStat(pid!)),
-    'the fleet serves on meanwhile',
+    'the other process still runs',
   );
 
   t.equal((await endOrphans(state)).length, 2, 'user-1 and the worker of nginx');
@@ -51,13 +51,13 @@ test('processes that outlive a killed supervisor are ended, with the members of 
   t.same(await endOrphans(state), [], 'nothing more to do');
 });
 
-test('a stranger that has got a recorded pid since is left alone', async (t) => {
-  const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
+test('a foreign process with a reused pid is left alone', async (t) => {
+  const foreign = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
     stdio: 'ignore',
     detached: true,
   });
-  t.teardown(() => stranger.kill('SIGKILL'));
-  const pid = stranger.pid!;
+  t.teardown(() => foreign.kill('SIGKILL'));
+  const pid = foreign.pid!;
   const entry = {
     name: 'user-1',
     service: 'user',

@@ -43,7 +43,7 @@ function listed(data: string, name: string): Listed {
 
 const log = (data: string): string => readFileSync(path.join(data, 'logs/supervisor.log'), 'utf8');
 
-test('fleet.json describes the running fleet, for its owner only, and goes with it', async (t) => {
+test('fleet.json describes the running fleet, for its owner only, and is deleted with it', async (t) => {
   const data = folder(t);
   const [s3, user] = [await fake(data, 's3', 's3'), await fake(data, 'user-1', 'user')];
   const supervisor = supervise(t, planOf(data, [s3], [user]));
@@ -62,7 +62,7 @@ test('fleet.json describes the running fleet, for its owner only, and goes with 
   t.notOk(existsSync(file));
 });
 
-test('a killed process is back within two seconds, on its port, with a new pid in fleet.json and the reason in the log', async (t) => {
+test('a killed process is back within two seconds, on its port, with a new pid', async (t) => {
   const data = folder(t);
   const supervisor = supervise(
     t,
@@ -84,12 +84,12 @@ test('a killed process is back within two seconds, on its port, with a new pid i
   const after = listed(data, 'user-1');
   t.not(after.pid, before.pid);
   t.equal(after.port, before.port);
-  t.same(listed(data, 'user-2'), other, 'the other was left alone');
+  t.same(listed(data, 'user-2'), other, 'the other process did not restart');
   t.match(log(data), new RegExp(`user-1: process ${before.pid} ended by signal SIGKILL`));
   t.equal(readState(data)?.processes.find(({ name }) => name === 'user-1')?.restarts, 1);
 });
 
-test('a reader of fleet.json never finds a part of it, nor a missing pid, while processes die', async (t) => {
+test('a reader of fleet.json always finds all of it and every pid while processes die', async (t) => {
   const data = folder(t);
   const supervisor = supervise(
     t,
@@ -120,7 +120,7 @@ test('a reader of fleet.json never finds a part of it, nor a missing pid, while 
   );
 });
 
-test('a process that keeps dying is started ever more slowly', async (t) => {
+test('a process that keeps dying is restarted with growing delays', async (t) => {
   const data = folder(t);
   const supervisor = supervise(
     t,
@@ -132,7 +132,7 @@ test('a process that keeps dying is started ever more slowly', async (t) => {
   t.same(delays.slice(0, 4), [50, 100, 200, 400]);
 });
 
-test('what a killed leader leaves behind is swept before it starts again', async (t) => {
+test('the group of a killed leader is ended before it restarts', async (t) => {
   const data = folder(t);
   const supervisor = supervise(
     t,
@@ -149,7 +149,7 @@ test('what a killed leader leaves behind is swept before it starts again', async
   );
 });
 
-test('a stop goes through the stages backwards, kills what does not obey, and leaves nothing', async (t) => {
+test('a stop goes through the stages in reverse, kills late processes, leaves nothing', async (t) => {
   const data = folder(t);
   const supervisor = supervise(
     t,
@@ -180,7 +180,7 @@ test('a stop goes through the stages backwards, kills what does not obey, and le
   );
 });
 
-test('a start that fails says which process and its last words, and leaves nothing running', async (t) => {
+test('a failed start names the process and its last log lines, and stops everything', async (t) => {
   const data = folder(t);
   const bad = await fake(data, 'file-1', 'file', { DIE_AFTER_MS: '0', PORT: '1' });
   const supervisor = supervise(
