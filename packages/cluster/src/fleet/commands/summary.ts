@@ -46,7 +46,7 @@ function tryOut(origin: string): string[] {
     `  ID=$(curl -s $API/files ${auth} -F file=@/tmp/hello.txt | ${extract('id')})`,
     `  curl -s $API/files ${auth}`,
     `  curl -s $API/files/$ID ${auth}`,
-    '  # read your audit trail',
+    '  # read your audit trail, which follows within a second',
     `  curl -s $API/audit/logs ${auth}`,
   ];
 }
