@@ -7,7 +7,7 @@ import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import {
   findEmailChange,
-  spendEmailChange,
+  consumeEmailChange,
   type EmailChange,
 } from '../verification/email-change-queries.ts';
 import { deleteResetToken } from '../verification/recovery-queries.ts';
@@ -55,7 +55,7 @@ async function confirm(
     await server.inTransaction(request, async (trx, record) => {
       // Account first, token second: as everything that locks both.
       const user = await lockActiveUser(trx, id);
-      if (!user || !(await spendEmailChange(trx, tokenHash))) throw new EmailTokenInvalid();
+      if (!user || !(await consumeEmailChange(trx, tokenHash))) throw new EmailTokenInvalid();
       await updateEmail(trx, id, { email, email_key: emailKey });
       // A link that went to the old address must not set the password of the new one.
       await deleteResetToken(trx, id);

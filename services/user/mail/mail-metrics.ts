@@ -1,19 +1,39 @@
 import type { Kysely } from 'kysely';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { mailBacklog } from './mail-outbox-queries.ts';
 import type { Tables } from '../tables.ts';
+import { findMailBacklog } from './mail-outbox-queries.ts';
 
 export interface MailCounters {
   sent(template: string): void;
   failed(outcome: 'postponed' | 'dead'): void;
 }
 
-/** What waits in the outbox of mails, for how long, and what became of what was tried. */
+/** Measures the mail outbox. @returns counters for the attempts */
 export function measureMails(db: Kysely<Tables>, metrics: Registry): MailCounters {
+  measureBacklog(db, metrics);
+  const sent = new Counter({
+    name: 'muniment_mails_sent_total',
+    help: 'Mails that the mail server accepted.',
+    labelNames: ['template'],
+    registers: [metrics],
+  });
+  const failed = new Counter({
+    name: 'muniment_mail_failures_total',
+    help: 'Failed attempts to send a mail, by whether it is tried again.',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  return {
+    sent: (template) => sent.inc({ template }),
+    failed: (outcome) => failed.inc({ outcome }),
+  };
+}
+
+function measureBacklog(db: Kysely<Tables>, metrics: Registry): void {
   let reading: Promise<void> | undefined;
-  // One look serves both gauges of a scrape. With the database down there is no value: one of before would say that all is well.
-  const read = (): Promise<void> => {
-    reading ??= mailBacklog(db)
+  /** One query for both gauges of a scrape. NaN without a database: an old value would mislead. */
+  async function read(): Promise<void> {
+    reading ??= findMailBacklog(db)
       .catch(() => ({ waiting: NaN, dead: NaN, oldest_seconds: NaN }))
       .then(({ waiting, dead, oldest_seconds: oldestSeconds }) => {
         mails.set({ state: 'waiting' }, waiting);
@@ -22,10 +42,10 @@ export function measureMails(db: Kysely<Tables>, metrics: Registry): MailCounter
         reading = undefined;
       });
     return reading;
-  };
+  }
   const mails = new Gauge({
     name: 'muniment_mails',
-    help: 'Mails that wait to be sent, and those that were given up in the last days.',
+    help: 'Mails that wait to be sent, and those given up in the last days.',
     labelNames: ['state'],
     registers: [metrics],
     collect: read,
@@ -36,20 +56,4 @@ export function measureMails(db: Kysely<Tables>, metrics: Registry): MailCounter
     registers: [metrics],
     collect: read,
   });
-  const sent = new Counter({
-    name: 'muniment_mails_sent_total',
-    help: 'Mails that the mail server has taken.',
-    labelNames: ['template'],
-    registers: [metrics],
-  });
-  const failed = new Counter({
-    name: 'muniment_mail_failures_total',
-    help: 'Attempts to send a mail that failed, by whether it is tried again.',
-    labelNames: ['outcome'],
-    registers: [metrics],
-  });
-  return {
-    sent: (template) => sent.inc({ template }),
-    failed: (outcome) => failed.inc({ outcome }),
-  };
 }

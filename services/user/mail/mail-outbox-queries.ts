@@ -7,7 +7,7 @@ export interface NewMailRow {
   template: string;
   locale: string;
   wrapped_mail: Buffer;
-  /** The token that the mail carries, if it does: voided, it takes the mail with it. */
+  /** Hash of the token in the mail. Deleting the token deletes the mail. */
   reset_token?: Buffer;
   email_change?: Buffer;
 }
@@ -18,41 +18,46 @@ export async function insertMail(trx: Transaction<Tables>, mail: NewMailRow): Pr
 
 export interface ClaimedMail {
   id: string;
+  /** By which only the claiming replica changes the row. */
+  claim: string;
   template: string;
   locale: string;
   wrapped_mail: Buffer;
   reset_token: Buffer | null;
   email_change: Buffer | null;
-  /** This one included. */
+  /** Including this one. */
   attempts: number;
   created: Date;
 }
 
 /**
- * Takes mails that are due out of every replica's sight for `leaseMs`. Rows that another one is taking are passed over, so nobody waits and no mail
- * is had by two; one whose holder died comes back when the time is up.
+ * Claims due mails for `leaseMs`. Rows that another replica is claiming are skipped,
+ * so no two replicas have one mail.
  */
 export async function claimMails(
   db: Kysely<Tables>,
   claim: string,
-  limit: number,
-  leaseMs: number,
+  { limit, leaseMs }: { limit: number; leaseMs: number },
 ): Promise<ClaimedMail[]> {
   const { rows } = await sql<ClaimedMail>`
-    update identity.mail_outbox m set claim = ${claim}, attempts = attempts + 1, next_attempt = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    update identity.mail_outbox m
+    set claim = ${claim}, attempts = attempts + 1,
+      next_attempt = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
     from (
-      select id from identity.mail_outbox where status = 'waiting' and next_attempt <= clock_timestamp()
+      select id from identity.mail_outbox
+      where status = 'waiting' and next_attempt <= clock_timestamp()
       order by next_attempt limit ${limit} for update skip locked
     ) due
     where m.id = due.id
-    returning m.id, m.template, m.locale, m.wrapped_mail, m.reset_token, m.email_change, m.attempts, m.created`.execute(
-    db,
-  );
+    returning m.id, m.claim, m.template, m.locale, m.wrapped_mail, m.reset_token, m.email_change,
+      m.attempts, m.created`.execute(db);
   return rows;
 }
 
-/** Forgets a mail that was sent, with all that it said. @returns false when it was erased or taken by another meanwhile */
-export async function deleteMail(db: Kysely<Tables>, id: string, claim: string): Promise<boolean> {
+type Claim = Pick<ClaimedMail, 'id' | 'claim'>;
+
+/** Deletes a sent mail. @returns false when it was erased, or claimed by another replica */
+export async function deleteMail(db: Kysely<Tables>, { id, claim }: Claim): Promise<boolean> {
   const { numDeletedRows } = await db
     .deleteFrom('identity.mail_outbox')
     .where('id', '=', id)
@@ -63,29 +68,31 @@ export async function deleteMail(db: Kysely<Tables>, id: string, claim: string):
 
 export async function rescheduleMail(
   db: Kysely<Tables>,
-  id: string,
-  claim: string,
+  { id, claim }: Claim,
   delayMs: number,
 ): Promise<void> {
   await sql`
-    update identity.mail_outbox set claim = null, next_attempt = clock_timestamp() + ${delayMs} * interval '1 millisecond'
+    update identity.mail_outbox
+    set claim = null, next_attempt = clock_timestamp() + ${delayMs} * interval '1 millisecond'
     where id = ${id} and claim = ${claim}`.execute(db);
 }
 
-/** Gives a mail up. What stays says that it was not sent, and nothing of what it said. */
-export async function markMailDead(db: Kysely<Tables>, id: string, claim: string): Promise<void> {
+/** Gives a mail up. The row stays as a sign, without its content. */
+export async function markMailDead(db: Kysely<Tables>, { id, claim }: Claim): Promise<void> {
   await sql`
-    update identity.mail_outbox set status = 'dead', wrapped_mail = null, reset_token = null, email_change = null, claim = null where id = ${id} and claim = ${claim}`.execute(
-    db,
-  );
+    update identity.mail_outbox
+    set status = 'dead', wrapped_mail = null, reset_token = null, email_change = null, claim = null
+    where id = ${id} and claim = ${claim}`.execute(db);
 }
 
-/** Brings what waits for a later attempt forward, spread over `withinMs`: the server has just been found to answer again. */
+/** Reschedules later attempts within `withinMs`, spread at random: the server answers again. */
 export async function rescheduleMails(db: Kysely<Tables>, withinMs: number): Promise<void> {
   await sql`
-    update identity.mail_outbox set next_attempt = clock_timestamp() + random() * ${withinMs} * interval '1 millisecond'
+    update identity.mail_outbox
+    set next_attempt = clock_timestamp() + random() * ${withinMs} * interval '1 millisecond'
     where id in (
-      select id from identity.mail_outbox where status = 'waiting' and claim is null and next_attempt > clock_timestamp() + ${withinMs} * interval '1 millisecond'
+      select id from identity.mail_outbox where status = 'waiting' and claim is null
+        and next_attempt > clock_timestamp() + ${withinMs} * interval '1 millisecond'
       limit 1000 for update skip locked
     )`.execute(db);
 }
@@ -93,21 +100,23 @@ export async function rescheduleMails(db: Kysely<Tables>, withinMs: number): Pro
 export interface MailBacklog {
   waiting: number;
   dead: number;
-  /** Seconds since the oldest one that waits was written; 0 when none does. */
+  /** Age of the oldest waiting mail in seconds; 0 when none waits. */
   oldest_seconds: number;
 }
 
-export async function mailBacklog(db: Kysely<Tables>): Promise<MailBacklog> {
+export async function findMailBacklog(db: Kysely<Tables>): Promise<MailBacklog> {
   const { rows } = await sql<MailBacklog>`
-    select count(*) filter (where status = 'waiting') as waiting, count(*) filter (where status = 'dead') as dead,
-      coalesce(extract(epoch from clock_timestamp() - min(created) filter (where status = 'waiting')), 0)::float8 as oldest_seconds
+    select count(*) filter (where status = 'waiting') as waiting,
+      count(*) filter (where status = 'dead') as dead,
+      coalesce(extract(epoch from clock_timestamp()
+        - min(created) filter (where status = 'waiting')), 0)::float8 as oldest_seconds
     from identity.mail_outbox`.execute(db);
   return rows[0] ?? { waiting: 0, dead: 0, oldest_seconds: 0 };
 }
 
-/** Forgets mails that were given up a week ago and more. */
+/** Deletes mails that were given up about a week ago. */
 export async function deleteDeadMails(db: Kysely<Tables>): Promise<void> {
-  await sql`delete from identity.mail_outbox where status = 'dead' and created < now() - interval '8 days'`.execute(
-    db,
-  );
+  await sql`
+    delete from identity.mail_outbox
+    where status = 'dead' and created < now() - interval '8 days'`.execute(db);
 }

@@ -1,11 +1,11 @@
 import type { Transaction } from 'kysely';
 import { uuidv7 } from '@muniment/database';
 import type { MasterKey } from '@muniment/master-key';
-import { insertMail } from './mail-outbox-queries.ts';
 import type { Tables } from '../tables.ts';
 import type { MailTemplate, MailValues } from './languages.ts';
+import { insertMail } from './mail-outbox-queries.ts';
 
-/** What of a mail nobody may read in the database: where it goes, and the token that it carries. */
+/** The part of a mail that is encrypted at rest: its recipient, and the token that it carries. */
 export interface MailContent {
   to: string;
   values: Pick<MailValues, 'email' | 'new_email'>;
@@ -16,14 +16,15 @@ export interface NewMail extends MailContent {
   userId: string;
   template: MailTemplate;
   locale: string;
-  /** SHA-256 of `token`, by what it is good for. */
+  /** SHA-256 of `token` when it resets a password. */
   resetToken?: Buffer;
+  /** SHA-256 of `token` when it changes an address. */
   emailChange?: Buffer;
 }
 
-const contextOf = (id: string): string => `mail:${id}`;
+const wrapContext = (id: string): string => `mail:${id}`;
 
-/** Puts a mail into the outbox of the transaction of what it tells: no commit, no mail; and whatever is committed will be told. */
+/** Inserts a mail in the transaction of the change that it reports: both commit, or neither. */
 export async function queueMail(
   trx: Transaction<Tables>,
   masterKey: MasterKey,
@@ -32,7 +33,7 @@ export async function queueMail(
   const id = uuidv7(Date.now());
   const wrapped = await masterKey.wrap(
     Buffer.from(JSON.stringify(content satisfies MailContent)),
-    contextOf(id),
+    wrapContext(id),
   );
   await insertMail(trx, {
     id,
@@ -45,11 +46,11 @@ export async function queueMail(
   });
 }
 
-/** @throws as `masterKey.unwrap` */
+/** Decrypts a queued mail. @throws as `masterKey.unwrap` */
 export async function openMail(
   masterKey: MasterKey,
   id: string,
   wrapped: Buffer,
 ): Promise<MailContent> {
-  return JSON.parse((await masterKey.unwrap(wrapped, contextOf(id))).toString()) as MailContent;
+  return JSON.parse((await masterKey.unwrap(wrapped, wrapContext(id))).toString()) as MailContent;
 }

@@ -18,11 +18,11 @@ const escapeHtml = (text: string): string =>
 
 const LINK = '{{link}}';
 
-/** Filled in at once, so that a value which looks like a placeholder stays what it is. */
+/** Fills all placeholders in one pass, so a value that looks like one stays text. */
 const fillIn = (text: string, values: MailValues): string =>
   text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values[name as keyof MailValues] ?? '');
 
-/** A mail as text and as HTML, of the same paragraphs. Everything is escaped; neither loads anything from anywhere. */
+/** Renders a mail as text and HTML. Every value is escaped, and nothing is loaded from outside. */
 export function renderMail(
   { subject, action, paragraphs }: MailText,
   values: MailValues,
@@ -32,13 +32,29 @@ export function renderMail(
   const href = escapeHtml(link);
   const html = paragraphs.map((paragraph) =>
     paragraph === LINK
-      ? `<p><a href="${href}">${escapeHtml(fillIn(action ?? LINK, values))}</a></p>\n<p style="font-size:small;word-break:break-all">${href}</p>`
+      ? renderLink(href, escapeHtml(fillIn(action ?? LINK, values)))
       : `<p>${escapeHtml(fillIn(paragraph, values))}</p>`,
   );
   const title = fillIn(subject, values);
   return {
     subject: title,
     text: `${paragraphs.map((paragraph) => fillIn(paragraph, values)).join('\n\n')}\n`,
-    html: `<!doctype html>\n<html lang="${escapeHtml(language)}">\n<head><meta charset="utf-8"><title>${escapeHtml(title)}</title></head>\n<body style="font-family:sans-serif;max-width:40em">\n${html.join('\n')}\n</body>\n</html>\n`,
+    html: renderPage({ title, language, body: html.join('\n') }),
   };
+}
+
+const renderLink = (href: string, action: string): string =>
+  `<p><a href="${href}">${action}</a></p>\n` +
+  `<p style="font-size:small;word-break:break-all">${href}</p>`;
+
+function renderPage(page: { title: string; language: string; body: string }): string {
+  const [language, title] = [escapeHtml(page.language), escapeHtml(page.title)];
+  return `<!doctype html>
+<html lang="${language}">
+<head><meta charset="utf-8"><title>${title}</title></head>
+<body style="font-family:sans-serif;max-width:40em">
+${page.body}
+</body>
+</html>
+`;
 }

@@ -104,7 +104,10 @@ async function issueToken(
     // The account before the request, in the order in which everything locks that ends in a mail.
     const user = await lockRecoverableUser(trx, userId);
     if (!(await deleteRecoveryRequest(trx, id)) || !user) throw new WorkedOff();
-    await replaceResetToken(trx, userId, hash, server.config.RESET_TOKEN_TTL_S);
+    await replaceResetToken(trx, userId, {
+      tokenHash: hash,
+      ttlSeconds: server.config.RESET_TOKEN_TTL_S,
+    });
     await queueMail(trx, server.masterKey, {
       userId,
       template: 'reset_password',

@@ -12,7 +12,7 @@ import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import {
   findUserOfResetToken,
   lockRecoverableUser,
-  spendResetToken,
+  consumeResetToken,
 } from '../verification/recovery-queries.ts';
 import { revokeSessionsOfUser } from '../sessions/session-queries.ts';
 import { updatePasswordHash } from '../users/user-queries.ts';
@@ -57,7 +57,7 @@ async function resetPassword(
   const ended = await server.inTransaction(request, async (trx, record) => {
     // Account first, token second: as everything that locks both. What has changed while the hash was computed counts.
     const locked = await lockRecoverableUser(trx, user.id);
-    if (!locked || !(await spendResetToken(trx, tokenHash))) throw new ResetTokenInvalid();
+    if (!locked || !(await consumeResetToken(trx, tokenHash))) throw new ResetTokenInvalid();
     await updatePasswordHash(trx, user.id, passwordHash);
     // Perhaps it was a thief who asked for the change of address.
     await deleteEmailChange(trx, user.id);

@@ -34,7 +34,7 @@ export async function buildWithMail(
     PUBLIC_URL: 'https://app.example',
     ...settings,
   });
-  await testServer.server.app.listen({ host: '127.0.0.1', port: 0 });
+  await testServer.context.http.app.listen({ host: '127.0.0.1', port: 0 });
   const mailsTo: MailServer['mailsTo'] = (address, count = 1) =>
     until(
       () => {

@@ -7,25 +7,25 @@ export interface EmailChange {
   email_key: string;
 }
 
-/** Makes this the one change that the user waits for; the one before is void, and its mail if it still waits. The user must be locked. */
+/** Replaces the pending change of a locked user. The old one's unsent mail goes with it. */
 export async function replaceEmailChange(
   trx: Transaction<Tables>,
   change: EmailChange & { token_hash: Buffer },
   ttlSeconds: number,
 ): Promise<void> {
-  await deleteEmailChange(trx, change.user_id);
+  const { user_id, token_hash, email, email_key } = change;
+  await deleteEmailChange(trx, user_id);
   await sql`
     insert into identity.email_changes (user_id, token_hash, email, email_key, expires_at)
-    values (${change.user_id}, ${change.token_hash}, ${change.email}, ${change.email_key}, now() + ${ttlSeconds} * interval '1 second')`.execute(
-    trx,
-  );
+    values (${user_id}, ${token_hash}, ${email}, ${email_key},
+      now() + ${ttlSeconds} * interval '1 second')`.execute(trx);
 }
 
 export async function deleteEmailChange(trx: Transaction<Tables>, userId: string): Promise<void> {
   await trx.deleteFrom('identity.email_changes').where('user_id', '=', userId).execute();
 }
 
-/** The change that a token would make now. */
+/** Finds the change that a valid token confirms. */
 export async function findEmailChange(
   db: Kysely<Tables>,
   tokenHash: Buffer,
@@ -38,8 +38,8 @@ export async function findEmailChange(
     .executeTakeFirst();
 }
 
-/** Spends a token. Of any number of parallel calls exactly one gets true. */
-export async function spendEmailChange(
+/** Consumes a valid token. Of parallel calls exactly one gets true. */
+export async function consumeEmailChange(
   trx: Transaction<Tables>,
   tokenHash: Buffer,
 ): Promise<boolean> {
@@ -51,24 +51,23 @@ export async function spendEmailChange(
   return numDeletedRows > 0n;
 }
 
-/** Lets a token's time begin now: its mail is about to go. @returns false when it is void */
+/** Restarts a token's lifetime when its mail is sent. @returns false when the token is void */
 export async function restartEmailChange(
   db: Kysely<Tables>,
   tokenHash: Buffer,
   ttlSeconds: number,
 ): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    update identity.email_changes set expires_at = clock_timestamp() + ${ttlSeconds} * interval '1 second' where token_hash = ${tokenHash}`.execute(
-    db,
-  );
+    update identity.email_changes
+    set expires_at = clock_timestamp() + ${ttlSeconds} * interval '1 second'
+    where token_hash = ${tokenHash}`.execute(db);
   return numAffectedRows === 1n;
 }
 
-/** Forgets changes that nobody confirmed. One whose mail still waits stays: its time has not begun. */
+/** Deletes expired changes. One whose mail is not sent stays: its lifetime has not begun. */
 export async function deleteExpiredEmailChanges(db: Kysely<Tables>): Promise<void> {
   await sql`
     delete from identity.email_changes c where expires_at < now() - interval '1 hour'
-      and not exists (select from identity.mail_outbox m where m.email_change = c.token_hash and m.status = 'waiting')`.execute(
-    db,
-  );
+      and not exists (select from identity.mail_outbox m
+        where m.email_change = c.token_hash and m.status = 'waiting')`.execute(db);
 }

@@ -17,23 +17,25 @@ export interface RecoveryRequestRow {
   wrapped_request: Buffer;
 }
 
-/** Takes requests that are due out of every replica's sight for a while; rows that another one is taking are passed over. */
+/** Claims due requests for `leaseMs`. Rows that another replica is claiming are skipped. */
 export async function claimDueRequests(
   db: Kysely<Tables>,
   limit: number,
   leaseMs: number,
 ): Promise<RecoveryRequestRow[]> {
   const { rows } = await sql<RecoveryRequestRow>`
-    update identity.recovery_requests r set next_attempt = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    update identity.recovery_requests r
+    set next_attempt = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
     from (
-      select id from identity.recovery_requests where next_attempt <= clock_timestamp() order by next_attempt limit ${limit} for update skip locked
+      select id from identity.recovery_requests where next_attempt <= clock_timestamp()
+      order by next_attempt limit ${limit} for update skip locked
     ) due
     where r.id = due.id
     returning r.id, r.wrapped_request`.execute(db);
   return rows;
 }
 
-/** @returns false when another replica has worked it off */
+/** @returns false when another replica has processed it */
 export async function deleteRecoveryRequest(db: Kysely<Tables>, id: string): Promise<boolean> {
   const { numDeletedRows } = await db
     .deleteFrom('identity.recovery_requests')
@@ -42,7 +44,7 @@ export async function deleteRecoveryRequest(db: Kysely<Tables>, id: string): Pro
   return numDeletedRows > 0n;
 }
 
-/** Locks an account for as long as the transaction, if it is one whose owner may get a password by mail: somebody's, and not suspended. */
+/** Locks an account that may get a password by mail: active, and no service account. */
 export async function lockRecoverableUser(
   trx: Transaction<Tables>,
   id: string,
@@ -57,12 +59,11 @@ export async function lockRecoverableUser(
     .executeTakeFirst();
 }
 
-/** Makes this the one token of the user; the one before is void, and its mail if it still waits. The user must be locked. */
+/** Replaces the token of a locked user. The old one's unsent mail goes with it. */
 export async function replaceResetToken(
   trx: Transaction<Tables>,
   userId: string,
-  tokenHash: Buffer,
-  ttlSeconds: number,
+  { tokenHash, ttlSeconds }: { tokenHash: Buffer; ttlSeconds: number },
 ): Promise<void> {
   await deleteResetToken(trx, userId);
   await sql`
@@ -74,7 +75,7 @@ export async function deleteResetToken(trx: Transaction<Tables>, userId: string)
   await trx.deleteFrom('identity.reset_tokens').where('user_id', '=', userId).execute();
 }
 
-/** Whose password a token may set now. */
+/** Finds the user whose password a valid token may set. */
 export async function findUserOfResetToken(
   db: Kysely<Tables>,
   tokenHash: Buffer,
@@ -90,8 +91,8 @@ export async function findUserOfResetToken(
     .executeTakeFirst();
 }
 
-/** Spends a token. Of any number of parallel calls exactly one gets true. */
-export async function spendResetToken(
+/** Consumes a valid token. Of parallel calls exactly one gets true. */
+export async function consumeResetToken(
   trx: Transaction<Tables>,
   tokenHash: Buffer,
 ): Promise<boolean> {
@@ -103,27 +104,28 @@ export async function spendResetToken(
   return numDeletedRows > 0n;
 }
 
-/** Lets a token's time begin now: its mail is about to go, perhaps hours after it was asked for. @returns false when it is void */
+/** Restarts a token's lifetime when its mail is sent. @returns false when the token is void */
 export async function restartResetToken(
   db: Kysely<Tables>,
   tokenHash: Buffer,
   ttlSeconds: number,
 ): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    update identity.reset_tokens set expires_at = clock_timestamp() + ${ttlSeconds} * interval '1 second' where token_hash = ${tokenHash}`.execute(
-    db,
-  );
+    update identity.reset_tokens
+    set expires_at = clock_timestamp() + ${ttlSeconds} * interval '1 second'
+    where token_hash = ${tokenHash}`.execute(db);
   return numAffectedRows === 1n;
 }
 
-/** Forgets requests and tokens of which nothing came. A token whose mail still waits stays: its time has not begun. */
+/**
+ * Deletes old requests and tokens. A token whose mail is not sent stays: its lifetime has not
+ * begun.
+ */
 export async function deleteExpiredRecoveries(db: Kysely<Tables>): Promise<void> {
-  await sql`delete from identity.recovery_requests where created < now() - interval '1 day'`.execute(
-    db,
-  );
+  await sql`
+    delete from identity.recovery_requests where created < now() - interval '1 day'`.execute(db);
   await sql`
     delete from identity.reset_tokens t where expires_at < now() - interval '1 hour'
-      and not exists (select from identity.mail_outbox m where m.reset_token = t.token_hash and m.status = 'waiting')`.execute(
-    db,
-  );
+      and not exists (select from identity.mail_outbox m
+        where m.reset_token = t.token_hash and m.status = 'waiting')`.execute(db);
 }

@@ -4,7 +4,7 @@ import { test } from 'tap';
 import { loadLanguages, TEMPLATES } from '../../mail/languages.ts';
 import { renderMail } from '../../mail/render-mail.ts';
 
-test('a request gets the language that it asks for most, else a wider one, else English', (t) => {
+test('a request gets its preferred language, else a wider one, else English', (t) => {
   const { choose } = loadLanguages();
   const cases: [string | undefined, string][] = [
     [undefined, 'en'],
@@ -23,7 +23,7 @@ test('a request gets the language that it asks for most, else a wider one, else 
   t.end();
 });
 
-test('every shipped language has every mail, and no text is missing a word that another language is told', (t) => {
+test('every shipped language has every mail, with the same placeholders', (t) => {
   const { text } = loadLanguages();
   const named = (parts: readonly string[]): string[] =>
     [...new Set([...parts.join(' ').matchAll(/\{\{\w+\}\}/g)].map(([name]) => name))].toSorted(
@@ -42,7 +42,7 @@ test('every shipped language has every mail, and no text is missing a word that 
   t.end();
 });
 
-test("texts of one's own come on top, one by one; what they lack is taken from the wider language, then from English", (t) => {
+test('own texts replace shipped ones; missing ones come from wider languages, then English', (t) => {
   const folder = t.testdir({
     'de-AT.json': JSON.stringify({
       password_changed: { subject: 'Servus von {{product}}', paragraphs: ['{{email}}'] },
@@ -58,7 +58,7 @@ test("texts of one's own come on top, one by one; what they lack is taken from t
   t.end();
 });
 
-test('a file that is no language stops the start and is named', (t) => {
+test('a malformed language file stops the start and is named', (t) => {
   for (const [content, fault] of [
     ['{"no_such_mail":{}}', /no mail no_such_mail/],
     ['{"reset_password":{"subject":"s"}}', /must have/],
@@ -72,7 +72,7 @@ test('a file that is no language stops the start and is named', (t) => {
   t.end();
 });
 
-test('values are escaped in HTML and stay as they are in text; one that looks like a placeholder is not filled in', (t) => {
+test('HTML values are escaped, and a value that looks like a placeholder stays text', (t) => {
   const hostile = `"><script>alert(1)</script>&'{{link}}`;
   const { subject, text, html } = renderMail(
     { subject: 'For {{product}}', action: 'Go <on>', paragraphs: ['To {{email}}', '{{link}}'] },
@@ -87,6 +87,6 @@ test('values are escaped in HTML and stay as they are in text; one that looks li
     /<a href="https:\/\/app\.example\/\?a=1&amp;b=&quot;2&quot;#token=mpr_x">Go &lt;on&gt;<\/a>/,
   );
   t.match(html, /<title>For A &amp; B<\/title>/);
-  t.notMatch(html, /<img|<link|src=|url\(/, 'it loads nothing');
+  t.notMatch(html, /<img|<link|src=|url\(/, 'nothing is loaded from outside');
   t.end();
 });

@@ -14,7 +14,7 @@ const waiting = ({ rows }: MailServer) =>
   rows<{ attempts: number; locale: string }>(
     `select attempts, locale from identity.mail_outbox where status = 'waiting'`,
   );
-/** Not to wait for the pauses. */
+/** Skips the delays between attempts. */
 const due = ({ rows }: MailServer) =>
   rows(`update identity.mail_outbox set next_attempt = now() where claim is null`);
 const metric = async ({ call }: MailServer, name: RegExp): Promise<number> =>
@@ -24,7 +24,7 @@ const metric = async ({ call }: MailServer, name: RegExp): Promise<number> =>
 const smtp = async ({ call }: MailServer): Promise<string> =>
   (await call('GET', '/health/ready')).json().dependencies.smtp.status;
 
-test("a mail server that is down loses nothing and slows nobody; a link's time begins when its mail goes", async (t) => {
+test('without a mail server no mail is lost, and a link lives from when its mail is sent', async (t) => {
   const service = await buildWithMail(t, { MAIL_TIMEOUT_MS: '500' });
   await service.register(ADA);
   await service.catcher.stop();
@@ -33,24 +33,24 @@ test("a mail server that is down loses nothing and slows nobody; a link's time b
   t.ok(performance.now() - begin < timeBound(2_000), 'no request waits for the mail server');
   await until(
     async () => (await service.rows('select from identity.recovery_requests')).length === 0,
-    { what: 'all are worked off' },
+    { what: 'all requests are processed' },
   );
   t.equal(
     (await waiting(service)).length,
     1,
-    'only the newest waits: older ones went with their tokens',
+    'only the newest waits: older ones are deleted with their tokens',
   );
   await until(async () => ((await waiting(service))[0]?.attempts ?? 0) > 0, {
-    what: 'that one was tried',
+    what: 'the mail was tried',
   });
   t.equal(await metric(service, /muniment_mails\{.*state="waiting"/), 1);
   t.ok((await metric(service, /muniment_mail_oldest_seconds/)) > 0);
   t.ok((await metric(service, /muniment_mail_failures_total\{.*outcome="postponed"/)) >= 1);
-  await until(async () => (await smtp(service)) === 'down', { what: 'readiness says so' });
+  await until(async () => (await smtp(service)) === 'down', { what: 'readiness reports it' });
   t.equal(
     (await service.call('GET', '/health/ready')).json().status,
     'ready',
-    'and the replica is ready all the same',
+    'the replica stays ready',
   );
   await service.rows(`update identity.reset_tokens set expires_at = now() - interval '1 hour'`);
 
@@ -78,16 +78,16 @@ test("a mail server that is down loses nothing and slows nobody; a link's time b
   });
 });
 
-test('replicas share the outbox: forty mails, each once', async (t) => {
+test('two replicas send each of forty mails once', async (t) => {
   const service = await buildWithMail(t);
   for (let n = 0; n < 2; n += 1)
-    await (await service.replica()).server.app.listen({ host: '127.0.0.1', port: 0 });
+    await (await service.replica()).context.http.app.listen({ host: '127.0.0.1', port: 0 });
   const { user } = await service.register(ADA);
-  const { server } = service;
+  const { data, crypto } = service.context;
   const { queueMail } = await import('../../mail/queue-mail.ts');
-  await server.db.transaction().execute(async (trx) => {
+  await data.db.transaction().execute(async (trx) => {
     for (let n = 0; n < 40; n += 1)
-      await queueMail(trx, server.masterKey, {
+      await queueMail(trx, crypto.masterKey, {
         userId: user.id,
         template: 'password_changed',
         locale: 'en',
@@ -100,37 +100,39 @@ test('replicas share the outbox: forty mails, each once', async (t) => {
   t.equal(new Set(service.catcher.mails().map(({ to }) => to[0])).size, 40);
 });
 
-test("a replica that dies between the server's word and its own commit leaves a mail that goes again, under the same Message-ID", async (t) => {
+test('a mail whose deletion was lost is sent again under the same Message-ID', async (t) => {
   const service = await buildWithMail(t, { MAIL_CLAIM_MS: '1000' });
   await service.register(ADA);
-  // A sequence keeps its value though the transaction does not.
+  // A sequence keeps its value after a rollback.
   await service.rows('create sequence public.lost');
   await service.rows(
-    `create function public.commit_lost() returns trigger language plpgsql security definer as $$ begin perform nextval('public.lost'); raise exception 'the process is gone'; end $$`,
+    `create function public.commit_lost() returns trigger language plpgsql security definer as $$
+      begin perform nextval('public.lost'); raise exception 'the process is gone'; end $$`,
   );
   await service.rows(
-    `create trigger lost before delete on identity.mail_outbox for each row execute function public.commit_lost()`,
+    `create trigger lost before delete on identity.mail_outbox
+      for each row execute function public.commit_lost()`,
   );
   await forgot(service);
   await until(
     async () =>
       (await service.rows<{ is_called: boolean }>('select is_called from public.lost'))[0]
         ?.is_called,
-    { what: 'it was sent, and its row stayed' },
+    { what: 'the mail was sent, and its row stayed' },
   );
   t.equal(service.catcher.mails().length, 1);
   await service.rows('drop trigger lost on identity.mail_outbox');
   const [first, second] = await service.mailsTo(ADA, 2);
   t.equal(first?.message_id, second?.message_id);
   t.equal(first?.text, second?.text);
-  await until(async () => (await waiting(service)).length === 0, { what: 'then it is done' });
+  await until(async () => (await waiting(service)).length === 0, { what: 'the outbox is empty' });
   t.ok(
     Date.parse(second?.received ?? '') - Date.parse(first?.received ?? '') > 900,
-    'not before the claim had run out',
+    'the claim expired first',
   );
 });
 
-test('an address that the server refuses is given up, with nothing readable left; a sender that it refuses waits', async (t) => {
+test('a refused recipient is given up and wiped; a refused sender waits', async (t) => {
   const refusals: Record<string, { status: number; message: string }> = {
     'gone@example.com': { status: 550, message: '5.1.1 no such user' },
     'relay@example.com': { status: 550, message: '5.7.1 relaying denied' },
@@ -153,7 +155,8 @@ test('an address that the server refuses is given up, with nothing readable left
     wrapped_mail: Buffer | null;
     reset_token: Buffer | null;
   }>(
-    'select email, m.status, wrapped_mail, reset_token from identity.mail_outbox m join identity.users u on u.id = m.user_id order by email',
+    `select email, m.status, wrapped_mail, reset_token
+    from identity.mail_outbox m join identity.users u on u.id = m.user_id order by email`,
   );
   t.match(left, [
     { email: 'gone@example.com', status: 'dead', wrapped_mail: null, reset_token: null },
@@ -163,7 +166,8 @@ test('an address that the server refuses is given up, with nothing readable left
   t.equal(await metric(service, /muniment_mails\{.*state="dead"/), 1);
 
   await service.rows(
-    `update identity.mail_outbox set created = now() - interval '25 hours', next_attempt = now() where status = 'waiting'`,
+    `update identity.mail_outbox set created = now() - interval '25 hours', next_attempt = now()
+      where status = 'waiting'`,
   );
   await until(
     async () =>
@@ -172,11 +176,11 @@ test('an address that the server refuses is given up, with nothing readable left
           `select from identity.mail_outbox where status = 'dead' and wrapped_mail is null`,
         )
       ).length === 3,
-    { what: 'after a day the others are given up too' },
+    { what: 'after a day the others are given up' },
   );
 });
 
-test('a mailbox that takes nothing now and a mail that cannot be read wait by themselves, and hold up no other', async (t) => {
+test('a full mailbox and an unreadable mail delay no other mail', async (t) => {
   const service = await buildWithMail(
     t,
     {},
@@ -190,10 +194,12 @@ test('a mailbox that takes nothing now and a mail that cannot be read wait by th
   for (const email of ['full@example.com', 'broken@example.com', ADA])
     await service.register(email);
   await service.rows(
-    `create function public.break_mail() returns trigger language plpgsql as $$ begin new.wrapped_mail := '\\x00'; return new; end $$`,
+    `create function public.break_mail() returns trigger language plpgsql as $$
+      begin new.wrapped_mail := '\\x00'; return new; end $$`,
   );
   await service.rows(
-    `create trigger break_mail before insert on identity.mail_outbox for each row when (new.locale = 'de') execute function public.break_mail()`,
+    `create trigger break_mail before insert on identity.mail_outbox
+      for each row when (new.locale = 'de') execute function public.break_mail()`,
   );
   await forgot(service, 'full@example.com');
   await forgot(service, 'broken@example.com', 'de');
@@ -208,12 +214,12 @@ test('a mailbox that takes nothing now and a mail that cannot be read wait by th
     await service.mailsTo(ADA, n + 1);
   }
   await until(async () => (await waiting(service)).length === 2, {
-    what: 'those that went are gone',
+    what: 'the sent mails are deleted',
   });
   t.strictSame(
     (await waiting(service)).map(({ attempts }) => attempts),
     [1, 1],
-    'no success of another brings them forward',
+    'success of another mail does not reschedule them',
   );
   await service.rows(
     `update identity.mail_outbox set created = now() - interval '25 hours', next_attempt = now()`,
@@ -229,7 +235,7 @@ test('a mailbox that takes nothing now and a mail that cannot be read wait by th
   );
 });
 
-test('a mail server that accepts and says nothing slows no request and holds no mail for ever', async (t) => {
+test('a silent mail server slows no request, and a mail to it times out', async (t) => {
   const silent = await startFaultProxy({ target: { host: '127.0.0.1', port: 9 } });
   silent.mode('blackhole');
   t.teardown(() => silent.stop());
@@ -251,11 +257,11 @@ test('a mail server that accepts and says nothing slows no request and holds no 
     async () =>
       (await service.rows('select from identity.mail_outbox where claim is null and attempts = 1'))
         .length === 1,
-    { what: 'it was given up after its time, and waits', timeoutMs: timeBound(5_000) },
+    { what: 'the attempt timed out, and the mail waits', timeoutMs: timeBound(5_000) },
   );
 });
 
-test('an erased user leaves no mail, and none that waits is sent', async (t) => {
+test('erasing a user deletes the waiting mails', async (t) => {
   const service = await buildWithMail(t);
   const { token } = await service.register(ADA);
   await service.catcher.stop();
@@ -277,7 +283,7 @@ test('an erased user leaves no mail, and none that waits is sent', async (t) => 
     t.strictSame(await service.rows(`select from identity.${table}`), [], table);
 });
 
-test('line breaks get no header into a mail: not by an address, not by anything that a mail is made of', async (t) => {
+test('line breaks in addresses or subjects inject no header', async (t) => {
   const service = await buildWithMail(t);
   const { token } = await service.register(ADA);
   for (const email of [
@@ -331,7 +337,7 @@ test('line breaks get no header into a mail: not by an address, not by anything 
     );
     t.notOk(
       mail.to.some((address) => address.startsWith('eve@')),
-      'nobody else got it',
+      'no other recipient',
     );
     t.equal(mail.text.trim(), 'text');
   }
