@@ -1,6 +1,6 @@
 /**
- * `make bench`: starts a fleet of its own, measures, prints a table and writes `.bench/results.json`. Ratios stand beside a limit of the same
- * run, since machines are shared and noisy. About three minutes; bounded in time, connections and bytes; loopback only.
+ * `make bench`: measures on its own fleet, prints a table and writes `.bench/results.json`.
+ * Ratios compare with a limit of the same run, because machines are noisy. It takes three minutes.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -21,7 +21,7 @@ import { measureUploads } from './requests/uploads.ts';
 import { measureVerifier } from './trail/verifier.ts';
 
 const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
-  // First of all, while the replicas are as they started.
+  // The first, because it measures the memory of fresh replicas.
   uploads: measureUploads,
   profile: measureProfile,
   logins: measureLogins,

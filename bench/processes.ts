@@ -4,12 +4,12 @@ import type { FleetProcess } from '../test/e2e/fleet.ts';
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
-/** Milliseconds of CPU that the processes have used, user and system. */
+/** CPU time of the processes so far, user and system, in ms. */
 export async function cpuMs(processes: readonly FleetProcess[]): Promise<number> {
   let ticks = 0;
   for (const { pid } of processes) {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The command may hold spaces; it ends at the last parenthesis.
+    // The command may contain spaces. It ends at the last parenthesis.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     ticks += Number(fields[11]) + Number(fields[12]);
   }

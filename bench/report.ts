@@ -4,9 +4,9 @@ export interface Measurement {
   what: string;
   value: number;
   unit: string;
-  /** The goal and which side of it is good; absent for a figure that only stands beside another. */
+  /** Absent for a figure that is only compared with another. */
   goal?: { atLeast: number } | { atMost: number };
-  /** What it was measured beside. */
+  /** The limit that it was measured against, or a remark. */
   beside?: string;
 }
 
@@ -41,8 +41,6 @@ export async function report(measurements: readonly Measurement[]): Promise<void
   console.log(`|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
   for (const row of rows) console.log(line(row));
   await mkdir('.bench', { recursive: true });
-  await writeFile(
-    '.bench/results.json',
-    `${JSON.stringify({ at: new Date().toISOString(), node: process.version, measurements }, null, 2)}\n`,
-  );
+  const results = { at: new Date().toISOString(), node: process.version, measurements };
+  await writeFile('.bench/results.json', `${JSON.stringify(results, null, 2)}\n`);
 }

@@ -26,8 +26,15 @@ const PATHS: Record<string, string> = {
 };
 
 const agent = new Agent({ keepAlive: true });
-const visit = (method: string, port: number, path: string, token: string): Promise<number> =>
-  new Promise((resolve, reject) => {
+interface Visit {
+  method: 'GET' | 'POST';
+  port: number;
+  path: string;
+}
+
+/** Sends one request to a replica. @returns the status of the answer */
+function visit({ method, port, path }: Visit, token: string): Promise<number> {
+  return new Promise((resolve, reject) => {
     request(
       {
         agent,
@@ -44,32 +51,35 @@ const visit = (method: string, port: number, path: string, token: string): Promi
       .once('error', reject)
       .end();
   });
+}
 
-/** Asks a replica without pause until it refuses. @returns the moment of the last question that let the caller in, and of the first that did not */
+/** Requests without pause until a replica refuses. @returns when the refused request was sent */
 async function untilRefused({ port, service }: FleetProcess, token: string): Promise<number> {
   for (;;) {
-    const asked = performance.now();
-    const status = await visit('GET', port, PATHS[service] ?? '', token);
-    if (status === 401) return asked;
-    if (status !== 200) throw new Error(`${service} answered ${status}`);
+    const sentAt = performance.now();
+    const status = await visit({ method: 'GET', port, path: PATHS[service] ?? '' }, token);
+    if (status === 401) return sentAt;
+    if (status !== 200) throw new Error(`The ${service} service answered ${status}.`);
   }
 }
 
-/** From the answer of a logout to the first refusal of the slowest of six replicas. */
+/** Measures from the answer of a logout to the first refusal of the slowest of six replicas. */
 async function measureLatency(fleet: Fleet): Promise<Measurement[]> {
   const replicas = (await fleet.describe()).processes.filter(({ service }) => service in PATHS);
   const issuer = replicas.find(({ service }) => service === 'user');
-  if (!issuer || replicas.length !== 6) throw new Error(`${replicas.length} replicas`);
+  if (!issuer || replicas.length !== 6)
+    throw new Error(`There are ${replicas.length} replicas, not 6.`);
   const sessions: SignedIn[] = [];
   while (sessions.length < REVOCATIONS) sessions.push(await fleet.signUp());
   const waits: number[] = [];
   for (const { token } of sessions) {
     const refusals = replicas.map((replica) => untilRefused(replica, token));
     await sleep(30);
-    const status = await visit('POST', issuer.port, '/api/auth/logout', token);
-    const answered = performance.now();
-    if (status !== 204) throw new Error(`a logout answered ${status}`);
-    waits.push(Math.max(0, Math.max(...(await Promise.all(refusals))) - answered));
+    const logout = { method: 'POST', port: issuer.port, path: '/api/auth/logout' } as const;
+    const status = await visit(logout, token);
+    const answeredAt = performance.now();
+    if (status !== 204) throw new Error(`A logout answered ${status}.`);
+    waits.push(Math.max(0, Math.max(...(await Promise.all(refusals))) - answeredAt));
   }
   const sorted = waits.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.ceil(sorted.length * share) - 1] ?? NaN;
@@ -79,7 +89,9 @@ async function measureLatency(fleet: Fleet): Promise<Measurement[]> {
       value: at(0.99),
       unit: 'ms',
       goal: { atMost: 250 },
-      beside: `p50 ${at(0.5).toFixed(1)} ms; ${REVOCATIONS} logouts, each replica asked without pause`,
+      beside:
+        `p50 ${at(0.5).toFixed(1)} ms; ` +
+        `${REVOCATIONS} logouts, each replica asked without pause`,
     },
   ];
 }
@@ -89,7 +101,7 @@ const cpuUs = (): number => {
   return user + system;
 };
 
-/** An app with our authentication in front of an empty handler, and the same handler for anyone. Keys are its own. */
+/** Opens an app with two routes to one empty handler: one public, one behind authentication. */
 async function openApp() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const kid = 'bench';
@@ -133,27 +145,27 @@ async function openApp() {
   };
 }
 
-/** CPU of a request with a token of those, beside the same without authentication. */
-async function shareOf(
+/** Measures the CPU that authentication adds to a request, in µs. */
+async function measureAuthentication(
   app: Awaited<ReturnType<typeof openApp>>['app'],
   tokenOf: (n: number) => string,
 ): Promise<number> {
   const run = async (url: string): Promise<number> => {
     const before = cpuUs();
     for (let n = 0; n < REQUESTS; n += 1) {
-      // Injected requests leave no turn to timers: a heart-beat that waited for one would come too late.
+      // Injected requests leave no turn to timers, and the heartbeat above would be late.
       if (n % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
       const { statusCode, body } = await app.inject({
         url,
         headers: { authorization: `Bearer ${tokenOf(n)}` },
       });
-      if (statusCode !== 200) throw new Error(`${url} answered ${statusCode} ${body}`);
+      if (statusCode !== 200) throw new Error(`${url} answered ${statusCode}: ${body}`);
     }
     return (cpuUs() - before) / REQUESTS;
   };
   await run('/anyone');
   await run('/signed-in');
-  // In turns, the least of each: what else the process does in the time only adds.
+  // The minimum of alternating rounds: other work of the process can only add.
   const rounds: [number, number][] = [];
   for (let round = 0; round < 3; round += 1)
     rounds.push([await run('/anyone'), await run('/signed-in')]);
@@ -177,7 +189,7 @@ async function measureShare(): Promise<Measurement[]> {
           sessionExpiresAt: expires,
         }).token,
     );
-    const session = await shareOf(app, (n) => accessTokens[n % SESSIONS] ?? '');
+    const session = await measureAuthentication(app, (n) => accessTokens[n % SESSIONS] ?? '');
 
     return [
       {
@@ -196,22 +208,22 @@ async function measureShare(): Promise<Measurement[]> {
 function measureMemory(): Measurement[] {
   const revocations = createRevocations();
   setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
+  const collectGarbage = runInNewContext('gc') as () => void;
+  collectGarbage();
   const before = process.memoryUsage().heapUsed;
   const until = Math.floor(Date.now() / 1_000) + 900;
   for (let n = 0; n < ENTRIES; n += 1) {
-    // As the feed makes them of rows: an id as randomUUID leaves it is a tree of short texts.
+    // The feed's own conversion: an id straight from randomUUID is a rope, and takes more memory.
     const revocation = toRevocation('session', randomUUID(), until);
     if (revocation) revocations.add(revocation);
   }
-  collect();
-  const heldMb = (process.memoryUsage().heapUsed - before) / 1e6;
-  if (revocations.size() !== ENTRIES) throw new Error('the set has let go of some');
+  collectGarbage();
+  const heapMb = (process.memoryUsage().heapUsed - before) / 1e6;
+  if (revocations.size() !== ENTRIES) throw new Error('The set has dropped entries.');
   return [
     {
       what: `set of ${ENTRIES.toLocaleString('en')} revocations`,
-      value: heldMb,
+      value: heapMb,
       unit: 'MB',
       goal: { atMost: 20 },
       beside: 'after a collection',
@@ -219,7 +231,7 @@ function measureMemory(): Measurement[] {
   ];
 }
 
-/** How soon a revocation counts everywhere, and what looking at it costs. */
+/** Measures how soon a revocation counts on every replica, and what checking it costs. */
 export async function measureRevocation(fleet: Fleet): Promise<Measurement[]> {
   return [...(await measureLatency(fleet)), ...(await measureShare()), ...measureMemory()];
 }

@@ -25,7 +25,7 @@ const accepts = (port: number): Promise<boolean> =>
       .once('error', () => resolve(false));
   });
 
-/** Starts bare Fastify replicas behind an Nginx of their own with the product's own configuration. */
+/** Starts bare Fastify replicas behind their own nginx with the product's configuration. */
 export async function startHelloGateway(replicas: number): Promise<HelloGateway> {
   const dir = await mkdtemp(join(tmpdir(), 'muniment-hello-'));
   await mkdir(join(dir, 'tmp'));

@@ -1,4 +1,4 @@
-/** The limit for a request through the gateway: Fastify that does nothing, behind the same Nginx configuration, on as many replicas. */
+/** The upper bound for a request through the gateway: Fastify with an empty handler. */
 import Fastify from 'fastify';
 
 const app = Fastify();

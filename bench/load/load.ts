@@ -11,23 +11,23 @@ export interface LoadRequest {
 }
 
 export interface LoadResult {
-  /** Answers with the status that was expected. */
+  /** Answers with a 2xx status. */
   ok: number;
-  /** Every other outcome: another status, a time-out, a broken connection. */
+  /** Other statuses, timeouts and broken connections. */
   failed: number;
   perSecond: number;
   p50Ms: number;
   p99Ms: number;
 }
 
-/** Runs one load in a process of its own, so that the measuring process's own work does not wait behind it. Bounded in time and connections. */
+/** Runs one load in its own process, so that it does not delay the measuring process. */
 export async function load(request: LoadRequest): Promise<LoadResult> {
   const child = fork(join(import.meta.dirname, 'load-child.ts'), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   return new Promise((resolve, reject) => {
     child.once('message', (result) => resolve(result as LoadResult));
-    child.once('exit', (code) => reject(new Error(`the load ended with ${code}`)));
+    child.once('exit', (code) => reject(new Error(`The load process exited with ${code}.`)));
     child.send(request);
   });
 }

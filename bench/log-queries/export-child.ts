@@ -1,4 +1,4 @@
-/** Exports the beginning of a log into nothing and says how fast, and in how much memory. Arguments: URL, format, rows. */
+/** `export-child.ts URL FORMAT ROWS`: exports rows of a log, and prints speed and memory. */
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createSubjectKeys } from '@muniment/audit-events';
@@ -17,11 +17,11 @@ const { db } = createDatabase<Tables>({ url, applicationName: 'bench', poolMax: 
 const subjectKeys = createSubjectKeys(createMasterKey(Buffer.alloc(32)));
 const query = { filter: {}, visibility: { personal: 'all' }, terms: [] } as const;
 let rssMb = 0;
-const watching = setInterval(() => {
+const memoryTimer = setInterval(() => {
   rssMb = Math.max(rssMb, process.memoryUsage.rss() / 2 ** 20);
 }, 50);
-const begun = performance.now();
-const written = formats[format as keyof typeof formats].write(
+const startedAt = performance.now();
+const chunks = formats[format as keyof typeof formats].write(
   {
     checkpoint: { note: '', size: limit },
     filter: null,
@@ -32,10 +32,10 @@ const written = formats[format as keyof typeof formats].write(
   () => '',
 );
 await pipeline(
-  Readable.from(written, { objectMode: false }),
+  Readable.from(chunks, { objectMode: false }),
   new Writable({ write: (_chunk, _encoding, done) => done() }),
 );
-const seconds = (performance.now() - begun) / 1_000;
-clearInterval(watching);
+const seconds = (performance.now() - startedAt) / 1_000;
+clearInterval(memoryTimer);
 await db.destroy();
 console.log(JSON.stringify({ rowsPerSecond: limit / seconds, rssMb }));

@@ -24,11 +24,11 @@ async function cpuPerRequest(
   await load({ ...request, seconds: 2 });
   const before = await cpuMs(replicas);
   const result = await load({ ...request, seconds: SECONDS });
-  if (result.failed > 0) throw new Error(`${result.failed} requests for ${path} failed`);
+  if (result.failed > 0) throw new Error(`${result.failed} requests for ${path} failed.`);
   return { cpu: ((await cpuMs(replicas)) - before) / result.ok, perSecond: result.perSecond };
 }
 
-/** CPU of a list of 50 files, of an audit page of 50, and of a download. */
+/** Measures the CPU of a list of 50 files, an audit page of 50, and a download. */
 export async function measureLists(fleet: Fleet): Promise<Measurement[]> {
   const { token } = await fleet.signUp();
   let fileId = '';

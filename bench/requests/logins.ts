@@ -6,7 +6,7 @@ import type { Measurement } from '../report.ts';
 
 const SECONDS = 6;
 
-/** Hashes a second of argon2 alone, as many at once as there are cores. */
+/** Hashes per second of argon2 alone, one at a time per core. */
 async function hashesPerSecond(): Promise<number> {
   const hash = await argon2.hash(PASSWORD, {
     type: argon2.argon2id,
@@ -24,7 +24,7 @@ async function hashesPerSecond(): Promise<number> {
   return hashes / SECONDS;
 }
 
-/** Logins a second through the gateway, over argon2 alone at the same parameters. */
+/** Measures logins per second through the gateway against argon2 alone at the same parameters. */
 export async function measureLogins(fleet: Fleet): Promise<Measurement[]> {
   const { user } = await fleet.signUp();
   const limits: number[] = [];
@@ -39,7 +39,7 @@ export async function measureLogins(fleet: Fleet): Promise<Measurement[]> {
       connections: 8,
       seconds: SECONDS,
     });
-    if (logins.failed > 0) throw new Error(`${logins.failed} logins failed`);
+    if (logins.failed > 0) throw new Error(`${logins.failed} logins failed.`);
     rates.push(logins.perSecond);
   }
   const [limit, rate] = [Math.max(...limits), Math.max(...rates)];

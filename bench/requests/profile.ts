@@ -8,7 +8,7 @@ const SECONDS = 6;
 const CONNECTIONS = 20;
 const ROUNDS = 3;
 
-/** `GET /api/users/me` over a hello through the same Nginx, in turns, so that a noisy neighbour meets both. */
+/** Measures `GET /api/users/me` against a hello, in turns, so that a noisy neighbour slows both. */
 export async function measureProfile(fleet: Fleet): Promise<Measurement[]> {
   const { token } = await fleet.signUp();
   const users = (await fleet.describe()).processes.filter((process) => process.service === 'user');
@@ -36,7 +36,7 @@ export async function measureProfile(fleet: Fleet): Promise<Measurement[]> {
       });
       cpu += (await cpuMs(users)) - before;
       requests += profile.ok;
-      if (profile.failed > 0) throw new Error(`${profile.failed} profile requests failed`);
+      if (profile.failed > 0) throw new Error(`${profile.failed} profile requests failed.`);
       ratios.push(profile.perSecond / limit.perSecond);
       best = {
         profile: Math.max(best.profile, profile.perSecond),

@@ -3,7 +3,7 @@ import type { RefreshLoad, RefreshResult } from './refreshes.ts';
 
 const agent = new Agent({ keepAlive: true });
 
-/** By node:http: fetch costs the load three times as much, on the cores that it measures. */
+/** Uses node:http, because fetch costs three times the CPU on the measured cores. */
 function refresh(url: string, token: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const body = JSON.stringify({ refresh_token: token });
@@ -24,7 +24,7 @@ function refresh(url: string, token: string): Promise<string> {
           .on('end', () => {
             if (answer.statusCode === 200)
               resolve((JSON.parse(text) as { refresh_token: string }).refresh_token);
-            else reject(new Error(`a refresh answered ${answer.statusCode}: ${text}`));
+            else reject(new Error(`A refresh answered ${answer.statusCode}: ${text}`));
           });
       },
     );

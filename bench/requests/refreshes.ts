@@ -8,7 +8,7 @@ import type { Measurement } from '../report.ts';
 
 export interface RefreshLoad {
   url: string;
-  /** One chain of refreshes for each; it goes on from the token that it ends with. */
+  /** Each token starts its own chain of refreshes. */
   tokens: string[];
   seconds: number;
 }
@@ -27,12 +27,12 @@ async function run(load: RefreshLoad): Promise<RefreshResult> {
   });
   return new Promise((resolve, reject) => {
     child.once('message', (result) => resolve(result as RefreshResult));
-    child.once('exit', (code) => reject(new Error(`the refreshes ended with ${code}`)));
+    child.once('exit', (code) => reject(new Error(`The refresh process exited with ${code}.`)));
     child.send(load);
   });
 }
 
-/** Refreshes a second through the gateway, each spending the token that the one before it answered. */
+/** Measures refreshes per second through the gateway. Each spends the token of the one before. */
 export async function measureRefreshes(fleet: Fleet): Promise<Measurement[]> {
   const tokens: string[] = [];
   while (tokens.length < CHAINS) tokens.push((await fleet.signUp()).refresh_token);
@@ -56,9 +56,11 @@ export async function measureRefreshes(fleet: Fleet): Promise<Measurement[]> {
         value: perSecond,
         unit: '/s',
         goal: { atLeast: 1_500 },
-        beside: `${cpu.toFixed(2)} ms of CPU each in the user service, with the relay's part for its event`,
+        beside:
+          `${cpu.toFixed(2)} ms of CPU each in the user service, ` +
+          "with the relay's part for its event",
       },
-      // 1,500 beside the 31,069 hellos a second of the machine that the goal was set on.
+      // The goal was set on a machine with 31,069 hellos per second: 1,500 of them.
       {
         what: 'refreshes through Nginx / bare hello through the same Nginx',
         value: perSecond / limit.perSecond,

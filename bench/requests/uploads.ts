@@ -6,13 +6,19 @@ import type { Measurement } from '../report.ts';
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 
-/** Uploads `count` files of `bytes`, `parallel` at a time. @returns their ids */
+interface Batch {
+  /** Size of each file. */
+  bytes: number;
+  count: number;
+  /** Uploads under way at a time. */
+  parallel: number;
+}
+
+/** Uploads a batch of files. @returns their ids */
 async function uploadMany(
   fleet: Fleet,
   token: string,
-  bytes: number,
-  count: number,
-  parallel: number,
+  { bytes, count, parallel }: Batch,
 ): Promise<string[]> {
   const content = randomBytes(bytes);
   const ids: string[] = [];
@@ -23,7 +29,7 @@ async function uploadMany(
         left -= 1;
         const answer = await fleet.upload(token, 'bench.bin', content);
         if (answer.status !== 201)
-          throw new Error(`an upload answered ${answer.status}: ${await answer.text()}`);
+          throw new Error(`An upload answered ${answer.status}: ${await answer.text()}`);
         ids.push(((await answer.json()) as { id: string }).id);
       }
     }),
@@ -31,29 +37,28 @@ async function uploadMany(
   return ids;
 }
 
-async function remove(fleet: Fleet, token: string, ids: readonly string[]): Promise<void> {
+async function deleteFiles(fleet: Fleet, token: string, ids: readonly string[]): Promise<void> {
   for (const id of ids) await fleet.call('DELETE', `/api/files/${id}`, { token });
 }
 
 async function cpuPerUpload(
   fleet: Fleet,
   token: string,
-  bytes: number,
-  warmUp: number,
-  count: number,
+  { bytes, warmUp, count }: { bytes: number; warmUp: number; count: number },
 ): Promise<number> {
   const replicas = (await fleet.describe()).processes.filter(
     (process) => process.service === 'file',
   );
-  await remove(fleet, token, await uploadMany(fleet, token, bytes, warmUp, 4));
+  const warmUpIds = await uploadMany(fleet, token, { bytes, count: warmUp, parallel: 4 });
+  await deleteFiles(fleet, token, warmUpIds);
   const before = await cpuMs(replicas);
-  const ids = await uploadMany(fleet, token, bytes, count, 4);
+  const ids = await uploadMany(fleet, token, { bytes, count, parallel: 4 });
   const used = (await cpuMs(replicas)) - before;
-  await remove(fleet, token, ids);
+  await deleteFiles(fleet, token, ids);
   return used / count;
 }
 
-/** CPU per upload, and the memory of a replica before and after 2 GiB of uploads, 8 at a time. */
+/** Measures CPU per upload, and a replica's memory before and after 2 GiB of uploads. */
 export async function measureUploads(fleet: Fleet): Promise<Measurement[]> {
   const { token } = await fleet.signUp();
   const files = async () =>
@@ -63,9 +68,10 @@ export async function measureUploads(fleet: Fleet): Promise<Measurement[]> {
       ({ service }) => service === 'user' || service === 'file' || service === 'audit',
     ),
   );
-  const small = await cpuPerUpload(fleet, token, 64 * 1024, 1_500, 1_500);
-  const large = await cpuPerUpload(fleet, token, 16 * MIB, 16, 32);
-  await remove(fleet, token, await uploadMany(fleet, token, 32 * MIB, (2 * GIB) / (32 * MIB), 8));
+  const small = await cpuPerUpload(fleet, token, { bytes: 64 * 1024, warmUp: 1_500, count: 1_500 });
+  const large = await cpuPerUpload(fleet, token, { bytes: 16 * MIB, warmUp: 16, count: 32 });
+  const bulk = { bytes: 32 * MIB, count: (2 * GIB) / (32 * MIB), parallel: 8 };
+  await deleteFiles(fleet, token, await uploadMany(fleet, token, bulk));
   const after = await largestRssMb(await files());
   return [
     { what: 'service CPU per upload of 64 KiB', value: small, unit: 'ms', goal: { atMost: 2 } },
