@@ -1,7 +1,4 @@
-/**
- * `make admin EMAIL=...`: makes or promotes an administrator of the running local fleet and prints a token.
- * Reads DATA/fleet.json for the environment of the user service.
- */
+/** `make admin EMAIL=...`: creates or promotes an administrator of the fleet, prints a token. */
 import { buildApp } from '../services/user/app.ts';
 import { readConfig } from '../services/user/config.ts';
 import { makeAdmin } from '../services/user/sign-in/make-admin.ts';
@@ -9,7 +6,7 @@ import { userServiceEnvironment } from './fleet-environment.ts';
 
 try {
   const email = process.env.EMAIL;
-  if (!email) throw new Error('say whose: make admin EMAIL=you@example.com');
+  if (!email) throw new Error('EMAIL is not set. Run: make admin EMAIL=you@example.com');
   const server = await buildApp(
     readConfig({
       ...(await userServiceEnvironment(process.env)),
@@ -22,7 +19,7 @@ try {
     const { user_id, password, token, expires_in } = await makeAdmin(server, email);
     console.log(`admin    ${email} (${user_id})`);
     if (password !== undefined) console.log(`password ${password}   (shown once)`);
-    console.log(`token    ${token}   (good for ${expires_in} s)`);
+    console.log(`token    ${token}   (valid for ${expires_in} s)`);
   } finally {
     await server.app.close();
   }

@@ -1,6 +1,6 @@
 /**
- * Makes the roles and the database if they are missing and brings the schema up to date; exits 1 on failure.
- * Environment: DATABASE_ADMIN_URL (a superuser on the maintenance database) and one password per role.
+ * Creates missing roles and the database, and migrates the schema. Exits 1 on failure.
+ * Environment: DATABASE_ADMIN_URL (a superuser's) and one password per role.
  */
 import { migrateToLatest } from '@muniment/database/migrate';
 import { ensureRolesAndDatabase, ROLES, type Role } from '@muniment/database/roles';
@@ -10,7 +10,7 @@ const DATABASE = 'muniment';
 
 function required(name: string): string {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set`);
+  if (!value) throw new Error(`${name} is not set.`);
   return value;
 }
 

@@ -3,7 +3,7 @@ import { databaseMigrations, type MigrationSet } from '@muniment/database';
 
 const root = join(import.meta.dirname, '..');
 
-/** Every migration of the product, in the order in which they stand on each other. */
+/** Every migration of the product. Later sets use what earlier ones create. */
 export const migrationSets: readonly MigrationSet[] = [
   databaseMigrations,
   { name: 'audit_events', folder: join(root, 'packages/audit-events/migrations') },

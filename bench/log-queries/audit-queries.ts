@@ -5,7 +5,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDatabase } from '@muniment/database';
-import { listByIndex, listNewestFirst, findLogEnd } from '../../services/audit/trail/log-queries.ts';
+import {
+  listByIndex,
+  listNewestFirst,
+  findLogEnd,
+} from '../../services/audit/trail/log-queries.ts';
 import type { Tables } from '../../services/audit/tables.ts';
 import { report, type Measurement } from '../report.ts';
 import { startFilledLog, type FilledLog } from './filled-log.ts';

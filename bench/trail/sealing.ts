@@ -10,7 +10,7 @@ import { migrateToLatest } from '@muniment/database/migrate';
 import { ensureRolesAndDatabase, ROLES, type Role } from '@muniment/database/roles';
 import { migrationSets } from '../../scripts/migrations.ts';
 import { insertTiles } from '../../services/audit/proofs/tile-queries.ts';
-import { moveHead, readHead } from '../../services/audit/proofs/tree-queries.ts';
+import { updateHead, findHead } from '../../services/audit/proofs/tree-queries.ts';
 import { growTree } from '../../services/audit/proofs/grow-tree.ts';
 import { sealBatch } from '../../services/audit/sealing/seal-batch.ts';
 import { createTree } from '../../services/audit/proofs/tree.ts';
@@ -102,7 +102,7 @@ async function measureRate(database: Database<Tables>, lease: Lease): Promise<Me
 
 /** Grows the tree to `size` leaves. Proofs read only its tiles and head, so events are left out. */
 async function growTo(db: Db, size: number): Promise<void> {
-  let head = await readHead(db);
+  let head = await findHead(db);
   while (head.size < size) {
     const leaves = randomBytes(32 * Math.min(LEAVES_PER_STEP, size - head.size));
     const hashes = Array.from({ length: leaves.length / 32 }, (_, n) =>
@@ -112,7 +112,7 @@ async function growTo(db: Db, size: number): Promise<void> {
     const before = head.size;
     await db.transaction().execute(async (trx) => {
       await insertTiles(trx, grown.tiles);
-      if (!(await moveHead(trx, before, grown.head)))
+      if (!(await updateHead(trx, before, grown.head)))
         throw new Error('Another process has moved the tree.');
     });
     ({ head } = grown);

@@ -4,9 +4,12 @@ export interface ModuleImport {
   isTypeOnly: boolean;
 }
 
-// Statements begin in the first column: the formatter sees to it, and text in comments does not match.
-const STATEMENT =
-  /^(?:import|export)\s+(type\s+(?!from\b))?((?:[\w$*\s,]|\{[^}]*\})+?)\s*from\s*['"]([^'"]+)['"]/gm;
+// Statements begin in the first column, as formatted, so text in comments does not match.
+const CLAUSE = String.raw`(?:[\w$*\s,]|\{[^}]*\})+?`;
+const STATEMENT = new RegExp(
+  String.raw`^(?:import|export)\s+(type\s+(?!from\b))?(${CLAUSE})\s*from\s*['"]([^'"]+)['"]`,
+  'gm',
+);
 const SIDE_EFFECT = /^import\s*['"]([^'"]+)['"]/gm;
 const DYNAMIC = /\bimport\(\s*['"]([^'"]+)['"]/g;
 

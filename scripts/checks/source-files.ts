@@ -4,7 +4,7 @@ import { join } from 'node:path';
 const isSkipped = (name: string): boolean =>
   name.startsWith('.') || name === 'node_modules' || name === 'dist';
 
-/** Lists the files below `folder`, sorted, as paths from `root`. Skips what is hidden, installed or built. */
+/** Lists the files below `folder` as paths from `root`, without hidden and installed ones. */
 export function listFiles(root: string, folder: string): string[] {
   const entries = readdirSync(join(root, folder), { withFileTypes: true });
   return entries

@@ -3,14 +3,14 @@ import { wrappedBy, type MasterKey } from '@muniment/master-key';
 
 interface WrappedColumn {
   table: string;
-  /** Unique, and ordered. */
+  /** A unique column that can be ordered. */
   key: string;
   column: string;
-  /** SQL of the context under which the value was wrapped. */
+  /** SQL that gives the value's encryption context. */
   context: string;
 }
 
-/** Every column that holds what the master key has wrapped; a test looks for others. */
+/** Every column with values wrapped by the master key. A test looks for others. */
 export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
   {
     table: 'audit.idempotency_secret',
@@ -66,14 +66,14 @@ interface WrappedRow {
   context: string;
 }
 
-const BATCH = 500;
+const BATCH_SIZE = 500;
 
 const ROTATION_LOCK = 7305151;
 
 /**
- * Of two rotations at once the second would write its own new key over the first's, by which values are wrapped already, and nobody could open them again.
- * The lock ends with the connection, so that one that was killed hinders none.
- * @returns false while another rotation of this database is under way
+ * Locks out a second rotation: its new key would overwrite the first's, and values wrapped by that
+ * one would be lost. The lock ends with the connection.
+ * @returns false while another rotation of this database is running
  */
 export async function lockRotation(db: pg.Client): Promise<boolean> {
   const { rows } = await db.query<{ locked: boolean }>(
@@ -83,53 +83,68 @@ export async function lockRotation(db: pg.Client): Promise<boolean> {
   return rows[0]?.locked === true;
 }
 
-/** Wraps anew what of a column another key than the newest has wrapped. @returns how many rows it found so, and how many of them it wrapped anew */
+async function findKeyType(db: pg.Client, { table, key }: WrappedColumn): Promise<string> {
+  const { rows } = await db.query<{ name: string }>(
+    `select format_type(atttypid, atttypmod) as name from pg_attribute
+    where attrelid = $1::regclass and attname = $2`,
+    [table, key],
+  );
+  if (!rows[0]) throw new Error(`The table ${table} has no column ${key}.`);
+  return rows[0].name;
+}
+
+/** Lists the next batch of wrapped values behind the key `after`. */
+async function listWrapped(
+  db: pg.Client,
+  { table, key, column, context }: WrappedColumn,
+  { after, keyType }: { after: string | null; keyType: string },
+): Promise<WrappedRow[]> {
+  const { rows } = await db.query<WrappedRow>(
+    `select ${key}::text as key, ${column} as wrapped, ${context} as context from ${table}
+    where ${column} is not null and ($1::text is null or ${key} > $1::text::${keyType})
+    order by ${table}.${key} limit ${BATCH_SIZE}`,
+    [after],
+  );
+  return rows;
+}
+
+/** Rewraps the values that an older key has wrapped. @returns how many it found and rewrapped */
 async function rewrapColumn(
   db: pg.Client,
   masterKey: MasterKey,
-  { table, key, column, context }: WrappedColumn,
+  wrapped: WrappedColumn,
 ): Promise<{ found: number; rewrapped: number }> {
-  const {
-    rows: [type],
-  } = await db.query<{ name: string }>(
-    'select format_type(atttypid, atttypmod) as name from pg_attribute where attrelid = $1::regclass and attname = $2',
-    [table, key],
-  );
+  const { table, key, column } = wrapped;
+  const keyType = await findKeyType(db, wrapped);
   let found = 0;
   let rewrapped = 0;
   let after: string | null = null;
   for (;;) {
-    const { rows }: pg.QueryResult<WrappedRow> = await db.query(
-      `
-      select ${key}::text as key, ${column} as wrapped, ${context} as context from ${table}
-      where ${column} is not null and ($1::text is null or ${key} > $1::text::${type?.name}) order by ${table}.${key} limit ${BATCH}`,
-      [after],
-    );
-    const old = rows.filter(({ wrapped }) => wrappedBy(wrapped) !== masterKey.id);
+    const rows = await listWrapped(db, wrapped, { after, keyType });
+    const old = rows.filter((row) => wrappedBy(row.wrapped) !== masterKey.id);
     const fresh = await Promise.all(
       old.map(async (row) =>
         masterKey.wrap(await masterKey.unwrap(row.wrapped, row.context), row.context),
       ),
     );
-    // Only what is still as it was read: a second run, or the service that owns the row, may have been faster.
+    // A second run, or the service that owns the row, may have changed it since.
     const { rowCount } = await db.query(
-      `
-      update ${table} t set ${column} = r.fresh from unnest($1::text[], $2::bytea[], $3::bytea[]) as r(key, old, fresh)
-      where t.${key} = r.key::${type?.name} and t.${column} = r.old`,
-      [old.map((row) => row.key), old.map(({ wrapped }) => wrapped), fresh],
+      `update ${table} t set ${column} = r.fresh
+      from unnest($1::text[], $2::bytea[], $3::bytea[]) as r(key, old, fresh)
+      where t.${key} = r.key::${keyType} and t.${column} = r.old`,
+      [old.map((row) => row.key), old.map((row) => row.wrapped), fresh],
     );
     found += old.length;
     rewrapped += rowCount ?? 0;
     after = rows.at(-1)?.key ?? null;
-    if (rows.length < BATCH) return { found, rewrapped };
+    if (rows.length < BATCH_SIZE) return { found, rewrapped };
   }
 }
 
 /**
- * Wraps by the newest master key whatever another one has wrapped. Values, and with them terms, commitments and proofs, stay what they are. May be
- * broken off and begun again, and runs beside a fleet: a pass is repeated until one finds nothing, since a replica may have wrapped by the
- * old key while the first went by. Needs the owner's role.
- * @returns how many values were wrapped anew
+ * Rewraps every value by the newest master key, as the owner. The values stay the same, so terms,
+ * commitments and proofs hold. It may be interrupted and repeated, and runs beside a fleet.
+ * @returns how many values were rewrapped
  */
 export async function rewrapAll(
   db: pg.Client,
@@ -137,14 +152,14 @@ export async function rewrapAll(
   columns = WRAPPED_COLUMNS,
 ): Promise<number> {
   let total = 0;
+  // A replica may wrap by the old key during a pass. Only a pass that finds none is the last.
   for (;;) {
-    let left = 0;
+    let foundInPass = 0;
     for (const column of columns) {
       const { found, rewrapped } = await rewrapColumn(db, masterKey, column);
-      // Also one that changed between being read and written may be wrapped by the old key: only a pass that finds none has seen none.
-      left += found;
+      foundInPass += found;
       total += rewrapped;
     }
-    if (left === 0) return total;
+    if (foundInPass === 0) return total;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Puts a new signing key of the audit log before those that a key file holds: `node scripts/keys/rotate-audit-key.ts [--overlap] FILE`. With --overlap
- * the last key signs on beside the new one until the next call. Writes FILE (0600) and FILE.pub; the audit service reads them when it starts.
+ * `node scripts/keys/rotate-audit-key.ts [--overlap] FILE`: adds a new signing key to a key file.
+ * With --overlap the last key signs beside it until the next call. Writes FILE (0600) and FILE.pub.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -23,5 +23,9 @@ writeAtomically(file, text, { durable: true });
 const [newest = '', ...earlier] = verifierLines(text);
 writeAtomically(`${file}.pub`, `${[newest, ...earlier].join('\n')}\n`, { durable: true });
 console.log(
-  `${file} signs with ${newest}\n${overlap ? 'and, until the next rotation, with the key before it' : 'alone'}. Give ${file}.pub to all who check the log, then restart the audit service.`,
+  [
+    `${file} signs with ${newest}`,
+    overlap ? 'and, until the next rotation, with the key before it.' : 'alone.',
+    `Publish ${file}.pub to the verifiers of the log, then restart the audit service.`,
+  ].join('\n'),
 );

@@ -1,6 +1,6 @@
 /**
- * `make rotate-keys [COMPROMISED=<kid>|all]`: has the next key sign access tokens, on a running fleet; or, with COMPROMISED, makes what these keys signed
- * count no more, at once and on every replica. Elsewhere: with the user service's environment given.
+ * `make rotate-keys [COMPROMISED=<kid>|all]`: lets the next key sign access tokens.
+ * COMPROMISED also revokes, on every replica, all tokens that these keys have signed.
  */
 import { buildApp } from '../../services/user/app.ts';
 import { readConfig } from '../../services/user/config.ts';
@@ -26,12 +26,12 @@ try {
         : await revokeKeys(server, compromised === 'all' ? 'all' : [compromised]);
     if (!rotation)
       throw new Error(
-        `there is no key ${compromised} that still counts; /.well-known/jwks.json lists them`,
+        `There is no valid key ${compromised}. /.well-known/jwks.json lists the valid ones.`,
       );
     for (const kid of rotation.compromised)
-      console.log(`compromised ${kid}   its tokens count no more; who held one refreshes it`);
+      console.log(`compromised ${kid}   its tokens are revoked; clients refresh them`);
     if (rotation.retired !== null)
-      console.log(`retired     ${rotation.retired}   its tokens count until they expire`);
+      console.log(`retired     ${rotation.retired}   its tokens are valid until they expire`);
     console.log(`active      ${rotation.active}   signs from now on`);
     console.log(`next        ${rotation.next}   is in the JWKS and will sign after it`);
   } finally {

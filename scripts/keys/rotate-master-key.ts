@@ -1,7 +1,6 @@
 /**
- * `make rotate-master-key`: gives a local fleet, running or not yet started again, a new master key. A key file with more than one key is a
- * rotation that was broken off; it is brought to its end.
- * Elsewhere, with the file in the hands of others: MASTER_KEY_FILE and DATABASE_OWNER_URL (the role `migrator`) given, it only wraps anew.
+ * `make rotate-master-key`: gives a local fleet a new master key, or completes a rotation that was
+ * interrupted. With MASTER_KEY_FILE and DATABASE_OWNER_URL (role `migrator`) it only rewraps.
  */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -12,32 +11,46 @@ import { writeAtomically } from '@muniment/cluster';
 import { generateMasterKey, loadMasterKey, parseMasterKeys } from '@muniment/master-key';
 import { lockRotation, rewrapAll } from './rewrap.ts';
 
-/** A replica that had read the file just before it changed may still be about to store what it wrapped. */
+/** Time for replicas that read the old file to store what they have wrapped. */
 const SETTLE_MS = 2_000;
 
 interface Target {
   masterKeyFile: string;
   databaseUrl: string;
-  /** The file is ours to write. */
-  local: boolean;
+  /** Whether this command may write the key file. */
+  isLocal: boolean;
 }
 
-async function target(): Promise<Target> {
+async function findTarget(): Promise<Target> {
   const {
     MASTER_KEY_FILE: masterKeyFile,
     DATABASE_OWNER_URL: databaseUrl,
     DATA: data = '.data',
   } = process.env;
-  if (masterKeyFile && databaseUrl) return { masterKeyFile, databaseUrl, local: false };
+  if (masterKeyFile && databaseUrl) return { masterKeyFile, databaseUrl, isLocal: false };
   const text = await readFile(join(data, 'fleet.json'), 'utf8').catch(() => {
-    throw new Error(`no fleet in ${data}: run make up first (or name its folder by DATA=)`);
+    throw new Error(`There is no fleet in ${data}. Run make up first, or set DATA.`);
   });
   const fleet = JSON.parse(text) as { masterKeyFile: string; postgres: { url: string } };
-  return { masterKeyFile: fleet.masterKeyFile, databaseUrl: fleet.postgres.url, local: true };
+  return { masterKeyFile: fleet.masterKeyFile, databaseUrl: fleet.postgres.url, isLocal: true };
+}
+
+/** Puts a new key before the present one. A file with two keys is an interrupted rotation. */
+function addKey(masterKeyFile: string): void {
+  const text = readFileSync(masterKeyFile, 'utf8').trimEnd();
+  if (parseMasterKeys(text, masterKeyFile).length === 1)
+    writeAtomically(masterKeyFile, `${generateMasterKey()}\n${text}\n`, { durable: true });
+  else console.log('A rotation was interrupted; it is completed.');
+}
+
+/** Drops all keys of the file but the newest. */
+function dropOldKeys(masterKeyFile: string): void {
+  const [newest = ''] = readFileSync(masterKeyFile, 'utf8').split('\n', 1);
+  writeAtomically(masterKeyFile, `${newest}\n`, { durable: true });
 }
 
 async function rotate(): Promise<void> {
-  const { masterKeyFile, databaseUrl, local } = await target();
+  const { masterKeyFile, databaseUrl, isLocal } = await findTarget();
   const db = new pg.Client({
     connectionString: databaseUrl,
     application_name: 'muniment-rotate-master-key',
@@ -45,29 +58,18 @@ async function rotate(): Promise<void> {
   await db.connect();
   try {
     if (!(await lockRotation(db)))
-      throw new Error('another rotation of the master key is under way');
-    if (local) {
-      const text = readFileSync(masterKeyFile, 'utf8').trimEnd();
-      if (parseMasterKeys(text, masterKeyFile).length === 1)
-        writeAtomically(masterKeyFile, `${generateMasterKey()}\n${text}\n`, { durable: true });
-      else console.log('a rotation was broken off; it goes on');
-    }
+      throw new Error('Another rotation of the master key is under way. Try again later.');
+    if (isLocal) addKey(masterKeyFile);
     const masterKey = await loadMasterKey(masterKeyFile);
     let rewrapped = await rewrapAll(db, masterKey);
     await sleep(SETTLE_MS);
     rewrapped += await rewrapAll(db, masterKey);
-    if (local)
-      writeAtomically(
-        masterKeyFile,
-        `${readFileSync(masterKeyFile, 'utf8').split('\n', 1)[0] ?? ''}\n`,
-        { durable: true },
-      );
+    if (isLocal) dropOldKeys(masterKeyFile);
     console.log(
-      `${rewrapped} keys are wrapped by the new master key ${masterKey.id}; back up ${masterKeyFile}`,
+      `${rewrapped} keys are wrapped by the new master key ${masterKey.id}. ` +
+        `Back up ${masterKeyFile}.`,
     );
-    console.log(
-      'Backups of the database of before need the master key of before: keep it with them.',
-    );
+    console.log('Earlier backups of the database need the old master key: store it with them.');
   } finally {
     await db.end();
   }
