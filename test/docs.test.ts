@@ -13,6 +13,14 @@ const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 const exists = (path: string): boolean =>
   statSync(join(root, path), { throwIfNoEntry: false }) !== undefined;
 
+/** The files of the checkout below a folder, without dependencies. */
+const filesBelow = (folder: string): string[] =>
+  readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesBelow(path);
+    return entry.isFile() ? [path] : [];
+  });
+
 /** The anchors that GitHub gives to a page's headings. */
 function anchors(text: string): string[] {
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
@@ -46,5 +54,18 @@ test('every link between pages leads to a file and a heading', (t) => {
         t.ok(anchors(read(target)).includes(anchor), `${link} in ${page}`);
     }
   }
+  t.end();
+});
+
+test('every page that code or configuration names exists', (t) => {
+  const files = ['packages', 'services', 'scripts', 'test', 'docker', 'nginx'].flatMap(filesBelow);
+  let named = 0;
+  for (const file of [...files, 'Makefile', 'Dockerfile', 'docker-compose.yml']) {
+    for (const [page] of read(file).matchAll(/\bdocs\/[a-z/-]+\.md\b/g)) {
+      t.ok(exists(page), `${page} in ${file}`);
+      named += 1;
+    }
+  }
+  t.ok(named > 8, `${named} pages are named`);
   t.end();
 });
