@@ -3,6 +3,8 @@
  * Each test database is cloned from a migrated template. The last line is `N passed, N failed`.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +34,17 @@ async function temporaryParent(): Promise<string> {
   return space && space.bavail * space.bsize >= MIN_FREE_MEMORY ? MEMORY_FOLDER : tmpdir();
 }
 
+/** Stops the fleet that end-to-end tests share, if one of them has started it. */
+async function stopSharedFleet(dataDir: string): Promise<void> {
+  if (!existsSync(dataDir)) return;
+  const script = join(import.meta.dirname, '../packages/cluster/src/down.ts');
+  const down = spawn(process.execPath, [script], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DATA: dataDir },
+  });
+  await once(down, 'exit');
+}
+
 async function runTap(args: string[], env: NodeJS.ProcessEnv): Promise<TapRun> {
   const tap = spawn(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -50,6 +63,7 @@ async function runTap(args: string[], env: NodeJS.ProcessEnv): Promise<TapRun> {
 await ensureNginx((line) => console.log(line));
 const folder = await mkdtemp(join(await temporaryParent(), 'muniment-test-'));
 const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), durable: false });
+const fleetFolder = join(folder, 'fleet');
 let run: TapRun = { code: 1, passed: 0, failed: 0 };
 try {
   // No secrets: this server trusts the loopback and lives as long as the run.
@@ -62,11 +76,13 @@ try {
   run = await runTap(process.argv.slice(2), {
     ...process.env,
     TMPDIR: folder,
+    TEST_FLEET_DIR: fleetFolder,
     NODE_COMPILE_CACHE: COMPILE_CACHE,
     TEST_POSTGRES_URL: postgres.superuserUrl,
     TEST_DATABASE_TEMPLATE: TEMPLATE,
   });
 } finally {
+  await stopSharedFleet(fleetFolder);
   await postgres.stop();
   await rm(folder, { recursive: true, force: true });
 }

@@ -26,7 +26,7 @@ if (!(minutes > 0) || !Number.isSafeInteger(seed) || unknown.length > 0) {
   process.exit(2);
 }
 
-const ends: (() => Promise<void> | void)[] = [];
+const ends: (() => unknown)[] = [];
 async function end(): Promise<void> {
   while (ends.length > 0) await ends.pop()?.();
 }

@@ -1,14 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until, type Teardown } from '@muniment/testing';
 
 const root = join(import.meta.dirname, '../..');
-
-/** Where something that was started says how it is ended: a tap test, or a script of its own. */
-export interface Teardown {
-  teardown(end: () => Promise<void> | void): void;
-}
 
 export interface FleetProcess {
   name: string;
@@ -107,26 +104,26 @@ async function run(script: string, environment: Record<string, string>): Promise
   if (code !== 0) throw new Error(`${script} exited with ${code}:\n${output}`);
 }
 
+// PORT 0 chooses a port that the fleet keeps over its restarts.
+// No load is shed: beside other tests a late answer is still the right one.
+const SETTINGS = {
+  PORT: '0',
+  TLS_PORT: '0',
+  REPLICAS: '2',
+  LIMITS: 'off',
+  EVENT_LOOP_MAX_DELAY_MS: '0',
+};
+
 /**
- * A fleet of its own in a temporary folder, as `make up` starts it; taken down when the test ends. `settings` are the environment of
- * `make up`, and of the services where it does not know a name.
+ * Starts a fleet for this test alone, as `make up` does; it stops with the test.
+ * `settings` are environment variables of `make up` and of the services.
  */
 export async function startFleet(
   t: Teardown,
   settings: Record<string, string> = {},
 ): Promise<OwnFleet> {
   const dataDir = await mkdtemp(join(tmpdir(), 'muniment-fleet-'));
-  // Port 0: one that the fleet keeps over its restarts, chosen below the range that the kernel gives to outgoing connections.
-  // And no shedding of load: where two test files run two fleets on two cores, an answer that comes late is still the right one.
-  const environment = {
-    DATA: dataDir,
-    PORT: '0',
-    TLS_PORT: '0',
-    REPLICAS: '2',
-    LIMITS: 'off',
-    EVENT_LOOP_MAX_DELAY_MS: '0',
-    ...settings,
-  };
+  const environment = { DATA: dataDir, ...SETTINGS, ...settings };
   t.teardown(async () => {
     await run('down.ts', environment);
     await rm(dataDir, { recursive: true, force: true });
@@ -137,6 +134,29 @@ export async function startFleet(
     up: () => run('up.ts', environment),
     down: () => run('down.ts', environment),
   };
+}
+
+/**
+ * The fleet of all test files that kill nothing, change no setting and count no foreign rows.
+ * The first file starts it; `scripts/test.ts` stops it after the run.
+ */
+export async function shareFleet(): Promise<Fleet> {
+  const dataDir = process.env['TEST_FLEET_DIR'];
+  if (!dataDir) throw new Error('There is no shared fleet. Run `make test T=<file>`.');
+  const started = join(dataDir, 'started');
+  const isFirst = await mkdir(dataDir).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') return false;
+      throw error;
+    },
+  );
+  if (isFirst) {
+    await run('up.ts', { DATA: dataDir, DURABLE: 'off', ...SETTINGS });
+    await writeFile(started, '');
+  }
+  await until(() => existsSync(started), { what: 'the shared fleet', timeoutMs: 90_000 });
+  return connectToFleet(dataDir);
 }
 
 /** Speaks to a fleet that runs already. */

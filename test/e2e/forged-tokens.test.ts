@@ -3,7 +3,7 @@ import { test } from 'tap';
 import { keyPair } from '../../packages/security/test/forgery.ts';
 import { buildApp } from '../../services/user/app.ts';
 import { readConfig } from '../../services/user/config.ts';
-import { startFleet } from './fleet.ts';
+import { shareFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { ensureSigningKey } from '../../services/user/signing-keys/signing-keys.ts';
 
@@ -13,7 +13,7 @@ const decode = (part: string | undefined): Record<string, unknown> =>
 
 // Each forgery names a session that lives: what refuses it can only be the look at the token itself.
 test('a token that the user service did not sign opens no route of any service', async (t) => {
-  const fleet = await startFleet(t, { DURABLE: 'off', REPLICAS: '1' });
+  const fleet = await shareFleet();
   const { token } = await fleet.signUp();
   const [header, claims] = token.split('.').slice(0, 2).map(decode);
   const [goodHeader = '', goodClaims = '', goodSignature = ''] = token.split('.');

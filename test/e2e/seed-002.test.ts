@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { PASSWORD, startFleet, type FleetProcess } from './fleet.ts';
+import { PASSWORD, shareFleet, type FleetProcess } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase } from './stores.ts';
 
@@ -31,7 +31,7 @@ async function ask(url: string, message: object): Promise<Answer> {
 }
 
 test('the whole of seed 002 and what API tokens do besides work on two replicas of each service', async (t) => {
-  const fleet = await startFleet(t);
+  const fleet = await shareFleet();
   const rows = await openDatabase(t, fleet);
   const replicas = (await fleet.describe()).processes.filter(({ service }) =>
     ['user', 'file', 'audit'].includes(service),
@@ -204,7 +204,7 @@ test('the whole of seed 002 and what API tokens do besides work on two replicas 
       ).json()) as { token: string };
       const event = {
         id: 'evt-1',
-        tenant_id: 'acme',
+        tenant_id: 'seed-002',
         action: 'invoice.paid',
         actor: { id: 'cust-7' },
       };
@@ -226,7 +226,7 @@ test('the whole of seed 002 and what API tokens do besides work on two replicas 
         (await (
           await fleet.call('POST', '/api/audit/viewer-tokens', {
             token,
-            json: { tenant_id: 'acme' },
+            json: { tenant_id: 'seed-002' },
           })
         ).json()) as { token: string }
       ).token;
@@ -239,7 +239,7 @@ test('the whole of seed 002 and what API tokens do besides work on two replicas 
         },
         { what: 'the viewer sees it', timeoutMs: timeBound(10_000) },
       );
-      t.match(seen, [{ action: 'INVOICE_PAID', tenant_id: 'acme' }]);
+      t.match(seen, [{ action: 'INVOICE_PAID', tenant_id: 'seed-002' }]);
       t.equal(seen.length, 1);
 
       const introspect = async (about: string) =>

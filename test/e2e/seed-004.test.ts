@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { startFleet, type CallOptions } from './fleet.ts';
+import { shareFleet, type CallOptions } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { sendRaw } from './raw-http.ts';
 import { openDatabase } from './stores.ts';
@@ -30,7 +30,7 @@ const accessOf = (cookies: Map<string, string>): string =>
   `login_info=${cookies.get('login_info')}; secure=${cookies.get('secure')}`;
 
 test('the whole of seed 004 works through the gateway, on two replicas of each service', async (t) => {
-  const fleet = await startFleet(t);
+  const fleet = await shareFleet();
   const { call } = fleet;
   const v1 = (method: string, path: string, options: CallOptions = {}) =>
     call(method, `/api/v1/auth/${path}`, options);
@@ -197,7 +197,10 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
     t.equal((await sendRaw(fleet.url, request('x'.repeat(6_000)))).status, 200);
     t.strictSame(
       await rows(
-        'select octet_length(user_agent)::int as bytes from identity.sessions order by id desc limit 1',
+        `select octet_length(user_agent)::int as bytes
+         from identity.sessions s join identity.users u on u.id = s.user_id
+         where u.email = $1 order by s.id desc limit 1`,
+        [PERSON.email],
       ),
       [{ bytes: 512 }],
     );

@@ -2,10 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { PASSWORD, startFleet } from './fleet.ts';
+import { PASSWORD, shareFleet } from './fleet.ts';
 
 test("the documents' whole flow works through the gateway, on two replicas of each service", async (t) => {
-  const fleet = await startFleet(t);
+  const fleet = await shareFleet();
   const { call, trail } = fleet;
 
   const health = (await (await call('GET', '/health')).json()) as {

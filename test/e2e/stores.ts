@@ -1,6 +1,7 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
-import type { Fleet, Teardown } from './fleet.ts';
+import type { Teardown } from '@muniment/testing';
+import type { Fleet } from './fleet.ts';
 
 /** Runs SQL as superuser, to look at what is stored. */
 export type Rows = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
