@@ -92,11 +92,11 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     db: base.db,
     replica: config.REPLICA,
     log: base.log,
-    notary,
+    signer,
     publisher: createCheckpointPublisher({
       db: base.db,
       bucket,
-      notary,
+      signer,
       lockDays: config.AUDIT_CHECKPOINT_LOCK_DAYS,
     }),
     leaseTtlMs: config.SEALER_LEASE_TTL_MS,

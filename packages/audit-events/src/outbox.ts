@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely';
-import { holdLease, type Lease } from '@muniment/database';
+import { lockLease, type Lease } from '@muniment/database';
 import type { StreamRecord } from './kinesis.ts';
 
 /**
@@ -26,7 +26,7 @@ export async function claimRows<DB>(
   const outbox = sql.table(`${lease.schema}.outbox`);
   const lanes = sql.table(`${lease.schema}.outbox_lanes`);
   return db.transaction().execute(async (trx) => {
-    if (!(await holdLease(trx, lease))) return undefined;
+    if (!(await lockLease(trx, lease))) return undefined;
     const { rows } = await sql<StreamRecord>`
       with waiting as (
         select position, lane from ${outbox}
@@ -64,7 +64,7 @@ export async function claimUnstored<DB>(
 ): Promise<StreamRecord[] | undefined> {
   const outbox = sql.table(`${lease.schema}.outbox`);
   return db.transaction().execute(async (trx) => {
-    if (!(await holdLease(trx, lease))) return undefined;
+    if (!(await lockLease(trx, lease))) return undefined;
     const { rows } = await sql<StreamRecord>`
       with overdue as (
         select o.position from ${outbox} o

@@ -20,7 +20,7 @@ export interface RelayOptions<DB> {
   schema: string;
   source: Source;
   /** This replica's name. */
-  holder: string;
+  replica: string;
   kinesis: KinesisClient;
   stream: string;
   log: LoopLogger;
@@ -153,7 +153,7 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     db,
     schema,
     name: 'relay',
-    replica: options.holder,
+    replica: options.replica,
     ttlMs: leaseTtlMs,
     gatherMs: GATHER_MS,
     retryMs: RETRY_MS,

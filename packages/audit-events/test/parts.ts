@@ -167,7 +167,7 @@ export function startRelay(
     db: producer.db,
     schema: 'identity',
     source: 'user',
-    holder: randomUUID(),
+    replica: randomUUID(),
     kinesis,
     stream: STREAM,
     log: { info() {}, warn() {} },

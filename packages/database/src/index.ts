@@ -10,7 +10,7 @@ export { uuidv7 } from './ids.ts';
 export {
   acquireLease,
   createHolderId,
-  holdLease,
+  lockLease,
   LeaseLost,
   releaseLease,
   requireLease,

@@ -67,7 +67,7 @@ export async function releaseLease<DB>(db: Kysely<DB>, lease: Lease): Promise<vo
  * Locks the lease's row until the transaction ends, and tells whether the lease is still valid.
  * A rival waits for the lock, so a holder that was suspended cannot write beside its successor.
  */
-export async function holdLease<DB>(trx: Transaction<DB>, lease: Lease): Promise<boolean> {
+export async function lockLease<DB>(trx: Transaction<DB>, lease: Lease): Promise<boolean> {
   const { rows } = await sql`
     select 1 from ${sql.table(`${lease.schema}.leases`)}
     where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch}
@@ -78,5 +78,5 @@ export async function holdLease<DB>(trx: Transaction<DB>, lease: Lease): Promise
 
 /** Fences the rest of the transaction by the lease. @throws LeaseLost */
 export async function requireLease<DB>(trx: Transaction<DB>, lease: Lease): Promise<void> {
-  if (!(await holdLease(trx, lease))) throw new LeaseLost(lease.name);
+  if (!(await lockLease(trx, lease))) throw new LeaseLost(lease.name);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { acquireLease, createDatabase, holdLease, releaseLease } from '../src/index.ts';
+import { acquireLease, createDatabase, lockLease, releaseLease } from '../src/index.ts';
 import { createTestDatabase } from '@muniment/testing';
 
 test('a lease has one holder until it runs out, and its epoch tells holders apart', async (t) => {
@@ -20,7 +20,7 @@ test('a lease has one holder until it runs out, and its epoch tells holders apar
   t.equal((await acquireLease(db, 'identity', 'relay', 'b', 5_000))?.epoch, 2);
   if (!first) return t.fail('no lease');
   t.equal(
-    await db.transaction().execute((trx) => holdLease(trx, first)),
+    await db.transaction().execute((trx) => lockLease(trx, first)),
     false,
     'the old holder may not write',
   );

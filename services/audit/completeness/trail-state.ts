@@ -11,8 +11,8 @@ import {
 import { listDeclaredLost } from './declared-lost-queries.ts';
 import { listOpenDifferences, readReconciled } from '../reconciler/difference-queries.ts';
 import { findHead } from '../proofs/tree-queries.ts';
-import { findLaneNews } from '../sealing/seal-lane-queries.ts';
-import { oldestUnsealed } from '../sealing/unsealed-event-queries.ts';
+import { listLaneNews } from '../sealing/seal-lane-queries.ts';
+import { findOldestUnsealed } from '../sealing/unsealed-event-queries.ts';
 import { readQuarantine } from '../quarantine/quarantine-queries.ts';
 import type { Tables } from '../tables.ts';
 
@@ -122,10 +122,10 @@ export type TrailState = Static<typeof trailStateSchema>;
 async function readLogState(db: Kysely<Tables>): Promise<TrailState['log']> {
   const [{ size }, news, checkpoint] = await Promise.all([
     findHead(db),
-    findLaneNews(db),
+    listLaneNews(db),
     findNewestCheckpoint(db),
   ]);
-  const oldest = news.length === 0 ? undefined : await oldestUnsealed(db, news);
+  const oldest = news.length === 0 ? undefined : await findOldestUnsealed(db, news);
   return {
     last_index: size === 0 ? null : size - 1,
     unsealed: sum(news.map(({ watermark, sealed_seq: sealed }) => watermark - sealed)),

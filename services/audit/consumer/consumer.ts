@@ -115,12 +115,12 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const loop = createWakeableLoop({
     async round() {
       await beat();
-      databaseOutage.over();
-      leaseFault.over();
+      databaseOutage.end();
+      leaseFault.end();
       return leaseTtlMs / 5;
     },
     onError(error) {
-      (isDatabaseUnavailable(error) ? databaseOutage : leaseFault).noticed(error);
+      (isDatabaseUnavailable(error) ? databaseOutage : leaseFault).notice(error);
       return leaseTtlMs / 5;
     },
   });

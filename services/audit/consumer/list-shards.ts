@@ -7,18 +7,21 @@ import {
 
 export interface ListedShard {
   id: string;
-  /** The shards this one was split or merged from; they may be gone from the list already. */
+  /** The shards that this one was split or merged from. The list may no longer have them. */
   parents: string[];
 }
 
 export interface ListedStream {
   name: string;
-  /** Tells a stream from one that bore its name before: a stream that was deleted and made again shares no shard with it. */
+  /** Tells a stream from an earlier one of the same name, whose shards it does not share. */
   created: Date;
   shards: ListedShard[];
 }
 
-/** What the stream consists of now, closed shards within the retention time included. @throws when `signal` says that it took too long */
+/**
+ * Lists the stream's shards, closed ones within the retention time included.
+ * @throws when `signal` aborts
+ */
 export async function listShards(
   kinesis: KinesisClient,
   stream: string,
@@ -28,7 +31,8 @@ export async function listShards(
     new DescribeStreamSummaryCommand({ StreamName: stream }),
     { abortSignal: signal },
   );
-  if (!summary?.StreamCreationTimestamp) throw new Error(`stream ${stream} has no creation time`);
+  if (!summary?.StreamCreationTimestamp)
+    throw new Error(`The stream ${stream} has no creation time.`);
   const shards: Shard[] = [];
   let token: string | undefined;
   do {

@@ -1,21 +1,21 @@
 import type { LoopLogger } from '@muniment/audit-events';
 
-/** Says once that something is out of reach and once that it is back, however many loops notice. */
+/** Logs an outage once at its start and once at its end, however many loops notice it. */
 export interface Outage {
-  noticed(error: unknown): void;
-  over(): void;
+  notice(error: unknown): void;
+  end(): void;
   since(): Date | undefined;
 }
 
 export function watchOutage(log: LoopLogger, dependency: string): Outage {
   let since: Date | undefined;
   return {
-    noticed(error) {
+    notice(error) {
       if (!since)
         log.warn({ dependency, err: error }, 'consumer cannot go on; it tries again by itself');
       since ??= new Date();
     },
-    over() {
+    end() {
       if (since) log.info({ dependency, since }, 'consumer goes on');
       since = undefined;
     },

@@ -29,24 +29,29 @@ export interface ShardReaderOptions {
   /** Encrypts what is quarantined. */
   subjectKeys?: SubjectKeys | undefined;
   leaseTtlMs: number;
-  /** Least time between two reads. Kinesis allows five reads a second and shard, to all readers together. */
+  /**
+   * Least time between two reads. Kinesis allows five a second and shard, for all readers together.
+   */
   pollMs: number;
   streamOutage: Outage;
   databaseOutage: Outage;
-  /** A store that failed though the database answers. */
+  /** A store that fails though the database answers. */
   storeFault: Outage;
   onStored(counts: StoredCounts): void;
-  /** How far what is stored is behind the newest record of the shard. Milliseconds. Told before storing is tried, and again when it is done. */
+  /**
+   * The distance from the last stored to the newest record, in milliseconds. Called before and
+   * after a batch is stored.
+   */
   onLag(lagMs: number): void;
-  /** The stream does not know the shard: it may have been deleted and made again. */
+  /** The stream does not know the shard: it may have been deleted and created again. */
   onStreamChanged(): void;
 }
 
-// 16 MiB of events at the most, about 1 MiB as they usually are; five such reads a second are 5,000 events.
+// At most 16 MiB of events, usually about 1 MiB. Five reads a second make 5,000 events.
 const MAX_RECORDS = 1_000;
 const MAX_BACKOFF_MS = 2_000;
 
-/** The stream answers, and says that it was asked too often: no outage. */
+/** The stream answers that it was asked too often. That is no outage. */
 export const isThrottled = (error: unknown): boolean =>
   error instanceof ProvisionedThroughputExceededException ||
   error instanceof LimitExceededException ||
@@ -95,7 +100,7 @@ export async function readShard(
         new GetRecordsCommand({ ShardIterator: iterator, Limit: MAX_RECORDS }),
         { abortSignal: signal },
       );
-      streamOutage.over();
+      streamOutage.end();
       return answer;
     } catch (error) {
       if (signal.aborted) return undefined;
@@ -107,7 +112,7 @@ export async function readShard(
         fromHorizon = true;
         options.onStreamChanged();
       } else if (error instanceof ResourceNotFoundException) options.onStreamChanged();
-      else streamOutage.noticed(error);
+      else streamOutage.notice(error);
       iterator = undefined;
       return undefined;
     }
@@ -135,8 +140,8 @@ export async function readShard(
           attest: findSent,
         }),
       );
-      databaseOutage.over();
-      storeFault.over();
+      databaseOutage.end();
+      storeFault.end();
       lease.checkpoint = records.at(-1)?.sequenceNumber ?? lease.checkpoint;
       if (records.length > 0) fromHorizon = false;
     }
@@ -158,7 +163,7 @@ export async function readShard(
         failures = 0;
       } catch (error) {
         if (error instanceof LeaseLost) return 'lost';
-        (isDatabaseUnavailable(error) ? databaseOutage : storeFault).noticed(error);
+        (isDatabaseUnavailable(error) ? databaseOutage : storeFault).notice(error);
         failures += 1;
         // The same records again, from the checkpoint: keeping them while the database is away would keep memory.
         iterator = undefined;

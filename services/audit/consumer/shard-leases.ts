@@ -2,7 +2,7 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Tables } from '../tables.ts';
 import type { ListedStream } from './list-shards.ts';
 
-/** A shard as its holder knows it. A write that names an old epoch is refused in the transaction that would make it. */
+/** A shard as its holder knows it. A write that names an old epoch is refused. */
 export interface ShardLease {
   stream: string;
   created: Date;
@@ -13,20 +13,20 @@ export interface ShardLease {
   checkpoint: string | null;
 }
 
-/** Which shards of which stream: the identity includes the creation time, so a stream made again starts with rows of its own. */
+/** Identifies a stream. The creation time gives a stream that was created again rows of its own. */
 export type StreamIdentity = Pick<ListedStream, 'name' | 'created'>;
 
-/** What the stream has lost, as far as it could be noticed: all of it, or a shard that had not been read to its end. */
+/** A noticed loss: the whole stream, or a shard that had not been read to its end. */
 export interface StreamLoss {
   kind: 'made_anew' | 'shard_trimmed';
   shard_id: string | null;
 }
 
 /**
- * Gives every listed shard its row, all in one statement: a child must never be seen before its parent. Rows of a stream that bore the
- * name before, and of shards that the stream no longer lists, go: one that left before it was read would keep its children waiting for ever,
- * and what it held comes again from the outboxes.
- * @returns what was lost, to one of the replicas that notice
+ * Inserts the listed shards in one statement, so that no child is seen before its parent. It
+ * deletes rows of the name's earlier stream and of trimmed shards: an unread parent would make its
+ * children wait for ever.
+ * @returns the losses, to one of the replicas that notice
  */
 export async function registerShards(
   db: Kysely<Tables>,
@@ -37,7 +37,7 @@ export async function registerShards(
     select ${name}, ${created}, s.id, string_to_array(s.parents, ',')
     from unnest(${shards.map(({ id }) => id)}::text[], ${shards.map(({ parents }) => parents.join(','))}::text[]) as s(id, parents)
     on conflict do nothing`.execute(db);
-  // Only older ones: a replica that has not yet noticed the new stream must not take its rows away.
+  // Only older ones: a replica that has not noticed the new stream must not delete its rows.
   const { rows } = await sql<StreamLoss>`
     with gone as (
       delete from audit.shards
@@ -55,7 +55,7 @@ export async function registerShards(
   return rows;
 }
 
-/** Says «I live» and how many consumers do, this one included. Who has been silent for longer than the time to live is not counted. */
+/** Reports this consumer as alive. @returns how many consumers are alive, this one included */
 export async function reportAlive(
   db: Kysely<Tables>,
   owner: string,
@@ -78,7 +78,7 @@ export async function reportGone(db: Kysely<Tables>, owner: string): Promise<voi
   await sql`delete from audit.consumers where name = ${owner}`.execute(db);
 }
 
-/** A shard that is being read, and how its reader fares. */
+/** A shard that is being read, and how far its reader is. */
 export interface HeldShard {
   lease: ShardLease;
   /** Undefined until the shard has been read. */
@@ -86,9 +86,9 @@ export interface HeldShard {
 }
 
 /**
- * Extends the leases that this consumer reads under, and leaves there how far each is behind, for whoever asks another replica. A lease that
- * nobody reads under (its claim committed, the answer was lost) runs out instead.
- * @returns ids of the shards it still has
+ * Renews the leases of shards that are being read, and stores each one's lag for other replicas. A
+ * lease without a reader (its claim's answer was lost) runs out.
+ * @returns ids of the shards it still holds
  */
 export async function renewLeases(
   db: Kysely<Tables>,
@@ -109,7 +109,7 @@ export async function renewLeases(
   return new Set(rows.map((row) => row.shard_id));
 }
 
-/** Shards that can be read now: not ended, and every parent that is still known has ended. */
+/** Counts the shards that can be read now: not ended, and every known parent has ended. */
 export async function countReadable(db: Kysely<Tables>, stream: StreamIdentity): Promise<number> {
   const { rows } = await sql<{ shards: number }>`
     select count(*) as shards from audit.shards s
@@ -119,12 +119,12 @@ export async function countReadable(db: Kysely<Tables>, stream: StreamIdentity):
   return rows[0]?.shards ?? 0;
 }
 
-// Parents before children: else an event could be stored before one of the same subject that was sent earlier.
+// Parents before children: otherwise an event could be stored before an earlier one of its subject.
 const parentsEnded = sql`not exists (
   select 1 from audit.shards p
   where p.stream = s.stream and p.stream_created = s.stream_created and p.shard_id = any(s.parent_ids) and not p.ended)`;
 
-/** Takes up to `limit` shards that nobody holds or whose holder has fallen silent. */
+/** Claims up to `limit` shards that have no holder, or a silent one. */
 export async function claimShards(
   db: Kysely<Tables>,
   stream: StreamIdentity,
@@ -155,7 +155,7 @@ export async function claimShards(
   }));
 }
 
-/** Gives the shard up at once. One lost meanwhile is left alone. */
+/** Frees the shard at once, unless it was lost meanwhile. */
 export async function releaseShard(db: Kysely<Tables>, lease: ShardLease): Promise<void> {
   await sql`
     update audit.shards set owner = null, expires_at = '-infinity'
@@ -164,9 +164,9 @@ export async function releaseShard(db: Kysely<Tables>, lease: ShardLease): Promi
 }
 
 /**
- * Moves the shard's checkpoint and marks its end, if the lease still stands. The row stays locked until the transaction ends: who wants the
- * shard waits for it, so a holder that was stopped and continued cannot write beside its successor.
- * @returns false when the lease is lost; then nothing of the transaction may stay
+ * Moves the shard's checkpoint and marks its end, if the lease still stands. The row stays locked,
+ * so a holder that was suspended cannot write beside its successor.
+ * @returns false when the lease is lost; the transaction must then roll back
  */
 export async function moveCheckpoint(
   trx: Transaction<Tables>,

@@ -22,28 +22,28 @@ export interface QuarantinedRecord {
   /** For people. */
   detail: string;
   event?: AuditEvent;
-  /** Its number counts as received, though it is not stored. */
+  /** Its number counts as received, although it is not stored. */
   counted: boolean;
 }
 
 export interface SortedRecords {
-  /** More than one of them may claim a number: which of them is ours is for the store to tell. */
+  /** Several may claim one number; the store decides which of them is ours. */
   events: ReceivedEvent[];
   quarantined: QuarantinedRecord[];
-  /** The same record twice within these. */
+  /** Records that occur twice in the batch. */
   repeats: ReceivedEvent[];
 }
 
-// 1,000 events take about 40 ms to decode and check; requests are answered in between.
-const DECODE_AT_ONCE = 100;
+// 1,000 events take about 40 ms to decode and check. Requests are answered in between.
+const DECODE_BATCH_SIZE = 100;
 
-/** Parts the events from what is none, and drops repeats. */
+/** Separates events from other records, and drops repeats. */
 export async function sortRecords(records: readonly ReceivedRecord[]): Promise<SortedRecords> {
   const quarantined: QuarantinedRecord[] = [];
   const events = new Map<string, ReceivedEvent>();
   const repeats: ReceivedEvent[] = [];
   for (const [index, record] of records.entries()) {
-    if (index > 0 && index % DECODE_AT_ONCE === 0) await nextTurn();
+    if (index > 0 && index % DECODE_BATCH_SIZE === 0) await nextTurn();
     const decoded = decodeRecord(record.data);
     if ('fault' in decoded) {
       quarantined.push({ record, reason: 'unreadable', detail: decoded.fault, counted: false });

@@ -25,9 +25,9 @@ export interface StoredCounts {
 
 export interface StoreOptions {
   searchTerms?: Pick<SearchTerms, 'createTerms'> | undefined;
-  /** Absent: quarantined bytes are kept in the clear. The consumer has it. */
+  /** Encrypts quarantined bytes; without it they are stored in the clear. The consumer has it. */
   subjectKeys?: SubjectKeys | undefined;
-  /** Absent: whatever decodes is believed. The consumer asks the outboxes. */
+  /** Asks the outboxes; without it each decoded event is believed. The consumer has it. */
   attest?: Attest | undefined;
 }
 
@@ -41,7 +41,7 @@ async function storeSorted(
   { searchTerms, subjectKeys }: StoreOptions,
   store: (trx: Transaction<Tables>) => Promise<StoredEvents>,
 ): Promise<StoredCounts> {
-  // Before the transaction: keys may have to be fetched, and the lanes are locked in it.
+  // Before the transaction, which locks the lanes: keys may have to be fetched.
   const terms = (await searchTerms?.createTerms(sorted.events.map(({ event }) => event))) ?? [];
   return db.transaction().execute(async (trx) => {
     if (!(await moveCheckpoint(trx, lease, ttlMs, checkpoint, ended)))
@@ -49,7 +49,7 @@ async function storeSorted(
     const { stored, repeats, quarantined, counted } = await store(trx);
     const added = terms.filter(({ event_id }) => stored.has(event_id));
     if (added.length > 0) await insertSearchTerms(trx, added);
-    // What was forged twice is not a repeat of anything.
+    // A record that was forged twice repeats nothing.
     const ours = new Set(counted.map(({ digest }) => digest.toString('latin1')));
     const again = [
       ...repeats,
@@ -80,14 +80,14 @@ async function storeSorted(
   });
 }
 
-/** Data exceptions, integrity violations and program limits: this content will never go in, however often it is tried. */
+/** Data exceptions, integrity violations and program limits: this content can never be stored. */
 export const isRefusedContent = (error: unknown): error is pg.DatabaseError =>
   error instanceof pg.DatabaseError && /^(22|23|54)/.test(error.code ?? '');
 
 /**
- * Stores a batch of a shard: rows, received numbers and the shard's checkpoint in one transaction, so that any of them alone never exists.
- * A record that PostgreSQL will not take is found by halving and quarantined; it never stands in the way of the rest.
- * @throws LeaseLost when the shard has another holder; whatever the database throws when it is out of reach
+ * Stores a batch of a shard: rows, received numbers and the checkpoint in one transaction. A record
+ * that PostgreSQL refuses is found by halving and quarantined, so it never blocks the rest.
+ * @throws LeaseLost when the shard has another holder; the database's error when it is out of reach
  */
 export async function storeBatch(
   db: Kysely<Tables>,

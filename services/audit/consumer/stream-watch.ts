@@ -38,7 +38,7 @@ export function createStreamWatch(options: StreamWatchOptions): StreamWatch {
     try {
       return await listShards(kinesis, name, AbortSignal.timeout(options.timeoutMs));
     } catch (error) {
-      if (!isThrottled(error)) streamOutage.noticed(error);
+      if (!isThrottled(error)) streamOutage.notice(error);
       return undefined;
     }
   }
@@ -67,7 +67,7 @@ export function createStreamWatch(options: StreamWatchOptions): StreamWatch {
       const listed = await readStream();
       if (!listed) return stream;
       // Readers end an outage themselves; without one nobody else would notice.
-      if (readings.list().length === 0) streamOutage.over();
+      if (readings.list().length === 0) streamOutage.end();
       await register(listed);
       return stream;
     },

@@ -2,7 +2,7 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import { sealedForm, type AuditEvent } from '@muniment/audit-events';
 import type { Tables } from '../tables.ts';
 
-/** Adds events in one statement (20–36k rows/s by unnest). @returns ids of those that were new */
+/** Inserts events in one statement (20–36k rows/s by unnest). @returns ids of the new ones */
 export async function insertEvents(
   trx: Transaction<Tables>,
   events: readonly AuditEvent[],
@@ -25,7 +25,7 @@ export async function insertEvents(
   return new Set(rows.map(({ id }) => id));
 }
 
-/** What two records of one event have in common, however often a request was retried. */
+/** What all records of one event have in common, however often a request was retried. */
 export type EventIdentity = Pick<AuditEvent, 'id' | 'source' | 'action' | 'request_id'>;
 
 export async function findEventIdentities(

@@ -5,8 +5,9 @@ import type { Tables } from '../tables.ts';
 type Numbered = Pick<AuditEvent, 'source' | 'lane' | 'seq'>;
 
 /**
- * Locks the lanes of these events for the transaction and tells which of the numbers have arrived before. After a reshard two shards can
- * carry one lane for a while; the lock, taken in a fixed order, keeps their holders from storing one number twice.
+ * Locks the events' lanes for the transaction and finds the numbers that arrived before. After a
+ * reshard two shards may carry one lane: the locks, in a fixed order, keep a number from being
+ * stored twice.
  * @returns indexes into `events`
  */
 export async function findReceived(
@@ -29,7 +30,7 @@ export async function findReceived(
   return new Set(rows.map(({ index }) => index));
 }
 
-/** Adds the numbers to what their lanes have received; `repeats` are counted for the alarm that would say the stream repeats itself too often. */
+/** Adds the numbers to those that their lanes have received. `repeats` are counted for an alarm. */
 export async function addReceived(
   trx: Transaction<Tables>,
   events: readonly Numbered[],

@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import type { Tables } from '../tables.ts';
 
-/** An event as it came, and what tells it from any other. */
+/** What identifies a received event. */
 export interface SentEvent {
   source: string;
   lane: number;
@@ -12,8 +12,8 @@ export interface SentEvent {
 }
 
 /**
- * Which of these the source's outbox holds under that number, byte for byte. An outbox keeps a row until it is stored, so whatever is not stored
- * yet and is not there was never sent by us.
+ * Finds the events that their source's outbox holds under that number, byte for byte. An outbox
+ * keeps a row until it is stored, so a new event that is not there was never sent by us.
  * @returns indexes into `events`
  */
 export async function findSent(

@@ -5,14 +5,14 @@ import type { SentEvent } from './sent-event-queries.ts';
 import type { Tables } from '../tables.ts';
 import type { QuarantinedRecord, ReceivedEvent } from '../consumer/sort-records.ts';
 
-/** Which of these events their producers have sent, as indexes. */
+/** Finds the events that their producers have sent. @returns indexes */
 export type Attest = (
   trx: Transaction<Tables>,
   events: readonly SentEvent[],
 ) => Promise<Set<number>>;
 
 export interface StoredEvents {
-  /** Ids of what was added to the log. */
+  /** Ids of the events that were added to the log. */
   stored: Set<string>;
   repeats: ReceivedEvent[];
   quarantined: QuarantinedRecord[];
@@ -29,10 +29,9 @@ const sameEvent = (known: EventIdentity | undefined, { event }: ReceivedEvent): 
 const numberOf = ({ event }: ReceivedEvent): string => `${event.source}/${event.lane}/${event.seq}`;
 
 /**
- * Locks the events' lanes, and parts what arrives for the first time from what has arrived before and from what nobody of ours has sent.
- *
- * Whoever may write into the stream could otherwise give the trail events that never happened, or take a number before its event and have that
- * one dismissed, or name a number far ahead and leave a hole of millions. The outbox keeps each row until its event is stored, so it is the witness.
+ * Locks the events' lanes, and separates new events from repeats and from forged ones. A writer to
+ * the stream could otherwise invent events, occupy a number before its event, or leave a hole of
+ * millions. The outbox keeps each row until its event is stored, so it is the witness.
  */
 async function partEvents(
   trx: Transaction<Tables>,
@@ -73,11 +72,9 @@ const quarantineForged = (forged: readonly ReceivedEvent[]): QuarantinedRecord[]
   }));
 
 /**
- * Stores what is new among the events.
- *
- * What our producers have sent counts as received, whether it is stored, dismissed as known or quarantined: the outbox may let go of it. What
- * does not decode, or was sent by nobody, never counts: counting it would let the producer delete the only good copy. Not counted, the true row
- * is sent again from the outbox, and a hole that stays is an alarm.
+ * Stores the new events. Every event of our producers counts as received, also when it is dismissed
+ * or quarantined. Undecodable and forged records never count: the producer would delete the only
+ * good copy.
  */
 export async function storeEvents(
   trx: Transaction<Tables>,
@@ -133,7 +130,10 @@ export async function storeEvents(
   };
 }
 
-/** What PostgreSQL refuses to take counts as received when it is ours: not counted, it would be sent again for ever and hold up its lane. */
+/**
+ * Quarantines events that PostgreSQL refuses. They count as received: otherwise they would be sent
+ * for ever and block their lane.
+ */
 export async function refuseEvents(
   trx: Transaction<Tables>,
   events: readonly ReceivedEvent[],

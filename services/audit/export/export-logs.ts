@@ -14,7 +14,7 @@ import { ocsf } from './ocsf.ts';
 import { streamRows } from './read-rows.ts';
 import { filterProperties, pickFilter } from '../trail/filter.ts';
 import { createLogQuery } from '../trail/log-query.ts';
-import { archivedMonths } from '../retention/archive-queries.ts';
+import { listArchivedMonths } from '../retention/archive-queries.ts';
 import { readerOf, type Reader } from '../trail/reader.ts';
 import { filterInEvent } from '../trail/record-reading.ts';
 import { revalidateReader } from '../trail/revalidate-reader.ts';
@@ -151,7 +151,7 @@ export function exportLogsRoute(server: AuditContext): void {
         });
         const { concerning, within } = visibility;
         // What lies in the bucket is left out, and an export says what it leaves out.
-        const archived = await archivedMonths(server.db);
+        const archived = await listArchivedMonths(server.db);
         const narrowed = {
           ...given,
           ...within,

@@ -19,7 +19,7 @@ import { addReceived, findReceived } from '../event-store/lane-queries.ts';
 import { findQuarantined, insertReplay, type QuarantinedEntry } from './quarantine-queries.ts';
 import { insertSearchTerms } from '../search/search-term-queries.ts';
 import { findSent } from '../event-store/sent-event-queries.ts';
-import { insertLate } from '../sealing/unsealed-event-queries.ts';
+import { insertLateEvent } from '../sealing/unsealed-event-queries.ts';
 import type { Tables } from '../tables.ts';
 import { openQuarantined } from './encrypt-records.ts';
 
@@ -88,7 +88,7 @@ async function place(
   if (!entry.counted) throw new QuarantineContradicted();
   await insertEvents(trx, [event]);
   // Its lane may have been sealed past it.
-  await insertLate(trx, event.id);
+  await insertLateEvent(trx, event.id);
   return 'stored';
 }
 

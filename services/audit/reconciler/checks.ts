@@ -3,21 +3,26 @@ import { sql, type RawBuilder } from 'kysely';
 export type DifferenceKind = 'row_without_event' | 'event_without_row' | 'change_without_event';
 export type RowType = 'user' | 'session' | 'file';
 
-/** What a check looks at: rows and events of a time, or certain rows, then with all events there are. */
+/** What a check compares: rows and events of a time, or certain rows with all their events. */
 export type Scope = { from: Date; to: Date } | { ids: readonly string[] };
 
 export interface Check {
   kind: DifferenceKind;
   rowType: RowType;
-  /** Selects the ids (`id`, text) that differ, in one statement: rows and events must be of one snapshot. */
+  /**
+   * Selects the differing ids (`id`, text) in one statement: rows and events must share a snapshot.
+   */
   find(scope: Scope): RawBuilder<{ id: string }>;
 }
 
-/** An event's id tells when it was recorded. Its row may be older by the length of an upload, or younger by a transaction. */
+/**
+ * An event's id tells when it was recorded. Its row may be older by an upload, or younger by a
+ * transaction.
+ */
 const SLACK = "interval '1 hour'";
-/** Clocks of replicas and of the database may differ by some seconds. */
+/** Clocks of replicas and of the database may differ by seconds. */
 const CLOCKS = "interval '10 seconds'";
-/** Ended sessions are forgotten after a week, so one that is younger must have its row. */
+/** Ended sessions are deleted after a week, so a younger one must have its row. */
 const SESSION_KEPT = "interval '7 days'";
 
 const timeOf = (column: string, scope: Scope): RawBuilder<unknown> =>
@@ -36,7 +41,7 @@ const within = (scope: Scope, id: RawBuilder<unknown>): RawBuilder<unknown> =>
 const rowsWithoutEvent = (rowType: RowType, born: RawBuilder<unknown>): Check => ({
   kind: 'row_without_event',
   rowType,
-  // A file appears when its upload ends, which may be long after its row was made.
+  // A file appears when its upload ends, which may be long after its row was inserted.
   find: (scope) => sql`
     select r.id::text as id from ${sql.table(`shared.${rowType}_rows`)} r
     where ${timeOf('created', scope)} ${rowType === 'file' ? sql`and r.updated < now() - interval '1 minute'` : sql``}
@@ -60,7 +65,7 @@ const afterTheChange = sql`a.id >= audit.uuid_floor(r.updated - ${sql.raw(CLOCKS
 const userGone = (userId: RawBuilder<unknown>): RawBuilder<unknown> =>
   sql`exists (select from shared.acts d where d.action = 'USER_DELETED' and d.resource = ${userId})`;
 
-/** Everything that rows and events must agree in. */
+/** Everything in which rows and events must agree. */
 export const CHECKS: readonly Check[] = [
   rowsWithoutEvent(
     'user',

@@ -11,7 +11,7 @@ export interface Difference {
 const columnsOf = (differences: readonly Difference[]) => sql`unnest(
   ${differences.map(({ kind }) => kind)}::text[], ${differences.map(({ row_type: type }) => type)}::text[], ${differences.map(({ row_id: id }) => id)}::text[])`;
 
-/** Notes what differs. @returns those that were not known, or were mended once */
+/** Inserts differences. @returns those that were unknown or closed */
 export async function insertDifferences(
   db: Kysely<Tables>,
   differences: readonly Difference[],
@@ -25,7 +25,7 @@ export async function insertDifferences(
   return rows;
 }
 
-/** @returns those that were open */
+/** @returns the differences that were open */
 export async function closeDifferences(
   db: Kysely<Tables>,
   differences: readonly Difference[],
@@ -43,7 +43,7 @@ export interface OpenDifference extends Difference {
   first_seen: Date;
 }
 
-/** Differences that were not mended, oldest first. */
+/** Open differences, oldest first. */
 export async function listOpenDifferences(
   db: Kysely<Tables>,
   limit: number,
@@ -58,18 +58,18 @@ export async function listOpenDifferences(
 }
 
 export interface ReconciliationState {
-  /** Up to when rows and events have been compared; null while no reconciler has run. */
+  /** Rows and events are compared up to here; null before the first run. */
   checked_until: Date | null;
-  /** When everything was compared last. */
+  /** When everything was last compared. */
   swept_at: Date | null;
-  /** Rows older than what the log still holds: their events lie in archives. */
+  /** Rows older than the log in the database: their events lie in archives. */
   unverifiable_rows: number;
 }
 
 /**
- * How far the reconciler is. `horizon`: from when on the table holds all events: the first instant of the month of the oldest, or the end of the newest month
- * that was ever moved out, and an hour, since a row may be younger than its event. A month that is back, or an event that came late for one that is archived,
- * stands before months that are away. Needs the reconciler's role.
+ * Reads the reconciler's progress, in its own role. `horizon` is when the table starts to hold all
+ * events: the oldest event's month, or an hour after the newest archived month. The hour is for
+ * rows that are younger than their event.
  */
 export async function readReconciliation(
   db: Kysely<Tables>,
@@ -86,7 +86,7 @@ export async function readReconciliation(
   return row;
 }
 
-/** How far the reconciler is, as the audit service may know it. */
+/** Reads the reconciler's progress in the audit service's role. */
 export async function readReconciled(db: Kysely<Tables>): Promise<ReconciliationState | undefined> {
   return db
     .selectFrom('audit.reconciliation')
@@ -105,7 +105,7 @@ export async function moveReconciliation(
   );
 }
 
-/** Counts the rows that are older than the horizon. As the reconciler. */
+/** Counts the rows older than the horizon, in the reconciler's role. */
 export async function countUnverifiable(db: Kysely<Tables>, horizon: Date): Promise<void> {
   await sql`
     update audit.reconciliation set unverifiable_rows =

@@ -5,10 +5,10 @@ import type { Config } from '../config.ts';
 import type { Tables } from '../tables.ts';
 import { createReconciler } from './reconciler.ts';
 
-/** A day of a large log is compared in seconds; a plan gone wrong must not run for hours. */
+/** A day of a large log takes seconds. A bad plan must not run for hours. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 
-/** The reconciler with a connection of its own role, which it closes when it stops. */
+/** Opens the reconciler with a connection in its own role, which it closes when it stops. */
 export function openReconciler(
   config: Config,
   url: string,

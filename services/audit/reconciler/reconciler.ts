@@ -16,11 +16,11 @@ import type { Tables } from '../tables.ts';
 import { CHECKS, type Check, type Scope } from './checks.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
-/** What is younger may be on its way. */
+/** Younger rows and events may still be on their way. */
 const SETTLED_MS = 60_000;
-/** How far a round looks back behind the round before: a transaction may take a while from its start to its commit. */
+/** How far a round looks back behind the last one: a transaction may take long to commit. */
 const OVERLAP_MS = 10 * 60_000;
-/** A row from the future would never be looked at. */
+/** A row from the future would otherwise never be compared. */
 const AHEAD_MS = 5 * 60_000;
 const PAUSE_BETWEEN_DAYS_MS = 20;
 const PAGE = 1_000;
@@ -34,18 +34,18 @@ export interface ReconcilerOptions {
   log: LoopLogger;
   everyMs?: number;
   settledMs?: number;
-  /** How many differences one statement looks at. */
+  /** Differences that one statement reads. */
   page?: number;
 }
 
 export interface Reconciler extends BackgroundLoop {
-  /** Looks at what changed since the last round. */
-  look(): Promise<void>;
-  /** Looks at everything that the log still holds. */
+  /** Compares what changed since the last round. */
+  compareRecent(): Promise<void>;
+  /** Compares everything that the log still holds. */
   sweep(): Promise<void>;
 }
 
-/** The next ids that differ, in their order. */
+/** The next differing ids, in order. */
 async function findNext(
   db: Kysely<Tables>,
   check: Check,
@@ -102,7 +102,7 @@ export function createReconciler({
     }
   }
 
-  /** An event may come late, and a difference may be mended. */
+  /** Closes differences that are gone: an event may come late, and a row may be repaired. */
   async function review(): Promise<void> {
     const open = await listOpenDifferences(db, page);
     const mended: Difference[] = [];
@@ -129,7 +129,7 @@ export function createReconciler({
     const { checked_until: before } = await readReconciliation(db);
     const to = new Date(Date.now() - settledMs);
     const from = new Date(Math.min(before?.getTime() ?? Infinity, to.getTime()) - OVERLAP_MS);
-    // After a long stop the sweep does the rest.
+    // After a long stop the sweep compares the rest.
     await compare({ from: new Date(Math.max(from.getTime(), to.getTime() - DAY_MS)), to });
     await review();
     await moveReconciliation(db, { checkedUntil: to });
@@ -165,7 +165,7 @@ export function createReconciler({
       stopping.abort();
       await loop.stop();
     },
-    look,
+    compareRecent,
     sweep,
   };
 }

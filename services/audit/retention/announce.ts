@@ -1,11 +1,11 @@
 import type { Kysely } from 'kysely';
 import type { RecordEvent } from '@muniment/audit-events';
-import { markAnnounced, unannouncedArchives, type ArchiveState } from './archive-queries.ts';
+import { markAnnounced, listUnannouncedArchives, type ArchiveState } from './archive-queries.ts';
 import type { Tables } from '../tables.ts';
 
 const eventOf = (archive: ArchiveState, what: 'drop' | 'restore') => ({
   action: what === 'drop' ? 'LOG_ARCHIVED' : 'LOG_RESTORED',
-  // Nobody's request, and nobody's values: the log itself is the subject.
+  // No request and no person caused it: the log itself is the subject.
   subject: { address: 'retention' },
   personal: {},
   resource: archive.month,
@@ -22,9 +22,12 @@ const eventOf = (archive: ArchiveState, what: 'drop' | 'restore') => ({
   },
 });
 
-/** Records the event of each move out of the log or back that has none yet: exactly one, whatever was killed since. */
+/**
+ * Records an event for each archived or restored month that has none yet: exactly one, after any
+ * crash.
+ */
 export async function announce(db: Kysely<Tables>, recordEvent: RecordEvent): Promise<void> {
-  for (const archive of await unannouncedArchives(db)) {
+  for (const archive of await listUnannouncedArchives(db)) {
     for (const what of ['drop', 'restore'] as const) {
       const [happened, announced] =
         what === 'drop'

@@ -7,14 +7,17 @@ import type { Tables } from '../tables.ts';
 
 const PAGE = 1_000;
 
-/** The line of a row in an archive: as in an export, with the ciphertext beside the leaf instead of the values. */
+/**
+ * A row's line in an archive: as in an export, with the ciphertext beside the leaf instead of the
+ * values.
+ */
 function rowLine({ index, record, key_id, nonce, ciphertext }: ArchivedRow): string {
   const sealed =
     key_id === null || nonce === null || ciphertext === null ? null : { key_id, nonce, ciphertext };
   return `{"event":${record},"index":${index},"hash":"${leafHash(Buffer.from(record)).toString('base64')}","personal":null,"sealed_personal":${JSON.stringify(sealed)}}\n`;
 }
 
-/** Reads a row's line back. @returns undefined for the header, a gap or the end */
+/** Parses a row's line. @returns undefined for the header, a gap and the end */
 export function readRowLine(line: string): ArchivedRow | undefined {
   if (!line.startsWith('{"event":')) return undefined;
   const end = line.lastIndexOf(',"index":');
@@ -34,11 +37,13 @@ export function readRowLine(line: string): ArchivedRow | undefined {
 export interface ArchiveSource {
   db: Kysely<Tables>;
   tree: Pick<Tree, 'hashRange'>;
-  /** Called between pages, so that a lease can be renewed. */
+  /** Called between pages, to renew a lease. */
   onPage(): Promise<void>;
 }
 
-/** The lines of a month's archive, page by page: an export of the trail that any verifier takes. */
+/**
+ * The lines of a month's archive, page by page: an export of the trail that any verifier accepts.
+ */
 export async function* archiveLines(
   { db, tree, onPage }: ArchiveSource,
   month: string,

@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { AuditBucket } from '../object-store/audit-bucket.ts';
 
-/** 10,000 parts at most: archives up to 80 GB. */
+/** S3 allows 10,000 parts: archives up to 80 GB. */
 const PART_BYTES = 8 << 20;
 const PART_TIMEOUT_MS = 60_000;
 
@@ -25,7 +25,7 @@ export interface StoredObject {
   sha256: Buffer;
 }
 
-/** Ends what an earlier attempt left half way: its parts would be kept, and paid for, for ever. */
+/** Aborts uploads that a crash left open: their parts would be stored and paid for, for ever. */
 export async function abortUploads(
   { client, name: Bucket }: Bucket,
   prefix: string,
@@ -37,7 +37,10 @@ export async function abortUploads(
     await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
 }
 
-/** Compresses text into an object, in the memory of one part. Nothing is there before all of it is. */
+/**
+ * Compresses text into an object, with one part in memory. The object appears only when it is
+ * complete.
+ */
 export async function putCompressed(
   { client, name: Bucket }: Bucket,
   Key: string,
@@ -91,14 +94,17 @@ export async function putCompressed(
   return { bytes, sha256: sha256.digest() };
 }
 
-/** Reads an object back: uncompressed chunks, one at a time. @returns what the object itself is, as it came over the wire */
+/**
+ * Reads an object, chunk by uncompressed chunk.
+ * @returns size and hash of the object as it came over the wire
+ */
 export async function readCompressed(
   { client, name: Bucket }: Bucket,
   Key: string,
   onChunk: (chunk: Buffer) => Promise<void> | void,
 ): Promise<StoredObject> {
   const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
-  if (!(Body instanceof Readable)) throw new Error('S3 gave no body');
+  if (!(Body instanceof Readable)) throw new Error('S3 sent no body.');
   const sha256 = createHash('sha256');
   let bytes = 0;
   await pipeline(

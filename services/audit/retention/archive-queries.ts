@@ -2,7 +2,7 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Lease } from '@muniment/database';
 import type { Tables } from '../tables.ts';
 
-/** What was moved out of the database: one month's events, as they lie in the audit bucket. */
+/** One month's events, moved from the database to the audit bucket. */
 export interface Archive {
   /** `YYYY_MM`, UTC. */
   month: string;
@@ -26,16 +26,16 @@ export interface ArchiveState extends Archive {
   keep_until: Date | null;
 }
 
-/** Months whose partition is older than the policy, the oldest first. */
-export async function monthsToArchive(db: Kysely<Tables>, months: number): Promise<string[]> {
+/** Months whose partition is older than the policy, oldest first. */
+export async function listMonthsToArchive(db: Kysely<Tables>, months: number): Promise<string[]> {
   const { rows } = await sql<{
     month: string;
   }>`select month from audit.months_to_archive(${months}) as month`.execute(db);
   return rows.map(({ month }) => month);
 }
 
-/** Months that lie in the bucket and not in the database, the oldest first. */
-export async function archivedMonths(db: Kysely<Tables>): Promise<string[]> {
+/** Months that lie in the bucket and not in the database, oldest first. */
+export async function listArchivedMonths(db: Kysely<Tables>): Promise<string[]> {
   const rows = await db
     .selectFrom('audit.archives')
     .select('month')
@@ -56,8 +56,8 @@ export async function findArchive(
   return db.selectFrom('audit.archives').selectAll().where('month', '=', month).executeTakeFirst();
 }
 
-/** Archives whose move out or back in has no event yet. */
-export async function unannouncedArchives(db: Kysely<Tables>): Promise<ArchiveState[]> {
+/** Archives whose drop or restore has no event yet. */
+export async function listUnannouncedArchives(db: Kysely<Tables>): Promise<ArchiveState[]> {
   return db
     .selectFrom('audit.archives')
     .selectAll()
@@ -77,7 +77,7 @@ export async function unannouncedArchives(db: Kysely<Tables>): Promise<ArchiveSt
     .execute();
 }
 
-/** @returns false when another has announced it */
+/** @returns false when its event exists already */
 export async function markAnnounced(
   trx: Transaction<Tables>,
   month: string,
@@ -107,7 +107,7 @@ export interface MonthContent {
 const ofMonth = (month: string, id: string) => sql`
   ${sql.ref(id)} >= audit.uuid_floor(audit.month_start(${month})) and ${sql.ref(id)} < audit.uuid_floor(audit.month_start(${month}) + interval '1 month')`;
 
-export async function monthContent(db: Kysely<Tables>, month: string): Promise<MonthContent> {
+export async function readMonthContent(db: Kysely<Tables>, month: string): Promise<MonthContent> {
   const { rows } = await sql<MonthContent>`
     select count(*) as rows, count(s.index) as sealed, min(s.index) as first_index, max(s.index) as last_index
     from audit.events e left join audit.sealed s on s.event_id = e.id where ${ofMonth(month, 'e.id')}`.execute(
@@ -116,7 +116,7 @@ export async function monthContent(db: Kysely<Tables>, month: string): Promise<M
   return rows[0] as MonthContent;
 }
 
-/** A sealed event with all that a restore needs. */
+/** A sealed event with everything that a restore needs. */
 export interface ArchivedRow {
   index: number;
   record: string;
@@ -141,10 +141,10 @@ export async function listMonth(
   return rows;
 }
 
-// ---- as `audit_retention`
+// The functions below run as `audit_retention`.
 
-/** @throws MU001 when the partition holds something else by now, MU002 when the lease is lost */
-export async function recordArchive(
+/** @throws MU001 when the partition has changed, MU002 when the lease is lost */
+export async function insertArchive(
   db: Kysely<unknown>,
   archive: Archive,
   { holder, epoch }: Lease,
@@ -188,7 +188,10 @@ export async function stageRows(
   );
 }
 
-/** Makes the staged rows a partition of the log again. @returns how many came back without their personal values, whose key is gone */
+/**
+ * Attaches the staged rows as a partition of the log.
+ * @returns how many came back without personal values, since their key is gone
+ */
 export async function finishRestore(
   db: Kysely<unknown>,
   month: string,

@@ -5,7 +5,7 @@ import type { AuditContext } from '../context.ts';
 import type { Tables } from '../tables.ts';
 import type { RetentionOptions } from './retention.ts';
 
-/** A month is counted and read in one statement each. */
+/** One statement counts or reads a whole month. */
 const STATEMENT_TIMEOUT_MS = 10 * 60_000;
 
 export interface OpenRetention {
@@ -15,7 +15,10 @@ export interface OpenRetention {
 
 type Parts = Pick<AuditContext, 'bucket' | 'config' | 'log' | 'subjectKeys' | 'tree'>;
 
-/** What retention works with: connections of its own, since its statements take longer than a request's may. @returns undefined where it has no role to do it with */
+/**
+ * Opens retention's own connections, since its statements exceed a request's time-out.
+ * @returns undefined without AUDIT_RETENTION_DATABASE_URL
+ */
 export async function openRetention({
   bucket,
   config,

@@ -18,13 +18,14 @@ const BATCH = 500;
 
 export interface Restored {
   rows: number;
-  /** Events whose personal values stay away: their key is destroyed. */
+  /** Events without their personal values, since their key is destroyed. */
   unreadable: number;
 }
 
 /**
- * Brings a month back into the log for `keepDays`: verifies its archive, puts the rows beside the log and has the database make them a partition of it,
- * which it does only if each is the leaf sealed at its index. Killed anywhere, it can be run again.
+ * Brings a month back into the log for `keepDays`, after verifying its archive. The database
+ * attaches the rows only if each is the leaf sealed at its index. It can be killed anywhere and run
+ * again.
  * @throws RestoreImpossible, ArchiveRefuted
  */
 export async function restoreMonth(

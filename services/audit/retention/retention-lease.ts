@@ -2,7 +2,9 @@ import type { Kysely } from 'kysely';
 import { runWithLease, type HeldLease } from '@muniment/database';
 import type { Tables } from '../tables.ts';
 
-/** Counting a month of ten million events takes a minute or two, and nobody waits for this lease. */
+/**
+ * Counting a month of ten million events takes a minute or two, and nobody waits for this lease.
+ */
 const LEASE_TTL_MS = 10 * 60_000;
 
 export interface RetentionLeaseOptions {
@@ -11,7 +13,7 @@ export interface RetentionLeaseOptions {
   leaseTtlMs?: number;
 }
 
-/** Moves months out or back one replica at a time. @returns undefined while another replica works */
+/** Archives or restores months, one replica at a time. @returns undefined while another works */
 export function runWithRetentionLease<Result>(
   { db, replica, leaseTtlMs = LEASE_TTL_MS }: RetentionLeaseOptions,
   work: (held: HeldLease) => Promise<Result>,

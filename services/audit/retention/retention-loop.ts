@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { createEventRecorder } from '@muniment/audit-events';
 import { repeat, type BackgroundLoop } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
-import { archivedMonths, monthsToArchive } from './archive-queries.ts';
+import { listArchivedMonths, listMonthsToArchive } from './archive-queries.ts';
 import { announce } from './announce.ts';
 import { openRetention } from './open-retention.ts';
 import { retain } from './retention.ts';
@@ -22,7 +22,7 @@ export function createRetentionLoop(
     help: 'Months of the trail that lie in the bucket and not in the database.',
     registers: [metrics],
     async collect() {
-      const archived = await archivedMonths(db).catch(() => undefined);
+      const archived = await listArchivedMonths(db).catch(() => undefined);
       months.set(archived?.length ?? NaN);
     },
   });
@@ -34,7 +34,7 @@ export function createRetentionLoop(
       const months =
         config.AUDIT_RETENTION_MONTHS === 0
           ? []
-          : await monthsToArchive(db, config.AUDIT_RETENTION_MONTHS).catch(() => undefined);
+          : await listMonthsToArchive(db, config.AUDIT_RETENTION_MONTHS).catch(() => undefined);
       overdue.set(months?.length ?? NaN);
     },
   });
@@ -43,7 +43,7 @@ export function createRetentionLoop(
     config.AUDIT_RETENTION_PAUSE_MS,
     async () => {
       if (config.AUDIT_RETENTION_MONTHS === 0) {
-        // A month can be brought back without a policy, by a command that may have died before it said so.
+        // A restore without a policy may have died before it recorded its event.
         await announce(
           db,
           createEventRecorder({

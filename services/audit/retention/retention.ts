@@ -6,9 +6,9 @@ import type { AuditBucket } from '../object-store/audit-bucket.ts';
 import {
   dropArchivedMonth,
   findArchive,
-  monthContent,
-  monthsToArchive,
-  recordArchive,
+  readMonthContent,
+  listMonthsToArchive,
+  insertArchive,
   type Archive,
 } from './archive-queries.ts';
 import { findLatestCheckpoint } from '../proofs/checkpoint-queries.ts';
@@ -27,25 +27,28 @@ export interface RetentionOptions {
   retentionDb: Kysely<unknown>;
   bucket: Pick<AuditBucket, 'name' | 'client'>;
   tree: Pick<Tree, 'hashRange'>;
-  /** Under which an archive must verify before anything is dropped. */
+  /** An archive must verify under these before anything is dropped. */
   keys: readonly VerifierKey[];
   recordEvent: RecordEvent;
   replica: string;
   log: LoopLogger;
-  /** Age past which a whole month is moved; at least 1. */
+  /** Age above which a whole month is moved; at least 1. */
   months: number;
   leaseTtlMs?: number;
 }
 
 export const archivePrefix = (month: string): string => `archives/${month}/`;
 
-/** Writes a month's archive and records it. @returns undefined while the month is not wholly sealed under a checkpoint */
+/**
+ * Writes a month's archive and records it.
+ * @returns undefined while the month is not fully sealed under a checkpoint
+ */
 async function writeArchive(
   { db, retentionDb, bucket, tree, keys, log }: RetentionOptions,
   month: string,
   { lease, renew }: HeldLease,
 ): Promise<Archive | undefined> {
-  const content = await monthContent(db, month);
+  const content = await readMonthContent(db, month);
   const checkpoint = await findLatestCheckpoint(db);
   if (
     !checkpoint ||
@@ -76,20 +79,23 @@ async function writeArchive(
     ...stored,
   };
   await verifyArchive(bucket, archive, keys, renew);
-  await recordArchive(retentionDb, archive, lease);
+  await insertArchive(retentionDb, archive, lease);
   log.info({ month, object_key, rows, bytes: stored.bytes }, 'a month was archived');
   return archive;
 }
 
-/** Whether the archive on record holds what the partition holds now; after a restore it does, and need not be written again. */
-async function standingArchive(
+/**
+ * The recorded archive, if it holds what the partition holds now: after a restore it need not be
+ * written again.
+ */
+async function findValidArchive(
   { db, bucket, keys, log }: RetentionOptions,
   month: string,
   { renew }: HeldLease,
 ): Promise<Archive | undefined> {
   const archive = await findArchive(db, month);
   if (!archive) return undefined;
-  const content = await monthContent(db, month);
+  const content = await readMonthContent(db, month);
   if (
     content.rows !== archive.rows ||
     content.first_index !== archive.first_index ||
@@ -106,18 +112,20 @@ async function standingArchive(
 }
 
 /**
- * Moves each month older than the policy into the bucket: writes its archive, reads it back and verifies it against the pinned keys, and only then has
- * the partition dropped. What is done is asked of the database each time, so that it can be killed anywhere and run again.
- * @returns the months that were moved; undefined while another replica is at it
+ * Moves each month older than the policy into the bucket. It drops a partition only after reading
+ * the archive back and verifying it against the pinned keys. It can be killed anywhere and run
+ * again.
+ * @returns the moved months; undefined while another replica works
  */
 export async function retain(options: RetentionOptions): Promise<string[] | undefined> {
   const { db, retentionDb, months, log, recordEvent } = options;
   return runWithRetentionLease(options, async (held) => {
     const moved: string[] = [];
     await announce(db, recordEvent);
-    for (const month of await monthsToArchive(db, months)) {
+    for (const month of await listMonthsToArchive(db, months)) {
       const archive =
-        (await standingArchive(options, month, held)) ?? (await writeArchive(options, month, held));
+        (await findValidArchive(options, month, held)) ??
+        (await writeArchive(options, month, held));
       if (!archive) continue;
       await held.renew();
       await dropArchivedMonth(retentionDb, month, months, held.lease);

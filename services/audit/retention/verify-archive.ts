@@ -5,8 +5,8 @@ import type { Archive } from './archive-queries.ts';
 import { readCompressed } from './archive-object.ts';
 
 /**
- * Reads an archive back from the bucket and verifies it as a stranger would: against the pinned keys, row by row. Besides it must be the object
- * that was recorded, of as many rows.
+ * Reads an archive back and verifies it row by row against the pinned keys, as a stranger would. It
+ * must also be the recorded object.
  * @throws ArchiveRefuted
  */
 export async function verifyArchive(

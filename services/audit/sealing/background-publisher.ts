@@ -4,9 +4,9 @@ import type { CheckpointPublisher } from './checkpoint-publisher.ts';
 import type { HistoryAlarm } from './history-alarm.ts';
 
 export interface BackgroundPublisher {
-  /** Starts to publish unless it is under way. */
+  /** Starts to publish, unless a run is in progress. */
   start(signal: AbortSignal): void;
-  /** Resolves when nothing is under way. It never rejects. */
+  /** Resolves when no run is in progress. It never rejects. */
   settled(): Promise<void>;
 }
 

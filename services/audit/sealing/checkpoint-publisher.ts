@@ -8,20 +8,21 @@ import type { CheckpointSigner } from './checkpoint-signer.ts';
 export interface CheckpointPublisherOptions {
   db: Kysely<Tables>;
   bucket: AuditBucket;
-  notary: CheckpointSigner;
-  /** For how long nobody may delete the objects, where the bucket can lock them. */
+  signer: CheckpointSigner;
+  /** How long the bucket refuses to delete the objects, where it supports locks. */
   lockDays: number;
 }
 
-/** Puts every checkpoint where the database's owner cannot reach it. */
+/** Copies every checkpoint to where the database's owner cannot change it. */
 export interface CheckpointPublisher {
   /**
-   * Brings the bucket up to date. The first time, and after `forget`, it holds the tree against the newest checkpoint there.
-   * @throws HistoryAltered; whatever S3 throws when it is out of reach
+   * Brings the bucket up to date. The first time, and after `recheck`, it compares the tree with
+   * the newest checkpoint there.
+   * @throws HistoryAltered; S3's error when it is out of reach
    */
   publish(signal: AbortSignal): Promise<void>;
   /** The next `publish` compares again. */
-  forget(): void;
+  recheck(): void;
   /** Size of the newest checkpoint in the bucket, as far as this replica knows. */
   published(): number | undefined;
 }
@@ -32,17 +33,20 @@ const BATCH = 100;
 const MAX_ALIENS = 1_000;
 const DAY_MS = 24 * 60 * 60_000;
 
-/** Keys are in the order of sizes. */
+/** Keys sort by size. */
 const keyOf = (size: number): string => `${PREFIX}${String(size).padStart(DIGITS, '0')}`;
 const sizeOf = (key: string): number | undefined =>
   /^checkpoints\/\d{16}$/.test(key) ? Number(key.slice(PREFIX.length)) : undefined;
 
-/** Size of the largest checkpoint in the bucket. It holds millions of keys after a year, and S3 lists upwards only: hence by halving, in some 50 short requests. */
+/**
+ * Size of the largest checkpoint in the bucket. S3 lists upwards only, and a year makes millions of
+ * keys: halving takes some 50 requests.
+ */
 async function findNewest(bucket: AuditBucket, near: number): Promise<number | undefined> {
   const nextFrom = async (size: number): Promise<number | undefined> => {
     // '/' stands before the digits.
     let key = await bucket.first(PREFIX, size === 0 ? `${PREFIX}/` : keyOf(size - 1));
-    // Whoever may put objects there must not be able to hide what they stand before.
+    // Foreign objects must not hide the checkpoints that sort behind them.
     for (let aliens = 0; key !== undefined && sizeOf(key) === undefined; aliens += 1) {
       if (aliens === MAX_ALIENS)
         throw new Error(`the bucket holds objects under ${PREFIX} that are no checkpoints: ${key}`);
@@ -53,7 +57,7 @@ async function findNewest(bucket: AuditBucket, near: number): Promise<number | u
   let low = await nextFrom(0);
   if (low === undefined) return undefined;
   let high = Number.MAX_SAFE_INTEGER;
-  // Nearly always the newest is what the database has as well.
+  // The newest is nearly always the database's newest too.
   for (const probe of [near + 1, near]) {
     if (probe <= low || probe > high) continue;
     const next = await nextFrom(probe);
@@ -72,7 +76,7 @@ async function findNewest(bucket: AuditBucket, near: number): Promise<number | u
 export function createCheckpointPublisher({
   db,
   bucket,
-  notary,
+  signer,
   lockDays,
 }: CheckpointPublisherOptions): CheckpointPublisher {
   let published: number | undefined;
@@ -80,12 +84,12 @@ export function createCheckpointPublisher({
   let locks: boolean | undefined;
 
   async function compare(): Promise<void> {
-    const stored = await notary.observe();
+    const stored = await signer.observe();
     const newest = await findNewest(bucket, stored?.size ?? 0);
     if (newest !== undefined) {
       const note = await bucket.get(keyOf(newest));
       if (!note) throw new Error(`the checkpoint of ${newest} leaves has gone from the bucket`);
-      const size = await notary.compare(note);
+      const size = await signer.compare(note);
       if (size !== newest)
         throw new HistoryAltered(`the object ${keyOf(newest)} is the checkpoint of ${size} leaves`);
     }
@@ -104,7 +108,7 @@ export function createCheckpointPublisher({
           const key = keyOf(size);
           const retainUntil = locks ? new Date(Date.now() + lockDays * DAY_MS) : undefined;
           if (!(await bucket.putOnce(key, note, 'text/plain; charset=utf-8', retainUntil))) {
-            // Somebody was faster; it must have said the same.
+            // Another replica was faster. Its checkpoint must be the same.
             const there = await bucket.get(key);
             if (there && !Buffer.from(there).equals(Buffer.from(note)))
               throw new HistoryAltered(`the bucket has another checkpoint of ${size} leaves`);
@@ -114,7 +118,7 @@ export function createCheckpointPublisher({
         if (next.length < BATCH) return;
       }
     },
-    forget: () => {
+    recheck: () => {
       compared = false;
     },
     published: () => published,

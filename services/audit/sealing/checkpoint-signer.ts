@@ -25,15 +25,26 @@ export interface CheckpointSignerOptions {
   origin: string;
 }
 
-/** Signs the tree's heads, and nothing that contradicts what was signed before. */
+/** Signs the tree's heads, and nothing that contradicts an earlier signature. */
 export interface CheckpointSigner {
-  /** Remembers the newest checkpoint in the database, and that there was one. @throws HistoryAltered when one that was seen before is gone */
+  /**
+   * Reads the newest checkpoint of the database.
+   * @throws HistoryAltered when one seen before is gone
+   */
   observe(): Promise<StoredCheckpoint | undefined>;
-  /** Holds the tree against the newest checkpoint known. @throws HistoryAltered */
+  /** Compares the tree with the newest known checkpoint. @throws HistoryAltered */
   verify(): Promise<void>;
-  /** Holds the tree against a note that came from elsewhere. @returns its size. @throws HistoryAltered */
+  /**
+   * Compares the tree with a note from elsewhere.
+   * @returns the note's size
+   * @throws HistoryAltered
+   */
   compare(note: string | Uint8Array): Promise<number>;
-  /** Signs the tree as it is, unless it was signed at this size. @returns the checkpoint if it is new. @throws HistoryAltered, LeaseLost */
+  /**
+   * Signs the tree as it is, unless this size was signed.
+   * @returns the checkpoint if it is new
+   * @throws HistoryAltered, LeaseLost
+   */
   sign(lease: Lease): Promise<StoredCheckpoint | undefined>;
 }
 
@@ -44,7 +55,10 @@ export function createCheckpointSigner({
   keys,
   origin,
 }: CheckpointSignerOptions): CheckpointSigner {
-  /** The newest head that this process knows to be signed: what the database says of it later counts less. */
+  /**
+   * The newest head that this process knows to be signed. It outweighs what the database says
+   * later.
+   */
   let anchor: SignedHead | undefined;
 
   function open(note: string | Uint8Array): SignedHead {
@@ -64,7 +78,7 @@ export function createCheckpointSigner({
     if (head.size < signed.size)
       throw new HistoryAltered(`the tree has ${head.size} leaves, and ${signed.size} were signed`);
     if (signed.size === 0) return;
-    // Of a reader that remembers nothing: what counts is what is stored now.
+    // A reader without a cache: what counts is what is stored now.
     const proof = await createTree({ db })
       .consistencyProof(signed.size, head.size)
       .catch((error: unknown) => {
@@ -99,7 +113,7 @@ export function createCheckpointSigner({
   async function verify(): Promise<void> {
     const stored = await observe();
     const head = await findHead(db);
-    // What was seen first counts: a newer checkpoint must follow from it as well.
+    // The head seen first counts: a newer checkpoint must follow from it too.
     if (anchor) await requireConsistent(anchor, head);
     if (stored) await requireConsistent(stored, head);
     anchor = stored ?? anchor;

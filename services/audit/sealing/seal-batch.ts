@@ -2,23 +2,27 @@ import type { Kysely } from 'kysely';
 import { requireLease, type Lease } from '@muniment/database';
 import { TreeMoved } from '../errors.ts';
 import { insertSealed } from '../proofs/sealed-queries.ts';
-import { findLaneNews, moveSealLanes, type LaneNews } from './seal-lane-queries.ts';
+import { listLaneNews, moveSealLanes, type LaneNews } from './seal-lane-queries.ts';
 import { insertTiles } from '../proofs/tile-queries.ts';
 import { updateHead, findHead } from '../proofs/tree-queries.ts';
-import { findUnsealed, takeLate, type UnsealedEvent } from './unsealed-event-queries.ts';
+import {
+  listUnsealedEvents,
+  consumeLateEvents,
+  type UnsealedEvent,
+} from './unsealed-event-queries.ts';
 import type { Tables } from '../tables.ts';
 import { growTree, type TreeHead } from '../proofs/grow-tree.ts';
 
 export interface SealedBatch {
   head: TreeHead;
   sealed: number;
-  /** Whether there was more than one batch holds. */
+  /** Whether more waits than one batch holds. */
   more: boolean;
 }
 
 /**
- * How far each lane gets in this batch: by so many numbers, or to its watermark. By numbers and not by rows: a limit on rows had PostgreSQL read and hash
- * the whole backlog of each lane in each batch.
+ * How far each lane moves in this batch. Limited by numbers: with a limit on rows PostgreSQL read
+ * and hashed each lane's whole backlog.
  */
 function laneMoves(lanes: readonly LaneNews[], perLane: number): LaneNews[] {
   return lanes.map((lane) => ({
@@ -28,8 +32,8 @@ function laneMoves(lanes: readonly LaneNews[], perLane: number): LaneNews[] {
 }
 
 /**
- * The lanes' events as one sequence: by id, which is by time, as far as each lane's own order allows it. Rows come lane by lane, and sorting is
- * stable, so events that must wait for an older one of their lane stay behind it.
+ * Merges the lanes by event id, which is by time, as far as each lane's order allows. Sorting is
+ * stable, so an event stays behind an older one of its lane.
  */
 function merge(events: readonly UnsealedEvent[]): UnsealedEvent[] {
   let latest = '';
@@ -46,9 +50,9 @@ function merge(events: readonly UnsealedEvent[]): UnsealedEvent[] {
 }
 
 /**
- * Gives the next events their indexes: rows, full tiles, the lanes' cursors and the tree's head in one transaction, which commits only while the
- * lease stands.
- * @throws LeaseLost, or TreeMoved when the tree is not where this transaction found it
+ * Gives the next events their indexes. Rows, full tiles, lane cursors and the head change in one
+ * transaction, under the lease.
+ * @throws LeaseLost; TreeMoved when the tree is not where this transaction found it
  */
 export async function sealBatch(
   db: Kysely<Tables>,
@@ -58,11 +62,11 @@ export async function sealBatch(
   return db.transaction().execute(async (trx) => {
     await requireLease(trx, lease);
     const before = await findHead(trx);
-    const lanes = await findLaneNews(trx);
+    const lanes = await listLaneNews(trx);
     const perLane = Math.max(1, Math.ceil(limit / Math.max(1, lanes.length)));
-    const late = await takeLate(trx, limit);
+    const late = await consumeLateEvents(trx, limit);
     const moves = laneMoves(lanes, perLane);
-    const next = moves.length === 0 ? [] : await findUnsealed(trx, moves, perLane);
+    const next = moves.length === 0 ? [] : await listUnsealedEvents(trx, moves, perLane);
     if (moves.length > 0 && (await moveSealLanes(trx, moves)) !== moves.length)
       throw new TreeMoved(before.size);
     const events = [...late, ...merge(next)];

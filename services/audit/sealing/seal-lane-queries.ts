@@ -10,8 +10,8 @@ export interface LaneNews {
   watermark: number;
 }
 
-/** Lanes that hold numbers to seal: those past a hole are none. */
-export async function findLaneNews(db: Kysely<Tables>): Promise<LaneNews[]> {
+/** Lanes with numbers to seal. Numbers past a hole do not count. */
+export async function listLaneNews(db: Kysely<Tables>): Promise<LaneNews[]> {
   const { rows } = await sql<LaneNews>`
     select source, lane, s.sealed_seq, l.watermark
     from audit.seal_lanes s join audit.lanes l using (source, lane)
@@ -20,7 +20,7 @@ export async function findLaneNews(db: Kysely<Tables>): Promise<LaneNews[]> {
   return rows;
 }
 
-/** @returns how many of the lanes were where they are said to be, and were moved */
+/** @returns how many lanes were where `moves` says, and have moved */
 export async function moveSealLanes(
   trx: Transaction<Tables>,
   moves: readonly Pick<LaneNews, 'source' | 'lane' | 'sealed_seq' | 'watermark'>[],

@@ -9,15 +9,15 @@ import type { CheckpointPublisher } from './checkpoint-publisher.ts';
 import type { CheckpointSigner } from './checkpoint-signer.ts';
 import { createHistoryAlarm, type AlarmLogger, type HistoryAlarmState } from './history-alarm.ts';
 import { sealBatch } from './seal-batch.ts';
-import { findLaneNews } from './seal-lane-queries.ts';
-import { hasLate, oldestUnsealed } from './unsealed-event-queries.ts';
+import { listLaneNews } from './seal-lane-queries.ts';
+import { hasLateEvents, findOldestUnsealed } from './unsealed-event-queries.ts';
 
 export interface SealerOptions {
   db: Kysely<Tables>;
   /** This replica's name. */
   replica: string;
   log: AlarmLogger;
-  notary: CheckpointSigner;
+  signer: CheckpointSigner;
   publisher: CheckpointPublisher;
   /** A holder that is silent for this long is succeeded. */
   leaseTtlMs?: number;
@@ -75,7 +75,7 @@ interface Backlog {
  * Nothing may be signed on top of an altered history, so a contradiction stops it with an alarm.
  */
 export function createSealer(options: SealerOptions): Sealer {
-  const { db, log, notary, publisher } = options;
+  const { db, log, signer, publisher } = options;
   const leaseTtlMs = options.leaseTtlMs ?? 3_000;
   const pollMs = options.pollMs ?? 50;
   const batch = options.batch ?? BATCH_SIZE;
@@ -100,8 +100,8 @@ export function createSealer(options: SealerOptions): Sealer {
 
   async function compareWithSigned({ lease }: HeldLease): Promise<number> {
     log.info({ epoch: lease.epoch }, 'sealer lease taken');
-    await notary.verify();
-    publisher.forget();
+    await signer.verify();
+    publisher.recheck();
     publishing.start(loop.signal);
     const compareMs = Math.min(COMPARE_TIMEOUT_MS, leaseTtlMs / 2);
     await Promise.race([publishing.settled(), sleep(compareMs, undefined, { ref: false })]);
@@ -111,8 +111,8 @@ export function createSealer(options: SealerOptions): Sealer {
   /** An alarm ends only by a look at everything: the database's checkpoints, the tree, the bucket. */
   async function settleAlarm(): Promise<void> {
     await publishing.settled();
-    await notary.verify();
-    publisher.forget();
+    await signer.verify();
+    publisher.recheck();
     await publisher.publish(loop.signal);
     alarm.clear();
     log.info({}, 'the audit log is again what was signed; sealing goes on');
@@ -120,12 +120,12 @@ export function createSealer(options: SealerOptions): Sealer {
 
   /** @returns whether there is anything to seal */
   async function readBacklog(): Promise<boolean> {
-    const lanes = await findLaneNews(db);
+    const lanes = await listLaneNews(db);
     const numbers = lanes.reduce((sum, lane) => sum + lane.watermark - lane.sealed_seq, 0);
     // The holder seals fresh numbers in a moment: only those that stay have an age worth a query.
     const stays = numbers > 0 && (!loop.status().leading || backlog.numbers > 0);
-    backlog = { numbers, oldest: stays ? await oldestUnsealed(db, lanes) : undefined };
-    return numbers > 0 || (await hasLate(db));
+    backlog = { numbers, oldest: stays ? await findOldestUnsealed(db, lanes) : undefined };
+    return numbers > 0 || (await hasLateEvents(db));
   }
 
   /** @returns whether there is more */
@@ -142,7 +142,7 @@ export function createSealer(options: SealerOptions): Sealer {
     const now = performance.now();
     if (now - signedAt < checkpointMs) return;
     signedAt = now;
-    const signed = await notary.sign(lease);
+    const signed = await signer.sign(lease);
     if (signed) checkpoint = { size: signed.size, at: new Date() };
     publishing.start(loop.signal);
   }
@@ -158,7 +158,7 @@ export function createSealer(options: SealerOptions): Sealer {
   async function observe(): Promise<number> {
     await readBacklog();
     sealed.size = (await findHead(db)).size;
-    const newest = await notary.observe();
+    const newest = await signer.observe();
     if (newest && newest.size !== checkpoint?.size)
       checkpoint = { size: newest.size, at: new Date() };
     alarm.clear();

@@ -11,14 +11,17 @@ export interface UnsealedEvent {
   leaf_hash: Buffer;
 }
 
-// Hashed where the record lies: what comes over the wire is 32 bytes instead of up to 16 KiB, and the hashing has a core of its own.
+// Hashed in PostgreSQL: 32 bytes come over the wire instead of up to 16 KiB, and another core
+// hashes.
 const leafHash = sql.raw(`sha256('\\x00'::bytea || convert_to(record, 'UTF8')) as leaf_hash`);
 
 /**
- * The events of the lanes' numbers past `sealed_seq` up to `watermark`, lane by lane in the order of their numbers. Numbers of quarantined records have none.
- * @param perLane at least as many as any lane has such numbers; what keeps PostgreSQL at the index of each lane, where it would else read the whole log
+ * The lanes' events after `sealed_seq` up to `watermark`, lane by lane in order. Quarantined
+ * numbers have none.
+ * @param perLane at least each lane's count; it keeps PostgreSQL at the lane's index instead of the
+ * whole log
  */
-export async function findUnsealed(
+export async function listUnsealedEvents(
   trx: Transaction<Tables>,
   lanes: readonly LaneNews[],
   perLane: number,
@@ -37,10 +40,13 @@ export async function findUnsealed(
 }
 
 /**
- * Takes events out of those that came after their lane had been sealed past them. A replay does not know whether it has been: what still lies
- * before the lane's cursor is let go, for the lane itself will reach it, and sealing it twice would stop the sealer for ever.
+ * Removes and returns events that came after their lane was sealed past them. Events before the
+ * lane's cursor are left to the lane: sealing them twice would stop the sealer for ever.
  */
-export async function takeLate(trx: Transaction<Tables>, limit: number): Promise<UnsealedEvent[]> {
+export async function consumeLateEvents(
+  trx: Transaction<Tables>,
+  limit: number,
+): Promise<UnsealedEvent[]> {
   const { rows } = await sql<UnsealedEvent>`
     with taken as (
       delete from audit.seal_late
@@ -53,22 +59,22 @@ export async function takeLate(trx: Transaction<Tables>, limit: number): Promise
   return rows;
 }
 
-/** Has an event sealed that was stored after its lane may have been sealed past it. */
-export async function insertLate(trx: Transaction<Tables>, eventId: string): Promise<void> {
+/** Queues an event that was stored after its lane may have been sealed past it. */
+export async function insertLateEvent(trx: Transaction<Tables>, eventId: string): Promise<void> {
   await sql`insert into audit.seal_late (event_id) values (${eventId}) on conflict do nothing`.execute(
     trx,
   );
 }
 
-export async function hasLate(db: Kysely<Tables>): Promise<boolean> {
+export async function hasLateEvents(db: Kysely<Tables>): Promise<boolean> {
   const { rows } = await sql<{
     late: boolean;
   }>`select exists (select from audit.seal_late) as late`.execute(db);
   return rows[0]?.late === true;
 }
 
-/** When the oldest event happened that waits to be sealed. */
-export async function oldestUnsealed(
+/** When the oldest unsealed event happened. */
+export async function findOldestUnsealed(
   db: Kysely<Tables>,
   lanes: readonly LaneNews[],
 ): Promise<Date | undefined> {

@@ -106,7 +106,7 @@ export async function startParts(
         db: producer,
         schema: 'identity',
         source: 'user',
-        holder: randomUUID(),
+        replica: randomUUID(),
         kinesis: client,
         stream: STREAM,
         log: silent,

@@ -1,10 +1,10 @@
 import { Counter, Gauge } from 'prom-client';
 import type { Server } from '@muniment/server';
 import type { Config } from '../config.ts';
-import { oldestUndelivered } from './delivery/delivery-queries.ts';
+import { readUndeliveredAge } from './delivery/delivery-queries.ts';
 import type { Tables } from '../tables.ts';
 import { createDispatcher, type Dispatcher } from './delivery/dispatcher.ts';
-import { readAllowList, readEndpoint, resolveByDns, vetEndpoint } from './delivery/endpoint.ts';
+import { parseAllowList, parseEndpoint, resolveByDns, vetEndpoint } from './delivery/endpoint.ts';
 import { renderPayload } from './delivery/payload.ts';
 import { createSender } from './delivery/send.ts';
 
@@ -19,7 +19,7 @@ export function createWebhooks(
   { db, subjectKeys, masterKey, inTransaction, log, metrics }: Server<Tables>,
   config: Config,
 ): Webhooks {
-  const allowList = readAllowList(config.WEBHOOK_ALLOW);
+  const allowList = parseAllowList(config.WEBHOOK_ALLOW);
   const attempts = new Counter({
     name: 'muniment_webhook_attempts_total',
     help: 'Attempts to deliver a webhook, by outcome.',
@@ -54,7 +54,7 @@ export function createWebhooks(
     registers: [metrics],
     // A scrape must not fail because the database is down.
     async collect() {
-      this.set(await oldestUndelivered(db).catch(() => NaN));
+      this.set(await readUndeliveredAge(db).catch(() => NaN));
     },
   });
   new Gauge({
@@ -68,7 +68,7 @@ export function createWebhooks(
   return {
     dispatcher,
     async checkUrl(url) {
-      await vetEndpoint(readEndpoint(url, allowList), resolveByDns);
+      await vetEndpoint(parseEndpoint(url, allowList), resolveByDns);
     },
   };
 }

@@ -119,7 +119,7 @@ export function createOutboxRelays<DB>({
       const relay = createRelay({
         db,
         ...outbox,
-        holder: config.REPLICA,
+        replica: config.REPLICA,
         kinesis,
         stream: config.KINESIS_STREAM,
         log,

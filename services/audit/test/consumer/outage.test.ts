@@ -11,12 +11,12 @@ test('an outage that many loops notice is said once, and so is its end', (t) => 
     'kinesis',
   );
   t.equal(outage.since(), undefined);
-  outage.over();
+  outage.end();
   t.same(said, []);
-  for (let n = 0; n < 5; n += 1) outage.noticed(new Error('down'));
+  for (let n = 0; n < 5; n += 1) outage.notice(new Error('down'));
   t.ok(outage.since());
-  outage.over();
-  outage.over();
+  outage.end();
+  outage.end();
   t.match(said, [/^warn/, /^info/]);
   t.equal(said.length, 2);
   t.equal(outage.since(), undefined);

@@ -82,7 +82,7 @@ async function start(t: Test): Promise<Bench> {
     as,
     said,
     async open() {
-      await reconciler.look();
+      await reconciler.compareRecent();
       return open();
     },
     async swept() {
@@ -402,7 +402,7 @@ test('what is younger than a minute is left alone', async (t) => {
     'update identity.users set created = now(), updated = now() where id = $1',
     [id],
   );
-  await young.look();
+  await young.compareRecent();
   t.same((await bench.db.selectFrom('audit.differences').selectAll().execute()).length, 0);
 });
 

@@ -180,7 +180,7 @@ test('where the bucket locks, each object is locked against everybody for the ti
   t.equal(await log.bucket.locks(), false);
   t.equal(await bucket.locks(), true);
   // The local server knows of no lock and may refuse its headers; what is asked of it is what counts.
-  await createCheckpointPublisher({ db: log.db, bucket, notary: log.notary(), lockDays: 30 })
+  await createCheckpointPublisher({ db: log.db, bucket, signer: log.notary(), lockDays: 30 })
     .publish(never)
     .catch(() => {});
   t.match(asked[0], { 'x-amz-object-lock-mode': 'COMPLIANCE', 'if-none-match': '*' });

@@ -56,14 +56,14 @@ export async function openCertifiedLog(t: Test): Promise<CertifiedLog> {
     s3,
     bucket,
     notary: (other = keys) => createCheckpointSigner({ db: log.db, keys: other, origin: ORIGIN }),
-    publisher: (notary) => createCheckpointPublisher({ db: log.db, bucket, notary, lockDays: 1 }),
+    publisher: (notary) => createCheckpointPublisher({ db: log.db, bucket, signer, lockDays: 1 }),
     sealer(options) {
-      const notary = options?.notary ?? certified.notary();
+      const notary = options?.signer ?? certified.notary();
       const made = createSealer({
         db: log.db,
         replica: 'audit-test',
         log: { ...silent, error() {} },
-        notary,
+        signer,
         publisher: certified.publisher(notary),
         leaseTtlMs: 600,
         pollMs: 20,

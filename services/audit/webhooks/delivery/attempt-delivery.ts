@@ -43,7 +43,7 @@ export interface DeliveryAttempt {
   signal: AbortSignal;
 }
 
-/** After an endpoint was down, what waits for it is spread over this time. */
+/** After an outage of the endpoint its waiting deliveries are spread over this time. */
 const RESCHEDULE_WITHIN_MS = 10_000;
 const MAX_PROBE_DELAY_MS = 60 * 60_000;
 
@@ -108,7 +108,9 @@ async function disable(
   onDisabled?.(reason);
 }
 
-/** How long the endpoint is left alone. It may ask for more when it is overloaded. 0 while it is not down. */
+/**
+ * How long to leave the endpoint alone; an overloaded one may ask for more. 0 while it is not down.
+ */
 function restDelay(failures: number, { status, retryAfterMs }: SendOutcome): number {
   const delayMs = probeDelay(failures);
   const isOverloaded = status === 429 || status === 503;
@@ -140,8 +142,8 @@ async function saveFailure(
 }
 
 /**
- * Sends one delivery and writes down how it ended, if the lease still stands by then.
- * @throws LeaseLost; then the row stays as it was, and the next holder attempts it again
+ * Sends one delivery and records how it ended, if the lease still stands.
+ * @throws LeaseLost; the row stays as it was, and the next holder sends it again
  */
 export async function attemptDelivery(
   options: AttemptOptions,

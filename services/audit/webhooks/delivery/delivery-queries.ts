@@ -4,25 +4,25 @@ import type { SealedEvent } from '../../proofs/sealed-event-queries.ts';
 
 export type WebhookDelivery = Selectable<WebhookDeliveriesTable>;
 
-/** What a look at the webhooks that are enabled tells of each. */
+/** An enabled webhook's place in the log. */
 export interface WebhookState {
   id: string;
   position: number;
   failures: number;
-  /** Left alone until a time to come. */
-  resting: boolean;
-  /** Deliveries that wait, counted up to the limit. */
+  /** Left alone until a later time. */
+  paused: boolean;
+  /** Pending deliveries, counted up to a limit. */
   waiting: number;
   /** The newest index of the log. */
   head: number;
 }
 
-export async function lookAtWebhooks(
+export async function listWebhookStates(
   db: Kysely<Tables>,
   waitingLimit: number,
 ): Promise<WebhookState[]> {
   const { rows } = await sql<WebhookState>`
-    select w.id, w.position, w.failures, coalesce(w.probe_at > now(), false) as resting, head.index as head,
+    select w.id, w.position, w.failures, coalesce(w.probe_at > now(), false) as paused, head.index as head,
       (select count(*) from (select from audit.webhook_deliveries d where d.webhook_id = w.id and d.status = 'pending' limit ${waitingLimit}) waiting) as waiting
     from audit.webhooks w, (select coalesce(max(index), -1) as index from audit.sealed) head
     where w.enabled`.execute(db);
@@ -30,10 +30,11 @@ export async function lookAtWebhooks(
 }
 
 /**
- * Takes the next part of the log for a webhook: deliveries of what it wants, and its position moved behind what was looked at. Never past `head`.
+ * Makes deliveries from the next part of the log, up to `head`, and moves the webhook's position
+ * behind it.
  * @returns how many deliveries were made
  */
-export async function takeFromLog(
+export async function insertDeliveries(
   trx: Transaction<Tables>,
   webhookId: string,
   { head, window, limit }: { head: number; window: number; limit: number },
@@ -66,7 +67,7 @@ export async function takeFromLog(
   return made;
 }
 
-/** Gives up a delivery whose event retention has moved to an archive. */
+/** Marks a delivery dead whose event lies in an archive. */
 export async function markDead(
   trx: Transaction<Tables>,
   webhookId: string,
@@ -79,8 +80,8 @@ export async function markDead(
   );
 }
 
-/** Deliveries whose time has come, the longest due first, without those under way. */
-export async function findDue(
+/** Due deliveries, longest due first, without those in progress. */
+export async function listDueEventIds(
   db: Kysely<Tables>,
   webhookId: string,
   underWay: readonly string[],
@@ -93,7 +94,7 @@ export async function findDue(
   return rows.map(({ event_id: id }) => id);
 }
 
-/** A delivery with all that it is made of. */
+/** A delivery with everything that it is made of. */
 export interface DeliveryParts extends SealedEvent {
   webhook_id: string;
   url: string;
@@ -106,7 +107,10 @@ export interface DeliveryParts extends SealedEvent {
   timestamp: Date;
 }
 
-/** A delivery that waits, as things stand now; undefined when its webhook is off or gone, or its event in an archive. */
+/**
+ * A pending delivery as it is now; undefined when its webhook is off or gone, or its event
+ * archived.
+ */
 export async function findDeliveryParts(
   db: Kysely<Tables>,
   webhookId: string,
@@ -123,7 +127,7 @@ export async function findDeliveryParts(
   return rows[0];
 }
 
-/** Done: what was delivered needs no row. */
+/** A delivered event needs no row. */
 export async function deleteDelivery(
   trx: Transaction<Tables>,
   webhookId: string,
@@ -136,7 +140,7 @@ export async function deleteDelivery(
     .execute();
 }
 
-/** After an endpoint was down: what waits for a later attempt is due soon, spread over some seconds. */
+/** Makes later attempts due within some seconds, after an outage of the endpoint. */
 export async function rescheduleDeliveries(
   trx: Transaction<Tables>,
   webhookId: string,
@@ -147,7 +151,7 @@ export async function rescheduleDeliveries(
     where webhook_id = ${webhookId} and status = 'pending'`.execute(trx);
 }
 
-/** Writes down an attempt that failed; without a delay it was the last. */
+/** Records a failed attempt; without a delay it was the last. */
 export async function failDelivery(
   trx: Transaction<Tables>,
   webhookId: string,
@@ -161,7 +165,7 @@ export async function failDelivery(
     where webhook_id = ${webhookId} and event_id = ${eventId}`.execute(trx);
 }
 
-/** Those of a webhook that wait or are dead, newest in the log first. */
+/** Pending or dead deliveries of a webhook, newest in the log first. */
 export async function listDeliveries(
   db: Kysely<Tables>,
   webhookId: string,
@@ -182,7 +186,7 @@ export async function listDeliveries(
     .execute();
 }
 
-/** Makes a delivery due now, with all its attempts before it again. */
+/** Makes a delivery due now, with all its attempts again. */
 export async function retryDelivery(
   trx: Transaction<Tables>,
   webhookId: string,
@@ -197,8 +201,8 @@ export async function retryDelivery(
     .executeTakeFirst();
 }
 
-/** Seconds since the oldest event happened that an enabled webhook has not been given; 0 when there is none. */
-export async function oldestUndelivered(db: Kysely<Tables>): Promise<number> {
+/** Age in seconds of the oldest event that an enabled webhook has not received; 0 without one. */
+export async function readUndeliveredAge(db: Kysely<Tables>): Promise<number> {
   const { rows } = await sql<{ seconds: number }>`
     select coalesce(extract(epoch from now() - min(e.timestamp)), 0)::float8 as seconds
     from audit.webhooks w
@@ -210,7 +214,7 @@ export async function oldestUndelivered(db: Kysely<Tables>): Promise<number> {
   return Math.max(0, rows[0]?.seconds ?? 0);
 }
 
-/** Forgets what has been dead for long. @returns how many */
+/** Deletes deliveries that died before a time. @returns how many */
 export async function deleteDeadDeliveries(db: Kysely<Tables>, before: Date): Promise<number> {
   const { numDeletedRows } = await db
     .deleteFrom('audit.webhook_deliveries')

@@ -7,20 +7,27 @@ import {
 } from '@muniment/database';
 import type { BackgroundLoop } from '@muniment/server';
 import { attemptDelivery, type AttemptOptions } from './attempt-delivery.ts';
-import { findDue, lookAtWebhooks, takeFromLog, type WebhookState } from './delivery-queries.ts';
+import {
+  listDueEventIds,
+  listWebhookStates,
+  insertDeliveries,
+  type WebhookState,
+} from './delivery-queries.ts';
 import { createInFlight } from './in-flight.ts';
 import { DOWN_AFTER_FAILURES } from './retry-schedule.ts';
 
 const CONCURRENCY = 8;
 const CAPACITY = 32;
-/** Pending rows of one webhook. Above it the webhook's position waits, and the log keeps the rest. */
+/**
+ * Pending rows of one webhook. Above it the webhook's position waits, and the log keeps the rest.
+ */
 const MAX_PENDING = 1_000;
 const PAGE_SIZE = 200;
 const WINDOW = 5_000;
 /** Pause while there is no webhook at all. */
 const IDLE_MS = 1_000;
 const RETRY_MS = 1_000;
-/** An attempt that a stop cuts off after this is made again by another replica, under the same id. */
+/** After this a stop cuts attempts off. Another replica makes them again, under the same id. */
 const STOP_GRACE_MS = 2_000;
 
 export interface DispatcherOptions extends AttemptOptions {
@@ -35,8 +42,8 @@ export interface Dispatcher extends BackgroundLoop {
 }
 
 /**
- * Delivers the log to the webhooks, at least once and under one id; the replica with the lease does it.
- * A webhook's position in the log moves in the transaction that makes its deliveries.
+ * Delivers the log to the webhooks, at least once and under one id, on the replica with the lease.
+ * A webhook's position moves in the transaction that makes its deliveries.
  */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { db, log } = options;
@@ -70,7 +77,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     if (isDown || position >= head || waiting >= MAX_PENDING) return false;
     const made = await db.transaction().execute(async (trx) => {
       await requireLease(trx, lease);
-      return takeFromLog(trx, id, { head, window: WINDOW, limit: PAGE_SIZE });
+      return insertDeliveries(trx, id, { head, window: WINDOW, limit: PAGE_SIZE });
     });
     return made === PAGE_SIZE || head - position > WINDOW;
   }
@@ -79,13 +86,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const events = inFlight.eventsOf(webhook.id);
     const isDown = webhook.failures >= DOWN_AFTER_FAILURES;
     const room = (isDown ? 1 : CAPACITY) - events.length;
-    if (webhook.resting || room <= 0) return;
-    for (const eventId of await findDue(db, webhook.id, events, room))
+    if (webhook.paused || room <= 0) return;
+    for (const eventId of await listDueEventIds(db, webhook.id, events, room))
       inFlight.add(webhook.id, eventId, () => attempt(lease, webhook.id, eventId));
   }
 
   async function work(held: HeldLease): Promise<number> {
-    const webhooks = await lookAtWebhooks(db, MAX_PENDING);
+    const webhooks = await listWebhookStates(db, MAX_PENDING);
     inFlight.retainOnly(new Set(webhooks.map(({ id }) => id)));
     let isMore = false;
     for (const webhook of webhooks) {

@@ -6,27 +6,30 @@ import { isPublicAddress } from './public-address.ts';
 
 export const MAX_URL_LENGTH = 2_048;
 
-/** The addresses of a host name, all of them; rejects when there are none. */
+/** All addresses of a host name. It rejects when there are none. */
 export type Resolve = (hostname: string) => Promise<string[]>;
 
-/** Where a webhook goes, and by which rules. */
+/** The target of a webhook. */
 export interface Endpoint {
   url: URL;
-  /** Its host and port are allowed by name: plain HTTP and addresses that are not public are, too. */
+  /** Its host and port are on the allow list: plain HTTP and private addresses are permitted. */
   allowed: boolean;
 }
 
-/** An endpoint with the addresses that were checked: whoever connects must connect to one of them. */
+/** An endpoint with its checked addresses. Connections go to one of these only. */
 export interface VettedEndpoint extends Endpoint {
   addresses: string[];
 }
 
 const DNS_TIMEOUT_MS = 2_000;
 const DNS_TRIES = 2;
-/** Ports of services that speak no HTTP lie below; 443 is the one that does. */
+/** Below lie services that speak no HTTP, except 443. */
 const LEAST_PORT = 1_024;
 
-/** Asks the name servers, without the search domains that would make an inner host of a short name. */
+/**
+ * Asks the name servers without search domains, which would turn a short name into an internal
+ * host.
+ */
 export const resolveByDns: Resolve = async (hostname) => {
   const resolver = new Resolver({ timeout: DNS_TIMEOUT_MS, tries: DNS_TRIES });
   const answers = await Promise.allSettled([
@@ -45,21 +48,21 @@ export const resolveByDns: Resolve = async (hostname) => {
 
 const refused = (reason: string): Error => new WebhookUrlRefused(reason);
 
-/** As URL gives it: IPv6 in brackets. */
+/** The host without the brackets of IPv6. */
 const bareHost = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, '$1');
 const portOf = (url: URL): number => Number(url.port || (url.protocol === 'https:' ? 443 : 80));
 
-/** Reads `host:port` pairs, comma separated; a host as the URL standard spells it (lower case, IPv6 in brackets). */
-export function readAllowList(setting: string): ReadonlySet<string> {
+/** Parses comma-separated `host:port` pairs; hosts as the URL standard spells them. */
+export function parseAllowList(setting: string): ReadonlySet<string> {
   return new Set(splitList(setting).map((pair) => pair.toLowerCase()));
 }
 
 /**
- * Checks all of a URL that can be checked without asking anybody. The URL standard has turned every other spelling of an IPv4 address (one
- * number, octal, hexadecimal) into the usual one by then.
- * @throws webhook_url_refused, with the reason
+ * Checks a URL without asking anybody. The URL parser has already normalised other spellings of
+ * IPv4 (one number, octal, hexadecimal).
+ * @throws WebhookUrlRefused, with the reason
  */
-export function readEndpoint(text: string, allowList: ReadonlySet<string>): Endpoint {
+export function parseEndpoint(text: string, allowList: ReadonlySet<string>): Endpoint {
   if (text.length > MAX_URL_LENGTH || !URL.canParse(text)) throw refused('it is not a URL');
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
@@ -79,9 +82,9 @@ export function readEndpoint(text: string, allowList: ReadonlySet<string>): Endp
 }
 
 /**
- * Looks the host up, once: the addresses that pass are those to connect to, so that a name server cannot answer the check with one address and
- * the connection with another.
- * @throws webhook_url_refused when the host has no address, or any that is not public
+ * Resolves the host once and pins the connection to the checked addresses. A name server cannot
+ * answer the check with one address and the connection with another.
+ * @throws WebhookUrlRefused without an address, or with any that is not public
  */
 export async function vetEndpoint(endpoint: Endpoint, resolve: Resolve): Promise<VettedEndpoint> {
   const host = bareHost(endpoint.url);
@@ -89,7 +92,7 @@ export async function vetEndpoint(endpoint: Endpoint, resolve: Resolve): Promise
   const addresses = await resolve(host).catch((cause: unknown) => {
     throw Object.assign(refused('its host has no address'), { cause });
   });
-  // All, not one: a host that has a private address beside a public one is either a mistake or an attempt.
+  // All of them: a private address beside a public one is a mistake or an attack.
   if (addresses.length === 0 || (!endpoint.allowed && !addresses.every(isPublicAddress)))
     throw refused('its host has an address that is not a public one');
   return { ...endpoint, addresses };

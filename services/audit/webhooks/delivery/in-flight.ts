@@ -12,7 +12,7 @@ export interface InFlightOptions {
 /** The deliveries that this replica has in memory, by webhook. */
 export interface InFlight {
   eventsOf(webhookId: string): string[];
-  /** Starts the work of a delivery, or queues it behind others of its webhook. `work` must not reject. */
+  /** Starts a delivery, or queues it behind others of its webhook. `work` must not reject. */
   add(webhookId: string, eventId: string, work: () => Promise<void>): void;
   /** Drops the state of idle webhooks other than these. */
   retainOnly(webhookIds: ReadonlySet<string>): void;

@@ -3,8 +3,8 @@ import type { AuditContext } from '../../context.ts';
 import type { DeliveryParts } from './delivery-queries.ts';
 
 /**
- * The body of a delivery (Standard Webhooks 1.0.0, «Payload structure»), made anew for each attempt: what an erasure took away between two is gone
- * from the second.
+ * Makes the body of a delivery (Standard Webhooks 1.0.0, «Payload structure»). Each attempt makes
+ * it anew, so an erasure between two applies to the second.
  */
 export async function renderPayload(
   { db, subjectKeys }: Pick<AuditContext, 'db' | 'subjectKeys'>,

@@ -1,14 +1,14 @@
 import ipaddr from 'ipaddr.js';
 
-// IANA, «Internet Protocol Version 6 Address Space»: all that is assigned to the public internet. It leaves out what embeds an IPv4 address
-// (mapped, compatible, NAT64), which may lead to a private one.
+// IANA, «Internet Protocol Version 6 Address Space». It excludes embedded IPv4 addresses (mapped,
+// NAT64), which may be private.
 const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
-/** Azure's own services at every virtual machine: an address of the public range that is never a customer's. */
+/** Azure's platform services: a public address that is never a customer's. */
 const PLATFORM = new Set(['168.63.129.16']);
 
 /**
- * Whether an address is one of the public internet: not private, loopback, link-local (with the cloud's metadata), shared (CGNAT), unique-local,
- * multicast, unspecified, reserved, nor one that stands for another by a transition mechanism. What is no address is not public.
+ * Whether an address is on the public internet: not private, loopback, link-local, CGNAT,
+ * multicast, reserved or a transition address. Invalid text is not public.
  */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address) || PLATFORM.has(address)) return false;

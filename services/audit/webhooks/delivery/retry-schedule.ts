@@ -2,7 +2,10 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Pauses behind the first, second ... attempt that failed: the schedule that Standard Webhooks 1.0.0 gives. Ten attempts in 75 hours. */
+/**
+ * Pauses after the first, second ... failed attempt (Standard Webhooks 1.0.0): ten attempts in 75
+ * hours.
+ */
 export const RETRY_DELAYS_MS: readonly number[] = [
   5 * SECOND,
   5 * MINUTE,
@@ -20,9 +23,9 @@ const JITTER = 0.2;
 const MAX_ASKED_MS = 24 * HOUR;
 
 /**
- * How long to wait behind an attempt that failed; undefined when it was the last.
- * @param attempts made so far, 1 at least
- * @param askedMs what the receiver asked for by Retry-After
+ * The delay after a failed attempt, in milliseconds; undefined after the last one.
+ * @param attempts made so far, at least 1
+ * @param askedMs the receiver's Retry-After
  */
 export function retryDelay(
   attempts: number,
@@ -30,18 +33,18 @@ export function retryDelay(
   delays: readonly number[] = RETRY_DELAYS_MS,
 ): number | undefined {
   const delay = delays[attempts - 1];
-  // Earlier or later by chance: what failed at one time for being too much would come back at one time.
+  // With jitter: deliveries that overloaded a receiver together must not return together.
   return delay === undefined
     ? undefined
     : Math.max(delay * (1 - JITTER + 2 * JITTER * Math.random()), Math.min(askedMs, MAX_ASKED_MS));
 }
 
-/** With so many failures in a row the endpoint counts as down: one attempt at a time probes it, and nothing new is taken from the log. */
+/** From this many failures in a row the endpoint is down: one attempt at a time probes it. */
 export const DOWN_AFTER_FAILURES = 10;
 const PROBE_BASE_MS = 10 * SECOND;
 const PROBE_MAX_MS = 15 * MINUTE;
 
-/** How long an endpoint that is down is left alone. 0 while it is not. */
+/** How long a down endpoint is left alone, in milliseconds. 0 while it is not down. */
 export function probeDelay(failures: number): number {
   if (failures < DOWN_AFTER_FAILURES) return 0;
   return (

@@ -1,6 +1,6 @@
 import type { MasterKey } from '@muniment/master-key';
 
-/** A webhook's secret as it lies in the database: wrapped by the master key, for this webhook only. */
+/** A webhook's secret as stored: wrapped by the master key, for this webhook only. */
 export const wrapSecret = (
   masterKey: MasterKey,
   webhookId: string,

@@ -1,12 +1,12 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIPv6, type LookupFunction } from 'node:net';
-import { readEndpoint, vetEndpoint, type Resolve, type VettedEndpoint } from './endpoint.ts';
+import { parseEndpoint, vetEndpoint, type Resolve, type VettedEndpoint } from './endpoint.ts';
 
-/** How an attempt ended. Delivered only by a 2xx. */
+/** How an attempt ended. Only a 2xx delivers. */
 export interface SendOutcome {
   delivered: boolean;
-  /** What was answered, if anything was. */
+  /** The status of the answer, if there was one. */
   status: number | null;
   /** Why it was not delivered: a word of ours, never the receiver's. */
   error: string | null;
@@ -24,13 +24,13 @@ export type Send = (
 export interface SenderOptions {
   allowList: ReadonlySet<string>;
   resolve: Resolve;
-  /** For all of an attempt: name, connection, request and answer. */
+  /** Time-out of a whole attempt: name, connection, request and answer. */
   timeoutMs: number;
   /** Certificates to trust instead of the system's. */
   ca?: string;
 }
 
-/** What is read of an answer at most; nothing of it is kept. Reading a little lets well-behaved receivers end in good order. */
+/** Most bytes that are read of an answer; none are kept. */
 const MAX_ANSWER_BYTES = 4 * 1024;
 
 const failure = (error: string, status: number | null = null, retryAfterMs = 0): SendOutcome => ({
@@ -47,7 +47,7 @@ function retryAfter(value: string | undefined): number {
   return Number.isFinite(ms) && ms > 0 ? ms : 0;
 }
 
-/** Answers every look-up of the connection with what was vetted. */
+/** Answers every lookup of the connection with the checked addresses. */
 const pinned =
   (addresses: readonly string[]): LookupFunction =>
   (_hostname, options, callback) => {
@@ -63,8 +63,8 @@ function outcomeOf({ statusCode = 0, headers }: IncomingMessage): SendOutcome {
   return failure(error, statusCode, retryAfter(headers['retry-after']));
 }
 
-/** Reads a little of the answer, so that the sender is not cut off in the middle of a short one. */
-async function takeLeave(response: IncomingMessage): Promise<void> {
+/** Reads a little of the answer, so that a well-behaved receiver can finish it. */
+async function drainAnswer(response: IncomingMessage): Promise<void> {
   let bytes = 0;
   try {
     for await (const chunk of response) {
@@ -72,7 +72,7 @@ async function takeLeave(response: IncomingMessage): Promise<void> {
       if (bytes > MAX_ANSWER_BYTES) break;
     }
   } catch {
-    // The status has been given; how the rest ended changes nothing.
+    // The status is known; how the rest ended changes nothing.
   }
   response.destroy();
 }
@@ -95,14 +95,14 @@ function post(
         ...headers,
       },
       lookup: pinned(addresses),
-      // A connection of its own for each: one kept alive would outlive the check of its address.
+      // No keep-alive: a kept connection would outlive the check of its address.
       agent: false,
       signal,
       ...(ca !== undefined && { ca }),
     });
     request.on('socket', (socket) => {
       const peer = socket as typeof socket & { remoteAddress?: string };
-      // Should a runtime ever connect elsewhere than it was told, nothing is written there.
+      // Nothing is written if the runtime connects to another address than it was told.
       peer.once('connect', () => {
         if (!addresses.includes(peer.remoteAddress ?? ''))
           request.destroy(
@@ -113,7 +113,7 @@ function post(
     request.on('error', reject);
     request.on('response', (response) => {
       const outcome = outcomeOf(response);
-      void takeLeave(response).then(() => resolve(outcome));
+      void drainAnswer(response).then(() => resolve(outcome));
     });
     request.end(bytes);
   });
@@ -127,8 +127,8 @@ function failureOf(error: unknown, timedOut: boolean): SendOutcome {
 }
 
 /**
- * Makes what posts to webhooks' endpoints. An address is looked up once for each attempt, checked, and the connection is pinned to it; the name
- * stays in Host, in SNI and in the check of the certificate. No redirect is followed.
+ * Creates the function that posts to endpoints. Each attempt resolves and checks the address, and
+ * pins the connection to it. It follows no redirect.
  */
 export function createSender({ allowList, resolve, timeoutMs, ca }: SenderOptions): Send {
   return async (url, headers, body, signal) => {
@@ -136,11 +136,11 @@ export function createSender({ allowList, resolve, timeoutMs, ca }: SenderOption
     const timer = setTimeout(() => late.abort(), timeoutMs);
     const either = signal ? AbortSignal.any([late.signal, signal]) : late.signal;
     const attempt = (async () => {
-      const endpoint = await vetEndpoint(readEndpoint(url, allowList), resolve);
+      const endpoint = await vetEndpoint(parseEndpoint(url, allowList), resolve);
       either.throwIfAborted();
       return post(endpoint, headers, body, either, ca);
     })();
-    // A name server that never answers can't be aborted; the attempt ends without it.
+    // A lookup cannot be aborted, so the attempt ends without it.
     const aborted = new Promise<never>((_, reject) =>
       either.addEventListener('abort', () => reject(either.reason as Error), { once: true }),
     );

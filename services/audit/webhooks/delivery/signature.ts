@@ -5,7 +5,7 @@ const SECRET_BYTES = 32;
 
 export const createSecret = (): Buffer => randomBytes(SECRET_BYTES);
 
-/** As receivers' libraries take it. */
+/** The secret in the form that receivers' libraries take. */
 export const secretText = (secret: Buffer): string => `whsec_${secret.toString('base64')}`;
 
 export interface Signed {
@@ -15,7 +15,7 @@ export interface Signed {
   body: string;
 }
 
-/** The headers of a delivery (Standard Webhooks 1.0.0). While a secret is replaced there are two signatures, one by each. */
+/** Makes a delivery's headers (Standard Webhooks 1.0.0). During a rotation both secrets sign. */
 export function signedHeaders(
   { id, timestamp, body }: Signed,
   secrets: readonly Buffer[],

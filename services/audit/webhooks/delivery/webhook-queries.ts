@@ -14,10 +14,10 @@ export type WebhookChanges = Pick<
   'url' | 'description' | 'actions' | 'tenant_id' | 'include_personal' | 'enabled'
 >;
 
-/** One lock for all that make webhooks, so that two at once do not pass the limit together. */
+/** Serialises inserts, so that two at once do not exceed the limit together. */
 const CREATING_LOCK = 7_305_160;
 
-/** How many there are; nobody adds one before this transaction ends. */
+/** Counts the webhooks. Nobody adds one before this transaction ends. */
 export async function countWebhooksToAdd(trx: Transaction<Tables>): Promise<number> {
   await sql`select pg_advisory_xact_lock(${CREATING_LOCK})`.execute(trx);
   const { count } = await trx
@@ -42,7 +42,11 @@ export async function findWebhook(db: Kysely<Tables>, id: string): Promise<Webho
   return db.selectFrom('audit.webhooks').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** Puts a new secret in the place of the one that stands, which becomes the previous one: of two rotations at once the second sees the first's. @returns whether the webhook exists */
+/**
+ * Replaces the secret; the current one becomes the previous. Of two rotations at once the second
+ * sees the first's.
+ * @returns whether the webhook exists
+ */
 export async function rotateSecret(
   trx: Transaction<Tables>,
   id: string,
@@ -62,7 +66,7 @@ export async function rotateSecret(
   return numUpdatedRows === 1n;
 }
 
-/** Changes a webhook. One that is enabled begins afresh: what it was disabled for is forgotten. */
+/** Updates a webhook. Enabling it clears its failures. */
 export async function updateWebhook(
   trx: Transaction<Tables>,
   id: string,
@@ -86,7 +90,7 @@ export async function deleteWebhook(
   return trx.deleteFrom('audit.webhooks').where('id', '=', id).returningAll().executeTakeFirst();
 }
 
-/** Turns a webhook off for a reason. @returns false when it is off already */
+/** Disables a webhook for a reason. @returns false when it is disabled already */
 export async function disableWebhook(
   trx: Transaction<Tables>,
   id: string,
@@ -101,7 +105,7 @@ export async function disableWebhook(
   return numUpdatedRows > 0n;
 }
 
-/** The endpoint answered as it should: whatever it was suspected of is over. */
+/** Clears the failures of an endpoint that answered as it should. */
 export async function clearFailures(trx: Transaction<Tables>, id: string): Promise<void> {
   await trx
     .updateTable('audit.webhooks')
@@ -110,7 +114,7 @@ export async function clearFailures(trx: Transaction<Tables>, id: string): Promi
     .execute();
 }
 
-/** One more failure in a row. @returns how many they are now, and since when */
+/** Counts one more failure in a row. @returns the count, and since when it fails */
 export async function addFailure(
   trx: Transaction<Tables>,
   id: string,

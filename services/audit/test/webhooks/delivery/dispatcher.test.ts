@@ -11,7 +11,7 @@ import {
   type Dispatcher,
   type DispatcherOptions,
 } from '../../../webhooks/delivery/dispatcher.ts';
-import { readAllowList } from '../../../webhooks/delivery/endpoint.ts';
+import { parseAllowList } from '../../../webhooks/delivery/endpoint.ts';
 import { wrapSecret } from '../../../webhooks/delivery/secrets.ts';
 import { createSender } from '../../../webhooks/delivery/send.ts';
 import { createSecret, secretText } from '../../../webhooks/delivery/signature.ts';
@@ -68,7 +68,7 @@ function dispatch(
     replica: 'test',
     log: { info() {}, warn() {} },
     send: createSender({
-      allowList: readAllowList(receivers.map(({ host }) => host).join()),
+      allowList: parseAllowList(receivers.map(({ host }) => host).join()),
       resolve: async () => [],
       timeoutMs: 1_000,
     }),

@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import { readAllowList, readEndpoint, vetEndpoint } from '../../../webhooks/delivery/endpoint.ts';
+import { parseAllowList, parseEndpoint, vetEndpoint } from '../../../webhooks/delivery/endpoint.ts';
 
-const none = readAllowList('');
+const none = parseAllowList('');
 const refusal = (reason: RegExp) => ({
   code: 'WEBHOOK_URL_REFUSED',
   statusCode: 422,
@@ -45,7 +45,7 @@ test('a URL that may not be delivered to is refused with the reason', (t) => {
     ['https://100.64.0.1/', /public/],
     ['https://10.0.0.1:8443/', /public/],
   ];
-  for (const [url, reason] of cases) t.throws(() => readEndpoint(url, none), refusal(reason), url);
+  for (const [url, reason] of cases) t.throws(() => parseEndpoint(url, none), refusal(reason), url);
   t.end();
 });
 
@@ -58,13 +58,13 @@ test('https at 443 or above 1023 passes, with a path and a query', (t) => {
     'https://[2606:4700::1111]:9000/',
     'https://bücher.example/',
   ]) {
-    t.equal(readEndpoint(url, none).allowed, false, url);
+    t.equal(parseEndpoint(url, none).allowed, false, url);
   }
   t.end();
 });
 
 test('what is allowed by host and port may be plain and private, and nothing beside it', (t) => {
-  const list = readAllowList('127.0.0.1:9999, hooks.internal:443 ,[::1]:8080,LOCALHOST:80');
+  const list = parseAllowList('127.0.0.1:9999, hooks.internal:443 ,[::1]:8080,LOCALHOST:80');
   for (const url of [
     'http://127.0.0.1:9999/',
     'https://hooks.internal/',
@@ -72,7 +72,7 @@ test('what is allowed by host and port may be plain and private, and nothing bes
     'http://localhost/',
     'http://2130706433:9999/',
   ])
-    t.equal(readEndpoint(url, list).allowed, true, url);
+    t.equal(parseEndpoint(url, list).allowed, true, url);
   for (const url of [
     'http://127.0.0.1:9998/',
     'http://127.0.0.2:9999/',
@@ -80,13 +80,13 @@ test('what is allowed by host and port may be plain and private, and nothing bes
     'http://user@127.0.0.1:9999/',
     'ftp://127.0.0.1:9999/',
   ])
-    t.throws(() => readEndpoint(url, list), refusal(/./), url);
+    t.throws(() => parseEndpoint(url, list), refusal(/./), url);
   t.end();
 });
 
 test('every address of a host must be public, or the host is refused', async (t) => {
   const vet = (addresses: string[], url = 'https://example.com/') =>
-    vetEndpoint(readEndpoint(url, readAllowList('hooks.internal:443')), async () => addresses);
+    vetEndpoint(parseEndpoint(url, parseAllowList('hooks.internal:443')), async () => addresses);
   t.same((await vet(['8.8.8.8', '2606:4700::1111'])).addresses, ['8.8.8.8', '2606:4700::1111']);
   for (const addresses of [
     ['127.0.0.1'],
@@ -98,7 +98,7 @@ test('every address of a host must be public, or the host is refused', async (t)
     await t.rejects(vet(addresses), refusal(/public/), addresses.join());
   t.same((await vet(['10.0.0.1'], 'https://hooks.internal/')).addresses, ['10.0.0.1']);
   await t.rejects(
-    vetEndpoint(readEndpoint('https://example.com/', none), async () => {
+    vetEndpoint(parseEndpoint('https://example.com/', none), async () => {
       throw new Error('NXDOMAIN');
     }),
     refusal(/no address/),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { test, type Test } from 'tap';
 import { timeBound } from '@muniment/testing';
-import { readAllowList, type Resolve } from '../../../webhooks/delivery/endpoint.ts';
+import { parseAllowList, type Resolve } from '../../../webhooks/delivery/endpoint.ts';
 import { createSender, type SenderOptions } from '../../../webhooks/delivery/send.ts';
 import { startReceiver } from './receiver.ts';
 
@@ -13,7 +13,7 @@ const nowhere: Resolve = async (host) => {
 };
 
 const sender = (host: string, options: Partial<SenderOptions> = {}) =>
-  createSender({ allowList: readAllowList(host), resolve: nowhere, timeoutMs: 2_000, ...options });
+  createSender({ allowList: parseAllowList(host), resolve: nowhere, timeoutMs: 2_000, ...options });
 
 async function certificate(t: Test, name: string): Promise<{ key: string; cert: string }> {
   const folder = t.testdir();
