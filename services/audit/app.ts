@@ -87,7 +87,7 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     replica: config.REPLICA,
     log: base.log,
   });
-  const notary = createCheckpointSigner({ db: base.db, keys, origin: config.AUDIT_ORIGIN });
+  const signer = createCheckpointSigner({ db: base.db, keys, origin: config.AUDIT_ORIGIN });
   const sealer = createSealer({
     db: base.db,
     replica: config.REPLICA,

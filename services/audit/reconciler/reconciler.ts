@@ -125,7 +125,7 @@ export function createReconciler({
       log.info(difference, 'a difference is mended');
   }
 
-  async function look(): Promise<void> {
+  async function compareRecent(): Promise<void> {
     const { checked_until: before } = await readReconciliation(db);
     const to = new Date(Date.now() - settledMs);
     const from = new Date(Math.min(before?.getTime() ?? Infinity, to.getTime()) - OVERLAP_MS);
@@ -150,7 +150,7 @@ export function createReconciler({
 
   async function round(): Promise<void> {
     if (!(await acquireLease(leases, 'audit', 'reconciler', replica, everyMs * 3))) return;
-    await look();
+    await compareRecent();
     const { swept_at: sweptAt } = await readReconciliation(db);
     if (!sweptAt || Date.now() - sweptAt.getTime() > DAY_MS) await sweep();
   }

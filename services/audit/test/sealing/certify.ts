@@ -13,14 +13,14 @@ export async function certify(
   const lease = await sealerLease(db);
   while ((await sealBatch(db, lease, 10_000)).more);
   if (sign) {
-    const signer = createSigner(auditKey.signingKey);
-    const notary = createCheckpointSigner({
+    const key = createSigner(auditKey.signingKey);
+    const signer = createCheckpointSigner({
       db,
-      keys: { signers: [signer], verifiers: [signer.verifier] },
-      origin: signer.name,
+      keys: { signers: [key], verifiers: [key.verifier] },
+      origin: key.name,
     });
-    await notary.verify();
-    await notary.sign(lease);
+    await signer.verify();
+    await signer.sign(lease);
   }
   await releaseLease(db, lease);
 }

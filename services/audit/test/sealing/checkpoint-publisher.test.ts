@@ -18,13 +18,13 @@ const padded = (size: number): string => `checkpoints/${String(size).padStart(16
 /** Checkpoints of these sizes. */
 async function checkpoints(log: CertifiedLog, sizes: readonly number[]): Promise<void> {
   const lease = await sealerLease(log.db);
-  const notary = log.notary();
-  await notary.verify();
+  const signer = log.signer();
+  await signer.verify();
   let from = 1;
   for (const to of sizes) {
     await store(log.db, inLane(3, range(from, to)));
     await sealBatch(log.db, lease, 10_000);
-    await notary.sign(lease);
+    await signer.sign(lease);
     from = to + 1;
   }
 }
@@ -32,7 +32,7 @@ async function checkpoints(log: CertifiedLog, sizes: readonly number[]): Promise
 test('every checkpoint becomes an object, in the order of sizes; what is there stays', async (t) => {
   const log = await openCertifiedLog(t);
   await checkpoints(log, [5, 30, 1_000]);
-  const publisher = log.publisher(log.notary());
+  const publisher = log.publisher(log.signer());
   await publisher.publish(never);
   t.same(await log.objects(), [5, 30, 1_000].map(padded));
   t.match(openCheckpoint((await log.bucket.get(padded(30))) ?? '', log.keys.verifiers), {
@@ -48,15 +48,15 @@ test('a successor goes on where the bucket ends, however many there are', async 
   const log = await openCertifiedLog(t);
   const sizes = range(1, 30).map((n) => n * 7);
   await checkpoints(log, sizes);
-  await log.publisher(log.notary()).publish(never);
+  await log.publisher(log.signer()).publish(never);
   await checkpoints(log, []);
   const lease = await sealerLease(log.db);
   await store(log.db, inLane(4, range(1, 5)));
   await sealBatch(log.db, lease, 100);
-  const notary = log.notary();
-  await notary.verify();
-  await notary.sign(lease);
-  const successor = log.publisher(notary);
+  const signer = log.signer();
+  await signer.verify();
+  await signer.sign(lease);
+  const successor = log.publisher(signer);
   await successor.publish(never);
   t.same(await log.objects(), [...sizes, 215].map(padded));
 });
@@ -71,17 +71,17 @@ test('a checkpoint in the bucket that the tree does not hold is an alarm: beyond
       padded(forged.size),
       await signNote(formatCheckpoint({ origin: ORIGIN, ...forged }), log.keys.signers),
     );
-    await t.rejects(log.publisher(log.notary()).publish(never), HistoryAltered, `${forged.size}`);
+    await t.rejects(log.publisher(log.signer()).publish(never), HistoryAltered, `${forged.size}`);
   }
   const log = await openCertifiedLog(t);
   await checkpoints(log, [8]);
   await log.bucket.put(padded(900), 'no note');
-  await t.rejects(log.publisher(log.notary()).publish(never), HistoryAltered);
+  await t.rejects(log.publisher(log.signer()).publish(never), HistoryAltered);
 });
 
 test('another checkpoint of the same size in the bucket is two histories', async (t) => {
   const log = await openCertifiedLog(t);
-  const publisher = log.publisher(log.notary());
+  const publisher = log.publisher(log.signer());
   await publisher.publish(never);
   await checkpoints(log, [8]);
   await log.bucket.put(
@@ -99,7 +99,7 @@ test('what else lies in the bucket is no checkpoint', async (t) => {
   await checkpoints(log, [8]);
   for (const key of ['checkpoints/!', 'checkpoints/notes.txt', 'erasures/1', 'a'])
     await log.bucket.put(key, 'something');
-  const publisher = log.publisher(log.notary());
+  const publisher = log.publisher(log.signer());
   await publisher.publish(never);
   t.equal(publisher.published(), 8);
 });
@@ -108,7 +108,7 @@ test('while the bucket is away nothing is lost: it gets all of them later', asyn
   const log = await openCertifiedLog(t);
   const { endpoint } = log.s3;
   await checkpoints(log, [5]);
-  const publisher = log.publisher(log.notary());
+  const publisher = log.publisher(log.signer());
   await publisher.publish(never);
   await log.s3.stop();
   await checkpoints(log, [6, 7]);
@@ -180,7 +180,7 @@ test('where the bucket locks, each object is locked against everybody for the ti
   t.equal(await log.bucket.locks(), false);
   t.equal(await bucket.locks(), true);
   // The local server knows of no lock and may refuse its headers; what is asked of it is what counts.
-  await createCheckpointPublisher({ db: log.db, bucket, signer: log.notary(), lockDays: 30 })
+  await createCheckpointPublisher({ db: log.db, bucket, signer: log.signer(), lockDays: 30 })
     .publish(never)
     .catch(() => {});
   t.match(asked[0], { 'x-amz-object-lock-mode': 'COMPLIANCE', 'if-none-match': '*' });
@@ -201,5 +201,5 @@ test('objects that are no checkpoints hide none', async (t) => {
   );
   for (const alien of ['0', '0.txt', `${padded(20).slice('checkpoints/'.length)}.bak`, 'zzz'])
     await log.bucket.put(`checkpoints/${alien}`, 'alien');
-  await t.rejects(log.publisher(log.notary()).publish(never), HistoryAltered);
+  await t.rejects(log.publisher(log.signer()).publish(never), HistoryAltered);
 });

@@ -25,25 +25,25 @@ async function owner(t: Test, log: CertifiedLog): Promise<pg.Client> {
 test("the head is signed under the log's name, once for each size; an empty log too", async (t) => {
   const log = await openCertifiedLog(t);
   const lease = await sealerLease(log.db);
-  const notary = log.notary();
-  await notary.verify();
-  const empty = await notary.sign(lease);
+  const signer = log.signer();
+  await signer.verify();
+  const empty = await signer.sign(lease);
   t.match(openCheckpoint(empty?.note ?? '', log.keys.verifiers), {
     origin: ORIGIN,
     size: 0,
     root: naiveRoot([]),
   });
-  t.equal(await notary.sign(lease), undefined);
+  t.equal(await signer.sign(lease), undefined);
   const events = inLane(3, range(1, 300));
   await store(log.db, events);
   await sealBatch(log.db, lease, 1_000);
-  const signed = await notary.sign(lease);
+  const signed = await signer.sign(lease);
   t.match(openCheckpoint(signed?.note ?? '', log.keys.verifiers), {
     size: 300,
     root: naiveRoot(leafHashes(events)),
   });
   t.same(await findLatestCheckpoint(log.db), signed);
-  t.equal(await notary.sign(lease), undefined);
+  t.equal(await signer.sign(lease), undefined);
 });
 
 test('whoever is succeeded signs nothing that counts', async (t) => {
@@ -51,7 +51,7 @@ test('whoever is succeeded signs nothing that counts', async (t) => {
   const lease = await sealerLease(log.db, 'one', 1);
   await sleep(20);
   await sealerLease(log.db, 'two');
-  await t.rejects(log.notary().sign(lease), LeaseLost);
+  await t.rejects(log.signer().sign(lease), LeaseLost);
   t.equal(await findLatestCheckpoint(log.db), undefined);
 });
 
@@ -68,9 +68,9 @@ test('checkpoints follow from each other', async (t) => {
     await store(log.db, inLane(3, range(from, to)));
     await sealBatch(log.db, lease, 1_000);
     // A process of its own each time: what it knows of the past is what is stored.
-    const notary = log.notary();
-    await notary.verify();
-    const signed = await notary.sign(lease);
+    const signer = log.signer();
+    await signer.verify();
+    const signed = await signer.sign(lease);
     if (!signed) throw new Error('nothing was signed');
     if (before) {
       t.ok(
@@ -94,27 +94,27 @@ async function altered(
 ): Promise<{ running: () => Promise<unknown>; restarted: () => Promise<unknown> }> {
   const log = await openCertifiedLog(t);
   const lease = await sealerLease(log.db);
-  const notary = log.notary();
-  await notary.verify();
+  const signer = log.signer();
+  await signer.verify();
   for (const [from, to] of [
     [1, 300],
     [301, 600],
   ] as const) {
     await store(log.db, inLane(3, range(from, to)));
     await sealBatch(log.db, lease, 1_000);
-    await notary.sign(lease);
-    const publisher = log.publisher(notary);
+    await signer.sign(lease);
+    const publisher = log.publisher(signer);
     await publisher.publish(new AbortController().signal);
   }
   await alter(await owner(t, log), log);
   return {
     running: async () => {
-      await notary.observe();
-      await notary.verify();
-      await notary.sign(lease);
+      await signer.observe();
+      await signer.verify();
+      await signer.sign(lease);
     },
     async restarted() {
-      const fresh = log.notary();
+      const fresh = log.signer();
       await fresh.verify();
       await log.publisher(fresh).publish(new AbortController().signal);
       await fresh.sign(lease);
@@ -157,7 +157,7 @@ test("the whole history made anew with a key of the owner's own: refused", async
     const root = rootOf({ size: 1, edge: [[Buffer.alloc(32, 7)]] });
     await client.query('delete from audit.checkpoints');
     await client.query('update audit.tree set size = 1, edge = $1', [Buffer.alloc(32, 7)]);
-    await log.notary(forger).sign(await sealerLease(log.db));
+    await log.signer(forger).sign(await sealerLease(log.db));
     t.ok((await findLatestCheckpoint(log.db))?.root.equals(root));
   });
   await t.rejects(running(), HistoryAltered);
@@ -176,18 +176,18 @@ test('history made anew behind checkpoints that are no more: the bucket knows', 
 test('a checkpoint by a key that is not listed is refused; one by a key of the past counts', async (t) => {
   const log = await openCertifiedLog(t);
   const lease = await sealerLease(log.db);
-  await log.notary().sign(lease);
+  await log.signer().sign(lease);
   await store(log.db, inLane(3, range(1, 10)));
   await sealBatch(log.db, lease, 100);
   const next = createSigner(generateSigningKey(ORIGIN).signingKey);
   await t.rejects(
-    log.notary({ signers: [next], verifiers: [next.verifier] }).verify(),
+    log.signer({ signers: [next], verifiers: [next.verifier] }).verify(),
     HistoryAltered,
   );
   const rotated: LogKeys = { signers: [next], verifiers: [next.verifier, ...log.keys.verifiers] };
-  const notary = log.notary(rotated);
-  await notary.verify();
-  const signed = await notary.sign(lease);
+  const signer = log.signer(rotated);
+  await signer.verify();
+  const signed = await signer.sign(lease);
   t.match(openCheckpoint(signed?.note ?? '', [next.verifier]), { size: 10 });
   t.throws(() => openCheckpoint(signed?.note ?? '', log.keys.verifiers), {
     code: 'note_unverified',
@@ -201,7 +201,7 @@ test('in an overlap both keys sign, and either opens', async (t) => {
     signers: [...one.signers, ...two.signers],
     verifiers: [...one.verifiers, ...two.verifiers],
   };
-  const signed = await log.notary(both).sign(await sealerLease(log.db));
+  const signed = await log.signer(both).sign(await sealerLease(log.db));
   for (const { verifiers } of [one, two])
     t.match(openCheckpoint(signed?.note ?? '', verifiers), { size: 0 });
 });

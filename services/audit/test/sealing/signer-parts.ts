@@ -19,8 +19,8 @@ export interface CertifiedLog extends Log {
   s3: S3Server;
   bucket: AuditBucket;
   /** Another process's: it remembers nothing. */
-  notary(keys?: LogKeys): CheckpointSigner;
-  publisher(notary: CheckpointSigner): CheckpointPublisher;
+  signer(keys?: LogKeys): CheckpointSigner;
+  publisher(signer: CheckpointSigner): CheckpointPublisher;
   sealer(options?: Partial<SealerOptions>): Sealer;
   /** Keys of the bucket. */
   objects(): Promise<string[]>;
@@ -55,16 +55,16 @@ export async function openCertifiedLog(t: Test): Promise<CertifiedLog> {
     keys,
     s3,
     bucket,
-    notary: (other = keys) => createCheckpointSigner({ db: log.db, keys: other, origin: ORIGIN }),
-    publisher: (notary) => createCheckpointPublisher({ db: log.db, bucket, signer, lockDays: 1 }),
+    signer: (other = keys) => createCheckpointSigner({ db: log.db, keys: other, origin: ORIGIN }),
+    publisher: (signer) => createCheckpointPublisher({ db: log.db, bucket, signer, lockDays: 1 }),
     sealer(options) {
-      const notary = options?.signer ?? certified.notary();
+      const signer = options?.signer ?? certified.signer();
       const made = createSealer({
         db: log.db,
         replica: 'audit-test',
         log: { ...silent, error() {} },
         signer,
-        publisher: certified.publisher(notary),
+        publisher: certified.publisher(signer),
         leaseTtlMs: 600,
         pollMs: 20,
         checkpointMs: 100,
