@@ -6,25 +6,20 @@ import { sendMails } from './mail/send-mails.ts';
 import { startMaintenance } from './maintenance.ts';
 import { startRecoveries } from './passwords/recovery.ts';
 import { saveTokenLifetime } from './sessions/revocation-queries.ts';
+import { apiTokens } from './api-tokens/routes.ts';
+import { health } from './health/routes.ts';
+import { signingKeys } from './signing-keys/routes.ts';
 import { sessions } from './sessions/routes.ts';
 import { changeEmailRoute } from './account/change-email.ts';
 import { changePasswordRoute } from './passwords/change-password.ts';
 import { confirmEmailRoute } from './account/confirm-email.ts';
-import { createApiTokenRoute } from './api-tokens/create-api-token.ts';
-import { createServiceAccountRoute } from './api-tokens/create-service-account.ts';
 import { deleteAccountRoute } from './account/delete-account.ts';
 import { forgotPasswordRoute } from './passwords/forgot-password.ts';
-import { getHealthRoute } from './health/get-health.ts';
-import { getJwksRoute } from './signing-keys/get-jwks.ts';
 import { getProfileRoute } from './account/get-profile.ts';
-import { introspectTokenRoute } from './api-tokens/introspect-token.ts';
-import { listApiTokensRoute } from './api-tokens/list-api-tokens.ts';
-import { listServiceAccountsRoute } from './api-tokens/list-service-accounts.ts';
 import { loginRoute } from './sign-in/login.ts';
 import { openSocketRoute } from './web-socket/open-socket.ts';
 import { registerRoute } from './sign-in/register.ts';
 import { resetPasswordRoute } from './passwords/reset-password.ts';
-import { revokeApiTokenRoute } from './api-tokens/revoke-api-token.ts';
 import { updateProfileRoute } from './account/update-profile.ts';
 import { v1GetUserRoute } from './seed-004/get-user.ts';
 import { v1ListActiveSessionsRoute } from './seed-004/list-active-sessions.ts';
@@ -44,11 +39,9 @@ export async function buildApp(config: Config): Promise<UserContext> {
   startRecoveries(context);
   sendMails(context);
   // Lower rooms first: a room may import only from rooms above it in this list.
-  await registerFeatures(http.app, context, [sessions]);
+  await registerFeatures(http.app, context, [health, signingKeys, sessions, apiTokens]);
 
   // Anyone
-  getHealthRoute(context);
-  getJwksRoute(context);
   registerRoute(context);
   loginRoute(context);
   forgotPasswordRoute(context);
@@ -67,14 +60,8 @@ export async function buildApp(config: Config): Promise<UserContext> {
   v1GetUserRoute(context);
   v1ListActiveSessionsRoute(context);
   v1LogoutRoute(context);
-  createApiTokenRoute(context);
-  listApiTokensRoute(context);
-  revokeApiTokenRoute(context);
 
   // Administrators
-  introspectTokenRoute(context);
-  createServiceAccountRoute(context);
-  listServiceAccountsRoute(context);
 
   return context;
 }

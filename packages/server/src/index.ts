@@ -10,7 +10,7 @@ export {
 export { createServer, type ServerOptions, type ServiceContext } from './create-server.ts';
 export type { App } from './http/create-app.ts';
 export { defineRoute, type Endpoint, type RouteDefinition } from './http/define-route.ts';
-export { decodeCursor, encodeCursor, formatUuid } from './http/cursor.ts';
+export { decodeCursor, encodeCursor, formatUuid, toPage } from './http/cursor.ts';
 export {
   dateTime,
   idParams,

@@ -19,7 +19,7 @@ const columns = [
   'last_used_ip',
 ] as const;
 
-/** Whether a token counts, its owner aside. */
+/** Whether a token is live, whatever its owner's state. */
 export async function isApiTokenLive(db: Kysely<Tables>, id: string): Promise<boolean> {
   return (
     (await db
@@ -31,7 +31,7 @@ export async function isApiTokenLive(db: Kysely<Tables>, id: string): Promise<bo
   );
 }
 
-/** An API token as it is answered; the token itself is kept by nobody. */
+/** An API token without its hash. */
 export type ListedApiToken = Omit<ApiTokensTable, 'token_hash' | 'revoked_at' | 'created'> & {
   created: Date;
 };
@@ -41,7 +41,7 @@ export interface TokenOwner {
   type: Role;
 }
 
-/** Locks an active owner for the rest of the transaction: what they may do holds until then, and tokens are counted one after the other. */
+/** Locks an active owner, so that the role holds and tokens are counted one at a time. */
 export async function lockTokenOwner(
   trx: Transaction<Tables>,
   id: string,
@@ -80,7 +80,7 @@ export interface NewApiToken {
   seconds: number;
 }
 
-/** Adds a token that lives for `seconds` by the database's clock. */
+/** Inserts a token that lives for `seconds` by the database's clock. */
 export async function insertApiToken(
   trx: Transaction<Tables>,
   { seconds, scopes, allowed_ips, ...token }: NewApiToken,
@@ -97,12 +97,11 @@ export async function insertApiToken(
     .executeTakeFirstOrThrow();
 }
 
-/** A user's tokens that count, newest first. @param before id of the last one of the page before; undefined for the first page */
+/** Lists a user's live tokens, newest first, behind the id `before`. */
 export async function listLiveApiTokens(
   db: Kysely<Tables>,
   userId: string,
-  limit: number,
-  before: string | undefined,
+  { limit, before }: { limit: number; before: string | undefined },
 ): Promise<ListedApiToken[]> {
   return db
     .selectFrom('identity.api_tokens')
@@ -115,30 +114,28 @@ export async function listLiveApiTokens(
     .execute();
 }
 
-/**
- * Ends a token that counts, of this user, or of a service account for whom may manage those. Another's is left alone.
- * @returns undefined when there was none
- */
-export async function revokeApiToken(
+/** Revokes a live token of the caller, or of a service account that the caller may manage. */
+export async function revokeLiveApiToken(
   trx: Transaction<Tables>,
   id: string,
-  by: { userId: string; sessionId: string; managesServiceAccounts: boolean },
+  caller: { userId: string; sessionId: string; managesServiceAccounts: boolean },
 ): Promise<{ user_id: string; expires_at: Date } | undefined> {
-  const owned = by.managesServiceAccounts
-    ? sql<boolean>`user_id in (select u.id from identity.users u where u.id = ${by.userId} or u.service)`
-    : sql<boolean>`user_id = ${by.userId}`;
+  const owned = caller.managesServiceAccounts
+    ? sql<boolean>`user_id in (
+        select u.id from identity.users u where u.id = ${caller.userId} or u.service)`
+    : sql<boolean>`user_id = ${caller.userId}`;
   return trx
     .updateTable('identity.api_tokens')
     .set({ revoked_at: sql<Date>`now()` })
     .where('id', '=', id)
     .where(LIVE)
     .where(owned)
-    .where(sessionIsLive(by.sessionId))
+    .where(sessionIsLive(caller.sessionId))
     .returning(['user_id', 'expires_at'])
     .executeTakeFirst();
 }
 
-/** @returns the tokens that counted until now */
+/** Revokes a user's live tokens. @returns them */
 export async function revokeApiTokensOfUser(
   trx: Transaction<Tables>,
   userId: string,
@@ -152,9 +149,11 @@ export async function revokeApiTokensOfUser(
     .execute();
 }
 
-/** Forgets tokens that ended a week ago: a row keeps addresses and a user agent, and there is no more use for them. */
+/** Deletes tokens that ended a week ago: a row holds addresses and a user agent. */
 export async function deleteExpiredApiTokens(db: Kysely<Tables>): Promise<void> {
-  await sql`delete from identity.api_tokens where revoked_at < now() - interval '7 days' or expires_at < now() - interval '7 days'`.execute(
+  await sql`
+    delete from identity.api_tokens
+    where revoked_at < now() - interval '7 days' or expires_at < now() - interval '7 days'`.execute(
     db,
   );
 }

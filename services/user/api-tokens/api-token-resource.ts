@@ -1,20 +1,20 @@
 import { Type, type Static } from 'typebox';
+import { dateTime, nullable, uuid } from '@muniment/server';
 import { clientSchema, describeClient } from '../sessions/client-software.ts';
 import type { ListedApiToken } from './api-token-queries.ts';
 
-const nullableText = Type.Union([Type.String(), Type.Null()]);
-const instant = Type.String({ format: 'date-time' });
+const nullableText = nullable(Type.String());
 
-/** An API token as the API shows one: never with the token itself, nor its hash. */
+/** An API token as the API shows it, without the token and its hash. */
 export const apiTokenSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  user_id: Type.String({ format: 'uuid' }),
+  id: uuid,
+  user_id: uuid,
   name: Type.String(),
   scopes: Type.Array(Type.String()),
   allowed_ips: Type.Array(Type.String()),
-  created: instant,
-  expires_at: instant,
-  last_used_at: Type.Union([instant, Type.Null()]),
+  created: dateTime,
+  expires_at: dateTime,
+  last_used_at: nullable(dateTime),
   last_used_ip: nullableText,
   ip: nullableText,
   user_agent: nullableText,

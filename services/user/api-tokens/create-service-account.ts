@@ -1,60 +1,62 @@
 import { Type } from 'typebox';
 import { uuidv7 } from '@muniment/database';
 import { principalOf, Unauthenticated } from '@muniment/security';
+import { defineRoute, strictObject } from '@muniment/server';
+import type { Transaction } from 'kysely';
+import type { UserContext } from '../context.ts';
+import type { Tables, User } from '../tables.ts';
 import { isCallerLive } from '../users/caller-queries.ts';
 import { insertUser } from '../users/user-queries.ts';
-import { toServiceAccountResource, serviceAccountSchema } from './service-account-resource.ts';
-import type { UserContext } from '../context.ts';
 import { personNameSchema } from '../users/user-resource.ts';
+import { serviceAccountCreated } from './api-token-events.ts';
+import { serviceAccountSchema, toServiceAccountResource } from './service-account-resource.ts';
 
-const bodySchema = Type.Object(
-  {
-    name: personNameSchema,
-    type: Type.Union([Type.Literal('customer'), Type.Literal('vendor'), Type.Literal('admin')], {
-      description: 'The most that its tokens may be made for.',
-    }),
-  },
-  { additionalProperties: false },
+const typeSchema = Type.Union(
+  [Type.Literal('customer'), Type.Literal('vendor'), Type.Literal('admin')],
+  { description: 'Bounds the scopes of its tokens.' },
 );
 
-/** `POST /api/users/service-accounts`: an account for a program. Nobody can sign in to it; an administrator makes its tokens. */
-export function createServiceAccountRoute({ app, inTransaction }: UserContext): void {
-  app.route({
-    method: 'POST',
-    url: '/api/users/service-accounts',
-    schema: { body: bodySchema, response: { 201: serviceAccountSchema } },
-    config: {
-      operation: 'service_account.create',
-      access: { permission: 'service-accounts:manage' },
-    },
-    handler: async (request, reply) => {
-      const { name, type } = request.body;
-      const account = await inTransaction(request, async (trx, record) => {
+/** Creates an account for a program. Nobody signs in to it; an administrator makes its tokens. */
+export const createServiceAccount = defineRoute({
+  method: 'POST',
+  url: '/api/users/service-accounts',
+  operation: 'api-tokens.create_service_account',
+  summary: 'Create a service account.',
+  access: { permission: 'service-accounts:manage' },
+  body: strictObject({ name: personNameSchema, type: typeSchema }),
+  response: { 201: serviceAccountSchema },
+  errors: [],
+  handler:
+    ({ data }: Pick<UserContext, 'data'>) =>
+    async (request, reply) => {
+      const account = await data.inTransaction(request, async (trx, record) => {
         if (!(await isCallerLive(trx, principalOf(request)))) throw new Unauthenticated();
-        const id = uuidv7(Date.now());
-        // RFC 2606 §2: nobody can own this domain, so nothing that is sent there arrives anywhere.
-        const email = `${id}@service.invalid`;
-        const made = await insertUser(trx, {
-          id,
-          type,
-          name,
-          first_name: null,
-          last_name: null,
-          email,
-          email_key: email,
-          password_hash: null,
-          service: true,
-        });
-        if (!made) throw new Error('a new id was there already');
-        await record({
-          action: 'USER_CREATED',
-          resource: id,
-          resource_type: 'user',
-          metadata: { type, service: true },
-        });
-        return made;
+        const created = await insertServiceAccount(trx, request.body);
+        await record(serviceAccountCreated(created.id, created.type));
+        return created;
       });
       return reply.code(201).send(toServiceAccountResource(account));
     },
+});
+
+async function insertServiceAccount(
+  trx: Transaction<Tables>,
+  { name, type }: { name: string; type: User['type'] },
+): Promise<User> {
+  const id = uuidv7(Date.now());
+  // Nobody can own this domain (RFC 2606 §2), so no mail arrives anywhere.
+  const email = `${id}@service.invalid`;
+  const user = await insertUser(trx, {
+    id,
+    type,
+    name,
+    first_name: null,
+    last_name: null,
+    email,
+    email_key: email,
+    password_hash: null,
+    service: true,
   });
+  if (!user) throw new Error('a new id exists already');
+  return user;
 }

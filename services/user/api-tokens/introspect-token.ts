@@ -7,16 +7,14 @@ import {
   isPermission,
   type Permission,
 } from '@muniment/security';
+import { defineRoute, strictObject } from '@muniment/server';
 import { FormMalformed } from '../errors.ts';
 import type { UserContext } from '../context.ts';
 
-const bodySchema = Type.Object(
-  {
-    token: Type.String({ minLength: 1 }),
-    token_type_hint: Type.Optional(Type.String({ maxLength: 100 })),
-  },
-  { additionalProperties: false },
-);
+const bodySchema = strictObject({
+  token: Type.String({ minLength: 1 }),
+  token_type_hint: Type.Optional(Type.String({ maxLength: 100 })),
+});
 
 const answerSchema = Type.Object({
   active: Type.Boolean(),
@@ -33,38 +31,39 @@ const answerSchema = Type.Object({
   exp: Type.Optional(Type.Integer()),
   allowed_ips: Type.Optional(Type.Array(Type.String())),
 });
+type Auth = UserContext['auth'];
 type Introspected = Static<typeof answerSchema>;
 
-/** RFC 7662 §2.2: nothing is told of a token that does not count, not even why. */
+/** RFC 7662 §2.2: an invalid token gets no reason. */
 const INACTIVE: Introspected = { active: false };
 
 const everyPermission: readonly Permission[] = Object.keys(PERMISSIONS).filter(isPermission);
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1_000);
 
-async function introspectApiToken({ apiTokens }: UserContext, text: string): Promise<Introspected> {
+async function introspectApiToken({ apiTokens }: Auth, text: string): Promise<Introspected> {
   const found = await apiTokens.find(text);
   if (!found) return INACTIVE;
   const { id, userId, role, scopes, allowedIps, expiresAt } = found.token;
-  const counting = scopes.filter((scope) => denialOf({ role, scopes }, scope) === undefined);
+  const granted = scopes.filter((scope) => denialOf({ role, scopes }, scope) === undefined);
   return {
     active: true,
-    scope: counting.join(' '),
+    scope: granted.join(' '),
     token_type: 'Bearer',
     kind: 'api_token',
     sub: userId,
     role,
     jti: id,
     exp: seconds(expiresAt),
-    // The address that the token was shown from is known to who asks, not to us.
+    // Only the asking service knows the address that the token came from.
     ...(allowedIps.length > 0 && { allowed_ips: [...allowedIps] }),
   };
 }
 
 async function introspectAccessToken(
-  { app, sessions, revocations, keys }: UserContext,
+  { accessTokens, sessions, revocations, keys }: Auth,
   text: string,
 ): Promise<Introspected> {
-  const claims = await app.accessTokens.verify(text).catch((error: FastifyError) => {
+  const claims = await accessTokens.verify(text).catch((error: FastifyError) => {
     if (error.statusCode === 401) return undefined;
     throw error;
   });
@@ -93,38 +92,26 @@ async function introspectAccessToken(
 }
 
 /**
- * `POST /api/auth/introspect` (RFC 7662): whether a token that a customer's own service was shown counts, and for what. A refresh token never does:
- * it is for this service alone, and whoever shows one elsewhere has lost it.
+ * Tells a customer's service whether a token is valid, and for what (RFC 7662). Refresh tokens are never
+ * active: they are for this service alone.
  */
-export function introspectTokenRoute(server: UserContext): void {
-  void server.app.register(async (scope) => {
-    // RFC 7662 §2.1 wants a form, which nothing else here takes; RFC 6749 §3.1: no parameter twice.
-    scope.addContentTypeParser(
-      'application/x-www-form-urlencoded',
-      { parseAs: 'string' },
-      (_request, body, done) => {
-        const form = [...new URLSearchParams(String(body))];
-        const fields = Object.fromEntries(form);
-        if (Object.keys(fields).length !== form.length) done(new FormMalformed());
-        else done(null, fields);
-      },
-    );
-    scope.route({
-      method: 'POST',
-      url: '/api/auth/introspect',
-      schema: { body: bodySchema, response: { 200: answerSchema } },
-      config: {
-        operation: 'token.introspect',
-        limit: 'introspection',
-        access: { permission: 'tokens:introspect' },
-        idempotency: 'own',
-      },
-      handler: (request) => {
-        const { token } = request.body as Static<typeof bodySchema>;
-        return isApiToken(token)
-          ? introspectApiToken(server, token)
-          : introspectAccessToken(server, token);
-      },
-    });
-  });
-}
+export const introspectToken = defineRoute({
+  method: 'POST',
+  url: '/api/auth/introspect',
+  operation: 'api-tokens.introspect_token',
+  summary: 'Tell whether a token is valid.',
+  access: { permission: 'tokens:introspect' },
+  body: bodySchema,
+  response: { 200: answerSchema },
+  errors: [FormMalformed],
+  limit: 'introspection',
+  idempotency: 'own',
+  handler:
+    ({ auth }: Pick<UserContext, 'auth'>) =>
+    (request) => {
+      const { token } = request.body;
+      return isApiToken(token)
+        ? introspectApiToken(auth, token)
+        : introspectAccessToken(auth, token);
+    },
+});

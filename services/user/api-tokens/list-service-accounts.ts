@@ -1,47 +1,31 @@
-import { Type } from 'typebox';
-import { decodeCursor, encodeCursor } from '@muniment/server';
-import { listServiceAccounts } from './service-account-queries.ts';
-import { toServiceAccountResource, serviceAccountSchema } from './service-account-resource.ts';
+import {
+  CursorInvalid,
+  decodeCursor,
+  defineRoute,
+  pageOf,
+  pageQuery,
+  toPage,
+} from '@muniment/server';
 import type { UserContext } from '../context.ts';
+import { findServiceAccounts } from './service-account-queries.ts';
+import { serviceAccountSchema, toServiceAccountResource } from './service-account-resource.ts';
 
-const querySchema = Type.Object(
-  {
-    limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-    cursor: Type.Optional(Type.String({ maxLength: 100 })),
-  },
-  { additionalProperties: false },
-);
-
-/** `GET /api/users/service-accounts`: all of them, newest first. */
-export function listServiceAccountsRoute({ app, db }: UserContext): void {
-  app.route({
-    method: 'GET',
-    url: '/api/users/service-accounts',
-    schema: {
-      querystring: querySchema,
-      response: {
-        200: Type.Object({
-          data: Type.Array(serviceAccountSchema),
-          next_cursor: Type.Union([Type.String(), Type.Null()]),
-        }),
-      },
+/** Lists all service accounts, newest first. */
+export const listServiceAccounts = defineRoute({
+  method: 'GET',
+  url: '/api/users/service-accounts',
+  operation: 'api-tokens.list_service_accounts',
+  summary: 'List the service accounts.',
+  access: { permission: 'service-accounts:manage' },
+  query: pageQuery({}),
+  response: { 200: pageOf(serviceAccountSchema) },
+  errors: [CursorInvalid],
+  handler:
+    ({ data: { db } }: Pick<UserContext, 'data'>) =>
+    async (request) => {
+      const { limit, cursor } = request.query;
+      const before = cursor === undefined ? undefined : decodeCursor(cursor);
+      const rows = await findServiceAccounts(db, { limit: limit + 1, before });
+      return toPage(rows, limit, toServiceAccountResource);
     },
-    config: {
-      operation: 'service_account.list',
-      access: { permission: 'service-accounts:manage' },
-    },
-    handler: async ({ query: { limit, cursor } }) => {
-      const found = await listServiceAccounts(
-        db,
-        limit + 1,
-        cursor === undefined ? undefined : decodeCursor(cursor),
-      );
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        data: page.map(toServiceAccountResource),
-        next_cursor: last && found.length > limit ? encodeCursor(last.id) : null,
-      };
-    },
-  });
-}
+});

@@ -1,40 +1,38 @@
 import { Type } from 'typebox';
 import { isAllowed, sessionPrincipalOf } from '@muniment/security';
-import { afterCommit } from '@muniment/server';
-import { ApiTokenNotFound } from '../errors.ts';
-import { revokeApiToken } from './api-token-queries.ts';
+import { afterCommit, defineRoute, idParams } from '@muniment/server';
 import type { UserContext } from '../context.ts';
+import { ApiTokenNotFound } from '../errors.ts';
+import { apiTokenRevoked } from './api-token-events.ts';
+import { revokeLiveApiToken } from './api-token-queries.ts';
 
-/** `DELETE /api/auth/tokens/:id`: one of the caller's, or for an administrator a service account's; refused by every replica within a second. */
-export function revokeApiTokenRoute({ app, inTransaction, apiTokens }: UserContext): void {
-  app.route({
-    method: 'DELETE',
-    url: '/api/auth/tokens/:id',
-    schema: {
-      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
-      response: { 204: Type.Null() },
-    },
-    config: { operation: 'token.revoke', access: { permission: 'tokens:manage' } },
-    handler: async (request, reply) => {
+/** Revokes a token of the caller or of a service account. Replicas refuse it within a second. */
+export const revokeApiToken = defineRoute({
+  method: 'DELETE',
+  url: '/api/auth/tokens/:id',
+  operation: 'api-tokens.revoke_api_token',
+  summary: 'Revoke an API token.',
+  access: { permission: 'tokens:manage' },
+  params: idParams,
+  response: { 204: Type.Null() },
+  errors: [ApiTokenNotFound],
+  handler:
+    ({ data, auth }: Pick<UserContext, 'data' | 'auth'>) =>
+    async (request, reply) => {
       const { id } = request.params;
       const principal = sessionPrincipalOf(request);
-      const { expires_at: expiresAt } = await inTransaction(request, async (trx, record) => {
-        const revoked = await revokeApiToken(trx, id, {
-          userId: principal.id,
-          sessionId: principal.sessionId,
-          managesServiceAccounts: isAllowed(principal, 'service-accounts:manage'),
-        });
-        if (!revoked) throw new ApiTokenNotFound();
-        await record({
-          action: 'API_TOKEN_REVOKED',
-          resource: id,
-          resource_type: 'api_token',
-          metadata: { owner: revoked.user_id },
-        });
-        return revoked;
+      const caller = {
+        userId: principal.id,
+        sessionId: principal.sessionId,
+        managesServiceAccounts: isAllowed(principal, 'service-accounts:manage'),
+      };
+      const revoked = await data.inTransaction(request, async (trx, record) => {
+        const token = await revokeLiveApiToken(trx, id, caller);
+        if (!token) throw new ApiTokenNotFound();
+        await record(apiTokenRevoked(id, token.user_id));
+        return token;
       });
-      afterCommit(request, () => apiTokens.drop(id, expiresAt));
+      afterCommit(request, () => auth.apiTokens.drop(id, revoked.expires_at));
       return reply.code(204).send(null);
     },
-  });
-}
+});

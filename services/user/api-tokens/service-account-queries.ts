@@ -16,11 +16,10 @@ export async function findServiceAccount(
     .executeTakeFirst();
 }
 
-/** Newest first. @param before id of the last one of the page before; undefined for the first page */
-export async function listServiceAccounts(
+/** Lists service accounts, newest first, behind the id `before`. */
+export async function findServiceAccounts(
   db: Kysely<Tables>,
-  limit: number,
-  before: string | undefined,
+  { limit, before }: { limit: number; before: string | undefined },
 ): Promise<ServiceAccount[]> {
   return db
     .selectFrom('identity.users')

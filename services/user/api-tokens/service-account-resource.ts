@@ -1,13 +1,14 @@
 import { Type, type Static } from 'typebox';
+import { dateTime, nullable, uuid } from '@muniment/server';
 import type { ServiceAccount } from './service-account-queries.ts';
 
-/** A service account as the API shows one. */
+/** A service account as the API shows it. */
 export const serviceAccountSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  name: Type.Union([Type.String(), Type.Null()]),
+  id: uuid,
+  name: nullable(Type.String()),
   type: Type.String(),
   status: Type.String(),
-  created: Type.String({ format: 'date-time' }),
+  created: dateTime,
 });
 
 export const toServiceAccountResource = ({

@@ -6,20 +6,20 @@ import { findServiceAccount } from './service-account-queries.ts';
 import type { UserContext } from '../context.ts';
 
 /**
- * Whose tokens a request is about: the caller's own, or for whom may manage them a service account's.
- * @throws `permission_denied` (recorded) for whom may not, whether or not there is such an account; ServiceAccountNotFound also for a person's
+ * The owner of the tokens that a request names: the caller, or a service account for administrators.
+ * @throws `permission_denied`, recorded, whether or not the account exists; ServiceAccountNotFound
  */
-export async function tokenOwnerOf(
-  { db, recordFor }: UserContext,
+export async function findTokenOwnerId(
+  { data, audit }: Pick<UserContext, 'data' | 'audit'>,
   request: FastifyRequest & RequestContext,
-  typedId: string | undefined,
+  wantedId: string | undefined,
 ): Promise<string> {
-  const userId = typedId?.toLowerCase();
+  const userId = wantedId?.toLowerCase();
   const principal = sessionPrincipalOf(request);
   if (userId === undefined || userId === principal.id) return principal.id;
   const permission = 'service-accounts:manage';
   if (!isAllowed(principal, permission)) {
-    await recordFor(request, {
+    await audit.record(request, {
       action: 'ACCESS_DENIED',
       outcome: 'failure',
       metadata: {
@@ -30,6 +30,6 @@ export async function tokenOwnerOf(
     });
     throw new PermissionDenied();
   }
-  if (!(await findServiceAccount(db, userId))) throw new ServiceAccountNotFound();
+  if (!(await findServiceAccount(data.db, userId))) throw new ServiceAccountNotFound();
   return userId;
 }

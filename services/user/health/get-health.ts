@@ -1,18 +1,16 @@
 import { Type } from 'typebox';
-import type { UserContext } from '../context.ts';
+import { dateTime, defineRoute } from '@muniment/server';
 
-const healthSchema = Type.Object({
-  status: Type.Literal('healthy'),
-  timestamp: Type.String({ format: 'date-time' }),
+const healthSchema = Type.Object({ status: Type.Literal('healthy'), timestamp: dateTime });
+
+/** Answers that the gateway and a replica behind it work, as seed 001 shows it. */
+export const getHealth = defineRoute({
+  method: 'GET',
+  url: '/health',
+  operation: 'health.get_health',
+  summary: 'Tell whether the product answers.',
+  access: 'public',
+  response: { 200: healthSchema },
+  errors: [],
+  handler: () => () => ({ status: 'healthy' as const, timestamp: new Date().toISOString() }),
 });
-
-/** `GET /health`, as seed 001 shows it: the gateway and a replica behind it answer. */
-export function getHealthRoute({ app }: UserContext): void {
-  app.route({
-    method: 'GET',
-    url: '/health',
-    schema: { response: { 200: healthSchema } },
-    config: { operation: 'health', access: 'public' },
-    handler: () => ({ status: 'healthy' as const, timestamp: new Date().toISOString() }),
-  });
-}

@@ -5,10 +5,10 @@ import {
   dateTime,
   decodeCursor,
   defineRoute,
-  encodeCursor,
   nullable,
   pageOf,
   pageQuery,
+  toPage,
   uuid,
 } from '@muniment/server';
 import type { UserContext } from '../context.ts';
@@ -43,12 +43,7 @@ export const listSessions = defineRoute({
       const { limit, cursor } = request.query;
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
       const rows = await listLiveSessions(db, userId, { limit: limit + 1, before });
-      const page = rows.slice(0, limit);
-      const last = rows.length > limit ? page.at(-1) : undefined;
-      return {
-        data: page.map((session) => toSessionResource(session, sessionId)),
-        next_cursor: last ? encodeCursor(last.id) : null,
-      };
+      return toPage(rows, limit, (session) => toSessionResource(session, sessionId));
     },
 });
 

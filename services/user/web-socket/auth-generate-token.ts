@@ -34,7 +34,7 @@ export const authGenerateToken = defineChannel({
         allowed_ips: [],
         scopes: SCOPES.filter((scope) => roleAllows(owner.type, scope)),
       };
-      const { row, token } = await issueApiToken(trx, record, request, owner, wanted);
+      const { row, token } = await issueApiToken({ trx, record }, request, { owner, wanted });
       return {
         sessionId: null,
         entered: { success: true, token, expires_at: row.expires_at.toISOString() },
