@@ -6,7 +6,8 @@ import { parseArgs } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { describe } from './describe.ts';
 import { parseVerifierKey, type VerifierKey } from './note.ts';
-import { createExportVerification, type Report, type Verdict } from './verify-export.ts';
+import type { Report, Verdict } from './report.ts';
+import { createExportVerification } from './verify-export.ts';
 
 const USAGE = `usage: audit-verify --key FILE [--checkpoint FILE] [--consistency FILE] [--json] [--allow-incomplete] EXPORT
 

@@ -1,5 +1,5 @@
 import type { LaneReport } from './lane-continuity.ts';
-import type { Report } from './verify-export.ts';
+import type { Report } from './report.ts';
 
 const VERDICTS = {
   proven: 'PROVEN',

@@ -32,9 +32,8 @@ export {
   createExportVerification,
   verifyExport,
   type ExportVerification,
-  type Report,
-  type Verdict,
   type VerifyOptions,
 } from './verify-export.ts';
+export type { Report, Verdict } from './report.ts';
 export type { Finding, FindingCode } from './findings.ts';
 export type { LaneReport } from './lane-continuity.ts';
