@@ -4,27 +4,27 @@ import type { SentEvent } from './clients/integrator.ts';
 import type { ActionKind } from './plan/plan-actions.ts';
 import type { Area } from './clients/probe.ts';
 
-/** What a client was told: done, refused for a reason of the request's (4xx), or nothing that could be relied on. */
+/** The answer to a client: done, refused (4xx), or nothing reliable. */
 export type Result = 'ok' | 'refused' | 'unknown';
 
-/** One request of a client, from its start to its answer. Times are milliseconds since the run began. */
+/** One request of a client and its answer. Times are milliseconds since the run began. */
 export interface Operation {
   client: number;
   number: number;
   kind: ActionKind;
   traceparent: string;
-  /** Whose account it was about, once the client knew its id. */
+  /** The account concerned, once the client knows its id. */
   account: string | null;
-  /** The file it was about, or the one that came of it. */
+  /** The file concerned or created. */
   file: string | null;
   invokedAt: number;
   completedAt: number;
   result: Result;
-  /** 0: no answer came. */
+  /** 0 when no answer came. */
   status: number;
   code: string | null;
   requestId: string | null;
-  /** The answer is an earlier try's, given again under its Idempotency-Key. */
+  /** Whether an earlier attempt's answer was replayed under its Idempotency-Key. */
   replayed: boolean;
   note: string | null;
 }
@@ -35,23 +35,23 @@ export interface FaultRecord {
   target: string;
   injectedAt: number;
   healedAt: number;
-  /** Since healed, until each service that needs what was broken had answered; null: none needs it, or none did before the end. Milliseconds. */
+  /** From the heal to the answers of all affected services, in ms; null when there was none. */
   answeredMs: number | null;
-  /** Since healed, until every event that had been acknowledged before was in the trail. Milliseconds. */
+  /** From the heal until all earlier acknowledged events were sealed, in ms. */
   caughtUpMs: number | null;
 }
 
-/** Everything that happened, in memory for the check and line by line in a file for whoever wants to know why. */
+/** Everything that happened: in memory for the check, and as lines of a file for people. */
 export interface History {
   operations: Operation[];
-  /** What customers' own services have sent. */
+  /** Events that customers' services have sent. */
   sent: SentEvent[];
   faults: FaultRecord[];
-  /** When which service answered as it should. */
+  /** Successful answers to probes. */
   answers: { area: Area; sentAt: number; answeredAt: number }[];
   /** Milliseconds since the run began. */
   now(): number;
-  /** When the run began, by the clock of the machine. Milliseconds since the epoch. */
+  /** When the run began, in milliseconds since the epoch. */
   beganAt: number;
   write(line: { type: string; [detail: string]: unknown }): void;
   close(): Promise<void>;

@@ -7,7 +7,7 @@ import type { Fleet } from '../e2e/fleet.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** The checker's own administrator, by whom it looks at what only an administrator may see. */
+/** The checker's own administrator account. */
 export interface House {
   userId: string;
   token: string;
@@ -16,7 +16,7 @@ export interface House {
   keyFile: string;
 }
 
-/** Makes an administrator as an operator would. */
+/** Creates an administrator as an operator would. */
 export async function openHouse(fleet: Fleet): Promise<House> {
   const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/admin.ts')], {
     env: { ...process.env, DATA: fleet.dataDir, EMAIL: 'chaos@example.com' },

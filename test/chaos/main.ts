@@ -1,6 +1,6 @@
 /**
- * `make chaos MINUTES=5 SEED=1`: clients act, a nemesis breaks things, and in the end the trail is held against what the clients were told. Without
- * a SEED one is drawn and printed. The same seed gives the same plan of actions and faults; how they interleave is up to the machine.
+ * `make chaos MINUTES=5 SEED=1`: runs clients under faults, then compares the trail with answers.
+ * A seed gives the same actions and faults; their interleaving differs. Without SEED one is drawn.
  */
 import { randomInt } from 'node:crypto';
 import { join, relative } from 'node:path';
@@ -21,7 +21,8 @@ const faults = (ONLY === '' ? Object.keys(FAULTS) : ONLY.split(',')) as FaultKin
 const unknown = faults.filter((kind) => !(kind in FAULTS));
 if (!(minutes > 0) || !Number.isSafeInteger(seed) || unknown.length > 0) {
   console.error(
-    `MINUTES=${MINUTES} SEED=${SEED} FAULTS=${ONLY}: minutes above 0, a whole number, and some of ${Object.keys(FAULTS).join(',')}`,
+    `MINUTES=${MINUTES} SEED=${SEED} FAULTS=${ONLY} is not valid. MINUTES is above 0, ` +
+      `SEED is a whole number, and FAULTS are some of ${Object.keys(FAULTS).join(',')}.`,
   );
   process.exit(2);
 }
@@ -46,13 +47,16 @@ try {
   );
   for (const line of renderSummary(result, result.violations)) console.log(line);
   const folder = relative(process.cwd(), CHAOS_FOLDER);
+  const isClean = result.violations.length === 0;
   console.log(
-    `\n${result.violations.length === 0 ? 'the trail is what happened' : 'the trail is NOT what happened'}; ${folder}/${seed}.json has the result, ${folder}/${seed}.jsonl the history`,
+    `\n${isClean ? 'the trail is what happened' : 'the trail is NOT what happened'}; ` +
+      `${folder}/${seed}.json has the result, ${folder}/${seed}.jsonl the history`,
   );
   console.log(
-    `again: make chaos MINUTES=${minutes} SEED=${seed} (the same actions and faults; their interleaving differs)`,
+    `again: make chaos MINUTES=${minutes} SEED=${seed} ` +
+      '(the same actions and faults; their interleaving differs)',
   );
-  process.exitCode = result.violations.length === 0 ? 0 : 1;
+  process.exitCode = isClean ? 0 : 1;
 } finally {
   await end();
 }

@@ -14,7 +14,7 @@ import type { Mutation } from './planted-bugs.ts';
 
 const OURS = '@muniment';
 
-/** Copies the checkout's sources, as they stand, to `target`: tracked files, the packages of others linked, our own linked within the copy. */
+/** Copies the checkout's sources to `target`, and links its packages: our own within the copy. */
 export function copyCheckout(root: string, target: string): void {
   const files = execFileSync(
     'git',
@@ -45,7 +45,7 @@ function linkModules(root: string, target: string, folder: string): void {
       continue;
     }
     if (name === OURS) {
-      // Through the checkout's own links to the same place in the copy: else the copy would run the checkout's code.
+      // Links within the copy, which would otherwise run the checkout's code.
       for (const own of readdirSync(join(root, entry)))
         link(
           realpathSync(join(root, entry, own)).replace(realpathSync(root), target),
@@ -60,7 +60,7 @@ function link(to: string, from: string): void {
   symlinkSync(to, from);
 }
 
-/** Plants a mistake. @throws when the text is not there exactly once: then the code has moved on, and the mutation must follow it */
+/** Plants a bug. @throws unless the text exists exactly once: the mutation must follow the code */
 export function mutate(folder: string, { file, find, replace }: Mutation): void {
   const path = join(folder, file);
   const text = readFileSync(path, 'utf8');

@@ -1,6 +1,6 @@
 /**
- * `make chaos-planted`: shows that the chaos run finds what it is for. For each planted bug a copy of the checkout with that one mistake in it runs
- * a short chaos, which must fail by the violation that the mistake is. BUG=name for one of them, MINUTES=1.5 for longer runs.
+ * `make chaos-planted [BUG=name] [MINUTES=1.5]`: proves that the chaos run finds bugs.
+ * Each planted bug runs a short chaos in its own copy, and must cause the expected violation.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,12 +12,12 @@ import type { ChaosResult } from './run.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FOLDER = join(ROOT, '.chaos/planted');
-/** Of load. On a slow machine a mistake that shows rarely takes longer. */
+/** Minutes of load. A rare bug takes longer on a slow machine. */
 const MINUTES = process.env['MINUTES'] || '0.6';
 const SEED = '1';
 
-/** @returns what was found; null when the run ended otherwise than by a result */
-async function chaosOf(
+/** Runs chaos in a copy. @returns the violations by kind; null when the run itself failed */
+async function runChaosIn(
   folder: string,
   { name, faults }: PlantedBug,
 ): Promise<ChaosResult['found'] | null> {
@@ -49,14 +49,15 @@ async function isCaught(bug: PlantedBug): Promise<boolean> {
     copyCheckout(ROOT, folder);
     for (const mutation of bug.mutations) mutate(folder, mutation);
     console.log(`${bug.name}: ${bug.story}`);
-    const found = await chaosOf(folder, bug);
+    const found = await runChaosIn(folder, bug);
     const violations = Object.entries(found ?? {})
       .filter(([, count]) => count > 0)
       .map(([kind, count]) => `${kind} ${count}`)
       .join(', ');
     const caught = found !== null && bug.expects.some((kind) => found[kind] > 0);
+    const outcome = violations || (found ? 'no violation' : 'the run itself failed');
     console.log(
-      `  ${caught ? 'caught' : 'NOT CAUGHT'}: ${violations || (found ? 'no violation' : 'the run itself failed')}; expected ${bug.expects.join(' or ')}`,
+      `  ${caught ? 'caught' : 'NOT CAUGHT'}: ${outcome}; expected ${bug.expects.join(' or ')}`,
     );
     return caught;
   } finally {

@@ -6,8 +6,8 @@ import { waitingSince } from './trail.ts';
 
 const POLL_MS = 100;
 
-/** What a fault takes away, by the end of its kind's name. A lease is nothing that a request waits for: there it is the service whose replica was hit. */
-const TAKES_AWAY: [RegExp, Area[]][] = [
+/** The parts that a fault silences, by the end of its kind's name. */
+const SILENCED_BY: [RegExp, Area[]][] = [
   [/_user(_committing)?$/, ['user']],
   [/_file(_committing)?$/, ['file']],
   [/_(audit|audit_committing|sealer|shard_holder)$/, ['audit']],
@@ -16,7 +16,7 @@ const TAKES_AWAY: [RegExp, Area[]][] = [
   [/_(postgres|postgres_committing|gateway|relay)$/, ['user', 'file', 'audit']],
 ];
 
-/** How long after each fault every service it took away had answered a request that was sent since. Of S3 a client's upload or download tells. */
+/** Measures for each fault when all silenced parts answered again. Uploads and downloads show S3. */
 export function measureAnswers({
   operations,
   faults,
@@ -31,7 +31,7 @@ export function measureAnswers({
     }));
   const all = [...answers, ...ofTheBytes];
   for (const fault of faults) {
-    const areas = TAKES_AWAY.find(([kind]) => kind.test(fault.kind))?.[1] ?? [];
+    const areas = SILENCED_BY.find(([kind]) => kind.test(fault.kind))?.[1] ?? [];
     const firsts = areas.map((area) =>
       all
         .filter((answer) => answer.area === area && answer.sentAt >= fault.healedAt)
@@ -42,7 +42,7 @@ export function measureAnswers({
   }
 }
 
-/** Watches how long each healed fault keeps events out of the trail. With the next fault already under way that time is the two's together. */
+/** Watches how long each healed fault delays events. Overlapping faults share that time. */
 export function watchTrail(
   rows: Rows,
   history: History,
@@ -67,7 +67,7 @@ export function watchTrail(
     healed: (fault) => {
       behind.add(fault);
     },
-    // What never catches up is told by the check; nobody waits for it here.
+    // The check reports what never catches up, so the wait is short.
     async stop() {
       stopped = true;
       await Promise.race([watching, sleep(5_000)]);

@@ -10,7 +10,7 @@ export interface Summary {
   /** How many violations of each kind. */
   found: Record<Violation['kind'], number>;
   recovery: { answered: Percentiles; caughtUp: Percentiles };
-  /** Requests that had acted, and whose answer was heard at a later try under their Idempotency-Key. */
+  /** Requests whose answer was lost, and replayed under their Idempotency-Key. */
   replayed: number;
   evidence: Evidence;
 }
@@ -81,7 +81,7 @@ function table(head: string[], body: string[][]): string[] {
   );
 }
 
-/** The result for people. */
+/** Renders the result for people. */
 export function renderSummary(summary: Summary, violations: readonly Violation[]): string[] {
   const { found, recovery, evidence } = summary;
   const times = ({ answered, caughtUp }: Summary['recovery']): string[] => [
@@ -90,10 +90,13 @@ export function renderSummary(summary: Summary, violations: readonly Violation[]
     ms(caughtUp.p50),
     ms(caughtUp.p99),
   ];
+  const otherCounts = VIOLATIONS.filter(
+    (kind) => !['lost', 'doubled', 'hole', 'order'].includes(kind),
+  ).map((kind) => `${kind} ${found[kind]}`);
   const total = (result: Result): string =>
     String(summary.actions.reduce((sum, action) => sum + action[result], 0));
   const count = summary.faultsByKind.reduce((sum, fault) => sum + fault.count, 0);
-  // A few of each kind: a hundred of one must not hide the one of another.
+  // A few of each kind, so that a frequent one hides no other.
   const shown = [...Map.groupBy(violations, ({ kind }) => kind).values()]
     .flatMap((own) => own.slice(0, 5))
     .map(({ kind, detail }) => `  ${kind}: ${detail}`);
@@ -120,13 +123,12 @@ export function renderSummary(summary: Summary, violations: readonly Violation[]
       ],
     ),
     '',
-    `${evidence.events} events; ${evidence.checkpoints} checkpoints kept by the witness, ${evidence.copies} in S3; ${evidence.consistencyProofs} consistency and ${evidence.inclusionProofs} inclusion proofs, an export of ${evidence.exportedRows} rows`,
-    `${summary.replayed} uploads had lost their answer and got it by a retry under their Idempotency-Key`,
-    `lost ${found.lost}, doubled ${found.doubled}, holes ${found.hole}, order violations ${found.order}; ${VIOLATIONS.filter(
-      (kind) => !['lost', 'doubled', 'hole', 'order'].includes(kind),
-    )
-      .map((kind) => `${kind} ${found[kind]}`)
-      .join(', ')}`,
+    `${evidence.events} events; ${evidence.checkpoints} checkpoints saved by the witness, ` +
+      `${evidence.copies} in S3; ${evidence.consistencyProofs} consistency and ` +
+      `${evidence.inclusionProofs} inclusion proofs, an export of ${evidence.exportedRows} rows`,
+    `${summary.replayed} uploads lost their answer and got it by a retry with their Idempotency-Key`,
+    `lost ${found.lost}, doubled ${found.doubled}, holes ${found.hole}, ` +
+      `order violations ${found.order}; ${otherCounts.join(', ')}`,
     ...(shown.length === 0
       ? []
       : [

@@ -20,19 +20,19 @@ import { measureAnswers, watchTrail } from './recovery.ts';
 import { summarize, type Summary } from './report.ts';
 import { settle, slowSomeCommits } from './trail.ts';
 
-const EXTRA_MS = 30_000;
+const MAX_EXTRA_MS = 30_000;
 
 export interface ChaosOptions {
   seed: number;
-  /** How long clients act and things break. Milliseconds. */
+  /** How long clients act and faults happen. */
   durationMs: number;
-  /** On a slow machine clients go on behind the faults until so many actions are acknowledged, for half a minute at most. */
+  /** Clients continue until this many actions are acknowledged, for half a minute at most. */
   leastActions?: number;
-  /** Where the history and the result are put. */
+  /** The folder of the history and the result. */
   folder: string;
-  /** From one fault to the next, on average. Milliseconds. */
+  /** The average time from one fault to the next. */
   faultEveryMs?: number;
-  /** Only these. */
+  /** Absent for all kinds. */
   faults?: readonly FaultKind[];
   clients?: number;
   print(line: string): void;
@@ -45,13 +45,13 @@ export interface ChaosResult extends Summary {
 
 const REPLICAS = 2;
 const PROGRESS_MS = 5_000;
-const SETTLE_PATIENCE_MS = 60_000;
-const READY_PATIENCE_MS = 40_000;
+const SETTLE_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 40_000;
 const SLOW_COMMIT_MS = 150;
 
 /**
- * One run: a fleet of its own with a fault proxy before each store, clients that act and write down what they are told, a nemesis that breaks
- * things meanwhile, and in the end the history held against the trail. Writes `<seed>.jsonl` (the history) and `<seed>.json` (the result).
+ * Runs clients under faults on a new fleet, then compares their history with the trail.
+ * Writes the history to `<seed>.jsonl` and the result to `<seed>.json`.
  */
 export async function runChaos(t: Teardown, options: ChaosOptions): Promise<ChaosResult> {
   const {
@@ -100,7 +100,7 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
 
   print('everything is healed; waiting until nothing is under way');
   await replicasAreReady(fleet);
-  const missing = await settle(rows, SETTLE_PATIENCE_MS);
+  const missing = await settle(rows, SETTLE_TIMEOUT_MS);
   await trail.stop();
   measureAnswers(history);
   const { violations, evidence } = await check({
@@ -147,7 +147,7 @@ async function startProxiedFleet(t: Teardown): Promise<{ fleet: Fleet; proxies: 
   return { proxies, fleet: await startFleet(t, settings) };
 }
 
-/** Lets all go on for `durationMs` and until it is enough, tells them to end, and waits for each; one that fails ends the others. */
+/** Runs all parts for `durationMs` and until enough is done. One that fails ends the others. */
 async function untilOver(
   durationMs: number,
   isEnough: () => boolean,
@@ -158,7 +158,7 @@ async function untilOver(
     const { signal } = stopping;
     await sleep(durationMs, undefined, { signal });
     for (
-      const deadline = performance.now() + EXTRA_MS;
+      const deadline = performance.now() + MAX_EXTRA_MS;
       !isEnough() && performance.now() < deadline;
     )
       await sleep(100, undefined, { signal });
@@ -182,7 +182,7 @@ async function replicasAreReady(fleet: Fleet): Promise<void> {
       );
       return (await Promise.all(replicas.map(isReady))).every(Boolean);
     },
-    { what: 'every replica is ready', timeoutMs: READY_PATIENCE_MS },
+    { what: 'every replica is ready', timeoutMs: READY_TIMEOUT_MS },
   );
 }
 
@@ -191,5 +191,10 @@ function progressLine(history: History, nemesis: Nemesis): string {
   const count = (result: string): number =>
     operations.filter((operation) => operation.result === result).length;
   const broken = nemesis.current();
-  return `${String(Math.round(history.now() / 1_000)).padStart(4)} s  ${count('ok')} ok, ${count('refused')} refused, ${count('unknown')} unknown; ${faults.length} faults over${broken.length > 0 ? `, now ${broken.join(', ')}` : ''}`;
+  const seconds = String(Math.round(history.now() / 1_000)).padStart(4);
+  const current = broken.length > 0 ? `, now ${broken.join(', ')}` : '';
+  return (
+    `${seconds} s  ${count('ok')} ok, ${count('refused')} refused, ${count('unknown')} unknown; ` +
+    `${faults.length} faults over${current}`
+  );
 }

@@ -4,17 +4,14 @@ import type { TrailEvent, Violation } from './check/check-history.ts';
 
 const OUTBOXES = ['identity', 'files', 'audit', 'app'];
 
-/** Where commits are slowed: the table whose new rows do it, and how many of them. A batch of the consumer or the sealer has many rows. */
+/** Tables whose inserts slow their commit, with the share of rows. Audit's batches have many rows. */
 const SLOWED = [
   ...OUTBOXES.map((schema) => ({ table: `${schema}.outbox`, share: 0.1 })),
   { table: 'audit.events', share: 0.01 },
   { table: 'audit.sealed', share: 0.01 },
 ];
 
-/**
- * Lets some commits take up to `maxMs` longer. Who is killed meanwhile has changed something and told nobody, and a later
- * transaction overtakes it: instants that otherwise last for microseconds.
- */
+/** Delays some commits by up to `maxMs`, so that kills and overtaking transactions fall into them. */
 export async function slowSomeCommits(rows: Rows, maxMs: number): Promise<void> {
   await rows(`
     create schema chaos;
@@ -25,48 +22,56 @@ export async function slowSomeCommits(rows: Rows, maxMs: number): Promise<void> 
     end $$`);
   for (const { table, share } of SLOWED) {
     await rows(
-      `create constraint trigger wait after insert on ${table} deferrable initially deferred for each row execute function chaos.wait('${share}')`,
+      `create constraint trigger wait after insert on ${table}
+      deferrable initially deferred for each row execute function chaos.wait('${share}')`,
     );
   }
 }
 
-/** A replica of the service that is in one of those commits at this moment, by the names that connections bear. */
+/** Finds a replica of the service that is in a delayed commit, by its connection's name. */
 export async function findCommitting(rows: Rows, service: string): Promise<string | undefined> {
   const [found] = await rows<{ name: string }>(
-    `
-    select application_name as name from pg_stat_activity where wait_event = 'PgSleep' and application_name like 'muniment-' || $1 || '-%' limit 1`,
+    `select application_name as name from pg_stat_activity
+    where wait_event = 'PgSleep' and application_name like 'muniment-' || $1 || '-%' limit 1`,
     [service],
   );
   return found?.name.slice('muniment-'.length);
 }
 
-/** Since when the oldest event waits that is acknowledged and not yet sealed (milliseconds since the epoch); null when none does. */
+/** When the oldest unsealed event was committed, in milliseconds since the epoch; null without one. */
 export async function waitingSince(rows: Rows): Promise<number | null> {
-  // Ids begin with their time: only the partitions' newest part is read.
-  const unsealed = `select min(e.timestamp) as at from audit.events e
-    where e.id > audit.uuid_floor(now() - interval '3 minutes') and not exists (select from audit.sealed s where s.event_id = e.id)`;
+  const outboxes = OUTBOXES.map((schema) => `select min(created_at) as at from ${schema}.outbox`);
+  // Ids begin with their time, so only the newest part of the partitions is read.
+  const unsealed = `
+    select min(e.timestamp) as at from audit.events e
+    where e.id > audit.uuid_floor(now() - interval '3 minutes')
+      and not exists (select from audit.sealed s where s.event_id = e.id)`;
   const [oldest] = await rows<{ ms: number | null }>(`
-    select (extract(epoch from min(at)) * 1000)::float8 as ms from (
-      ${OUTBOXES.map((schema) => `select min(created_at) as at from ${schema}.outbox`).join(' union all ')} union all ${unsealed}) o`);
+    select (extract(epoch from min(at)) * 1000)::float8 as ms
+    from (${[...outboxes, unsealed].join(' union all ')}) o`);
   return oldest?.ms ?? null;
 }
 
-/** The whole trail in the order of its lanes. */
+/** Reads the whole trail in the order of its lanes. */
 export async function readTrail(rows: Rows): Promise<TrailEvent[]> {
   return rows<TrailEvent>(`
-    select e.id, e.source, e.lane, e.seq::float8 as seq, s.index::float8 as index, e.action, e.outcome, e.user_id, e.resource, e.request_id,
-      e.record::jsonb ->> 'traceparent' as traceparent, case when e.source = 'app' then e.record::jsonb #>> '{metadata,event,id}' end as caller_id
+    select e.id, e.source, e.lane, e.seq::float8 as seq, s.index::float8 as index, e.action,
+      e.outcome, e.user_id, e.resource, e.request_id,
+      e.record::jsonb ->> 'traceparent' as traceparent,
+      case when e.source = 'app' then e.record::jsonb #>> '{metadata,event,id}' end as caller_id
     from audit.events e left join audit.sealed s on s.event_id = e.id
     order by e.source, e.lane, e.seq`);
 }
 
+/** A request that was stopped may commit late, so the trail must be quiet for this long. */
+const QUIET_MS = 2_000;
+
 /**
- * Waits until nothing is under way: outboxes empty, lanes without holes, all events sealed, erasures done, and no event came for two seconds (a request that was
- * stopped may commit late). What is still missing at the end of `patienceMs` is answered.
+ * Waits until outboxes are empty, lanes complete, events sealed and erasures done.
+ * @returns what is still missing after `timeoutMs`
  */
-export async function settle(rows: Rows, patienceMs: number): Promise<string[]> {
-  const QUIET_MS = 2_000;
-  const deadline = performance.now() + patienceMs;
+export async function settle(rows: Rows, timeoutMs: number): Promise<string[]> {
+  const deadline = performance.now() + timeoutMs;
   let quietSince = performance.now();
   let seen = -1;
   for (;;) {
@@ -93,7 +98,8 @@ async function openEnds(rows: Rows): Promise<string[]> {
     'select user_id from shared.erasures where not (identity_done and files_done and audit_done)',
   );
   const [unsealed] = await rows<{ count: number }>(
-    'select count(*)::int as count from audit.events e where not exists (select from audit.sealed s where s.event_id = e.id)',
+    `select count(*)::int as count from audit.events e
+    where not exists (select from audit.sealed s where s.event_id = e.id)`,
   );
   return [
     ...(await trailGaps(rows)),
@@ -102,7 +108,7 @@ async function openEnds(rows: Rows): Promise<string[]> {
   ];
 }
 
-/** What the trail's own tables say against it, without knowing what happened. */
+/** Checks what the trail's tables show by themselves, without the history. */
 export async function checkTrail(
   rows: Rows,
   events: readonly TrailEvent[],
@@ -134,13 +140,16 @@ export async function checkTrail(
   }
   const given = await rows<{ lane: string; last_seq: number }>(`
     select 'user/' || lane as lane, last_seq::float8 as last_seq from identity.outbox_lanes
-    union all select 'file/' || lane, last_seq::float8 from files.outbox_lanes union all select 'audit/' || lane, last_seq::float8 from audit.outbox_lanes
+    union all select 'file/' || lane, last_seq::float8 from files.outbox_lanes
+    union all select 'audit/' || lane, last_seq::float8 from audit.outbox_lanes
     union all select 'app/' || lane, last_seq::float8 from app.outbox_lanes`);
   for (const { lane, last_seq: lastSeq } of given) {
     if (lastSeq !== (last.get(lane)?.seq ?? 0))
       violations.push({
         kind: 'hole',
-        detail: `${lane}: the numbers up to ${lastSeq} were given, the log ends at ${last.get(lane)?.seq ?? 0}`,
+        detail:
+          `${lane}: the numbers up to ${lastSeq} were given, ` +
+          `the log ends at ${last.get(lane)?.seq ?? 0}`,
       });
   }
   violations.push(...checkSeals(events));
@@ -153,7 +162,7 @@ export async function checkTrail(
   ];
 }
 
-/** Indexes are 0, 1, 2 ... without a gap, and within a lane they rise with its numbers. */
+/** Checks that indexes have no gap, and rise within each lane. */
 function checkSeals(events: readonly TrailEvent[]): Violation[] {
   const violations: Violation[] = [];
   const sealed = events
@@ -174,7 +183,9 @@ function checkSeals(events: readonly TrailEvent[]): Violation[] {
       if (before && (before.index ?? -1) > (index ?? Infinity))
         violations.push({
           kind: 'seal',
-          detail: `${source}/${lane}/${before.seq} is leaf ${before.index}, behind it ${seq} is leaf ${index}`,
+          detail:
+            `${source}/${lane}/${before.seq} is leaf ${before.index}, ` +
+            `behind it ${seq} is leaf ${index}`,
         });
     }
   }

@@ -18,7 +18,7 @@ interface Report {
   findings: unknown[];
 }
 
-/** Exports everything and has the verifier, a command that shares nothing with the product, prove it whole and a continuation of a checkpoint from early in the run. */
+/** Exports the log and has `audit-verify` prove it, from a checkpoint of early in the run. */
 export async function checkExport(
   fleet: Fleet,
   { token, keyFile }: House,
@@ -58,7 +58,7 @@ const wrong = (count: number, detail: string): Proven => ({
 
 function verify(args: string[]): Promise<Report> {
   return new Promise((resolve, reject) => {
-    // What it found it says in its report; its exit code says no more.
+    // The report says everything that the exit code says.
     execFile(
       process.execPath,
       [VERIFIER, ...args],

@@ -2,13 +2,13 @@ import { possibleEvents, promisedEvent, type ExpectedEvent } from './expectation
 import type { Operation } from '../history.ts';
 import type { SentEvent } from '../clients/integrator.ts';
 
-/** An event of the trail, as it is stored in the end. */
+/** A stored event of the trail. */
 export interface TrailEvent {
   id: string;
   source: string;
   lane: number;
   seq: number;
-  /** Its leaf in the Merkle log; null: not sealed. */
+  /** Its leaf in the Merkle log; null while it is not sealed. */
   index: number | null;
   action: string;
   outcome: string;
@@ -16,53 +16,64 @@ export interface TrailEvent {
   resource: string | null;
   request_id: string;
   traceparent: string | null;
-  /** The id that a customer's own service gave it; null in all other sources. */
+  /** The id that a customer's service gave it; null in all other sources. */
   caller_id: string | null;
 }
 
 export const VIOLATIONS = [
+  // An acknowledged action has no event.
   'lost',
+  // One action has several events.
   'doubled',
+  // No action explains the event.
   'unexplained',
+  // The event contradicts its action.
   'mismatch',
+  // Events of a subject are out of order.
   'order',
+  // A lane lacks a number.
   'hole',
+  // An outbox does not empty.
   'undelivered',
+  // The consumer rejected an event of the product.
   'quarantined',
+  // An event is not in the Merkle log.
   'unsealed',
+  // The log has a gap, or a lane out of order.
   'seal',
+  // A proof does not hold.
   'proof',
+  // The sealed prefix changed.
   'checkpoint',
+  // A download differs from its upload.
   'corrupt',
+  // An answer was an internal error.
   'failed',
 ] as const;
 
 export interface Violation {
-  /**
-   * lost: acknowledged and without its event; doubled: one action, more than one event; unexplained: an event that no action made; mismatch: an
-   * event that says something else than its action; order: a subject's events stand otherwise than they happened; hole: a number is missing in a
-   * lane; undelivered: an outbox does not empty; quarantined: the consumer took a record of ours for a stranger's; unsealed: an event is not in the
-   * Merkle log; seal: the log has a gap, or a lane out of order; proof: a proof does not hold; checkpoint: the sealed prefix changed; corrupt: a
-   * download had other bytes than its upload; failed: an answer that says our code failed.
-   */
   kind: (typeof VIOLATIONS)[number];
   detail: string;
 }
 
-/** The request id of what an account's erasure does. */
+/** The request id of an account's erasure. */
 const ERASURE = /^erasure-(.+)$/;
 
-const describe = ({ client, number, kind, status, code, account, file }: Operation): string =>
-  `${kind} (client ${client}, request ${number}, answered ${status}${code === null ? '' : ` ${code}`}${account === null ? '' : `, account ${account}`}${file === null ? '' : `, file ${file}`})`;
+function describe({ client, number, kind, status, code, account, file }: Operation): string {
+  const answer = code === null ? String(status) : `${status} ${code}`;
+  const subject = account === null ? '' : `, account ${account}`;
+  const resource = file === null ? '' : `, file ${file}`;
+  return `${kind} (client ${client}, request ${number}, answered ${answer}${subject}${resource})`;
+}
 const name = ({ source, lane, seq, action, outcome, id }: TrailEvent): string =>
   `${action} ${outcome} ${source}/${lane}/${seq} (${id})`;
 const isSame = (expected: ExpectedEvent, event: TrailEvent): boolean =>
   expected.action === event.action && expected.outcome === event.outcome;
 
 /**
- * Holds the trail against what the clients were told: every acknowledged action has exactly one event, one whose answer was lost has none or
- * one, each subject's events stand in the order of its actions, and no event is there that no action made.
- * @param house accounts of the checker itself, whose events are nobody's action
+ * Compares the trail with the answers of the clients. An acknowledged action has one event, an
+ * unanswered one at most one, and each subject's events are in the order of its actions.
+ * @param house accounts of the checker itself, whose events are ignored
  */
 export function checkHistory(
   operations: readonly Operation[],
@@ -92,7 +103,7 @@ export function checkHistory(
         detail: `${name(event)}: no request had its traceparent`,
       });
   violations.push(...checkOrder(operations, eventOf));
-  violations.push(...checkDeletions(events));
+  violations.push(...checkFiles(events), ...checkAccounts(events));
   return violations;
 }
 
@@ -142,8 +153,8 @@ function checkOperation(operation: Operation, own: readonly TrailEvent[]): Viola
 }
 
 /**
- * A client begins a request when it has the last one's answer. So within one account and source, what was acknowledged earlier has the lower
- * number in the same lane, and the lower leaf. A request without an answer may take effect at any time later, and binds nothing.
+ * Checks that events of one account and source rise in number and leaf, within one lane. A client
+ * sends one request at a time. A request without an answer may take effect later, so it is skipped.
  */
 function checkOrder(
   operations: readonly Operation[],
@@ -153,7 +164,7 @@ function checkOrder(
   const last = new Map<string, { operation: Operation; event: TrailEvent }>();
   for (const operation of operations.toSorted((one, other) => one.invokedAt - other.invokedAt)) {
     const event = eventOf.get(operation);
-    // Who signs up with a taken address is nobody's account.
+    // A sign-up with a taken address belongs to no account.
     if (
       !event ||
       operation.result === 'unknown' ||
@@ -165,34 +176,39 @@ function checkOrder(
     const before = last.get(subject);
     last.set(subject, { operation, event });
     if (!before) continue;
-    const kept =
-      before.event.lane === event.lane &&
-      before.event.seq < event.seq &&
-      (before.event.index ?? -1) < (event.index ?? Infinity);
-    if (!kept) {
+    if (!isInOrder(before.event, event)) {
+      const first = describe(before.operation);
       violations.push({
         kind: 'order',
-        detail: `${describe(before.operation)} came before ${describe(operation)}, but ${name(before.event)}, leaf ${before.event.index}, stands behind ${name(event)}, leaf ${event.index}`,
+        detail: `${first} came before ${describe(operation)}, but ${describeOrder(before.event, event)}`,
       });
     }
   }
   return violations;
 }
 
-/** A file ends once: by its owner's hand or with its owner. What the erasure of an account did bears the account's id instead of a request's. */
-function checkDeletions(events: readonly TrailEvent[]): Violation[] {
+const isInOrder = (before: TrailEvent, event: TrailEvent): boolean =>
+  before.lane === event.lane &&
+  before.seq < event.seq &&
+  (before.index ?? -1) < (event.index ?? Infinity);
+
+const describeOrder = (before: TrailEvent, event: TrailEvent): string =>
+  `${name(before)}, leaf ${before.index}, stands behind ${name(event)}, leaf ${event.index}`;
+
+/** Groups the successful events of one action by their resource. */
+function groupByResource(events: readonly TrailEvent[], action: string): Map<string, TrailEvent[]> {
+  return Map.groupBy(
+    events.filter((event) => event.action === action && event.outcome === 'success'),
+    ({ resource }) => resource ?? '',
+  );
+}
+
+/** Checks that each file is deleted once at most, and with its account. */
+function checkFiles(events: readonly TrailEvent[]): Violation[] {
   const violations: Violation[] = [];
-  const of = (action: string): Map<string, TrailEvent[]> =>
-    Map.groupBy(
-      events.filter((event) => event.action === action && event.outcome === 'success'),
-      ({ resource }) => resource ?? '',
-    );
-  const [uploaded, deleted, gone, erased] = [
-    of('FILE_UPLOAD'),
-    of('FILE_DELETE'),
-    of('USER_DELETED'),
-    of('SUBJECT_ERASED'),
-  ];
+  const uploaded = groupByResource(events, 'FILE_UPLOAD');
+  const deleted = groupByResource(events, 'FILE_DELETE');
+  const gone = groupByResource(events, 'USER_DELETED');
   for (const [file, all] of deleted) {
     if (all.length > 1)
       violations.push({
@@ -212,6 +228,14 @@ function checkDeletions(events: readonly TrailEvent[]): Violation[] {
         detail: `file ${file} went with its account ${upload.user_id}: no FILE_DELETE`,
       });
   }
+  return violations;
+}
+
+/** Checks that each deleted account is erased once. An erasure's events bear the account's id. */
+function checkAccounts(events: readonly TrailEvent[]): Violation[] {
+  const violations: Violation[] = [];
+  const gone = groupByResource(events, 'USER_DELETED');
+  const erased = groupByResource(events, 'SUBJECT_ERASED');
   for (const [what, ends] of [
     ['deleted', gone],
     ['erased', erased],
@@ -240,7 +264,10 @@ function checkDeletions(events: readonly TrailEvent[]): Violation[] {
   return violations;
 }
 
-/** Holds the events of source `app` against what customers' own services sent: each acknowledged one is there once, under the id it was acknowledged by, and each subject's in the order they were sent. */
+/**
+ * Compares the events of source `app` with what customers' services sent. Each acknowledged one
+ * exists once under its id, and each subject's are in the order sent.
+ */
 export function checkSent(sent: readonly SentEvent[], trail: readonly TrailEvent[]): Violation[] {
   const byCallerId = Map.groupBy(
     trail.filter(({ source }) => source === 'app'),
@@ -271,15 +298,10 @@ export function checkSent(sent: readonly SentEvent[], trail: readonly TrailEvent
     if (!event) continue;
     const before = last.get(subject);
     last.set(subject, { callerId, event });
-    const kept =
-      !before ||
-      (before.event.lane === event.lane &&
-        before.event.seq < event.seq &&
-        (before.event.index ?? -1) < (event.index ?? Infinity));
-    if (!kept)
+    if (before && !isInOrder(before.event, event))
       violations.push({
         kind: 'order',
-        detail: `${before.callerId} came before ${callerId}, but ${name(before.event)}, leaf ${before.event.index}, stands behind ${name(event)}, leaf ${event.index}`,
+        detail: `${before.callerId} came before ${callerId}, but ${describeOrder(before.event, event)}`,
       });
   }
   for (const strangers of byCallerId.values())

@@ -22,25 +22,26 @@ export interface Finished {
   house: House;
   witness: Witness;
   seed: number;
-  /** What was still under way when there was no more waiting. */
+  /** What was still under way when the waiting timed out. */
   missing: readonly string[];
 }
 
-const COPIES_PATIENCE_MS = 20_000;
+const COPIES_TIMEOUT_MS = 20_000;
 
-/** How much a run was held against: a check of nothing has shown nothing. */
+/** How much was checked. A count of zero is a violation, because it proves nothing. */
 export interface Evidence {
   events: number;
-  /** That the witness kept, and that lie in S3. */
+  /** Saved by the witness. */
   checkpoints: number;
+  /** Found in S3. */
   copies: number;
   consistencyProofs: number;
   inclusionProofs: number;
-  /** Rows of the export that the verifier went through. */
+  /** Rows of the export that were verified. */
   exportedRows: number;
 }
 
-/** Holds everything that is left of a run against everything that was seen of it. */
+/** Compares everything that a run left with everything that was observed. */
 export async function check({
   fleet,
   rows,
@@ -51,7 +52,7 @@ export async function check({
   missing,
 }: Finished): Promise<{ violations: Violation[]; evidence: Evidence }> {
   const events = await readTrail(rows);
-  // Before anything is asked for: to be shown another's proof is itself an event.
+  // The trail comes first, because reading another account's proof adds an event.
   const ofTheTrail = await checkTrail(rows, events, missing);
   const copies = await newestCopies(fleet, house, rows);
   const saved = [...witness.saved, ...copies.saved];
@@ -87,7 +88,7 @@ export async function check({
   return { violations, evidence };
 }
 
-/** A proof that cannot even be read does not hold. */
+/** Turns a failed check into a violation. */
 async function proven(what: string, checked: Promise<Proven>): Promise<Proven> {
   return checked.catch((error: unknown) => ({
     count: 0,
@@ -97,20 +98,23 @@ async function proven(what: string, checked: Promise<Proven>): Promise<Proven> {
 
 /** The checkpoints in S3, once the newest one in the database is among them. */
 async function newestCopies(fleet: Fleet, house: House, rows: Rows): ReturnType<typeof readCopies> {
-  for (const deadline = performance.now() + COPIES_PATIENCE_MS; ; await sleep(500)) {
+  for (const deadline = performance.now() + COPIES_TIMEOUT_MS; ; await sleep(500)) {
     const [size] = await rows<{ tree: number; signed: number }>(
-      'select size::float8 as tree, (select max(size)::float8 from audit.checkpoints) as signed from audit.tree',
+      `select size::float8 as tree, (select max(size)::float8 from audit.checkpoints) as signed
+      from audit.tree`,
     );
     const copies = await readCopies(fleet, house.key);
     if (size && size.tree === size.signed && copies.saved.at(-1)?.size === size.signed)
       return copies;
     if (performance.now() < deadline) continue;
-    const detail = `the tree has ${size?.tree} leaves, the newest checkpoint ${size?.signed}, the newest in S3 ${copies.saved.at(-1)?.size}`;
+    const detail =
+      `the tree has ${size?.tree} leaves, the newest checkpoint ${size?.signed}, ` +
+      `the newest in S3 ${copies.saved.at(-1)?.size}`;
     return { ...copies, violations: [...copies.violations, { kind: 'checkpoint', detail }] };
   }
 }
 
-/** The product's own answer must be the same as ours. */
+/** Checks that the product's own completeness report finds no fault either. */
 async function checkCompleteness(fleet: Fleet, { token }: House): Promise<Violation[]> {
   const answer = await fleet.call('GET', '/api/audit/completeness', { token });
   const text = await answer.text();

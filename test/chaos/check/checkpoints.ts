@@ -15,7 +15,7 @@ import type { History } from '../history.ts';
 import type { House } from '../house.ts';
 import { createRandom } from '../plan/random.ts';
 
-/** A checkpoint that somebody outside has got and kept. */
+/** A checkpoint saved outside of the product. */
 export interface SavedCheckpoint {
   /** Where it came from. */
   from: string;
@@ -24,23 +24,23 @@ export interface SavedCheckpoint {
   root: Buffer;
 }
 
-/** How many proofs were asked for, and which of them do not hold. */
+/** The number of proofs requested, and those that do not hold. */
 export interface Proven {
   count: number;
   violations: Violation[];
 }
 
-const EVERY_MS = 1_000;
-const PATIENCE_MS = 3_000;
+const POLL_MS = 1_000;
+const REQUEST_TIMEOUT_MS = 3_000;
 const MAX_CONSISTENCY = 400;
 const MAX_INCLUSION = 100;
 
-/** Somebody outside who trusts nobody here, and keeps what the log has signed. */
+/** An outside witness: saves the checkpoints that the log signs. */
 export interface Witness {
   saved: SavedCheckpoint[];
   /** Checkpoints whose signature does not verify. */
   violations: Violation[];
-  /** Saves the newest checkpoint each second until told to end. */
+  /** Saves the newest checkpoint each second until `signal` aborts. */
   watch(signal: AbortSignal): Promise<void>;
 }
 
@@ -48,9 +48,12 @@ export function createWitness(fleet: Fleet, { token, key }: House, history: Hist
   const saved: SavedCheckpoint[] = [];
   const violations: Violation[] = [];
 
-  async function look(): Promise<void> {
+  async function saveNewest(): Promise<void> {
     const note = await fleet
-      .call('GET', '/api/audit/checkpoint', { token, signal: AbortSignal.timeout(PATIENCE_MS) })
+      .call('GET', '/api/audit/checkpoint', {
+        token,
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      })
       .then(
         async (answer) => (answer.ok ? answer.text() : undefined),
         () => undefined,
@@ -73,14 +76,14 @@ export function createWitness(fleet: Fleet, { token, key }: House, history: Hist
     violations,
     async watch(signal) {
       while (!signal.aborted) {
-        await look();
-        await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
+        await saveNewest();
+        await sleep(POLL_MS, undefined, { signal }).catch(() => {});
       }
     },
   };
 }
 
-/** The checkpoints that the product has put where the database's owner cannot reach them. */
+/** Reads the checkpoints in S3, where the database's owner cannot change them. */
 export async function readCopies(
   fleet: Fleet,
   key: VerifierKey,
@@ -120,7 +123,7 @@ export async function readCopies(
   return { saved, violations };
 }
 
-/** The log as it lies in the database in the end must have, at every size that was ever signed, the root that was signed. */
+/** Checks that the stored log has the signed root at every size that was ever signed. */
 export async function checkPrefixes(
   rows: Rows,
   saved: readonly SavedCheckpoint[],
@@ -152,7 +155,7 @@ export async function checkPrefixes(
 const fromBase64 = (hashes: readonly string[]): Buffer[] =>
   hashes.map((hash) => Buffer.from(hash, 'base64'));
 
-/** Has the product prove that each saved checkpoint is a prefix of the next one, and verifies it. */
+/** Verifies the product's proofs that each saved checkpoint is a prefix of the next. */
 export async function checkConsistency(
   fleet: Fleet,
   { token, key }: House,
@@ -178,7 +181,9 @@ export async function checkConsistency(
     if (!answer.ok) {
       violations.push({
         kind: 'proof',
-        detail: `consistency from ${older.size} to ${newer.size} answered ${answer.status}: ${text.slice(0, 200)}`,
+        detail:
+          `consistency from ${older.size} to ${newer.size} ` +
+          `answered ${answer.status}: ${text.slice(0, 200)}`,
       });
       continue;
     }
@@ -199,13 +204,13 @@ export async function checkConsistency(
     if (!holds)
       violations.push({
         kind: 'proof',
-        detail: `the tree of ${newer.size} leaves is not shown to begin with that of ${older.size}`,
+        detail: `the tree of ${newer.size} leaves is not proven to extend that of ${older.size}`,
       });
   }
   return { count: asked, violations };
 }
 
-/** Has the product prove of some events that they are in the log, and verifies it against what is stored. */
+/** Verifies the product's inclusion proofs of some events against the stored records. */
 export async function checkInclusion(
   fleet: Fleet,
   { token, key }: House,
@@ -213,7 +218,8 @@ export async function checkInclusion(
   seed: number,
 ): Promise<Proven> {
   const events = await rows<{ id: string; record: string; index: number }>(
-    'select e.id, e.record, s.index::float8 as index from audit.sealed s join audit.events e on e.id = s.event_id order by s.index',
+    `select e.id, e.record, s.index::float8 as index
+    from audit.sealed s join audit.events e on e.id = s.event_id order by s.index`,
   );
   const violations: Violation[] = [];
   const chosen = createRandom(`${seed}/proofs`).shuffle(events).slice(0, MAX_INCLUSION);

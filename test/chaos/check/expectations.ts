@@ -1,7 +1,7 @@
 import type { Operation } from '../history.ts';
 import type { ActionKind } from '../plan/plan-actions.ts';
 
-/** An event as far as a client can foresee it. */
+/** The part of an event that a client can predict. */
 export interface ExpectedEvent {
   action: string;
   outcome: 'success' | 'failure';
@@ -13,7 +13,7 @@ const failure = (action: string): ExpectedEvent => ({ action, outcome: 'failure'
 const REGISTER = { 201: success('SIGNUP_SUCCESS'), email_taken: failure('SIGNUP_FAIL') };
 const LOGIN = { 200: success('LOGIN_SUCCESS'), invalid_credentials: failure('LOGIN_FAIL') };
 
-/** For each kind of request, the event that an answer promises: by status, or by the code of a refusal. Every other refusal promises that there is none. */
+/** The event that an answer promises, by status or error code. Other refusals promise none. */
 const PROMISES: Record<ActionKind, Record<string, ExpectedEvent>> = {
   register: REGISTER,
   register_taken: REGISTER,
@@ -28,16 +28,16 @@ const PROMISES: Record<ActionKind, Record<string, ExpectedEvent>> = {
   download: { 200: success('FILE_DOWNLOAD') },
   delete_file: { 204: success('FILE_DELETE') },
   read_trail: {},
-  // Many events under one traceparent, known by the ids that their sender gave: `checkSent` holds those against the trail.
+  // Several events share one traceparent, so `checkSent` checks them by their own ids.
   own_events: {},
 };
 
-/** The event that the answer promised; undefined when it promised that there is none. Asks for an answer that can be relied on. */
+/** The event that a reliable answer promises; undefined when it promises none. */
 export function promisedEvent({ kind, status, code }: Operation): ExpectedEvent | undefined {
   return PROMISES[kind][status] ?? (code === null ? undefined : PROMISES[kind][code]);
 }
 
-/** What a request without a reliable answer may have left behind: one of these, or nothing. */
+/** The events, at most one of which a request without a reliable answer may have left. */
 export function possibleEvents({ kind }: Operation): ExpectedEvent[] {
   return Object.values(PROMISES[kind]);
 }

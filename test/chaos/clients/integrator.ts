@@ -4,12 +4,12 @@ import type { History, Operation } from '../history.ts';
 import { traceparentOf } from '../plan/plan-actions.ts';
 import { createRandom } from '../plan/random.ts';
 
-/** An event of a customer's own service, by the id that it gave. */
+/** An event that a customer's service sent. */
 export interface SentEvent {
   callerId: string;
-  /** Whose events keep their order. */
+  /** Events of one subject keep their order. */
   subject: string;
-  /** The id that the event was acknowledged under; null: never acknowledged. */
+  /** The acknowledged id; null while it is not acknowledged. */
   eventId: string | null;
   sentAt: number;
 }
@@ -23,15 +23,12 @@ export interface IntegratorOptions {
   signal: AbortSignal;
 }
 
-const PATIENCE_MS = 8_000;
+const REQUEST_TIMEOUT_MS = 8_000;
 const BACKOFF_MS = 300;
 const SUBJECTS = 5;
 const MAX_BATCH = 8;
 
-/**
- * A customer's own service, which records its events here. What was not acknowledged it sends again under the same ids, until it is: the ids make that
- * harmless, whatever became of the attempts before.
- */
+/** Plays a customer's service that records events. It resends under the same ids until it succeeds. */
 export async function runIntegrator({
   fleet,
   history,
@@ -82,7 +79,7 @@ export async function runIntegrator({
         token,
         json: { events: body },
         headers: { traceparent: operation.traceparent },
-        signal: AbortSignal.timeout(PATIENCE_MS),
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       });
       const text = await answer.text();
       Object.assign(operation, {

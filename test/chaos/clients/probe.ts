@@ -2,18 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../../e2e/fleet.ts';
 import type { History } from '../history.ts';
 
-/** What a fault can keep from answering. */
+/** A part that a fault can silence. */
 export type Area = 'user' | 'file' | 'audit' | 's3';
 
 const PAUSE_MS = 150;
-const PATIENCE_MS = 3_000;
+const REQUEST_TIMEOUT_MS = 3_000;
 const PATHS = {
   user: '/api/users/me',
   file: '/api/files?limit=1',
   audit: '/api/audit/logs?limit=1',
 };
 
-/** Asks each service again and again for something that leaves no event, so that it is known to the tenth of a second when one answers again. */
+/** Polls each service without leaving events, to note when it answers after a fault. */
 export async function probe(
   fleet: Fleet,
   token: string,
@@ -25,7 +25,7 @@ export async function probe(
       while (!signal.aborted) {
         const sentAt = history.now();
         const ok = await fleet
-          .call('GET', PATHS[area], { token, signal: AbortSignal.timeout(PATIENCE_MS) })
+          .call('GET', PATHS[area], { token, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) })
           .then(
             async (answer) => {
               await answer.text();

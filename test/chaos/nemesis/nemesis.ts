@@ -32,24 +32,24 @@ export interface NemesisOptions {
 }
 
 export interface Nemesis {
-  /** Does what was planned, at its time, until `signal` says stop; resolves when all of it is healed. `healed` is called after each. */
+  /** Injects planned faults until `signal` aborts, and calls `healed` after each. */
   run(
     plan: readonly PlannedFault[],
     signal: AbortSignal,
     healed: (fault: FaultRecord) => void,
   ): Promise<void>;
-  /** What is broken now. */
+  /** The faults under way. */
   current(): string[];
-  /** Whatever happens: everything goes on and all ways are open. */
+  /** Resumes every process and opens every proxy. */
   heal(): void;
 }
 
-const HOLDER_PATIENCE_MS = 1_500;
-const COMMIT_PATIENCE_MS = 3_000;
+const HOLDER_TIMEOUT_MS = 1_500;
+const COMMIT_TIMEOUT_MS = 3_000;
 const SERVICES = ['user', 'file', 'audit'];
-/** For so long nobody reads before the stream is wiped: records are lost with it that nobody has seen. */
+/** How long the consumer is paused before a wipe, so that unread records are lost. */
 const UNREAD_MS = 800;
-const RESHARD_PATIENCE_MS = 4_000;
+const RESHARD_TIMEOUT_MS = 4_000;
 const MAX_SHARDS = 10;
 
 export function createNemesis({
@@ -66,7 +66,7 @@ export function createNemesis({
 
   async function holderOf(lease: 'relay' | 'sealer' | 'shard', choice: number): Promise<string> {
     for (
-      const deadline = performance.now() + HOLDER_PATIENCE_MS;
+      const deadline = performance.now() + HOLDER_TIMEOUT_MS;
       performance.now() < deadline;
       await sleep(100)
     ) {
@@ -80,10 +80,10 @@ export function createNemesis({
     return (await victims.kill(name)) ? name : `${name} (was down already)`;
   }
 
-  /** Waits for a commit that takes its time, of one service, and strikes then: at the replica whose it is, or at the database. */
+  /** Kills a replica of the service, or `victim`, while a slowed commit is under way. */
   async function killInCommit(service: string, choice: number, victim?: string): Promise<string> {
     for (
-      const deadline = performance.now() + COMMIT_PATIENCE_MS;
+      const deadline = performance.now() + COMMIT_TIMEOUT_MS;
       performance.now() < deadline;
       await sleep(5)
     ) {
@@ -106,7 +106,7 @@ export function createNemesis({
       Array.from({ length: replicas }, (_, index) => victims.pause(`audit-${index + 1}`)),
     );
     await sleep(UNREAD_MS);
-    // Stopped first: the server must not write into the folder that goes.
+    // Paused first, so that the server does not write into the deleted folder.
     await victims.pause('kinesis');
     await rm(join(fleet.dataDir, 'kinesis'), { recursive: true, force: true });
     await victims.kill('kinesis');
@@ -136,7 +136,7 @@ export function createNemesis({
       requestHandler: new NodeHttpHandler({ connectionTimeout: 500, requestTimeout: 2_000 }),
     });
     try {
-      for (const deadline = performance.now() + RESHARD_PATIENCE_MS; ; await sleep(200)) {
+      for (const deadline = performance.now() + RESHARD_TIMEOUT_MS; ; await sleep(200)) {
         try {
           const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName }));
           const { send, target } = planReshard(StreamName, Shards, how, choice);
@@ -207,7 +207,7 @@ export function createNemesis({
     }
   }
 
-  async function carryOut(
+  async function runFault(
     fault: PlannedFault,
     healed: (record: FaultRecord) => void,
   ): Promise<void> {
@@ -231,13 +231,13 @@ export function createNemesis({
 
   return {
     async run(plan, signal, healed) {
-      const under: Promise<void>[] = [];
+      const running: Promise<void>[] = [];
       for (const fault of plan) {
         await sleep(Math.max(0, fault.at - history.now()), undefined, { signal }).catch(() => {});
         if (signal.aborted) break;
-        under.push(carryOut(fault, healed));
+        running.push(runFault(fault, healed));
       }
-      await Promise.all(under);
+      await Promise.all(running);
     },
     current: () => [...current],
     heal() {
@@ -253,7 +253,7 @@ interface OpenShard {
   last: bigint;
 }
 
-/** The split of a shard into halves, or the merger of two neighbours; the other one where this one cannot be. */
+/** Plans to split a shard or merge two neighbours; the other one where that is impossible. */
 function planReshard(
   StreamName: string,
   shards: readonly Shard[],
@@ -271,7 +271,7 @@ function planReshard(
   const merges = open.length >= MAX_SHARDS || (how === 'merge_shards' && open.length > 1);
   const at = Math.floor(choice * (merges ? open.length - 1 : open.length));
   const [one, next] = [open[at], open[at + 1]];
-  if (!one) throw new Error('the stream has no open shard');
+  if (!one) throw new Error('The stream has no open shard.');
   if (merges && next) {
     const command = new MergeShardsCommand({
       StreamName,

@@ -2,13 +2,13 @@ import { readState } from '../../e2e/processes.ts';
 import type { Fleet } from '../../e2e/fleet.ts';
 import type { Rows } from '../../e2e/stores.ts';
 
-/** Sends signals to the fleet's processes by name, and remembers whom it has stopped: two faults may stop one process, which goes on when both are over. */
+/** Signals the fleet's processes by name. A process paused by two faults resumes after both. */
 export interface Victims {
-  /** Ends a process without warning. @returns whether it was there */
+  /** Kills a process. @returns false when it was not running */
   kill(name: string): Promise<boolean>;
-  /** Stops a process where it is; the function lets it go on. */
+  /** Pauses a process. @returns a function that resumes it */
   pause(name: string): Promise<() => void>;
-  /** Lets everything go on. */
+  /** Resumes every paused process. */
   resumeAll(): void;
 }
 
@@ -45,7 +45,7 @@ export function createVictims(fleet: Fleet): Victims {
   };
 }
 
-/** The replica that holds a lease at this moment, by the lease tables; undefined when none does, or the database does not answer. Where several are held, `choice` tells which. */
+/** Finds the replica that holds a lease. `choice` selects among several; undefined without one. */
 export async function findHolder(
   rows: Rows,
   lease: 'relay' | 'sealer' | 'shard',
@@ -53,15 +53,17 @@ export async function findHolder(
 ): Promise<string | undefined> {
   const relays = ['identity', 'files', 'audit', 'app'].map(
     (schema) =>
-      `select '${schema}' as place, holder from ${schema}.leases where name = 'relay' and expires_at > clock_timestamp()`,
+      `select '${schema}' as place, holder from ${schema}.leases
+      where name = 'relay' and expires_at > clock_timestamp()`,
   );
   const query = {
     relay: `select holder from (${relays.join(' union all ')}) r order by place`,
-    sealer: `select holder from audit.leases where name = 'sealer' and expires_at > clock_timestamp()`,
-    shard:
-      'select owner as holder from audit.shards where owner is not null and expires_at > clock_timestamp() order by shard_id',
+    sealer: `select holder from audit.leases
+      where name = 'sealer' and expires_at > clock_timestamp()`,
+    shard: `select owner as holder from audit.shards
+      where owner is not null and expires_at > clock_timestamp() order by shard_id`,
   }[lease];
   const held = await rows<{ holder: string }>(query).catch(() => []);
-  // A holder is named by its replica and a number of its process.
+  // A holder's name is its replica and a number of its process.
   return held[Math.floor(choice * held.length)]?.holder.split('/')[0];
 }

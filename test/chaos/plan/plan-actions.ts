@@ -19,15 +19,15 @@ export type ActionKind =
 
 export interface PlannedAction {
   kind: ActionKind;
-  /** Rest before it. Milliseconds. */
+  /** Pause before the action. */
   pauseMs: number;
   /** Bytes of an upload. */
   size: number;
-  /** Which of the things at hand, from 0 up to 1. */
+  /** Chooses among the files of the account, from 0 up to 1. */
   choice: number;
 }
 
-// How often, against each other.
+// Relative frequencies.
 const WEIGHTS: Partial<Record<ActionKind, number>> = {
   update: 24,
   upload: 20,
@@ -46,26 +46,23 @@ const deck = Object.entries(WEIGHTS).flatMap(([kind, weight]) =>
   Array.from({ length: weight }, () => kind as ActionKind),
 );
 
-const LARGE = 6 * 1024 ** 2;
+const LARGE_BYTES = 6 * 1024 ** 2;
 
 function nextAction(random: Random): PlannedAction {
   const kind = random.pick(deck);
   const pauseMs = random.integer(5, 60);
-  // One in forty takes more than one part of a multipart upload.
-  const size = random.next() < 0.025 ? LARGE : random.integer(1, 20_000);
+  // One in forty needs several parts of a multipart upload.
+  const size = random.next() < 0.025 ? LARGE_BYTES : random.integer(1, 20_000);
   return { kind, pauseMs, size, choice: random.next() };
 }
 
-/**
- * What a client will do, without end: the same for the same seed, whatever the answers are. What an answer makes impossible (no account any more,
- * no file to read) is replaced when its turn comes.
- */
+/** Plans a client's endless actions from the seed alone. The client replaces impossible ones. */
 export function* planActions(seed: number, client: number): Generator<PlannedAction, never> {
   const random = createRandom(`${seed}/client/${client}`);
   for (;;) yield nextAction(random);
 }
 
-/** The W3C traceparent of a client's n-th request. The event carries it, and so tells whose it is though the answer was lost. */
+/** The W3C traceparent of a client's n-th request. It links the event to the request. */
 export function traceparentOf(seed: number, client: number, number: number): string {
   const digest = createHash('sha256').update(`${seed}/${client}/${number}`).digest('hex');
   return `00-${digest.slice(0, 32)}-${digest.slice(32, 48)}-01`;

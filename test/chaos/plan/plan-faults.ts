@@ -34,9 +34,9 @@ export interface PlannedFault {
   kind: FaultKind;
   /** Milliseconds after the start. */
   at: number;
-  /** 0: it heals by itself, the supervisor starts what was killed. */
+  /** 0 when it heals by itself: the supervisor restarts a killed process. */
   durationMs: number;
-  /** Which of the replicas, sources or shards, from 0 up to 1. */
+  /** Chooses the replica, source or shard, from 0 up to 1. */
   choice: number;
   /** What the proxy does. */
   mode?: Fault;
@@ -49,7 +49,7 @@ interface Terms {
   modes?: Fault[];
 }
 
-// A holder is stopped for longer than its lease lives (relay 3 s, shard 5 s, sealer 3 s), so that another takes over before it goes on.
+// A holder is paused longer than its lease (relay 3 s, shard 5 s, sealer 3 s), so another takes over.
 export const FAULTS: Record<FaultKind, Terms> = {
   kill_user: { durationMs: [0, 0] },
   kill_file: { durationMs: [0, 0] },
@@ -57,7 +57,7 @@ export const FAULTS: Record<FaultKind, Terms> = {
   kill_relay: { durationMs: [0, 0] },
   kill_shard_holder: { durationMs: [0, 0] },
   kill_sealer: { durationMs: [0, 0] },
-  // At the instant in which a replica's transaction is under way to its commit: what it changed, it has told nobody.
+  // Killed during a commit, after the change and before the answer.
   kill_user_committing: { durationMs: [0, 0] },
   kill_file_committing: { durationMs: [0, 0] },
   kill_audit_committing: { durationMs: [0, 0] },
@@ -96,18 +96,19 @@ export const FAULTS: Record<FaultKind, Terms> = {
     channel: 'net_s3',
     modes: ['refuse', 'cut', 'blackhole', { delayMs: 100 }],
   },
-  // The local Kinesis server would stay UPDATING for ever, were it killed within the milliseconds of a reshard.
+  // A channel of its own: the local Kinesis server killed during a reshard stays UPDATING.
   split_shard: { durationMs: [0, 0], channel: 'kinesis' },
   merge_shards: { durationMs: [0, 0], channel: 'kinesis' },
 };
 
-/** After a fault of a channel its next one waits for this long. */
+/** Pause between two faults of one channel. */
 const SETTLE_MS = 3_000;
+/** Before the first fault. */
 const CALM_MS = 2_000;
 
 /**
- * What goes wrong within `durationMs`, `everyMs` apart on average, several at once: the same for the same arguments. The kinds are drawn as cards
- * of a deck, so that each comes once before any comes again.
+ * Plans faults that are `everyMs` apart on average and may overlap. Equal arguments give equal
+ * plans. Each kind comes once before any comes again.
  */
 export function planFaults(
   seed: number,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Numbers that follow from a seed alone. Each part of a run draws from a source of its own, so that one's haste shifts no other's numbers. */
+/** Numbers that follow from a seed alone. Each part of a run has its own, so none shifts another's. */
 export interface Random {
   /** From 0 up to 1, without 1. */
   next(): number;
@@ -33,7 +33,7 @@ export function createRandom(seed: string): Random {
     least + Math.floor(next() * (most - least + 1));
   function pick<Item>(items: readonly Item[]): Item {
     const item = items[integer(0, items.length - 1)];
-    if (item === undefined) throw new RangeError('there is nothing to pick from');
+    if (item === undefined) throw new RangeError('The list to pick from is empty.');
     return item;
   }
   function shuffle<Item>(items: readonly Item[]): Item[] {
