@@ -11,7 +11,8 @@ export const verifierLines = (text: string): string[] => keyLines(text).map(veri
 
 /**
  * Returns the key file with a new signing key before the others.
- * @param overlap whether the last key goes on signing until the next rotation, so that its verifiers
+ * @param overlap whether the last key goes on signing until the next rotation, so that its
+ * verifiers
  *   have time to learn of the new key
  * @throws AuditKeyError, VerifyError when the text is not a key file
  */

@@ -61,8 +61,10 @@ async function readKeyRing(file: string): Promise<KeyRing> {
 }
 
 /**
- * Opens a master key file: 32 bytes in base64 on each line, newest first. The first key wraps, all unwrap.
- * A changed file is read again, so that keys rotate without a restart; an unreadable one changes nothing.
+ * Opens a master key file: 32 bytes in base64 on each line, newest first. The first key wraps, all
+ * unwrap.
+ * A changed file is read again, so that keys rotate without a restart; an unreadable one changes
+ * nothing.
  * The mode is not checked: Docker mounts secrets as 0444.
  * @throws MasterKeyError
  */

@@ -2,15 +2,22 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import { MasterKeyError } from './errors.ts';
 
 /**
- * Wraps other keys. Its shape is AWS KMS Encrypt and Decrypt with an encryption context, hence asynchronous.
+ * Wraps other keys. Its shape is AWS KMS Encrypt and Decrypt with an encryption context, hence
+ * asynchronous.
  * A deployment with KMS or an HSM replaces this object and nothing else.
  */
 export interface MasterKey {
   /** 16 hex digits that tell keys apart and reveal nothing of the key. */
   readonly id: string;
-  /** `context` names the wrapped key and its owner (`signing-key:<kid>`); unwrapping needs the same one. */
+  /**
+   * `context` names the wrapped key and its owner (`signing-key:<kid>`); unwrapping needs the same
+   * one.
+   */
   wrap(plaintext: Buffer, context: string): Promise<Buffer>;
-  /** @throws MasterKeyError `master_key_mismatch` (another key wrapped it), `master_key_unwrap_failed` */
+  /**
+   * @throws MasterKeyError `master_key_mismatch` (another key wrapped it),
+   * `master_key_unwrap_failed`
+   */
   unwrap(wrapped: Buffer, context: string): Promise<Buffer>;
 }
 
@@ -76,7 +83,8 @@ export function createMasterKey(key: Buffer): MasterKey {
       requireWrappedBy(wrapped, id);
       const nonce = wrapped.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES);
       const ciphertext = wrapped.subarray(HEADER_BYTES + NONCE_BYTES, -TAG_BYTES);
-      // The tag's length is pinned: Node's GCM otherwise accepts a 4-byte tag, which can be guessed.
+      // The tag's length is pinned: Node's GCM otherwise accepts a 4-byte tag, which can be
+      // guessed.
       const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
         .setAAD(authenticated(context))
         .setAuthTag(wrapped.subarray(-TAG_BYTES));

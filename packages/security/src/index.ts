@@ -1,6 +1,6 @@
 export { accessTokens } from './tokens/access-tokens.ts';
+export type { AccessTokenClaims } from './tokens/claims.ts';
 export type {
-  AccessTokenClaims,
   AccessTokenOptions,
   AccessTokens,
   IssuedAccessToken,
@@ -26,20 +26,17 @@ export {
   isTokenScope,
   TOKEN_SCOPES,
 } from './tokens/api-tokens.ts';
+export { authentication, type AuthenticationOptions } from './authenticate.ts';
 export {
-  authentication,
+  findDenial,
   isAllowed,
   principalOf,
-  throwDenied,
   sessionPrincipalOf,
-  findDenial,
-} from './authenticate.ts';
-export type {
-  AuthenticationOptions,
-  Principal,
-  RouteAccess,
-  SessionPrincipal,
-} from './authenticate.ts';
+  throwDenied,
+  type Principal,
+  type SessionPrincipal,
+} from './principal.ts';
+export type { RouteAccess } from './route-access.ts';
 export {
   CredentialsAmbiguous,
   DependencyUnavailable,
@@ -81,7 +78,8 @@ export type {
   RevocationsOptions,
 } from './sessions/revocations.ts';
 export { DEVICE_TOKEN_TTL_S, issueDeviceToken, verifyDeviceToken } from './tokens/device-tokens.ts';
-export { createSessionCookies, joinToken, splitToken } from './tokens/session-cookies.ts';
+export { joinToken, splitToken } from './tokens/cookie-token.ts';
+export { createSessionCookies } from './tokens/session-cookies.ts';
 export type {
   CookieRequest,
   SessionCookies,

@@ -1,14 +1,14 @@
-/** The user types; `users.type` holds one of them. */
+/** The user types, which `users.type` holds. */
 export const ROLES = ['customer', 'vendor', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
 export const isRole = (value: unknown): value is Role => ROLES.some((role) => role === value);
 
-type Grant = {
+interface Grant {
   roles: readonly Role[];
-  /** Never by an API token, whatever its scopes: who finds one must not be able to make others, or to take the account over. */
+  /** No API token may do it: a thief of one must not make others or take the account over. */
   sessionOnly: boolean;
-};
+}
 
 const everyone: Grant = { roles: ROLES, sessionOnly: false };
 const everyoneInSession: Grant = { roles: ROLES, sessionOnly: true };
@@ -16,8 +16,8 @@ const admins: Grant = { roles: ['admin'], sessionOnly: false };
 const adminsInSession: Grant = { roles: ['admin'], sessionOnly: true };
 
 /**
- * Who may do what: the one table of the product. A route names one permission; that what is read or written belongs to
- * the caller is decided by the query, not here.
+ * The only table of permissions. A route names one of them.
+ * Queries, not this table, limit callers to their own rows.
  */
 export const PERMISSIONS = {
   'profile:read': everyone,
@@ -46,19 +46,20 @@ export const isPermission = (value: unknown): value is Permission =>
 export const roleAllows = (role: Role, permission: Permission): boolean =>
   PERMISSIONS[permission].roles.includes(role);
 
-/** Why a caller may not do something: their role lacks it, it takes a session, or their API token was not made for it. */
+/** The role lacks the permission, it needs a session, or the API token lacks the scope. */
 export type Denial = 'role' | 'session_required' | 'scope';
 
 /**
- * What keeps a caller from doing something; undefined: nothing does. An API token never allows more than its owner's role does at this moment.
+ * Why a caller may not do something; undefined when they may.
+ * An API token never allows more than the current role of its owner.
  * @param scopes of the API token; null in a session
  */
-export const denialOf = (
+export function denialOf(
   caller: { role: Role; scopes: readonly Permission[] | null },
   permission: Permission,
-): Denial | undefined => {
+): Denial | undefined {
   if (!roleAllows(caller.role, permission)) return 'role';
   if (caller.scopes === null) return undefined;
   if (PERMISSIONS[permission].sessionOnly) return 'session_required';
   return caller.scopes.includes(permission) ? undefined : 'scope';
-};
+}

@@ -6,7 +6,10 @@ export type FindValid = (ids: readonly string[]) => Promise<ReadonlySet<string>>
 /** Whether a viewer token is valid, by a statement sent after the call. */
 export type ViewerCheck = (id: string) => Promise<boolean>;
 
-/** One statement serves all checks of a turn: a replica holds hundreds of streams and checks each twice a second. */
+/**
+ * One statement serves all checks of a turn: a replica holds hundreds of streams and checks each
+ * twice a second.
+ */
 export function createViewerCheck(find: FindValid): ViewerCheck {
   const ask = createTurnBatch({ create: () => new Set<string>(), send: (ids) => find([...ids]) });
   return async (id) => (await ask((ids) => ids.add(id))).has(id);

@@ -12,7 +12,10 @@ export type SigningStatus = 'active' | 'next';
 /** A token lives for at most a day; a retired key verifies a little longer. */
 const RETIRED_VERIFIES = sql.raw(`interval '25 hours'`);
 
-/** Lets one transaction of the whole deployment change keys at a time. Later reads see a snapshot from after the lock. */
+/**
+ * Lets one transaction of the whole deployment change keys at a time. Later reads see a snapshot
+ * from after the lock.
+ */
 export async function lockSigningKeys<DB>(trx: Transaction<DB>): Promise<void> {
   await sql`
     select pg_advisory_xact_lock(hashtextextended('identity.signing_keys', 0))`.execute(trx);

@@ -27,7 +27,10 @@ const wrapContext = (kid: string) => `signing-key:${kid}`;
 const thumbprint = (x: string) =>
   createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
 
-/** Generates an Ed25519 pair whose `kid` is its thumbprint, so that a kid never comes to mean another key. */
+/**
+ * Generates an Ed25519 pair whose `kid` is its thumbprint, so that a kid never comes to mean
+ * another key.
+ */
 function generateSigningKey() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const { x = '' } = publicKey.export({ format: 'jwk' });
@@ -90,7 +93,8 @@ async function completeKeys<DB>(
 
 /**
  * Returns the active signing key and creates missing keys.
- * Replicas that start together get the same key: the lock admits one at a time, and later ones find the rows.
+ * Replicas that start together get the same key: the lock admits one at a time, and later ones find
+ * the rows.
  */
 export async function ensureSigningKey<DB>(
   db: Kysely<DB>,
@@ -106,7 +110,8 @@ export async function ensureSigningKey<DB>(
 }
 
 /**
- * Makes the next key sign and creates another next key. A key is published long before it signs, so cached JWKS hold it.
+ * Makes the next key sign and creates another next key. A key is published long before it signs, so
+ * cached JWKS hold it.
  * The retired key verifies until its last token has expired, and loses its private part at once.
  * @param olderThanDays minimum age of the active key; 0 rotates in any case
  * @returns undefined when no rotation was due
@@ -124,7 +129,8 @@ export async function rotateSigningKeys<DB>(
 }
 
 /**
- * Marks keys as compromised: their tokens are invalid everywhere, and they never sign or verify again.
+ * Marks keys as compromised: their tokens are invalid everywhere, and they never sign or verify
+ * again.
  * @param kids those keys, or all keys (the master key was stolen)
  * @returns undefined when none of them exists unmarked
  */

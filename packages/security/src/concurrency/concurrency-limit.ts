@@ -1,28 +1,25 @@
 import { Overloaded } from '../errors.ts';
 
-export type ConcurrencyLimitOptions = {
-  /** How much may run at once. */
+export interface ConcurrencyLimitOptions {
   concurrency: number;
-  /** How much may wait beyond that. */
+  /** Jobs that may wait beyond that. */
   queueLimit: number;
-};
+}
 
-/**
- * Runs work at a bounded concurrency, first come first served, with a bounded queue before it; past both, `run` rejects
- * with `overloaded` at once and the work is never begun.
- */
-export const createConcurrencyLimit = ({ concurrency, queueLimit }: ConcurrencyLimitOptions) => {
+/** Runs work at a bounded concurrency, first come first served, with a bounded queue before it. */
+export function createConcurrencyLimit({ concurrency, queueLimit }: ConcurrencyLimitOptions) {
   const waiting: (() => void)[] = [];
   const whenIdle: (() => void)[] = [];
   let running = 0;
   let closed = false;
 
   return {
+    /** @throws Overloaded at once, without starting the work, when the queue is full or closed */
     async run<T>(work: () => Promise<T>): Promise<T> {
       if (closed || (running >= concurrency && waiting.length >= queueLimit))
         throw new Overloaded();
-      // The place is handed from a finished job to the first in the queue without being freed between: a newcomer cannot
-      // slip in and make more than `concurrency` run.
+      // A finished job passes its place to the first in the queue without freeing it, so a
+      // newcomer can never exceed `concurrency`.
       if (running >= concurrency) await new Promise<void>((resolve) => waiting.push(resolve));
       else running++;
       try {
@@ -37,10 +34,10 @@ export const createConcurrencyLimit = ({ concurrency, queueLimit }: ConcurrencyL
     /** For metrics. */
     load: () => ({ running, waiting: waiting.length }),
 
-    /** Takes nothing new, and resolves when all that was taken is done. */
-    close: async (): Promise<void> => {
+    /** Refuses new work, and resolves when all accepted work is done. */
+    async close(): Promise<void> {
       closed = true;
       if (running > 0) await new Promise<void>((resolve) => whenIdle.push(resolve));
     },
   };
-};
+}

@@ -12,7 +12,8 @@ export function toAsciiDomain(domain: string): string | undefined {
 }
 
 /**
- * The one normal form of an e-mail address: NFC, ASCII lower case, IDNA domain. Dots and plus signs stay.
+ * The one normal form of an e-mail address: NFC, ASCII lower case, IDNA domain. Dots and plus signs
+ * stay.
  * Accounts are unique by it and stored search terms are its hashes, so it must never change.
  * Any other text gets a stable form too, because a failed login may name anything.
  */

@@ -3,7 +3,10 @@ import { type QueryExecutorProvider, sql } from 'kysely';
 import { DependencyUnavailable } from '../errors.ts';
 import type { Revocations } from '../sessions/revocations.ts';
 
-/** A public key as it is stored, shared and shown in the JWKS (RFC 8037). A type: node:crypto wants an index signature. */
+/**
+ * A public key as it is stored, shared and shown in the JWKS (RFC 8037). A type: node:crypto wants
+ * an index signature.
+ */
 export type PublicJwk = {
   kty: 'OKP';
   crv: 'Ed25519';
@@ -22,7 +25,10 @@ export type PublicKeyRow = {
   status: 'active' | 'next' | 'retired' | 'compromised';
 };
 
-/** A key that verifies; the same object as long as the ring holds the key, so identity tells whether it still does. */
+/**
+ * A key that verifies; the same object as long as the ring holds the key, so identity tells whether
+ * it still does.
+ */
 export type VerificationKey = {
   readonly kid: string;
   readonly pem: string;
@@ -31,11 +37,17 @@ export type VerificationKey = {
 
 export type PublicKeyRingOptions = {
   load: () => Promise<readonly PublicKeyRow[]>;
-  /** How often the keys are read again, to know the new ones; of a compromised key the ring is told by `revoke`. */
+  /**
+   * How often the keys are read again, to know the new ones; of a compromised key the ring is told
+   * by `revoke`.
+   */
   refreshMs?: number;
   /** An unknown kid makes the ring look again, but never more often than this, whatever arrives. */
   unknownKidIntervalMs?: number;
-  /** Recognises an outage among what `load` rejects with. Anything else is a fault of ours and passes as it is: to be logged, not retried. */
+  /**
+   * Recognises an outage among what `load` rejects with. Anything else is a fault of ours and
+   * passes as it is: to be logged, not retried.
+   */
   isUnavailable?: (error: unknown) => boolean;
   /** A background refresh failed; the keys known until then go on counting. */
   onError?: (error: unknown) => void;
@@ -55,7 +67,8 @@ const CONFIRMED_MS = 500;
 const CONFIRMING_TRIES = 3;
 
 /**
- * The public keys by kid. A kid is chosen by whoever sends a token, so unknown ones are not remembered (memory) and share
+ * The public keys by kid. A kid is chosen by whoever sends a token, so unknown ones are not
+ * remembered (memory) and share
  * one rate limit (load on the database): a flood of forged tokens costs one read a second.
  */
 export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
@@ -68,7 +81,10 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   } = options;
   let keys = new Map<string, VerificationKey>();
   let active = new Set<string>();
-  /** A read that was sent before the key was marked may answer after. A kid is the key's own thumbprint: it never comes to mean another. */
+  /**
+   * A read that was sent before the key was marked may answer after. A kid is the key's own
+   * thumbprint: it never comes to mean another.
+   */
   const revoked = new Set<string>();
   let readAt = -Infinity;
   const readListeners: (() => void)[] = [];
@@ -115,8 +131,10 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
 
   return {
     /**
-     * The key, or undefined if there is none of that kid. Rejects with `dependency_unavailable` when the kid is unknown
-     * because the keys could not be read: a valid token must not get 401 only because the database is down. Rejects with the
+     * The key, or undefined if there is none of that kid. Rejects with `dependency_unavailable`
+     * when the kid is unknown
+     * because the keys could not be read: a valid token must not get 401 only because the database
+     * is down. Rejects with the
      * error of `load` when that is no outage.
      */
     async get(kid: string): Promise<VerificationKey | undefined> {
@@ -148,7 +166,8 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
     },
 
     /**
-     * Whether a key counts by a read that is at most a second old: where nothing else tells of a compromised one. Reads at most twice a second,
+     * Whether a key counts by a read that is at most a second old: where nothing else tells of a
+     * compromised one. Reads at most twice a second,
      * whoever asks. Rejects as `get` does.
      */
     async revalidate(kid: string): Promise<boolean> {
@@ -166,7 +185,10 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
       return keys.has(kid);
     },
 
-    /** Whether that key may still sign, as of the last read. One that is retired verifies and signs no more. */
+    /**
+     * Whether that key may still sign, as of the last read. One that is retired verifies and signs
+     * no more.
+     */
     maySign: (kid: string): boolean => active.has(kid),
 
     /** The JWK Set (RFC 7517) of all keys that verify. */
@@ -181,7 +203,10 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   };
 };
 
-/** Whether what a key has signed counts at this moment. The ring hears of a compromised key by the same feed as the set; while that is stale it has to read. */
+/**
+ * Whether what a key has signed counts at this moment. The ring hears of a compromised key by the
+ * same feed as the set; while that is stale it has to read.
+ */
 export const isKeyValid = async (
   {
     revocations,

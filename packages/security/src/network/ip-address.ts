@@ -8,7 +8,8 @@ const IPV6_GROUPS = 8;
 
 /**
  * The one normal form of an IP address: RFC 5952 without a zone, mapped IPv4 as IPv4.
- * Any other text stays itself. Stored search terms are hashes of this form, so it must never change.
+ * Any other text stays itself. Stored search terms are hashes of this form, so it must never
+ * change.
  */
 export function normalizeAddress(text: string): string {
   const [address = ''] = text.trim().toLowerCase().split('%', 1);

@@ -2,21 +2,30 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { normalizeAddress } from './ip-address.ts';
 
-type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+const ADDRESS_OR_RANGE = /^[0-9a-fA-F.:]+(\/\d{1,3})?$/;
+const FOUR_PARTS = /^\d{1,3}(\.\d{1,3}){3}(\/|$)/;
+const OCTAL_PART = /(^|\.)0\d/;
+/** Bits before the IPv4 address in `::ffff:192.0.2.1`. */
+const MAPPED_PREFIX_BITS = 96;
+
+function parseAddress(text: string): Address | undefined {
   const address = normalizeAddress(text);
   return isIP(address) === 0 ? undefined : ipaddr.parse(address);
 }
 
-const rangeOf = (text: string): Range | undefined => {
-  // `ipaddr.isValid` takes 127.1 and octal parts as an old C library does: what two programs may read in two ways is refused.
-  if (
-    !/^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(text) ||
-    (!text.includes(':') && !/^\d{1,3}(\.\d{1,3}){3}(\/|$)/.test(text)) ||
-    /(^|\.)0\d/.test(text)
-  )
-    return undefined;
+/**
+ * `ipaddr.isValid` accepts 127.1 and octal parts; texts that two programs read differently are
+ * refused.
+ */
+const isUnambiguous = (text: string): boolean =>
+  ADDRESS_OR_RANGE.test(text) &&
+  (text.includes(':') || FOUR_PARTS.test(text)) &&
+  !OCTAL_PART.test(text);
+
+function parseRange(text: string): [Address, number] | undefined {
+  if (!isUnambiguous(text)) return undefined;
   const [address = '', bits] = text.split('/');
   if (!ipaddr.isValid(address)) return undefined;
   const parsed = ipaddr.parse(address);
@@ -24,24 +33,27 @@ const rangeOf = (text: string): Range | undefined => {
   const length = bits === undefined ? width : Number(bits);
   if (length > width) return undefined;
   if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress())
-    return length < 96 ? undefined : [parsed.toIPv4Address(), length - 96];
+    return length < MAPPED_PREFIX_BITS
+      ? undefined
+      : [parsed.toIPv4Address(), length - MAPPED_PREFIX_BITS];
   return [parsed, length];
-};
+}
 
-/** An address or a range in its one form, `192.0.2.0/24`: bits behind the prefix are zero. Undefined for what is neither. */
-export const normalizeRange = (text: string): string | undefined => {
-  const range = rangeOf(text);
+/** The normal form of an address or a range, `192.0.2.0/24`; undefined for any other text. */
+export function normalizeRange(text: string): string | undefined {
+  const range = parseRange(text);
   if (!range) return undefined;
   const [address, length] = range;
+  const cidr = `${address.toString()}/${length}`;
   const network =
     address instanceof ipaddr.IPv4
-      ? ipaddr.IPv4.networkAddressFromCIDR(`${address.toString()}/${length}`)
-      : ipaddr.IPv6.networkAddressFromCIDR(`${address.toString()}/${length}`);
+      ? ipaddr.IPv4.networkAddressFromCIDR(cidr)
+      : ipaddr.IPv6.networkAddressFromCIDR(cidr);
   return `${network.toString()}/${length}`;
-};
+}
 
-/** Whether an address lies in one of the ranges; an empty list takes all. What cannot be read lies in none. */
-export const isAddressAllowed = (ranges: readonly string[], text: string): boolean => {
+/** Whether an address lies in one of the ranges. An empty list allows every address. */
+export function isAddressAllowed(ranges: readonly string[], text: string): boolean {
   if (ranges.length === 0) return true;
   const address = parseAddress(text);
   if (!address) return false;
@@ -49,4 +61,4 @@ export const isAddressAllowed = (ranges: readonly string[], text: string): boole
     const [network, length] = ipaddr.parseCIDR(range);
     return network.kind() === address.kind() && address.match(network, length);
   });
-};
+}

@@ -8,71 +8,83 @@ import {
 } from '../errors.ts';
 import type { Role } from '../permissions.ts';
 
-const minimumLength = 8;
-/** NIST SP 800-63B-4 §3.1.1.2 asks it of a password that is the only factor; here of those who can do harm to everyone. */
-const adminMinimumLength = 15;
-const maximumLength = 128;
-/** UTF-16 units before normalisation. NFKC joins at most a few code points into one, and a megabyte is not worth its time. */
-const maximumRawLength = 2048;
-/** A context word of fewer letters stands in too many good passwords that are digits otherwise. */
-const shortestContextWord = 4;
+/** Code points. */
+const MIN_LENGTH = 8;
+/**
+ * NIST SP 800-63B-4 §3.1.1.2 requires 15 where a password is the only factor; here for
+ * administrators.
+ */
+const ADMIN_MIN_LENGTH = 15;
+const MAX_LENGTH = 128;
+/** UTF-16 units before normalisation: a megabyte is not worth the time of NFKC. */
+const MAX_RAW_LENGTH = 2048;
+/** Shorter context words occur in too many good passwords that are mostly digits. */
+const MIN_CONTEXT_WORD_LENGTH = 4;
 
-/** Whose password it is to be. */
-export type PasswordOwner = { role: Role; email: string };
+export interface PasswordOwner {
+  role: Role;
+  email: string;
+}
+
+/** Checks a new password. @returns the normal form, which is hashed */
+export type PasswordRules = (password: string, owner: PasswordOwner) => string;
 
 const lengthOf = (text: string): number => Array.from(text).length;
 
 /**
- * The form in which a password is hashed: NFKC, so that one typed on another keyboard or system is the same.
- * Throws `password_length` (8 to 128 code points) and `password_malformed` (lone surrogates: they would all be hashed as U+FFFD).
+ * The form of a password that is hashed: NFKC, so that any keyboard or system gives the same.
+ * @throws PasswordLength, PasswordMalformed (all lone surrogates would hash alike, as U+FFFD)
  */
-export const normalizePassword = (password: string): string => {
-  if (password.length > maximumRawLength) throw new PasswordLength();
+export function normalizePassword(password: string): string {
+  if (password.length > MAX_RAW_LENGTH) throw new PasswordLength();
   if (!password.isWellFormed()) throw new PasswordMalformed();
   const normalized = password.normalize('NFKC');
   const length = lengthOf(normalized);
-  if (length < minimumLength || length > maximumLength) throw new PasswordLength();
+  if (length < MIN_LENGTH || length > MAX_LENGTH) throw new PasswordLength();
   return normalized;
-};
+}
 
-/** Whether a password, set perhaps before its owner had the role, is as long as the role asks for. */
+/** Whether a password is long enough for a role that its owner may have got after setting it. */
 export const isLongEnough = (password: string, role: Role): boolean =>
-  role !== 'admin' || lengthOf(password.normalize('NFKC')) >= adminMinimumLength;
+  role !== 'admin' || lengthOf(password.normalize('NFKC')) >= ADMIN_MIN_LENGTH;
 
 const comparable = (text: string): string => text.normalize('NFKC').toLowerCase();
 
 /**
- * The most common passwords of leaks: of zxcvbn-ts' list (MIT) the 17,950 that are long enough, 1.2 MB as a set. ASVS 5 §6.2.4 asks for 3,000.
- * Read rather than imported: the module cache would keep the other 31,000 for ever.
+ * Reads the 17,950 leaked passwords of zxcvbn-ts' list (MIT) that are long enough, a set of 1.2 MB.
+ * ASVS 5 §6.2.4 requires 3,000. An import would keep the other 31,000 in the module cache.
  */
-const readCommonPasswords = (): ReadonlySet<string> => {
+function readCommonPasswords(): ReadonlySet<string> {
   const file = fileURLToPath(import.meta.resolve('@zxcvbn-ts/language-common/src/passwords.json'));
   const listed = JSON.parse(readFileSync(file, 'utf8')) as string[];
-  return new Set(listed.filter(({ length }) => length >= minimumLength).map(comparable));
-};
+  return new Set(listed.filter(({ length }) => length >= MIN_LENGTH).map(comparable));
+}
 
 const lettersOf = (text: string): string => comparable(text).replaceAll(/[^\p{L}\p{M}]/gu, '');
 
-/** What anyone would try first who knows the address or the product: the whole of it, the local part, each of its words, the domain's name. */
-const contextWords = (texts: readonly string[]): Set<string> => {
+/**
+ * The first guesses of an attacker who knows the address or the product: the whole, its parts, its
+ * words.
+ */
+function contextWords(texts: readonly string[]): Set<string> {
   const words = texts.flatMap((text) => [text, ...text.split('@'), ...text.split(/[\s@._+-]+/)]);
-  return new Set(words.map(lettersOf).filter((word) => lengthOf(word) >= shortestContextWord));
-};
+  return new Set(words.map(lettersOf).filter((word) => lengthOf(word) >= MIN_CONTEXT_WORD_LENGTH));
+}
 
 /**
- * The rules for a new password (NIST SP 800-63B-4 §3.1.1.2): its length, and that it is neither one of the most common ones nor a context word
- * with nothing but digits and signs around it. Always the whole password is compared, never a part of it; what it is composed of is its owner's business.
+ * Creates the rules for new passwords (NIST SP 800-63B-4 §3.1.1.2): length, not common, no context
+ * word
+ * with only digits and signs around it. They compare the whole password and require no composition.
+ * The rules throw PasswordLength, AdminPasswordLength, PasswordMalformed, PasswordCommon.
  * @param names of the product and the service, as users know them
  */
-export const createPasswordRules = (names: readonly string[] = []) => {
+export function createPasswordRules(names: readonly string[] = []): PasswordRules {
   const common = readCommonPasswords();
-
-  /** @returns the normalised password. Throws `password_length`, `password_malformed`, `password_common`. */
-  return (password: string, { role, email }: PasswordOwner): string => {
+  return (password, { role, email }) => {
     const normalized = normalizePassword(password);
     if (!isLongEnough(normalized, role)) throw new AdminPasswordLength();
     if (common.has(comparable(normalized))) throw new PasswordCommon();
     if (contextWords([...names, email]).has(lettersOf(normalized))) throw new PasswordCommon();
     return normalized;
   };
-};
+}

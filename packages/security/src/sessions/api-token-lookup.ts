@@ -6,7 +6,10 @@ import { createBatchedLookup } from './batched-lookup.ts';
 import { isRole, type Permission, type Role } from '../permissions.ts';
 import type { Revocations } from './revocations.ts';
 
-/** A row of `shared.find_api_tokens`: not revoked, not expired, its owner active. What is absent does not count. */
+/**
+ * A row of `shared.find_api_tokens`: not revoked, not expired, its owner active. What is absent
+ * does not count.
+ */
 export type ApiTokenRow = {
   id: string;
   token_hash: Buffer;
@@ -38,9 +41,15 @@ export type ApiTokenLookupOptions = {
   revocations: Revocations;
   /** Tokens remembered at most; about 1 KB each. */
   cacheSize?: number;
-  /** An answer that comes later says nothing any more: a revoked token must be refused everywhere within a second. */
+  /**
+   * An answer that comes later says nothing any more: a revoked token must be refused everywhere
+   * within a second.
+   */
   timeoutMs?: number;
-  /** Recognises an outage among what `query` rejects with. Anything else is a fault of ours and passes as it is: to be logged, not retried. */
+  /**
+   * Recognises an outage among what `query` rejects with. Anything else is a fault of ours and
+   * passes as it is: to be logged, not retried.
+   */
   isUnavailable?: (error: unknown) => boolean;
 };
 
@@ -60,13 +69,15 @@ export const queryApiTokens =
 type Answer = { byDigest: ReadonlyMap<string, ApiToken>; byId: ReadonlyMap<string, ApiToken> };
 
 /**
- * What is remembered longer may be of before a change of the owner that the set of revocations has let go of: that keeps one for a minute and a half
+ * What is remembered longer may be of before a change of the owner that the set of revocations has
+ * let go of: that keeps one for a minute and a half
  * at least (a minute beyond the shortest access token).
  */
 const rememberMs = 60_000;
 
 const tokenOf = (row: ApiTokenRow): ApiToken | undefined =>
-  // A role that this version does not know may do nothing; a scope that it does not know allows nothing.
+  // A role that this version does not know may do nothing; a scope that it does not know allows
+  // nothing.
   isRole(row.role)
     ? {
         id: row.id,
@@ -91,9 +102,12 @@ const answerOf = (rows: readonly ApiTokenRow[]): Answer => {
 };
 
 /**
- * Which API token a text is. What was looked up is remembered by its SHA-256 (so that a heap dump shows none), and holds while the set of revocations
- * is fresh and neither the token nor a change of its owner is in it; while the set is stale the database is asked each time. Look-ups of one turn of
- * the event loop go out as one statement. An unknown token is not remembered: anybody can make up any number of those.
+ * Which API token a text is. What was looked up is remembered by its SHA-256 (so that a heap dump
+ * shows none), and holds while the set of revocations
+ * is fresh and neither the token nor a change of its owner is in it; while the set is stale the
+ * database is asked each time. Look-ups of one turn of
+ * the event loop go out as one statement. An unknown token is not remembered: anybody can make up
+ * any number of those.
  */
 export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
   const {
@@ -103,7 +117,9 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
     timeoutMs = 1_000,
     isUnavailable = () => false,
   } = options;
-  /** The clock that the set of revocations goes by: what it says of a moment is compared with ours. */
+  /**
+   * The clock that the set of revocations goes by: what it says of a moment is compared with ours.
+   */
   const now = (): number => revocations.now().monotonic;
   const remembered = new LRUCache<string, FoundToken>({ max });
   const ask = createBatchedLookup({
@@ -129,8 +145,10 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
 
   return {
     /**
-     * The token that this text is, and when the database was asked about it; undefined when there is none, or it counts no more. Rejects with
-     * `dependency_unavailable` (503) when that is known neither from the set nor from the database, and with the error of `query` when that was no outage.
+     * The token that this text is, and when the database was asked about it; undefined when there
+     * is none, or it counts no more. Rejects with
+     * `dependency_unavailable` (503) when that is known neither from the set nor from the database,
+     * and with the error of `query` when that was no outage.
      * @param text of the form that `isApiToken` tells
      */
     async find(text: string): Promise<FoundToken | undefined> {
@@ -151,8 +169,10 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
     },
 
     /**
-     * Whether a token that was found before counts still, for what lasts longer than a request; undefined when it does not. `token` is there when the
-     * database was asked again: as it is now. `asOf`: by the monotonic clock, the moment of which this is known. Rejects as `find`.
+     * Whether a token that was found before counts still, for what lasts longer than a request;
+     * undefined when it does not. `token` is there when the
+     * database was asked again: as it is now. `asOf`: by the monotonic clock, the moment of which
+     * this is known. Rejects as `find`.
      */
     async revalidate(known: {
       id: string;
@@ -167,7 +187,10 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
       return token && counts(token) ? { token, asOf: askedAt } : undefined;
     },
 
-    /** Refuses a token that this replica has just ended, after the commit; other replicas hear of it by the feed. */
+    /**
+     * Refuses a token that this replica has just ended, after the commit; other replicas hear of it
+     * by the feed.
+     */
     drop(id: string, expiresAt: Date): void {
       revocations.add({ kind: 'api_token', id, expiresAt: Math.ceil(expiresAt.getTime() / 1_000) });
     },

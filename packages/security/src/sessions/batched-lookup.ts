@@ -11,9 +11,14 @@ export interface BatchedLookup<Answer> {
 export interface BatchedLookupOptions<Kind extends string, Answer> {
   kinds: readonly Kind[];
   query: (asked: Readonly<Record<Kind, readonly string[]>>) => Promise<Answer>;
-  /** A later answer is worthless: a revoked credential must be refused everywhere within a second. */
+  /**
+   * A later answer is worthless: a revoked credential must be refused everywhere within a second.
+   */
   timeoutMs: number;
-  /** Recognises an outage. Any other error is a bug: it passes as it is, to be logged and not retried. */
+  /**
+   * Recognises an outage. Any other error is a bug: it passes as it is, to be logged and not
+   * retried.
+   */
   isUnavailable: (error: unknown) => boolean;
   /** Milliseconds by the monotonic clock. */
   now?: () => number;
@@ -45,7 +50,8 @@ export function createBatchedLookup<Kind extends string, Answer extends object>(
         timeoutMs,
         () => undefined,
       );
-      // Checked again: a process that was stopped meanwhile finds an old answer before its timer fires.
+      // Checked again: a process that was stopped meanwhile finds an old answer before its timer
+      // fires.
       return answer && now() - askedAt <= timeoutMs ? { answer, askedAt } : undefined;
     } catch (error) {
       throw isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;

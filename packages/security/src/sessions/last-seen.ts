@@ -18,7 +18,10 @@ export type LastSeen = ReturnType<typeof createLastSeen>;
 
 const batchSize = 1_000;
 
-/** Writes through `shared.touch_sessions`, the one way in which every service may say that it has seen a session. */
+/**
+ * Writes through `shared.touch_sessions`, the one way in which every service may say that it has
+ * seen a session.
+ */
 export const touchSessions =
   (db: QueryExecutorProvider) =>
   (sessionIds: readonly string[], secondsAgo: readonly number[]): Promise<unknown> =>
@@ -37,8 +40,10 @@ export const touchApiTokens =
     );
 
 /**
- * Which sessions or API tokens were used lately: kept in memory and written in batches, so that no request costs a write. What is stored is never
- * further behind than `intervalMs` and the pause between two flushes, which the least idle lifetime allows for; a replica that is killed loses no
+ * Which sessions or API tokens were used lately: kept in memory and written in batches, so that no
+ * request costs a write. What is stored is never
+ * further behind than `intervalMs` and the pause between two flushes, which the least idle lifetime
+ * allows for; a replica that is killed loses no
  * more than that.
  */
 export const createLastSeen = ({
@@ -51,14 +56,20 @@ export const createLastSeen = ({
   const written = new LRUCache<string, true>({ max: capacity, ttl: intervalMs });
 
   return {
-    /** Notes that something is in use. Past `capacity` new ones are noted after the next flush: memory is bounded whatever comes. */
+    /**
+     * Notes that something is in use. Past `capacity` new ones are noted after the next flush:
+     * memory is bounded whatever comes.
+     */
     seen(id: string, address = ''): void {
       const known = pending.get(id);
       if (known) Object.assign(known, { at: performance.now(), address });
       else if (pending.size < capacity) pending.set(id, { at: performance.now(), address });
     },
 
-    /** Writes those that are due; with `all` (at a stop) the others too. What could not be written waits for the next. Rejects as `touch` does. */
+    /**
+     * Writes those that are due; with `all` (at a stop) the others too. What could not be written
+     * waits for the next. Rejects as `touch` does.
+     */
     async flush({ all = false }: { all?: boolean } = {}): Promise<void> {
       const due = [...pending]
         .filter(([id]) => all || !written.has(id))

@@ -1,13 +1,15 @@
 import type { ApiTokenLookup } from './api-token-lookup.ts';
-import type { Principal } from '../authenticate.ts';
+import type { Principal } from '../principal.ts';
 import { isKeyValid, type PublicKeyRing } from '../keys/public-key-ring.ts';
 import type { Revocations } from './revocations.ts';
 import type { SessionLookup } from './session-lookup.ts';
 
 /**
- * Whether a caller who was let in may go on, and as what: undefined when the session or API token has ended, or the key
+ * Whether a caller who was let in may go on, and as what: undefined when the session or API token
+ * has ended, or the key
  * that signed counts no more. `asOf`: by the monotonic clock, the moment
- * of which that is known. Rejects with `dependency_unavailable` (503) when it is known neither from the set of revocations nor from the database.
+ * of which that is known. Rejects with `dependency_unavailable` (503) when it is known neither from
+ * the set of revocations nor from the database.
  */
 export type RevalidatePrincipal = (
   principal: Principal,

@@ -1,4 +1,7 @@
-/** What can be revoked. A `user` is not dead by it: what was known of them before no longer counts, and the database has to be asked. */
+/**
+ * What can be revoked. A `user` is not dead by it: what was known of them before no longer counts,
+ * and the database has to be asked.
+ */
 export const REVOCATION_KINDS = ['session', 'user', 'key', 'api_token'] as const;
 export type RevocationKind = (typeof REVOCATION_KINDS)[number];
 
@@ -9,9 +12,14 @@ export type Revocation = { kind: RevocationKind; id: string; expiresAt: number }
 export type Instant = { monotonic: number; wall: number };
 
 export type RevocationsOptions = {
-  /** How old the last proof may be. 750 ms leaves the promised second a quarter for what follows. */
+  /**
+   * How old the last proof may be. 750 ms leaves the promised second a quarter for what follows.
+   */
   staleAfterMs?: number;
-  /** Entries held at most; past that the set counts as stale, so that memory is bounded and the database decides. */
+  /**
+   * Entries held at most; past that the set counts as stale, so that memory is bounded and the
+   * database decides.
+   */
   maxEntries?: number;
   now?: () => Instant;
 };
@@ -23,7 +31,10 @@ const SWEEP_STEP = 2_000;
 const isKind = (value: unknown): value is RevocationKind =>
   REVOCATION_KINDS.some((kind) => kind === value);
 
-/** A revocation as rows and notifications have it; undefined for a kind that this version does not know. */
+/**
+ * A revocation as rows and notifications have it; undefined for a kind that this version does not
+ * know.
+ */
 export const toRevocation = (
   kind: unknown,
   id: unknown,
@@ -37,8 +48,10 @@ export const toRevocation = (
 };
 
 /**
- * What was revoked, in memory, and up to when that is known to be all. Whoever fills it says at which moment a question was sent whose answer holds
- * everything that had been committed by then; 750 ms later the set is stale, and nobody may be let in on its word. About 110 bytes an entry.
+ * What was revoked, in memory, and up to when that is known to be all. Whoever fills it says at
+ * which moment a question was sent whose answer holds
+ * everything that had been committed by then; 750 ms later the set is stale, and nobody may be let
+ * in on its word. About 110 bytes an entry.
  */
 export const createRevocations = (options: RevocationsOptions = {}) => {
   const {
@@ -68,7 +81,8 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
   const ageMs = (): number => {
     if (!proof) return Infinity;
     const { monotonic, wall } = now();
-    // The monotonic clock stands still while the machine sleeps, the other one can be set back: what either says has passed, has passed.
+    // The monotonic clock stands still while the machine sleeps, the other one can be set back:
+    // what either says has passed, has passed.
     return Math.max(monotonic - proof.monotonic, wall - proof.wall);
   };
 
@@ -80,13 +94,17 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
       const { kind, id, expiresAt } = revocation;
       const known = entries[kind].get(id) ?? 0;
       if (expiresAt > known) entries[kind].set(id, expiresAt);
-      // Each time: it may be another change of the same user, and asking once too often costs little.
+      // Each time: it may be another change of the same user, and asking once too often costs
+      // little.
       if (kind === 'user') usersChangedAt.set(id, now().monotonic);
       for (const listener of listeners) listener(revocation);
       return expiresAt > known;
     },
 
-    /** Called with each revocation from now on, also one that is known already. @returns what ends that */
+    /**
+     * Called with each revocation from now on, also one that is known already. @returns what ends
+     * that
+     */
     onAdd(listener: (revocation: Revocation) => void): () => void {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -97,7 +115,8 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
     isApiTokenRevoked: (id: string): boolean => entries.api_token.has(id),
 
     /**
-     * When this replica learned of the last change of a user, by the monotonic clock; undefined when none counts. An answer of the database about
+     * When this replica learned of the last change of a user, by the monotonic clock; undefined
+     * when none counts. An answer of the database about
      * the user holds if it was asked for after that.
      */
     userChangedAt: (id: string): number | undefined => usersChangedAt.get(id),
@@ -107,7 +126,10 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
       proof = at;
     },
 
-    /** Lets go of everything, and of the proof with it: nothing is believed until all has been read again. */
+    /**
+     * Lets go of everything, and of the proof with it: nothing is believed until all has been read
+     * again.
+     */
     clear(): void {
       proof = undefined;
       for (const kind of REVOCATION_KINDS) entries[kind].clear();
@@ -116,11 +138,15 @@ export const createRevocations = (options: RevocationsOptions = {}) => {
 
     ageMs,
 
-    /** Whether the set may be believed now. Judged by the clocks at this moment, not by a timer: after a pause of the process a request may come first. */
+    /**
+     * Whether the set may be believed now. Judged by the clocks at this moment, not by a timer:
+     * after a pause of the process a request may come first.
+     */
     isFresh: (): boolean => ageMs() <= staleAfterMs && size() <= maxEntries,
 
     /**
-     * Lets go of what no longer counts, some two thousand entries further at each call, so that no call stops the process for long.
+     * Lets go of what no longer counts, some two thousand entries further at each call, so that no
+     * call stops the process for long.
      * @param seconds the time, since 1970
      */
     sweep(seconds: number): void {

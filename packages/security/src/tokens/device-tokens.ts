@@ -1,36 +1,39 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** How long a device stays known after a sign-in, in seconds. */
+/** How long a device stays known after a login, in seconds. */
 export const DEVICE_TOKEN_TTL_S = 180 * 86_400;
+/** How much the clocks of two replicas may differ. */
+const CLOCK_SKEW_S = 60;
+const PATTERN = /^mdv1\.[0-9]{10}\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$/;
 
-const form = /^mdv1\.[0-9]{10}\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$/;
-
-const signature = (secret: Buffer, account: string, issuedAndNonce: string) =>
+const sign = (secret: Buffer, account: string, issuedAndNonce: string): Buffer =>
   createHmac('sha256', secret).update(`device\0${issuedAndNonce}\0${account}`).digest();
 
 /**
- * Says that somebody has signed in to an account on this device (OWASP, «Slow Down Online Guessing Attacks with Device Cookies»): time, nonce, and an HMAC over
- * both and the account. It lets nobody in; it gives its holder tries of their own, which strangers cannot use up.
- * @param account what tries are counted by, whether or not there is such an account
+ * Issues a proof that an account has logged in on this device (OWASP, "Device Cookies").
+ * It admits nobody; it gives the device its own attempt limit, which attackers cannot use up.
+ * @param account the key by which attempts are counted, whether or not the account exists
  */
-export const issueDeviceToken = (secret: Buffer, account: string): string => {
+export function issueDeviceToken(secret: Buffer, account: string): string {
   const head = `${Math.floor(Date.now() / 1_000)}.${randomBytes(16).toString('base64url')}`;
-  return `mdv1.${head}.${signature(secret, account, head).toString('base64url')}`;
-};
+  return `mdv1.${head}.${sign(secret, account, head).toString('base64url')}`;
+}
 
-/** The token's nonce, which names the device; undefined for one that is forged, too old, or another account's. */
-export const verifyDeviceToken = (
+/**
+ * The nonce that names the device; undefined for a forged or expired token, or another account's.
+ */
+export function verifyDeviceToken(
   secret: Buffer,
   account: string,
   token: string,
-): string | undefined => {
-  if (!form.test(token)) return undefined;
-  const [, issued = '', nonce = '', given = ''] = token.split('.');
-  const age = Date.now() / 1_000 - Number(issued);
-  const same = timingSafeEqual(
-    signature(secret, account, `${issued}.${nonce}`),
-    Buffer.from(given, 'base64url'),
+): string | undefined {
+  if (!PATTERN.test(token)) return undefined;
+  const [, issued = '', nonce = '', signature = ''] = token.split('.');
+  const ageSeconds = Date.now() / 1_000 - Number(issued);
+  const isGenuine = timingSafeEqual(
+    sign(secret, account, `${issued}.${nonce}`),
+    Buffer.from(signature, 'base64url'),
   );
-  // A minute for clocks of replicas that differ.
-  return same && age > -60 && age < DEVICE_TOKEN_TTL_S ? nonce : undefined;
-};
+  const isCurrent = ageSeconds > -CLOCK_SKEW_S && ageSeconds < DEVICE_TOKEN_TTL_S;
+  return isGenuine && isCurrent ? nonce : undefined;
+}

@@ -1,0 +1,62 @@
+import { isRole, type Role } from '../permissions.ts';
+
+/** The claims of an access token. `exp` and `iat` in seconds since 1970. */
+export interface AccessTokenClaims {
+  kid: string;
+  iss: string;
+  aud: string;
+  /** User id. */
+  sub: string;
+  /** Session id. */
+  sid: string;
+  jti: string;
+  iat: number;
+  exp: number;
+  role: Role;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** No setting allows more, and revocations are kept for no longer: such a token is forged. */
+const MAX_LIFETIME_S = 86_400;
+const MAX_KID_LENGTH = 128;
+
+const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value);
+const isInstant = (value: unknown): value is number => Number.isSafeInteger(value);
+
+export function isClaims(value: unknown): value is AccessTokenClaims {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kid, iss, aud, sub, sid, jti, iat, exp, role } = value as Record<string, unknown>;
+  return (
+    typeof kid === 'string' &&
+    typeof iss === 'string' &&
+    typeof aud === 'string' &&
+    typeof jti === 'string' &&
+    isUuid(sub) &&
+    isUuid(sid) &&
+    isInstant(iat) &&
+    isInstant(exp) &&
+    exp - iat <= MAX_LIFETIME_S &&
+    isRole(role)
+  );
+}
+
+/**
+ * The key id of a decoded token. Checks the algorithm, so that a forged header cannot cause a key
+ * look-up.
+ */
+export function kidOf(decoded: unknown): string | undefined {
+  if (typeof decoded !== 'object' || decoded === null || !('header' in decoded)) return undefined;
+  const { header } = decoded;
+  if (typeof header !== 'object' || header === null || !('alg' in header) || !('kid' in header))
+    return undefined;
+  const { alg, kid } = header;
+  return alg === 'EdDSA' && typeof kid === 'string' && kid.length <= MAX_KID_LENGTH
+    ? kid
+    : undefined;
+}
+
+/**
+ * RFC 7519 §4.1.4: refused on and after `exp`. No leeway, because NTP keeps the replicas' clocks
+ * together.
+ */
+export const hasExpired = (claims: AccessTokenClaims): boolean => Date.now() >= claims.exp * 1_000;
