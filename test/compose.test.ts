@@ -62,7 +62,7 @@ for (const line of instructions) {
 /** An exact version: three numbers or a dated release, never a moving tag. */
 const PINNED = /^[a-z0-9./-]+:(v?\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?|RELEASE\.[0-9TZ-]+)$/;
 
-test('every container runs without root, capabilities, new privileges or a writable root file system', (t) => {
+test('every container runs without root, capabilities, privileges or a writable root', (t) => {
   for (const [name, service] of services) {
     t.match(service.user, /^[1-9]\d*:\d+$/, `${name} has a user by number that is not root`);
     t.equal(service.read_only, true, `${name} is read-only`);
@@ -91,7 +91,7 @@ test('every container has limits of processor, memory and processes, and bounded
   t.end();
 });
 
-test('every base image and every image taken as it is has an exact version', (t) => {
+test('every base image and every foreign image has an exact version', (t) => {
   const bases = instructions.flatMap((line) => /^ARG [A-Z]+=(\S+)$/.exec(line)?.[1] ?? []);
   t.equal(bases.length, 3);
   for (const image of bases) t.match(image, PINNED);
@@ -186,7 +186,7 @@ test('only what an image needs is sent to the build', (t) => {
   t.end();
 });
 
-test('only the gateway listens beyond the loopback, and no data store is on a network that leads outside', (t) => {
+test('only the gateway listens beyond the loopback, and no data store reaches outside', (t) => {
   for (const [name, { ports = [], networks = [] }] of services) {
     for (const port of ports)
       if (name !== 'gateway')
@@ -204,7 +204,7 @@ test('only the gateway listens beyond the loopback, and no data store is on a ne
   t.end();
 });
 
-test("the services believe the gateway's address and no other", (t) => {
+test("the services trust the gateway's address and no other", (t) => {
   const gateway = compose.services.gateway?.networks as Record<string, { ipv4_address?: string }>;
   for (const name of ['user', 'file', 'audit']) {
     t.equal(
@@ -221,7 +221,7 @@ test("the services believe the gateway's address and no other", (t) => {
   t.end();
 });
 
-test('secrets come as files: each one used is declared, and none is in the environment', (t) => {
+test('secrets are declared files, and none is in the environment', (t) => {
   const used = new Set(services.flatMap(([, service]) => service.secrets ?? []));
   t.same([...used].toSorted(byName), Object.keys(compose.secrets).toSorted(byName));
   for (const [name, { environment = {}, secrets = [] }] of services) {
@@ -245,7 +245,7 @@ test('secrets come as files: each one used is declared, and none is in the envir
   t.end();
 });
 
-test('make-secrets.sh makes every secret, in a folder for its owner only, and leaves what is there', async (t) => {
+test('make-secrets.sh creates every secret for its owner only, and overwrites none', async (t) => {
   const folder = t.testdir({ docker: { 'make-secrets.sh': read('docker/make-secrets.sh') } });
   const run = (): void => void execFileSync('sh', [join(folder, 'docker/make-secrets.sh')]);
   const contents = (): string[] =>
@@ -283,7 +283,7 @@ test('start-service.sh reads every secret that a container gets as a file', (t) 
   t.end();
 });
 
-test('services wait for the migrations and their stores, and get longer to stop than they take', (t) => {
+test('services wait for migrations and stores, and have time to stop', (t) => {
   for (const name of ['user', 'file', 'audit']) {
     const service = compose.services[name];
     t.match(service?.depends_on, {
@@ -335,7 +335,7 @@ test('dashboard and alerts ask only for metrics that the code has', (t) => {
         .map((file) => read(`${folder}/${file}`)),
     )
     .join('\n');
-  // What prom-client itself measures (collectDefaultMetrics), under the names that the replicas were seen to give.
+  // Metrics that prom-client itself collects, by the names that replicas report.
   const standard = [
     'up',
     'process_resident_memory_bytes',
@@ -370,7 +370,7 @@ test('dashboard and alerts ask only for metrics that the code has', (t) => {
   t.end();
 });
 
-test('prometheus asks every service for all of its replicas, on the port that the image listens on', (t) => {
+test("prometheus scrapes all replicas of every service, on the image's port", (t) => {
   const config = parse(read('docker/prometheus/prometheus.yml')) as {
     scrape_configs: {
       job_name: string;

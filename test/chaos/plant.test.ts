@@ -6,7 +6,7 @@ import { PLANTED_BUGS } from './planted-bugs.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-test('a copy of the checkout runs its own packages, and every planted bug fits the code', async (t) => {
+test('a copy runs its own packages, and every planted bug fits the code', async (t) => {
   const copy = t.testdir();
   copyCheckout(root, copy);
   t.equal(

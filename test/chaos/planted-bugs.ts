@@ -1,30 +1,29 @@
 import type { Violation } from './check/check-history.ts';
 import type { FaultKind } from './plan/plan-faults.ts';
 
-/** Text that must be there, once, and what stands in its place in the copy. */
+/** Replaces text that must exist exactly once. */
 export interface Mutation {
   file: string;
   find: string;
   replace: string;
 }
 
-/** A mistake that somebody could make, and what the checker must say of it. */
+/** A plausible mistake, and the violations that reveal it. */
 export interface PlantedBug {
   name: string;
-  /** What is wrong then. */
+  /** One sentence: what goes wrong. */
   story: string;
   mutations: Mutation[];
-  /** The faults that bring it to light; without them the product may look right with it. */
+  /** The faults that reveal it. */
   faults: FaultKind[];
-  /** At least one of these must be found. */
+  /** At least one of them must be found. */
   expects: Violation['kind'][];
 }
 
 export const PLANTED_BUGS: PlantedBug[] = [
   {
     name: 'deleted-when-sent',
-    story:
-      'the relay lets go of a row once it has a number and is on its way, not when the audit service has stored it',
+    story: 'the relay deletes a row once it has a number, not once the audit service has stored it',
     mutations: [
       {
         file: 'packages/audit-events/src/outbox.ts',
@@ -37,8 +36,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
   },
   {
     name: 'checkpoint-before-rows',
-    story:
-      'the consumer commits checkpoint and received numbers in a transaction of their own before the rows',
+    story: 'the consumer commits checkpoint and received numbers before the rows',
     mutations: [
       {
         file: 'services/audit/consumer/store-batch.ts',
@@ -64,7 +62,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
   {
     name: 'slow-transaction-skipped',
     story:
-      'the relay takes rows behind the last numbered one, and passes over a transaction that committed late',
+      'the relay reads behind the last numbered row, and skips a transaction that commits late',
     mutations: [
       {
         file: 'packages/audit-events/src/outbox.ts',
@@ -81,8 +79,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
   },
   {
     name: 'download-twice',
-    story:
-      'a download that the gateway gives to a second replica is recorded under an id of its own',
+    story: 'a download that the gateway retries on a second replica gets a second event id',
     mutations: [
       {
         file: 'services/file/downloads/download-file.ts',
@@ -112,8 +109,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
   },
   {
     name: 'sealed-past-holes',
-    story:
-      'the sealer takes a lane up to its highest number, and never comes back for what arrives behind it',
+    story: 'the sealer seals a lane up to its highest number, and never what arrives behind it',
     mutations: [
       {
         file: 'services/audit/sealing/seal-lane-queries.ts',

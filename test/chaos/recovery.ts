@@ -16,7 +16,7 @@ const SILENCED_BY: [RegExp, Area[]][] = [
   [/_(postgres|postgres_committing|gateway|relay)$/, ['user', 'file', 'audit']],
 ];
 
-/** Measures for each fault when all silenced parts answered again. Uploads and downloads show S3. */
+/** Measures when all silenced parts answered again. Uploads and downloads show S3. */
 export function measureAnswers({
   operations,
   faults,

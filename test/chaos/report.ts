@@ -126,7 +126,7 @@ export function renderSummary(summary: Summary, violations: readonly Violation[]
     `${evidence.events} events; ${evidence.checkpoints} checkpoints saved by the witness, ` +
       `${evidence.copies} in S3; ${evidence.consistencyProofs} consistency and ` +
       `${evidence.inclusionProofs} inclusion proofs, an export of ${evidence.exportedRows} rows`,
-    `${summary.replayed} uploads lost their answer and got it by a retry with their Idempotency-Key`,
+    `${summary.replayed} uploads lost their answer and got it by a retry with their key`,
     `lost ${found.lost}, doubled ${found.doubled}, holes ${found.hole}, ` +
       `order violations ${found.order}; ${otherCounts.join(', ')}`,
     ...(shown.length === 0

@@ -4,14 +4,14 @@ import type { TrailEvent, Violation } from './check/check-history.ts';
 
 const OUTBOXES = ['identity', 'files', 'audit', 'app'];
 
-/** Tables whose inserts slow their commit, with the share of rows. Audit's batches have many rows. */
+/** Tables whose inserts slow their commit, with the share of rows. Audit's batches are large. */
 const SLOWED = [
   ...OUTBOXES.map((schema) => ({ table: `${schema}.outbox`, share: 0.1 })),
   { table: 'audit.events', share: 0.01 },
   { table: 'audit.sealed', share: 0.01 },
 ];
 
-/** Delays some commits by up to `maxMs`, so that kills and overtaking transactions fall into them. */
+/** Delays some commits by up to `maxMs`, so that kills hit them and others overtake them. */
 export async function slowSomeCommits(rows: Rows, maxMs: number): Promise<void> {
   await rows(`
     create schema chaos;
@@ -38,7 +38,7 @@ export async function findCommitting(rows: Rows, service: string): Promise<strin
   return found?.name.slice('muniment-'.length);
 }
 
-/** When the oldest unsealed event was committed, in milliseconds since the epoch; null without one. */
+/** When the oldest unsealed event was committed, in ms since the epoch; null without one. */
 export async function waitingSince(rows: Rows): Promise<number | null> {
   const outboxes = OUTBOXES.map((schema) => `select min(created_at) as at from ${schema}.outbox`);
   // Ids begin with their time, so only the newest part of the partitions is read.

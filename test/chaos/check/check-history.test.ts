@@ -61,7 +61,7 @@ function finds(
   );
 }
 
-test('a trail that is what happened passes', async (t) => {
+test('a trail that matches the history passes', async (t) => {
   finds(
     t,
     [acknowledged(1, {}), acknowledged(2, {})],
@@ -138,7 +138,7 @@ test('a trail that is what happened passes', async (t) => {
   );
 });
 
-test('each way in which a trail can be wrong has its name', async (t) => {
+test('each fault of a trail is found by its kind', async (t) => {
   finds(
     t,
     [acknowledged(1, { ...upload, replayed: true })],
@@ -273,7 +273,7 @@ test('each way in which a trail can be wrong has its name', async (t) => {
   );
 });
 
-test("a customer's own events are there once, under the id they were acknowledged by, in order", async (t) => {
+test("a customer's events exist once, under their acknowledged id and in order", async (t) => {
   const sent = (number: number, eventId: string | null = `event-${number}`) => ({
     callerId: `c-${number}`,
     subject: 'buyer',

@@ -180,7 +180,9 @@ function checkOrder(
       const first = describe(before.operation);
       violations.push({
         kind: 'order',
-        detail: `${first} came before ${describe(operation)}, but ${describeOrder(before.event, event)}`,
+        detail:
+          `${first} came before ${describe(operation)}, ` +
+          `but ${describeOrder(before.event, event)}`,
       });
     }
   }
@@ -301,7 +303,9 @@ export function checkSent(sent: readonly SentEvent[], trail: readonly TrailEvent
     if (before && !isInOrder(before.event, event))
       violations.push({
         kind: 'order',
-        detail: `${before.callerId} came before ${callerId}, but ${describeOrder(before.event, event)}`,
+        detail:
+          `${before.callerId} came before ${callerId}, ` +
+          `but ${describeOrder(before.event, event)}`,
       });
   }
   for (const strangers of byCallerId.values())

@@ -13,7 +13,7 @@ export interface ClientOptions {
   history: History;
   seed: number;
   client: number;
-  /** Ends the client after the request in hand. */
+  /** Ends the client after its current request. */
   signal: AbortSignal;
 }
 
@@ -26,7 +26,7 @@ interface StoredFile {
 interface Account {
   id: string;
   email: string;
-  /** Those that may be the account's, likeliest first: after a change whose answer was lost it can be either. */
+  /** The possible passwords, likeliest first. A change without an answer leaves two. */
   passwords: string[];
   token: string | undefined;
   refreshToken: string | undefined;
@@ -44,17 +44,17 @@ interface SignedInBody {
   refresh_token: string;
 }
 
-/** Who gives no answer for this long is not waited for; the request may take effect all the same. */
-const PATIENCE_MS = 8_000;
+/** A request that times out may still take effect. */
+const REQUEST_TIMEOUT_MS = 8_000;
 const BACKOFF_MS = 200;
-/** Some 20 seconds of refusals, which is longer than any fault. */
-const KEYED_TRIES = 100;
+/** 20 seconds of refusals, which is longer than any fault. */
+const MAX_KEYED_ATTEMPTS = 100;
 
-/** The bytes that a file of this name has. */
+/** The content of a file follows from its name and size. */
 const contentOf = ({ name, size }: Pick<StoredFile, 'name' | 'size'>): string =>
   name.repeat(Math.ceil(size / name.length)).slice(0, size);
 
-/** One customer who uses an account as customers do, through the gateway, and writes down what they were told. Ends when `signal` says so. */
+/** Plays one customer who uses an account through the gateway, and records the answers. */
 export async function runClient({
   fleet,
   history,
@@ -69,7 +69,7 @@ export async function runClient({
   let account: Account | undefined;
   const fresh = (what: string): string => `${what}-${seed}-${client}-${(names += 1)}`;
 
-  /** Sends the request once. @returns what came as its answer */
+  /** Sends the request once. @returns the text of the answer */
   async function attempt(
     operation: Operation,
     method: string,
@@ -81,7 +81,7 @@ export async function runClient({
       const answer = await fleet.call(method, path, {
         ...options,
         headers: { traceparent: operation.traceparent, ...options.headers },
-        signal: AbortSignal.timeout(PATIENCE_MS),
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       });
       Object.assign(operation, {
         status: answer.status,
@@ -97,7 +97,7 @@ export async function runClient({
       if (!answer.ok) operation.code = codeOf(text);
       return text;
     } catch (error) {
-      // Cut off within the body counts as no answer, whatever its head said.
+      // An answer that is cut off in its body counts as none.
       operation.note =
         error instanceof Error
           ? `${error.name}: ${error.cause instanceof Error ? error.cause.message : error.message}`
@@ -106,7 +106,7 @@ export async function runClient({
     }
   }
 
-  /** Under an Idempotency-Key it is sent until there is an answer: whatever became of the tries before, it acts once. */
+  /** Sends a request, with an Idempotency-Key until it is answered: it takes effect once. */
   async function perform(
     kind: ActionKind,
     method: string,
@@ -115,7 +115,7 @@ export async function runClient({
     file: string | null = null,
   ): Promise<Answer> {
     const number = (requests += 1);
-    // As every client is asked to: who comes again at once prolongs the outage.
+    // Immediate retries would prolong an outage.
     if (refusedBefore) await sleep(BACKOFF_MS, undefined, { signal }).catch(() => {});
     const operation: Operation = {
       client,
@@ -134,18 +134,19 @@ export async function runClient({
       note: null,
     };
     history.write({ type: 'invoke', client, number, kind, account: operation.account, file });
-    const tries = options.headers?.['idempotency-key'] === undefined ? 1 : KEYED_TRIES;
+    const isKeyed = options.headers?.['idempotency-key'] !== undefined;
+    const maxAttempts = isKeyed ? MAX_KEYED_ATTEMPTS : 1;
     let text = await attempt(operation, method, path, options);
     for (
-      let again = 1;
-      again < tries &&
+      let attempts = 1;
+      attempts < maxAttempts &&
       !signal.aborted &&
       (operation.result === 'unknown' || operation.code === 'idempotency_in_progress');
-      again += 1
+      attempts += 1
     ) {
       await sleep(BACKOFF_MS, undefined, { signal }).catch(() => {});
       text = await attempt(operation, method, path, options);
-      // Refused before the key was looked at, which says nothing of the tries before.
+      // Rejected before the key was read, which says nothing about the earlier attempts.
       if (operation.code === 'unauthenticated') operation.result = 'unknown';
     }
     if (operation.code === 'idempotency_in_progress') operation.result = 'unknown';
@@ -154,7 +155,7 @@ export async function runClient({
     return { operation, text };
   }
 
-  /** Written when all that an answer tells is known: of a sign-up, the account. */
+  /** Records an operation once its answer is understood. */
   function complete({ operation }: Answer): void {
     history.operations.push(operation);
     history.write({ type: operation.result, ...operation });
@@ -180,15 +181,15 @@ export async function runClient({
     const answer = await perform('login', 'POST', '/api/users/login', {
       json: { email: mine.email, password: mine.passwords[0] },
     });
-    if (answer.operation.result === 'ok') takeTokens(mine, answer.text);
+    if (answer.operation.result === 'ok') saveTokens(mine, answer.text);
     complete(answer);
     if (answer.operation.code !== 'invalid_credentials') return;
     mine.passwords.shift();
-    // A change of the password that took effect after all has locked us out.
+    // A password change without an answer has taken effect: the account is locked out.
     if (mine.passwords.length === 0) account = undefined;
   }
 
-  function takeTokens(mine: Account, text: string): void {
+  function saveTokens(mine: Account, text: string): void {
     const { token, refresh_token: refreshToken } = JSON.parse(text) as SignedInBody;
     Object.assign(mine, { token, refreshToken });
   }
@@ -202,7 +203,7 @@ export async function runClient({
     });
     const { result } = answer.operation;
     if (result === 'ok') {
-      takeTokens(mine, answer.text);
+      saveTokens(mine, answer.text);
       mine.passwords = [next];
     } else if (result === 'unknown') {
       mine.passwords = [next, ...mine.passwords];
@@ -215,8 +216,8 @@ export async function runClient({
     const answer = await perform('refresh', 'POST', '/api/auth/refresh', {
       json: { refresh_token: mine.refreshToken ?? '' },
     });
-    if (answer.operation.result === 'ok') takeTokens(mine, answer.text);
-    // It may be spent: to use it again would look like a theft.
+    if (answer.operation.result === 'ok') saveTokens(mine, answer.text);
+    // The token may be spent, and a second use would look like theft.
     else mine.token = undefined;
     complete(answer);
   }

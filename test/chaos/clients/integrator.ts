@@ -28,7 +28,7 @@ const BACKOFF_MS = 300;
 const SUBJECTS = 5;
 const MAX_BATCH = 8;
 
-/** Plays a customer's service that records events. It resends under the same ids until it succeeds. */
+/** Plays a customer's service. It resends its events under the same ids until it succeeds. */
 export async function runIntegrator({
   fleet,
   history,

@@ -49,7 +49,7 @@ interface Terms {
   modes?: Fault[];
 }
 
-// A holder is paused longer than its lease (relay 3 s, shard 5 s, sealer 3 s), so another takes over.
+// A holder is paused longer than its lease (relay and sealer 3 s, shard 5 s): another takes over.
 export const FAULTS: Record<FaultKind, Terms> = {
   kill_user: { durationMs: [0, 0] },
   kill_file: { durationMs: [0, 0] },

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Numbers that follow from a seed alone. Each part of a run has its own, so none shifts another's. */
+/** Numbers from a seed alone. Each part of a run has its own source, so none shifts another's. */
 export interface Random {
   /** From 0 up to 1, without 1. */
   next(): number;

@@ -93,18 +93,20 @@ async function open(t: Test) {
   };
 }
 
-test('every column that holds something wrapped is known', async (t) => {
+test('every column with wrapped values is known', async (t) => {
   const { owner } = await open(t);
   const { rows } = await owner.query<{ name: string }>(`
-    select table_schema || '.' || table_name || '.' || column_name as name from information_schema.columns
-    where table_schema in ('identity', 'files', 'audit', 'keys', 'shared') and column_name like '%wrapped%' order by 1`);
+    select table_schema || '.' || table_name || '.' || column_name as name
+    from information_schema.columns
+    where table_schema in ('identity', 'files', 'audit', 'keys', 'shared')
+      and column_name like '%wrapped%' order by 1`);
   t.same(
     rows.map(({ name }) => name),
     WRAPPED_COLUMNS.map(({ table, column }) => `${table}.${column}`).toSorted(),
   );
 });
 
-test('under a new master key all values, terms and signatures are what they were; the old one opens nothing', async (t) => {
+test('a new master key changes no value, term or signature, and the old one opens nothing', async (t) => {
   const { owner, audit, producer, file, older, newer, write, events, read, terms, idempotency } =
     await open(t);
   const before = await loadMasterKey(file);
@@ -150,8 +152,10 @@ test('under a new master key all values, terms and signatures are what they were
   const secrets = [Buffer.from('the secret'), Buffer.from('the one before')] as const;
   const single = randomUUID();
   await owner.query(
-    `insert into audit.webhooks (id, url, actions, include_personal, wrapped_secret, wrapped_previous_secret, position, created_by)
-    values ($1, 'https://example.com/', '{}', false, $2, $3, -1, $1), ($4, 'https://example.com/', '{}', false, $5, null, -1, $1)`,
+    `insert into audit.webhooks (id, url, actions, include_personal, wrapped_secret,
+      wrapped_previous_secret, position, created_by)
+    values ($1, 'https://example.com/', '{}', false, $2, $3, -1, $1),
+      ($4, 'https://example.com/', '{}', false, $5, null, -1, $1)`,
     [
       webhook,
       await wrapSecret(before, webhook, secrets[0]),
@@ -163,11 +167,13 @@ test('under a new master key all values, terms and signatures are what they were
   const [account, mail, request] = [randomUUID(), randomUUID(), randomUUID()];
   const content = Buffer.from(JSON.stringify({ to: 'ada@example.com', values: {} }));
   await owner.query(
-    "insert into identity.users (id, email, email_key) values ($1, 'ada@example.com', 'ada@example.com')",
+    `insert into identity.users (id, email, email_key)
+    values ($1, 'ada@example.com', 'ada@example.com')`,
     [account],
   );
   await owner.query(
-    "insert into identity.mail_outbox (id, user_id, template, locale, wrapped_mail) values ($1, $2, 'password_changed', 'en', $3)",
+    `insert into identity.mail_outbox (id, user_id, template, locale, wrapped_mail)
+    values ($1, $2, 'password_changed', 'en', $3)`,
     [mail, account, await before.wrap(content, `mail:${mail}`)],
   );
   await owner.query(
@@ -184,7 +190,7 @@ test('under a new master key all values, terms and signatures are what they were
   write(newer, older);
   await eraseSubject(audit, erased);
   const both = await loadMasterKey(file);
-  // A fleet goes on meanwhile, with keys of its own making.
+  // Meanwhile a fleet continues with its own keys.
   const [rewrapped] = await Promise.all([rewrapAll(owner, both), goOn(50)]);
   t.ok(rewrapped >= 1_102, `${rewrapped}`);
   t.equal(await rewrapAll(owner, both), 0, 'again: nothing');
@@ -200,7 +206,8 @@ test('under a new master key all values, terms and signatures are what they were
   const {
     rows: [stored],
   } = await owner.query<{ one: Buffer; other: Buffer }>(
-    'select wrapped_secret as one, wrapped_previous_secret as other from audit.webhooks where id = $1',
+    `select wrapped_secret as one, wrapped_previous_secret as other
+    from audit.webhooks where id = $1`,
     [webhook],
   );
   t.same(
@@ -233,7 +240,7 @@ test('under a new master key all values, terms and signatures are what they were
   }
 });
 
-test('what a replica wraps by the old key while the first pass goes by is found by another', async (t) => {
+test('a value that a replica wraps by the old key during a pass is found by the next', async (t) => {
   const { owner, other, producer, file, older, newer, write } = await open(t);
   const old = await loadMasterKey(file);
   await createSubjectKeys(old).forSubject(producer, { userId: randomUUID() });
@@ -247,7 +254,7 @@ test('what a replica wraps by the old key while the first pass goes by is found 
     async unwrap(wrapped, context) {
       if (!passed) {
         passed = true;
-        // Behind the pass, which reads from the lowest id on.
+        // Lower than the ids that the pass still has to read.
         await other.query('select keys.create_subject_key($1::text, $1::text::uuid, $2)', [
           late,
           wrappedBefore,

@@ -8,7 +8,7 @@ const script = join(import.meta.dirname, '../../../scripts/keys/rotate-audit-key
 const run = (...args: string[]) =>
   spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
 
-test('a rotated file signs with the new key, with the old one too as long as wanted, and the public file names all', async (t) => {
+test('a rotated file signs with the new key, and the public file names all keys', async (t) => {
   const first = generateSigningKey('example.com/log');
   const file = join(t.testdir({ 'audit-key': `${first.signingKey}\n` }), 'audit-key');
   const { status, stdout, stderr } = run('--overlap', file);
@@ -26,7 +26,7 @@ test('a rotated file signs with the new key, with the old one too as long as wan
   t.notMatch(published.join(), /PRIVATE/);
 });
 
-test('without a key file it says how it is called, and makes nothing', (t) => {
+test('without a key file it prints its usage and creates nothing', (t) => {
   t.equal(run().status, 2);
   t.not(run('/nowhere/audit-key').status, 0);
   t.end();
