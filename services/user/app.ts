@@ -16,9 +16,8 @@ import { confirmEmailRoute } from './account/confirm-email.ts';
 import { deleteAccountRoute } from './account/delete-account.ts';
 import { forgotPasswordRoute } from './passwords/forgot-password.ts';
 import { getProfileRoute } from './account/get-profile.ts';
-import { loginRoute } from './sign-in/login.ts';
 import { openSocketRoute } from './web-socket/open-socket.ts';
-import { registerRoute } from './sign-in/register.ts';
+import { signIn } from './sign-in/routes.ts';
 import { resetPasswordRoute } from './passwords/reset-password.ts';
 import { updateProfileRoute } from './account/update-profile.ts';
 import { v1GetUserRoute } from './seed-004/get-user.ts';
@@ -39,11 +38,9 @@ export async function buildApp(config: Config): Promise<UserContext> {
   startRecoveries(context);
   sendMails(context);
   // Lower rooms first: a room may import only from rooms above it in this list.
-  await registerFeatures(http.app, context, [health, signingKeys, sessions, apiTokens]);
+  await registerFeatures(http.app, context, [health, signingKeys, sessions, apiTokens, signIn]);
 
   // Anyone
-  registerRoute(context);
-  loginRoute(context);
   forgotPasswordRoute(context);
   resetPasswordRoute(context);
   confirmEmailRoute(context);

@@ -38,11 +38,15 @@ export {
 } from './principal.ts';
 export type { RouteAccess } from './route-access.ts';
 export {
+  AdminPasswordLength,
   CredentialsAmbiguous,
   DependencyUnavailable,
   InsufficientScope,
   OriginRefused,
   Overloaded,
+  PasswordCommon,
+  PasswordLength,
+  PasswordMalformed,
   passwordRefusal,
   PermissionDenied,
   SessionRequired,

@@ -50,7 +50,7 @@ export function changePasswordRoute(server: UserContext): void {
         const ended = await revokeSessionsOfUser(trx, id, { reason: 'password_changed' });
         const user = await findUserById(trx, id);
         if (!user) throw new AccountChanged();
-        const tokens = await openSession(server, trx, request, user);
+        const tokens = await openSession(server, trx, { request, user });
         await queueMail(trx, masterKey, {
           userId: id,
           template: 'password_changed',
@@ -72,7 +72,7 @@ export function changePasswordRoute(server: UserContext): void {
       // In the way in which the session came that it replaces.
       return {
         user: toUserResource(user),
-        ...sendTokens(server, reply, tokens, modeOf(server, request)),
+        ...sendTokens(server, reply, { tokens, mode: modeOf(server, request) }),
       };
     },
   });

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { UserContext } from '../context.ts';
 import { parseEmail } from '../users/email-address.ts';
-import { deviceTokensOf } from '../sign-in/login-limits.ts';
+import { listDeviceTokens } from '../sign-in/device-tokens.ts';
 import { requestRecovery } from './recovery.ts';
 import { deviceTokenSchema, emailSchema } from '../users/user-resource.ts';
 
@@ -24,7 +24,7 @@ export function forgotPasswordRoute(server: UserContext): void {
         request,
         parseEmail(request.body.email),
         server.languages.choose(request.headers['accept-language']),
-        deviceTokensOf(server, request, request.body),
+        listDeviceTokens(server, request, request.body),
       );
       return reply.code(202).send({ status: 'accepted' });
     },

@@ -4,7 +4,7 @@ import { repeat, type RequestContext } from '@muniment/server';
 import { clientNetwork } from '@muniment/security';
 import type { UserContext } from '../context.ts';
 import type { EmailAddress } from '../users/email-address.ts';
-import { knownDevice } from '../sign-in/login-limits.ts';
+import { findKnownDevice } from '../sign-in/device-tokens.ts';
 import { createLinkToken } from '../verification/link-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import {
@@ -48,7 +48,7 @@ export async function requestRecovery(
 ): Promise<void> {
   const { inTransaction, limits, masterKey, recordFor } = server;
   // Strangers use up what strangers have, as at a sign-in.
-  const device = knownDevice(server, emailKey, deviceTokens);
+  const device = findKnownDevice(server, emailKey, deviceTokens);
   await limits.consume(
     [
       device === undefined ? ['recovery_account', emailKey] : ['recovery_device', device],

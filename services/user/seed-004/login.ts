@@ -35,12 +35,10 @@ export function v1LoginRoute(server: UserContext): void {
     preSerialization: documentedFailures({ incomplete: 'email and password is required' }),
     handler: async (request, reply) => {
       rejectCrossOrigin(server, request, 'cookie');
-      const { tokens } = await signIn(
-        server,
-        request,
-        request.body,
-        await findReplacedSession(server, request, 'cookie'),
-      );
+      const { tokens } = await signIn(server, request, {
+        credentials: request.body,
+        replaced: await findReplacedSession(server, request, 'cookie'),
+      });
       setSessionCookies(server, reply, tokens);
       return { success: true as const, sessionData: sessionData(tokens), quote: anyQuote() };
     },

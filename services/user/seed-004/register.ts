@@ -44,12 +44,10 @@ export function v1RegisterRoute(server: UserContext): void {
     handler: async (request, reply) => {
       rejectCrossOrigin(server, request, 'cookie');
       const { email, password, firstname, lastname } = request.body;
-      const { user, tokens } = await signUp(
-        server,
-        request,
-        { email, password, first_name: firstname, last_name: lastname },
-        await findReplacedSession(server, request, 'cookie'),
-      );
+      const { user, tokens } = await signUp(server, request, {
+        registration: { email, password, first_name: firstname, last_name: lastname },
+        replaced: await findReplacedSession(server, request, 'cookie'),
+      });
       setSessionCookies(server, reply, tokens);
       return reply
         .code(201)

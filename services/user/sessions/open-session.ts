@@ -23,8 +23,7 @@ export interface SessionTokens {
 export async function openSession(
   { auth, config }: Pick<UserContext, 'auth' | 'config'>,
   trx: Transaction<Tables>,
-  request: RequestContext,
-  user: { id: string; type: Role },
+  { request, user }: { request: RequestContext; user: { id: string; type: Role } },
 ): Promise<SessionTokens> {
   const sessionId = uuidv7(Date.now());
   const expiresAt = new Date(Date.now() + config.SESSION_TTL_S * 1_000);
@@ -38,12 +37,10 @@ export async function openSession(
     expires_at: expiresAt,
   });
   const refreshToken = createRefreshToken();
-  await insertRefreshToken(
-    trx,
-    hashRefreshToken(refreshToken),
-    sessionId,
-    config.REFRESH_TOKEN_TTL_S,
-  );
+  await insertRefreshToken(trx, sessionId, {
+    tokenHash: hashRefreshToken(refreshToken),
+    ttlSeconds: config.REFRESH_TOKEN_TTL_S,
+  });
   const { token, expiresIn } = auth.accessTokens.issue({
     userId: user.id,
     sessionId,

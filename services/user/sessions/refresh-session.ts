@@ -51,7 +51,8 @@ export const refreshSession = defineRoute({
     rejectCrossOrigin(context, request, mode);
     if (!isRefreshToken(token)) throw new RefreshTokenInvalid();
     await context.limits.consumeLocal(['refresh_network', clientNetwork(request.ip)]);
-    return sendTokens(context, reply, await rotateSessionToken(context, request, token), mode);
+    const tokens = await rotateSessionToken(context, request, token);
+    return sendTokens(context, reply, { tokens, mode });
   },
 });
 

@@ -18,9 +18,8 @@ export interface RefreshedSession {
 
 export async function insertRefreshToken(
   trx: Transaction<Tables>,
-  tokenHash: Buffer,
   sessionId: string,
-  ttlSeconds: number,
+  { tokenHash, ttlSeconds }: { tokenHash: Buffer; ttlSeconds: number },
 ): Promise<void> {
   await sql`
     insert into identity.refresh_tokens (token_hash, session_id, expires_at)

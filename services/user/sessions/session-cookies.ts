@@ -40,8 +40,7 @@ export const modeOf = ({ auth }: Pick<UserContext, 'auth'>, request: FastifyRequ
 export function sendTokens(
   context: CookieContext,
   reply: FastifyReply,
-  tokens: SessionTokens,
-  mode: SessionMode,
+  { tokens, mode }: { tokens: SessionTokens; mode: SessionMode },
 ): Partial<SessionTokens> & Pick<SessionTokens, 'expires_in' | 'session_id'> {
   if (mode === 'token') return tokens;
   setSessionCookies(context, reply, tokens);

@@ -1,9 +1,10 @@
 import { Counter, type Registry } from 'prom-client';
-import type { RequestContext } from '@muniment/server';
 import { clientNetwork } from '@muniment/security';
+import type { RequestContext } from '@muniment/server';
 import type { StuffingMetric, UserContext } from '../context.ts';
+import { stuffingDetected } from './sign-in-events.ts';
 
-type Pattern = 'accounts_from_network' | 'networks_on_account' | 'failure_ratio';
+export type StuffingContext = Pick<UserContext, 'audit' | 'limits' | 'stuffing'>;
 
 export const createStuffingMetric = (metrics: Registry): StuffingMetric =>
   new Counter({
@@ -13,33 +14,18 @@ export const createStuffingMetric = (metrics: Registry): StuffingMetric =>
     registers: [metrics],
   });
 
-/** Once in a window for the whole fleet: only who is told so by the row of the limit comes here. */
-async function report(
-  server: UserContext,
-  request: RequestContext,
-  pattern: Pattern,
-): Promise<void> {
-  server.stuffing.inc({ pattern });
-  await server.recordFor(request, {
-    action: 'CREDENTIAL_STUFFING_DETECTED',
-    outcome: 'failure',
-    error: pattern,
-    metadata: { pattern },
-    // Nobody's account is named: the subject is the network whose try went over the line.
-    subject: { address: request.ip },
-  });
-}
+type Pattern = 'accounts_from_network' | 'networks_on_account' | 'failure_ratio';
 
 /**
- * After a failed sign-in: whether one network tries many accounts, many networks one account, or far more sign-ins fail than succeed everywhere (OWASP Credential
- * Stuffing Prevention). Each pair of network and account counts once; whoever mistypes their own password ten times is no pattern.
+ * Looks for credential stuffing after a failed login. Each pair of network and account counts
+ * once, so a user's typing errors are no pattern.
  */
 export async function observeFailure(
-  server: UserContext,
+  context: StuffingContext,
   request: RequestContext,
   emailKey: string,
 ): Promise<void> {
-  const { limits } = server;
+  const { limits } = context;
   if (!limits.enabled) return;
   const network = clientNetwork(request.ip);
   const [pair, overall] = await Promise.all([
@@ -51,12 +37,22 @@ export async function observeFailure(
       limits.observe(['stuffing_network', network]),
       limits.observe(['stuffing_account', emailKey]),
     ]);
-    if (ofNetwork.first) await report(server, request, 'accounts_from_network');
-    if (ofAccount.first) await report(server, request, 'networks_on_account');
+    if (ofNetwork.first) await report(context, request, 'accounts_from_network');
+    if (ofAccount.first) await report(context, request, 'networks_on_account');
   }
-  if (overall.first) await report(server, request, 'failure_ratio');
+  if (overall.first) await report(context, request, 'failure_ratio');
 }
 
-/** A successful sign-in weighs one failed one up. */
+/** Called once a window for the whole fleet: the limit's row decides for which replica. */
+async function report(
+  { audit, stuffing }: StuffingContext,
+  request: RequestContext,
+  pattern: Pattern,
+): Promise<void> {
+  stuffing.inc({ pattern });
+  await audit.record(request, stuffingDetected(request.ip, pattern));
+}
+
+/** A successful login offsets one failed login. */
 export const refundFailure = ({ limits }: Pick<UserContext, 'limits'>): Promise<void> =>
   limits.refund([['stuffing_global', '']]);

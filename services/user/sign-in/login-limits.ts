@@ -1,72 +1,37 @@
-import { issueDeviceToken, verifyDeviceToken, clientNetwork } from '@muniment/security';
-import type { RequestContext } from '@muniment/server';
+import { clientNetwork } from '@muniment/security';
+import type { Consumed, RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import type { EmailAddress } from '../users/email-address.ts';
-import { observeFailure, refundFailure } from './credential-stuffing.ts';
+import { observeFailure, refundFailure, type StuffingContext } from './credential-stuffing.ts';
+import { findKnownDevice } from './device-tokens.ts';
 
-/** A try to sign in that has been counted before its outcome is known: fifty wrong passwords at once are fifty. */
+/** A login attempt that was counted before its outcome: fifty parallel guesses count as fifty. */
 export interface LoginAttempt {
   failed(): Promise<void>;
   succeeded(): Promise<void>;
-  /** It was none: something else than the password kept it from being decided. */
+  /** For an attempt that an outage or overload left undecided. */
   refund(): Promise<void>;
 }
 
-const secretOf = ({ limits }: Pick<UserContext, 'limits'>): Buffer =>
-  limits.secret('device-tokens');
-
-/** For who has just signed in to the account of the address, on whatever device. */
-export const newDeviceToken = (server: Pick<UserContext, 'limits'>, emailKey: string): string =>
-  issueDeviceToken(secretOf(server), emailKey);
-
-/** The device tokens that a request brings, in its body and in cookies. */
-export const deviceTokensOf = (
-  server: Pick<UserContext, 'cookies'>,
-  request: RequestContext,
-  { device_token: token }: { device_token?: string },
-): string[] => [...(token === undefined ? [] : [token]), ...server.cookies.deviceTokens(request)];
-
-/** By which device token of the account a request is known, if it has one. */
-export function knownDevice(
-  server: Pick<UserContext, 'limits'>,
-  emailKey: string,
-  deviceTokens: readonly string[],
-): string | undefined {
-  const secret = secretOf(server);
-  return deviceTokens
-    .map((token) => verifyDeviceToken(secret, emailKey, token))
-    .find((nonce) => nonce !== undefined);
+interface CountedLogin {
+  emailKey: string;
+  deviceTokens: readonly string[];
+  /** Called once for each limit and window. */
+  onFirstRefusal(): Promise<unknown>;
 }
 
 /**
- * Counts a try to sign in, by what the caller shows: on a device that the account knows by that device alone, else by account and network. So strangers use up
- * what strangers have, and the owner, on a device of theirs, is not among them. What a device has used up it has left what strangers have. Whether there is
- * such an account is not looked at.
+ * Counts a login attempt before its outcome is known. Known devices have their own limit, so an
+ * attacker cannot lock the owner out.
  * @throws RateLimited
  */
 export async function consumeLoginAttempt(
-  server: UserContext,
+  context: StuffingContext & Pick<UserContext, 'http'>,
   request: RequestContext,
-  { emailKey }: EmailAddress,
-  deviceTokens: readonly string[],
-  onFirstRefusal: () => Promise<unknown>,
+  { emailKey, deviceTokens, onFirstRefusal }: CountedLogin,
 ): Promise<LoginAttempt> {
-  const { limits, log } = server;
-  const device = knownDevice(server, emailKey, deviceTokens);
-  const asDevice =
-    device === undefined
-      ? undefined
-      : await limits
-          .consume([
-            ['login_device', device],
-            ['login_devices_day', emailKey],
-          ])
-          .catch((error: unknown) => {
-            if (isRateLimited(error)) return undefined;
-            throw error;
-          });
-  const taken =
-    asDevice ??
+  const { limits, http } = context;
+  const consumed =
+    (await consumeDeviceLimits(context, emailKey, deviceTokens)) ??
     (await limits.consume(
       [
         ['login_account', emailKey],
@@ -75,19 +40,38 @@ export async function consumeLoginAttempt(
       ],
       onFirstRefusal,
     ));
-  // The sign-in has been decided, and recorded: what only counts must not turn its answer into another.
-  const told = (watched: Promise<void>): Promise<void> =>
-    watched.catch((error: unknown) =>
-      log.warn({ err: error }, 'a sign-in was not counted as success or failure'),
+  /** The outcome is decided and recorded, so a failure to count it changes no answer. */
+  const logFailure = (counting: Promise<void>): Promise<void> =>
+    counting.catch((error: unknown) =>
+      http.log.warn({ err: error }, 'the outcome of a login was not counted'),
     );
   return {
-    failed: () => told(observeFailure(server, request, emailKey)),
+    failed: () => logFailure(observeFailure(context, request, emailKey)),
     async succeeded() {
-      await taken.refund();
-      await told(refundFailure(server));
+      await consumed.refund();
+      await logFailure(refundFailure(context));
     },
-    refund: () => taken.refund(),
+    refund: () => consumed.refund(),
   };
+}
+
+/** Undefined for unknown devices, and for those that have exceeded their limit. */
+async function consumeDeviceLimits(
+  context: Pick<UserContext, 'limits'>,
+  emailKey: string,
+  deviceTokens: readonly string[],
+): Promise<Consumed | undefined> {
+  const device = findKnownDevice(context, emailKey, deviceTokens);
+  if (device === undefined) return undefined;
+  try {
+    return await context.limits.consume([
+      ['login_device', device],
+      ['login_devices_day', emailKey],
+    ]);
+  } catch (error) {
+    if (isRateLimited(error)) return undefined;
+    throw error;
+  }
 }
 
 const isRateLimited = (error: unknown): boolean =>

@@ -1,49 +1,50 @@
 import { Type } from 'typebox';
-import type { UserContext } from '../context.ts';
+import { defineRoute, strictObject } from '@muniment/server';
+import { EmailMalformed, InvalidCredentials, PasswordChangeRequired } from '../errors.ts';
 import { findReplacedSession } from '../sessions/revoke-session.ts';
 import {
-  sendTokens,
   rejectCrossOrigin,
+  sendTokens,
   sessionQuerySchema,
   whileSessionLives,
 } from '../sessions/session-cookies.ts';
-import { signIn } from './sign-in.ts';
 import {
   deviceTokenSchema,
   emailSchema,
   passwordSchema,
-  toUserResource,
   signedInSchema,
+  toUserResource,
 } from '../users/user-resource.ts';
+import type { SignInContext } from './new-session.ts';
+import { signIn } from './sign-in.ts';
 
-const bodySchema = Type.Object(
-  { email: emailSchema, password: passwordSchema, device_token: Type.Optional(deviceTokenSchema) },
-  { additionalProperties: false },
-);
+const bodySchema = strictObject({
+  email: emailSchema,
+  password: passwordSchema,
+  device_token: Type.Optional(deviceTokenSchema),
+});
 
-/** `POST /api/users/login`, and `POST /login` as seed 000 calls it. */
-export function loginRoute(server: UserContext): void {
-  for (const url of ['/api/users/login', '/login']) {
-    server.app.route({
-      method: 'POST',
-      url,
-      schema: {
-        querystring: sessionQuerySchema,
-        body: bodySchema,
-        response: { 200: signedInSchema },
-      },
-      config: { operation: 'user.login', access: 'public', replayWhile: whileSessionLives(server) },
-      handler: async (request, reply) => {
-        const { session } = request.query;
-        rejectCrossOrigin(server, request, session);
-        const { user, tokens } = await signIn(
-          server,
-          request,
-          request.body,
-          await findReplacedSession(server, request, session),
-        );
-        return { user: toUserResource(user), ...sendTokens(server, reply, tokens, session) };
-      },
+/** Opens a session for an address and its password. Seed 000 calls it `/login`. */
+export const logInUser = defineRoute({
+  method: 'POST',
+  url: '/api/users/login',
+  aliases: ['/login'],
+  operation: 'sign-in.log_in_user',
+  summary: 'Log in by e-mail address and password.',
+  access: 'public',
+  query: sessionQuerySchema,
+  body: bodySchema,
+  response: { 200: signedInSchema },
+  errors: [EmailMalformed, InvalidCredentials, PasswordChangeRequired],
+  replayWhile: whileSessionLives,
+  handler: (context: SignInContext) => async (request, reply) => {
+    const { session: mode } = request.query;
+    rejectCrossOrigin(context, request, mode);
+    const replaced = await findReplacedSession(context, request, mode);
+    const { user, tokens } = await signIn(context, request, {
+      credentials: request.body,
+      replaced,
     });
-  }
-}
+    return { user: toUserResource(user), ...sendTokens(context, reply, { tokens, mode }) };
+  },
+});

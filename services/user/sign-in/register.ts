@@ -1,63 +1,56 @@
 import { Type } from 'typebox';
-import type { UserContext } from '../context.ts';
+import { PasswordCommon, PasswordLength, PasswordMalformed } from '@muniment/security';
+import { defineRoute, strictObject } from '@muniment/server';
+import { EmailMalformed, EmailTaken } from '../errors.ts';
 import { findReplacedSession } from '../sessions/revoke-session.ts';
 import {
-  sendTokens,
   rejectCrossOrigin,
+  sendTokens,
   sessionQuerySchema,
   whileSessionLives,
 } from '../sessions/session-cookies.ts';
-import { signUp } from './sign-up.ts';
 import {
   emailSchema,
   passwordSchema,
   personNameSchema,
-  toUserResource,
   signedInSchema,
+  toUserResource,
 } from '../users/user-resource.ts';
+import type { SignInContext } from './new-session.ts';
+import { signUp } from './sign-up.ts';
 
-const bodySchema = Type.Object(
-  {
-    email: emailSchema,
-    password: passwordSchema,
-    name: Type.Optional(personNameSchema),
-    first_name: Type.Optional(personNameSchema),
-    last_name: Type.Optional(personNameSchema),
-    // Admins are made by admins, never by signing up.
-    type: Type.Optional(Type.Union([Type.Literal('customer'), Type.Literal('vendor')])),
-  },
-  { additionalProperties: false },
-);
+const bodySchema = strictObject({
+  email: emailSchema,
+  password: passwordSchema,
+  name: Type.Optional(personNameSchema),
+  first_name: Type.Optional(personNameSchema),
+  last_name: Type.Optional(personNameSchema),
+  // Only administrators make administrators.
+  type: Type.Optional(Type.Union([Type.Literal('customer'), Type.Literal('vendor')])),
+});
 
-/** `POST /api/users/register`, and `POST /signup` as seed 000 calls it. */
-export function registerRoute(server: UserContext): void {
-  for (const url of ['/api/users/register', '/signup']) {
-    server.app.route({
-      method: 'POST',
-      url,
-      schema: {
-        querystring: sessionQuerySchema,
-        body: bodySchema,
-        response: { 201: signedInSchema },
-      },
-      config: {
-        operation: 'user.register',
-        access: 'public',
-        replayWhile: whileSessionLives(server),
-      },
-      handler: async (request, reply) => {
-        const { session } = request.query;
-        rejectCrossOrigin(server, request, session);
-        const { user, tokens } = await signUp(
-          server,
-          request,
-          request.body,
-          await findReplacedSession(server, request, session),
-        );
-        return reply
-          .code(201)
-          .send({ user: toUserResource(user), ...sendTokens(server, reply, tokens, session) });
-      },
+/** Creates an account and opens its first session. Seed 000 calls it `/signup`. */
+export const registerUser = defineRoute({
+  method: 'POST',
+  url: '/api/users/register',
+  aliases: ['/signup'],
+  operation: 'sign-in.register_user',
+  summary: 'Create an account and log in to it.',
+  access: 'public',
+  query: sessionQuerySchema,
+  body: bodySchema,
+  response: { 201: signedInSchema },
+  errors: [EmailMalformed, EmailTaken, PasswordLength, PasswordMalformed, PasswordCommon],
+  replayWhile: whileSessionLives,
+  handler: (context: SignInContext) => async (request, reply) => {
+    const { session: mode } = request.query;
+    rejectCrossOrigin(context, request, mode);
+    const replaced = await findReplacedSession(context, request, mode);
+    const { user, tokens } = await signUp(context, request, {
+      registration: request.body,
+      replaced,
     });
-  }
-}
+    const sent = sendTokens(context, reply, { tokens, mode });
+    return reply.code(201).send({ user: toUserResource(user), ...sent });
+  },
+});

@@ -1,216 +1,154 @@
 import { isLongEnough } from '@muniment/security';
-import { afterCommit, type RequestContext, type RequestEvent } from '@muniment/server';
-import type { Transaction } from 'kysely';
+import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { parseEmail, type EmailAddress } from '../users/email-address.ts';
 import { InvalidCredentials, PasswordChangeRequired } from '../errors.ts';
-import {
-  deviceTokensOf,
-  newDeviceToken,
-  consumeLoginAttempt,
-  type LoginAttempt,
-} from './login-limits.ts';
-import { openSession, type SessionTokens } from '../sessions/open-session.ts';
+import type { ReplacedSession } from '../sessions/revoke-session.ts';
+import type { User } from '../tables.ts';
+import { parseEmail } from '../users/email-address.ts';
 import {
   findUserByEmailKey,
   lockUnchangedUser,
   updatePasswordHash,
 } from '../users/user-queries.ts';
-import { revokeReplacedSession, type ReplacedSession } from '../sessions/revoke-session.ts';
-import type { Tables, User } from '../tables.ts';
+import { listDeviceTokens } from './device-tokens.ts';
+import { consumeLoginAttempt } from './login-limits.ts';
+import {
+  finishSignIn,
+  openNewSession,
+  type OnSignedIn,
+  type SignedIn,
+  type SignInContext,
+} from './new-session.ts';
+import { loginFailed, loginSucceeded } from './sign-in-events.ts';
 
-/** Who was let in, and the first tokens of the new session. */
-export interface SignedIn {
-  user: User;
-  tokens: SessionTokens;
-}
-
-/** What somebody shows who wants to be let in. */
 export interface Credentials {
   email: string;
   password: string;
-  /** Of an earlier success, by which limits know the device. */
+  /** From an earlier login on this device. */
   device_token?: string;
 }
 
 /**
- * What a user whose password is right gets, made in the transaction that lets them in; and the session, if one is opened. `afterwards` is done there behind
- * the event of the sign-in, which stays the transaction's first.
- */
-export type OnSignedIn<Entered> = (
-  trx: Transaction<Tables>,
-  user: User,
-  record: (event: RequestEvent) => Promise<string>,
-) => Promise<{ sessionId: string | null; entered: Entered; afterwards?: () => Promise<unknown> }>;
-
-/**
- * Lets a user in by address and password, by whichever of the documents' paths; always into a session that did not exist before. Success and
- * refusal are events.
- * @param replaced ends with it
+ * Logs a user in by address and password. The session is always a new one, and ends `replaced`.
  * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired, RateLimited
  */
 export async function signIn(
-  server: UserContext,
+  context: SignInContext,
   request: RequestContext,
-  credentials: Credentials,
-  replaced?: ReplacedSession,
+  { credentials, replaced }: { credentials: Credentials; replaced?: ReplacedSession | undefined },
 ): Promise<SignedIn> {
-  const { user, tokens } = await authenticatePassword(
-    server,
-    request,
+  const signedIn = await authenticatePassword(context, request, {
     credentials,
-    'share',
-    async (trx, user, record) => {
-      const tokens = await openSession(server, trx, request, user);
-      return {
-        sessionId: tokens.session_id,
-        entered: { user, tokens },
-        ...(replaced && { afterwards: () => revokeReplacedSession(trx, record, replaced) }),
-      };
-    },
-  );
-  if (replaced) afterCommit(request, () => server.sessions.drop(replaced.id));
-  return { user, tokens: { ...tokens, device_token: newDeviceToken(server, user.email_key) } };
+    lock: 'share',
+    onSignedIn: openNewSession(context, request, replaced),
+  });
+  return finishSignIn(context, request, { signedIn, replaced });
+}
+
+interface PasswordLogin<Result> {
+  credentials: Credentials;
+  /** `update` where `onSignedIn` locks the user further: two `share` locks would deadlock. */
+  lock: 'share' | 'update';
+  onSignedIn: OnSignedIn<Result>;
 }
 
 /**
- * The same, for whatever the password is to give.
- * @param lock on the account while that is made. One that locks it further must ask for `update`: two that share a lock and both want more end each other
- * @throws as `signIn`, and as `enter`
+ * Checks a password and calls `onSignedIn` in the transaction of the login's event.
+ * @throws as `signIn`, and as `onSignedIn`
  */
-export async function authenticatePassword<Entered>(
-  server: UserContext,
+export async function authenticatePassword<Result>(
+  context: SignInContext,
   request: RequestContext,
-  credentials: Credentials,
-  lock: 'share' | 'update',
-  enter: OnSignedIn<Entered>,
-): Promise<Entered> {
+  { credentials, lock, onSignedIn }: PasswordLogin<Result>,
+): Promise<Result> {
+  const { data, audit } = context;
   const address = parseEmail(credentials.email);
-  const deviceTokens = deviceTokensOf(server, request, credentials);
-  // Before the password is looked at: its hash is what a flood would spend.
-  const loginTry = await consumeLoginAttempt(server, request, address, deviceTokens, async () =>
-    recordFailure(
-      server,
-      request,
-      address,
-      await findUserByEmailKey(server.db, address.emailKey),
-      'rate_limited',
-    ),
-  );
+  const findUser = () => findUserByEmailKey(data.db, address.emailKey);
+  // Counted before the password is hashed: a hash is what a flood would cost.
+  const attempt = await consumeLoginAttempt(context, request, {
+    emailKey: address.emailKey,
+    deviceTokens: listDeviceTokens(context, request, credentials),
+    onFirstRefusal: async () =>
+      audit.record(request, loginFailed(address, await findUser(), 'rate_limited')),
+  });
   try {
-    return await check(server, request, address, credentials.password, loginTry, lock, enter);
+    const user = await findUser();
+    const verified = await verifyPassword(context, user, credentials.password);
+    if (
+      user?.status === 'active' &&
+      verified.ok &&
+      !isLongEnough(credentials.password, user.type)
+    ) {
+      await audit.record(request, loginFailed(address, user, 'password_change_required'));
+      // Only a caller who knows the password learns that it is too short for an administrator.
+      await attempt.succeeded();
+      throw new PasswordChangeRequired();
+    }
+    const { newHash } = verified;
+    const completion = { email: address.email, newHash, lock, onSignedIn };
+    const completed =
+      user && verified.ok
+        ? await completeSignIn(context, request, { user, ...completion })
+        : undefined;
+    if (completed) {
+      await attempt.succeeded();
+      return completed.result;
+    }
+    await audit.record(request, loginFailed(address, user, 'invalid_credentials'));
+    await attempt.failed();
+    throw new InvalidCredentials();
   } catch (error) {
-    // Overload or an outage decided nothing.
+    // An overload or an outage decides nothing.
     if (!(error instanceof InvalidCredentials || error instanceof PasswordChangeRequired))
-      await loginTry.refund();
+      await attempt.refund();
     throw error;
   }
 }
 
-function recordFailure(
-  server: UserContext,
-  request: RequestContext,
-  address: EmailAddress,
-  user: User | undefined,
-  error: string,
-): Promise<string> {
-  return server.recordFor(request, {
-    action: 'LOGIN_FAIL',
-    outcome: 'failure',
-    error,
-    personal: { email: address.email },
-    // Nobody is authenticated, so nobody acted; but the owner of a known account may see who tried.
-    subject: user ? { userId: user.id } : { address: address.emailKey },
-    resource: user?.id ?? null,
-    resource_type: user ? 'user' : null,
-  });
+interface Verified {
+  ok: boolean;
+  /** Present when the stored hash is weaker than configured. */
+  newHash?: string;
 }
 
-async function check<Entered>(
-  server: UserContext,
-  request: RequestContext,
-  address: EmailAddress,
-  password: string,
-  loginTry: LoginAttempt,
-  lock: 'share' | 'update',
-  enter: OnSignedIn<Entered>,
-): Promise<Entered> {
-  const user = await findUserByEmailKey(server.db, address.emailKey);
-  const verified = await checkPassword(server, user, password);
-  // The account was made an administrator's with a password that none may set: told only to who knows it.
-  const tooShort = user?.status === 'active' && verified.ok && !isLongEnough(password, user.type);
-  const signedIn =
-    user && verified.ok && !tooShort
-      ? await completeSignIn(server, request, user, address, verified.newHash, lock, enter)
-      : undefined;
-  if (signedIn) {
-    await loginTry.succeeded();
-    return signedIn.entered;
-  }
-  await recordFailure(
-    server,
-    request,
-    address,
-    user,
-    tooShort ? 'password_change_required' : 'invalid_credentials',
-  );
-  // Whoever hears that the password is too short has shown that they know it.
-  if (tooShort) {
-    await loginTry.succeeded();
-    throw new PasswordChangeRequired();
-  }
-  await loginTry.failed();
-  throw new InvalidCredentials();
-}
-
-/** Costs one hash, whether or not there is such an account. `newHash` when the stored one is weaker than configured. */
-async function checkPassword(
-  { passwords }: UserContext,
+/** Costs one hash, also without an account: time must not reveal one (OWASP ASVS 6.3.8). */
+async function verifyPassword(
+  { passwords }: Pick<UserContext, 'passwords'>,
   user: User | undefined,
   password: string,
-): Promise<{ ok: boolean; newHash?: string }> {
+): Promise<Verified> {
   if (!user?.password_hash) return { ok: await passwords.verifyDummy(password) };
   const { ok, needsRehash } = await passwords.verify(user.password_hash, password);
   return ok && needsRehash ? { ok, newHash: await passwords.rehash(password) } : { ok };
 }
 
-async function completeSignIn<Entered>(
-  server: UserContext,
+interface Completion<Result> extends Pick<PasswordLogin<Result>, 'lock' | 'onSignedIn'> {
+  user: User;
+  email: string;
+  newHash: string | undefined;
+}
+
+/** Undefined when the account is not active, or changed while the password was hashed. */
+async function completeSignIn<Result>(
+  { data }: Pick<UserContext, 'data'>,
   request: RequestContext,
-  user: User,
-  { email }: EmailAddress,
-  newHash: string | undefined,
-  lock: 'share' | 'update',
-  enter: OnSignedIn<Entered>,
-): Promise<{ entered: Entered } | undefined> {
-  if (user.status !== 'active' || user.password_hash === null) return undefined;
-  const checkedHash = user.password_hash;
-  return server
-    .inTransaction(request, async (trx, record) => {
-      if (
-        !(await lockUnchangedUser(trx, user.id, {
-          passwordHash: checkedHash,
-          mode: newHash === undefined ? lock : 'update',
-        }))
-      )
+  { user, email, newHash, lock, onSignedIn }: Completion<Result>,
+): Promise<{ result: Result } | undefined> {
+  const { id, status, password_hash: passwordHash } = user;
+  if (status !== 'active' || passwordHash === null) return undefined;
+  const mode = newHash === undefined ? lock : 'update';
+  try {
+    return await data.inTransaction(request, async (trx, record) => {
+      if (!(await lockUnchangedUser(trx, id, { passwordHash, mode })))
         throw new InvalidCredentials();
-      if (newHash !== undefined) await updatePasswordHash(trx, user.id, newHash);
-      const { sessionId, entered, afterwards } = await enter(trx, user, record);
-      await record({
-        action: 'LOGIN_SUCCESS',
-        user_id: user.id,
-        subject: { userId: user.id },
-        personal: { email },
-        resource: user.id,
-        resource_type: 'user',
-        session_id: sessionId,
-      });
+      if (newHash !== undefined) await updatePasswordHash(trx, id, newHash);
+      const { sessionId, result, afterwards } = await onSignedIn(trx, user, record);
+      await record(loginSucceeded(id, { email, sessionId }));
       await afterwards?.();
-      return { entered };
-    })
-    .catch((error: unknown) => {
-      // The password changed or the account was closed while the hash was computed: a failed login like any other.
-      if (error instanceof InvalidCredentials) return undefined;
-      throw error;
+      return { result };
     });
+  } catch (error) {
+    if (error instanceof InvalidCredentials) return undefined;
+    throw error;
+  }
 }

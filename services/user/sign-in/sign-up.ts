@@ -1,17 +1,21 @@
 import { uuidv7 } from '@muniment/database';
-import { passwordRefusal, clientNetwork } from '@muniment/security';
-import { afterCommit, type RequestContext } from '@muniment/server';
-import type { UserContext } from '../context.ts';
-import { parseEmail } from '../users/email-address.ts';
+import { clientNetwork, passwordRefusal } from '@muniment/security';
+import type { RequestContext } from '@muniment/server';
 import { EmailTaken } from '../errors.ts';
-import { newDeviceToken } from './login-limits.ts';
-import { openSession } from '../sessions/open-session.ts';
-import { insertUser } from '../users/user-queries.ts';
-import { revokeReplacedSession, type ReplacedSession } from '../sessions/revoke-session.ts';
-import type { SignedIn } from './sign-in.ts';
+import type { ReplacedSession } from '../sessions/revoke-session.ts';
 import type { User } from '../tables.ts';
+import { parseEmail, type EmailAddress } from '../users/email-address.ts';
+import { insertUser, type NewUser } from '../users/user-queries.ts';
+import {
+  finishSignIn,
+  openNewSession,
+  type OnSignedIn,
+  type SignedIn,
+  type SignInContext,
+} from './new-session.ts';
+import { signupFailed, signupSucceeded } from './sign-in-events.ts';
 
-export interface SignUp {
+export interface Registration {
   email: string;
   password: string;
   name?: string;
@@ -21,103 +25,94 @@ export interface SignUp {
 }
 
 /**
- * Makes an account with its first session, by whichever of the documents' paths. Success and refusal are events.
- * @param replaced ends with it
- * @throws EmailMalformed, EmailTaken, `password_length`, `password_malformed` or `password_common`, RateLimited
+ * Creates an account with its first session, which ends `replaced`.
+ * @throws EmailMalformed, EmailTaken, RateLimited, or an error of the password rules
  */
 export async function signUp(
-  server: UserContext,
+  context: SignInContext,
   request: RequestContext,
-  wanted: SignUp,
-  replaced?: ReplacedSession,
+  {
+    registration,
+    replaced,
+  }: { registration: Registration; replaced?: ReplacedSession | undefined },
 ): Promise<SignedIn> {
-  const { user, tokens } = await makeAccount(server, request, wanted, { session: true, replaced });
-  if (!tokens) throw new Error('an account was made without its session');
-  return { user, tokens };
+  const onCreated = openNewSession(context, request, replaced);
+  const signedIn = await createAccount(context, request, { registration, onCreated });
+  return finishSignIn(context, request, { signedIn, replaced });
 }
 
-/** The same for a client that keeps no session. @throws as `signUp` */
+/** Creates an account for a client that needs no session. @throws as `signUp` */
 export async function signUpWithoutSession(
-  server: UserContext,
+  context: SignInContext,
   request: RequestContext,
-  wanted: SignUp,
+  registration: Registration,
 ): Promise<User> {
-  return (await makeAccount(server, request, wanted, { session: false })).user;
+  return createAccount(context, request, {
+    registration,
+    onCreated: async (_trx, user) => ({ sessionId: null, result: user }),
+  });
 }
 
-async function makeAccount(
-  server: UserContext,
+interface AccountCreation<Result> {
+  registration: Registration;
+  onCreated: OnSignedIn<Result>;
+}
+
+async function createAccount<Result>(
+  context: SignInContext,
   request: RequestContext,
-  wanted: SignUp,
-  { session, replaced }: { session: boolean; replaced?: ReplacedSession | undefined },
-): Promise<{ user: User; tokens: SignedIn['tokens'] | undefined }> {
-  const { email, emailKey } = parseEmail(wanted.email);
-  await server.limits.consume([['register_network', clientNetwork(request.ip)]], () =>
-    server.recordFor(request, {
-      action: 'SIGNUP_FAIL',
-      outcome: 'failure',
-      error: 'rate_limited',
-      subject: { address: emailKey },
-      personal: { email },
-    }),
+  { registration, onCreated }: AccountCreation<Result>,
+): Promise<Result> {
+  const { data, audit, limits } = context;
+  const address = parseEmail(registration.email);
+  await limits.consume([['register_network', clientNetwork(request.ip)]], () =>
+    audit.record(request, signupFailed(address, 'rate_limited')),
   );
-  // Hashed before the address is looked at: an address that is taken must not answer faster.
-  const passwordHash = await server.passwords
-    .hash(wanted.password, { role: wanted.type ?? 'customer', email })
-    .catch(async (error: unknown) => {
-      const refusal = passwordRefusal(error);
-      if (refusal)
-        await server.recordFor(request, {
-          action: 'SIGNUP_FAIL',
-          outcome: 'failure',
-          error: refusal,
-          subject: { address: emailKey },
-          personal: { email },
-        });
-      throw error;
-    });
-  const signedIn = await server.inTransaction(request, async (trx, record) => {
-    const user = await insertUser(trx, {
-      id: uuidv7(Date.now()),
-      type: wanted.type ?? 'customer',
-      name: wanted.name ?? null,
-      first_name: wanted.first_name ?? null,
-      last_name: wanted.last_name ?? null,
-      email,
-      email_key: emailKey,
-      password_hash: passwordHash,
-    });
+  // Hashed before the address is looked up: a taken address must not answer faster.
+  const passwordHash = await hashPassword(context, request, { registration, address });
+  const created = await data.inTransaction(request, async (trx, record) => {
+    const user = await insertUser(trx, toNewUser(registration, address, passwordHash));
     if (!user) {
-      await record({
-        action: 'SIGNUP_FAIL',
-        outcome: 'failure',
-        error: 'email_taken',
-        subject: { address: emailKey },
-        personal: { email },
-      });
+      await record(signupFailed(address, 'email_taken'));
       return undefined;
     }
-    const tokens = session ? await openSession(server, trx, request, user) : undefined;
-    await record({
-      action: 'SIGNUP_SUCCESS',
-      user_id: user.id,
-      subject: { userId: user.id },
-      personal: { email },
-      resource: user.id,
-      resource_type: 'user',
-      session_id: tokens?.session_id ?? null,
-      metadata: { type: user.type },
-    });
-    if (replaced) await revokeReplacedSession(trx, record, replaced);
-    return { user, tokens };
+    const { sessionId, result, afterwards } = await onCreated(trx, user, record);
+    await record(signupSucceeded(user, { email: address.email, sessionId }));
+    await afterwards?.();
+    return { result };
   });
-  if (!signedIn) throw new EmailTaken();
-  if (replaced) afterCommit(request, () => server.sessions.drop(replaced.id));
-  return {
-    ...signedIn,
-    tokens: signedIn.tokens && {
-      ...signedIn.tokens,
-      device_token: newDeviceToken(server, emailKey),
-    },
-  };
+  if (!created) throw new EmailTaken();
+  return created.result;
 }
+
+const roleOf = ({ type = 'customer' }: Registration) => type;
+
+async function hashPassword(
+  { audit, passwords }: SignInContext,
+  request: RequestContext,
+  { registration, address }: { registration: Registration; address: EmailAddress },
+): Promise<string> {
+  const owner = { role: roleOf(registration), email: address.email };
+  try {
+    return await passwords.hash(registration.password, owner);
+  } catch (error) {
+    const refusal = passwordRefusal(error);
+    if (refusal) await audit.record(request, signupFailed(address, refusal));
+    throw error;
+  }
+}
+
+const toNewUser = (
+  registration: Registration,
+  { email, emailKey }: EmailAddress,
+  passwordHash: string,
+): NewUser => ({
+  id: uuidv7(Date.now()),
+  type: roleOf(registration),
+  name: registration.name ?? null,
+  first_name: registration.first_name ?? null,
+  last_name: registration.last_name ?? null,
+  email,
+  email_key: emailKey,
+  password_hash: passwordHash,
+});

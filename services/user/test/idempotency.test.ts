@@ -56,7 +56,7 @@ test('a sign-up that is repeated under its key is the one account, with the same
   t.match((await server.events()).at(-1), {
     user_id: user.id,
     outcome: 'success',
-    metadata: { operation: 'user.register' },
+    metadata: { operation: 'sign-in.register_user' },
   });
   t.equal(
     (await server.rows('select from identity.sessions where id = $1', [session_id])).length,

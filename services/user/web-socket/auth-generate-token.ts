@@ -25,19 +25,23 @@ export const authGenerateToken = defineChannel({
     { additionalProperties: false },
   ),
   run: (server, request, payload) =>
-    authenticatePassword(server, request, payload, 'update', async (trx, user, record) => {
-      const owner = await lockTokenOwner(trx, user.id);
-      if (!owner) throw new InvalidCredentials();
-      const wanted = {
-        name: 'auth/generateToken',
-        seconds: TOKEN_TTL_S,
-        allowed_ips: [],
-        scopes: SCOPES.filter((scope) => roleAllows(owner.type, scope)),
-      };
-      const { row, token } = await issueApiToken({ trx, record }, request, { owner, wanted });
-      return {
-        sessionId: null,
-        entered: { success: true, token, expires_at: row.expires_at.toISOString() },
-      };
+    authenticatePassword(server, request, {
+      credentials: payload,
+      lock: 'update',
+      onSignedIn: async (trx, user, record) => {
+        const owner = await lockTokenOwner(trx, user.id);
+        if (!owner) throw new InvalidCredentials();
+        const wanted = {
+          name: 'auth/generateToken',
+          seconds: TOKEN_TTL_S,
+          allowed_ips: [],
+          scopes: SCOPES.filter((scope) => roleAllows(owner.type, scope)),
+        };
+        const { row, token } = await issueApiToken({ trx, record }, request, { owner, wanted });
+        return {
+          sessionId: null,
+          result: { success: true, token, expires_at: row.expires_at.toISOString() },
+        };
+      },
     }),
 });
