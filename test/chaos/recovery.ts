@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Rows } from '../e2e/stores.ts';
+import type { Rows } from '@muniment/testing';
 import type { FaultRecord, History } from './history.ts';
 import type { Area } from './clients/probe.ts';
 import { waitingSince } from './trail.ts';

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { trailGaps, type Rows } from '../e2e/stores.ts';
+import type { Rows } from '@muniment/testing';
+import { trailGaps } from '../e2e/stores.ts';
 import type { TrailEvent, Violation } from './check/check-history.ts';
 
 const OUTBOXES = ['identity', 'files', 'audit', 'app'];

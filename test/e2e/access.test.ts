@@ -17,15 +17,15 @@ interface Owner extends SignedIn {
 }
 
 interface Row {
-  /** `public`: anyone. `own`: who is signed in, about themselves. `one`: who owns what the path names. `admin`: administrators. */
+  /** `own`: every signed-in caller, on their own data. `one`: the owner of the named resource. */
   access: 'public' | 'own' | 'one' | 'admin';
   answers: number;
-  /** What a viewer token gets, where it may read. */
+  /** The status for a viewer token, where it may read. */
   viewer?: number;
-  /** With the owner's things; `id` stands for what a path names. */
+  /** The owner's request. */
   send?: (owner: Owner) => CallOptions;
   query?: string;
-  /** It ends the session it is called with. */
+  /** The route ends the caller's session. */
   ends?: boolean;
 }
 
@@ -42,7 +42,7 @@ const ownCredentials = ({ user }: Owner): CallOptions => ({
   json: { email: user.email, password: PASSWORD },
 });
 
-/** Every route of every service, and who gets which answer. */
+/** Every route of every service, with its answers. */
 const table: Record<string, Row> = {
   'GET /health': { access: 'public', answers: 200 },
   'GET /.well-known/jwks.json': { access: 'public', answers: 200 },
@@ -60,7 +60,7 @@ const table: Record<string, Row> = {
     answers: 202,
     send: ({ user }) => ({ json: { email: user.email } }),
   },
-  // No token of these forms, told to anyone.
+  // Tokens that do not exist: anyone may ask.
   'POST /api/auth/reset-password': {
     access: 'public',
     answers: 422,
@@ -141,7 +141,7 @@ const table: Record<string, Row> = {
   'GET /api/audit/export': { access: 'own', answers: 200, viewer: 200 },
   'GET /api/audit/logs/:id/proof': { access: 'one', answers: 200, viewer: 404 },
   'GET /api/audit/checkpoint': { access: 'own', answers: 200, viewer: 200 },
-  // No signed size, level or entry bundle of these names, told to who may ask.
+  // Sizes, levels and bundles that do not exist.
   'GET /api/audit/consistency': {
     access: 'own',
     answers: 404,
@@ -222,7 +222,7 @@ async function statedRoutes(): Promise<{ route: string; viewer: boolean }[]> {
   return routes.flat();
 }
 
-/** POSTs of which a repetition under a key is made anew: ids make it the same thing, or nothing was changed. */
+/** POSTs without a stored answer: they change nothing, or their ids make them idempotent. */
 const WITHOUT_KEPT_ANSWER = new Set([
   'POST /api/audit/events',
   'POST /api/audit/quarantine/:id/replay',
@@ -269,14 +269,14 @@ const idOf = (route: string, owner: Owner): string =>
       ? owner.session_id
       : owner.fileId;
 
-/** The text of an answer; of one that never ends nothing. */
+/** The text of an answer. An event stream never ends, so it yields nothing. */
 async function textOf(answer: Response): Promise<string> {
   if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) return answer.text();
   await answer.body?.cancel();
   return '';
 }
 
-/** What a problem says, but for the request id. */
+/** A problem without its request id. */
 async function said(answer: Response): Promise<unknown> {
   const { request_id: _, ...rest } = JSON.parse((await answer.text()) || '{}') as Record<
     string,
@@ -288,7 +288,7 @@ async function said(answer: Response): Promise<unknown> {
   return { status: answer.status, ...Object.fromEntries(told), ...rest };
 }
 
-test('the table names every route that the services have, and no other', async (t) => {
+test('the table names exactly the routes of the services', async (t) => {
   const stated = await statedRoutes();
   t.strictSame(stated.map(({ route }) => route).toSorted(), Object.keys(table).toSorted());
   t.strictSame(
@@ -302,7 +302,7 @@ test('the table names every route that the services have, and no other', async (
   );
 });
 
-test('each route answers whom it should, and nobody else', async (t) => {
+test('each route answers only the callers that it admits', async (t) => {
   const fleet = await shareFleet();
   let owner = await newOwner(fleet);
   let other = await newOwner(fleet);
@@ -329,7 +329,7 @@ test('each route answers whom it should, and nobody else', async (t) => {
     });
     t.match(answer.headers.get('www-authenticate'), /^Bearer /, `${who}: is told how to sign in`);
     if (method === 'HEAD') t.equal(answer.status, 401, `${who}: HEAD`);
-    // Seed 004 has a shape of its own for what it refuses.
+    // Seed 004 has its own shape of a refusal.
     else if (route.includes('/api/v1/'))
       t.strictSame(
         [answer.status, await answer.json()],
@@ -339,7 +339,7 @@ test('each route answers whom it should, and nobody else', async (t) => {
     else await isProblem(t, answer, 401, 'unauthenticated', who);
   }
 
-  /** A key that is none is refused; under one that is, a repetition is the same answer. */
+  /** Checks that a malformed key is refused and that a repeated request gets the same answer. */
   async function takesKeys(
     t: Test,
     route: string,

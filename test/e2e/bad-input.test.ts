@@ -5,7 +5,7 @@ import { isProblem } from './problems.ts';
 import { sendRaw } from './raw-http.ts';
 import { openDatabase, storedObjects } from './stores.ts';
 
-/** Method, path, what is sent, and the status and code of the answer. Without a code the answer is the gateway's own. */
+/** Method, path, request, expected status and code. Without a code the gateway itself answers. */
 type Case = [method: string, path: string, send: CallOptions, status: number, code?: string];
 
 const json = (text: string | Buffer<ArrayBuffer>, type = 'application/json'): CallOptions => ({
@@ -261,7 +261,8 @@ const forms: Record<string, Case> = {
     'POST',
     '/api/files',
     multipart(
-      '--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\ncontent-transfer-encoding: base64\r\n\r\nYQ==\r\n--b--\r\n',
+      '--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n' +
+        'content-transfer-encoding: base64\r\n\r\nYQ==\r\n--b--\r\n',
     ),
     400,
     'malformed_multipart',
@@ -355,22 +356,24 @@ const headers: Record<string, Case> = {
 
 const raw: Record<string, [bytes: string, status: number]> = {
   garbage: ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 400],
-  'a line that is no request': ['HELLO\r\n\r\n', 400],
+  'a line that is not a request': ['HELLO\r\n\r\n', 400],
   'no host': ['GET /api/users/me HTTP/1.1\r\n\r\n', 400],
   'two lengths': [
     'POST /api/users/login HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}',
     400,
   ],
-  'a length that is none': [
+  'a length that is not a number': [
     'POST /api/users/login HTTP/1.1\r\nhost: a\r\ncontent-length: many\r\n\r\n',
     400,
   ],
   'a length beside chunks': [
-    'POST /api/users/login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+    'POST /api/users/login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n' +
+      'content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
     400,
   ],
   'a broken chunk': [
-    'POST /api/users/login HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n',
+    'POST /api/users/login HTTP/1.1\r\nhost: a\r\nconnection: close\r\n' +
+      'content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n',
     400,
   ],
   'a way up in the request line': [
@@ -383,7 +386,7 @@ const raw: Record<string, [bytes: string, status: number]> = {
   ],
 };
 
-test("bad input is a problem of the caller's, never ours, and leaves nothing behind", async (t) => {
+test('bad input is answered 4xx and leaves nothing behind', async (t) => {
   const fleet = await startFleet(t, { DURABLE: 'off', REPLICAS: '1' });
   const rows = await openDatabase(t, fleet);
   const { token } = await fleet.signUp();
@@ -400,7 +403,7 @@ test("bad input is a problem of the caller's, never ours, and leaves nothing beh
       }
     });
   }
-  await t.test('what is no HTTP', async (t) => {
+  await t.test('bytes that are not HTTP', async (t) => {
     for (const [name, [bytes, status]] of Object.entries(raw))
       await isProblem(
         t,
@@ -418,7 +421,8 @@ test("bad input is a problem of the caller's, never ours, and leaves nothing beh
   );
   t.strictSame(
     await rows(
-      `select (select count(*)::int from identity.users) as users, (select count(*)::int from files.files) as files`,
+      `select (select count(*)::int from identity.users) as users,
+         (select count(*)::int from files.files) as files`,
     ),
     [{ users: 1, files: 0 }],
   );

@@ -3,10 +3,10 @@ import { test } from 'tap';
 import { renderSummary } from '../chaos/report.ts';
 import { runChaos } from '../chaos/run.ts';
 
-// Kept after the test: who wants to know why it failed needs the history.
+// The folder stays after the test: a failure is explained by its history.
 const folder = join(import.meta.dirname, '../../.chaos/test');
 
-test('whatever is killed, stopped and cut off, the trail is what the clients were told', async (t) => {
+test('under random faults the trail equals what the clients were told', async (t) => {
   t.setTimeout(240_000);
   const result = await runChaos(t, {
     seed: Number(process.env['SEED'] ?? 1),

@@ -9,7 +9,7 @@ import { isProblem } from './problems.ts';
 import { findProcess, readState } from './processes.ts';
 import { openDatabase } from './stores.ts';
 
-test('while PostgreSQL is away requests are answered 503 at once; when it is back all goes on without a restart', async (t) => {
+test('without PostgreSQL requests get 503; afterwards all works without a restart', async (t) => {
   const postgresPort = await freePort();
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: postgresPort } });
   t.teardown(() => proxy.stop());
@@ -29,7 +29,7 @@ test('while PostgreSQL is away requests are answered 503 at once; when it is bac
   const load = startLoad(fleet, { accounts, reads: ['profile', 'list', 'download', 'trail'] });
   await sleep(1_500);
 
-  // PostgreSQL is stopped, and stays out of reach for four seconds though the supervisor has it back sooner.
+  // The proxy keeps PostgreSQL unreachable for four seconds; its supervisor restarts it sooner.
   const { pid } = await findProcess(fleet, 'postgres');
   process.kill(pid, 'SIGINT');
   await until(
@@ -96,8 +96,10 @@ test('while PostgreSQL is away requests are answered 503 at once; when it is bac
   await sleep(2_000);
   const ledger = await load.stop();
 
+  const refused = ledger.writes.filter((write) => !isAcknowledged(write)).length;
   t.comment(
-    `${ledger.writes.length} changes, ${ledger.writes.filter((write) => !isAcknowledged(write)).length} of them refused; ${ledger.reads.length} reads; slowest answer ${Math.round(ledger.slowest)} ms`,
+    `${ledger.writes.length} changes, ${refused} of them refused; ${ledger.reads.length} reads; ` +
+      `slowest answer ${Math.round(ledger.slowest)} ms`,
   );
   t.strictSame(ledger.strange, [], 'every answer was a success, or 503 with Retry-After');
   t.ok(

@@ -1,43 +1,52 @@
 import type { Test } from 'tap';
-import { until } from '@muniment/testing';
+import { type Rows, until } from '@muniment/testing';
 import { isAcknowledged, type Ledger } from './load.ts';
-import { type Rows, trailGaps } from './stores.ts';
+import { trailGaps } from './stores.ts';
 
 /**
- * Has the database itself write down each change that takes effect, beside what the services say and record: a change that happened
- * twice shows twice, whoever did it. Before the first account is made.
+ * Logs each change by triggers, independently of the services: a doubled change shows twice.
+ * Call it before the first account is created.
  */
 export async function recordEffects(rows: Rows): Promise<void> {
   await rows(`
     create schema effects;
     create table effects.log (action text not null, resource uuid not null, key text not null);
-    create function effects.of_user() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    create function effects.of_user() returns trigger language plpgsql
+      security definer set search_path = pg_catalog, pg_temp as $$
     begin
       if tg_op = 'INSERT' then insert into effects.log values ('SIGNUP_SUCCESS', new.id, new.email);
       else insert into effects.log values ('USER_UPDATED', new.id, new.name);
       end if;
       return null;
     end $$;
-    create trigger effects after insert or update on identity.users for each row execute function effects.of_user();
-    create function effects.of_file() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    create trigger effects after insert or update on identity.users
+      for each row execute function effects.of_user();
+    create function effects.of_file() returns trigger language plpgsql
+      security definer set search_path = pg_catalog, pg_temp as $$
     begin
-      if new.status = 'ready' and old.status = 'pending' then insert into effects.log values ('FILE_UPLOAD', new.id, new.name);
-      elsif new.status = 'deleted' and old.status = 'ready' then insert into effects.log values ('FILE_DELETE', new.id, new.id::text);
+      if new.status = 'ready' and old.status = 'pending' then
+        insert into effects.log values ('FILE_UPLOAD', new.id, new.name);
+      elsif new.status = 'deleted' and old.status = 'ready' then
+        insert into effects.log values ('FILE_DELETE', new.id, new.id::text);
       end if;
       return null;
     end $$;
-    create trigger effects after update on files.files for each row execute function effects.of_file()`);
+    create trigger effects after update on files.files
+      for each row execute function effects.of_file()`);
 }
 
 /**
- * Makes every commit of an event take `ms` longer. Who is killed meanwhile has changed something and told nobody: the instant in which a
- * second attempt does harm, which otherwise lasts for microseconds.
+ * Delays every commit of an event by `ms`. It widens the microseconds between a change
+ * and its answer, in which a second attempt does harm.
  */
 export async function slowCommits(rows: Rows, ms: number): Promise<void> {
   await rows(`
-    create function effects.wait() returns trigger language plpgsql as $$ begin perform pg_sleep(${ms / 1_000}); return null; end $$;
-    create constraint trigger wait after insert on identity.outbox deferrable initially deferred for each row execute function effects.wait();
-    create constraint trigger wait after insert on files.outbox deferrable initially deferred for each row execute function effects.wait()`);
+    create function effects.wait() returns trigger language plpgsql as $$
+      begin perform pg_sleep(${ms / 1_000}); return null; end $$;
+    create constraint trigger wait after insert on identity.outbox
+      deferrable initially deferred for each row execute function effects.wait();
+    create constraint trigger wait after insert on files.outbox
+      deferrable initially deferred for each row execute function effects.wait()`);
 }
 
 const ACTIONS = {
@@ -47,7 +56,7 @@ const ACTIONS = {
   delete: 'FILE_DELETE',
 } as const;
 
-/** Asserts that what was acknowledged took effect, that nothing took effect twice, and that the trail holds each effect exactly once and nothing else. */
+/** Asserts that acknowledged changes took effect, none twice, and each is in the trail once. */
 export async function effectsAreRecorded(t: Test, rows: Rows, ledger: Ledger): Promise<void> {
   await until(async () => (await trailGaps(rows)).length === 0, {
     what: 'the trail is complete',
@@ -74,8 +83,10 @@ export async function effectsAreRecorded(t: Test, rows: Rows, ledger: Ledger): P
   );
   const unequal = await rows(
     `
-    select * from (select action, resource::text, count(*)::int as effects from effects.log group by action, resource) e
-    full join (select action, resource, count(*)::int as events from audit.events where action = any($1) and outcome = 'success' group by action, resource) a
+    select * from (select action, resource::text, count(*)::int as effects
+                   from effects.log group by action, resource) e
+    full join (select action, resource, count(*)::int as events from audit.events
+               where action = any($1) and outcome = 'success' group by action, resource) a
     using (action, resource) where effects is distinct from events limit 10`,
     [Object.values(ACTIONS)],
   );

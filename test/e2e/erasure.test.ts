@@ -9,7 +9,7 @@ import { provenSizes, tracesOf } from './traces.ts';
 
 const ADDRESS = '127.0.0.77';
 
-/** A request from an address of its own, as `fetch` cannot make one. */
+/** A request from another loopback address, which `fetch` cannot choose. */
 function postFrom(
   localAddress: string,
   url: string,
@@ -31,7 +31,7 @@ function postFrom(
   });
 }
 
-test('a deleted account is dead at once, its bytes go, and its trail stays without a word of who it was', async (t) => {
+test('a deleted account ends at once; its trail stays without personal data', async (t) => {
   const fleet = await startFleet(t, { DURABLE: 'off' });
   const rows = await openDatabase(t, fleet);
   const email = 'Erasmus.of.Rotterdam@example.com';
@@ -136,7 +136,8 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     async () =>
       (
         await rows(
-          'select from identity.reset_tokens r join identity.email_changes c using (user_id) where user_id = $1',
+          `select from identity.reset_tokens r
+           join identity.email_changes c using (user_id) where user_id = $1`,
           [user.id],
         )
       ).length === 1,
@@ -151,7 +152,7 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     204,
   );
 
-  // Asked at each replica's own port, so that none is spared: changes are refused at once, reads within the second for which a session may be believed in.
+  // Each replica at its own port. Changes are refused at once, reads within a second.
   const { processes } = await fleet.describe();
   const headersOf = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   for (const { name, port } of processes.filter(({ service }) => service === 'user')) {
@@ -222,7 +223,8 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     async () =>
       (
         await rows(
-          'select user_id from shared.erasures where user_id = $1 and identity_done and files_done and audit_done',
+          `select user_id from shared.erasures
+           where user_id = $1 and identity_done and files_done and audit_done`,
           [user.id],
         )
       ).length === 1,
@@ -245,7 +247,8 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
   });
 
   const kept = await rows<{ action: string; subject: string | null; ciphertext: string | null }>(
-    'select action, subject, personal_ciphertext as ciphertext from audit.events where user_id = $1 or subject = $1::text order by id',
+    `select action, subject, personal_ciphertext as ciphertext from audit.events
+     where user_id = $1 or subject = $1::text order by id`,
     [user.id],
   );
   const count = (action: string): number => kept.filter((event) => event.action === action).length;
@@ -297,7 +300,8 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
       const index =
         (
           await rows<{ index: number }>(
-            "select s.index::int from audit.sealed s join audit.events e on e.id = s.event_id where e.action = 'SUBJECT_ERASED'",
+            `select s.index::int from audit.sealed s
+             join audit.events e on e.id = s.event_id where e.action = 'SUBJECT_ERASED'`,
           )
         )[0]?.index ?? Infinity;
       const sizes = await provenSizes(fleet, rows);
@@ -324,7 +328,7 @@ test('a deleted account is dead at once, its bytes go, and its trail stays witho
     'colloquia.bin',
     'bytes of adagia',
   ]) {
-    // The gateway's access log is what says which client came, for as long as logs are kept.
+    // Only the gateway's access log names the client, until logs are rotated.
     const stated = value === agent || value === ADDRESS ? ['nginx/access.log'] : [];
     t.strictSame(
       await tracesOf(fleet, rows, value),

@@ -7,7 +7,7 @@ import { isAcknowledged, startLoad } from './load.ts';
 import { descendants, kill, readState } from './processes.ts';
 import { openDatabase } from './stores.ts';
 
-test('after a kill of everything at once the fleet comes up with all it had acknowledged', async (t) => {
+test('a fleet killed whole comes back with every acknowledged change', async (t) => {
   const fleet = await startFleet(t, { RELAY_RESEND_AFTER_MS: '3000' });
   const rows = await openDatabase(t, fleet);
   await recordEffects(rows);
@@ -29,7 +29,8 @@ test('after a kill of everything at once the fleet comes up with all it had ackn
 
   const acknowledged = told.writes.filter(isAcknowledged);
   t.comment(
-    `${acknowledged.length} changes and ${told.reads.filter(isAcknowledged).length} reads were acknowledged before`,
+    `acknowledged before: ${acknowledged.length} changes and ` +
+      `${told.reads.filter(isAcknowledged).length} reads`,
   );
   for (const { token, user } of accounts) {
     const answer = await fleet.call('GET', '/api/users/me', { token });
@@ -43,7 +44,7 @@ test('after a kill of everything at once the fleet comes up with all it had ackn
   const [{ events } = { events: 0 }] = await rows<{ events: number }>(
     `select count(*)::int as events from audit.events where action = 'FILE_DOWNLOAD'`,
   );
-  // A download may have been recorded whose first byte was never sent: one a client at the most.
+  // At most one download per client was recorded before its first byte was sent.
   t.ok(
     events >= downloads && events <= downloads + accounts.length,
     `${events} downloads in the trail, ${downloads} answered before`,

@@ -14,23 +14,23 @@ export interface Read {
   status: number;
 }
 
-/** What the clients were told. */
+/** The answers that the clients got. */
 export interface Ledger {
   writes: Write[];
   reads: Read[];
-  /** Answers that were neither a success nor `503` with `Retry-After`, and when they came (ISO 8601). */
+  /** Answers other than a success or 503 with `Retry-After`, each with its ISO 8601 time. */
   strange: string[];
-  /** The longest that a client waited. Milliseconds. */
+  /** The longest wait of a client, in milliseconds. */
   slowest: number;
 }
 
 export interface LoadOptions {
   accounts: SignedIn[];
-  /** What is read on the way. */
+  /** The paths that each client reads. */
   reads: Read['kind'][];
 }
 
-/** Clients that change and read without pause, one for each account, and write down every answer. */
+/** One client per account changes and reads without pause and records every answer. */
 export function startLoad(
   fleet: Fleet,
   { accounts, reads }: LoadOptions,

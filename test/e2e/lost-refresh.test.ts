@@ -5,7 +5,7 @@ import { startFleet } from './fleet.ts';
 import { findProcess, kill } from './processes.ts';
 import { openDatabase } from './stores.ts';
 
-test('a replica killed between its commit and its answer costs no session: the retry gets the child from another', async (t) => {
+test('a refresh whose replica dies after its commit is answered by the next', async (t) => {
   const fleet = await startFleet(t, { DURABLE: 'off' });
   const rows = await openDatabase(t, fleet);
   const { refresh_token, session_id } = await fleet.signUp();
@@ -13,7 +13,8 @@ test('a replica killed between its commit and its answer costs no session: the r
     fleet.call('POST', '/api/auth/refresh', { json: { refresh_token: token } });
   const tokens = () =>
     rows<{ spent: boolean }>(
-      'select spent_at is not null as spent from identity.refresh_tokens where session_id = $1 order by created',
+      `select spent_at is not null as spent from identity.refresh_tokens
+       where session_id = $1 order by created`,
       [session_id],
     );
   await recordEffects(rows);
@@ -24,7 +25,8 @@ test('a replica killed between its commit and its answer costs no session: the r
     async () =>
       (
         await rows<{ name: string }>(`
-    select replace(application_name, 'muniment-', '') as name from pg_stat_activity where application_name like 'muniment-user-%' and wait_event = 'PgSleep'`)
+    select replace(application_name, 'muniment-', '') as name from pg_stat_activity
+    where application_name like 'muniment-user-%' and wait_event = 'PgSleep'`)
       )[0]?.name,
     { what: 'the commit is under way', timeoutMs: timeBound(5_000) },
   );

@@ -4,7 +4,7 @@ import { PASSWORD, startFleet } from './fleet.ts';
 import { isProblem } from './problems.ts';
 import { openDatabase, trailGaps } from './stores.ts';
 
-test('twenty registrations of one address at once, over two replicas, make one account', async (t) => {
+test('twenty parallel registrations of one address make one account', async (t) => {
   const fleet = await startFleet(t, { DURABLE: 'off' });
   const rows = await openDatabase(t, fleet);
   const spellings = ['ada@example.com', 'Ada@Example.COM', ' ada@example.com ', 'ADA@example.com'];

@@ -10,8 +10,8 @@ export interface Problem {
 }
 
 /**
- * Asserts that an answer is a problem (RFC 9457) in the product's one shape, and answers it.
- * @param code what it must be called; without one any name will do
+ * Asserts that an answer is a problem (RFC 9457) in the product's shape. @returns it
+ * @param code the expected code; absent: any
  */
 export async function isProblem(
   t: Test,

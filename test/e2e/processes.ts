@@ -8,7 +8,7 @@ interface State {
   processes: { name: string; pid?: number; restarts: number }[];
 }
 
-/** What the supervisor knows at this moment. */
+/** The supervisor's current state. */
 export async function readState(fleet: Fleet): Promise<State> {
   return JSON.parse(await readFile(join(fleet.dataDir, 'state.json'), 'utf8')) as State;
 }
@@ -20,7 +20,7 @@ export async function findProcess(fleet: Fleet, name: string): Promise<FleetProc
   return found;
 }
 
-/** Whether a replica takes work, asked at its own port. */
+/** Asks a replica at its own port whether it is ready. */
 export async function isReady({ port }: FleetProcess): Promise<boolean> {
   return fetch(`http://127.0.0.1:${port}/health/ready`, {
     signal: AbortSignal.timeout(2_000),
@@ -30,26 +30,26 @@ export async function isReady({ port }: FleetProcess): Promise<boolean> {
   );
 }
 
-/** Ends a process without warning; one that is being restarted has none to end. */
+/** Kills a process by SIGKILL. A process that has just ended is no error. */
 export function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // it ended meanwhile
+    // The process ended meanwhile.
   }
 }
 
-/** A process and all that descends from it: PostgreSQL's backends and nginx's workers belong to no group of ours. */
+/** A process and its descendants: PostgreSQL and nginx put their children in other groups. */
 export function descendants(root: number): number[] {
   const parents = new Map<number, number>();
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
-      // The name stands in parentheses and may hold anything; the parent is the second field behind it.
+      // The parenthesised name may hold any character; the parent is the second field after it.
       const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
       parents.set(Number(entry), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
     } catch {
-      // it ended meanwhile
+      // The process ended meanwhile.
     }
   }
   const found = [root];

@@ -7,7 +7,7 @@ export interface RawAnswer {
   body: string;
 }
 
-/** A connection to the gateway on which anything may be sent. */
+/** A connection to the gateway for raw bytes. */
 export async function openSocket(url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });
@@ -20,7 +20,7 @@ export async function openSocket(url: string): Promise<Socket> {
   return socket;
 }
 
-/** Everything that comes until the other side closes, or stays silent for `silentMs`, as one HTTP answer. */
+/** Reads one HTTP answer until the peer closes or is silent for `silentMs`. */
 export async function readAnswer(socket: Socket, silentMs = 5_000): Promise<RawAnswer> {
   let text = '';
   socket.setTimeout(silentMs);
@@ -45,7 +45,7 @@ export async function readAnswer(socket: Socket, silentMs = 5_000): Promise<RawA
   return { status: Number(statusLine.split(' ')[1] ?? 0), headers, body: text.slice(end + 4) };
 }
 
-/** One request as it stands, and the answer to it as fetch would give it. */
+/** Sends raw bytes. @returns the answer as `fetch` would give it */
 export async function sendRaw(url: string, bytes: string | Buffer): Promise<Response> {
   const socket = await openSocket(url);
   socket.write(bytes);

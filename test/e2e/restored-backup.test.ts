@@ -10,7 +10,7 @@ import { provenSizes } from './traces.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-/** A command as `make` runs it, beside the running fleet. */
+/** Runs a command as `make` does, beside the running fleet. */
 async function command(script: string, environment: Record<string, string>): Promise<string> {
   const child = spawn(process.execPath, [join(root, 'scripts', script)], {
     cwd: root,
@@ -27,10 +27,10 @@ async function command(script: string, environment: Record<string, string>): Pro
   return output;
 }
 
-/** With owner and mode, on which PostgreSQL insists. */
+/** Copies with owner and mode, which PostgreSQL checks. */
 const copyFolder = (from: string, to: string): void => void execFileSync('cp', ['-a', from, to]);
 
-test('keys change under a running fleet and nothing reads or proves differently; a backup of before an erasure is restored and the erasure comes back', async (t) => {
+test('an erasure is repeated on a backup restored from before it', async (t) => {
   const fleet = await startFleet(t, { REPLICAS: '1', DURABLE: 'off' });
   const rows = await openDatabase(t, fleet);
   const [ada, eve] = [await fleet.signUp(), await fleet.signUp()];
@@ -117,7 +117,8 @@ test('keys change under a running fleet and nothing reads or proves differently;
       async () =>
         (
           await rows(
-            'select from shared.erasures where user_id = $1 and identity_done and files_done and audit_done',
+            `select from shared.erasures
+             where user_id = $1 and identity_done and files_done and audit_done`,
             [ada.user.id],
           )
         ).length === 1,
@@ -154,7 +155,8 @@ test('keys change under a running fleet and nothing reads or proves differently;
   t.strictSame(
     (
       await rows<{ action: string }>(
-        "select action from audit.events where resource = $1 and action in ('USER_DELETED', 'SUBJECT_ERASED') order by action",
+        `select action from audit.events
+         where resource = $1 and action in ('USER_DELETED', 'SUBJECT_ERASED') order by action`,
         [ada.user.id],
       )
     ).map(({ action }) => action),

@@ -18,7 +18,7 @@ interface SessionAnswer {
   quote: string;
 }
 
-/** The cookies that an answer leaves in a browser that had none. */
+/** The cookies that an answer sets in a fresh browser. */
 const cookiesOf = (answer: Response): Map<string, string> =>
   new Map(
     answer.headers.getSetCookie().map((line) => {
@@ -29,7 +29,7 @@ const cookiesOf = (answer: Response): Map<string, string> =>
 const accessOf = (cookies: Map<string, string>): string =>
   `login_info=${cookies.get('login_info')}; secure=${cookies.get('secure')}`;
 
-test('the whole of seed 004 works through the gateway, on two replicas of each service', async (t) => {
+test('seed 004 works through the gateway on two replicas of each service', async (t) => {
   const fleet = await shareFleet();
   const { call } = fleet;
   const v1 = (method: string, path: string, options: CallOptions = {}) =>
@@ -84,7 +84,7 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
   );
   const cookie = accessOf(cookies);
 
-  // Asked often enough to reach both replicas.
+  // Enough requests to reach both replicas.
   for (let n = 0; n < 4; n += 1) {
     t.strictSame(await (await v1('GET', 'user', { headers: { cookie } })).json(), {
       success: true,
@@ -102,7 +102,7 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
     { _id: first.sessionData.clientId, source: 'insomnia/2021.4.0' },
   ]);
 
-  await t.test('the other services take the cookies too, and their pages only', async (t) => {
+  await t.test('the other services accept the cookies from their own pages only', async (t) => {
     t.strictSame(await (await call('GET', '/api/files', { headers: { cookie } })).json(), []);
     t.equal((await call('GET', '/api/audit/logs', { headers: { cookie } })).status, 200);
     const form = new FormData();
@@ -182,11 +182,20 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
     unauthorized,
   );
 
-  await t.test('a user agent of a megabyte is refused, and a long one is kept short', async (t) => {
+  await t.test('a user agent of a megabyte is refused, a long one is shortened', async (t) => {
     const rows = await openDatabase(t, fleet);
     const body = JSON.stringify({ email: PERSON.email, password: PERSON.password });
     const request = (userAgent: string) =>
-      `POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nUser-Agent: ${userAgent}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
+      [
+        'POST /api/v1/auth/login HTTP/1.1',
+        'Host: localhost',
+        `User-Agent: ${userAgent}`,
+        'Content-Type: application/json',
+        `Content-Length: ${body.length}`,
+        'Connection: close',
+        '',
+        body,
+      ].join('\r\n');
     await isProblem(
       t,
       await sendRaw(fleet.url, request('x'.repeat(1_000_000))),
@@ -223,7 +232,7 @@ test('the whole of seed 004 works through the gateway, on two replicas of each s
     'LOGIN_SUCCESS',
     'LOGIN_SUCCESS',
   ];
-  // Each service's events come by a lane of their own: the last to happen is not the last to arrive.
+  // Each service has its own lane, so the last event may not arrive last.
   const actions = await until(
     async () => {
       const found = (await fleet.trail(token)).map(({ action }) => action);

@@ -4,7 +4,7 @@ import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
 import { PASSWORD, shareFleet } from './fleet.ts';
 
-test("the documents' whole flow works through the gateway, on two replicas of each service", async (t) => {
+test("the seed documents' flow works through the gateway on two replicas", async (t) => {
   const fleet = await shareFleet();
   const { call, trail } = fleet;
 

@@ -1,12 +1,9 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
-import type { Teardown } from '@muniment/testing';
+import { rowsOf, type Rows, type Teardown } from '@muniment/testing';
 import type { Fleet } from './fleet.ts';
 
-/** Runs SQL as superuser, to look at what is stored. */
-export type Rows = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
-
-/** A way into the fleet's database that survives its restarts. */
+/** Opens the fleet's database as superuser. The pool survives restarts of PostgreSQL. */
 export async function openDatabase(t: Teardown, fleet: Fleet): Promise<Rows> {
   const { postgres } = await fleet.describe();
   const pool = new pg.Pool({ connectionString: postgres.url, max: 2, idleTimeoutMillis: 1_000 });
@@ -14,11 +11,10 @@ export async function openDatabase(t: Teardown, fleet: Fleet): Promise<Rows> {
     /* the next query opens another connection */
   });
   t.teardown(() => pool.end());
-  return async <Row>(text: string, values: unknown[] = []) =>
-    (await pool.query(text, values)).rows as Row[];
+  return rowsOf(pool);
 }
 
-/** The keys of all objects, and those of all multipart uploads that nobody has completed. */
+/** The keys of all objects and of all open multipart uploads. */
 export async function storedObjects(
   fleet: Fleet,
 ): Promise<{ objects: string[]; uploads: string[] }> {
@@ -43,7 +39,7 @@ export async function storedObjects(
   }
 }
 
-/** What keeps the trail from being complete: events still in an outbox, and lanes in which numbers are missing. Empty when nothing does. */
+/** The gaps of the trail: events still in an outbox, and lanes with missing numbers. */
 export async function trailGaps(rows: Rows): Promise<string[]> {
   const gaps = await rows<{ gap: string }>(`
     select o.schema || '.outbox holds ' || o.rows as gap from (

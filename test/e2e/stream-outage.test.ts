@@ -15,7 +15,7 @@ interface Readiness {
   dependencies: Record<string, { status: string; since: string }>;
 }
 
-test('ten seconds without the stream, which comes back empty, cost nothing: every event arrives once', async (t) => {
+test('a stream that is lost for ten seconds costs no event and doubles none', async (t) => {
   const kinesisPort = await freePort();
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: kinesisPort } });
   t.teardown(() => proxy.stop());
@@ -40,7 +40,7 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
     return { code: answer.status, body: (await answer.json()) as Readiness };
   };
 
-  // The consumers halt first, so that the stream is lost with records in it that nobody has read.
+  // The consumers halt first, so the lost stream holds unread records.
   await sleep(500);
   for (const { pid } of consumers) signal(pid, 'SIGSTOP');
   await sleep(1_000);
@@ -60,7 +60,7 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
     `${sent[0]?.sent} records of the user service were lost with the stream`,
   );
 
-  // A stream that was up is asked again after ten seconds.
+  // The health check asks a healthy stream every ten seconds.
   await until(
     async () =>
       (await Promise.all(replicas.map(readiness))).every(
@@ -84,7 +84,7 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
       `${replica.name} says since when`,
     );
   }
-  // From here on it is silent instead of refusing.
+  // From here on the stream is silent instead of refusing.
   proxy.mode('blackhole');
   await sleep(Math.max(3_000, began + 10_000 - performance.now()));
   const waiting = await rows<{ rows: number }>('select count(*)::int as rows from identity.outbox');
@@ -95,7 +95,8 @@ test('ten seconds without the stream, which comes back empty, cost nothing: ever
   const ledger = await load.stop();
 
   t.comment(
-    `${during} changes; ${waiting[0]?.rows} events of the user service waited at the end of the outage; slowest answer ${Math.round(ledger.slowest)} ms`,
+    `${during} changes; ${waiting[0]?.rows} events of the user service waited at the end; ` +
+      `slowest answer ${Math.round(ledger.slowest)} ms`,
   );
   t.ok(during > 100, 'actions went on');
   t.strictSame(ledger.strange, [], 'every request was answered as ever');
@@ -126,6 +127,6 @@ function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
   try {
     process.kill(pid, name);
   } catch {
-    // it ended meanwhile
+    // The process ended meanwhile.
   }
 }

@@ -14,13 +14,13 @@ import {
   parseVerifierKey,
 } from '@muniment/audit-verify';
 import type { Fleet } from './fleet.ts';
-import type { Rows } from './stores.ts';
+import type { Rows } from '@muniment/testing';
 
-/** Every form in which a text could stand somewhere: as it is, percent-encoded, base64 at each of three alignments, hex as a dump writes bytea. */
+/** A text as it is, percent-encoded, in hex, and in base64 at each of three alignments. */
 function formsOf(value: string): string[] {
   const base64 = [0, 1, 2].map((shift) => {
     const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(value)]);
-    // The characters that hold bits of the value alone.
+    // Only characters whose bits all belong to the value.
     return bytes
       .toString('base64')
       .slice(
@@ -36,10 +36,11 @@ function formsOf(value: string): string[] {
 const holds = (text: string, value: string): boolean =>
   formsOf(value).some((form) => text.toLowerCase().includes(form));
 
-/** The tables, of all schemas, in which a value stands anywhere. What `pg_dump` would write is the text of these rows. */
+/** The tables of all schemas whose rows hold a value, as `pg_dump` would write them. */
 export async function tablesWith(rows: Rows, value: string): Promise<string[]> {
   const tables = await rows<{ name: string }>(`
-    select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname not in ('pg_catalog', 'information_schema')`);
+    select format('%I.%I', schemaname, tablename) as name from pg_tables
+    where schemaname not in ('pg_catalog', 'information_schema')`);
   const found: string[] = [];
   for (const { name } of tables) {
     const hits = await rows(`select 1 from ${name} r where lower(r::text) like any($1) limit 1`, [
@@ -50,7 +51,7 @@ export async function tablesWith(rows: Rows, value: string): Promise<string[]> {
   return found;
 }
 
-/** Every record that the stream still hands out. */
+/** Every record that the stream still has. */
 export async function streamRecords(fleet: Fleet): Promise<string[]> {
   const {
     kinesis: { endpoint, stream },
@@ -87,7 +88,7 @@ export async function streamRecords(fleet: Fleet): Promise<string[]> {
   }
 }
 
-/** The files under a folder of DATA in whose name or bytes a value stands. */
+/** The files under a folder of DATA whose name or bytes hold a value. */
 export async function filesWith(fleet: Fleet, folder: string, value: string): Promise<string[]> {
   const root = join(fleet.dataDir, folder);
   const files = await readdir(root, { recursive: true, withFileTypes: true });
@@ -100,7 +101,7 @@ export async function filesWith(fleet: Fleet, folder: string, value: string): Pr
   return found;
 }
 
-/** Where a value stands: tables, the stream's records, the buckets, logs. Empty when it stands nowhere. */
+/** All places that hold a value: tables, the stream, buckets and logs. */
 export async function tracesOf(fleet: Fleet, rows: Rows, value: string): Promise<string[]> {
   const [tables, stream, objects, logs, gateway] = await Promise.all([
     tablesWith(rows, value),
@@ -118,14 +119,15 @@ export async function tracesOf(fleet: Fleet, rows: Rows, value: string): Promise
   ];
 }
 
-/** Checks each signed checkpoint against the records that the log holds now, by the public key alone. @returns the sizes that hold, ascending */
+/** Verifies each checkpoint against the log's records by the public key. @returns their sizes */
 export async function provenSizes(fleet: Fleet, rows: Rows): Promise<number[]> {
   const keys = (await readFile(join(fleet.dataDir, 'audit-key.pub'), 'utf8'))
     .trim()
     .split('\n')
     .map((line) => parseVerifierKey(line));
   const sealed = await rows<{ index: string; record: string }>(
-    'select s.index, e.record from audit.sealed s join audit.events e on e.id = s.event_id order by s.index',
+    `select s.index, e.record from audit.sealed s
+     join audit.events e on e.id = s.event_id order by s.index`,
   );
   const notes = await rows<{ note: string }>('select note from audit.checkpoints order by size');
   const tree = createCompactRange();

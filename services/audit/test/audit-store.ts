@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { startS3 } from '@muniment/cluster';
 
-/** An object store for the audit service of a test. @returns the settings that name it */
+/** Starts an object store for the test. @returns the settings of the audit service for it */
 export async function startAuditStore(t: Test): Promise<Record<string, string>> {
   const dir = await mkdtemp(join(tmpdir(), 'muniment-audit-store-'));
   const s3 = await startS3({

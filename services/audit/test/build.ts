@@ -27,13 +27,13 @@ export interface Caller {
 
 export interface TestServer extends Parts {
   server: AuditContext;
-  /** Somebody signed in, as the user service would leave them in the tables. */
+  /** Signs a new user in, as the user service leaves it in the tables. */
   signIn(role?: Role): Promise<Caller>;
   get(url: string, caller?: Caller): Promise<LightMyRequestResponse>;
   superuser: pg.Client;
 }
 
-/** An audit service of its own database and stream, closed when the test ends. It does not listen, so its loops are not started. */
+/** An audit service with its own database and stream. Its loops start only when it listens. */
 export async function build(
   t: Test,
   settings: Record<string, string> = {},
@@ -87,7 +87,7 @@ export interface LogEntry {
   action: string;
 }
 
-/** Records through the outbox, relays, stores and seals; then the consumer is stopped, so that the set stays as it is. @returns the ids, oldest first */
+/** Records, relays, stores and seals events, then stops. @returns the ids, oldest first */
 export async function storeEvents(
   parts: TestServer,
   events: readonly Partial<NewEvent>[],
@@ -110,7 +110,7 @@ export async function storeEvents(
   return ids;
 }
 
-/** Something that a caller did, from a known place. */
+/** An event of the caller from a known address. */
 export const eventsOf = (caller: Caller, more: Partial<NewEvent> = {}): Partial<NewEvent> => ({
   subject: { userId: caller.id },
   user_id: caller.id,

@@ -5,7 +5,7 @@ import type { TestServer } from './build.ts';
 import { anEvent } from './records.ts';
 import { sealStored } from './sealing/seal-stored.ts';
 
-/** Puts events straight into the sealed log, without keys for their personal values. `more` may give an id of any time. @returns them, in order of the log */
+/** Inserts events into the sealed log without keys of personal values. @returns them in order */
 export async function fillLog(
   { db }: Pick<TestServer, 'db'>,
   count: number,

@@ -9,16 +9,18 @@ const partitions = async (superuser: {
 }) =>
   (
     await superuser.query(
-      "select relname as name from pg_class where relnamespace = 'audit'::regnamespace and relispartition and relkind = 'r' order by 1",
+      `select relname as name from pg_class
+       where relnamespace = 'audit'::regnamespace and relispartition and relkind = 'r' order by 1`,
     )
   ).rows.map(({ name }) => name);
 
 const monthName = (ahead: number): string => {
   const now = new Date();
-  return `events_${new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead)).toISOString().slice(0, 7).replace('-', '_')}`;
+  const month = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead));
+  return `events_${month.toISOString().slice(0, 7).replace('-', '_')}`;
 };
 
-test('this month and the two next have their partitions, and an event lies in its own', async (t) => {
+test('this month and the two next have their partitions', async (t) => {
   const { server, superuser, db } = await build(t);
   await superuser.query(`drop table audit.${monthName(1)}`);
   await Promise.all([runMaintenance(server), runMaintenance(server)]);
@@ -30,7 +32,7 @@ test('this month and the two next have their partitions, and an event lies in it
   t.equal((await superuser.query(`select 1 from audit.${monthName(0)}`)).rowCount, 1);
 });
 
-test('an event from a clock months ahead does not keep the other months from getting their partitions', async (t) => {
+test('an event from the far future does not stop the making of partitions', async (t) => {
   const { server, superuser, db } = await build(t);
   await superuser.query(`drop table audit.${monthName(1)}, audit.${monthName(2)}`);
   const now = new Date();
@@ -55,7 +57,7 @@ test('an event from a clock months ahead does not keep the other months from get
   t.same(await partitions(superuser), [monthName(0), monthName(2), 'events_default'].toSorted());
 });
 
-test('day keys older than thirty days are destroyed, younger ones and those of users stay', async (t) => {
+test('day keys are deleted after thirty days, keys of users stay', async (t) => {
   const { server, superuser } = await build(t);
   const day = (ago: number): string =>
     `day:${new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10)}`;
@@ -75,7 +77,7 @@ test('day keys older than thirty days are destroyed, younger ones and those of u
   );
 });
 
-test('the role of the service may add to the log and read it, and neither change nor empty it', async (t) => {
+test("the service's role may insert into the log but never change it", async (t) => {
   const { db } = await build(t);
   await t.rejects(
     db.updateTable('audit.events').set({ action: 'X' }).execute(),
@@ -86,10 +88,13 @@ test('the role of the service may add to the log and read it, and neither change
   await t.rejects(db.deleteFrom('audit.lanes').execute(), /permission denied/);
 });
 
-test('dead deliveries are forgotten after thirty days, those that wait stay', async (t) => {
+test('dead deliveries are deleted after thirty days, waiting ones stay', async (t) => {
   const { server, superuser } = await build(t);
-  await superuser.query(`insert into audit.webhooks (id, url, actions, include_personal, wrapped_secret, position, created_by)
-    values ('018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b', 'https://example.com/', '{}', false, '\\x00', -1, gen_random_uuid())`);
+  await superuser.query(`
+    insert into audit.webhooks
+      (id, url, actions, include_personal, wrapped_secret, position, created_by)
+    values ('018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b', 'https://example.com/', '{}', false,
+      '\\x00', -1, gen_random_uuid())`);
   for (const [index, status, days] of [
     [0, 'dead', 31],
     [1, 'dead', 29],
@@ -97,7 +102,8 @@ test('dead deliveries are forgotten after thirty days, those that wait stay', as
   ]) {
     await superuser.query(
       `insert into audit.webhook_deliveries (webhook_id, event_id, index, status, last_attempt_at)
-      values ('018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b', gen_random_uuid(), $1, $2, now() - $3 * interval '1 day')`,
+      values ('018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b', gen_random_uuid(), $1, $2,
+         now() - $3 * interval '1 day')`,
       [index, status, days],
     );
   }
@@ -111,11 +117,13 @@ test('dead deliveries are forgotten after thirty days, those that wait stay', as
   );
 });
 
-test('viewer tokens that have ended are forgotten', async (t) => {
+test('ended viewer tokens are deleted', async (t) => {
   const { server, superuser } = await build(t);
   for (const expires of ["now() - interval '1 second'", "now() + interval '1 hour'"]) {
     await superuser.query(
-      `insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at) values (gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), 'acme', gen_random_uuid(), ${expires})`,
+      `insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at)
+       values (gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), 'acme',
+         gen_random_uuid(), ${expires})`,
     );
   }
   await runMaintenance(server);

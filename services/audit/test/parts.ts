@@ -25,7 +25,7 @@ interface Teardown {
   teardown(fn: () => unknown): void;
 }
 
-/** A producer (the user service's outbox) and a reader of one stream, with the roles that the services have. */
+/** A producer with the user service's role and a consumer with the audit service's. */
 export interface Parts {
   database: TestDatabase;
   kinesis: RunningKinesis;
@@ -33,7 +33,7 @@ export interface Parts {
   /** 32 bytes, base64. */
   masterKeyText: string;
   masterKey: MasterKey;
-  /** Signs the log's checkpoints, and the line that a verifier pins. */
+  /** The key of the checkpoints and its verifier line. */
   auditKey: ReturnType<typeof generateSigningKey>;
   /** As `user_service`. */
   producer: Kysely<unknown>;
@@ -138,7 +138,7 @@ export async function storedIds(db: Kysely<Tables>): Promise<string[]> {
   );
 }
 
-/** Records events of as many subjects. @returns their ids */
+/** Records `count` events of different subjects. @returns their ids */
 export async function recordMany(parts: Parts, count: number): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 0; n < count; n += 1)
@@ -149,11 +149,10 @@ export async function recordMany(parts: Parts, count: number): Promise<string[]>
 export const allStored = (parts: Parts, count: number, timeoutMs = 25_000) =>
   until(async () => (await storedIds(parts.db)).length >= count, { timeoutMs });
 
-/** Whether the received numbers of all lanes have no hole, and how many they are. */
+/** Whether the lanes have no gaps, and how many numbers they received. */
 export const watermarks = async ({ db }: Parts) =>
   (
     await sql<{ whole: boolean; numbers: number }>`
-  select bool_and(received = '{}' or received = int8multirange(int8range(1, watermark + 1))) as whole, sum(watermark) as numbers from audit.lanes`.execute(
-      db,
-    )
+  select bool_and(received = '{}' or received = int8multirange(int8range(1, watermark + 1)))
+      as whole, sum(watermark) as numbers from audit.lanes`.execute(db)
   ).rows[0];

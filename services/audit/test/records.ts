@@ -41,7 +41,7 @@ export function anEvent(more: Partial<AuditEvent> = {}): AuditEvent {
   };
 }
 
-/** As the stream would hand it out. */
+/** A record of the stream. */
 export function aRecord(content: AuditEvent | string): ReceivedRecord {
   sequence += 1;
   return {
@@ -50,7 +50,7 @@ export function aRecord(content: AuditEvent | string): ReceivedRecord {
   };
 }
 
-/** Puts the events into the user service's outbox as sent, under the numbers that they have. @param producer as `user_service` */
+/** Inserts events into the user service's outbox as sent. @param producer as `user_service` */
 export async function asSent<DB>(
   producer: Kysely<DB>,
   events: readonly AuditEvent[],
@@ -59,18 +59,16 @@ export async function asSent<DB>(
   await sql`
     insert into identity.outbox (event_id, lane, seq, head, tail, sent_at)
     select r.*, now() from unnest(
-      ${events.map(({ id }) => id)}::uuid[], ${events.map(({ lane }) => lane)}::smallint[], ${events.map(({ seq }) => seq)}::bigint[],
-      ${halves.map(([head]) => head)}::text[], ${halves.map(([, tail]) => tail)}::text[]) as r`.execute(
-    producer,
-  );
+      ${events.map(({ id }) => id)}::uuid[], ${events.map(({ lane }) => lane)}::smallint[],
+      ${events.map(({ seq }) => seq)}::bigint[], ${halves.map(([head]) => head)}::text[],
+      ${halves.map(([, tail]) => tail)}::text[]) as r`.execute(producer);
   await sql`
     update identity.outbox_lanes l set last_seq = greatest(last_seq, n.seq)
-    from (select lane, max(seq) as seq from identity.outbox group by lane) n where n.lane = l.lane`.execute(
-    producer,
-  );
+    from (select lane, max(seq) as seq from identity.outbox group by lane) n
+    where n.lane = l.lane`.execute(producer);
 }
 
-/** A lease on the next free shard of a stream that has these. */
+/** A lease on the next free of these shards. */
 export async function aLease(
   db: Kysely<Tables>,
   { owner = 'a', ttlMs = 60_000, shardIds = ['shard-0'] } = {},

@@ -33,17 +33,17 @@ export interface TestUser {
 export interface Fixture {
   files: FileContext;
   app: App;
-  /** Statements as the superuser. */
+  /** Runs SQL as superuser. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   /** The events in the outbox, oldest first. */
   events(): Promise<OpenedEvent[]>;
   signIn(role?: 'customer' | 'vendor' | 'admin'): Promise<TestUser>;
-  /** Keys of all objects and open multipart uploads in the bucket, asked past the fault proxy. */
+  /** Keys of all objects and open multipart uploads, read past the fault proxy. */
   stored(): Promise<{ objects: string[]; uploads: string[] }>;
   s3: { endpoint: string; proxy: FaultProxy };
   /** Another replica on the same database and bucket. */
   replica(settings?: Record<string, string>): Promise<FileContext>;
-  /** Listens, which starts the loops; answers the URL. */
+  /** Listens and so starts the loops. @returns the URL */
   listen(): Promise<string>;
 }
 
@@ -53,7 +53,7 @@ export type OpenedEvent = Omit<OutboxEvent, 'personal'> & { personal: PersonalVa
 const CREDENTIALS = { accessKeyId: 'test-access-key', secretAccessKey: 'test-secret-key' };
 export const BUCKET = 'test-files';
 
-/** A file service on its own database and its own S3 server behind a fault proxy; all of it ends with the test. */
+/** A file service with its own database and an S3 server behind a fault proxy. */
 export async function build(t: Teardown, settings: Record<string, string> = {}): Promise<Fixture> {
   const folder = await mkdtemp(join(tmpdir(), 'muniment-file-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
@@ -79,7 +79,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   });
   const superuser = new pg.Pool({ connectionString: database.url(), max: 2 });
   superuser.on('error', () => undefined);
-  // What reads the keys of others is the audit service's right, not this service's.
+  // The file service may not read keys of subjects; the audit service may.
   const auditor = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: superuser }) });
   const issuer = await createTokenIssuer(t, auditor, {
     key: await ensureSigningKey(auditor, createMasterKey(key)),
@@ -153,7 +153,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   };
 }
 
-/** A multipart/form-data body as a browser makes it. */
+/** A multipart/form-data body as a browser encodes it. */
 export async function form(
   ...parts: { name?: string; filename?: string; type?: string; content: Buffer | string }[]
 ): Promise<{ payload: Buffer; headers: { 'content-type': string } }> {
@@ -178,7 +178,7 @@ export async function form(
   };
 }
 
-/** Uploads one file and answers what the service says of it. */
+/** Uploads one file. @returns its resource */
 export async function upload(
   app: App,
   user: TestUser,

@@ -7,7 +7,7 @@ const least = {
   MASTER_KEY_FILE: '/k',
 };
 
-test('the defaults are those of the documentation, and the settings are frozen', async (t) => {
+test('the settings have the documented defaults and are frozen', async (t) => {
   const config = readConfig(least);
   t.match(config, {
     S3_BUCKET: 'muniment-files',
@@ -18,7 +18,7 @@ test('the defaults are those of the documentation, and the settings are frozen',
   t.ok(Object.isFrozen(config));
 });
 
-test('a bad value stops the start and is named', async (t) => {
+test('a bad value stops the start and names its variable', async (t) => {
   for (const [name, value] of [
     ['DOWNLOAD_MODE', 'proxy'],
     ['UPLOAD_MAX_BYTES', '-1'],

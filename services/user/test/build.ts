@@ -23,7 +23,7 @@ export interface SignedIn {
 export interface TestServer {
   context: UserContext;
   server: UserContext;
-  /** Requests as the gateway would pass them on. */
+  /** Sends a request as the gateway forwards it. */
   call(
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     url: string,
@@ -40,7 +40,7 @@ export interface TestServer {
 
 export const PASSWORD = 'correct horse battery';
 
-/** A user service of its own database, closed when the test ends. */
+/** A user service with its own database, closed when the test ends. */
 export async function build(t: Test, settings: Record<string, string> = {}): Promise<TestServer> {
   const database = await createTestDatabase(t);
   const rows = rowsOf(await connectSuperuser(t, database));

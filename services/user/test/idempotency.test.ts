@@ -21,7 +21,7 @@ const users = async ({ rows }: TestServer) =>
   );
 const actions = async ({ events }: TestServer) => (await events()).map(({ action }) => action);
 
-/** What both must have alike: all that the request decided. */
+/** The parts of an answer that a replay must repeat. */
 function sameAnswer(
   t: Test,
   one: Awaited<ReturnType<TestServer['call']>>,
@@ -35,7 +35,7 @@ function sameAnswer(
   t.equal(other.headers['idempotent-replayed'], 'true');
 }
 
-test('a sign-up that is repeated under its key is the one account, with the same answer from any replica', async (t) => {
+test('a repeated sign-up is one account with the same answer from any replica', async (t) => {
   const server = await build(t);
   const other = await server.replica();
   const key = randomUUID();
@@ -64,7 +64,7 @@ test('a sign-up that is repeated under its key is the one account, with the same
   );
 });
 
-test('the same key for something else is refused, and nothing happens', async (t) => {
+test('the same key with another body is refused', async (t) => {
   const server = await build(t);
   await server.call('POST', REGISTER, { body: ada, ...keyed('k') });
   for (const body of [
@@ -84,7 +84,7 @@ test('the same key for something else is refused, and nothing happens', async (t
   t.strictSame(await actions(server), ['SIGNUP_SUCCESS']);
 });
 
-test('of twenty at once under one key on two replicas one acts; the others get its answer or 409', async (t) => {
+test('of twenty parallel requests under one key one acts', async (t) => {
   const server = await build(t);
   const other = await server.replica();
   const answers = await Promise.all(
@@ -111,7 +111,7 @@ test('of twenty at once under one key on two replicas one acts; the others get i
   );
 });
 
-test('a key is good for one caller, one route and one path: elsewhere it is another', async (t) => {
+test('a key counts for one caller, one route and one path', async (t) => {
   const server = await build(t);
   const ada = await server.register('ada@example.com');
   const bob = await server.register('bob@example.com');
@@ -140,7 +140,7 @@ test('a key is good for one caller, one route and one path: elsewhere it is anot
   t.equal((await kept(server)).length, 4);
 });
 
-test('a refusal that left an event is repeated without another; one that left nothing is made anew', async (t) => {
+test('a refusal is repeated without a second event', async (t) => {
   const server = await build(t);
   await server.register();
   const wrong = { email: 'ada@example.com', password: 'a wrong password' };
@@ -174,7 +174,7 @@ test('a refusal that left an event is repeated without another; one that left no
   );
 });
 
-test('no token, address, password or key can be read in what is kept, and another key opens nothing', async (t) => {
+test('stored answers hold no readable token, address, password or key', async (t) => {
   const server = await build(t);
   const key = 'order-4711-of-ada';
   const { user, token, refresh_token } = (
@@ -198,7 +198,7 @@ test('no token, address, password or key can be read in what is kept, and anothe
   t.equal(row.user_id, user.id, 'but whose it is, so that it goes with them');
 });
 
-test('tokens are given again only while their session lives', async (t) => {
+test('tokens are replayed only while their session lives', async (t) => {
   const server = await build(t);
   const other = await server.replica();
   const first = await server.call('POST', REGISTER, { body: ada, ...keyed('s') });
@@ -213,7 +213,7 @@ test('tokens are given again only while their session lives', async (t) => {
   t.strictSame(await actions(server), ['SIGNUP_SUCCESS', 'LOGOUT']);
 });
 
-test('cookies are given again as they were set, and to no other page', async (t) => {
+test('cookies are replayed as they were set, and to no other page', async (t) => {
   const server = await build(t);
   const origin = { origin: 'http://localhost:8080', 'sec-fetch-site': 'same-origin' };
   for (const url of ['/api/users/register?session=cookie', '/api/v1/auth/register'] as const) {
@@ -231,7 +231,7 @@ test('cookies are given again as they were set, and to no other page', async (t)
     t.equal(foreign.statusCode, 422, foreign.body);
     t.equal(foreign.headers['set-cookie'], undefined);
   }
-  // Where a cookie is all that is sent, it is the content: two browsers of one network with one key are two requests.
+  // The cookie is the content: two browsers of one network with one key are two requests.
   const cookies = await Promise.all(
     ['bob', 'carl'].map(
       async (name) => (await server.register(`${name}@example.com`)).refresh_token,
@@ -252,7 +252,7 @@ test('cookies are given again as they were set, and to no other page', async (t)
   );
 });
 
-test('a refresh under a key gives its pair again long after the ten seconds, and ends no session', async (t) => {
+test('a refresh under a key replays its pair long after the ten seconds', async (t) => {
   const server = await build(t);
   const { refresh_token } = await server.register();
   const first = await server.call('POST', '/api/auth/refresh', {
@@ -261,7 +261,8 @@ test('a refresh under a key gives its pair again long after the ten seconds, and
   });
   t.equal(first.statusCode, 200, first.body);
   await server.rows(
-    `update identity.refresh_tokens set spent_at = spent_at - interval '1 minute' where spent_at is not null`,
+    `update identity.refresh_tokens set spent_at = spent_at - interval '1 minute'
+     where spent_at is not null`,
   );
   sameAnswer(
     t,
@@ -271,7 +272,7 @@ test('a refresh under a key gives its pair again long after the ten seconds, and
   t.notOk((await actions(server)).includes('TOKEN_REUSE_DETECTED'));
 });
 
-test('after its day a key is free again, and upkeep deletes what it stood for', async (t) => {
+test('after a day a key is free again and its answer is deleted', async (t) => {
   const server = await build(t);
   const { token } = await server.register();
   const email = (address: string) =>
@@ -299,7 +300,7 @@ test('after its day a key is free again, and upkeep deletes what it stood for', 
   t.strictSame(await kept(server), []);
 });
 
-test('keys that are none are refused before anything is done; the two forms of a key are one', async (t) => {
+test('a malformed key is refused before anything is done', async (t) => {
   const server = await build(t);
   for (const key of [
     '',
@@ -337,7 +338,7 @@ test('keys that are none are refused before anything is done; the two forms of a
   }
 });
 
-test("a user's answers go with their account", async (t) => {
+test("a user's stored answers are deleted with the account", async (t) => {
   const server = await build(t);
   const { token } = (
     await server.call('POST', REGISTER, { body: ada, ...keyed('a') })
@@ -355,7 +356,7 @@ test("a user's answers go with their account", async (t) => {
   t.equal((await kept(server)).length, 1);
 });
 
-test("a sign-in that replaces another user's session is kept as the sign-in of who signed in", async (t) => {
+test("a sign-in over another user's session is stored for the new user", async (t) => {
   const server = await build(t);
   const origin = { origin: 'http://localhost:8080' };
   const bob = await server.call('POST', '/api/users/register?session=cookie', {
@@ -383,7 +384,7 @@ test("a sign-in that replaces another user's session is kept as the sign-in of w
   ]);
 });
 
-test('an API token is told again under its key while it counts, and not once it is revoked', async (t) => {
+test('an API token is replayed under its key until it is revoked', async (t) => {
   const server = await build(t);
   const { token } = await server.register();
   const create = () =>

@@ -10,23 +10,23 @@ import { build, type TestServer } from './build.ts';
 
 export interface MailServer extends TestServer {
   catcher: MailCatcher;
-  /** The mails to an address, oldest first, once there are so many. */
+  /** Waits for `count` mails to an address. @returns them, oldest first */
   mailsTo(address: string, count?: number): Promise<CaughtMail[]>;
-  /** Asks for a new password and reads the token in the mail. */
+  /** Requests a password reset. @returns the token of its mail */
   resetTokenOf(address: string): Promise<string>;
 }
 
 export const tokenIn = (mail: CaughtMail | undefined): string =>
   /#token=(\S+)/.exec(mail?.text ?? '')?.[1] ?? 'no token';
 
-/** A user service whose loops run, with a mail server that catches what it sends. */
+/** A listening user service with a mail server that stores its mails. */
 export async function buildWithMail(
   t: Test,
   settings: Record<string, string> = {},
   catching: MailCatcherOptions = {},
 ): Promise<MailServer> {
   const catcher = await startMailCatcher(catching);
-  // Before the app's own, so that the app has stopped sending when this stops.
+  // Registered before the app's teardown, so it stops after the app.
   t.teardown(() => catcher.stop());
   const testServer = await build(t, {
     SMTP_URL: catcher.smtpUrl,

@@ -6,7 +6,7 @@ import {
 import { deleteEndedSessions } from '../sessions/session-queries.ts';
 import { build } from './build.ts';
 
-test('a sealed child is wiped once no retry may have it, and not before', async (t) => {
+test('a sealed child token is deleted once no retry may use it', async (t) => {
   const { server, call, register, rows } = await build(t);
   const { refresh_token } = await register();
   await call('POST', '/api/auth/refresh', { body: { refresh_token } });
@@ -14,13 +14,14 @@ test('a sealed child is wiped once no retry may have it, and not before', async 
   await wipeSealedChildren(server.db);
   t.equal((await sealed()).length, 1);
   await rows(
-    `update identity.refresh_tokens set spent_at = spent_at - interval '11 seconds' where spent_at is not null`,
+    `update identity.refresh_tokens set spent_at = spent_at - interval '11 seconds'
+     where spent_at is not null`,
   );
   await wipeSealedChildren(server.db);
   t.equal((await sealed()).length, 0);
 });
 
-test('tokens and sessions go days after their end; those that live stay', async (t) => {
+test('ended tokens and sessions are deleted after days, live ones stay', async (t) => {
   const { server, call, register, rows } = await build(t);
   const { token } = await register('gone@example.com');
   await call('POST', '/api/auth/logout', { token });
@@ -32,7 +33,8 @@ test('tokens and sessions go days after their end; those that live stay', async 
     'a session that ended today stays',
   );
   await rows(
-    `update identity.sessions set revoked_at = revoked_at - interval '8 days' where revoked_at is not null`,
+    `update identity.sessions set revoked_at = revoked_at - interval '8 days'
+     where revoked_at is not null`,
   );
   await deleteEndedSessions(server.db);
   t.strictSame(await rows('select id from identity.sessions'), [{ id: kept.session_id }]);

@@ -1,4 +1,4 @@
-/** Probability that a random member of `a` is larger than one of `b`, ties half: 0.5 when they cannot be told apart. */
+/** Probability that a random member of `a` exceeds one of `b`; 0.5: indistinguishable. */
 function auc(a: readonly number[], b: readonly number[]): number {
   const wins = a.reduce(
     (sum, x) => sum + b.reduce((inner, y) => inner + (x > y ? 1 : x === y ? 0.5 : 0), 0),
@@ -7,11 +7,11 @@ function auc(a: readonly number[], b: readonly number[]): number {
   return wins / (a.length * b.length);
 }
 
-/** `make test-long` takes thousands. With 150 of each the standard error is 0.033, so a bound of 0.35 to 0.65 is four and a half of them away. */
+/** With 150 rounds the standard error is 0.033: 0.35 to 0.65 is 4.5 of it. */
 const ROUNDS = Number(process.env.TIMING_ROUNDS) || 150;
 
 /**
- * Asks about something that is there and about something that is not, in pairs in either order, so that whatever else the machine does meets both.
+ * Asks about known and unknown things in pairs of random order, so noise meets both.
  * @returns the AUC of their times
  */
 export async function timesApart(

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../../e2e/fleet.ts';
-import type { Rows } from '../../e2e/stores.ts';
+import type { Rows } from '@muniment/testing';
 import { checkExport } from './check-export.ts';
 import { checkHistory, checkSent, type Violation } from './check-history.ts';
 import {

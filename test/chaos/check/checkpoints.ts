@@ -9,7 +9,7 @@ import {
   type VerifierKey,
 } from '@muniment/audit-verify';
 import type { Fleet } from '../../e2e/fleet.ts';
-import type { Rows } from '../../e2e/stores.ts';
+import type { Rows } from '@muniment/testing';
 import type { Violation } from './check-history.ts';
 import type { History } from '../history.ts';
 import type { House } from '../house.ts';

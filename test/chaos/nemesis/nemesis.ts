@@ -11,7 +11,7 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { FaultProxy } from '@muniment/cluster';
 import type { Fleet } from '../../e2e/fleet.ts';
-import type { Rows } from '../../e2e/stores.ts';
+import type { Rows } from '@muniment/testing';
 import type { FaultRecord, History } from '../history.ts';
 import type { PlannedFault } from '../plan/plan-faults.ts';
 import { findCommitting } from '../trail.ts';

@@ -1,6 +1,6 @@
 import { readState } from '../../e2e/processes.ts';
 import type { Fleet } from '../../e2e/fleet.ts';
-import type { Rows } from '../../e2e/stores.ts';
+import type { Rows } from '@muniment/testing';
 
 /** Signals the fleet's processes by name. A process paused by two faults resumes after both. */
 export interface Victims {
