@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { loadLogKeys } from '@muniment/audit-key';
-import { createServer, flatServer, repeat } from '@muniment/server';
+import { createServer, flatServer, registerFeatures, repeat } from '@muniment/server';
 import { openAuditBucket } from './object-store/audit-bucket.ts';
 import type { AuditContext } from './context.ts';
 import { measureTrail, createTrailWatch } from './completeness/watch-trail.ts';
@@ -9,11 +9,10 @@ import { createConsumer } from './consumer/consumer.ts';
 import { measureConsumer } from './consumer/consumer-metrics.ts';
 import { eraseSubjects } from './erasure/erase-user.ts';
 import { watchJournal } from './erasure/journal.ts';
-import { findCountingTokens, findViewerByHash } from './viewer-tokens/viewer-token-queries.ts';
+import { findValidTokenIds, findViewerByHash } from './viewer-tokens/viewer-token-queries.ts';
 import { openReconciler } from './reconciler/open-reconciler.ts';
 import { createRetentionLoop } from './retention/retention-loop.ts';
 import { completenessRoute } from './completeness/get-completeness.ts';
-import { createViewerTokenRoute } from './viewer-tokens/create-viewer-token.ts';
 import { createWebhookRoute } from './webhooks/create-webhook.ts';
 import { declareLostRoute } from './completeness/declare-lost.ts';
 import { deleteWebhookRoute } from './webhooks/delete-webhook.ts';
@@ -26,7 +25,6 @@ import { getTileRoute } from './proofs/get-tile.ts';
 import { getWebhookRoute } from './webhooks/get-webhook.ts';
 import { listLogsRoute } from './trail/list-logs.ts';
 import { listQuarantineRoute } from './quarantine/list-quarantine.ts';
-import { listViewerTokensRoute } from './viewer-tokens/list-viewer-tokens.ts';
 import { listWebhookDeliveriesRoute } from './webhooks/list-webhook-deliveries.ts';
 import { listWebhooksRoute } from './webhooks/list-webhooks.ts';
 import { proveConsistencyRoute } from './proofs/prove-consistency.ts';
@@ -35,7 +33,6 @@ import { recordEventsRoute } from './app-events/record-events.ts';
 import { replayQuarantineRoute } from './quarantine/replay-all.ts';
 import { replayQuarantinedRoute } from './quarantine/replay-one.ts';
 import { retryWebhookDeliveryRoute } from './webhooks/retry-webhook-delivery.ts';
-import { revokeViewerTokenRoute } from './viewer-tokens/revoke-viewer-token.ts';
 import { rotateWebhookSecretRoute } from './webhooks/rotate-webhook-secret.ts';
 import { streamLogsRoute } from './live/stream-logs.ts';
 import { updateWebhookRoute } from './webhooks/update-webhook.ts';
@@ -49,6 +46,7 @@ import { createStreams } from './live/streams.ts';
 import type { Tables } from './tables.ts';
 import { runMaintenance } from './maintenance.ts';
 import { createViewerCheck } from './viewer-tokens/viewer-check.ts';
+import { viewerTokens } from './viewer-tokens/routes.ts';
 import { createWebhooks } from './webhooks/webhooks.ts';
 
 const UPKEEP_PAUSE_MS = 60 * 60_000;
@@ -120,7 +118,7 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     streams: createStreams(base, config),
     trail,
     tree: createTree({ db: base.db }),
-    isViewerTokenValid: createViewerCheck((ids) => findCountingTokens(base.db, ids)),
+    isViewerTokenValid: createViewerCheck((ids) => findValidTokenIds(base.db, ids)),
     webhooks: createWebhooks(base, config),
   };
   if (config.RECONCILER_DATABASE_URL !== undefined)
@@ -156,6 +154,8 @@ export async function buildApp(config: Config): Promise<AuditContext> {
   server.background(watchJournal(server));
   server.background(createRetentionLoop(server));
 
+  await registerFeatures(server.http.app, server, [viewerTokens]);
+
   // Signed in: what concerns the caller. Who may read what concerns others gets a section of its own.
   listLogsRoute(server);
   getLogRoute(server);
@@ -169,9 +169,6 @@ export async function buildApp(config: Config): Promise<AuditContext> {
   // A customer's own services.
   recordEventsRoute(server);
   eraseSubjectRoute(server);
-  createViewerTokenRoute(server);
-  listViewerTokensRoute(server);
-  revokeViewerTokenRoute(server);
 
   // Operators.
   getEntryBundleRoute(server);

@@ -3,7 +3,7 @@ import type { AuditContext } from './context.ts';
 import { destroyDayKeys } from './erasure/subject-key-queries.ts';
 import { ensurePartitions } from './retention/partition-queries.ts';
 import { deleteAddressTerms } from './search/search-term-queries.ts';
-import { deleteEndedViewerTokens } from './viewer-tokens/viewer-token-queries.ts';
+import { deleteExpiredViewerTokens } from './viewer-tokens/viewer-token-queries.ts';
 import { deleteDeadDeliveries } from './webhooks/delivery/delivery-queries.ts';
 
 const MONTHS_AHEAD = 2;
@@ -20,7 +20,7 @@ export async function runMaintenance({
   log,
 }: Pick<AuditContext, 'db' | 'config' | 'log'>): Promise<void> {
   await ensurePartitions(db, MONTHS_AHEAD);
-  await deleteEndedViewerTokens(db);
+  await deleteExpiredViewerTokens(db);
   // The lease is not given back: it keeps the other replicas from looking again today.
   if (!(await acquireLease(db, 'audit', 'day-keys', config.REPLICA, HALF_A_DAY_MS))) return;
   const before = new Date(Date.now() - DAY_KEY_DAYS * 24 * 60 * 60_000);

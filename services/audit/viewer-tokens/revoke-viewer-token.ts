@@ -1,33 +1,28 @@
 import { Type } from 'typebox';
+import { defineRoute, idParams } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { ViewerTokenNotFound } from '../errors.ts';
-import { revokeViewerToken } from './viewer-token-queries.ts';
+import { viewerTokenRevoked } from './viewer-token-events.ts';
+import { revokeValidToken } from './viewer-token-queries.ts';
 
-/** `DELETE /api/audit/viewer-tokens/:id`: from the next request on it counts nowhere; its open streams end within a second. */
-export function revokeViewerTokenRoute({ app, inTransaction }: AuditContext): void {
-  app.route({
-    method: 'DELETE',
-    url: '/api/audit/viewer-tokens/:id',
-    schema: {
-      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
-      response: { 204: Type.Null() },
-    },
-    config: {
-      operation: 'audit.revoke-viewer-token',
-      access: { permission: 'audit:write-events' },
-    },
-    handler: async (request, reply) => {
-      await inTransaction(request, async (trx, record) => {
-        const revoked = await revokeViewerToken(trx, request.params.id);
-        if (!revoked) throw new ViewerTokenNotFound();
-        await record({
-          action: 'VIEWER_TOKEN_REVOKED',
-          tenant_id: revoked.tenant_id,
-          resource: revoked.id,
-          resource_type: 'viewer_token',
-        });
+/** Revokes a token. The next request with it is refused; its open streams end within a second. */
+export const revokeViewerToken = defineRoute({
+  method: 'DELETE',
+  url: '/api/audit/viewer-tokens/:id',
+  operation: 'viewer-tokens.revoke_viewer_token',
+  summary: 'Revoke a viewer token.',
+  access: { permission: 'audit:write-events' },
+  params: idParams,
+  response: { 204: Type.Null() },
+  errors: [ViewerTokenNotFound],
+  handler:
+    ({ data }: Pick<AuditContext, 'data'>) =>
+    async (request, reply) => {
+      await data.inTransaction(request, async (trx, record) => {
+        const token = await revokeValidToken(trx, request.params.id);
+        if (!token) throw new ViewerTokenNotFound();
+        await record(viewerTokenRevoked(token));
       });
       return reply.code(204).send(null);
     },
-  });
-}
+});

@@ -6,11 +6,8 @@ export type FindValid = (ids: readonly string[]) => Promise<ReadonlySet<string>>
 /** Whether a viewer token is valid, by a statement sent after the call. */
 export type ViewerCheck = (id: string) => Promise<boolean>;
 
-/**
- * One statement serves all checks of a turn: a replica holds hundreds of streams and checks each
- * twice a second.
- */
+/** One statement serves all checks of a turn: hundreds of streams check twice a second each. */
 export function createViewerCheck(find: FindValid): ViewerCheck {
-  const ask = createTurnBatch({ create: () => new Set<string>(), send: (ids) => find([...ids]) });
-  return async (id) => (await ask((ids) => ids.add(id))).has(id);
+  const check = createTurnBatch({ create: () => new Set<string>(), send: (ids) => find([...ids]) });
+  return async (id) => (await check((ids) => ids.add(id))).has(id);
 }

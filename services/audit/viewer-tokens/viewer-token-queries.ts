@@ -2,7 +2,7 @@ import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely';
 import { isRole, roleAllows, type Viewer } from '@muniment/security';
 import type { Tables } from '../tables.ts';
 
-/** A viewer token as it is answered; the token itself is kept by nobody. */
+/** A viewer token without its secret, of which only the hash is stored. */
 export interface ViewerToken {
   id: string;
   tenant_id: string;
@@ -11,12 +11,12 @@ export interface ViewerToken {
   expires_at: Date;
 }
 
-const columns = ['id', 'tenant_id', 'created_by', 'created', 'expires_at'] as const;
+const COLUMNS = ['id', 'tenant_id', 'created_by', 'created', 'expires_at'] as const;
 
-/** Adds a token that lives for `seconds` by the database's clock. */
+/** Inserts a token that expires after `ttlSeconds` by the database's clock. */
 export async function insertViewerToken(
   trx: Transaction<Tables>,
-  token: { id: string; tokenHash: Buffer; tenantId: string; createdBy: string; seconds: number },
+  token: { id: string; tokenHash: Buffer; tenantId: string; createdBy: string; ttlSeconds: number },
 ): Promise<ViewerToken> {
   return trx
     .insertInto('audit.viewer_tokens')
@@ -25,14 +25,14 @@ export async function insertViewerToken(
       token_hash: token.tokenHash,
       tenant_id: token.tenantId,
       created_by: token.createdBy,
-      expires_at: sql`now() + ${token.seconds} * interval '1 second'`,
+      expires_at: sql`now() + ${token.ttlSeconds} * interval '1 second'`,
     })
-    .returning(columns)
+    .returning(COLUMNS)
     .executeTakeFirstOrThrow();
 }
 
-/** Revokes a token that still counts. @returns undefined when there is none */
-export async function revokeViewerToken(
+/** Revokes a valid token. @returns undefined without one */
+export async function revokeValidToken(
   trx: Transaction<Tables>,
   id: string,
 ): Promise<ViewerToken | undefined> {
@@ -42,18 +42,18 @@ export async function revokeViewerToken(
     .where('id', '=', id)
     .where('revoked_at', 'is', null)
     .where('expires_at', '>', sql<Date>`clock_timestamp()`)
-    .returning(columns)
+    .returning(COLUMNS)
     .executeTakeFirst();
 }
 
-/** Tokens that count, newest first. */
-export async function listViewerTokens(
+/** Lists valid tokens, newest first, behind the id `before`. */
+export async function listValidTokens(
   db: Kysely<Tables>,
   page: { tenantId?: string | undefined; before?: string | undefined; limit: number },
 ): Promise<ViewerToken[]> {
   return db
     .selectFrom('audit.viewer_tokens')
-    .select(columns)
+    .select(COLUMNS)
     .where('revoked_at', 'is', null)
     .where('expires_at', '>', sql<Date>`clock_timestamp()`)
     .$if(page.tenantId !== undefined, (query) => query.where('tenant_id', '=', page.tenantId ?? ''))
@@ -64,13 +64,14 @@ export async function listViewerTokens(
 }
 
 /**
- * Who holds tokens that count now. Never cached: a token that was revoked, or whose maker was deleted, suspended or demoted, is refused from the
- * next request on, by every replica.
+ * Finds the viewers of valid tokens. Never cached: every replica refuses the next request of a revoked
+ * token, or of one whose creator was deleted, suspended or demoted.
  */
 async function findViewers(db: Kysely<Tables>, condition: RawBuilder<unknown>): Promise<Viewer[]> {
   const { rows } = await sql<{ id: string; tenant_id: string; expires_at: Date; role: string }>`
     select t.id, t.tenant_id, t.expires_at, u.role
-    from audit.viewer_tokens t join shared.user_status u on u.user_id = t.created_by and u.status = 'active'
+    from audit.viewer_tokens t
+    join shared.user_status u on u.user_id = t.created_by and u.status = 'active'
     where ${condition} and t.revoked_at is null and t.expires_at > clock_timestamp()`.execute(db);
   return rows
     .filter(({ role }) => isRole(role) && roleAllows(role, 'audit:write-events'))
@@ -84,18 +85,17 @@ export async function findViewerByHash(
   return (await findViewers(db, sql`t.token_hash = ${tokenHash}`))[0];
 }
 
-/** For what lasts longer than a request. @returns those of the ids whose tokens count */
-export async function findCountingTokens(
+/** The ids of valid tokens among `ids`. */
+export async function findValidTokenIds(
   db: Kysely<Tables>,
   ids: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  return new Set(
-    (await findViewers(db, sql`t.id = any(${ids}::uuid[])`)).map(({ tokenId }) => tokenId),
-  );
+  const viewers = await findViewers(db, sql`t.id = any(${ids}::uuid[])`);
+  return new Set(viewers.map(({ tokenId }) => tokenId));
 }
 
-/** Forgets tokens that count no more; what they were stands in the trail. @returns how many */
-export async function deleteEndedViewerTokens(db: Kysely<Tables>): Promise<number> {
+/** Deletes expired tokens; their events stay in the trail. @returns how many */
+export async function deleteExpiredViewerTokens(db: Kysely<Tables>): Promise<number> {
   const { numDeletedRows } = await db
     .deleteFrom('audit.viewer_tokens')
     .where('expires_at', '<', sql<Date>`now()`)

@@ -1,13 +1,14 @@
 import { Type, type Static } from 'typebox';
+import { dateTime, uuid } from '@muniment/server';
 import type { ViewerToken } from './viewer-token-queries.ts';
 
-/** A viewer token as it is answered: never with the token itself. */
+/** A viewer token as the API shows it: never with its secret. */
 export const viewerTokenSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
+  id: uuid,
   tenant_id: Type.String(),
-  created_by: Type.String({ format: 'uuid' }),
-  created: Type.String({ format: 'date-time' }),
-  expires_at: Type.String({ format: 'date-time' }),
+  created_by: uuid,
+  created: dateTime,
+  expires_at: dateTime,
 });
 
 export const toViewerTokenResource = ({
