@@ -9,22 +9,18 @@ import { saveTokenLifetime } from './sessions/revocation-queries.ts';
 import { apiTokens } from './api-tokens/routes.ts';
 import { health } from './health/routes.ts';
 import { signingKeys } from './signing-keys/routes.ts';
+import { signIn } from './sign-in/routes.ts';
+import { seed004 } from './seed-004/routes.ts';
 import { sessions } from './sessions/routes.ts';
+import { webSocket } from './web-socket/routes.ts';
 import { changeEmailRoute } from './account/change-email.ts';
 import { changePasswordRoute } from './passwords/change-password.ts';
 import { confirmEmailRoute } from './account/confirm-email.ts';
 import { deleteAccountRoute } from './account/delete-account.ts';
 import { forgotPasswordRoute } from './passwords/forgot-password.ts';
 import { getProfileRoute } from './account/get-profile.ts';
-import { openSocketRoute } from './web-socket/open-socket.ts';
-import { signIn } from './sign-in/routes.ts';
 import { resetPasswordRoute } from './passwords/reset-password.ts';
 import { updateProfileRoute } from './account/update-profile.ts';
-import { v1GetUserRoute } from './seed-004/get-user.ts';
-import { v1ListActiveSessionsRoute } from './seed-004/list-active-sessions.ts';
-import { v1LoginRoute } from './seed-004/login.ts';
-import { v1LogoutRoute } from './seed-004/logout.ts';
-import { v1RegisterRoute } from './seed-004/register.ts';
 
 /** Builds the user service. It neither listens nor starts loops. */
 export async function buildApp(config: Config): Promise<UserContext> {
@@ -38,15 +34,20 @@ export async function buildApp(config: Config): Promise<UserContext> {
   startRecoveries(context);
   sendMails(context);
   // Lower rooms first: a room may import only from rooms above it in this list.
-  await registerFeatures(http.app, context, [health, signingKeys, sessions, apiTokens, signIn]);
+  await registerFeatures(http.app, context, [
+    health,
+    signingKeys,
+    sessions,
+    apiTokens,
+    signIn,
+    seed004,
+    webSocket,
+  ]);
 
   // Anyone
   forgotPasswordRoute(context);
   resetPasswordRoute(context);
   confirmEmailRoute(context);
-  v1RegisterRoute(context);
-  v1LoginRoute(context);
-  await openSocketRoute(context);
 
   // Signed in
   getProfileRoute(context);
@@ -54,11 +55,6 @@ export async function buildApp(config: Config): Promise<UserContext> {
   deleteAccountRoute(context);
   changePasswordRoute(context);
   changeEmailRoute(context);
-  v1GetUserRoute(context);
-  v1ListActiveSessionsRoute(context);
-  v1LogoutRoute(context);
-
-  // Administrators
 
   return context;
 }

@@ -47,10 +47,10 @@ export {
   PasswordCommon,
   PasswordLength,
   PasswordMalformed,
-  passwordRefusal,
   PermissionDenied,
   SessionRequired,
   Unauthenticated,
+  passwordRefusal,
 } from './errors.ts';
 export { isLongEnough, normalizePassword } from './passwords/password-rules.ts';
 export type { PasswordOwner } from './passwords/password-rules.ts';

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
+import { defineRoute, strictObject } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { anyQuote } from './quotes.ts';
+import { EmailMalformed, InvalidCredentials, PasswordChangeRequired } from '../errors.ts';
 import { findReplacedSession } from '../sessions/revoke-session.ts';
 import {
   rejectCrossOrigin,
@@ -9,38 +10,34 @@ import {
 } from '../sessions/session-cookies.ts';
 import { signIn } from '../sign-in/sign-in.ts';
 import { emailSchema, passwordSchema } from '../users/user-resource.ts';
+import { anyQuote } from './quotes.ts';
 import { documentedFailures, sessionData, sessionDataSchema } from './shapes.ts';
 
-const bodySchema = Type.Object(
-  { email: emailSchema, password: passwordSchema },
-  { additionalProperties: false },
-);
+const answerSchema = Type.Object({
+  success: Type.Literal(true),
+  sessionData: sessionDataSchema,
+  quote: Type.String(),
+});
 
-/** `POST /api/v1/auth/login`, as seed 004 has it; always in cookie mode. */
-export function v1LoginRoute(server: UserContext): void {
-  server.app.route({
-    method: 'POST',
-    url: '/api/v1/auth/login',
-    schema: {
-      body: bodySchema,
-      response: {
-        200: Type.Object({
-          success: Type.Literal(true),
-          sessionData: sessionDataSchema,
-          quote: Type.String(),
-        }),
-      },
-    },
-    config: { operation: 'v1.login', access: 'public', replayWhile: whileSessionLives(server) },
+/** Signs a user in, as seed 004 documents it; always in cookie mode. */
+export const logIn = defineRoute({
+  method: 'POST',
+  url: '/api/v1/auth/login',
+  operation: 'seed-004.log_in_user',
+  summary: 'Sign in by e-mail address and password.',
+  access: 'public',
+  body: strictObject({ email: emailSchema, password: passwordSchema }),
+  response: { 200: answerSchema },
+  errors: [EmailMalformed, InvalidCredentials, PasswordChangeRequired],
+  replayWhile: whileSessionLives,
+  options: {
     preSerialization: documentedFailures({ incomplete: 'email and password is required' }),
-    handler: async (request, reply) => {
-      rejectCrossOrigin(server, request, 'cookie');
-      const { tokens } = await signIn(server, request, {
-        credentials: request.body,
-        replaced: await findReplacedSession(server, request, 'cookie'),
-      });
-      setSessionCookies(server, reply, tokens);
-      return { success: true as const, sessionData: sessionData(tokens), quote: anyQuote() };
-    },
-  });
-}
+  },
+  handler: (context: UserContext) => async (request, reply) => {
+    rejectCrossOrigin(context, request, 'cookie');
+    const replaced = await findReplacedSession(context, request, 'cookie');
+    const { tokens } = await signIn(context, request, { credentials: request.body, replaced });
+    setSessionCookies(context, reply, tokens);
+    return { success: true as const, sessionData: sessionData(tokens), quote: anyQuote() };
+  },
+});

@@ -1,4 +1,4 @@
-/** Sayings whose authors are long dead, or that never had one: the document (seed 004) wants one with each sign-in. */
+/** Seed 004 wants a quote with each sign-in. These are free of copyright. */
 const QUOTES = [
   'Love is energy of life.', // Robert Browning, as the document has it
   'You have to separate the chaff from the wheat.',
@@ -10,7 +10,7 @@ const QUOTES = [
   'Fortune favours the bold.', // Virgil
   'Seize the day.', // Horace
   'He who has begun has half done.', // Horace
-  'It is not because things are difficult that we do not dare; it is because we do not dare that they are difficult.', // Seneca
+  'While we teach, we learn.', // Seneca
   'While we are postponing, life speeds by.', // Seneca
   'The soul becomes dyed with the colour of its thoughts.', // Marcus Aurelius
   'The best revenge is not to be like your enemy.', // Marcus Aurelius
@@ -35,7 +35,7 @@ const QUOTES = [
   'Hope is the thing with feathers that perches in the soul.', // Emily Dickinson
   'The secret of getting ahead is getting started.', // proverb
   'Happy families are all alike; every unhappy family is unhappy in its own way.', // Leo Tolstoy
-  'The Analytical Engine weaves algebraical patterns, just as the Jacquard loom weaves flowers and leaves.', // Ada Lovelace
+  'The Analytical Engine weaves algebraical patterns.', // Ada Lovelace
 ] as const;
 
 export const anyQuote = (): string =>

@@ -1,14 +1,13 @@
 import { splitToken } from '@muniment/security';
 import type { preSerializationHookHandler } from 'fastify';
 import { Type, type Static } from 'typebox';
+import { uuid } from '@muniment/server';
 import type { SessionTokens } from '../sessions/open-session.ts';
-
-/** The answers under `/api/v1/auth`, in the shapes of the document that those paths come from (seed 004), but for UUIDs in the place of ObjectIds. */
 
 export const sessionDataSchema = Type.Object({
   loginInfo: Type.String(),
   secure: Type.String(),
-  clientId: Type.String({ format: 'uuid' }),
+  clientId: uuid,
 });
 
 export function sessionData({
@@ -18,36 +17,36 @@ export function sessionData({
   return { ...splitToken(token), clientId: session_id };
 }
 
-/** The document's words for what it knows of; `incomplete` stands for a body that lacks something. */
-export type Messages = { incomplete?: string };
+export interface Messages {
+  /** The document's words for a body that lacks a field. */
+  incomplete?: string;
+}
+
 const UNAUTHORIZED = new Set(['unauthenticated', 'invalid_credentials']);
 const INCOMPLETE = new Set(['validation_failed', 'malformed_json']);
 
-function messageFor(
-  { status, code, detail }: { status: number; code: string; detail: string },
-  { incomplete }: Messages,
-): string {
+interface Failure {
+  status: number;
+  code: string;
+  detail: string;
+}
+
+const isFailure = (payload: unknown): payload is Failure =>
+  typeof payload === 'object' && payload !== null && 'code' in payload;
+
+function messageFor({ status, code, detail }: Failure, { incomplete }: Messages): string {
   if (UNAUTHORIZED.has(code)) return 'Unauthorized';
   if (code === 'email_taken') return 'User exist';
   if (incomplete !== undefined && INCOMPLETE.has(code)) return incomplete;
-  // What is wrong with an address or a password the document has no words for, and a person must be told.
+  // The document has no words for a bad address or password, but a person needs the reason.
   return status === 422 ? detail : 'Error processing the request';
 }
 
-/** Answers problems as the document answers failures: logged, with status and headers as everywhere, and `{ success, message }` as the body. */
+/** Answers problems by the document's `{ success, message }`; status and headers stay. */
 export function documentedFailures(messages: Messages = {}): preSerializationHookHandler {
   return (_request, reply, payload, done) => {
-    if (
-      typeof payload !== 'object' ||
-      payload === null ||
-      !('code' in payload) ||
-      reply.statusCode < 400
-    )
-      return done(null, payload);
+    if (reply.statusCode < 400 || !isFailure(payload)) return done(null, payload);
     reply.type('application/json; charset=utf-8');
-    done(null, {
-      success: false,
-      message: messageFor(payload as { status: number; code: string; detail: string }, messages),
-    });
+    done(null, { success: false, message: messageFor(payload, messages) });
   };
 }

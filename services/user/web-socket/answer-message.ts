@@ -3,11 +3,12 @@ import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { Type } from 'typebox';
 import { Unauthenticated } from '@muniment/security';
 import { parseStorableJson } from '@muniment/server';
-import { ChannelUnknown, MessageInvalid } from '../errors.ts';
 import type { UserContext } from '../context.ts';
+import { ChannelUnknown, MessageInvalid } from '../errors.ts';
 import { authGenerateToken } from './auth-generate-token.ts';
 import { authRegister } from './auth-register.ts';
 import type { Channel, SocketRequest } from './channel.ts';
+import { accessDenied } from './message-events.ts';
 import { userCreate } from './user-create.ts';
 import { userDelete } from './user-delete.ts';
 import { userRead } from './user-read.ts';
@@ -22,16 +23,56 @@ export const channels: readonly Channel[] = [
   userDelete,
 ];
 
-/** What came of a message: its answer, and what metrics say of it. Made-up channels are one. */
+/** A message's answer, and its metrics. All unknown channels count as one. */
 export interface Answered {
   answer: object;
   channel: string;
   outcome: string;
 }
 
-type Validate = (value: unknown) => unknown;
+/** A channel with its compiled schema. */
+interface KnownChannel {
+  channel: Channel;
+  isValid(message: unknown): message is { payload: { id?: string }; apiToken?: string };
+}
 
-const messageOf = ({ token, payload }: Channel) =>
+const UNKNOWN_CHANNEL = 'unknown';
+
+/** Answers messages like requests. It never rejects: errors are `{ success: false, error }`. */
+export function createMessages(
+  context: UserContext,
+): (handshake: FastifyRequest, text: string) => Promise<Answered> {
+  const known = compileChannels(context);
+  return async (handshake, text) => {
+    const request = createRequest(handshake);
+    let name = UNKNOWN_CHANNEL;
+    try {
+      const message = parseStorableJson(text);
+      const entry = findChannel(known, message);
+      name = entry.channel.name;
+      request.operation = entry.channel.operation;
+      const answer = await answerMessage(context, request, { entry, message });
+      return { answer, channel: name, outcome: 'success' };
+    } catch (error) {
+      const { code, message } = renderError(context, request, error);
+      const answer = { success: false, error: { code, message } };
+      return { answer, channel: name, outcome: code };
+    }
+  };
+}
+
+function compileChannels({ http }: Pick<UserContext, 'http'>): Map<string, KnownChannel> {
+  const compile = http.app.validatorCompiler as FastifySchemaCompiler<object>;
+  const entries = channels.map((channel): [string, KnownChannel] => {
+    const schema = messageSchema(channel);
+    const validate = compile({ schema, method: 'GET', url: '/ws', httpPart: 'body' });
+    const isValid = (message: unknown) => validate(message as never) === true;
+    return [channel.name, { channel, isValid: isValid as KnownChannel['isValid'] }];
+  });
+  return new Map(entries);
+}
+
+const messageSchema = ({ token, payload }: Channel) =>
   Type.Object(
     {
       channel: Type.String(),
@@ -41,101 +82,66 @@ const messageOf = ({ token, payload }: Channel) =>
     { additionalProperties: false },
   );
 
-const channelOf = (message: unknown): unknown =>
-  typeof message === 'object' && message !== null && 'channel' in message
-    ? message.channel
-    : undefined;
-
-/** Answers messages by the code that answers requests, one message at a time. Never rejects: what goes wrong is `{ success: false, error: { code, message } }`. */
-export function createMessages(
-  server: UserContext,
-): (handshake: FastifyRequest, text: string) => Promise<Answered> {
-  const compile = server.app.validatorCompiler as FastifySchemaCompiler<object>;
-  const known = new Map<string, { channel: Channel; validate: Validate }>(
-    channels.map((channel) => [
-      channel.name,
-      {
-        channel,
-        validate: compile({
-          schema: messageOf(channel),
-          method: 'GET',
-          url: '/ws',
-          httpPart: 'body',
-        }) as Validate,
-      },
-    ]),
-  );
-
-  async function authenticate(
-    request: SocketRequest,
-    text: string | undefined,
-  ): Promise<SocketRequest> {
-    const found =
-      text === undefined ? undefined : await server.app.apiTokenPrincipal(text, request.ip);
-    if (!found) throw new Unauthenticated();
-    const authenticated = { ...request, principal: found.principal };
-    if (found.isAllowedHere) return authenticated;
-    // As at a route: told to its owner, by the trail, and not to whoever found the token.
-    await server.recordFor(authenticated, {
-      action: 'ACCESS_DENIED',
-      outcome: 'failure',
-      metadata: { reason: 'address', operation: `socket.${request.channel}` },
-    });
-    throw new Unauthenticated();
-  }
-
-  async function run(
-    request: SocketRequest,
-    channel: Channel,
-    validate: Validate,
-    message: unknown,
-  ): Promise<object> {
-    if (validate(message) !== true) throw new MessageInvalid();
-    const { payload, apiToken } = message as { payload: { id?: string }; apiToken?: string };
-    // The same id in either case (RFC 9562 §4), and whoever compares it with another has them alike.
-    const spelled =
-      payload.id === undefined ? payload : { ...payload, id: payload.id.toLowerCase() };
-    return channel.run(
-      server,
-      channel.token ? await authenticate(request, apiToken) : request,
-      spelled,
-    );
-  }
-
-  return async (handshake, text) => {
-    const { ip, traceparent } = handshake;
-    const request: SocketRequest = {
-      id: randomBytes(16).toString('hex'),
-      ip,
-      headers: { 'user-agent': handshake.headers['user-agent'] },
-      principal: null,
-      viewer: null,
-      traceparent,
-      channel: 'unknown',
-    };
-    try {
-      const message = parseStorableJson(text);
-      const name = channelOf(message);
-      const entry = typeof name === 'string' ? known.get(name) : undefined;
-      if (!entry) throw name === undefined ? new MessageInvalid() : new ChannelUnknown();
-      request.channel = entry.channel.name;
-      return {
-        answer: await run(request, entry.channel, entry.validate, message),
-        channel: request.channel,
-        outcome: 'success',
-      };
-    } catch (error) {
-      const { code, detail, status } = server.problemOf(error, request.id);
-      if (status > 499)
-        server.log.error(
-          { err: error, request_id: request.id, operation: `socket.${request.channel}` },
-          'message failed',
-        );
-      return {
-        answer: { success: false, error: { code, message: detail } },
-        channel: request.channel,
-        outcome: code,
-      };
-    }
+function createRequest({ ip, traceparent, headers }: FastifyRequest): SocketRequest {
+  return {
+    id: randomBytes(16).toString('hex'),
+    ip,
+    headers: { 'user-agent': headers['user-agent'] },
+    principal: null,
+    viewer: null,
+    traceparent,
+    operation: UNKNOWN_CHANNEL,
   };
+}
+
+function findChannel(known: Map<string, KnownChannel>, message: unknown): KnownChannel {
+  const name =
+    typeof message === 'object' && message !== null && 'channel' in message
+      ? message.channel
+      : undefined;
+  const entry = typeof name === 'string' ? known.get(name) : undefined;
+  if (!entry) throw name === undefined ? new MessageInvalid() : new ChannelUnknown();
+  return entry;
+}
+
+async function answerMessage(
+  context: UserContext,
+  request: SocketRequest,
+  { entry: { channel, isValid }, message }: { entry: KnownChannel; message: unknown },
+): Promise<object> {
+  if (!isValid(message)) throw new MessageInvalid();
+  const { payload, apiToken } = message;
+  // RFC 9562 §4 allows either case; ids are compared and stored in lower case.
+  const normalized =
+    payload.id === undefined ? payload : { ...payload, id: payload.id.toLowerCase() };
+  const authenticated = channel.token ? await authenticate(context, request, apiToken) : request;
+  return channel.run(context, authenticated, normalized);
+}
+
+async function authenticate(
+  { http, audit }: Pick<UserContext, 'http' | 'audit'>,
+  request: SocketRequest,
+  apiToken: string | undefined,
+): Promise<SocketRequest> {
+  if (apiToken === undefined) throw new Unauthenticated();
+  const match = await http.app.apiTokenPrincipal(apiToken, request.ip);
+  if (!match) throw new Unauthenticated();
+  const authenticated = { ...request, principal: match.principal };
+  if (match.isAllowedHere) return authenticated;
+  // The trail tells the token's owner. The answer tells its finder nothing.
+  await audit.record(authenticated, accessDenied(request, { reason: 'address' }));
+  throw new Unauthenticated();
+}
+
+function renderError(
+  { http }: Pick<UserContext, 'http'>,
+  request: SocketRequest,
+  error: unknown,
+): { code: string; message: string } {
+  const { code, detail, status } = http.problemOf(error, request.id);
+  if (status > 499) {
+    const { id: request_id, operation } = request;
+    http.log.error({ err: error, request_id, operation }, 'message failed');
+  }
+  return { code, message: detail };
 }

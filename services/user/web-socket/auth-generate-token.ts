@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { strictObject } from '@muniment/server';
 import { roleAllows, type Permission } from '@muniment/security';
 import { InvalidCredentials } from '../errors.ts';
 import { issueApiToken, TOKEN_TTL_S } from '../api-tokens/issue-api-token.ts';
@@ -7,7 +7,7 @@ import { authenticatePassword } from '../sign-in/sign-in.ts';
 import { emailSchema, passwordSchema } from '../users/user-resource.ts';
 import { defineChannel } from './channel.ts';
 
-/** What the other channels need, and no more: a token for other ends is made by `POST /api/auth/tokens`, with the scopes it is for. */
+/** What the other channels need. `POST /api/auth/tokens` makes tokens with other scopes. */
 const SCOPES: readonly Permission[] = [
   'directory:read',
   'directory:write',
@@ -16,14 +16,12 @@ const SCOPES: readonly Permission[] = [
   'profile:write',
 ];
 
-/** An API token of seven days for address and password, checked as a login is and refused alike. */
+/** Issues an API token of seven days for a password, which is checked like a login. */
 export const authGenerateToken = defineChannel({
   name: 'auth/generateToken',
+  operation: 'web-socket.generate_token',
   token: false,
-  payload: Type.Object(
-    { email: emailSchema, password: passwordSchema },
-    { additionalProperties: false },
-  ),
+  payload: strictObject({ email: emailSchema, password: passwordSchema }),
   run: (server, request, payload) =>
     authenticatePassword(server, request, {
       credentials: payload,

@@ -1,18 +1,21 @@
 import { Type } from 'typebox';
+import { strictObject } from '@muniment/server';
 import { signUpWithoutSession } from '../sign-in/sign-up.ts';
 import { emailSchema, passwordSchema, personNameSchema } from '../users/user-resource.ts';
 import { defineChannel } from './channel.ts';
 
-/** A new account, by the way of `POST /api/users/register`, but without a session: a socket has no use for one. */
+/** Registers a user without a session, which a socket does not use. */
 export const authRegister = defineChannel({
   name: 'auth/register',
+  operation: 'web-socket.register_user',
   token: false,
-  payload: Type.Object(
-    { name: Type.Optional(personNameSchema), email: emailSchema, password: passwordSchema },
-    { additionalProperties: false },
-  ),
-  run: async (server, request, payload) => ({
-    success: true,
-    userId: (await signUpWithoutSession(server, request, payload)).id,
+  payload: strictObject({
+    name: Type.Optional(personNameSchema),
+    email: emailSchema,
+    password: passwordSchema,
   }),
+  async run(context, request, payload) {
+    const { id } = await signUpWithoutSession(context, request, payload);
+    return { success: true, userId: id };
+  },
 });

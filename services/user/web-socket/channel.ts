@@ -1,28 +1,31 @@
 import type { Static, TSchema } from 'typebox';
 import {
+  findDenial,
   throwDenied,
   Unauthenticated,
-  findDenial,
   type Permission,
   type Principal,
 } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
+import { accessDenied } from './message-events.ts';
 
-/** One message of a socket, as a request: with an id of its own, and the caller whose token it carries. */
-export type SocketRequest = RequestContext & { channel: string };
+/** A message of a socket, as a request of its own. */
+export type SocketRequest = RequestContext & { operation: string };
 
 /** What clients may send over a socket, as seed 002 names it. */
 export interface Channel<Payload extends TSchema = TSchema> {
   name: string;
-  /** Whether a message must carry an API token; then `request.principal` is its owner. */
+  /** `<tag>.<verb>_<noun>`, as of a route. */
+  operation: string;
+  /** Whether a message must carry an API token; its owner is `request.principal`. */
   token: boolean;
   payload: Payload;
-  /** @returns the answer in the document's own shape */
-  run(server: UserContext, request: SocketRequest, payload: Static<Payload>): Promise<object>;
+  /** @returns the answer in the document's shape */
+  run(context: UserContext, request: SocketRequest, payload: Static<Payload>): Promise<object>;
 }
 
-/** The same, its payload's type checked against its schema and then forgotten, so that channels can stand in one list. */
+/** Checks the payload's type against its schema, and drops the type so that channels fit one list. */
 export const defineChannel = <Payload extends TSchema>(channel: Channel<Payload>): Channel =>
   channel as unknown as Channel;
 
@@ -33,21 +36,17 @@ export function callerOf({ principal }: SocketRequest): Principal {
 }
 
 /**
- * The caller, if they may do this. A refusal is recorded, as at a route.
+ * The caller, if the permission is granted. A refusal is recorded, as at a route.
  * @throws `permission_denied`, `session_required` or `insufficient_scope`
  */
 export async function requirePermission(
-  server: UserContext,
+  { audit }: Pick<UserContext, 'audit'>,
   request: SocketRequest,
   permission: Permission,
 ): Promise<Principal> {
   const caller = callerOf(request);
-  const denial = findDenial(caller, permission);
-  if (denial === undefined) return caller;
-  await server.recordFor(request, {
-    action: 'ACCESS_DENIED',
-    outcome: 'failure',
-    metadata: { permission, reason: denial, operation: `socket.${request.channel}` },
-  });
-  return throwDenied(denial);
+  const reason = findDenial(caller, permission);
+  if (reason === undefined) return caller;
+  await audit.record(request, accessDenied(request, { permission, reason }));
+  return throwDenied(reason);
 }

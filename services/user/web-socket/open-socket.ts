@@ -1,72 +1,69 @@
 import websocket from '@fastify/websocket';
-import { Counter, Gauge } from 'prom-client';
+import type { FastifyRequest } from 'fastify';
 import { OriginRefused } from '@muniment/security';
-import { ownOrigins } from '@muniment/server';
+import { defineRoute, ownOrigins, rawBody, type App } from '@muniment/server';
+import type { UserContext } from '../context.ts';
 import { SocketCapacity, UpgradeRequired } from '../errors.ts';
 import { createMessages } from './answer-message.ts';
-import { createSockets } from './sockets.ts';
-import type { UserContext } from '../context.ts';
+import { countMessages, measureSockets } from './socket-metrics.ts';
+import { createSockets, type Sockets } from './sockets.ts';
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
-/** A client that was told why may leave by itself; of one that broke the protocol nothing more can be understood, not even that. */
+/** How long a client has to answer the close before the connection is cut. */
 const CLOSE_TIMEOUT_MS = 1_000;
-/** Not as a literal where it is used: @types/ws lacks the time-out. */
-const socketOptions = { maxPayload: MAX_MESSAGE_BYTES, closeTimeout: CLOSE_TIMEOUT_MS };
+/** A variable, since the literal would be checked against @types/ws, which lacks the time-out. */
+const SOCKET_OPTIONS = { maxPayload: MAX_MESSAGE_BYTES, closeTimeout: CLOSE_TIMEOUT_MS };
+const FULL_RETRY_AFTER_S = 5;
 
-/**
- * `GET /ws`: the channels of seed 002 (RFC 6455). The connection itself authorises nothing, so anybody may open one. A page of an origin that is not
- * allowed may not: browsers let any page open sockets to anywhere (CORS does not hold for them).
- */
-export async function openSocketRoute(server: UserContext): Promise<void> {
-  const { app, config, metrics, log } = server;
-  const messages = new Counter({
-    name: 'muniment_socket_messages_total',
-    help: 'Messages over sockets by channel and outcome (a code of the error catalogue).',
-    labelNames: ['channel', 'outcome'],
-    registers: [metrics],
-  });
+/** Opens the socket that the channels of seed 002 use (RFC 6455). Each message is authenticated. */
+export async function openSocket(app: App, context: UserContext): Promise<void> {
   const sockets = createSockets({
-    answer: createMessages(server),
-    log,
-    onAnswer: ({ channel, outcome }) => messages.inc({ channel, outcome }),
+    answer: createMessages(context),
+    log: context.http.log,
+    onAnswer: countMessages(context.metrics),
   });
-  new Gauge({
-    name: 'muniment_sockets',
-    help: 'Sockets that this replica serves.',
-    registers: [metrics],
-    collect() {
-      this.set(sockets.size());
-    },
-  });
-  const origins = new Set(ownOrigins(config));
-
+  measureSockets(context.metrics, sockets);
   await app.register(websocket, {
-    options: socketOptions,
-    // What breaks the protocol (too large, no UTF-8) ws answers with its own close code; there is nobody else to tell.
+    options: SOCKET_OPTIONS,
+    // ws answers broken protocol (too large, not UTF-8) by its own close code.
     errorHandler: (error, socket) => {
       if (!('code' in error && String(error.code).startsWith('WS_ERR_'))) socket.terminate();
     },
     preClose(done) {
-      const { websocketServer } = app;
-      void sockets.stop().finally(() => websocketServer.close(() => done()));
+      void sockets.stop().finally(() => app.websocketServer.close(() => done()));
     },
   });
-  app.route({
+  await defineSocketRoute(sockets)(app, context);
+}
+
+const defineSocketRoute = (sockets: Sockets) =>
+  defineRoute({
     method: 'GET',
     url: '/ws',
-    exposeHeadRoute: false,
-    config: { operation: 'socket.open', access: 'public' },
-    preHandler: async (request) => {
-      if (!request.ws)
-        throw Object.assign(new UpgradeRequired(), { headers: { upgrade: 'websocket' } });
-      const { origin } = request.headers;
-      if (origin !== undefined && !origins.has(origin)) throw new OriginRefused();
-      if (sockets.size() >= config.SOCKET_MAX)
-        throw Object.assign(new SocketCapacity(), { retryAfter: 5 });
-    },
-    handler: async () => {
+    operation: 'web-socket.open_socket',
+    summary: 'Open a WebSocket for the channels of the AsyncAPI document.',
+    access: 'public',
+    response: { 101: rawBody('The connection is a WebSocket from here on.') },
+    errors: [OriginRefused, SocketCapacity, UpgradeRequired],
+    options: ({ config }: Pick<UserContext, 'config'>) => ({
+      exposeHeadRoute: false,
+      preHandler: async (request) => admit(request, { config, sockets }),
+      wsHandler: (socket, request) => sockets.open(socket, request),
+    }),
+    handler: () => async () => {
       throw new UpgradeRequired();
     },
-    wsHandler: (socket, request) => sockets.open(socket, request),
   });
+
+/** CORS does not cover sockets: a browser lets any page open one, so the origin is checked here. */
+function admit(
+  request: FastifyRequest,
+  { config, sockets }: { config: UserContext['config']; sockets: Sockets },
+): void {
+  if (!request.ws)
+    throw Object.assign(new UpgradeRequired(), { headers: { upgrade: 'websocket' } });
+  const { origin } = request.headers;
+  if (origin !== undefined && !ownOrigins(config).includes(origin)) throw new OriginRefused();
+  if (sockets.size() >= config.SOCKET_MAX)
+    throw Object.assign(new SocketCapacity(), { retryAfter: FULL_RETRY_AFTER_S });
 }

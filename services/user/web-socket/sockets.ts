@@ -10,14 +10,14 @@ export interface SocketsOptions {
   pingMs?: number;
 }
 
-/** Messages a connection may send at once, and each second after that. A password costs a hash, which the gate before it limits for all. */
+/** Messages a connection may send in a burst, and each second after it. */
 const BURST = 40;
 const PER_SECOND = 20;
-/** What may wait of a connection before it is not read any more; one message is at work besides. */
+/** A connection with so many waiting messages or bytes is not read. */
 const WAITING_MESSAGES = 8;
 const WAITING_BYTES = 128 * 1024;
-/** For the answer in hand and the closing handshake, when the replica stops. */
-const LAST_WORDS_MS = 2_000;
+/** Half is for the current answer, half for the closing handshake. */
+const STOP_TIMEOUT_MS = 2_000;
 
 // RFC 6455 §7.4.1
 const GOING_AWAY = 1001;
@@ -44,7 +44,7 @@ function serve(
   let answering = false;
   let working: Promise<void> = Promise.resolve();
 
-  /** Resolves once the answer is out of our hands: of a client that takes none, nothing more is read. */
+  /** Resolves once the answer is sent, so a client that reads nothing is not read either. */
   const send = (text: string): Promise<void> =>
     new Promise((resolve) => {
       socket.send(text, () => resolve());
@@ -64,7 +64,7 @@ function serve(
       await send(JSON.stringify(answered.answer));
       if (waiting.length < WAITING_MESSAGES && waitingBytes < WAITING_BYTES) socket.resume();
     }
-    // In the turn that found nothing more: a message that came a turn later would wait for the next one.
+    // In the same turn: a message of the next turn would wait for another one.
     idle = true;
   }
 
@@ -88,7 +88,7 @@ function serve(
     if (waiting.length >= WAITING_MESSAGES || waitingBytes >= WAITING_BYTES) socket.pause();
     if (!idle) return;
     idle = false;
-    // In order and one at a time: answers bear no mark of what they answer.
+    // In order and one at a time: an answer does not name its message.
     working = work().catch((error: unknown) => {
       log.warn({ err: error }, 'a socket failed');
       socket.terminate();
@@ -100,7 +100,7 @@ function serve(
 
   return {
     tick() {
-      // Paused for the sake of an answer that we owe, it cannot be heard.
+      // A socket that is paused for an answer cannot be heard.
       if (!isHeard && !answering) return socket.terminate();
       isHeard = false;
       socket.ping();
@@ -108,13 +108,13 @@ function serve(
     async stop() {
       stopping = true;
       waiting.length = 0;
-      await withTimeout(working, LAST_WORDS_MS / 2, () => undefined);
+      await withTimeout(working, STOP_TIMEOUT_MS / 2, () => undefined);
       await new Promise<void>((resolve) => {
         if (socket.readyState === socket.CLOSED) return resolve();
         socket.once('close', () => resolve());
         socket.resume();
         socket.close(GOING_AWAY, 'the replica stops');
-        setTimeout(() => socket.terminate(), LAST_WORDS_MS / 2).unref();
+        setTimeout(() => socket.terminate(), STOP_TIMEOUT_MS / 2).unref();
       });
     },
   };
@@ -123,11 +123,11 @@ function serve(
 export interface Sockets {
   open(socket: WebSocket, handshake: FastifyRequest): void;
   size(): number;
-  /** Lets each finish the answer in hand and closes it with 1001. */
+  /** Lets each finish its current answer, then closes it with 1001. */
   stop(): Promise<void>;
 }
 
-/** The sockets that this replica serves. They hold no state: each message carries its token, so that a client may go on at any other replica. */
+/** The sockets of this replica. They hold no state, so a client may continue at another replica. */
 export function createSockets(options: SocketsOptions): Sockets {
   const connections = new Set<Connection>();
   let stopping = false;

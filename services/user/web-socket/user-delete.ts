@@ -1,26 +1,25 @@
-import { Type } from 'typebox';
+import { strictObject, uuid } from '@muniment/server';
 import { deleteUser } from '../users/user-queries.ts';
-import { callerOf, requirePermission, defineChannel } from './channel.ts';
-import { lockUserFor } from './other-user.ts';
+import { callerOf, defineChannel, requirePermission } from './channel.ts';
+import { lockUserFor } from './lock-user.ts';
+import { userDeleted } from './message-events.ts';
 
-/** The token's own user, with everything that is theirs; for an administrator any but administrators and service accounts. */
+/** Deletes the token's owner; an administrator's token deletes others too. */
 export const userDelete = defineChannel({
   name: 'user/delete',
+  operation: 'web-socket.delete_user',
   token: true,
-  payload: Type.Object({ id: Type.String({ format: 'uuid' }) }, { additionalProperties: false }),
-  async run(server, request, { id }) {
-    const caller = await requirePermission(
-      server,
-      request,
-      id === callerOf(request).id ? 'profile:delete' : 'directory:write',
-    );
-    await server.inTransaction(request, async (trx, record) => {
+  payload: strictObject({ id: uuid }),
+  async run(context, request, { id }) {
+    const permission = id === callerOf(request).id ? 'profile:delete' : 'directory:write';
+    const caller = await requirePermission(context, request, permission);
+    await context.data.inTransaction(request, async (trx, record) => {
       await lockUserFor(trx, caller, id);
       await deleteUser(trx, id);
-      await record({ action: 'USER_DELETED', resource: id, resource_type: 'user' });
+      await record(userDeleted(id));
     });
-    server.sessions.dropUser(id);
-    server.subjectKeys.drop(id);
+    context.auth.sessions.dropUser(id);
+    context.crypto.subjectKeys.drop(id);
     return { success: true };
   },
 });

@@ -1,27 +1,21 @@
-import { Type } from 'typebox';
+import { strictObject, uuid } from '@muniment/server';
 import { UserNotFound } from '../errors.ts';
 import { findUserById } from '../users/user-queries.ts';
-import { callerOf, requirePermission, defineChannel } from './channel.ts';
+import { callerOf, defineChannel, requirePermission } from './channel.ts';
 
-/** The token's own user; for an administrator any. */
+/** Shows the token's owner; to an administrator's token any user. */
 export const userRead = defineChannel({
   name: 'user/read',
+  operation: 'web-socket.read_user',
   token: true,
-  payload: Type.Object({ id: Type.String({ format: 'uuid' }) }, { additionalProperties: false }),
-  async run(server, request, { id }) {
-    // By the id alone: whether there is such a user is told to nobody who may not read them.
-    await requirePermission(
-      server,
-      request,
-      id === callerOf(request).id ? 'profile:read' : 'directory:read',
-    );
-    const user = await findUserById(server.db, id);
+  payload: strictObject({ id: uuid }),
+  async run(context, request, { id }) {
+    // Decided by the id alone, so a refusal does not tell whether the user exists.
+    const permission = id === callerOf(request).id ? 'profile:read' : 'directory:read';
+    await requirePermission(context, request, permission);
+    const user = await findUserById(context.data.db, id);
     if (!user) throw new UserNotFound();
-    return {
-      id: user.id,
-      name: user.name,
-      email: user.email,
-      created_at: user.created.toISOString(),
-    };
+    const { name, email, created } = user;
+    return { id: user.id, name, email, created_at: created.toISOString() };
   },
 });

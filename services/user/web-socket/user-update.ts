@@ -1,100 +1,91 @@
 import type { Transaction } from 'kysely';
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import { violatedUniqueConstraint } from '@muniment/database';
-import { SessionRequired } from '@muniment/security';
-import { parseEmail } from '../users/email-address.ts';
+import { SessionRequired, type Principal } from '@muniment/security';
+import { uuid } from '@muniment/server';
+import type { UserContext } from '../context.ts';
 import { EmailTaken } from '../errors.ts';
 import { queueMail } from '../mail/queue-mail.ts';
+import type { Tables, User } from '../tables.ts';
+import { parseEmail, type EmailAddress } from '../users/email-address.ts';
+import { updateUser } from '../users/user-queries.ts';
+import { emailSchema, personNameSchema } from '../users/user-resource.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { deleteResetToken } from '../verification/recovery-queries.ts';
-import { updateUser } from '../users/user-queries.ts';
-import type { Tables, User } from '../tables.ts';
-import type { UserContext } from '../context.ts';
-import { emailSchema, personNameSchema } from '../users/user-resource.ts';
-import { callerOf, requirePermission, defineChannel } from './channel.ts';
-import { lockUserFor } from './other-user.ts';
+import { callerOf, defineChannel, requirePermission, type SocketRequest } from './channel.ts';
+import { lockUserFor } from './lock-user.ts';
+import { userUpdated, userUpdateRefused } from './message-events.ts';
 
 const payloadSchema = Type.Object(
-  {
-    id: Type.String({ format: 'uuid' }),
-    name: Type.Optional(personNameSchema),
-    email: Type.Optional(emailSchema),
-  },
+  { id: uuid, name: Type.Optional(personNameSchema), email: Type.Optional(emailSchema) },
   { additionalProperties: false, minProperties: 2 },
 );
 
 /**
- * The name of the token's own user; for an administrator name and address of any. One's own address changes by a link that goes there
- * (`POST /api/users/me/email`): else whoever finds a token would have the account, by a forgotten password.
+ * Changes the name of the token's owner; an administrator's token changes name and address of others. An
+ * own address needs a link: else a found token would take the account over by forgot-password.
  */
 export const userUpdate = defineChannel({
   name: 'user/update',
+  operation: 'web-socket.update_user',
   token: true,
   payload: payloadSchema,
-  async run(server, request, { id, name, email: typed }) {
-    const isOwn = id === callerOf(request).id;
-    const caller = await requirePermission(
-      server,
-      request,
-      isOwn ? 'profile:write' : 'directory:write',
-    );
-    const address = typed === undefined ? undefined : parseEmail(typed);
-    await server
-      .inTransaction(request, async (trx, record) => {
-        const user = await lockUserFor(trx, caller, id);
-        const moves = address !== undefined && address.emailKey !== user.email_key;
-        if (isOwn && moves) throw new SessionRequired();
-        const change = {
-          ...(name !== undefined && { name }),
-          ...(!isOwn &&
-            address && {
-              email: address.email,
-              email_key: address.emailKey,
-              ...(moves && { is_verified: false }),
-            }),
-        };
-        await updateUser(trx, id, change);
-        if (moves) await leaveAddress(server, trx, user, address.email);
-        await record({
-          action: 'USER_UPDATED',
-          resource: id,
-          resource_type: 'user',
-          metadata: {
-            fields: [
-              ...(address && !isOwn ? ['email'] : []),
-              ...(name === undefined ? [] : ['name']),
-            ],
-          },
-        });
-      })
-      .catch(async (error: unknown) => {
-        if (violatedUniqueConstraint(error) !== 'users_email_key') throw error;
-        await server.recordFor(request, {
-          action: 'USER_UPDATED',
-          outcome: 'failure',
-          error: 'email_taken',
-          resource: id,
-          resource_type: 'user',
-        });
-        throw new EmailTaken();
-      });
+  async run(context, request, payload) {
+    const isOwn = payload.id === callerOf(request).id;
+    const permission = isOwn ? 'profile:write' : 'directory:write';
+    const caller = await requirePermission(context, request, permission);
+    const address = payload.email === undefined ? undefined : parseEmail(payload.email);
+    await changeUser(context, request, { payload, caller, address });
     return { success: true };
   },
 });
 
-/** Links that went to the old address count no more, and whoever reads it there is told where the account went. */
+interface UserChange {
+  payload: Static<typeof payloadSchema>;
+  caller: Principal;
+  address: EmailAddress | undefined;
+}
+
+async function changeUser(
+  context: Pick<UserContext, 'data' | 'audit' | 'crypto' | 'mail'>,
+  request: SocketRequest,
+  { payload: { id, name }, caller, address }: UserChange,
+): Promise<void> {
+  const isOwn = id === caller.id;
+  const newAddress = isOwn ? undefined : address;
+  const fields = [...(newAddress ? ['email'] : []), ...(name === undefined ? [] : ['name'])];
+  try {
+    await context.data.inTransaction(request, async (trx, record) => {
+      const user = await lockUserFor(trx, caller, id);
+      const moves = address !== undefined && address.emailKey !== user.email_key;
+      if (isOwn && moves) throw new SessionRequired();
+      await updateUser(trx, id, {
+        ...(name !== undefined && { name }),
+        ...(newAddress && { email: newAddress.email, email_key: newAddress.emailKey }),
+        ...(newAddress && moves && { is_verified: false }),
+      });
+      if (moves) await leaveAddress(context, trx, { user, newEmail: address.email });
+      await record(userUpdated(id, fields));
+    });
+  } catch (error) {
+    if (violatedUniqueConstraint(error) !== 'users_email_key') throw error;
+    await context.audit.record(request, userUpdateRefused(id));
+    throw new EmailTaken();
+  }
+}
+
+/** Voids the links sent to the old address, and tells its reader where the account went. */
 async function leaveAddress(
-  { languages, masterKey }: UserContext,
+  { crypto, mail }: Pick<UserContext, 'crypto' | 'mail'>,
   trx: Transaction<Tables>,
-  { id, email }: User,
-  newEmail: string,
+  { user: { id, email }, newEmail }: { user: User; newEmail: string },
 ): Promise<void> {
   await deleteResetToken(trx, id);
   await deleteEmailChange(trx, id);
-  await queueMail(trx, masterKey, {
+  await queueMail(trx, crypto.masterKey, {
     userId: id,
     template: 'email_changed',
-    locale: languages.choose(undefined),
+    locale: mail.languages.choose(undefined),
     to: email,
     values: { email, new_email: newEmail },
   });

@@ -1,14 +1,14 @@
 import { PermissionDenied, Unauthenticated, type Principal } from '@muniment/security';
 import type { Transaction } from 'kysely';
 import { UserNotFound } from '../errors.ts';
+import type { Tables, User } from '../tables.ts';
 import { isCallerLive } from '../users/caller-queries.ts';
 import { lockUser } from '../users/user-queries.ts';
-import type { Tables, User } from '../tables.ts';
 
 /**
- * Locks the user whom a token changes. It may be its owner; of others no administrator and no service account: a found token must not become more
- * than it is, by way of another's mailbox.
- * @throws unauthenticated when the token has ended, UserNotFound, `permission_denied`
+ * Locks the user whom a token changes: its owner, or another who is neither administrator nor service
+ * account. A found token must not take over a mightier account through its mailbox.
+ * @throws Unauthenticated when the token has ended; UserNotFound; PermissionDenied
  */
 export async function lockUserFor(
   trx: Transaction<Tables>,
