@@ -7,7 +7,7 @@ import { createMasterKey } from '@muniment/master-key';
 import { csv } from '../../services/audit/export/csv.ts';
 import { ndjson } from '../../services/audit/export/ndjson.ts';
 import { ocsf } from '../../services/audit/export/ocsf.ts';
-import { streamRows } from '../../services/audit/export/read-rows.ts';
+import { streamRows } from '../../services/audit/export/stream-rows.ts';
 import type { Tables } from '../../services/audit/tables.ts';
 
 const [url = '', format = 'ndjson', rows = '100000'] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { parseFilter, type FilterQuery } from '../../services/audit/trail/filter.ts';
-import type { LogQuery } from '../../services/audit/trail/log-queries.ts';
+import type { LogQuery } from '../../services/audit/trail/log-query.ts';
 
 /** The columns that the cases filter by. */
 interface EventRow {

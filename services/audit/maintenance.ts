@@ -1,4 +1,5 @@
 import { acquireLease } from '@muniment/database';
+import { repeat } from '@muniment/server';
 import type { AuditContext } from './context.ts';
 import { destroyDayKeys } from './erasure/subject-key-queries.ts';
 import { ensurePartitions } from './retention/partition-queries.ts';
@@ -6,26 +7,45 @@ import { deleteAddressTerms } from './search/search-term-queries.ts';
 import { deleteExpiredViewerTokens } from './viewer-tokens/viewer-token-queries.ts';
 import { deleteDeadDeliveries } from './webhooks/delivery/delivery-queries.ts';
 
+const PAUSE_MS = 60 * 60_000;
 const MONTHS_AHEAD = 2;
-/** Somebody without an account can be told from another for this long. */
+/** For so long callers without an account can be told apart. */
 const DAY_KEY_DAYS = 30;
-/** A delivery that no webhook took can be made again for this long. */
+/** For so long a dead delivery can be retried. */
 const DEAD_DELIVERY_DAYS = 30;
-const HALF_A_DAY_MS = 12 * 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
 
-/** Partitions for the months to come, and the end of viewer tokens, day keys and dead deliveries that are past their time. Every replica calls it; doing it twice does nothing. */
+type MaintenanceContext = Pick<AuditContext, 'data' | 'http' | 'config'>;
+
+/** Runs the maintenance each hour. */
+export function startMaintenance(context: MaintenanceContext & Pick<AuditContext, 'jobs'>): void {
+  const { log } = context.http;
+  context.jobs.add(
+    repeat(
+      'maintenance',
+      PAUSE_MS,
+      () => runMaintenance(context),
+      (error) => log.warn({ err: error }, 'maintenance of the log failed; retrying'),
+    ),
+  );
+}
+
+/**
+ * Adds the coming months' partitions, and deletes expired viewer tokens, day keys and dead deliveries.
+ * Every replica calls it; it is idempotent.
+ */
 export async function runMaintenance({
-  db,
+  data: { db },
+  http: { log },
   config,
-  log,
-}: Pick<AuditContext, 'db' | 'config' | 'log'>): Promise<void> {
+}: MaintenanceContext): Promise<void> {
   await ensurePartitions(db, MONTHS_AHEAD);
   await deleteExpiredViewerTokens(db);
-  // The lease is not given back: it keeps the other replicas from looking again today.
-  if (!(await acquireLease(db, 'audit', 'day-keys', config.REPLICA, HALF_A_DAY_MS))) return;
-  const before = new Date(Date.now() - DAY_KEY_DAYS * 24 * 60 * 60_000);
+  // The lease is not released: it keeps the other replicas from doing it again for half a day.
+  if (!(await acquireLease(db, 'audit', 'day-keys', config.REPLICA, DAY_MS / 2))) return;
+  const before = new Date(Date.now() - DAY_KEY_DAYS * DAY_MS);
   const destroyed = await destroyDayKeys(db, before);
   if (destroyed > 0) log.info({ destroyed }, 'day keys destroyed');
   await deleteAddressTerms(db, before);
-  await deleteDeadDeliveries(db, new Date(Date.now() - DEAD_DELIVERY_DAYS * 24 * 60 * 60_000));
+  await deleteDeadDeliveries(db, new Date(Date.now() - DEAD_DELIVERY_DAYS * DAY_MS));
 }

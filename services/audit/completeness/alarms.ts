@@ -1,16 +1,16 @@
 import { Type, type Static } from 'typebox';
 import type { TrailState } from './trail-state.ts';
 
-/** How long what is acknowledged may be on its way before its absence is an alarm. */
+/** For so long an acknowledged event may be on its way before its absence is an alarm. */
 export const ALARM_AFTER_S = 60;
 const UNREAD_AFTER_S = 30;
-const RECONCILED_WITHIN_S = 10 * 60;
-/** What happened once and is over is shown for an hour. */
-const SHOWN_S = 60 * 60;
+const MAX_RECONCILED_AGE_S = 10 * 60;
+/** A single incident is shown for an hour. */
+const RECENT_S = 60 * 60;
 
 export const alarmSchema = Type.Object({
   code: Type.String(),
-  /** Whether what was acknowledged is not in the trail, or not there for readers. The others are warnings. */
+  /** Whether readers miss acknowledged events. Other alarms are warnings. */
   incomplete: Type.Boolean(),
   detail: Type.String(),
 });
@@ -29,7 +29,8 @@ const holeAlarms = ({ sources }: TrailState): Alarm[] =>
             code: lost > 0 ? 'hole_lost' : 'hole',
             incomplete: true,
             detail:
-              `${source}/${lane} lacks ${from === to ? String(from) : `${from} to ${to}`} for ${Math.round(age)} s; ` +
+              `${source}/${lane} lacks ${from === to ? String(from) : `${from} to ${to}`} ` +
+              `for ${Math.round(age)} s; ` +
               (lost > 0
                 ? `${lost} of ${numbers} are in no outbox any more`
                 : 'the outbox sends them again'),
@@ -45,7 +46,9 @@ const outboxAlarms = ({ sources }: TrailState): Alarm[] =>
           {
             code: 'backlog',
             incomplete: true,
-            detail: `the oldest event in the outbox of ${source} waits for ${Math.round(outbox.oldest_seconds)} s`,
+            detail:
+              `the oldest event in the outbox of ${source} waits for ` +
+              `${Math.round(outbox.oldest_seconds)} s`,
           },
         ]
       : [],
@@ -57,7 +60,9 @@ const logAlarms = ({ log }: TrailState): Alarm[] =>
         {
           code: 'unsealed',
           incomplete: true,
-          detail: `${log.unsealed} numbers are stored and not sealed; the oldest event waits for ${Math.round(log.oldest_unsealed_seconds)} s`,
+          detail:
+            `${log.unsealed} numbers are stored and not sealed; ` +
+            `the oldest event waits for ${Math.round(log.oldest_unsealed_seconds)} s`,
         },
       ]
     : [];
@@ -74,7 +79,7 @@ function quarantineAlarms({ quarantine, checked_at: checkedAt }: TrailState): Al
           },
         ]
       : []),
-    ...(last !== null && Date.parse(checkedAt) - Date.parse(last) < SHOWN_S * 1_000
+    ...(last !== null && Date.parse(checkedAt) - Date.parse(last) < RECENT_S * 1_000
       ? [
           {
             code: 'record_quarantined',
@@ -98,7 +103,7 @@ function reconciliationAlarms({ reconciliation, checked_at: checkedAt }: TrailSt
       incomplete: true,
       detail: `${length} × ${what}`,
     })),
-    ...(until !== null && Date.parse(checkedAt) - Date.parse(until) > RECONCILED_WITHIN_S * 1_000
+    ...(until !== null && Date.parse(checkedAt) - Date.parse(until) > MAX_RECONCILED_AGE_S * 1_000
       ? [
           {
             code: 'reconciler_silent',
@@ -118,13 +123,14 @@ function streamAlarms({ stream, checked_at: checkedAt }: TrailState): Alarm[] {
   );
   const behind = readable.filter(({ lag_ms: lag }) => (lag ?? 0) > ALARM_AFTER_S * 1_000);
   const lost = stream.losses.filter(
-    ({ noticed_at: noticedAt }) => Date.parse(checkedAt) - Date.parse(noticedAt) < SHOWN_S * 1_000,
+    ({ noticed_at: noticedAt }) => Date.parse(checkedAt) - Date.parse(noticedAt) < RECENT_S * 1_000,
   );
   return [
     ...unread.map(({ shard_id: id, unread_seconds: unreadFor }) => ({
       code: 'shard_unread',
       incomplete: false,
-      detail: `nobody has read ${id} ${unreadFor === null ? 'yet' : `for ${Math.round(unreadFor)} s`}`,
+      detail:
+        `nobody has read ${id} ` + (unreadFor === null ? 'yet' : `for ${Math.round(unreadFor)} s`),
     })),
     ...behind.map(({ shard_id: id, lag_ms: lag }) => ({
       code: 'stream_lag',
@@ -137,7 +143,8 @@ function streamAlarms({ stream, checked_at: checkedAt }: TrailState): Alarm[] {
       detail:
         kind === 'made_anew'
           ? 'the stream was made anew; the outboxes send again what was not stored'
-          : `${id ?? 'a shard'} was dropped before it was read; the outboxes send again what was not stored`,
+          : `${id ?? 'a shard'} was dropped before it was read; ` +
+            'the outboxes send again what was not stored',
     })),
   ];
 }

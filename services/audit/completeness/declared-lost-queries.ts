@@ -10,19 +10,19 @@ export interface NumberRange {
 }
 
 export interface RangeState {
-  /** All of them were given and are not stored. */
+  /** All of them were assigned and are not stored. */
   missing: boolean;
-  /** All of them have been missed for that long. */
+  /** All of them have been missing for long enough. */
   old: boolean;
-  /** How many of them the source's outbox still holds. */
+  /** How many the source's outbox still holds. */
   in_outbox: number;
 }
 
-/** Locks the lane for the transaction, as whoever stores does, and tells how its numbers stand. Undefined when there is no such lane. */
+/** Locks the lane against stores. @returns how its numbers stand; undefined without such a lane */
 export async function lockRange(
   trx: Transaction<Tables>,
   { source, lane, from, to }: NumberRange,
-  missedForMs: number,
+  missingForMs: number,
 ): Promise<RangeState | undefined> {
   await trx
     .selectFrom('audit.lanes')
@@ -32,33 +32,39 @@ export async function lockRange(
     .forUpdate()
     .execute();
   const range = sql`int8multirange(int8range(${from}, ${to}, '[]'))`;
-  // A statement of its own: it sees what was stored while the lock was waited for.
+  // A statement of its own sees what was stored while the lock was waited for.
   const { rows } = await sql<RangeState>`
-    select ${range} <@ (int8multirange(int8range(1, a.last_seq + 1)) - l.received) as missing,
+    select
+      ${range} <@ (int8multirange(int8range(1, a.last_seq + 1)) - l.received) as missing,
       ${range} <@ coalesce((
         select range_agg(h.numbers) from audit.holes h
-        where h.source = l.source and h.lane = l.lane and h.first_seen <= statement_timestamp() - ${missedForMs} * interval '1 millisecond'), '{}') as old,
-      (select count(*) from shared.outbox_records o where o.source = ${source} and o.lane = ${lane} and o.seq between ${from} and ${to}) as in_outbox
+        where h.source = l.source and h.lane = l.lane
+          and h.first_seen <= statement_timestamp() - ${missingForMs} * interval '1 millisecond'
+      ), '{}') as old,
+      (select count(*) from shared.outbox_records o
+        where o.source = ${source} and o.lane = ${lane}
+          and o.seq between ${from} and ${to}) as in_outbox
     from audit.lanes l join shared.assigned_sequences a using (source, lane)
     where l.source = ${source} and l.lane = ${lane}`.execute(trx);
   return rows[0];
 }
 
-/** Counts the numbers as received, so that their lane goes on behind them, and keeps that they are not in the log. */
+/** Counts the numbers as received, so that their lane continues, and saves that they are lost. */
 export async function insertDeclaredLost(
   trx: Transaction<Tables>,
   { source, lane, from, to }: NumberRange,
   eventId: string,
 ): Promise<Date> {
-  await sql`update audit.lanes set received = received + int8multirange(int8range(${from}, ${to}, '[]')) where source = ${source} and lane = ${lane}`.execute(
-    trx,
-  );
-  const { declared_at: at } = await trx
+  await sql`
+    update audit.lanes
+    set received = received + int8multirange(int8range(${from}, ${to}, '[]'))
+    where source = ${source} and lane = ${lane}`.execute(trx);
+  const { declared_at: declaredAt } = await trx
     .insertInto('audit.declared_lost')
     .values({ source, lane, first_seq: from, last_seq: to, event_id: eventId })
     .returning('declared_at')
     .executeTakeFirstOrThrow();
-  return at;
+  return declaredAt;
 }
 
 export interface DeclaredRange extends NumberRange {

@@ -1,9 +1,9 @@
-import { toEntry, type Entry } from './entry.ts';
+import { toEntry, type Entry } from './export-entry.ts';
 import type { ExportFormat } from './format.ts';
 
 /**
- * An entry as a CloudEvent 1.0 in the JSON event format. `sequence` (of the documented extensions) is the index as text of fixed length, so that it
- * sorts; an attribute without a value is absent, as the specification wants it.
+ * An entry as a CloudEvent 1.0 in the JSON event format. The extension `sequence` is the index as text
+ * of fixed length, so that it sorts. The specification wants empty attributes absent.
  */
 export function cloudEvent(entry: Entry): Record<string, unknown> {
   return {

@@ -1,5 +1,5 @@
 import type { Json } from '@muniment/audit-events';
-import { toEntry, type Entry } from './entry.ts';
+import { toEntry, type Entry } from './export-entry.ts';
 import type { ExportFormat } from './format.ts';
 
 const COLUMNS = [
@@ -27,12 +27,12 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof Entry)[];
 
 /**
- * What a spreadsheet takes for the beginning of a formula (OWASP, CSV Injection), also behind blanks and in the full-width forms that some
- * programs take for the same.
+ * The start of a formula for a spreadsheet (OWASP, CSV Injection), also behind blanks and in the
+ * full-width forms that some programs accept.
  */
 const FORMULA = /^[\s\u00a0\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
-/** A field by RFC 4180 §2; every text is quoted, so that none can open a field of its own. null is an empty field, an empty text is `""`. */
+/** A field by RFC 4180 §2. All text is quoted, so that none can open another field. Null is empty. */
 export function csvField(value: Json): string {
   if (value === null) return '';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
@@ -43,7 +43,7 @@ export function csvField(value: Json): string {
 const line = (entry: Entry): string =>
   `${COLUMNS.map((column) => csvField(entry[column])).join(',')}\r\n`;
 
-/** RFC 4180 with a header row. A text that a spreadsheet would calculate has an apostrophe before it. */
+/** RFC 4180 with a header row. An apostrophe keeps spreadsheets from calculating a text. */
 export const csv: ExportFormat = {
   mediaType: 'text/csv; charset=utf-8; header=present',
   extension: 'csv',

@@ -2,19 +2,19 @@ import type { CommittedValues } from '@muniment/audit-events';
 import type { FilterQuery } from '../trail/filter.ts';
 import type { LoggedEvent } from '../trail/log-queries.ts';
 
-/** An event as an export writes it; `personal` only where the reader may see it and its key still exists. */
+/** An event to export; `personal` only where the reader may see it and its key exists. */
 export interface ExportRow extends LoggedEvent {
   personal: CommittedValues | null;
 }
 
-/** What of the tree an export needs: the roots of the least subtrees that cover the leaves [from, to), in order (RFC 6962 §2.1). */
+/** The roots of the fewest subtrees that cover the leaves [from, to), in order (RFC 6962 §2.1). */
 export interface LeafRanges {
   hashRange(from: number, to: number): Promise<readonly Uint8Array[]>;
 }
 
-/** What is known before the first row. */
+/** The contents of an export's header, known before the first row. */
 export interface ExportStart {
-  /** The signed note whose tree everything in the export is proven in. */
+  /** The signed note of the tree in which everything is proven. */
   checkpoint: { note: string; size: number };
   /** null: every entry. */
   filter: (FilterQuery & { concerning?: string }) | null;
@@ -23,7 +23,7 @@ export interface ExportStart {
   tree: LeafRanges;
 }
 
-/** Rows in batches, in order of the log, and whether more than were asked for would follow: known once they are all read. */
+/** Rows in batches, in the log's order. `more` tells, once all are read, whether others follow. */
 export interface ExportRows extends AsyncIterable<readonly ExportRow[]> {
   readonly more: boolean;
 }
@@ -31,7 +31,7 @@ export interface ExportRows extends AsyncIterable<readonly ExportRow[]> {
 export interface ExportFormat {
   mediaType: string;
   extension: string;
-  /** @param cursorAt the cursor with which the next part begins behind an index */
+  /** @param cursorAt encodes the cursor of the part behind an index */
   write(
     start: ExportStart,
     rows: ExportRows,

@@ -1,14 +1,16 @@
 import { leafHash } from '@muniment/audit-verify';
 import type { ExportFormat, ExportRow } from './format.ts';
 
-function line({ record, index, personal }: ExportRow): string {
+function formatRow({ record, index, personal }: ExportRow): string {
   const opened = personal && { salt: personal.salt.toString('base64'), values: personal.values };
-  return `{"event":${record},"index":${index},"hash":"${leafHash(Buffer.from(record)).toString('base64')}","personal":${JSON.stringify(opened)}}\n`;
+  const hash = leafHash(Buffer.from(record)).toString('base64');
+  const rest = `"index":${index},"hash":"${hash}","personal":${JSON.stringify(opened)}`;
+  return `{"event":${record},${rest}}\n`;
 }
 
 /**
- * One JSON text a line with all that a verifier needs: a header with the signed checkpoint; each row's leaf byte for byte, between `{"event":` and the
- * last `,"index":`; for leaves that are not rows here, the hashes of their subtrees; an end. Rows and gaps cover the checkpoint's tree exactly.
+ * JSON lines for a verifier. A header with the signed checkpoint, rows, gaps, and an end. A row holds
+ * its leaf byte for byte; a gap holds the hashes of left-out subtrees. Both cover the tree exactly.
  */
 export const ndjson: ExportFormat = {
   mediaType: 'application/x-ndjson',
@@ -30,13 +32,14 @@ export const ndjson: ExportFormat = {
       let text = '';
       for (const row of batch) {
         if (row.index !== covered) text += await gap(row.index);
-        text += line(row);
+        text += formatRow(row);
         covered = row.index + 1;
       }
       count += batch.length;
       yield text;
     }
     const last = covered - 1;
-    yield `${await gap(size)}${JSON.stringify({ end: { rows: count, next_cursor: rows.more ? cursorAt(last) : null } })}\n`;
+    const end = { rows: count, next_cursor: rows.more ? cursorAt(last) : null };
+    yield `${await gap(size)}${JSON.stringify({ end })}\n`;
   },
 };

@@ -1,7 +1,7 @@
-import { toEntry, type Entry } from './entry.ts';
+import { toEntry, type Entry } from './export-entry.ts';
 import type { ExportFormat } from './format.ts';
 
-// OCSF 1.3.0: schema.ocsf.io/1.3.0. The numbers are the schema's.
+// The numbers are those of OCSF 1.3.0, schema.ocsf.io/1.3.0.
 const VERSION = '1.3.0';
 const IAM = 3;
 const APPLICATION = 6;
@@ -44,7 +44,7 @@ const api = (activity: number): Classification => ({
   activity,
 });
 
-/** Actions whose activity the schema has a number for. Its «Other» stands for the rest of a class, with the action as its name. */
+/** The schema numbers few activities. Other ones are `OTHER` of their class, named by the action. */
 const ACTIONS: Readonly<Record<string, Classification>> = {
   LOGIN_SUCCESS: authentication(1),
   LOGIN_FAIL: authentication(1),
@@ -73,7 +73,7 @@ const ACTIONS: Readonly<Record<string, Classification>> = {
   AUDIT_READ: api(2),
   AUDIT_EXPORTED: api(2),
 };
-/** By the last word, for the actions of customers and those to come. */
+/** Activities by an action's last word, for customers' and future actions. */
 const VERBS: readonly [RegExp, number][] = [
   [/_(CREATED?|ADDED|REGISTERED|ARCHIVED)$/, 1],
   [/_(READ|VIEWED|EXPORTED)$/, 2],
@@ -86,7 +86,7 @@ const SEVERE: Readonly<Record<string, number>> = {
   ACCESS_DENIED: MEDIUM,
 };
 
-/** What class and activity of OCSF an action of a source is. A customer's own action is an API activity, whatever it is called. */
+/** The OCSF class and activity of an action. A customer's own action is always an API activity. */
 export function classify({ source, action }: Pick<Entry, 'source' | 'action'>): Classification {
   const known = source === 'app' ? undefined : ACTIONS[action];
   return known ?? api(VERBS.find(([ending]) => ending.test(action))?.[1] ?? OTHER);
@@ -94,7 +94,7 @@ export function classify({ source, action }: Pick<Entry, 'source' | 'action'>): 
 
 const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;
-// Of a user or an address that is not known, or not shown, the schema wants a name all the same.
+// The schema requires a name also for an unknown or hidden user or address.
 const user = (uid: string | null, email: unknown): object => ({
   ...(uid !== null && { uid }),
   ...(text(email) !== undefined && { name: email, email_addr: email }),
@@ -102,7 +102,7 @@ const user = (uid: string | null, email: unknown): object => ({
 });
 const endpoint = (ip: unknown): object => (text(ip) === undefined ? { name: 'unknown' } : { ip });
 
-/** What only the classes have. */
+/** The fields of one class. */
 function ofClass(entry: Entry, { class: uid }: Classification): object {
   const service = { name: `muniment-${entry.source}` };
   const actor =

@@ -1,23 +1,23 @@
-import { formatComment, formatHeartbeat, formatEvent, formatOpening } from './event-source.ts';
-import type { OpenStream, StreamEnd } from './open-streams.ts';
 import type { LoggedEvent } from '../trail/log-queries.ts';
+import { formatComment, formatEvent, formatHeartbeat, formatOpening } from './event-source.ts';
+import type { OpenStream, StreamEnd } from './open-stream.ts';
 
 /** The part of the log that a stream shows. */
 export interface Feed {
-  /** What is to be shown of the log behind a position, and the position up to which that is all. The same one again: there is no news. */
+  /** What to show behind a position, and the position up to which that is all. Equal: no news. */
   next(position: number): Promise<{ events: readonly LoggedEvent[]; upTo: number }>;
-  /** As JSON, one text for each; undefined for what turns out not to be wanted once its personal values are read. */
+  /** One JSON text each; undefined where the personal values, once opened, do not match. */
   render(events: readonly LoggedEvent[]): Promise<(string | undefined)[]>;
-  /** Whether an error means that the log cannot be read now, and may be in a moment. */
+  /** Whether the log cannot be read now, but may be in a moment. */
   isUnavailable(error: unknown): boolean;
 }
 
-/** Entries written at once: rendered only when the reader takes them, so that a slow one holds no more than these in memory. */
-const CHUNK = 32;
+/** Entries rendered per write: a slow reader holds no more than these in memory. */
+const WRITE_SIZE = 32;
 const RETRY_MS = 1_000;
 const OUTAGE_PAUSE_MS = 500;
 
-const LAST_WORDS: Record<StreamEnd, string> = {
+const END_COMMENTS: Record<StreamEnd, string> = {
   gone: '',
   revoked: 'the session has ended',
   expired: 'the token has expired',
@@ -25,59 +25,63 @@ const LAST_WORDS: Record<StreamEnd, string> = {
   stopping: 'this replica stops; connect again',
 };
 
-/** Not all at once: a replica that stops sends its readers to the others. */
-const retry = (): number => Math.round(RETRY_MS * (1 + Math.random()));
+/** Spreads the reconnects: a replica that stops sends all its readers to the others. */
+const chooseRetryMs = (): number => Math.round(RETRY_MS * (1 + Math.random()));
 
 /**
- * The text of one stream from a position on, for as long as it may last. Position is all the state there is: each event is taken from behind
- * it, wherever it lies now, so a reader that falls behind loses and doubles nothing.
+ * The text of one stream from a position on. The position is its only state: a reader that falls
+ * behind is served from the log, and neither loses nor doubles an event.
  */
 export async function* followLog(
   stream: OpenStream,
   feed: Feed,
-  start: number,
-  heartbeatMs: number,
+  { start, heartbeatMs }: { start: number; heartbeatMs: number },
 ): AsyncGenerator<string, void, void> {
   let position = start;
-  let spokeAt = performance.now();
+  let writtenAt = performance.now();
 
-  function* handed(text: string): Generator<string, void, void> {
+  function* write(text: string): Generator<string, void, void> {
     stream.setWriting(true);
     yield text;
     stream.setWriting(false);
-    spokeAt = performance.now();
+    writtenAt = performance.now();
   }
 
-  async function* shown(
+  async function* writeEvents(
     events: readonly LoggedEvent[],
     upTo: number,
   ): AsyncGenerator<string, void, void> {
-    for (let at = 0; at < events.length; at += CHUNK) {
-      // Asked before each piece: the one before may have waited for its reader for long. What is left is taken from the log again.
+    for (let at = 0; at < events.length; at += WRITE_SIZE) {
+      // Checked before each write, as the last one may have waited long. The rest is read again later.
       if (stream.end !== undefined || !stream.isRevalidated()) return stream.wait(OUTAGE_PAUSE_MS);
-      const chunk = events.slice(at, at + CHUNK);
-      const entries = await feed.render(chunk);
-      const text = chunk
-        .map(({ index }, n) => (entries[n] === undefined ? '' : formatEvent(index, entries[n])))
-        .join('');
-      if (text !== '') yield* handed(text);
-      position = chunk.at(-1)?.index ?? position;
+      const batch = events.slice(at, at + WRITE_SIZE);
+      const text = formatEvents(batch, await feed.render(batch));
+      if (text !== '') yield* write(text);
+      position = batch.at(-1)?.index ?? position;
     }
     position = upTo;
   }
 
-  yield* handed(formatOpening(retry(), start));
+  yield* write(formatOpening(chooseRetryMs(), start));
   while (stream.end === undefined) {
-    const silentMs = performance.now() - spokeAt;
-    if (silentMs >= heartbeatMs) yield* handed(formatHeartbeat(position));
+    const silentMs = performance.now() - writtenAt;
+    if (silentMs >= heartbeatMs) yield* write(formatHeartbeat(position));
     try {
       const { events, upTo } = await feed.next(position);
       if (upTo === position) await stream.wait(Math.max(1, heartbeatMs - silentMs));
-      else yield* shown(events, upTo);
+      else yield* writeEvents(events, upTo);
     } catch (error) {
       if (!feed.isUnavailable(error)) throw error;
       await stream.wait(OUTAGE_PAUSE_MS);
     }
   }
-  yield formatComment(LAST_WORDS[stream.end]);
+  yield formatComment(END_COMMENTS[stream.end]);
 }
+
+const formatEvents = (
+  events: readonly LoggedEvent[],
+  entries: readonly (string | undefined)[],
+): string =>
+  events
+    .map(({ index }, n) => (entries[n] === undefined ? '' : formatEvent(index, entries[n])))
+    .join('');

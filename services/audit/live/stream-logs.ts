@@ -1,87 +1,89 @@
 import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
+import { CursorInvalid, defineRoute, rawBody, strictObject } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
-import { CursorInvalid } from '@muniment/server';
-import { filterProperties, pickFilter } from '../trail/filter.ts';
+import { FilterInvalid, StreamCapacity, TooManyStreams } from '../errors.ts';
 import { findSealedHead } from '../proofs/sealed-event-queries.ts';
-import { readerOf } from '../trail/reader.ts';
+import { filterProperties, pickFilter, scopeProperty } from '../trail/filter.ts';
+import { readerOf, type Reader } from '../trail/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
 import { revalidateReader } from '../trail/revalidate-reader.ts';
 import { followLog } from './follow-log.ts';
+import type { OpenStream } from './open-stream.ts';
 
 const POSITION = '^(-1|0|[1-9][0-9]{0,14})$';
-const querySchema = Type.Object(
-  {
-    ...filterProperties,
-    scope: Type.Optional(
-      Type.Literal('own', {
-        description: 'Only what concerns the caller, for whom may read more.',
-      }),
-    ),
-    after: Type.Optional(
-      Type.String({
-        pattern: POSITION,
-        description:
-          'Begins behind this index; -1: with the first event. Absent: with what comes from now on.',
-      }),
-    ),
-  },
-  { additionalProperties: false },
-);
+const querySchema = strictObject({
+  ...filterProperties,
+  ...scopeProperty,
+  after: Type.Optional(
+    Type.String({
+      pattern: POSITION,
+      description:
+        'Begins behind this index; -1: with the first event. Absent: with what comes from now on.',
+    }),
+  ),
+});
 
-/**
- * Where a stream begins. A reader that connects again sends the id it got last, and the address it was opened with: the id is the later one.
- * @throws cursor_invalid for an id that no stream has given out
- */
-async function startOf(
-  lastEventId: string | undefined,
-  after: string | undefined,
-  head: () => Promise<number>,
+type StreamContext = Pick<
+  AuditContext,
+  'data' | 'auth' | 'audit' | 'config' | 'streams' | 'isViewerTokenValid'
+>;
+
+/** Server-sent events (WHATWG HTML). `Last-Event-ID` resumes them at any replica. */
+export const streamLogs = defineRoute({
+  method: 'GET',
+  url: '/api/audit/stream',
+  operation: 'live.stream_logs',
+  summary: 'Stream the entries of the trail as they are sealed.',
+  access: { permission: 'audit:read-own', viewer: true },
+  query: querySchema,
+  headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 20 })) }),
+  response: { 200: rawBody('Server-sent events named audit, each with one entry as JSON.') },
+  errors: [FilterInvalid, CursorInvalid, StreamCapacity, TooManyStreams],
+  // Fastify's route for HEAD would read the endless stream.
+  options: { exposeHeadRoute: false },
+  handler: (context: StreamContext) => async (request, reply) => {
+    const { query } = request;
+    const { data, audit, config, streams } = context;
+    const reader = readerOf(request, query.scope);
+    const filter = pickFilter(query);
+    const feed = streams.feed(reader, filter);
+    // A reconnecting reader repeats its URL, so the id of its last event is the later position.
+    const position = request.headers['last-event-id'] || query.after;
+    const start = await findStart(position, () => findSealedHead(data.db));
+    const stream = openStream(context, { request, reply, reader });
+    await recordReading(audit.record, request, { reader, filter });
+    reply.type('text/event-stream; charset=utf-8');
+    const heartbeatMs = config.STREAM_HEARTBEAT_MS;
+    return Readable.from(followLog(stream, feed, { start, heartbeatMs }), { objectMode: false });
+  },
+});
+
+/** @throws CursorInvalid for a position that no stream has sent */
+async function findStart(
+  position: string | undefined,
+  findHead: () => Promise<number>,
 ): Promise<number> {
-  const position = lastEventId || after;
-  if (position === undefined) return head();
-  if (!new RegExp(POSITION).test(position) || Number(position) > (await head()))
+  if (position === undefined) return findHead();
+  if (!new RegExp(POSITION).test(position) || Number(position) > (await findHead()))
     throw new CursorInvalid();
   return Number(position);
 }
 
-/** `GET /api/audit/stream`: server-sent events (WHATWG HTML) of what is sealed, in the order of the log, resumable by `Last-Event-ID` at any replica. */
-export function streamLogsRoute(server: AuditContext): void {
-  const { app, db, config, streams } = server;
-  app.route({
-    method: 'GET',
-    url: '/api/audit/stream',
-    // The route that Fastify would add for HEAD runs this handler and reads the stream that never ends.
-    exposeHeadRoute: false,
-    schema: {
-      querystring: querySchema,
-      headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 20 })) }),
-    },
-    config: { operation: 'audit.stream', access: { permission: 'audit:read-own', viewer: true } },
-    handler: async (request, reply) => {
-      const { query } = request;
-      const { expiresAt } = request.viewer ?? principalOf(request);
-      const reader = readerOf(request, query.scope);
-      const filter = pickFilter(query);
-      const feed = streams.feed(reader, filter);
-      const start = await startOf(request.headers['last-event-id'], query.after, () =>
-        findSealedHead(db),
-      );
-      const stream = streams.open({
-        owner: reader.kind === 'viewer' ? reader.tokenId : reader.userId,
-        expiresAt,
-        revalidate: () => revalidateReader(server, request, reader),
-        destroy: () => reply.raw.destroy(),
-      });
-      reply.raw.once('close', () => stream.close('gone'));
-      // Refused meanwhile, or gone before its answer began.
-      if (reply.raw.destroyed) stream.close('gone');
-      await recordReading(server, request, reader, { filter });
-      reply.type('text/event-stream; charset=utf-8');
-      return Readable.from(followLog(stream, feed, start, config.STREAM_HEARTBEAT_MS), {
-        objectMode: false,
-      });
-    },
+function openStream(
+  context: StreamContext,
+  { request, reply, reader }: { request: FastifyRequest; reply: FastifyReply; reader: Reader },
+): OpenStream {
+  const stream = context.streams.open({
+    owner: reader.kind === 'viewer' ? reader.tokenId : reader.userId,
+    expiresAt: (request.viewer ?? principalOf(request)).expiresAt,
+    revalidate: () => revalidateReader(context, request, reader),
+    destroy: () => reply.raw.destroy(),
   });
+  reply.raw.once('close', () => stream.close('gone'));
+  // The client may have gone before its answer began.
+  if (reply.raw.destroyed) stream.close('gone');
+  return stream;
 }

@@ -1,53 +1,59 @@
-import { Counter, Gauge } from 'prom-client';
-import type { Server } from '@muniment/server';
-import type { Config } from '../config.ts';
-import type { Tables } from '../tables.ts';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { BaseContext } from '../context.ts';
 import { createFeeds, type CreateFeed } from './feed.ts';
-import { createOpenStreams, type OpenStream, type StreamOptions } from './open-streams.ts';
+import type { OpenStream, StreamOptions } from './open-stream.ts';
+import { createStreamRegistry, type StreamRegistry } from './stream-registry.ts';
 import { createTail } from './tail.ts';
 
 export interface Streams {
-  /** @throws stream_capacity, too_many_streams */
+  /** @throws StreamCapacity, TooManyStreams */
   open(options: StreamOptions): OpenStream;
   feed: CreateFeed;
 }
 
-/** The live streams of a replica: one tail, and what is open. They end first of all when the replica stops, for they would never end themselves. */
-export function createStreams(
-  { app, db, log, metrics, subjectKeys }: Server<Tables>,
-  config: Config,
-): Streams {
+/** Opens the live streams of a replica and the one tail that feeds them. */
+export function openStreams({ data: { db }, crypto, http, metrics, config }: BaseContext): Streams {
+  const { app, log } = http;
   const tail = createTail({ db, log, pollMs: config.STREAM_POLL_MS });
-  const ended = new Counter({
-    name: 'muniment_streams_ended_total',
-    help: 'Live streams that ended, by reason.',
-    labelNames: ['reason'],
-    registers: [metrics],
-  });
-  const streams = createOpenStreams({
+  const ended = createEndedCounter(metrics);
+  let stopListening: (() => void) | undefined;
+  const registry = createStreamRegistry({
     max: config.STREAM_MAX,
     maxPerOwner: config.STREAM_MAX_PER_READER,
     stallMs: config.STREAM_STALL_MS,
     log,
     onEnd: (reason) => ended.inc({ reason }),
     onSize: (size) => {
-      if (size > 0) stopListening ??= tail.listen(streams.wakeAll);
+      if (size > 0) stopListening ??= tail.listen(registry.wakeAll);
       else {
         stopListening?.();
         stopListening = undefined;
       }
     },
   });
-  let stopListening: (() => void) | undefined;
+  measureStreams(metrics, registry);
+  // Streams never end by themselves, so they end first when the replica stops.
+  app.addHook('preClose', async () => registry.stop());
+  app.addHook('onClose', () => tail.stopped());
+  const feed = createFeeds({ db, subjectKeys: crypto.subjectKeys, tail });
+  return { open: registry.open, feed };
+}
+
+const createEndedCounter = (metrics: Registry) =>
+  new Counter({
+    name: 'muniment_streams_ended_total',
+    help: 'Live streams that ended, by reason.',
+    labelNames: ['reason'],
+    registers: [metrics],
+  });
+
+function measureStreams(metrics: Registry, registry: StreamRegistry): void {
   new Gauge({
     name: 'muniment_streams',
     help: 'Live streams that are open.',
     registers: [metrics],
     collect() {
-      this.set(streams.size());
+      this.set(registry.size());
     },
   });
-  app.addHook('preClose', async () => streams.stop());
-  app.addHook('onClose', () => tail.stopped());
-  return { open: streams.open, feed: createFeeds({ db, subjectKeys, tail }) };
 }

@@ -21,7 +21,7 @@ export async function findLatestCheckpoint(
     .executeTakeFirst();
 }
 
-/** Those of just these sizes. */
+/** The checkpoints of exactly these sizes. */
 export async function findCheckpoints(
   db: Kysely<Tables>,
   sizes: readonly number[],
@@ -29,7 +29,7 @@ export async function findCheckpoints(
   return db.selectFrom('audit.checkpoints').select(COLUMNS).where('size', 'in', sizes).execute();
 }
 
-/** The next ones above a size, smallest first. */
+/** The checkpoints above a size, smallest first. */
 export async function listCheckpointsAfter(
   db: Kysely<Tables>,
   size: number,
@@ -44,14 +44,13 @@ export async function listCheckpointsAfter(
     .execute();
 }
 
-/** @returns false when this size has been signed before */
+/** @returns false when this size was signed before */
 export async function insertCheckpoint(
   trx: Transaction<Tables>,
   { size, root, note }: StoredCheckpoint,
 ): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    insert into audit.checkpoints (size, root, note) values (${size}, ${root}, ${note}) on conflict (size) do nothing`.execute(
-    trx,
-  );
+    insert into audit.checkpoints (size, root, note) values (${size}, ${root}, ${note})
+    on conflict (size) do nothing`.execute(trx);
   return numAffectedRows === 1n;
 }

@@ -1,6 +1,7 @@
 import { createCompactRange, HASH_BYTES, nodeHash } from '@muniment/audit-verify';
 
-// C2SP tlog-tiles, https://c2sp.org/tlog-tiles: a tile of level L holds up to 256 hashes, each the root of a complete subtree of 256^L leaves.
+// C2SP tlog-tiles, https://c2sp.org/tlog-tiles: a tile of level L holds up to 256 hashes.
+// Each is the root of a complete subtree of 256^L leaves.
 export const TILE_HEIGHT = 8;
 export const TILE_WIDTH = 256;
 
@@ -12,10 +13,10 @@ export interface Tile {
   hashes: Buffer;
 }
 
-/** A tree by its right edge: what full tiles do not hold. */
+/** A tree by its right edge: the hashes that are in no full tile. */
 export interface TreeHead {
   size: number;
-  /** Hashes of the last tile of each level as long as it is not full, the lowest level first. */
+  /** Hashes of each level's last tile, which is not full; the lowest level first. */
   edge: readonly (readonly Uint8Array[])[];
 }
 
@@ -37,7 +38,7 @@ export function subtreeRoot(hashes: readonly Uint8Array[]): Uint8Array {
   return row[0] as Uint8Array;
 }
 
-/** Adds leaves to a tree. @returns its new head, and the tiles that became full on the way */
+/** Adds leaves to a tree. @returns its new head, and the tiles that became full */
 export function growTree(
   head: TreeHead,
   leafHashes: readonly Uint8Array[],
@@ -70,7 +71,7 @@ export function rootOf({ edge }: TreeHead): Buffer {
   return range.root();
 }
 
-/** The edge as it is stored: all its hashes, the lowest level first. How many of each level follows from the size. */
+/** The stored edge: all its hashes, the lowest level first. The size tells how many of each. */
 export const encodeEdge = ({ edge }: TreeHead): Buffer => Buffer.concat(edge.flat());
 
 /** @throws when the bytes are not the edge of a tree of this size */

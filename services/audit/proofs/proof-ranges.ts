@@ -1,14 +1,17 @@
-/** Leaves [from, to) whose tree's hash is one of a proof. */
+/** Leaves [from, to) whose subtree's hash is part of a proof. */
 export type LeafRange = readonly [from: number, to: number];
 
-/** The largest power of two below n, for n ≥ 2: where RFC 6962 §2.1 splits a tree of n leaves. */
+/** The largest power of two below n ≥ 2, where RFC 6962 §2.1 splits a tree of n leaves. */
 function split(n: number): number {
   let k = 1;
   while (k * 2 < n) k *= 2;
   return k;
 }
 
-/** Whose hashes the inclusion proof of the leaf at `index` in a tree of `size` leaves consists of, from the leaf up (RFC 6962 §2.1.1). */
+/**
+ * The ranges whose hashes prove the leaf at `index` in a tree of `size` leaves, from the leaf up
+ * (RFC 6962 §2.1.1).
+ */
 export function inclusionRanges(index: number, size: number): LeafRange[] {
   const ranges: LeafRange[] = [];
   let [from, to] = [0, size];
@@ -25,7 +28,7 @@ export function inclusionRanges(index: number, size: number): LeafRange[] {
   return ranges.toReversed();
 }
 
-/** Whose hashes the consistency proof from the tree of `oldSize` ≥ 1 leaves to that of `newSize` consists of (RFC 6962 §2.1.2). */
+/** The ranges whose hashes prove that a tree extends one of `oldSize` ≥ 1 leaves (RFC 6962 §2.1.2). */
 export function consistencyRanges(oldSize: number, newSize: number): LeafRange[] {
   const ranges: LeafRange[] = [];
   let [from, to] = [0, newSize];
@@ -39,7 +42,7 @@ export function consistencyRanges(oldSize: number, newSize: number): LeafRange[]
       from = middle;
     }
   }
-  // The old tree itself: who checks has its hash.
+  // A verifier has the hash of the whole old tree already.
   if (from !== 0) ranges.push([from, to]);
   return ranges.toReversed();
 }

@@ -1,8 +1,9 @@
 import { sql, type Kysely } from 'kysely';
 import type { Tables } from '../tables.ts';
-import type { LoggedEvent, LogQuery } from '../trail/log-queries.ts';
+import type { LoggedEvent } from '../trail/log-queries.ts';
+import type { LogQuery } from '../trail/log-query.ts';
 
-/** A sealed event with the columns that readers and filters look at. */
+/** A sealed event with the columns that readers and filters use. */
 export interface SealedEvent extends LoggedEvent {
   source: string;
   tenant_id: string | null;
@@ -16,19 +17,19 @@ export interface SealedEvent extends LoggedEvent {
   timestamp: Date;
 }
 
-const columns =
-  sql.raw(`s.index, e.id, e.subject, e.record, e.personal_key_id, e.personal_nonce, e.personal_ciphertext,
-  e.source, e.tenant_id, e.action, e.outcome, e.user_id, e.resource, e.resource_type, e.session_id, e.request_id, e.timestamp`);
+const columns = sql.raw(`
+  s.index, e.id, e.subject, e.record, e.personal_key_id, e.personal_nonce, e.personal_ciphertext,
+  e.source, e.tenant_id, e.action, e.outcome, e.user_id, e.resource, e.resource_type, e.session_id,
+  e.request_id, e.timestamp`);
 
 /** The index of the newest sealed event; -1 when there is none. */
 export async function findSealedHead(db: Kysely<Tables>): Promise<number> {
-  const { rows } = await sql<{
-    head: number;
-  }>`select coalesce(max(index), -1) as head from audit.sealed`.execute(db);
+  const { rows } = await sql<{ head: number }>`
+    select coalesce(max(index), -1) as head from audit.sealed`.execute(db);
   return rows[0]?.head ?? -1;
 }
 
-/** The next sealed events after an index, whoever they concern. One whose month was moved to an archive has its index only. */
+/** The next sealed events after an index, for all readers. An archived one has only its index. */
 export async function listSealedAfter(
   db: Kysely<Tables>,
   after: number,
@@ -40,7 +41,7 @@ export async function listSealedAfter(
   return rows;
 }
 
-const EQUAL = [
+const EQUAL_COLUMNS = [
   'action',
   'outcome',
   'resource',
@@ -51,7 +52,7 @@ const EQUAL = [
   'session_id',
 ] as const;
 
-/** What `listByIndex` decides, of an event that is in memory already. */
+/** Decides as `listByIndex` does, on an event in memory. */
 export function isVisible(
   { visibility: { concerning, within }, filter }: Pick<LogQuery, 'visibility' | 'filter'>,
   event: SealedEvent,
@@ -61,7 +62,9 @@ export function isVisible(
   if (within && (event.source !== within.source || event.tenant_id !== within.tenant_id))
     return false;
   return (
-    EQUAL.every((column) => filter[column] === undefined || event[column] === filter[column]) &&
+    EQUAL_COLUMNS.every(
+      (column) => filter[column] === undefined || event[column] === filter[column],
+    ) &&
     (filter.actor === undefined || event.user_id === filter.actor) &&
     (filter.actionPrefix === undefined || event.action.startsWith(filter.actionPrefix)) &&
     (filter.from === undefined || event.timestamp >= filter.from) &&

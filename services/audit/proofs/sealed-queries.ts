@@ -2,7 +2,7 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Reader } from '../trail/reader.ts';
 import type { Tables } from '../tables.ts';
 
-/** Gives the events the indexes from `first` on, in the order of `ids`. */
+/** Assigns indexes to the events from `first` on, in the order of `ids`. */
 export async function insertSealed(
   trx: Transaction<Tables>,
   first: number,
@@ -10,20 +10,19 @@ export async function insertSealed(
 ): Promise<void> {
   await sql`
     insert into audit.sealed (index, event_id)
-    select ${first}::bigint + ordinality - 1, id from unnest(${ids}::uuid[]) with ordinality as s(id, ordinality)`.execute(
-    trx,
-  );
+    select ${first}::bigint + ordinality - 1, id
+    from unnest(${ids}::uuid[]) with ordinality as s(id, ordinality)`.execute(trx);
 }
 
 export interface SealedLeaf {
   index: number;
-  /** Null once its month was moved to an archive. */
+  /** Null once its month is archived. */
   record: string | null;
   user_id: string | null;
   subject: string | null;
 }
 
-/** Where an event stands in the log, if the reader may see it. Of one whose month was moved to an archive that is only known of who sees all. */
+/** An event's place in the log, if the reader may see it. Archived events are for `all` only. */
 export async function findSealedLeaf(
   db: Kysely<Tables>,
   reader: Reader,
@@ -42,7 +41,7 @@ export async function findSealedLeaf(
   return rows[0];
 }
 
-/** Records of the events from an index on, as far as they are still in the table, in the order of the log. */
+/** Records from an index on, in the log's order. Archived ones are absent. */
 export async function listRecords(
   db: Kysely<Tables>,
   from: number,

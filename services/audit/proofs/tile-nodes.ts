@@ -1,7 +1,7 @@
 import { HASH_BYTES, nodeHash } from '@muniment/audit-verify';
 import { TILE_WIDTH } from './grow-tree.ts';
 
-/** The hashes of a tile, full or not, and of the nodes above them within it: each made when first asked for, and kept. */
+/** The hashes of a tile, full or not, and of the nodes above them, computed once on demand. */
 export interface TileNodes {
   /** Hashes at the bottom: 1 to 256. */
   readonly width: number;
@@ -12,13 +12,13 @@ export interface TileNodes {
 /** @param hashes of the bottom row, one after the other */
 export function createTileNodes(hashes: Buffer): TileNodes {
   const width = hashes.length / HASH_BYTES;
-  // One piece of memory: 500 small buffers would cost five times as much.
+  // One allocation: 500 small buffers would cost five times as much.
   const nodes = Buffer.alloc(2 * TILE_WIDTH * HASH_BYTES);
   const known = new Uint8Array(2 * TILE_WIDTH);
 
   function node(height: number, position: number): Buffer {
     if (height === 0) return hashes.subarray(position * HASH_BYTES, (position + 1) * HASH_BYTES);
-    // As in a heap: the root of the whole tile at 1.
+    // Stored as a heap: the root of the whole tile has index 1.
     const at = TILE_WIDTH / 2 ** height + position;
     const place = nodes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
     if (known[at] === 0) {

@@ -1,6 +1,6 @@
 import { TILE_WIDTH } from './grow-tree.ts';
 
-/** A tile's index and how many of its hashes, as C2SP tlog-tiles writes them in a path: `x001/x234/067` or `000.p/112`. */
+/** A tile's index and width, in a path as C2SP tlog-tiles writes it: `x001/x234/067`, `000.p/112`. */
 export interface TilePath {
   index: number;
   /** 1 to 256. */
@@ -9,15 +9,14 @@ export interface TilePath {
 
 const FORM = /^((?:x\d{3}\/)*\d{3})(?:\.p\/([1-9]\d{0,2}))?$/;
 
-/** @returns undefined for what is no such path: also for a second spelling of one */
+/** @returns undefined for any other text, also for another spelling of a path */
 export function parseTilePath(path: string): TilePath | undefined {
   const [, digits, partial] = FORM.exec(path) ?? [];
   if (digits === undefined) return undefined;
   const index = Number(digits.replaceAll(/[x/]/g, ''));
   const width = partial === undefined ? TILE_WIDTH : Number(partial);
   if (!Number.isSafeInteger(index) || width > TILE_WIDTH) return undefined;
-  const path256 = formatTilePath({ index, width });
-  return path256 === path ? { index, width } : undefined;
+  return formatTilePath({ index, width }) === path ? { index, width } : undefined;
 }
 
 export function formatTilePath({ index, width }: TilePath): string {

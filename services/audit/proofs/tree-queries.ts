@@ -11,15 +11,14 @@ export async function findHead(db: Kysely<Tables>): Promise<TreeHead> {
   return decodeHead(size, edge);
 }
 
-/** Puts the head from one size to the next. @returns false when the tree has another size: somebody else has sealed meanwhile */
+/** Moves the head on. @returns false when the tree has another size: another replica has sealed */
 export async function updateHead(
   trx: Transaction<Tables>,
   oldSize: number,
   head: TreeHead,
 ): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    update audit.tree set size = ${head.size}, edge = ${encodeEdge(head)} where size = ${oldSize}`.execute(
-    trx,
-  );
+    update audit.tree set size = ${head.size}, edge = ${encodeEdge(head)}
+    where size = ${oldSize}`.execute(trx);
   return numAffectedRows === 1n;
 }

@@ -1,19 +1,20 @@
 import { createDatabase } from '@muniment/database';
-import type { BackgroundLoop } from '@muniment/server';
-import type { AuditContext } from '../context.ts';
-import type { Config } from '../config.ts';
+import type { BaseContext } from '../context.ts';
 import type { Tables } from '../tables.ts';
 import { createReconciler } from './reconciler.ts';
 
-/** A day of a large log takes seconds. A bad plan must not run for hours. */
+/** A day of a large log is compared in seconds; a plan gone wrong must not run for hours. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 
-/** Opens the reconciler with a connection in its own role, which it closes when it stops. */
-export function openReconciler(
-  config: Config,
-  url: string,
-  { db: leases, log }: Pick<AuditContext, 'db' | 'log'>,
-): BackgroundLoop {
+/** Opens the reconciler with a connection of its own role, where one is configured. */
+export function openReconciler({
+  config,
+  data: { db: leases },
+  http: { log },
+  jobs,
+}: BaseContext): void {
+  const url = config.RECONCILER_DATABASE_URL;
+  if (url === undefined) return;
   const { db } = createDatabase<Tables>({
     url,
     applicationName: `muniment-${config.REPLICA}-reconciler`,
@@ -22,12 +23,12 @@ export function openReconciler(
     onIdleError: (error) => log.warn({ err: error }, 'idle database connection lost'),
   });
   const reconciler = createReconciler({ db, leases, replica: config.REPLICA, log });
-  return {
+  jobs.add({
     name: reconciler.name,
     start: () => reconciler.start(),
     async stop() {
       await reconciler.stop();
       await db.destroy();
     },
-  };
+  });
 }

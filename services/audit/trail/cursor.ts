@@ -1,68 +1,59 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '@muniment/audit-events';
-import { CursorInvalid } from '@muniment/server';
+import { CursorInvalid, decodeCursor, encodeCursor, formatUuid } from '@muniment/server';
 
-// A letter in front, so that a list ordered another way can tell its cursors from these.
-const ID_FORM = /^i([A-Za-z0-9_-]{22})$/;
-
-const hexOf = (id: string): string => id.replaceAll('-', '');
-const uuidOf = (hex: string): string =>
-  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-
-/** Where a page of a list by id ended, as text that promises nothing about its inside. */
-export function encodeIdCursor(id: string): string {
-  return `i${Buffer.from(hexOf(id), 'hex').toString('base64url')}`;
-}
-
-/** @throws cursor_invalid for what `encodeCursor` has not made */
-export function decodeIdCursor(cursor: string): string {
-  const hex = Buffer.from(ID_FORM.exec(cursor)?.[1] ?? '', 'base64url').toString('hex');
-  const id = uuidOf(hex);
-  // Base64 has more than one spelling of some bytes; only the one given out is taken.
-  if (hex.length !== 32 || encodeIdCursor(id) !== cursor) throw new CursorInvalid();
-  return id;
-}
-
+// The first letter names the order of the list, so that a list refuses the cursors of another.
+const ID_PREFIX = 'i';
+const LIST_PREFIX = 'l';
+const EXPORT_PREFIX = 'x';
 const SIZE_BYTES = 6;
+const ID_BYTES = 16;
 const BINDING_BYTES = 10;
 
-/** Where a page of the log ended: in a view of the log at `size` entries, behind this id (a list) or this index (an export). */
+/** The cursor that continues a list by id. */
+export const encodeIdCursor = (id: string): string => `${ID_PREFIX}${encodeCursor(id)}`;
+
+/** @throws CursorInvalid */
+export function decodeIdCursor(cursor: string): string {
+  if (!cursor.startsWith(ID_PREFIX)) throw new CursorInvalid();
+  return decodeCursor(cursor.slice(ID_PREFIX.length));
+}
+
+/** Where a page of the log ended: the size of the log that it shows, and the last id. */
 export interface ListCursor {
   size: number;
   id: string;
 }
 
+/** Where a part of an export ended: the size of the log that it shows, and the last index. */
 export interface ExportCursor {
   size: number;
   index: number;
 }
 
 /**
- * Ten bytes that stand for the reader, the filter and the order that a cursor was given out for. They keep a cursor from being continued with
- * another filter by mistake, which would skip events silently; they protect nothing, since a cursor opens nothing.
+ * Ten bytes for the reader, filter and order of a cursor. Another filter would skip events silently,
+ * so it is refused. They are no secret: a cursor grants nothing.
  */
-export const cursorBinding = (what: Json): Buffer =>
-  hash('sha256', canonicalJson(what), 'buffer').subarray(0, BINDING_BYTES);
+export const cursorBinding = (boundTo: Json): Buffer =>
+  hash('sha256', canonicalJson(boundTo), 'buffer').subarray(0, BINDING_BYTES);
 
-const number = (value: number): Buffer => {
+function encodeNumber(value: number): Buffer {
   const bytes = Buffer.alloc(SIZE_BYTES);
   bytes.writeUIntBE(value, 0, SIZE_BYTES);
   return bytes;
-};
+}
 
+/** @throws CursorInvalid */
 function decode(
-  prefix: string,
   cursor: string,
-  positionBytes: number,
   binding: Buffer,
+  { prefix, positionBytes }: { prefix: string; positionBytes: number },
 ): { size: number; position: Buffer } {
   const bytes = Buffer.from(cursor.slice(prefix.length), 'base64url');
-  const whole = bytes.length === SIZE_BYTES + positionBytes + BINDING_BYTES;
-  if (
-    !whole ||
-    `${prefix}${bytes.toString('base64url')}` !== cursor ||
-    !bytes.subarray(-BINDING_BYTES).equals(binding)
-  )
+  const isWhole = bytes.length === SIZE_BYTES + positionBytes + BINDING_BYTES;
+  const isCanonical = `${prefix}${bytes.toString('base64url')}` === cursor;
+  if (!isWhole || !isCanonical || !bytes.subarray(-BINDING_BYTES).equals(binding))
     throw new CursorInvalid();
   return {
     size: bytes.readUIntBE(0, SIZE_BYTES),
@@ -71,22 +62,27 @@ function decode(
 }
 
 export function encodeListCursor({ size, id }: ListCursor, binding: Buffer): string {
-  return `l${Buffer.concat([number(size), Buffer.from(hexOf(id), 'hex'), binding]).toString('base64url')}`;
+  const idBytes = Buffer.from(id.replaceAll('-', ''), 'hex');
+  const bytes = Buffer.concat([encodeNumber(size), idBytes, binding]);
+  return `${LIST_PREFIX}${bytes.toString('base64url')}`;
 }
 
-/** @throws cursor_invalid for what was not given out for the same reader, filter and order */
+/** @throws CursorInvalid, also for another reader, filter or order */
 export function decodeListCursor(cursor: string, binding: Buffer): ListCursor {
-  const { size, position } = decode('l', cursor, 16, binding);
-  return { size, id: uuidOf(position.toString('hex')) };
+  const form = { prefix: LIST_PREFIX, positionBytes: ID_BYTES };
+  const { size, position } = decode(cursor, binding, form);
+  return { size, id: formatUuid(position.toString('hex')) };
 }
 
 export function encodeExportCursor({ size, index }: ExportCursor, binding: Buffer): string {
-  return `x${Buffer.concat([number(size), number(index), binding]).toString('base64url')}`;
+  const bytes = Buffer.concat([encodeNumber(size), encodeNumber(index), binding]);
+  return `${EXPORT_PREFIX}${bytes.toString('base64url')}`;
 }
 
-/** @throws cursor_invalid, as `decodeListCursor` */
+/** @throws CursorInvalid, also for another reader, filter or order */
 export function decodeExportCursor(cursor: string, binding: Buffer): ExportCursor {
-  const { size, position } = decode('x', cursor, SIZE_BYTES, binding);
+  const form = { prefix: EXPORT_PREFIX, positionBytes: SIZE_BYTES };
+  const { size, position } = decode(cursor, binding, form);
   const index = position.readUIntBE(0, SIZE_BYTES);
   if (index >= size) throw new CursorInvalid();
   return { size, index };

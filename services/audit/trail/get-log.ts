@@ -1,32 +1,33 @@
-import { Type } from 'typebox';
+import { defineRoute, idParams } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { AuditLogNotFound } from '../errors.ts';
-import { logEntrySchema, jsonText, renderEntries } from './log-entry.ts';
 import { findLogEntry } from './log-queries.ts';
+import { jsonText, logResourceSchema, renderEntries } from './log-resource.ts';
 import { readerOf } from './reader.ts';
 import { recordReading } from './record-reading.ts';
 import { visibilityOf } from './visibility.ts';
 
-/** `GET /api/audit/logs/:id`: one entry, once it is sealed; one that the caller may not see answers as an absent one. */
-export function getLogRoute(server: AuditContext): void {
-  const { app, db } = server;
-  app.route({
-    method: 'GET',
-    url: '/api/audit/logs/:id',
-    schema: {
-      params: Type.Object({ id: Type.String({ format: 'uuid' }) }),
-      response: { 200: jsonText(logEntrySchema) },
-    },
-    config: { operation: 'audit.get', access: { permission: 'audit:read-own', viewer: true } },
-    handler: async (request, reply) => {
+/** An entry that the caller may not see answers like an absent one. */
+export const getLog = defineRoute({
+  method: 'GET',
+  url: '/api/audit/logs/:id',
+  operation: 'trail.get_log',
+  summary: 'Get one sealed entry of the trail.',
+  access: { permission: 'audit:read-own', viewer: true },
+  params: idParams,
+  response: { 200: jsonText(logResourceSchema) },
+  errors: [AuditLogNotFound],
+  handler: ({ data: { db }, crypto, audit }: Pick<AuditContext, 'data' | 'crypto' | 'audit'>) => {
+    const parts = { db, subjectKeys: crypto.subjectKeys };
+    return async (request, reply) => {
       const reader = readerOf(request);
       const visibility = visibilityOf(reader);
       const event = await findLogEntry(db, visibility, request.params.id);
       if (!event) throw new AuditLogNotFound();
       if (!event.concerns.includes(request.principal?.id ?? ''))
-        await recordReading(server, request, reader, { resource: event.id });
+        await recordReading(audit.record, request, { reader, resource: event.id });
       reply.type('application/json; charset=utf-8');
-      return (await renderEntries(server, visibility, [event])).join('');
-    },
-  });
-}
+      return (await renderEntries(parts, visibility, [event])).join('');
+    };
+  },
+});

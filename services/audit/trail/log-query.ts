@@ -1,14 +1,18 @@
-import { parseFilter, type FilterQuery } from './filter.ts';
-import type { LogQuery } from './log-queries.ts';
 import type { SearchTerms } from '../search/search-terms.ts';
+import { parseFilter, type EventFilter, type FilterQuery } from './filter.ts';
 import type { Visibility } from './visibility.ts';
 
-/**
- * What is asked of the log: the filter with addresses and e-mails as the HMACs they are found by.
- * @throws filter_invalid
- */
+/** A reader's filter, with the e-mail and the address as their search terms. */
+export interface LogQuery {
+  visibility: Visibility;
+  filter: Omit<EventFilter, 'ip' | 'email'>;
+  /** HMACs; an event must have all of them. */
+  terms: readonly Buffer[];
+}
+
+/** @throws FilterInvalid */
 export async function createLogQuery(
-  { searchTerms }: { searchTerms: SearchTerms },
+  searchTerms: SearchTerms,
   visibility: Visibility,
   given: FilterQuery,
 ): Promise<LogQuery> {

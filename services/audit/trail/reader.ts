@@ -1,17 +1,17 @@
 import type { FastifyRequest } from 'fastify';
 import { isAllowed, principalOf } from '@muniment/security';
 
-/** Who reads the trail, and with it which part of it they see. */
+/** Who reads the trail, and thereby which part of it. */
 export type Reader =
-  /** What concerns them. */
+  /** Sees what concerns them. */
   | { kind: 'user'; userId: string }
-  /** Everything. */
+  /** Sees everything. */
   | { kind: 'all'; userId: string }
-  /** What a tenant's own services recorded (source `app`), by a viewer token. No user, and no session. */
+  /** Sees a tenant's `app` events, by a viewer token. It has neither user nor session. */
   | { kind: 'viewer'; tenantId: string; tokenId: string };
 
 /**
- * The reader that a request's caller is. Of a public route there is none.
+ * The caller of a request as a reader. Public routes have none.
  * @param scope `own`: as a user, though the caller may read more
  */
 export function readerOf(request: FastifyRequest, scope?: 'own'): Reader {

@@ -4,14 +4,12 @@ import type { AuditContext } from '../context.ts';
 import type { Reader } from './reader.ts';
 
 /**
- * Whether the caller of an answer that lasts may still read what it was begun for: the session or token counts, and an administrator is one still.
- * @returns the moment of which that is known, by the monotonic clock; undefined when they may not
+ * Whether the caller of a long answer may still read it: the session or token is valid, and an
+ * administrator is still one.
+ * @returns the moment of that knowledge, by the monotonic clock; undefined when they may not
  */
 export async function revalidateReader(
-  {
-    revalidatePrincipal,
-    isViewerTokenValid,
-  }: Pick<AuditContext, 'revalidatePrincipal' | 'isViewerTokenValid'>,
+  { auth, isViewerTokenValid }: Pick<AuditContext, 'auth' | 'isViewerTokenValid'>,
   { principal }: Pick<FastifyRequest, 'principal'>,
   reader: Reader,
 ): Promise<number | undefined> {
@@ -19,9 +17,7 @@ export async function revalidateReader(
     const askedAt = performance.now();
     return (await isViewerTokenValid(reader.tokenId)) ? askedAt : undefined;
   }
-  const now = principal && (await revalidatePrincipal(principal));
-  return now &&
-    isAllowed(now.principal, reader.kind === 'user' ? 'audit:read-own' : 'audit:read-all')
-    ? now.asOf
-    : undefined;
+  const current = principal && (await auth.revalidate(principal));
+  const permission = reader.kind === 'user' ? 'audit:read-own' : 'audit:read-all';
+  return current && isAllowed(current.principal, permission) ? current.asOf : undefined;
 }

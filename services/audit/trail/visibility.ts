@@ -3,11 +3,11 @@ import type { Reader } from './reader.ts';
 
 /** The part of the trail that a reader sees, as the queries take it. */
 export interface Visibility {
-  /** Only what concerns this user: what they did, and what they are the subject of. */
+  /** Only events that this user did or is the subject of. */
   concerning?: string;
   /** Only what a tenant's own services recorded. */
   within?: { tenant_id: string; source: 'app' };
-  /** Whose personal values are shown: one subject's or everybody's among the events seen. */
+  /** Whose personal values are shown among the events seen. */
   personal: { subject: string } | 'all';
 }
 
@@ -22,12 +22,12 @@ export function visibilityOf(reader: Reader): Visibility {
   }
 }
 
-/** What tells one reader from another in a cursor. A viewer is its tenant, whose tokens live for minutes: a walk goes on with the next one. */
-export function readerIdentity(reader: Reader): Json {
-  return reader.kind === 'viewer'
-    ? { kind: reader.kind, tenantId: reader.tenantId }
-    : { ...reader };
-}
+/**
+ * What a cursor is bound to. For a viewer it is the tenant: tokens live for minutes, and the next one
+ * must continue the list.
+ */
+export const readerIdentity = (reader: Reader): Json =>
+  reader.kind === 'viewer' ? { kind: reader.kind, tenantId: reader.tenantId } : { ...reader };
 
 export const seesPersonal = ({ personal }: Visibility, subject: string | null): boolean =>
   personal === 'all' || personal.subject === subject;

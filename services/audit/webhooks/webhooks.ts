@@ -1,24 +1,20 @@
 import { Counter, Gauge } from 'prom-client';
-import type { Server } from '@muniment/server';
-import type { Config } from '../config.ts';
+import type { BaseContext } from '../context.ts';
 import { readUndeliveredAge } from './delivery/delivery-queries.ts';
-import type { Tables } from '../tables.ts';
-import { createDispatcher, type Dispatcher } from './delivery/dispatcher.ts';
+import { createDispatcher } from './delivery/dispatcher.ts';
 import { parseAllowList, parseEndpoint, resolveByDns, vetEndpoint } from './delivery/endpoint.ts';
 import { renderPayload } from './delivery/payload.ts';
 import { createSender } from './delivery/send.ts';
 
 export interface Webhooks {
-  dispatcher: Dispatcher;
   /** Whether deliveries may go to a URL. @throws webhook_url_refused, with the reason */
   checkUrl(url: string): Promise<void>;
 }
 
-/** The outgoing webhooks: what delivers them, and the rule of where to. */
-export function createWebhooks(
-  { db, subjectKeys, masterKey, inTransaction, log, metrics }: Server<Tables>,
-  config: Config,
-): Webhooks {
+/** Opens the outgoing webhooks: their deliveries, and the rule of where they may go. */
+export function openWebhooks({ data, crypto, http, jobs, metrics, config }: BaseContext): Webhooks {
+  const { db, inTransaction } = data;
+  const { masterKey, subjectKeys } = crypto;
   const allowList = parseAllowList(config.WEBHOOK_ALLOW);
   const attempts = new Counter({
     name: 'muniment_webhook_attempts_total',
@@ -39,7 +35,7 @@ export function createWebhooks(
     inTransaction,
     masterKey,
     replica: config.REPLICA,
-    log,
+    log: http.log,
     send: createSender({ allowList, resolve: resolveByDns, timeoutMs: config.WEBHOOK_TIMEOUT_MS }),
     render: (parts) => renderPayload({ db, subjectKeys }, parts),
     pollMs: config.WEBHOOK_POLL_MS,
@@ -65,8 +61,8 @@ export function createWebhooks(
       this.set(dispatcher.leading() ? 1 : 0);
     },
   });
+  jobs.add(dispatcher);
   return {
-    dispatcher,
     async checkUrl(url) {
       await vetEndpoint(parseEndpoint(url, allowList), resolveByDns);
     },

@@ -20,13 +20,13 @@ import type { App } from './create-app.ts';
 /** An error of a catalogue, as `createError` makes it. */
 export type ErrorClass = new (...values: never[]) => FastifyError;
 
-type Handler<Params, Query, Body, Response> = RouteHandlerMethod<
+type Handler<Params, Query, Body, Response, Headers> = RouteHandlerMethod<
   RawServerDefault,
   IncomingMessage,
   ServerResponse,
   RouteGenericInterface,
   ContextConfigDefault,
-  { params: Params; querystring: Query; body: Body; response: Response },
+  { params: Params; querystring: Query; body: Body; response: Response; headers: Headers },
   TypeBoxTypeProvider,
   FastifyBaseLogger
 >;
@@ -38,6 +38,7 @@ export interface RouteDefinition<
   Query = TSchema,
   Body = TSchema,
   Response = Record<number, TSchema>,
+  Headers = TSchema,
 > {
   method: HTTPMethods | HTTPMethods[];
   url: string;
@@ -51,6 +52,8 @@ export interface RouteDefinition<
   params?: Params;
   /** Absent: the route takes no query, and an unknown field is refused. */
   query?: Query;
+  /** Only request headers of this route's own. */
+  headers?: Headers;
   body?: Body;
   response: Response;
   /** Errors of this route besides those that every route may answer. */
@@ -64,7 +67,7 @@ export interface RouteDefinition<
   /** What Fastify takes besides: limits, hooks, a compiler of its own. */
   options?: FastifyOptions | ((context: Context, app: App) => FastifyOptions);
   /** Called once, when the route is registered. */
-  handler(context: Context): Handler<Params, Query, Body, Response>;
+  handler(context: Context): Handler<Params, Query, Body, Response, Headers>;
 }
 
 type FastifyOptions = Partial<
@@ -113,10 +116,21 @@ export function defineRoute<
   Query extends TSchema,
   Body extends TSchema,
   Response extends Record<number, TSchema>,
+  Headers extends TSchema,
 >(
-  definition: RouteDefinition<Context, Params, Query, Body, Response>,
+  definition: RouteDefinition<Context, Params, Query, Body, Response, Headers>,
 ): Endpoint<Context> & { readonly definition: AnyRouteDefinition } {
-  const { method, url, aliases = [], operation, summary, params, query, body } = definition;
+  const {
+    method,
+    url,
+    aliases = [],
+    operation,
+    summary,
+    params,
+    query,
+    headers,
+    body,
+  } = definition;
   const fault = findFault(definition);
   if (fault) throw new Error(`route ${String(method)} ${url}: ${fault}`);
   const schema = {
@@ -126,6 +140,7 @@ export function defineRoute<
     querystring: query ?? EMPTY_QUERY,
     response: definition.response,
     ...(params && { params }),
+    ...(headers && { headers }),
     ...(body && { body }),
   };
   function endpoint(app: App, context: Context): void {

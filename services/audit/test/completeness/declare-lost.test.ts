@@ -49,7 +49,7 @@ async function lose(parts: TestServer, admin: Caller): Promise<number> {
   await parts.superuser.query(
     `update audit.lanes set received = received - '{[3,5)}' where source = 'user' and received <> '{}'`,
   );
-  await parts.server.trail.checkOnce();
+  await parts.server.ingest.trailWatch.checkOnce();
   return (await completeness(parts, admin)).lane?.lane ?? -1;
 }
 const age = ({ superuser }: TestServer) =>

@@ -66,7 +66,7 @@ test('a hole is shown with its range, and whether it can heal; after a minute it
   await superuser.query(
     `update audit.lanes set received = received - '{[3,5)}' where source = 'user' and received <> '{}'`,
   );
-  await server.trail.checkOnce();
+  await server.ingest.trailWatch.checkOnce();
   const young = (await parts.get('/api/audit/completeness', admin)).json<Answer>();
   const lane = young.sources
     .find(({ source }) => source === 'user')

@@ -1,13 +1,15 @@
 import { test } from 'tap';
-import { createOpenStreams } from '../../live/open-streams.ts';
+import { createStreamRegistry } from '../../live/stream-registry.ts';
 import { followLog, type Feed } from '../../live/follow-log.ts';
 import type { LoggedEvent } from '../../trail/log-queries.ts';
 import { range } from './sealed.ts';
 
+const FROM_START = { start: -1, heartbeatMs: 60_000 };
+
 const event = (index: number) => ({ index }) as LoggedEvent;
 
 function openStream(revalidate: () => Promise<number | undefined> = async () => performance.now()) {
-  const streams = createOpenStreams({
+  const streams = createStreamRegistry({
     max: 9,
     maxPerOwner: 9,
     stallMs: 60_000,
@@ -59,7 +61,7 @@ test('an outage in the middle of a page neither loses nor doubles an event', asy
       return events.map(({ index }) => `{"index":${index}}`);
     },
   });
-  const text = await readUntil(stream, followLog(stream, feed, -1, 60_000), (got) =>
+  const text = await readUntil(stream, followLog(stream, feed, FROM_START), (got) =>
     got.includes('"index":249'),
   );
   t.same(ids(text), range(0, 250));
@@ -73,7 +75,7 @@ test('an error that is no outage ends the stream', async (t) => {
     },
   });
   await t.rejects(
-    readUntil(stream, followLog(stream, feed, -1, 60_000), () => false),
+    readUntil(stream, followLog(stream, feed, FROM_START), () => false),
     TypeError,
   );
   stream.close('gone');
@@ -85,7 +87,7 @@ test('nothing is written while nobody vouches for the reader; then it goes on wh
     if (down) throw new Error('no answer');
     return performance.now();
   });
-  const pieces = followLog(stream, feedOf(100), -1, 60_000);
+  const pieces = followLog(stream, feedOf(100), FROM_START);
   await pieces.next();
   const first = await pieces.next();
   down = true;
@@ -109,7 +111,7 @@ test('a reader that stops reading holds one piece of the log in memory, and gets
       return events.map(({ index }) => `{"index":${index}}`);
     },
   });
-  const pieces = followLog(stream, feed, -1, 60_000);
+  const pieces = followLog(stream, feed, FROM_START);
   await pieces.next();
   let text = (await pieces.next()).value ?? '';
   await new Promise((resolve) => setTimeout(resolve, 300));

@@ -4,7 +4,7 @@ import { test } from 'tap';
 import { Value } from 'typebox/value';
 import { createViewerToken, hashViewerToken } from '@muniment/security';
 import { timeBound, until } from '@muniment/testing';
-import { logEntrySchema } from '../../trail/log-entry.ts';
+import { logResourceSchema } from '../../trail/log-resource.ts';
 import { build, eventsOf, storeEvents, type Caller, type LogEntry } from '../build.ts';
 import { connect, follow, range, serve, storeSealed } from './sealed.ts';
 
@@ -46,7 +46,7 @@ test('a stream shows what is sealed from now on and concerns the caller, in the 
   await until(() => eventIds(line.text()).length === 2);
   t.same(eventIds(line.text()), [3, 5]);
   const entries = entriesOf(line.text());
-  for (const entry of entries) t.same([...Value.Errors(logEntrySchema, entry)], []);
+  for (const entry of entries) t.same([...Value.Errors(logResourceSchema, entry)], []);
   for (const entry of entries)
     t.same(entry, (await parts.get(`/api/audit/logs/${entry.id}`, ada)).json());
   line.close();
@@ -130,7 +130,7 @@ test('an administrator streams everything, and that is an event before the first
       {
         action: 'AUDIT_READ',
         user_id: root.id,
-        metadata: { operation: 'audit.stream', filter: { action: 'FILE_UPLOAD' } },
+        metadata: { operation: 'live.stream_logs', filter: { action: 'FILE_UPLOAD' } },
       },
     ],
   );

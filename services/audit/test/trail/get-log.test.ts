@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { test } from 'tap';
 import { Value } from 'typebox/value';
-import { logEntrySchema } from '../../trail/log-entry.ts';
+import { logResourceSchema } from '../../trail/log-resource.ts';
 import { build, eventsOf, storeEvents, type LogEntry } from '../build.ts';
 
 test("an entry is shown to whom it concerns; another's answers exactly as an absent one", async (t) => {
@@ -12,7 +12,7 @@ test("an entry is shown to whom it concerns; another's answers exactly as an abs
   const own = await parts.get(`/api/audit/logs/${id}`, ada);
   t.equal(own.statusCode, 200, own.body);
   t.match(own.json<LogEntry>(), { id, user_id: ada.id, email: 'ada@example.com' });
-  t.same([...Value.Errors(logEntrySchema, own.json())], []);
+  t.same([...Value.Errors(logResourceSchema, own.json())], []);
 
   const others = await parts.get(`/api/audit/logs/${id}`, eve);
   const absent = await parts.get(`/api/audit/logs/${randomUUID()}`, eve);

@@ -4,7 +4,7 @@ import { type AuditEvent } from '@muniment/audit-events';
 import { uuidv7 } from '@muniment/database';
 import { Value } from 'typebox/value';
 import { until } from '@muniment/testing';
-import { logEntrySchema } from '../../trail/log-entry.ts';
+import { logResourceSchema } from '../../trail/log-resource.ts';
 import { insertEvents } from '../../event-store/event-queries.ts';
 import { anEvent } from '../records.ts';
 import { startAuditStore } from '../audit-store.ts';
@@ -70,7 +70,7 @@ test('the list shows what concerns the caller, newest first, in the documented s
   t.same(entries[1]?.metadata, LOOKALIKE);
   t.same(entries[0]?.metadata, { size: 5, filename: 'plans.pdf' });
   t.equal(entries[0]?.email, null);
-  for (const entry of entries) t.same([...Value.Errors(logEntrySchema, entry)], []);
+  for (const entry of entries) t.same([...Value.Errors(logResourceSchema, entry)], []);
 });
 
 const ids = (entries: readonly LogEntry[]): string[] => entries.map(({ id }) => id);
@@ -499,7 +499,7 @@ test('an administrator reads all with the personal values; each reading is one e
       action: 'AUDIT_READ',
       user_id: root.id,
       metadata: {
-        operation: 'audit.list',
+        operation: 'trail.list_logs',
         filter: { action: 'LOGIN_*', email: '(personal)' },
         count: 1,
       },
@@ -510,7 +510,7 @@ test('an administrator reads all with the personal values; each reading is one e
 
   t.match((await parts.get(`/api/audit/logs/${id}`, root)).json(), { email: 'ada@example.com' });
   t.match((await recorded(parts)).slice(1), [
-    { action: 'AUDIT_READ', metadata: { operation: 'audit.get' }, resource: id },
+    { action: 'AUDIT_READ', metadata: { operation: 'trail.get_log' }, resource: id },
   ]);
   for (const [url, caller] of [
     ['/api/audit/logs?scope=own', root],

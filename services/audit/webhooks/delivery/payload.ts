@@ -1,4 +1,4 @@
-import { renderEntries } from '../../trail/log-entry.ts';
+import { renderEntries } from '../../trail/log-resource.ts';
 import type { AuditContext } from '../../context.ts';
 import type { DeliveryParts } from './delivery-queries.ts';
 

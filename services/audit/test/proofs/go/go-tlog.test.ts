@@ -55,7 +55,7 @@ test(
     const { port } = parts.server.app.server.address() as AddressInfo;
     const admin = await parts.signIn('admin');
     const signed = (size: number) =>
-      until(() => parts.server.sealer.status().checkpoint?.size === size);
+      until(() => parts.server.ingest.sealer.status().checkpoint?.size === size);
     const events = inLane(3, range(1, 700));
     await store(parts.db, events.slice(0, 130));
     await signed(130);

@@ -1,17 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { timeBound } from '@muniment/testing';
-import {
-  createOpenStreams,
-  type OpenStreamsOptions,
-  type StreamOptions,
-} from '../../live/open-streams.ts';
+import type { StreamOptions } from '../../live/open-stream.ts';
+import { createStreamRegistry, type StreamRegistryOptions } from '../../live/stream-registry.ts';
 
 const silent = { warn() {} };
 
-function build(options: Partial<OpenStreamsOptions> = {}) {
+function build(options: Partial<StreamRegistryOptions> = {}) {
   const ended: string[] = [];
-  const streams = createOpenStreams({
+  const streams = createStreamRegistry({
     max: 10,
     maxPerOwner: 10,
     stallMs: 60_000,

@@ -1,7 +1,7 @@
 import type { AuditEvent, Json } from '@muniment/audit-events';
 import type { ExportRow } from './format.ts';
 
-/** An entry in the shape that `GET /api/audit/logs` answers, as an object. */
+/** An entry in the shape of `GET /api/audit/logs`, as an object. */
 export interface Entry extends Omit<AuditEvent, 'personal'> {
   index: number;
   email: Json;

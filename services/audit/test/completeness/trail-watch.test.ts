@@ -1,7 +1,8 @@
 import { Registry } from 'prom-client';
 import { test } from 'tap';
 import { createDatabase } from '@muniment/database';
-import { measureTrail, createTrailWatch } from '../../completeness/watch-trail.ts';
+import { measureTrail } from '../../completeness/trail-metrics.ts';
+import { createTrailWatch } from '../../completeness/trail-watch.ts';
 import type { Tables } from '../../tables.ts';
 import { STREAM, startParts, type Parts } from '../parts.ts';
 import { sql } from 'kysely';

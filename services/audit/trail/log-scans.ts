@@ -1,0 +1,184 @@
+import { sql, type Kysely } from 'kysely';
+import { SOURCES } from '@muniment/audit-events';
+import type { Tables } from '../tables.ts';
+import { allOf, listConditions, type Condition } from './log-conditions.ts';
+import type { LogQuery } from './log-query.ts';
+
+/** A view of the log at one size, newest first. */
+export interface ListPage {
+  /** Only events with a smaller index. */
+  size: number;
+  /** Only events with a smaller id. */
+  before: string;
+  limit: number;
+}
+
+/** The ids that a scan reads: from `floor` to before `before`. */
+export interface IdRange {
+  floor: string;
+  before: string;
+}
+
+/** An index whose entries with these values are read. */
+interface Driver {
+  columns: readonly string[];
+  type: 'text' | 'uuid';
+  values: readonly (readonly string[])[];
+}
+
+const OUTCOMES = ['success', 'failure'];
+/** A prefix with more actions than these is not rare: the log itself is scanned. */
+const MAX_ACTIONS = 64;
+
+export const eventColumns = sql.raw(
+  'e.id, s.index, e.subject, e.record, ' +
+    'e.personal_key_id, e.personal_nonce, e.personal_ciphertext',
+);
+// OFFSET 0 makes the planner look up each candidate. A hash or merge join would read all of the log.
+export const placeInLog = sql`
+  cross join lateral (select index from audit.sealed where event_id = e.id offset 0) s`;
+
+/** The scans whose results, merged, are a list's page. */
+export async function chooseScans(
+  db: Kysely<Tables>,
+  query: LogQuery,
+  { range, page }: { range: IdRange; page: ListPage },
+): Promise<Condition[]> {
+  const { filter, visibility, terms } = query;
+  const driven = (driver: Driver): Condition =>
+    drivenScan(driver, listConditions(query, new Set(driver.columns)), { range, page });
+  if (filter.request_id !== undefined) return [driven(oneValue('request_id', filter.request_id))];
+  if (filter.session_id !== undefined)
+    return [driven(oneValue('session_id', filter.session_id, 'uuid'))];
+  if (filter.resource !== undefined) return [driven(oneValue('resource', filter.resource))];
+  const [term, ...otherTerms] = terms;
+  if (term) return [termScan(term, listConditions(query, new Set(), otherTerms), { range, page })];
+  if (visibility.concerning !== undefined)
+    return concerningScans(query, visibility.concerning, { range, page });
+  const driver = await chooseDriver(db, query);
+  return [driver ? driven(driver) : plainScan(listConditions(query), { range, page })];
+}
+
+/** Two scans, each in the order of its own index: an OR would read a whole history and sort it. */
+function concerningScans(
+  query: LogQuery,
+  userId: string,
+  place: { range: IdRange; page: ListPage },
+): Condition[] {
+  const { actor } = query.filter;
+  const bySubject = listConditions(query, new Set(['subject', 'concerning']));
+  const byActor = [
+    ...listConditions(query, new Set(['user_id', 'concerning'])),
+    sql`e.subject is distinct from ${userId}`,
+    ...(actor === undefined ? [] : [sql`e.user_id::text = ${actor}`]),
+  ];
+  return [
+    drivenScan(oneValue('subject', userId), bySubject, place),
+    drivenScan(oneValue('user_id', userId, 'uuid'), byActor, place),
+  ];
+}
+
+const oneValue = (column: string, value: string, type: Driver['type'] = 'text'): Driver => ({
+  columns: [column],
+  type,
+  values: [[value]],
+});
+
+/** The filter that leaves the fewest rows; the others are checked on what it finds. */
+async function chooseDriver(
+  db: Kysely<Tables>,
+  { filter, visibility }: LogQuery,
+): Promise<Driver | undefined> {
+  if (filter.actor !== undefined) return oneValue('user_id', filter.actor, 'uuid');
+  const tenant = visibility.within?.tenant_id ?? filter.tenant_id;
+  if (tenant !== undefined) return oneValue('tenant_id', tenant);
+  if (filter.action !== undefined) return oneValue('action', filter.action);
+  if (filter.resource_type !== undefined) return oneValue('resource_type', filter.resource_type);
+  if (filter.actionPrefix !== undefined && visibility.concerning === undefined) {
+    const actions = await findActions(db, filter.actionPrefix);
+    if (actions)
+      return { columns: ['action'], type: 'text', values: actions.map((action) => [action]) };
+  }
+  if (filter.source === undefined && filter.outcome === undefined) return undefined;
+  const sources = filter.source === undefined ? SOURCES : [filter.source];
+  const outcomes = filter.outcome === undefined ? OUTCOMES : [filter.outcome];
+  return {
+    columns: ['source', 'outcome'],
+    type: 'text',
+    values: sources.flatMap((source) => outcomes.map((outcome) => [source, outcome])),
+  };
+}
+
+/** The actions with a prefix, by leaps through the index; undefined when too many to merge. */
+async function findActions(db: Kysely<Tables>, prefix: string): Promise<string[] | undefined> {
+  // The database compares by code point (C.UTF-8), and actions are ASCII: raising the last character
+  // gives the first text behind all actions with the prefix.
+  const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+  const { rows } = await sql<{ action: string }>`
+    with recursive found as (
+      (select action, 1 as number from audit.events
+        where action >= ${prefix} and action < ${end} order by action limit 1)
+      union all
+      select next.action, number + 1 from found
+      cross join lateral (
+        select action from audit.events
+        where action > found.action and action < ${end} order by action limit 1
+      ) next
+      where number <= ${MAX_ACTIONS}
+    ) select action from found`.execute(db);
+  return rows.length > MAX_ACTIONS ? undefined : rows.map(({ action }) => action);
+}
+
+/**
+ * The newest matching events of each value of a driver. Comparing rows pins the scan to the index on
+ * these columns and the id. The plain range of ids prunes partitions; `is not null` allows partial
+ * indexes.
+ */
+function drivenScan(
+  { columns, type, values }: Driver,
+  conditions: readonly Condition[],
+  { range, page }: { range: IdRange; page: ListPage },
+): Condition {
+  const own = sql.join(columns.map((name) => sql`e.${sql.ref(name)}`));
+  const given = sql.join(columns.map((name) => sql`d.${sql.ref(name)}`));
+  const arrays = sql.join(
+    columns.map((_, column) => sql`${values.map((row) => row[column])}::${sql.raw(type)}[]`),
+  );
+  return sql`
+    select x.* from unnest(${arrays}) as d(${sql.join(columns.map((name) => sql.ref(name)))})
+    cross join lateral (
+      select ${eventColumns} from audit.events e ${placeInLog}
+      where (${own}, e.id) >= (${given}, ${range.floor}::uuid)
+        and (${own}, e.id) < (${given}, ${range.before}::uuid)
+        and e.id >= ${range.floor}::uuid and e.id < ${range.before}::uuid
+        and ${allOf(columns.map((name) => sql`e.${sql.ref(name)} is not null`))}
+        and s.index < ${page.size} and ${allOf(conditions)}
+      order by ${sql.join(columns.map((name) => sql`e.${sql.ref(name)} desc`))}, e.id desc
+      limit ${page.limit}
+    ) x`;
+}
+
+function termScan(
+  term: Buffer,
+  conditions: readonly Condition[],
+  { range, page }: { range: IdRange; page: ListPage },
+): Condition {
+  return sql`
+    select ${eventColumns} from audit.search_terms t
+    cross join lateral (select * from audit.events where id = t.event_id offset 0) e ${placeInLog}
+    where (t.term, t.event_id) >= (${term}::bytea, ${range.floor}::uuid)
+      and (t.term, t.event_id) < (${term}::bytea, ${range.before}::uuid)
+      and s.index < ${page.size} and ${allOf(conditions)}
+    order by t.term desc, t.event_id desc limit ${page.limit}`;
+}
+
+function plainScan(
+  conditions: readonly Condition[],
+  { range, page }: { range: IdRange; page: ListPage },
+): Condition {
+  return sql`
+    select ${eventColumns} from audit.events e ${placeInLog}
+    where e.id >= ${range.floor}::uuid and e.id < ${range.before}::uuid
+      and s.index < ${page.size} and ${allOf(conditions)}
+    order by e.id desc limit ${page.limit}`;
+}
