@@ -17,6 +17,7 @@ import {
   type AccessTokens,
 } from './tokens/access-tokens.ts';
 import { isApiToken } from './tokens/api-tokens.ts';
+import type { AccessTokenClaims } from './tokens/claims.ts';
 import type { SessionCookies } from './tokens/session-cookies.ts';
 import {
   hashViewerToken,
@@ -71,23 +72,27 @@ declare module 'fastify' {
 
 type Authenticator = AuthenticationOptions & { accessTokens: AccessTokens };
 
-async function verifyAccessToken({ accessTokens: tokens }: Authenticator, token: string) {
-  try {
-    return await tokens.verify(token);
-  } catch (error) {
-    if (error instanceof Error && 'statusCode' in error && error.statusCode === 401)
-      return undefined;
-    throw error;
-  }
+interface RouteRequest {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  permission: Permission;
 }
 
+const isUnauthenticated = (error: unknown): boolean =>
+  error instanceof Error && 'statusCode' in error && error.statusCode === 401;
+
 /** The caller in a session; undefined when the token or its session is not valid. */
-async function authenticateSession(
+async function findSessionPrincipal(
   authenticator: Authenticator,
   token: string,
 ): Promise<Principal | undefined> {
-  const claims = await verifyAccessToken(authenticator, token);
-  if (!claims) return undefined;
+  let claims: AccessTokenClaims;
+  try {
+    claims = await authenticator.accessTokens.verify(token);
+  } catch (error) {
+    if (isUnauthenticated(error)) return undefined;
+    throw error;
+  }
   const { sub: id, sid: sessionId, kid: keyId } = claims;
   const session = await authenticator.sessions.isLive({ sessionId, userId: id, role: claims.role });
   // Checked after the session, because its look-up may have taken a while.
@@ -104,7 +109,7 @@ async function authenticateSession(
   };
 }
 
-async function authenticateApiToken(
+async function findApiTokenCaller(
   apiTokens: AuthenticationOptions['apiTokens'],
   text: string,
   ip: string,
@@ -126,35 +131,52 @@ async function authenticateApiToken(
   };
 }
 
-/** Sets `request.viewer` or `request.principal`, or throws the refusal. */
-async function authenticate(
-  authenticator: Authenticator,
-  request: FastifyRequest,
-  { reply, permission }: { reply: FastifyReply; permission: Permission },
+async function authenticateViewer(
+  viewers: ViewerLookup,
+  { request, reply }: RouteRequest,
+  token: string,
 ): Promise<void> {
-  const { apiTokens, cookies, onDenied, viewers } = authenticator;
-  const { token, byCookie } = readCredentials(request, reply, cookies);
-  if (token === undefined) throw rejectCredentials(reply);
-  if (viewers && isViewerToken(token)) {
-    request.viewer = (await viewers(hashViewerToken(token))) ?? null;
-    if (!request.viewer) throw rejectCredentials(reply);
-    return;
-  }
-  if (apiTokens && !byCookie && isApiToken(token)) {
-    const caller = await authenticateApiToken(apiTokens, token, request.ip);
-    request.principal = caller?.principal ?? null;
-    if (caller?.isAllowedHere) return;
-    // Answered as an unknown token: a thief must not learn that it is valid elsewhere.
-    if (caller) await onDenied?.(request, { permission, reason: 'address' });
-    throw rejectCredentials(reply);
-  }
-  request.principal = (await authenticateSession(authenticator, token)) ?? null;
-  if (!request.principal) throw rejectCredentials(reply);
+  request.viewer = (await viewers(hashViewerToken(token))) ?? null;
+  if (!request.viewer) throw rejectCredentials(reply);
+}
+
+async function authenticateApiToken(
+  { apiTokens, onDenied }: Authenticator,
+  { request, reply, permission }: RouteRequest,
+  token: string,
+): Promise<void> {
+  const caller = await findApiTokenCaller(apiTokens, token, request.ip);
+  request.principal = caller?.principal ?? null;
+  if (caller?.isAllowedHere) return;
+  // Answered as an unknown token: a thief must not learn that it is valid elsewhere.
+  if (caller) await onDenied?.(request, { permission, reason: 'address' });
+  throw rejectCredentials(reply);
+}
+
+async function authenticateSession(
+  authenticator: Authenticator,
+  { request, reply, permission }: RouteRequest,
+  { token, byCookie }: { token: string; byCookie: boolean },
+): Promise<void> {
+  const principal = await findSessionPrincipal(authenticator, token);
+  if (!principal) throw rejectCredentials(reply);
+  request.principal = principal;
+  if (!byCookie || isSafeMethod(request.method)) return;
   // Browsers add cookies to any page's request, so a change needs our origin (OWASP ASVS 3.5.1).
-  if (byCookie && !isSafeMethod(request.method) && !cookies?.isOwnPage(request)) {
-    await onDenied?.(request, { permission, reason: 'origin' });
-    throw new OriginRefused();
-  }
+  if (authenticator.cookies?.isOwnPage(request)) return;
+  await authenticator.onDenied?.(request, { permission, reason: 'origin' });
+  throw new OriginRefused();
+}
+
+/** Sets `request.viewer` or `request.principal`, or throws the refusal. */
+function authenticate(authenticator: Authenticator, route: RouteRequest): Promise<void> {
+  const { apiTokens, cookies, viewers } = authenticator;
+  const { token, byCookie } = readCredentials(route.request, route.reply, cookies);
+  if (token === undefined) throw rejectCredentials(route.reply);
+  if (viewers && isViewerToken(token)) return authenticateViewer(viewers, route, token);
+  if (apiTokens && !byCookie && isApiToken(token))
+    return authenticateApiToken(authenticator, route, token);
+  return authenticateSession(authenticator, route, { token, byCookie });
 }
 
 /** Why a known caller may not use the route; undefined when they may. */
@@ -178,7 +200,7 @@ export const authentication = fp<AuthenticationOptions>(
     app.decorateRequest('viewer', null);
     app.addHook('onRoute', requireStatedAccess);
     app.decorate('apiTokenPrincipal', async (text, ip) =>
-      isApiToken(text) ? authenticateApiToken(options.apiTokens, text, ip) : undefined,
+      isApiToken(text) ? findApiTokenCaller(options.apiTokens, text, ip) : undefined,
     );
     app.addHook('onRequest', async (request, reply) => {
       if (request.is404) return;
@@ -188,7 +210,7 @@ export const authentication = fp<AuthenticationOptions>(
       if (access === undefined)
         throw new Error(`route ${request.routeOptions.url} was registered before authentication`);
       const { permission } = access;
-      await authenticate(authenticator, request, { reply, permission });
+      await authenticate(authenticator, { request, reply, permission });
       const denial = findRouteDenial(request, access);
       if (denial === undefined) return;
       await options.onDenied?.(request, { permission, reason: denial });

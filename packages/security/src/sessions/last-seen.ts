@@ -1,33 +1,36 @@
 import { type QueryExecutorProvider, sql } from 'kysely';
 import { LRUCache } from 'lru-cache';
 
-export type LastSeenOptions = {
-  /** Writes when each id was seen last, in seconds before now, and from which address. */
+export interface LastSeenOptions {
+  /** Writes when and from which address each id was last seen, in seconds before now. */
   touch: (
     ids: readonly string[],
     secondsAgo: readonly number[],
     addresses: readonly string[],
   ) => Promise<unknown>;
-  /** An id is written once in this time at most. */
+  /** An id is written at most once in this time. */
   intervalMs?: number;
-  /** Ids that may wait to be written; about 200 bytes each. */
+  /** Most ids that may wait to be written; about 200 bytes each. */
   capacity?: number;
-};
+}
 
 export type LastSeen = ReturnType<typeof createLastSeen>;
 
-const batchSize = 1_000;
+interface Sighting {
+  id: string;
+  at: number;
+  address: string;
+}
 
-/**
- * Writes through `shared.touch_sessions`, the one way in which every service may say that it has
- * seen a session.
- */
+const BATCH_SIZE = 1_000;
+
+/** Writes through `shared.touch_sessions`, the only way in which a service may touch a session. */
 export const touchSessions =
   (db: QueryExecutorProvider) =>
   (sessionIds: readonly string[], secondsAgo: readonly number[]): Promise<unknown> =>
     sql`select shared.touch_sessions(${sessionIds}::uuid[], ${secondsAgo}::float8[])`.execute(db);
 
-/** The same for API tokens, which keep the address too. */
+/** The same for API tokens, whose rows also hold the address. */
 export const touchApiTokens =
   (db: QueryExecutorProvider) =>
   (
@@ -35,31 +38,37 @@ export const touchApiTokens =
     secondsAgo: readonly number[],
     addresses: readonly string[],
   ): Promise<unknown> =>
-    sql`select shared.touch_api_tokens(${tokenIds}::uuid[], ${secondsAgo}::float8[], ${addresses}::text[])`.execute(
-      db,
-    );
+    sql`select shared.touch_api_tokens(
+      ${tokenIds}::uuid[], ${secondsAgo}::float8[], ${addresses}::text[]
+    )`.execute(db);
 
 /**
- * Which sessions or API tokens were used lately: kept in memory and written in batches, so that no
- * request costs a write. What is stored is never
- * further behind than `intervalMs` and the pause between two flushes, which the least idle lifetime
- * allows for; a replica that is killed loses no
- * more than that.
+ * Gathers which sessions or API tokens were used, and writes them in batches: no request costs a
+ * write.
+ * The stored time lags by at most `intervalMs` and the pause between two flushes.
+ * A killed replica loses no more than that, and the shortest idle lifetime allows for it.
  */
-export const createLastSeen = ({
-  touch,
-  intervalMs = 60_000,
-  capacity = 50_000,
-}: LastSeenOptions) => {
-  /** When and from where each was seen last, since it was written. */
+export function createLastSeen({ touch, intervalMs = 60_000, capacity = 50_000 }: LastSeenOptions) {
+  /** The last use of each id since it was written. */
   const pending = new Map<string, { at: number; address: string }>();
   const written = new LRUCache<string, true>({ max: capacity, ttl: intervalMs });
 
+  async function write(batch: readonly Sighting[]): Promise<void> {
+    const now = performance.now();
+    await touch(
+      batch.map(({ id }) => id),
+      batch.map(({ at }) => (now - at) / 1_000),
+      batch.map(({ address }) => address),
+    );
+    for (const { id, at } of batch) {
+      written.set(id, true);
+      // A later time means another use during the statement, which is still to be written.
+      if (pending.get(id)?.at === at) pending.delete(id);
+    }
+  }
+
   return {
-    /**
-     * Notes that something is in use. Past `capacity` new ones are noted after the next flush:
-     * memory is bounded whatever comes.
-     */
+    /** Marks an id as in use. Past `capacity` new ids are ignored until the next flush. */
     seen(id: string, address = ''): void {
       const known = pending.get(id);
       if (known) Object.assign(known, { at: performance.now(), address });
@@ -67,30 +76,19 @@ export const createLastSeen = ({
     },
 
     /**
-     * Writes those that are due; with `all` (at a stop) the others too. What could not be written
-     * waits for the next. Rejects as `touch` does.
+     * Writes the ids that are due, or `all` at a stop. After a failure they wait for the next
+     * flush.
+     * Rejects as `touch` does.
      */
     async flush({ all = false }: { all?: boolean } = {}): Promise<void> {
       const due = [...pending]
         .filter(([id]) => all || !written.has(id))
         .map(([id, { at, address }]) => ({ id, at, address }));
-      for (let start = 0; start < due.length; start += batchSize) {
-        const batch = due.slice(start, start + batchSize);
-        const now = performance.now();
-        await touch(
-          batch.map(({ id }) => id),
-          batch.map(({ at }) => (now - at) / 1_000),
-          batch.map(({ address }) => address),
-        );
-        for (const { id, at } of batch) {
-          written.set(id, true);
-          // Seen again while the statement ran: that is still to be written.
-          if (pending.get(id)?.at === at) pending.delete(id);
-        }
-      }
+      for (let start = 0; start < due.length; start += BATCH_SIZE)
+        await write(due.slice(start, start + BATCH_SIZE));
     },
 
     /** For tests and metrics. */
     waiting: () => pending.size,
   };
-};
+}
