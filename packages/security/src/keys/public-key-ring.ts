@@ -4,8 +4,8 @@ import { DependencyUnavailable } from '../errors.ts';
 import type { Revocations } from '../sessions/revocations.ts';
 
 /**
- * A public key as it is stored, shared and shown in the JWKS (RFC 8037). A type: node:crypto wants
- * an index signature.
+ * A public key as stored, shared and shown in the JWKS (RFC 8037). A type: node:crypto wants an
+ * index signature.
  */
 export type PublicJwk = {
   kty: 'OKP';
@@ -21,13 +21,13 @@ export type PublicKeyRow = {
   kid: string;
   algorithm: string;
   public_jwk: PublicJwk;
-  /** `next`: will sign once the active one is retired. */
+  /** `next` signs once the active key retires. */
   status: 'active' | 'next' | 'retired' | 'compromised';
 };
 
 /**
- * A key that verifies; the same object as long as the ring holds the key, so identity tells whether
- * it still does.
+ * A key that verifies. The ring holds one object a key, so identity tells whether it is still
+ * valid.
  */
 export type VerificationKey = {
   readonly kid: string;
@@ -37,19 +37,16 @@ export type VerificationKey = {
 
 export type PublicKeyRingOptions = {
   load: () => Promise<readonly PublicKeyRow[]>;
-  /**
-   * How often the keys are read again, to know the new ones; of a compromised key the ring is told
-   * by `revoke`.
-   */
+  /** How often new keys are read; `revoke` reports compromised ones. */
   refreshMs?: number;
-  /** An unknown kid makes the ring look again, but never more often than this, whatever arrives. */
+  /** Unknown kids cause at most one read in this time. */
   unknownKidIntervalMs?: number;
   /**
-   * Recognises an outage among what `load` rejects with. Anything else is a fault of ours and
-   * passes as it is: to be logged, not retried.
+   * Recognises an outage. Any other error is a bug: it passes as it is, to be logged and not
+   * retried.
    */
   isUnavailable?: (error: unknown) => boolean;
-  /** A background refresh failed; the keys known until then go on counting. */
+  /** A background refresh failed; the known keys stay valid. */
   onError?: (error: unknown) => void;
 };
 
@@ -63,13 +60,13 @@ export const loadPublicKeys = async (db: QueryExecutorProvider): Promise<readonl
     )
   ).rows;
 
-const CONFIRMED_MS = 500;
-const CONFIRMING_TRIES = 3;
+const FRESH_MS = 500;
+const MAX_ATTEMPTS = 3;
 
 /**
- * The public keys by kid. A kid is chosen by whoever sends a token, so unknown ones are not
- * remembered (memory) and share
- * one rate limit (load on the database): a flood of forged tokens costs one read a second.
+ * Creates the ring of public keys by kid. The sender of a token chooses its kid, so unknown ones
+ * are not cached
+ * and share one rate limit: a flood of forged tokens costs one read a second.
  */
 export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   const {
@@ -82,15 +79,15 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
   let keys = new Map<string, VerificationKey>();
   let active = new Set<string>();
   /**
-   * A read that was sent before the key was marked may answer after. A kid is the key's own
-   * thumbprint: it never comes to mean another.
+   * A read sent before a revocation may answer after it. A kid is a thumbprint: it never names
+   * another key.
    */
   const revoked = new Set<string>();
   let readAt = -Infinity;
   const readListeners: (() => void)[] = [];
   let loading: Promise<void> | undefined;
   let failure: unknown;
-  let nextLookAgain = 0;
+  let nextUnknownReadAt = 0;
 
   const read = async (): Promise<void> => {
     const sentAt = performance.now();
@@ -115,13 +112,13 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
       throw error;
     }
   };
-  /** One read at a time; who comes while one runs gets its outcome. */
+  /** Reads the keys, one read at a time; concurrent callers share its outcome. */
   const refresh = (): Promise<void> =>
     (loading ??= read()
       .finally(() => (loading = undefined))
       .then(() => readListeners.forEach((listener) => listener())));
 
-  const outage = (error: unknown): unknown =>
+  const translate = (error: unknown): unknown =>
     isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
 
   const timer = setInterval(
@@ -131,33 +128,31 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
 
   return {
     /**
-     * The key, or undefined if there is none of that kid. Rejects with `dependency_unavailable`
-     * when the kid is unknown
-     * because the keys could not be read: a valid token must not get 401 only because the database
-     * is down. Rejects with the
-     * error of `load` when that is no outage.
+     * The key of a kid, or undefined.
+     * @throws DependencyUnavailable when the keys cannot be read: an outage must not turn a valid
+     * token into a 401
      */
     async get(kid: string): Promise<VerificationKey | undefined> {
       const known = keys.get(kid);
       if (known) return known;
       const now = performance.now();
-      if (now >= nextLookAgain) {
-        nextLookAgain = now + unknownKidIntervalMs;
+      if (now >= nextUnknownReadAt) {
+        nextUnknownReadAt = now + unknownKidIntervalMs;
         await refresh().catch(() => undefined);
       } else if (loading) {
         await loading.catch(() => undefined);
       }
-      if (failure !== undefined) throw outage(failure);
+      if (failure !== undefined) throw translate(failure);
       return keys.get(kid);
     },
 
     /** Calls `listener` after each read that succeeded. */
     onRead: (listener: () => void): void => void readListeners.push(listener),
 
-    /** Without looking again; for what was verified before. */
+    /** Whether the key is still valid, by the last read. */
     has: (key: VerificationKey): boolean => keys.get(key.kid) === key,
 
-    /** Lets go of a compromised key at once, and of all it has signed. */
+    /** Removes a compromised key, which invalidates all tokens that it signed. */
     revoke(kid: string): void {
       revoked.add(kid);
       keys.delete(kid);
@@ -166,35 +161,32 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
     },
 
     /**
-     * Whether a key counts by a read that is at most a second old: where nothing else tells of a
-     * compromised one. Reads at most twice a second,
-     * whoever asks. Rejects as `get` does.
+     * Whether a key is valid by a read at most a second old, where nothing reports compromised
+     * keys.
+     * Reads at most twice a second. Throws as `get` does.
      */
     async revalidate(kid: string): Promise<boolean> {
       for (
         let attempt = 0;
-        attempt < CONFIRMING_TRIES && performance.now() - readAt > CONFIRMED_MS;
+        attempt < MAX_ATTEMPTS && performance.now() - readAt > FRESH_MS;
         attempt++
       ) {
         await refresh().catch((error: unknown) => {
-          throw outage(error);
+          throw translate(error);
         });
       }
-      if (performance.now() - readAt > 2 * CONFIRMED_MS)
-        throw new DependencyUnavailable({ cause: new Error('the keys are read too slowly') });
+      if (performance.now() - readAt > 2 * FRESH_MS)
+        throw new DependencyUnavailable({ cause: new Error('The keys are read too slowly.') });
       return keys.has(kid);
     },
 
-    /**
-     * Whether that key may still sign, as of the last read. One that is retired verifies and signs
-     * no more.
-     */
+    /** Whether the key may sign, by the last read. Retired keys only verify. */
     maySign: (kid: string): boolean => active.has(kid),
 
     /** The JWK Set (RFC 7517) of all keys that verify. */
     jwks: (): { keys: PublicJwk[] } => ({ keys: [...keys.values()].map((key) => key.jwk) }),
 
-    /** Reads the keys now; rejects when they cannot be read. */
+    /** Rejects when the keys cannot be read. */
     refresh,
 
     close(): void {
@@ -204,8 +196,7 @@ export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
 };
 
 /**
- * Whether what a key has signed counts at this moment. The ring hears of a compromised key by the
- * same feed as the set; while that is stale it has to read.
+ * Whether the signatures of a key are valid now. With stale revocations the ring reads the keys.
  */
 export const isKeyValid = async (
   {

@@ -6,74 +6,75 @@ import { createBatchedLookup } from './batched-lookup.ts';
 import { isRole, type Permission, type Role } from '../permissions.ts';
 import type { Revocations } from './revocations.ts';
 
-/**
- * A row of `shared.find_api_tokens`: not revoked, not expired, its owner active. What is absent
- * does not count.
- */
-export type ApiTokenRow = {
+/** A row of `shared.find_api_tokens`: not revoked, not expired, its owner active. */
+export interface ApiTokenRow {
   id: string;
   token_hash: Buffer;
   user_id: string;
   /** The owner's. */
   role: string;
   scopes: readonly string[];
-  /** CIDR; empty: from everywhere. */
+  /** CIDR; empty allows every address. */
   allowed_ips: readonly string[];
   expires_at: Date;
-};
+}
 
-export type ApiToken = {
+export interface ApiToken {
   id: string;
   userId: string;
   role: Role;
   scopes: readonly Permission[];
   allowedIps: readonly string[];
   expiresAt: Date;
-};
+}
 
-/** `askedAt`: by the monotonic clock, when the database was asked. */
-export type FoundToken = { token: ApiToken; askedAt: number };
+/** `askedAt` is when the database was asked, by the monotonic clock. */
+export interface FoundToken {
+  token: ApiToken;
+  askedAt: number;
+}
 
-export type ApiTokenQuestion = { hashes: readonly Buffer[]; ids: readonly string[] };
+export interface ApiTokenQuestion {
+  hashes: readonly Buffer[];
+  ids: readonly string[];
+}
 
-export type ApiTokenLookupOptions = {
+export interface ApiTokenLookupOptions {
   query: (asked: ApiTokenQuestion) => Promise<readonly ApiTokenRow[]>;
   revocations: Revocations;
-  /** Tokens remembered at most; about 1 KB each. */
+  /** Most tokens in the cache; about 1 KB each. */
   cacheSize?: number;
-  /**
-   * An answer that comes later says nothing any more: a revoked token must be refused everywhere
-   * within a second.
-   */
+  /** A later answer is worthless: a revoked token must be refused everywhere within a second. */
   timeoutMs?: number;
   /**
-   * Recognises an outage among what `query` rejects with. Anything else is a fault of ours and
-   * passes as it is: to be logged, not retried.
+   * Recognises an outage. Any other error is a bug: it passes as it is, to be logged and not
+   * retried.
    */
   isUnavailable?: (error: unknown) => boolean;
-};
+}
 
 export type ApiTokenLookup = ReturnType<typeof createApiTokenLookup>;
 
-/** Looks API tokens up in PostgreSQL, for a look-up's `query`. */
+/** Reads `shared.find_api_tokens`, for the `query` of a look-up. */
 export const queryApiTokens =
   (db: QueryExecutorProvider) =>
   async ({ hashes, ids }: ApiTokenQuestion): Promise<readonly ApiTokenRow[]> => {
     const { rows } = await sql<ApiTokenRow>`
-      select id, token_hash, user_id, role, scopes, allowed_ips, expires_at from shared.find_api_tokens(${hashes}::bytea[], ${ids}::uuid[])`.execute(
-      db,
-    );
+      select id, token_hash, user_id, role, scopes, allowed_ips, expires_at
+      from shared.find_api_tokens(${hashes}::bytea[], ${ids}::uuid[])`.execute(db);
     return rows;
   };
 
-type Answer = { byDigest: ReadonlyMap<string, ApiToken>; byId: ReadonlyMap<string, ApiToken> };
+interface Answer {
+  byDigest: ReadonlyMap<string, ApiToken>;
+  byId: ReadonlyMap<string, ApiToken>;
+}
 
 /**
- * What is remembered longer may be of before a change of the owner that the set of revocations has
- * let go of: that keeps one for a minute and a half
- * at least (a minute beyond the shortest access token).
+ * Older answers may precede a change of the owner that the set has deleted. The set keeps one for
+ * 90 s or more.
  */
-const rememberMs = 60_000;
+const CACHE_TTL_MS = 60_000;
 
 const tokenOf = (row: ApiTokenRow): ApiToken | undefined =>
   // A role that this version does not know may do nothing; a scope that it does not know allows
@@ -102,12 +103,10 @@ const answerOf = (rows: readonly ApiTokenRow[]): Answer => {
 };
 
 /**
- * Which API token a text is. What was looked up is remembered by its SHA-256 (so that a heap dump
- * shows none), and holds while the set of revocations
- * is fresh and neither the token nor a change of its owner is in it; while the set is stale the
- * database is asked each time. Look-ups of one turn of
- * the event loop go out as one statement. An unknown token is not remembered: anybody can make up
- * any number of those.
+ * Creates the look-up of API tokens, cached by their SHA-256 so that a heap dump shows none.
+ * An answer is valid while the revocations are fresh and hold neither the token nor a change of its
+ * owner.
+ * Unknown tokens are not cached: anybody can make up any number of them.
  */
 export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
   const {
@@ -117,9 +116,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
     timeoutMs = 1_000,
     isUnavailable = () => false,
   } = options;
-  /**
-   * The clock that the set of revocations goes by: what it says of a moment is compared with ours.
-   */
+  /** The clock of the revocations, whose moments are compared with ours. */
   const now = (): number => revocations.now().monotonic;
   const remembered = new LRUCache<string, FoundToken>({ max });
   const ask = createBatchedLookup({
@@ -131,31 +128,29 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
       answerOf(await query({ hashes: digest.map((one) => Buffer.from(one, 'base64')), ids: id })),
   });
 
-  const counts = ({ id, expiresAt }: Pick<ApiToken, 'id' | 'expiresAt'>): boolean =>
+  const isCurrent = ({ id, expiresAt }: Pick<ApiToken, 'id' | 'expiresAt'>): boolean =>
     !revocations.isApiTokenRevoked(id) && Date.now() < expiresAt.getTime();
 
-  const holds = (userId: string, askedAt: number): boolean => {
+  const isAnswerValid = (userId: string, askedAt: number): boolean => {
     const changedAt = revocations.userChangedAt(userId);
     return (
       revocations.isFresh() &&
-      now() - askedAt < rememberMs &&
+      now() - askedAt < CACHE_TTL_MS &&
       (changedAt === undefined || changedAt < askedAt)
     );
   };
 
   return {
     /**
-     * The token that this text is, and when the database was asked about it; undefined when there
-     * is none, or it counts no more. Rejects with
-     * `dependency_unavailable` (503) when that is known neither from the set nor from the database,
-     * and with the error of `query` when that was no outage.
-     * @param text of the form that `isApiToken` tells
+     * Finds a valid token, and when the database was asked about it.
+     * @param text of the form that `isApiToken` checks
+     * @throws DependencyUnavailable, or the error of `query` when that was no outage
      */
     async find(text: string): Promise<FoundToken | undefined> {
       const digest = hash('sha256', text, 'base64');
       const known = remembered.get(digest);
-      if (known && holds(known.token.userId, known.askedAt))
-        return counts(known.token) ? known : undefined;
+      if (known && isAnswerValid(known.token.userId, known.askedAt))
+        return isCurrent(known.token) ? known : undefined;
       const { answer, askedAt } = await ask('digest', digest);
       const token = answer.byDigest.get(digest);
       if (!token) {
@@ -164,15 +159,13 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
       }
       const found = { token, askedAt };
       remembered.set(digest, found);
-      // What ended while the answer was under way may be in the set by now.
-      return counts(token) ? found : undefined;
+      // The token may have been revoked while the answer was under way.
+      return isCurrent(token) ? found : undefined;
     },
 
     /**
-     * Whether a token that was found before counts still, for what lasts longer than a request;
-     * undefined when it does not. `token` is there when the
-     * database was asked again: as it is now. `asOf`: by the monotonic clock, the moment of which
-     * this is known. Rejects as `find`.
+     * Whether a token that was found before is still valid, as of which moment.
+     * `token` is present when the database was asked again. Throws as `find`.
      */
     async revalidate(known: {
       id: string;
@@ -180,16 +173,16 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
       expiresAt: Date;
       askedAt: number;
     }): Promise<{ token?: ApiToken; asOf: number } | undefined> {
-      if (!counts(known)) return undefined;
-      if (holds(known.userId, known.askedAt)) return { asOf: now() - revocations.ageMs() };
+      if (!isCurrent(known)) return undefined;
+      if (isAnswerValid(known.userId, known.askedAt)) return { asOf: now() - revocations.ageMs() };
       const { answer, askedAt } = await ask('id', known.id);
       const token = answer.byId.get(known.id);
-      return token && counts(token) ? { token, asOf: askedAt } : undefined;
+      return token && isCurrent(token) ? { token, asOf: askedAt } : undefined;
     },
 
     /**
-     * Refuses a token that this replica has just ended, after the commit; other replicas hear of it
-     * by the feed.
+     * Refuses a token that this replica has revoked. Call it after the commit; the feed tells the
+     * others.
      */
     drop(id: string, expiresAt: Date): void {
       revocations.add({ kind: 'api_token', id, expiresAt: Math.ceil(expiresAt.getTime() / 1_000) });
