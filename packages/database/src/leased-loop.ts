@@ -94,8 +94,7 @@ export function createLeasedLoop<DB>(options: LeasedLoopOptions<DB>): LeasedLoop
 
   const loop = createWakeableLoop({ round, onError, gatherMs: options.gatherMs ?? 0 });
   return {
-    signal: loop.signal,
-    start: () => loop.start(),
+    ...loop,
     async stop() {
       await loop.stop();
       await options.drain?.();

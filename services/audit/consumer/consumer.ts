@@ -4,16 +4,10 @@ import type { LoopLogger, SubjectKeys } from '@muniment/audit-events';
 import { createHolderId, createWakeableLoop, isDatabaseUnavailable } from '@muniment/database';
 import type { SearchTerms } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
+import { balanceShards, releaseReadings } from './balance-shards.ts';
 import { watchOutage } from './outage.ts';
-import { createReadings, type Reading } from './readings.ts';
-import {
-  claimShards,
-  countReadable,
-  releaseShard,
-  renewLeases,
-  reportAlive,
-  reportGone,
-} from './shard-leases.ts';
+import { createReadings } from './readings.ts';
+import { reportGone } from './shard-leases.ts';
 import { createStreamWatch } from './stream-watch.ts';
 
 export interface ConsumerOptions {
@@ -93,28 +87,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     timeoutMs: Math.ceil(leaseTtlMs / 3),
   });
 
-  async function release(some: readonly Reading[]): Promise<void> {
-    await readings.end(some);
-    for (const { lease } of some) await releaseShard(db, lease);
-  }
-
-  async function beat(): Promise<void> {
-    const live = await reportAlive(db, owner, leaseTtlMs);
-    const renewed = await renewLeases(db, readings.list(), leaseTtlMs);
-    await readings.end(readings.list().filter(({ lease }) => !renewed.has(lease.shardId)));
-    const stream = await watch.list();
-    if (!stream) return;
-    const share = Math.ceil((await countReadable(db, stream)) / live);
-    const current = readings.list();
-    if (current.length > share) return release(current.slice(share));
-    if (current.length === share) return;
-    const claims = await claimShards(db, stream, owner, leaseTtlMs, share - current.length);
-    for (const lease of claims) readings.start(lease);
-  }
-
   const loop = createWakeableLoop({
     async round() {
-      await beat();
+      await balanceShards({ db, owner, leaseTtlMs, readings, watch });
       databaseOutage.end();
       leaseFault.end();
       return leaseTtlMs / 5;
@@ -128,7 +103,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   async function stop(): Promise<void> {
     await loop.stop();
     try {
-      await release(readings.list());
+      await releaseReadings({ db, readings }, readings.list());
       await reportGone(db, owner);
     } catch (error) {
       // Without the database the leases run out by themselves.

@@ -4,7 +4,7 @@ import type { LoopLogger } from '@muniment/audit-events';
 import type { Tables } from '../tables.ts';
 import { listShards, type ListedStream } from './list-shards.ts';
 import type { Outage } from './outage.ts';
-import { isThrottled } from './read-shard.ts';
+import { isThrottled } from './shard-cursor.ts';
 import type { Readings } from './readings.ts';
 import { registerShards, type StreamIdentity } from './shard-leases.ts';
 

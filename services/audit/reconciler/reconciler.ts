@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sql, type Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { LoopLogger } from '@muniment/audit-events';
 import { acquireLease } from '@muniment/database';
 import { repeat, type BackgroundLoop } from '@muniment/server';
@@ -10,10 +10,9 @@ import {
   listOpenDifferences,
   moveReconciliation,
   readReconciliation,
-  type Difference,
 } from './difference-queries.ts';
 import type { Tables } from '../tables.ts';
-import { CHECKS, type Check, type Scope } from './checks.ts';
+import { findDifferences, findResolved } from './find-differences.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 /** Younger rows and events may still be on their way. */
@@ -45,44 +44,9 @@ export interface Reconciler extends BackgroundLoop {
   sweep(): Promise<void>;
 }
 
-/** The next differing ids, in order. */
-async function findNext(
-  db: Kysely<Tables>,
-  check: Check,
-  scope: Scope,
-  limit: number,
-  after = '',
-): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select id from (${check.find(scope)}) as found where id > ${after} order by id limit ${limit}`.execute(
-    db,
-  );
-  return rows.map(({ id }) => id);
-}
-
 /**
- * Page by page all that differs: a thousand uploads that took hours must not hide the one file that nobody uploaded. A first look goes by time, which is
- * cheap; what it finds is looked at again with all events, however far from its row one may be.
- */
-async function* differences(
-  db: Kysely<Tables>,
-  scope: { from: Date; to: Date },
-  page: number,
-): AsyncGenerator<Difference[]> {
-  for (const check of CHECKS) {
-    let candidates: string[] = [];
-    do {
-      candidates = await findNext(db, check, scope, page, candidates.at(-1));
-      const ids =
-        candidates.length === 0 ? [] : await findNext(db, check, { ids: candidates }, page);
-      yield ids.map((id) => ({ kind: check.kind, row_type: check.rowType, row_id: id }));
-    } while (candidates.length === page);
-  }
-}
-
-/**
- * Compares the business rows with the trail, both ways: each user, session and file has the event of its birth, each change one of its own, and
- * each such event its row or the event of its end. It trusts neither side, and reads only ids and times.
+ * Compares the business rows with the trail, both ways, trusting neither. Each row has the event of its
+ * creation and of each change, and each event its row or the event of its end. It reads only ids and times.
  */
 export function createReconciler({
   db,
@@ -96,32 +60,15 @@ export function createReconciler({
   const stopping = new AbortController();
 
   async function compare(scope: { from: Date; to: Date }): Promise<void> {
-    for await (const found of differences(db, scope, page)) {
+    for await (const found of findDifferences(db, scope, page)) {
       for (const difference of await insertDifferences(db, found))
         log.warn(difference, 'a difference between the trail and what it is about');
     }
   }
 
-  /** Closes differences that are gone: an event may come late, and a row may be repaired. */
-  async function review(): Promise<void> {
-    const open = await listOpenDifferences(db, page);
-    const mended: Difference[] = [];
-    for (const check of CHECKS) {
-      const own = open.filter(
-        ({ kind, row_type: type }) => kind === check.kind && type === check.rowType,
-      );
-      if (own.length === 0) continue;
-      const others = CHECKS.filter(
-        (one) => one.kind === check.kind && one.rowType === check.rowType,
-      );
-      if (others[0] !== check) continue;
-      const scope = { ids: own.map(({ row_id: id }) => id) };
-      const still = new Set(
-        (await Promise.all(others.map((one) => findNext(db, one, scope, page)))).flat(),
-      );
-      mended.push(...own.filter(({ row_id: id }) => !still.has(id)));
-    }
-    for (const difference of await closeDifferences(db, mended))
+  async function closeResolved(): Promise<void> {
+    const resolved = await findResolved(db, await listOpenDifferences(db, page), page);
+    for (const difference of await closeDifferences(db, resolved))
       log.info(difference, 'a difference is mended');
   }
 
@@ -131,7 +78,7 @@ export function createReconciler({
     const from = new Date(Math.min(before?.getTime() ?? Infinity, to.getTime()) - OVERLAP_MS);
     // After a long stop the sweep compares the rest.
     await compare({ from: new Date(Math.max(from.getTime(), to.getTime() - DAY_MS)), to });
-    await review();
+    await closeResolved();
     await moveReconciliation(db, { checkedUntil: to });
   }
 

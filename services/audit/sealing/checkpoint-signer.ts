@@ -1,11 +1,6 @@
 import type { Kysely } from 'kysely';
 import { signNote, type LogKeys } from '@muniment/audit-key';
-import {
-  formatCheckpoint,
-  openCheckpoint,
-  verifyConsistency,
-  VerifyError,
-} from '@muniment/audit-verify';
+import { formatCheckpoint } from '@muniment/audit-verify';
 import { LeaseLost, requireLease, type Lease } from '@muniment/database';
 import { HistoryAltered } from '../errors.ts';
 import {
@@ -15,8 +10,8 @@ import {
 } from '../proofs/checkpoint-queries.ts';
 import { findHead } from '../proofs/tree-queries.ts';
 import type { Tables } from '../tables.ts';
-import { rootOf, type TreeHead } from '../proofs/grow-tree.ts';
-import { createTree } from '../proofs/tree.ts';
+import { rootOf } from '../proofs/grow-tree.ts';
+import { openSignedHead, requireConsistent, type SignedHead } from './signed-head.ts';
 
 export interface CheckpointSignerOptions {
   db: Kysely<Tables>;
@@ -48,61 +43,20 @@ export interface CheckpointSigner {
   sign(lease: Lease): Promise<StoredCheckpoint | undefined>;
 }
 
-type SignedHead = Pick<StoredCheckpoint, 'size' | 'root'>;
-
-export function createCheckpointSigner({
-  db,
-  keys,
-  origin,
-}: CheckpointSignerOptions): CheckpointSigner {
+export function createCheckpointSigner(options: CheckpointSignerOptions): CheckpointSigner {
+  const { db, keys, origin } = options;
   /**
    * The newest head that this process knows to be signed. It outweighs what the database says
    * later.
    */
   let anchor: SignedHead | undefined;
 
-  function open(note: string | Uint8Array): SignedHead {
-    try {
-      const { size, root, origin: of } = openCheckpoint(note, keys.verifiers);
-      if (of !== origin) throw new HistoryAltered(`a checkpoint is of the log ${of}`);
-      return { size, root };
-    } catch (error) {
-      if (!(error instanceof VerifyError)) throw error;
-      throw new HistoryAltered(
-        `a checkpoint does not verify by the keys of AUDIT_KEY_FILE: ${error.message}`,
-      );
-    }
-  }
-
-  async function requireConsistent(signed: SignedHead, head: TreeHead): Promise<void> {
-    if (head.size < signed.size)
-      throw new HistoryAltered(`the tree has ${head.size} leaves, and ${signed.size} were signed`);
-    if (signed.size === 0) return;
-    // A reader without a cache: what counts is what is stored now.
-    const proof = await createTree({ db })
-      .consistencyProof(signed.size, head.size)
-      .catch((error: unknown) => {
-        throw error instanceof RangeError ? new HistoryAltered(error.message) : error;
-      });
-    const consistent = verifyConsistency({
-      oldSize: signed.size,
-      newSize: head.size,
-      oldRoot: signed.root,
-      newRoot: rootOf(head),
-      proof,
-    });
-    if (!consistent)
-      throw new HistoryAltered(
-        `the tree of ${head.size} leaves does not begin with the ${signed.size} that were signed`,
-      );
-  }
-
   async function observe(): Promise<StoredCheckpoint | undefined> {
     const stored = await findLatestCheckpoint(db);
     if (anchor && (!stored || stored.size < anchor.size))
       throw new HistoryAltered(`the checkpoint of ${anchor.size} leaves that was signed is gone`);
     if (!stored) return undefined;
-    const signed = open(stored.note);
+    const signed = openSignedHead(options, stored.note);
     if (signed.size !== stored.size || !signed.root.equals(stored.root))
       throw new HistoryAltered(`the note of the checkpoint of ${stored.size} leaves is another's`);
     if (anchor?.size === signed.size && !anchor.root.equals(signed.root))
@@ -114,8 +68,8 @@ export function createCheckpointSigner({
     const stored = await observe();
     const head = await findHead(db);
     // The head seen first counts: a newer checkpoint must follow from it too.
-    if (anchor) await requireConsistent(anchor, head);
-    if (stored) await requireConsistent(stored, head);
+    if (anchor) await requireConsistent(db, anchor, head);
+    if (stored) await requireConsistent(db, stored, head);
     anchor = stored ?? anchor;
   }
 
@@ -127,14 +81,14 @@ export function createCheckpointSigner({
     },
     verify,
     async compare(note) {
-      const signed = open(note);
-      await requireConsistent(signed, await findHead(db));
+      const signed = openSignedHead(options, note);
+      await requireConsistent(db, signed, await findHead(db));
       return signed.size;
     },
     async sign(lease) {
       const head = await findHead(db);
       const root = rootOf(head);
-      if (anchor) await requireConsistent(anchor, head);
+      if (anchor) await requireConsistent(db, anchor, head);
       if (anchor?.size === head.size) return undefined;
       const note = await signNote(
         formatCheckpoint({ origin, size: head.size, root }),

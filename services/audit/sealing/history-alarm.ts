@@ -1,4 +1,5 @@
 import type { LoopLogger } from '@muniment/audit-events';
+import { HistoryAltered } from '../errors.ts';
 
 export interface HistoryAlarmState {
   reason: string;
@@ -9,6 +10,8 @@ export interface HistoryAlarmState {
 export interface HistoryAlarm {
   raise(reason: string): void;
   clear(): void;
+  /** Runs a round. An altered history raises the alarm. @returns the pause in ms, then or after the round */
+  guard(round: () => Promise<number>, alarmPauseMs: number): Promise<number>;
   state(): HistoryAlarmState | undefined;
 }
 
@@ -16,17 +19,29 @@ export type AlarmLogger = LoopLogger & { error(details: object, message: string)
 
 export function createHistoryAlarm(log: AlarmLogger): HistoryAlarm {
   let state: HistoryAlarmState | undefined;
+  function raise(reason: string): void {
+    if (state?.reason !== reason)
+      log.error(
+        { alarm: 'history_altered', reason },
+        'the audit log was altered: ' +
+          'nothing is sealed or signed until that is settled (docs/operations.md)',
+      );
+    state = { reason, since: state?.since ?? new Date() };
+  }
+
   return {
-    raise(reason) {
-      if (state?.reason !== reason)
-        log.error(
-          { alarm: 'history_altered', reason },
-          'the audit log was altered: nothing is sealed or signed until that is settled (docs/operations/observe.md)',
-        );
-      state = { reason, since: state?.since ?? new Date() };
-    },
+    raise,
     clear: () => {
       state = undefined;
+    },
+    async guard(round, alarmPauseMs) {
+      try {
+        return await round();
+      } catch (error) {
+        if (!(error instanceof HistoryAltered)) throw error;
+        raise(error.message);
+        return alarmPauseMs;
+      }
     },
     state: () => state,
   };

@@ -5,7 +5,9 @@ import {
   type HeldLease,
   type Lease,
 } from '@muniment/database';
+import type { Kysely } from 'kysely';
 import type { BackgroundLoop } from '@muniment/server';
+import type { Tables } from '../../tables.ts';
 import { attemptDelivery, type AttemptOptions } from './attempt-delivery.ts';
 import {
   listDueEventIds,
@@ -41,6 +43,23 @@ export interface Dispatcher extends BackgroundLoop {
   leading(): boolean;
 }
 
+/** Makes deliveries of the next part of the log. @returns whether there is more to do at once */
+async function fillFromLog(
+  db: Kysely<Tables>,
+  { lease }: HeldLease,
+  webhook: WebhookState,
+): Promise<boolean> {
+  const { id, position, head, waiting } = webhook;
+  // An endpoint that is down gets nothing new, so its rows stay few.
+  const isDown = webhook.failures >= DOWN_AFTER_FAILURES;
+  if (isDown || position >= head || waiting >= MAX_PENDING) return false;
+  const made = await db.transaction().execute(async (trx) => {
+    await requireLease(trx, lease);
+    return insertDeliveries(trx, id, { head, window: WINDOW, limit: PAGE_SIZE });
+  });
+  return made === PAGE_SIZE || head - position > WINDOW;
+}
+
 /**
  * Delivers the log to the webhooks, at least once and under one id, on the replica with the lease.
  * A webhook's position moves in the transaction that makes its deliveries.
@@ -69,19 +88,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     }
   }
 
-  /** Makes deliveries of the next part of the log. @returns whether there is more to do at once */
-  async function fillFromLog({ lease }: HeldLease, webhook: WebhookState): Promise<boolean> {
-    const { id, position, head, waiting } = webhook;
-    // An endpoint that is down gets nothing new, so its rows stay few.
-    const isDown = webhook.failures >= DOWN_AFTER_FAILURES;
-    if (isDown || position >= head || waiting >= MAX_PENDING) return false;
-    const made = await db.transaction().execute(async (trx) => {
-      await requireLease(trx, lease);
-      return insertDeliveries(trx, id, { head, window: WINDOW, limit: PAGE_SIZE });
-    });
-    return made === PAGE_SIZE || head - position > WINDOW;
-  }
-
   async function startDue({ lease }: HeldLease, webhook: WebhookState): Promise<void> {
     const events = inFlight.eventsOf(webhook.id);
     const isDown = webhook.failures >= DOWN_AFTER_FAILURES;
@@ -97,7 +103,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     let isMore = false;
     for (const webhook of webhooks) {
       await held.renew();
-      isMore = (await fillFromLog(held, webhook)) || isMore;
+      isMore = (await fillFromLog(db, held, webhook)) || isMore;
       await startDue(held, webhook);
     }
     if (isMore) return 0;

@@ -1,0 +1,37 @@
+import type { Kysely } from 'kysely';
+import type { Tables } from '../tables.ts';
+import { listLaneNews } from './seal-lane-queries.ts';
+import { findOldestUnsealed, hasLateEvents } from './unsealed-event-queries.ts';
+
+/** What waits to be sealed, as of the last look. */
+export interface Backlog {
+  /** @returns whether there is anything to seal */
+  read(isSealing: boolean): Promise<boolean>;
+  clear(): void;
+  /** Numbers that are stored and not sealed. */
+  numbers(): number;
+  /** How long ago the oldest of them happened. */
+  oldestMs(): number;
+}
+
+export function createBacklog(db: Kysely<Tables>): Backlog {
+  let numbers = 0;
+  let oldest: Date | undefined;
+  return {
+    async read(isSealing) {
+      const lanes = await listLaneNews(db);
+      const before = numbers;
+      numbers = lanes.reduce((sum, lane) => sum + lane.watermark - lane.sealed_seq, 0);
+      // The holder seals fresh numbers in a moment: only those that stay have an age worth a query.
+      const isStaying = numbers > 0 && (!isSealing || before > 0);
+      oldest = isStaying ? await findOldestUnsealed(db, lanes) : undefined;
+      return numbers > 0 || (await hasLateEvents(db));
+    },
+    clear() {
+      numbers = 0;
+      oldest = undefined;
+    },
+    numbers: () => numbers,
+    oldestMs: () => (oldest ? Math.max(0, Date.now() - oldest.getTime()) : 0),
+  };
+}

@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lease } from '@muniment/database';
+import { createBackgroundPublisher } from './background-publisher.ts';
+import type { CheckpointPublisher } from './checkpoint-publisher.ts';
+import type { CheckpointSigner } from './checkpoint-signer.ts';
+import type { AlarmLogger, HistoryAlarm } from './history-alarm.ts';
+
+export interface SigningOptions {
+  signer: CheckpointSigner;
+  publisher: CheckpointPublisher;
+  alarm: HistoryAlarm;
+  log: AlarmLogger;
+  /** Least time between two checkpoints. */
+  checkpointMs: number;
+  /** Aborted when the sealer stops. */
+  signal(): AbortSignal;
+}
+
+/** A signed head that this replica knows. */
+export interface KnownCheckpoint {
+  size: number;
+  at: Date;
+}
+
+/** Signs the tree's heads now and then, and has them published. */
+export interface Signing {
+  /** Compares the log with all that was signed; the bucket only for `timeoutMs`. @throws HistoryAltered */
+  compare(timeoutMs: number): Promise<void>;
+  /** Ends the alarm if database, tree and bucket are as signed. @throws HistoryAltered */
+  settleAlarm(): Promise<void>;
+  signWhenDue(lease: Lease): Promise<void>;
+  /** On a replica that does not seal: reads the newest checkpoint. @throws HistoryAltered */
+  observe(): Promise<void>;
+  newest(): KnownCheckpoint | undefined;
+  /** Resolves when nothing is being published. */
+  settled(): Promise<void>;
+}
+
+export function createSigning(options: SigningOptions): Signing {
+  const { signer, publisher, alarm, log, checkpointMs, signal } = options;
+  const publishing = createBackgroundPublisher(publisher, alarm, log);
+  let newest: KnownCheckpoint | undefined;
+  let signedAt = -Infinity;
+
+  return {
+    async compare(timeoutMs) {
+      await signer.verify();
+      publisher.recheck();
+      publishing.start(signal());
+      await Promise.race([publishing.settled(), sleep(timeoutMs, undefined, { ref: false })]);
+    },
+    async settleAlarm() {
+      await publishing.settled();
+      await signer.verify();
+      publisher.recheck();
+      await publisher.publish(signal());
+      alarm.clear();
+      log.info({}, 'the audit log is again what was signed; sealing goes on');
+    },
+    async signWhenDue(lease) {
+      const now = performance.now();
+      if (now - signedAt < checkpointMs) return;
+      signedAt = now;
+      const signed = await signer.sign(lease);
+      if (signed) newest = { size: signed.size, at: new Date() };
+      publishing.start(signal());
+    },
+    async observe() {
+      const stored = await signer.observe();
+      if (stored && stored.size !== newest?.size) newest = { size: stored.size, at: new Date() };
+    },
+    newest: () => newest,
+    settled: () => publishing.settled(),
+  };
+}
