@@ -218,6 +218,7 @@ test('wakes while the loop pauses start one round, and none without the lease', 
       return 60_000;
     },
   });
+  await until(() => rounds === 1);
   const waiting = startLoop(t, {
     db,
     ttlMs: 60_000,
@@ -226,7 +227,7 @@ test('wakes while the loop pauses start one round, and none without the lease', 
       looks += 1;
     },
   });
-  await until(() => rounds === 1 && looks === 1);
+  await until(() => looks === 1);
   for (let n = 0; n < 5; n += 1) {
     loop.wake();
     waiting.wake();
