@@ -237,7 +237,6 @@ async function newOwner(fleet: Fleet): Promise<Owner> {
   ).json()) as { id: string };
   const log = await until(async () => (await fleet.trail(signedIn.token))[0], {
     what: 'the first event is in the trail',
-    timeoutMs: 15_000,
   });
   return { ...signedIn, fileId, logId: log.id };
 }

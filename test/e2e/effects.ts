@@ -60,7 +60,6 @@ const ACTIONS = {
 export async function effectsAreRecorded(t: Test, rows: Rows, ledger: Ledger): Promise<void> {
   await until(async () => (await trailGaps(rows)).length === 0, {
     what: 'the trail is complete',
-    timeoutMs: 40_000,
   }).catch(async (error: unknown) => {
     throw new Error((await trailGaps(rows)).join('\n'), { cause: error });
   });

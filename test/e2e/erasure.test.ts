@@ -77,7 +77,7 @@ test('a deleted account ends at once; its trail stays without personal data', as
       const found = await fleet.trail(token);
       return found.some(({ action }) => action === 'FILE_DOWNLOAD') && found;
     },
-    { what: 'the trail is there', timeoutMs: 15_000 },
+    { what: 'the trail is there' },
   );
   t.match(
     logs.find(({ action }) => action === 'SIGNUP_SUCCESS'),
@@ -228,23 +228,20 @@ test('a deleted account ends at once; its trail stays without personal data', as
           [user.id],
         )
       ).length === 1,
-    { what: 'every service has done its part', timeoutMs: 20_000 },
+    { what: 'every service has done its part' },
   );
   await until(
     async () => {
       const { objects, uploads } = await storedObjects(fleet);
       return objects.length === 1 && uploads.length === 0;
     },
-    { what: "only the other user's object is left", timeoutMs: 15_000 },
+    { what: "only the other user's object is left" },
   );
   t.strictSame(
     await rows(`select distinct status from files.files where user_id = $1`, [user.id]),
     [{ status: 'purged' }],
   );
-  await until(async () => (await trailGaps(rows)).length === 0, {
-    what: 'the trail is complete',
-    timeoutMs: 15_000,
-  });
+  await until(async () => (await trailGaps(rows)).length === 0, { what: 'the trail is complete' });
 
   const kept = await rows<{ action: string; subject: string | null; ciphertext: string | null }>(
     `select action, subject, personal_ciphertext as ciphertext from audit.events

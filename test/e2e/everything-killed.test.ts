@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { until } from '@muniment/testing';
 import { effectsAreRecorded, recordEffects } from './effects.ts';
@@ -13,7 +12,6 @@ test('a fleet killed whole comes back with every acknowledged change', async (t)
   await recordEffects(rows);
   const accounts = await Promise.all(Array.from({ length: 4 }, () => fleet.signUp()));
   const load = startLoad(fleet, { accounts, reads: ['profile', 'download'] });
-  await sleep(3_000);
   await until(async () => load.ledger.writes.filter(isAcknowledged).length > 30, {
     what: 'there is a load',
     timeoutMs: 60_000,

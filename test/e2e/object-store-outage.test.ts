@@ -140,7 +140,7 @@ test('without the object store only uploads and downloads are refused', async (t
       const { objects, uploads } = await storedObjects(fleet);
       return objects.length === 2 && uploads.length === 0;
     },
-    { what: 'nothing is stored but what is listed', timeoutMs: 20_000 },
+    { what: 'nothing is stored but what is listed' },
   ).catch(async (error: unknown) => {
     throw new Error(
       JSON.stringify([
@@ -157,10 +157,7 @@ test('without the object store only uploads and downloads are refused', async (t
     [kept, after],
     'no row is left of what failed',
   );
-  await until(async () => (await trailGaps(rows)).length === 0, {
-    what: 'the trail is complete',
-    timeoutMs: 15_000,
-  });
+  await until(async () => (await trailGaps(rows)).length === 0, { what: 'the trail is complete' });
   t.strictSame(
     (await fleet.trail(token)).filter(({ action }) => action === 'FILE_UPLOAD').length,
     5,

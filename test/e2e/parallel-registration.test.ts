@@ -28,10 +28,7 @@ test('twenty parallel registrations of one address make one account', async (t) 
     made.map((id) => ({ id })),
   );
 
-  await until(async () => (await trailGaps(rows)).length === 0, {
-    what: 'the trail is complete',
-    timeoutMs: 15_000,
-  });
+  await until(async () => (await trailGaps(rows)).length === 0, { what: 'the trail is complete' });
   t.strictSame(
     await rows('select action, count(*)::int from audit.events group by action order by action'),
     [

@@ -36,7 +36,7 @@ test('killed replicas lose no acknowledged change and double none', async (t) =>
             ),
           )
         ).every(Boolean),
-      { what: `both replicas of ${name}'s service are ready`, timeoutMs: 20_000 },
+      { what: `both replicas of ${name}'s service are ready` },
     );
     const { pid } = await findProcess(fleet, name);
     kill(pid);

@@ -39,7 +39,7 @@ test('an erasure is repeated on a backup restored from before it', async (t) => 
   const readable = async (token: string) =>
     (await fleet.trail(token)).map(({ id, action, ip }) => ({ id, action, ip }));
   const settled = (what: string) =>
-    until(async () => (await trailGaps(rows)).length === 0, { what, timeoutMs: 20_000 });
+    until(async () => (await trailGaps(rows)).length === 0, { what });
   await settled('the trail is complete');
   const before = await until(
     async () => {
@@ -122,7 +122,7 @@ test('an erasure is repeated on a backup restored from before it', async (t) => 
             [ada.user.id],
           )
         ).length === 1,
-      { what: 'the erasure is done', timeoutMs: 20_000 },
+      { what: 'the erasure is done' },
     );
   await erased();
 

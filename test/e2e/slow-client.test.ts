@@ -57,7 +57,7 @@ test('a client that stops, is cut off or sends too much leaves nothing behind', 
           (await rows(`select id from files.files where status <> 'purged'`)).length === 0
         );
       },
-      { what: `${name}: nothing is left`, timeoutMs: 15_000 },
+      { what: `${name}: nothing is left` },
     );
     t.strictSame(
       await (await fleet.call('GET', '/api/files', { token })).json(),
@@ -150,10 +150,7 @@ test('a client that stops, is cut off or sends too much leaves nothing behind', 
   });
 
   t.equal((await findProcess(fleet, 'file-1')).pid, before.pid, 'the replica lives');
-  await until(async () => (await trailGaps(rows)).length === 0, {
-    what: 'the trail is complete',
-    timeoutMs: 15_000,
-  });
+  await until(async () => (await trailGaps(rows)).length === 0, { what: 'the trail is complete' });
   t.strictSame(
     (await fleet.trail(token)).map(({ action }) => action),
     ['SIGNUP_SUCCESS', 'FILE_UPLOAD', 'FILE_DELETE'],

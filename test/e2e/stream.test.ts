@@ -69,7 +69,7 @@ test('a stream shows everything once and in order while replicas are killed', as
       const all = await sealed();
       return all.length >= changes + 1 && got.length >= all.length && all;
     },
-    { what: 'all changes are sealed and streamed', timeoutMs: 30_000 },
+    { what: 'all changes are sealed and streamed' },
   );
   t.strictSame(
     got,

@@ -111,7 +111,7 @@ test('records that a throttled shard refuses are sent again, exactly those', asy
   proxy.mode({ throttle: 'kinesis', partial: 0.4 });
   const ids = await recordMany(producer, 300);
   const relay = startRelay(t, producer, connect(t, proxy.port), { leaseTtlMs: 15_000 });
-  await until(() => relay.status().sent === 300, { timeoutMs: 30_000 });
+  await until(() => relay.status().sent === 300);
   await sleep(300);
   const events = await readStream(connect(t, stream.port));
   t.same(
@@ -169,10 +169,7 @@ test('relays whose leases run out under them again and again double no number an
   // A lease far shorter than a round: each of the three finds itself fenced in the middle of its work.
   for (let n = 0; n < 3; n += 1) startRelay(t, producer, kinesis, { leaseTtlMs: 40 });
   const ids = await recordMany(producer, 150);
-  await until(
-    async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 150,
-    { timeoutMs: 20_000 },
-  );
+  await until(async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 150);
   t.same(distinct((await readStream(kinesis)).map(({ id }) => id)), ids.toSorted());
   t.same(numberingFaults(await readStream(kinesis)), []);
 });

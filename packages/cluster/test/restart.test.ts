@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { readState } from '../src/fleet/supervisor/state.ts';
 import { freePort } from '../src/free-port.ts';
 import { runCommand } from './fleet/run-command.ts';
@@ -46,11 +47,11 @@ test(
         }
       }
     });
-    while (acknowledged.length < 5) await sleep(20);
+    await until(() => acknowledged.length >= 5);
     const before = acknowledged.length;
     const again = await runCommand('up.ts', { ...env, REPLICAS: '2' });
     t.equal(again.code, 0, again.output);
-    while (acknowledged.length < before + 5) await sleep(20);
+    await until(() => acknowledged.length >= before + 5);
     running = false;
     await Promise.all(clients);
 

@@ -10,11 +10,11 @@ const INTERVAL_MS = 10;
 
 /**
  * Calls a condition until it returns something other than false or undefined. @returns that value
- * @throws after `timeoutMs`, 20 s by default
+ * @throws after `timeoutMs`, 60 s by default
  */
 export async function until<T>(
   condition: () => T | false | undefined | Promise<T | false | undefined>,
-  { what = String(condition), timeoutMs = 20_000 }: UntilOptions = {},
+  { what = String(condition), timeoutMs = 60_000 }: UntilOptions = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {

@@ -8,6 +8,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
+import { until } from '@muniment/testing';
 import { bucket, createClient, credentials, temporaryFolder } from './s3-server.ts';
 import { signRequest } from './sign-request.ts';
 
@@ -78,7 +79,7 @@ test('kill -9 in the middle of an upload leaves the old object', async (t) => {
   });
   outgoing.on('error', () => {});
   outgoing.write(Buffer.alloc(10 * MiB));
-  while ((await readdir(join(dir, bucket, 'temporary'))).length === 0) await sleep(5);
+  await until(async () => (await readdir(join(dir, bucket, 'temporary'))).length > 0);
   await kill(first.process, 'SIGKILL');
   t.equal((await readdir(join(dir, bucket, 'temporary'))).length, 1, 'it was killed while writing');
 

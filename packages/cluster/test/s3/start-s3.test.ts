@@ -14,7 +14,7 @@ import { get, request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { timeBound } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { startS3 } from '../../src/s3/start-s3.ts';
 import {
   bucket,
@@ -69,9 +69,9 @@ test('an upload that breaks off leaves the old object and no file', async (t) =>
   outgoing.on('error', () => {});
   outgoing.write(Buffer.alloc(500_000));
   const temporary = join(dir, bucket, 'temporary');
-  while ((await readdir(temporary)).length === 0) await sleep(5);
+  await until(async () => (await readdir(temporary)).length > 0);
   outgoing.destroy();
-  for (let i = 0; i < 200 && (await readdir(temporary)).length > 0; i++) await sleep(5);
+  await until(async () => (await readdir(temporary)).length === 0);
   t.same(await readdir(temporary), []);
   const got = await client.send(new GetObjectCommand({ Bucket: bucket, Key: 'k' }));
   t.equal(await got.Body?.transformToString(), 'old');

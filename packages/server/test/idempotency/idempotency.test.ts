@@ -168,7 +168,7 @@ test('who is killed before the COMMIT has done nothing, who is killed behind it 
       () => 'answered',
       () => 'lost',
     );
-    await until(() => doomed.output().includes('stands still'), { timeoutMs: 30_000 });
+    await until(() => doomed.output().includes('stands still'));
     if (point === 'before')
       t.equal(
         (await call(next.url, point)).status,

@@ -28,7 +28,7 @@ async function start(t: Test, settings: Record<string, string | undefined> = {})
   const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
   t.teardown(() => child.kill('SIGKILL'));
   const service: Service = { process: child, output: () => output, url: '', exit };
-  await until(() => output.includes('url=') || child.exitCode !== null, { timeoutMs: 20_000 });
+  await until(() => output.includes('url=') || child.exitCode !== null);
   service.url = /url=(\S+)/.exec(output)?.[1] ?? '';
   return service;
 }

@@ -73,11 +73,11 @@ test('the shards of a replica that is killed are taken over within 10 s, and not
   const parts = await startParts(t, { shards: 2 });
   parts.relay().start();
   const victim = await spawnReplica(t, parts, 'victim');
-  await until(async () => (await owners(parts))[0] === 'victim', { timeoutMs: 20_000 });
+  await until(async () => (await owners(parts))[0] === 'victim');
   const ids = await recordMany(parts, 20);
   await allStored(parts, 20);
   const survivor = await spawnReplica(t, parts, 'survivor');
-  await until(async () => (await owners(parts)).length === 2, { timeoutMs: 20_000 });
+  await until(async () => (await owners(parts)).length === 2);
 
   victim.process.kill('SIGKILL');
   const killedAt = performance.now();
@@ -104,14 +104,14 @@ test('a replica that is stopped and continued cannot write beside its successor,
   const parts = await startParts(t, { shards: 1 });
   parts.relay().start();
   const zombie = await spawnReplica(t, parts, 'zombie');
-  await until(async () => (await owners(parts))[0] === 'zombie', { timeoutMs: 20_000 });
+  await until(async () => (await owners(parts))[0] === 'zombie');
   const ids = await recordMany(parts, 10);
   await allStored(parts, 10);
 
   zombie.process.kill('SIGSTOP');
   ids.push(...(await recordMany(parts, 10)));
   await spawnReplica(t, parts, 'successor');
-  await until(async () => (await owners(parts))[0] === 'successor', { timeoutMs: 20_000 });
+  await until(async () => (await owners(parts))[0] === 'successor');
   await allStored(parts, 20);
   const [epoch] = await epochs(parts);
   zombie.process.kill('SIGCONT');

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { until } from '@muniment/testing';
 import { build, upload } from '../build.ts';
 
 test('a deleted file is gone at once, recorded once, and its bytes are removed', async (t) => {
@@ -27,7 +27,7 @@ test('a deleted file is gone at once, recorded once, and its bytes are removed',
   t.equal(deletions.length, 1);
 
   await listen();
-  for (let i = 0; i < 200 && (await stored()).objects.length > 1; i += 1) await sleep(25);
+  await until(async () => (await stored()).objects.length <= 1);
   const [left] = await query<{ object_key: string }>(
     'select object_key from files.files where id = $1',
     [kept.id],

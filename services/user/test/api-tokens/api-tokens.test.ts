@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tap, { test, type Test } from 'tap';
-import { timeBound } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { build as buildServer, PASSWORD, type SignedIn, type TestServer } from '../build.ts';
 
 interface Made {
@@ -43,7 +43,7 @@ const me = (replica: TestServer, token: string, headers: Record<string, string> 
 async function makeAdmin(): Promise<SignedIn> {
   const admin = await newUser();
   await server.rows(`update identity.users set type = 'admin' where id = $1`, [admin.user.id]);
-  while (server.server.revocations.userChangedAt(admin.user.id) === undefined) await sleep(5);
+  await until(() => server.server.revocations.userChangedAt(admin.user.id) !== undefined);
   return admin;
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
+import { until } from '@muniment/testing';
 import { build as buildServer, type SignedIn, type TestServer } from '../build.ts';
 
 async function build(t: Test) {
@@ -7,7 +7,7 @@ async function build(t: Test) {
   const ada = await server.register();
   const root = await server.register('root@example.com');
   await server.rows(`update identity.users set type = 'admin' where id = $1`, [root.user.id]);
-  while (server.server.revocations.userChangedAt(root.user.id) === undefined) await sleep(5);
+  await until(() => server.server.revocations.userChangedAt(root.user.id) !== undefined);
   const make = async (who: SignedIn, scopes: string[], more: object = {}) =>
     (
       await server.call('POST', '/api/auth/tokens', {

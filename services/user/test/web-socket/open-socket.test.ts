@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { WebSocket, type ClientOptions } from 'ws';
+import { until } from '@muniment/testing';
 import { buildWithMail } from '../mailbox.ts';
 import { build as buildServer, PASSWORD, type SignedIn, type TestServer } from '../build.ts';
 
@@ -81,7 +82,7 @@ async function build(t: Test, settings: Record<string, string> = {}): Promise<Bu
 async function admin(server: TestServer, email = 'root@example.com'): Promise<SignedIn> {
   const root = await server.register(email, 'a long enough password');
   await server.rows(`update identity.users set type = 'admin' where id = $1`, [root.user.id]);
-  while (server.server.revocations.userChangedAt(root.user.id) === undefined) await sleep(5);
+  await until(() => server.server.revocations.userChangedAt(root.user.id) !== undefined);
   return root;
 }
 const tokenFor = async (client: Client, email: string, password = PASSWORD): Promise<string> =>

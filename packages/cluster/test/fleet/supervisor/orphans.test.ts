@@ -26,7 +26,7 @@ test('processes that outlive a killed supervisor are ended, with their groups', 
     stdio: 'ignore',
     detached: true,
   });
-  await until(() => readState(data)?.phase === 'running', { timeoutMs: 20_000 });
+  await until(() => readState(data)?.phase === 'running');
   const state = readState(data)!;
   const nginx = state.processes[1]!.pid!;
   await until(() => allProcesses().filter(({ group }) => group === nginx).length === 2);
