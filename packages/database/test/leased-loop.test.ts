@@ -12,7 +12,7 @@ import {
   type LeasedLoop,
   type LeasedLoopOptions,
 } from '../src/index.ts';
-import { createTestDatabase } from '@muniment/testing';
+import { createTestDatabase, until } from '@muniment/testing';
 
 async function openDatabase(t: Test): Promise<Kysely<unknown>> {
   const database = await createTestDatabase(t);
@@ -40,14 +40,6 @@ function startLoop(t: Test, options: LoopParts): LeasedLoop {
   t.teardown(() => loop.stop());
   loop.start();
   return loop;
-}
-
-async function until(isReady: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await isReady())) {
-    if (performance.now() > deadline) throw new Error('not within 10 s');
-    await sleep(5);
-  }
 }
 
 /** Another replica takes the lease, as after a long suspension of its holder. */
@@ -218,6 +210,7 @@ test('wakes while the loop pauses start one round, and none without the lease', 
       return 60_000;
     },
   });
+  // The first loop must hold the lease before the second one asks for it.
   await until(() => rounds === 1);
   const waiting = startLoop(t, {
     db,

@@ -1,9 +1,10 @@
+import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { test } from 'tap';
 import { startPostgres } from '../../cluster/src/postgres/start-postgres.ts';
 import { ROLES, ensureRolesAndDatabase, type Role } from '../src/roles.ts';
-import { createTestDatabase } from '@muniment/testing';
+import { createTestDatabase, temporaryFolder } from '@muniment/testing';
 import { asSuperuser } from './empty-database.ts';
 
 const SERVICES = ['user_service', 'file_service', 'audit_service'] as const;
@@ -179,7 +180,10 @@ test('the database is made once, lets in the roles of the product alone, and let
 
 test('an admin that is no superuser, as a managed database has, can run it again and again, with new passwords', async (t) => {
   // A server of its own: the roles of the shared one were made by a superuser, and only who made a role may alter it.
-  const postgres = await startPostgres({ dataDir: t.testdir(), durable: false });
+  const postgres = await startPostgres({
+    dataDir: join(await temporaryFolder(t), 'postgres'),
+    durable: false,
+  });
   t.teardown(() => postgres.stop());
   const superuser = new pg.Client({ connectionString: postgres.superuserUrl });
   await superuser.connect();

@@ -9,6 +9,7 @@ export {
   type TokenIssuer,
 } from './sign-in.ts';
 export { rowsOf, type Rows } from './rows.ts';
+export { temporaryFolder } from './temporary-folder.ts';
 export type { Teardown } from './teardown.ts';
 export { connectSuperuser, createTestDatabase, type TestDatabase } from './test-database.ts';
 export { timeBound } from './time-bound.ts';

@@ -1,17 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateMasterKey } from '@muniment/master-key';
 import type { Teardown } from './teardown.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** The settings that every service needs, with a stream at which no server listens. */
 export async function serviceEnvironment(
   t: Teardown,
   { databaseUrl, masterKey = generateMasterKey() }: { databaseUrl: string; masterKey?: string },
 ): Promise<Record<string, string>> {
-  const folder = await mkdtemp(join(tmpdir(), 'muniment-service-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const masterKeyFile = join(folder, 'master.key');
+  const masterKeyFile = join(await temporaryFolder(t), 'master.key');
   await writeFile(masterKeyFile, masterKey);
   return {
     PORT: '0',

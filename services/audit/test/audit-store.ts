@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Test } from 'tap';
 import { startS3 } from '@muniment/cluster';
+import { temporaryFolder } from '@muniment/testing';
 
 /** Starts an object store for the test. @returns the settings of the audit service for it */
 export async function startAuditStore(t: Test): Promise<Record<string, string>> {
-  const dir = await mkdtemp(join(tmpdir(), 'muniment-audit-store-'));
+  const dir = await temporaryFolder(t);
   const s3 = await startS3({
     dir,
     buckets: ['audit'],
@@ -14,9 +12,6 @@ export async function startAuditStore(t: Test): Promise<Record<string, string>> 
     accessKeyId: 'local',
     secretAccessKey: 'local',
   });
-  t.teardown(async () => {
-    await s3.stop();
-    await rm(dir, { recursive: true, force: true });
-  });
+  t.teardown(() => s3.stop());
   return { AUDIT_BUCKET: 'audit', AUDIT_S3_ENDPOINT: s3.endpoint };
 }

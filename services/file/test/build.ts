@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { startFaultProxy, startS3, type FaultProxy } from '@muniment/cluster';
@@ -13,6 +11,7 @@ import {
   serviceEnvironment,
   signIn,
   type Teardown,
+  temporaryFolder,
 } from '@muniment/testing';
 import { createMasterKey } from '@muniment/master-key';
 import { Kysely, PostgresDialect } from 'kysely';
@@ -55,8 +54,7 @@ export const BUCKET = 'test-files';
 
 /** A file service with its own database and an S3 server behind a fault proxy. */
 export async function build(t: Teardown, settings: Record<string, string> = {}): Promise<Fixture> {
-  const folder = await mkdtemp(join(tmpdir(), 'muniment-file-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const folder = await temporaryFolder(t);
   const database = await createTestDatabase(t);
   const key = Buffer.alloc(32, 7);
   const environment = await serviceEnvironment(t, {

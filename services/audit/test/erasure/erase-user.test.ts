@@ -3,7 +3,13 @@ import { test, type Test } from 'tap';
 import { createEventRecorder, createSubjectKeys, type AuditEvent } from '@muniment/audit-events';
 import { startFaultProxy, startS3 } from '@muniment/cluster';
 import { createDatabase } from '@muniment/database';
-import { connectSuperuser, createTestDatabase, timeBound, until } from '@muniment/testing';
+import {
+  connectSuperuser,
+  createTestDatabase,
+  temporaryFolder,
+  timeBound,
+  until,
+} from '@muniment/testing';
 import { createMasterKey, generateMasterKey } from '@muniment/master-key';
 import { createErasureLoop } from '@muniment/server';
 import { openAuditBucket } from '../../object-store/audit-bucket.ts';
@@ -16,7 +22,7 @@ const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 async function open(t: Test) {
   const database = await createTestDatabase(t);
   const s3 = await startS3({
-    dir: t.testdir(),
+    dir: await temporaryFolder(t),
     buckets: ['audit'],
     durable: false,
     ...CREDENTIALS,

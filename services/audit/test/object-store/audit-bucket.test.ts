@@ -3,13 +3,14 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { startS3 } from '@muniment/cluster';
+import { temporaryFolder } from '@muniment/testing';
 import { openAuditBucket, type AuditBucket } from '../../object-store/audit-bucket.ts';
 
 const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 async function open(t: Test): Promise<AuditBucket> {
   const s3 = await startS3({
-    dir: t.testdir(),
+    dir: await temporaryFolder(t),
     buckets: ['audit'],
     durable: false,
     ...CREDENTIALS,

@@ -8,7 +8,7 @@ import { formatCheckpoint, parseVerifierKey } from '@muniment/audit-verify';
 import { startS3 } from '@muniment/cluster';
 import { createDatabase, uuidv7 } from '@muniment/database';
 import { createMasterKey } from '@muniment/master-key';
-import { connectSuperuser } from '@muniment/testing';
+import { connectSuperuser, temporaryFolder } from '@muniment/testing';
 import { openAuditBucket, type AuditBucket } from '../../object-store/audit-bucket.ts';
 import { insertCheckpoint } from '../../proofs/checkpoint-queries.ts';
 import type { RetentionOptions } from '../../retention/retention.ts';
@@ -55,7 +55,7 @@ export async function openArchiveTest(t: Test): Promise<ArchiveTest> {
   t.teardown(() => retentionDb.destroy());
   const superuser = await connectSuperuser(t, database);
   const s3 = await startS3({
-    dir: t.testdir(),
+    dir: await temporaryFolder(t),
     buckets: ['audit'],
     durable: false,
     accessKeyId: 'local',
