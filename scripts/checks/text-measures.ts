@@ -7,7 +7,7 @@ const DIRECTIVE = /oxlint-disable|@ts-/;
 export function listLongLines(text: string): number[] {
   return text
     .split('\n')
-    .flatMap((line, index) => ([...line].length > MAX_COLUMNS ? [index + 1] : []));
+    .flatMap((line, index) => (Array.from(line).length > MAX_COLUMNS ? [index + 1] : []));
 }
 
 /** Counts the words of each comment. A run of `//` lines is one comment. */
