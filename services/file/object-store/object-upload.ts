@@ -1,0 +1,90 @@
+import { crc32 } from 'node:zlib';
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+  type CompletedPart,
+} from '@aws-sdk/client-s3';
+import { abortOpenUploads, abortUpload, deleteObject, type ObjectStore } from './object-store.ts';
+import { attempt } from './unavailable.ts';
+
+/** What S3 answers for a whole object. */
+export interface StoredObject {
+  ETag?: string | undefined;
+  VersionId?: string | undefined;
+}
+
+/** The requests that bring one object to S3, whole or in parts, and what S3 may hold of it. */
+export interface ObjectUpload {
+  put(body: Buffer, options: { mediaType: string; sha256: string }): Promise<StoredObject>;
+  startParts(mediaType: string): Promise<void>;
+  isInParts(): boolean;
+  sendPart(bytes: Buffer): Promise<void>;
+  completeParts(): Promise<StoredObject>;
+  isInDoubt(): boolean;
+  /** Removes what reached S3. @throws when S3 does not confirm it */
+  discard(versionId: string | null): Promise<void>;
+}
+
+export function createObjectUpload(store: ObjectStore, key: string): ObjectUpload {
+  const { s3, bucket, requestTimeoutMs } = store;
+  const object = { Bucket: bucket, Key: key };
+  const parts: CompletedPart[] = [];
+  let uploadId: string | undefined;
+  /** What S3 may hold without having confirmed it. */
+  const doubt = { object: false, upload: false };
+
+  // A path to S3 at 1 MiB/s is slow, not dead.
+  const timeoutFor = (bytes: number): { requestTimeout: number } => ({
+    requestTimeout: requestTimeoutMs + Math.ceil(bytes / 1024 ** 2) * 1_000,
+  });
+  const doubtObject = (): void => void (doubt.object = true);
+  const doubtUpload = (): void => void (doubt.upload = true);
+
+  return {
+    async put(body, { mediaType, sha256 }) {
+      const command = new PutObjectCommand({
+        ...object,
+        Body: body,
+        ContentLength: body.length,
+        ContentType: mediaType,
+        ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64'),
+      });
+      const stored = await attempt(() => s3.send(command, timeoutFor(body.length)), doubtObject);
+      doubtObject();
+      return stored;
+    },
+    async startParts(mediaType) {
+      const parameters = { ...object, ContentType: mediaType, ChecksumAlgorithm: 'CRC32' as const };
+      const command = new CreateMultipartUploadCommand(parameters);
+      uploadId = (await attempt(() => s3.send(command), doubtUpload)).UploadId;
+    },
+    isInParts: () => uploadId !== undefined,
+    async sendPart(bytes) {
+      const part = { PartNumber: parts.length + 1, ChecksumCRC32: crc32Of(bytes) };
+      const body = { Body: bytes, ContentLength: bytes.length };
+      const command = new UploadPartCommand({ ...object, UploadId: uploadId, ...part, ...body });
+      const { ETag } = await attempt(() => s3.send(command, timeoutFor(bytes.length)));
+      parts.push({ ...part, ETag });
+    },
+    completeParts() {
+      doubtObject();
+      const multipart = { UploadId: uploadId, MultipartUpload: { Parts: parts } };
+      const command = new CompleteMultipartUploadCommand({ ...object, ...multipart });
+      return attempt(() => s3.send(command));
+    },
+    isInDoubt: () => uploadId !== undefined || doubt.upload || doubt.object,
+    async discard(versionId) {
+      if (uploadId !== undefined) await abortUpload(store, key, uploadId);
+      else if (doubt.upload) await abortOpenUploads(store, key);
+      if (doubt.object) await deleteObject(store, key, versionId);
+    },
+  };
+}
+
+function crc32Of(bytes: Buffer): string {
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32BE(crc32(bytes));
+  return checksum.toString('base64');
+}
