@@ -61,12 +61,12 @@ test('an erasure is repeated on a backup restored from before it', async (t) => 
   const keyFile = environments.audit.MASTER_KEY_FILE ?? '';
   const oldKey = await readFile(keyFile, 'utf8');
   t.match(
-    await command('rotate-master-key.ts', { DATA: fleet.dataDir }),
+    await command('keys/rotate-master-key.ts', { DATA: fleet.dataDir }),
     /[1-9]\d* keys are wrapped by the new master key/,
   );
   t.not(await readFile(keyFile, 'utf8'), oldKey);
   t.match(
-    await command('rotate-subject-keys.ts', { DATA: fleet.dataDir, SUBJECT: ada.user.id }),
+    await command('keys/rotate-subject-keys.ts', { DATA: fleet.dataDir, SUBJECT: ada.user.id }),
     /1 subject has a new key/,
   );
   t.equal((await login(ada)).status, 200);
