@@ -1,6 +1,6 @@
 /**
- * The Kinesis server of docker compose: kinesalite with its records in KINESIS_DATA, reachable from other containers. For local use: it
- * checks no credentials and never throttles.
+ * The Kinesis server of docker compose: kinesalite, reachable from other containers.
+ * For local use only: it checks no credentials and never throttles.
  */
 import { connect, createServer } from 'node:net';
 import { startKinesis } from '@muniment/cluster';
@@ -13,12 +13,12 @@ const kinesis = await startKinesis({
   path: process.env.KINESIS_DATA ?? '/data',
   streams: [{ name, shards }],
 });
-// It listens on the loopback only, as it should everywhere but here.
+// The server listens on the loopback only. Here other containers must reach it.
 const forwarder = createServer((socket) => {
-  const onward = connect(kinesis.port, '127.0.0.1');
-  socket.pipe(onward).pipe(socket);
-  socket.on('error', () => onward.destroy());
-  onward.on('error', () => socket.destroy());
+  const upstream = connect(kinesis.port, '127.0.0.1');
+  socket.pipe(upstream).pipe(socket);
+  socket.on('error', () => upstream.destroy());
+  upstream.on('error', () => socket.destroy());
 });
 forwarder.listen(port, '0.0.0.0', () =>
   console.log(`the stream ${name} (${shards} shards) is served on port ${port}`),

@@ -1,5 +1,6 @@
 export { FleetError } from './errors.ts';
-export { type Fault, type FaultProxy, startFaultProxy } from './faults/fault-proxy.ts';
+export type { Fault } from './faults/fault.ts';
+export { type FaultProxy, startFaultProxy } from './faults/fault-proxy.ts';
 export { freePort } from './free-port.ts';
 export { type KinesisOptions, type RunningKinesis, startKinesis } from './kinesis/start-kinesis.ts';
 export type { CaughtMail } from './mail/mail-store.ts';

@@ -21,7 +21,10 @@ test(
     t.equal(code, 1);
     t.match(
       output,
-      /make up failed: (user|file|audit)-1 did not start: it ended by exit code 1[^]*LOG_LEVEL[^]*Nothing was left running/,
+      new RegExp(
+        'make up failed: (user|file|audit)-1 did not start: it ended by exit code 1' +
+          '[^]*LOG_LEVEL[^]*Nothing was left running',
+      ),
     );
     t.same(runningFrom(data), []);
     t.same(processesOf(path.join(data, 'postgres')), []);

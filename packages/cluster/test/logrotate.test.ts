@@ -3,10 +3,10 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { test } from 'tap';
-import { find } from '../src/nginx/ensure-nginx.ts';
+import { findProgram } from '../src/nginx/ensure-nginx.ts';
 import { folder } from './fleet/fake-fleet.ts';
 
-const logrotate = find('logrotate');
+const logrotate = findProgram('logrotate');
 const needed =
   logrotate !== undefined && process.getuid?.() === 0 ? {} : { skip: 'needs logrotate and root' };
 

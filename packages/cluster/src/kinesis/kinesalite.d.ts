@@ -1,6 +1,6 @@
 declare module 'kinesalite' {
   import type { Server } from 'node:http';
-  /** Without `path` the streams live in memory. */
+  /** Without `path` the streams are in memory. */
   export default function kinesalite(options: {
     path?: string;
     createStreamMs?: number;

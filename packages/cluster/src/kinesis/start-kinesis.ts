@@ -10,12 +10,14 @@ import { mkdirSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+const DRAIN_TIMEOUT_MS = 1_000;
+
 export interface KinesisOptions {
-  /** Default: a free one. */
+  /** Default: a free port. */
   port?: number;
-  /** Folder of the records (leveldb); without it they live in memory. A wiped folder starts empty. */
+  /** Folder of the records (leveldb). Absent: in memory. */
   path?: string;
-  /** Made when absent. */
+  /** Created when absent. */
   streams?: { name: string; shards: number }[];
 }
 
@@ -25,7 +27,7 @@ export interface RunningKinesis {
   stop(): Promise<void>;
 }
 
-/** Starts kinesalite, a server that speaks the Kinesis protocol, with its streams active. It never throttles. */
+/** Starts kinesalite, a Kinesis server, and waits for its streams. It never throttles. */
 export async function startKinesis(options: KinesisOptions = {}): Promise<RunningKinesis> {
   if (options.path !== undefined) mkdirSync(options.path, { recursive: true, mode: 0o700 });
   const server = kinesalite({
@@ -35,7 +37,7 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
     shardLimit: 100,
     ...(options.path === undefined ? {} : { path: options.path }),
   });
-  // Kinesalite closes its store under requests that are still reading it, and they throw where nobody can catch it.
+  // Kinesalite closes its store under running requests, whose errors nothing can catch.
   const unanswered = new Set<ServerResponse>();
   let stopping = false;
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -49,7 +51,7 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
   });
   const address = server.address();
   if (address === null || typeof address === 'string')
-    throw new TypeError('kinesalite listens on TCP');
+    throw new TypeError('kinesalite does not listen on TCP.');
   const endpoint = `http://127.0.0.1:${address.port}`;
   for (const stream of options.streams ?? []) await createStream(endpoint, stream);
   return {
@@ -57,7 +59,8 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
     port: address.port,
     async stop() {
       stopping = true;
-      for (let waited = 0; unanswered.size > 0 && waited < 1_000; waited += 5) await sleep(5);
+      for (let waited = 0; unanswered.size > 0 && waited < DRAIN_TIMEOUT_MS; waited += 5)
+        await sleep(5);
       await new Promise<void>((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));
         // A client that keeps its connection open must not delay the stop.

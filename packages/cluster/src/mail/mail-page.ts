@@ -17,22 +17,30 @@ const article = ({ received, from, to, subject, text, html }: CaughtMail): strin
 <h2>${escape(subject)}</h2>
 <p>${escape(received)} from ${escape(from)} to ${escape(to.join(', '))}</p>
 <pre>${withLinks(text)}</pre>
-<details><summary>HTML</summary><iframe sandbox="allow-popups" srcdoc="${escape(html)}"></iframe></details>
+<details><summary>HTML</summary>
+<iframe sandbox="allow-popups" srcdoc="${escape(html)}"></iframe></details>
 </article>`;
 
 const page = (mails: readonly CaughtMail[]): string => `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>Mails (${mails.length})</title>
-<style>body{font-family:sans-serif;max-width:60em;margin:2em auto}article{border-top:1px solid #999}pre{white-space:pre-wrap}iframe{width:100%;height:20em}</style></head>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
+<title>Mails (${mails.length})</title>
+<style>
+body{font-family:sans-serif;max-width:60em;margin:2em auto}
+article{border-top:1px solid #999}
+pre{white-space:pre-wrap}
+iframe{width:100%;height:20em}
+</style></head>
 <body><h1>Mails that this fleet has sent</h1>
-<p>They went nowhere but here: the newest ${mails.length}, in memory. As JSON: <a href="/api/messages">/api/messages</a></p>
+<p>None was delivered. The newest ${mails.length} are here, in memory.
+As JSON: <a href="/api/messages">/api/messages</a></p>
 ${mails.map(article).join('\n')}
 </body></html>
 `;
 
-// Whoever makes a browser believe that another name is this address would read every link (DNS rebinding).
+// By DNS rebinding a foreign page could read the links under another host name.
 const LOCAL = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
-/** Shows what was caught: a page at `/`, JSON at `/api/messages` (`?to=` filters, DELETE forgets). */
+/** Serves the mails: a page at `/`, JSON at `/api/messages`. `?to=` filters, DELETE clears. */
 export function answerMailPage(
   store: MailStore,
   request: IncomingMessage,
@@ -46,13 +54,14 @@ export function answerMailPage(
         'x-content-type-options': 'nosniff',
         'referrer-policy': 'no-referrer',
         'content-security-policy':
-          "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+          "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; " +
+          "base-uri 'none'; form-action 'none'",
       })
       .end(body);
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
   const to = searchParams.get('to')?.toLowerCase();
   if (!LOCAL.test(request.headers.host ?? ''))
-    return send(421, 'text/plain', 'this is for localhost\n');
+    return send(421, 'text/plain', 'Use localhost as the host name.\n');
   if (request.method === 'GET' && pathname === '/')
     return send(200, 'text/html', page(store.list()));
   if (request.method === 'GET' && pathname === '/api/messages') {
@@ -68,5 +77,5 @@ export function answerMailPage(
     response.writeHead(204).end();
     return;
   }
-  send(404, 'text/plain', 'there is nothing here\n');
+  send(404, 'text/plain', 'There is nothing at this path.\n');
 }

@@ -1,11 +1,11 @@
 import PostalMime from 'postal-mime';
 
-/** A mail as the catcher shows it. */
+/** A mail as the page shows it. */
 export interface CaughtMail {
   id: number;
-  /** ISO 8601, when it came. */
+  /** ISO 8601. */
   received: string;
-  /** Of the envelope (RFC 5321), not of the header. */
+  /** Envelope sender (RFC 5321), not the header's. */
   from: string;
   to: string[];
   message_id: string | null;
@@ -28,15 +28,15 @@ export interface MailStore {
 }
 
 export interface MailStoreOptions {
-  /** Mails kept at most, in memory. */
+  /** Most mails. */
   mails: number;
-  /** Bytes of all of them, as they came. */
+  /** Most bytes of all mails, as received. */
   bytes: number;
 }
 
-/** The newest mails, in memory and nowhere else: what was caught holds links that open accounts. */
+/** Stores the newest mails, in memory only: they contain links that open accounts. */
 export function createMailStore({ mails, bytes }: MailStoreOptions): MailStore {
-  let kept: { mail: CaughtMail; size: number }[] = [];
+  let stored: { mail: CaughtMail; size: number }[] = [];
   let last = 0;
   return {
     async add({ from, to }, raw) {
@@ -58,12 +58,13 @@ export function createMailStore({ mails, bytes }: MailStoreOptions): MailStore {
         html,
         headers: headers.map(({ key, value }) => ({ name: key, value })),
       };
-      kept = [{ mail, size: raw.length }, ...kept].slice(0, mails);
-      while (kept.length > 1 && kept.reduce((sum, { size }) => sum + size, 0) > bytes) kept.pop();
+      stored = [{ mail, size: raw.length }, ...stored].slice(0, mails);
+      while (stored.length > 1 && stored.reduce((sum, { size }) => sum + size, 0) > bytes)
+        stored.pop();
     },
-    list: () => kept.map(({ mail }) => mail),
+    list: () => stored.map(({ mail }) => mail),
     clear: () => {
-      kept = [];
+      stored = [];
     },
   };
 }

@@ -1,4 +1,4 @@
-// The mail catcher as a process of its own: SMTP_PORT, PAGE_PORT.
+// The mail catcher as a process. Environment: SMTP_PORT, PAGE_PORT.
 import { startMailCatcher } from './start-mail-catcher.ts';
 
 const { SMTP_PORT = '0', PAGE_PORT = '0' } = process.env;
@@ -13,7 +13,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-// Last: whoever waits for this line may send a signal at once.
+// Last: a caller that waits for this line may send a signal at once.
 console.log(
   `mail catcher for local use only, ready at ${catcher.smtpUrl}, its page at ${catcher.pageUrl}`,
 );

@@ -6,10 +6,10 @@ import { answerMailPage } from './mail-page.ts';
 import { createMailStore, type CaughtMail } from './mail-store.ts';
 
 export interface MailCatcherOptions {
-  /** 0 or absent: any free one. */
+  /** 0 or absent: a free port. */
   smtpPort?: number;
   pagePort?: number;
-  /** The reply with which the server refuses a recipient, for tests; undefined takes it. */
+  /** For tests: the reply that refuses a recipient, or undefined to accept it. */
   refuses?: (recipient: string) => { status: number; message: string } | undefined;
 }
 
@@ -25,8 +25,9 @@ export interface MailCatcher {
 }
 
 const MAX_MAIL_BYTES = 1024 ** 2;
+const MAX_MAILS = 200;
 
-/** The whole of a mail; undefined when it is too large, which is known only once it has been read to its end. */
+/** Reads a mail to its end, as SMTP requires. Undefined when it is too large. */
 async function readBounded(stream: AsyncIterable<Buffer>): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -38,11 +39,11 @@ async function readBounded(stream: AsyncIterable<Buffer>): Promise<Buffer | unde
 }
 
 /**
- * Starts a mail server for LOCAL USE ONLY: it takes every mail for anyone, delivers none, and shows the newest 200 on a page. On the loopback, without
- * accounts or TLS; at most 16 MiB of mails, in memory.
+ * Starts a mail server for LOCAL USE ONLY, on the loopback, without accounts or TLS.
+ * It accepts every mail, delivers none, and shows the newest on a page.
  */
 export async function startMailCatcher(options: MailCatcherOptions = {}): Promise<MailCatcher> {
-  const store = createMailStore({ mails: 200, bytes: 16 * MAX_MAIL_BYTES });
+  const store = createMailStore({ mails: MAX_MAILS, bytes: 16 * MAX_MAIL_BYTES });
   const smtp = new SMTPServer({
     disabledCommands: ['AUTH', 'STARTTLS'],
     disableReverseLookup: true,
@@ -56,7 +57,8 @@ export async function startMailCatcher(options: MailCatcherOptions = {}): Promis
     onData(stream, { envelope }, done) {
       const take = callbackify(async () => {
         const raw = await readBounded(stream);
-        if (!raw) throw Object.assign(new Error('the mail is too large'), { responseCode: 552 });
+        if (!raw)
+          throw Object.assign(new Error('The mail is larger than 1 MiB.'), { responseCode: 552 });
         await store.add(
           {
             from: envelope.mailFrom === false ? '' : envelope.mailFrom.address,
@@ -68,7 +70,7 @@ export async function startMailCatcher(options: MailCatcherOptions = {}): Promis
       take((error) => done(error));
     },
   });
-  // A client that goes away in the middle of a mail is its own affair.
+  // A client may disconnect in the middle of a mail.
   smtp.on('error', () => {});
   await new Promise<void>((resolve, reject) => {
     smtp.server.once('error', reject);

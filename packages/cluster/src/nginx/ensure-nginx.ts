@@ -3,29 +3,30 @@ import { accessSync, constants, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { FleetError } from '../errors.ts';
 
-// Where an ordinary user's PATH may not lead.
+// An ordinary user's PATH may lack these.
 const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/usr/bin'];
-// What Debian's invoke-rc.d and deb-systemd-invoke ask before they start a service.
-const POLICY = '/usr/sbin/policy-rc.d';
-const FORBIDDEN = 101;
+// Debian runs this program before it starts a service.
+const POLICY_FILE = '/usr/sbin/policy-rc.d';
+const START_FORBIDDEN = 101;
 
-/** Where to look and what to leave; given by tests only. */
+/** Paths of this machine; tests give others. */
 export interface Machine {
   systemFolders?: string[];
   policy?: string;
 }
 
-/** Path of the nginx program; root on Debian gets it installed by apt-get, `report` being told each step. */
+/** Finds the nginx program, or installs it as root on Debian. @returns its path */
 export async function ensureNginx(
   report: (line: string) => void,
   machine: Machine = {},
 ): Promise<string> {
-  const { systemFolders = SYSTEM_FOLDERS, policy = POLICY } = machine;
-  const found = find('nginx', systemFolders);
+  const { systemFolders = SYSTEM_FOLDERS, policy = POLICY_FILE } = machine;
+  const found = findProgram('nginx', systemFolders);
   if (found !== undefined) return found;
-  if (process.getuid?.() !== 0 || find('apt-get', systemFolders) === undefined) {
+  if (process.getuid?.() !== 0 || findProgram('apt-get', systemFolders) === undefined) {
     throw new FleetError(
-      'nginx is not installed: install it with your package manager (Debian and Ubuntu: sudo apt-get install -y nginx) and try again',
+      'nginx is not installed. Install it with your package manager and try again ' +
+        '(Debian and Ubuntu: sudo apt-get install -y nginx).',
     );
   }
   report('installing nginx (apt-get install nginx)');
@@ -35,32 +36,39 @@ export async function ensureNginx(
   } finally {
     allow();
   }
-  const installed = find('nginx', systemFolders);
+  const installed = findProgram('nginx', systemFolders);
   if (installed === undefined)
-    throw new FleetError('apt-get installed nginx, but there is no nginx program');
+    throw new FleetError(
+      'apt-get installed nginx, but no nginx program was found. Add it to PATH.',
+    );
   return installed;
 }
 
 async function install(report: (line: string) => void): Promise<void> {
   const words = ['apt-get', 'install', '-y', '-q', '--no-install-recommends', 'nginx'];
-  // The package lists may be missing (fresh container) or old (404): then they are fetched, once.
+  // The package lists may be missing or outdated: then they are fetched, once.
   if ((await run(words)).code === 0) return;
   report('fetching the package lists (apt-get update)');
   await run(['apt-get', 'update', '-q']);
   const last = await run(words);
   if (last.code !== 0)
     throw new FleetError(
-      `apt-get could not install nginx:\n${last.output.trim().split('\n').slice(-10).join('\n')}`,
+      'apt-get could not install nginx. Install it yourself and try again:\n' +
+        last.output.trim().split('\n').slice(-10).join('\n'),
     );
 }
 
 /**
- * Keeps the package's own server from starting: its postinst takes port 80, and fails the installation where it cannot.
- * Only nginx is meant, and only while this process lives: a policy that a killed `make up` leaves forbids nothing.
- * A policy that is there already is the administrator's (in container images it forbids every start) and stays.
+ * Keeps the package from starting its own server on port 80. @returns how to allow it again
+ * The policy is void once this process has ended. An existing policy is left alone.
  */
 function forbidStart(policy: string): () => void {
-  const script = `#!/bin/sh\n# Of Muniment's make up, while it installs nginx; without effect and of no use once process ${process.pid} has ended.\n[ -d /proc/${process.pid} ] || exit 0\ncase "$1" in nginx|nginx.service) exit ${FORBIDDEN};; esac\nexit 0\n`;
+  const script = `#!/bin/sh
+# Written by Muniment's make up while it installs nginx. Void once process ${process.pid} has ended.
+[ -d /proc/${process.pid} ] || exit 0
+case "$1" in nginx|nginx.service) exit ${START_FORBIDDEN};; esac
+exit 0
+`;
   try {
     writeFileSync(policy, script, { mode: 0o755, flag: 'wx' });
     return () => rmSync(policy, { force: true });
@@ -69,8 +77,8 @@ function forbidStart(policy: string): () => void {
   }
 }
 
-/** Path of a program in PATH or in the folders of system programs, which an ordinary user's PATH may lack. */
-export function find(program: string, systemFolders = SYSTEM_FOLDERS): string | undefined {
+/** Finds a program in PATH or in the system folders. */
+export function findProgram(program: string, systemFolders = SYSTEM_FOLDERS): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(':'), ...systemFolders];
   return folders
     .filter((folder) => folder !== '')

@@ -1,17 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { find } from './ensure-nginx.ts';
+import { findProgram } from './ensure-nginx.ts';
 
 /**
- * The self-signed certificate for localhost in `dir`, made once (it is valid for ten years, for this machine only).
- * undefined when there is no openssl: the fleet then runs without TLS.
+ * Creates a self-signed certificate for localhost once, valid for ten years.
+ * Undefined without openssl: the fleet then runs without TLS.
  */
 export function tlsCertificate(dir: string): { certificate: string; key: string } | undefined {
   const certificate = path.join(dir, 'cert.pem');
   const key = path.join(dir, 'key.pem');
   if (existsSync(certificate) && existsSync(key)) return { certificate, key };
-  const openssl = find('openssl');
+  const openssl = findProgram('openssl');
   if (openssl === undefined) return undefined;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const made = spawnSync(

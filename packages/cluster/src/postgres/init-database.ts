@@ -5,8 +5,8 @@ import { FleetError } from '../errors.ts';
 import type { PostgresRuntime } from './unprivileged.ts';
 
 /**
- * Makes the data folder when there is none: with `password`, scram-sha-256 for every connection; without, trust (tests).
- * It is made beside and renamed, so that a killed initdb leaves nothing that looks like a database.
+ * Creates the data folder when absent. Without `password`, for tests, every connection is trusted.
+ * It is created under another name, so that a killed initdb leaves no half database.
  */
 export function initDatabase(
   runtime: PostgresRuntime,
@@ -50,9 +50,9 @@ export function initDatabase(
     });
     if (run.status !== 0)
       throw new FleetError(
-        `initdb failed: ${run.error?.message ?? `${run.stdout}${run.stderr}`.trim()}`,
+        `initdb failed. Correct the cause and try again:\n${run.error?.message ?? `${run.stdout}${run.stderr}`.trim()}`,
       );
-    renameSync(fresh, dataDir); // refused when something else already lies there
+    renameSync(fresh, dataDir); // Fails when the folder exists and is not empty.
   } finally {
     rmSync(pwfile, { force: true });
     rmSync(fresh, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { PostgresRuntime } from './unprivileged.ts';
 
-const FOR_TESTS = {
+const TEST_SETTINGS = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
@@ -10,7 +10,7 @@ const FOR_TESTS = {
   max_wal_size: '512MB',
 };
 
-/** The words that start a postmaster; `settings` are `-c name=value`. SIGINT is its fast stop. */
+/** The command that starts a postmaster. SIGINT is its fast stop. */
 export function postgresCommand(
   runtime: PostgresRuntime,
   options: {
@@ -28,11 +28,11 @@ export function postgresCommand(
     timezone: 'UTC',
     ...(options.durable
       ? { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' }
-      : FOR_TESTS),
+      : TEST_SETTINGS),
     ...options.settings,
   };
   const { prefix, native, dataDir } = runtime;
-  // A test run that is killed must leave no server behind; setpriv is the only way to ask for it from Node.
+  // A killed test run must leave no server. From Node only setpriv can ask for that.
   const guard = options.endWithParent && prefix.length > 0 ? ['--pdeathsig', 'INT'] : [];
   const start = prefix.length === 1 && guard.length === 0 ? [] : [...prefix, ...guard];
   return [
@@ -46,12 +46,12 @@ export function postgresCommand(
   ];
 }
 
-/** Whether the postmaster with this pid has written that it takes connections. */
+/** Whether the postmaster with this pid accepts connections. */
 export function isReady(dataDir: string, pid: number): boolean {
   try {
     const lines = readFileSync(path.join(dataDir, 'postmaster.pid'), 'utf8').split('\n');
     return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
   } catch {
-    return false; // not written yet
+    return false; // The file is not written yet.
   }
 }

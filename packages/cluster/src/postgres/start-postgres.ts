@@ -9,14 +9,17 @@ import { isReady, postgresCommand } from './postgres-command.ts';
 import { clearStalePostgres } from './stale-postgres.ts';
 import { postgresRuntime } from './unprivileged.ts';
 
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 10_000;
+
 export interface PostgresOptions {
-  /** The data folder; made by initdb when absent. As root it comes to belong to nobody. */
+  /** The data folder, created when absent. Under root it belongs to `nobody`. */
   dataDir: string;
-  /** Default: a free one. */
+  /** Default: a free port. */
   port?: number;
-  /** true: fsync on, what was acknowledged survives a power cut. false: for tests. */
+  /** Whether commits survive a power cut (fsync). False is for tests. */
   durable: boolean;
-  /** With it every connection must authenticate (scram-sha-256); without it 127.0.0.1 is trusted. */
+  /** Required of every connection (scram-sha-256). Absent: 127.0.0.1 is trusted. */
   password?: string;
   /** Server settings, as in postgresql.conf. */
   settings?: Record<string, string>;
@@ -29,7 +32,7 @@ export interface RunningPostgres {
   stop(): Promise<void>;
 }
 
-/** Starts an embedded PostgreSQL 18 that ends with this process, and resolves once it takes connections. */
+/** Starts an embedded PostgreSQL 18 that ends with this process. Resolves once it accepts. */
 export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
   const runtime = postgresRuntime(path.resolve(options.dataDir));
   initDatabase(runtime, options);
@@ -43,7 +46,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     endWithParent: true,
   });
   const log = path.join(runtime.dataDir, 'server.log');
-  // A file, not a pipe: a parent that blocks (spawnSync) would let the pipe fill and PostgreSQL hang on its own log.
+  // Not a pipe: a parent that blocks (spawnSync) would let it fill, and PostgreSQL would hang.
   const fd = openSync(log, 'w', 0o600);
   const child = spawn(command, args, {
     ...runtime.user,
@@ -52,18 +55,19 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' },
   });
   closeSync(fd);
-  child.on('error', () => {}); // seen below as a child without a pid
+  child.on('error', () => {}); // Detected below: the child has no pid.
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   for (let waited = 0; !isReady(runtime.dataDir, child.pid ?? -1); waited += 20) {
     if (
       child.pid === undefined ||
       child.exitCode !== null ||
       child.signalCode !== null ||
-      waited > 60_000
+      waited > START_TIMEOUT_MS
     ) {
       child.kill('SIGKILL');
       throw new FleetError(
-        `PostgreSQL did not start:\n${readFileSync(log, 'utf8').split('\n').slice(-15).join('\n')}`,
+        `PostgreSQL did not start. The last lines of ${log}:\n` +
+          readFileSync(log, 'utf8').split('\n').slice(-15).join('\n'),
       );
     }
     await sleep(20);
@@ -81,7 +85,7 @@ async function stop(child: ChildProcess, exited: Promise<void>): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.ref();
   child.kill('SIGINT');
-  const immediate = setTimeout(() => child.kill('SIGQUIT'), 10_000);
+  const immediate = setTimeout(() => child.kill('SIGQUIT'), STOP_TIMEOUT_MS);
   await exited;
   clearTimeout(immediate);
 }

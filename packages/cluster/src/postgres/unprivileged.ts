@@ -5,22 +5,23 @@ import path from 'node:path';
 import { FleetError } from '../errors.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 
-/** How PostgreSQL's programs are started here: prefix words, and a uid and gid for `spawn` where setpriv can't do it. */
+/** How PostgreSQL's programs are started as an unprivileged user. */
 export interface PostgresRuntime {
+  /** The folder of its programs. */
   native: string;
   dataDir: string;
+  /** Words before each command. */
   prefix: string[];
-  /** Whom the data folder must belong to, when that is not this user. */
+  /** The owner of the data folder, when it is not this user. */
   owner?: { uid: number; gid: number };
-  /** Set where `spawn` itself has to change the user. */
+  /** Set where `spawn` must change the user, because setpriv cannot. */
   user?: { uid: number; gid: number };
 }
 
 /**
- * PostgreSQL refuses euid 0. As root it runs as `nobody`, which may not enter a 0700 home such as /root, so the one
- * capability that passes closed folders for reading (dac_read_search) is kept: nothing has to be copied and the data
- * stays where the caller put it. `no_setuid_fixup` is needed because initdb looks for `postgres` by access(2), which
- * otherwise checks without capabilities.
+ * Decides how PostgreSQL, which refuses to run as root, is started. Under root it runs as `nobody`.
+ * The capability dac_read_search lets it pass closed folders such as /root, so that no data moves.
+ * `no_setuid_fixup` is needed because initdb calls access(2), which ignores capabilities otherwise.
  */
 export function postgresRuntime(dataDir: string): PostgresRuntime {
   const native = postgresBinaries();
@@ -43,15 +44,15 @@ export function postgresRuntime(dataDir: string): PostgresRuntime {
     '--ambient-caps=-all,+dac_read_search',
   ];
   if (succeeds([...passing, `${native}/bin/postgres`, '--version'])) {
-    // A database that was made without the capability stays where it is: beside it an empty one would be made, unnoticed.
-    const lies =
-      !holdsDatabase(dataDir) && holdsDatabase(elsewhere(dataDir)) ? elsewhere(dataDir) : dataDir;
-    return { native, dataDir: lies, prefix: passing, owner: user };
+    // A database that was created without the capability stays in its other folder.
+    const moved = outsideFolder(dataDir);
+    const folder = !holdsDatabase(dataDir) && holdsDatabase(moved) ? moved : dataDir;
+    return { native, dataDir: folder, prefix: passing, owner: user };
   }
   return withoutCapabilities(native, dataDir, user);
 }
 
-// In a container that withholds the capability: the programs and the data move to where nobody can reach them.
+// For containers without the capability: programs and data move to folders that `nobody` can enter.
 function withoutCapabilities(
   native: string,
   dataDir: string,
@@ -70,15 +71,17 @@ function withoutCapabilities(
   if (!canEnter(path.dirname(dataDir), user)) {
     if (holdsDatabase(dataDir))
       throw new FleetError(
-        `the database in ${dataDir} was made where nobody, PostgreSQL's user, could enter ${path.dirname(dataDir)}, and here it may not: give the container the capability DAC_READ_SEARCH`,
+        `The database in ${dataDir} cannot be used: PostgreSQL's user, nobody, ` +
+          `cannot enter ${path.dirname(dataDir)}. ` +
+          'Give the container the capability DAC_READ_SEARCH.',
       );
-    runtime.dataDir = elsewhere(dataDir);
+    runtime.dataDir = outsideFolder(dataDir);
     mkdirSync(path.dirname(runtime.dataDir), { recursive: true, mode: 0o755 });
   }
   return runtime;
 }
 
-function elsewhere(dataDir: string): string {
+function outsideFolder(dataDir: string): string {
   return `/var/lib/muniment-postgres/${digest(dataDir)}`;
 }
 

@@ -15,7 +15,7 @@ import { timeBound } from '@muniment/testing';
 import { startFaultProxy, type FaultProxy } from '../../src/faults/fault-proxy.ts';
 import { startKinesis } from '../../src/kinesis/start-kinesis.ts';
 
-/** A proxy in front of a server that sends back whatever it gets. */
+/** A proxy in front of an echo server. */
 async function build(
   t: Test,
 ): Promise<{ proxy: FaultProxy; open: () => Promise<Socket>; upstream: Set<Socket> }> {
@@ -45,7 +45,7 @@ async function build(
   return { proxy, open, upstream };
 }
 
-/** Writes and waits for as many bytes to come back. */
+/** Writes bytes and waits until as many come back. */
 async function roundTrip(socket: Socket, data: Buffer | string, ms = 3000): Promise<string> {
   const wanted = Buffer.byteLength(data);
   let got = '';
@@ -79,7 +79,7 @@ const closing = (socket: Socket): Promise<string> =>
       .resume();
   });
 
-test('pass forwards both ways, also much data and a half-closed connection', async (t) => {
+test('pass forwards both ways, large data and half-closed connections too', async (t) => {
   const { open } = await build(t);
   const socket = await open();
   t.equal(await roundTrip(socket, 'hello'), 'hello');
@@ -94,7 +94,7 @@ test('pass forwards both ways, also much data and a half-closed connection', asy
   );
 });
 
-test('a server that has said all it has to say still gets all that the client sends', async (t) => {
+test('a server that closed its side still gets all that the client sends', async (t) => {
   let got = 0;
   const slow = createServer({ allowHalfOpen: true }, (socket) => {
     socket.end('bye');
@@ -137,7 +137,7 @@ test('refuse cuts open connections and resets new ones until it passes again', a
   t.equal(await roundTrip(await open(), 'again'), 'again');
 });
 
-test('cut resets what is open and passes what comes after', async (t) => {
+test('cut resets open connections and passes later ones', async (t) => {
   const { proxy, open, upstream } = await build(t);
   const old = await open();
   await roundTrip(old, 'x');
@@ -148,7 +148,7 @@ test('cut resets what is open and passes what comes after', async (t) => {
   t.equal(upstream.size, 1, 'the server lost the old connection too');
 });
 
-test('blackhole holds bytes and closes back on old and new connections, and lets them go afterwards', async (t) => {
+test('blackhole holds bytes and closes on all connections and releases them afterwards', async (t) => {
   const { proxy, open, upstream } = await build(t);
   const [old, leaving] = [await open(), await open()];
   await roundTrip(old, 'x');
@@ -170,7 +170,7 @@ test('blackhole holds bytes and closes back on old and new connections, and lets
   t.equal(upstream.size, 2);
 });
 
-test('delayMs delays each direction, keeps the order and does not add up over chunks', async (t) => {
+test('delayMs delays each direction in order and does not add up over chunks', async (t) => {
   const { proxy, open } = await build(t);
   const socket = await open();
   proxy.mode({ delayMs: 100 });
@@ -235,7 +235,7 @@ const records = (count: number): { Data: Buffer; PartitionKey: string }[] =>
     PartitionKey: 'k',
   }));
 
-test('throttling answers reads and writes as Kinesis does, on connections that were open before, and nothing else', async (t) => {
+test('throttling answers reads and writes as Kinesis does, on open connections too', async (t) => {
   const { proxy, client, iterator } = await buildKinesis(t);
   await client.send(new PutRecordsCommand({ StreamName: 's', Records: records(2) }));
   const ShardIterator = await iterator();
@@ -279,7 +279,7 @@ test('throttling with a probability lets some requests through', async (t) => {
   t.equal(Records?.length, stored);
 });
 
-test('partial throttling fails single records, each reported at its place', async (t) => {
+test('partial throttling fails single records, each reported at its position', async (t) => {
   const { proxy, client, iterator } = await buildKinesis(t);
   proxy.mode({ throttle: 'kinesis', partial: 0.5 });
   const answer = await client.send(
@@ -304,7 +304,7 @@ test('partial throttling fails single records, each reported at its place', asyn
   );
 });
 
-test('cut, blackhole and delay also reach a connection that throttling has taken over', async (t) => {
+test('cut, blackhole and delay also apply to a throttled connection', async (t) => {
   const { proxy, client, iterator } = await buildKinesis(t);
   proxy.mode({ throttle: 'kinesis', probability: 0 });
   await iterator();

@@ -42,7 +42,7 @@ async function read(kinesis: KinesisClient): Promise<string[]> {
   return texts;
 }
 
-test('records survive a restart from the same folder, and a wiped folder gives the stream anew and empty', async (t) => {
+test('records survive a restart; a deleted folder gives an empty stream', async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'muniment-kinesis-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const data = path.join(folder, 'data');

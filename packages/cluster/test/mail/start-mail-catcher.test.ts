@@ -4,7 +4,7 @@ import { test } from 'tap';
 import { startMailCatcher } from '../../src/index.ts';
 import { createMailStore } from '../../src/mail/mail-store.ts';
 
-test('what is sent is shown, as JSON and on a page on which nothing of a mail runs', async (t) => {
+test('mails are shown as JSON and on a page that runs nothing of them', async (t) => {
   const catcher = await startMailCatcher();
   t.teardown(() => catcher.stop());
   const transport = createTransport({ url: catcher.smtpUrl });
@@ -42,7 +42,7 @@ test('what is sent is shown, as JSON and on a page on which nothing of a mail ru
   t.equal((await get('/other')).status, 404);
 });
 
-test('another name for the loopback gets nothing', async (t) => {
+test('another host name for the loopback is refused', async (t) => {
   const catcher = await startMailCatcher();
   t.teardown(() => catcher.stop());
   const status = await new Promise<number | undefined>((resolve, reject) => {
@@ -64,7 +64,7 @@ test('another name for the loopback gets nothing', async (t) => {
   t.equal(status, 421);
 });
 
-test('a mail of more than a megabyte is refused, and the next one is taken', async (t) => {
+test('a mail over 1 MiB is refused, and the next one is accepted', async (t) => {
   const catcher = await startMailCatcher();
   t.teardown(() => catcher.stop());
   const transport = createTransport({ url: catcher.smtpUrl });
@@ -76,7 +76,7 @@ test('a mail of more than a megabyte is refused, and the next one is taken', asy
   t.equal(catcher.mails().length, 1);
 });
 
-test('only the newest are kept, by number and by size', async (t) => {
+test('only the newest mails are stored, by number and by size', async (t) => {
   const store = createMailStore({ mails: 3, bytes: 300 });
   const raw = (subject: string, size = 50): Buffer =>
     Buffer.from(`Subject: ${subject}\r\n\r\n${'x'.repeat(size)}`);

@@ -5,7 +5,7 @@ import { gateway, upstream } from './gateway.ts';
 
 const bytes = randomBytes(3 * 1024 * 1024);
 
-/** Answers with the header set of services/file, whose own test of it is strict. */
+/** Answers with the headers of services/file, which are tested there. */
 async function fileService(
   t: Parameters<typeof upstream>[0],
   range?: string,
@@ -97,7 +97,7 @@ test("a download comes from S3 with the service's headers and none of S3's", asy
   });
 });
 
-test('S3 sees the signed host, the presigned query and the range: no credentials, no cookies, nothing else of the client', async (t) => {
+test('S3 gets the signed host, the presigned query and the range, and nothing else', async (t) => {
   const [file, s3] = [await fileService(t, 'bytes=10-19'), await storage(t)];
   const { http } = await gateway(t, { file: [file.port], s3: s3.port });
   const response = await fetch(`${http}/api/files/1?token=secret`, {
@@ -120,7 +120,7 @@ test('S3 sees the signed host, the presigned query and the range: no credentials
   t.equal(response.headers.get('x-accel-range'), null);
 });
 
-test('a range that the service did not grant is not asked of S3 either', async (t) => {
+test('a range that the service did not grant is not sent to S3', async (t) => {
   const [file, s3] = [await fileService(t), await storage(t)];
   const { http } = await gateway(t, { file: [file.port], s3: s3.port });
   const response = await fetch(`${http}/api/files/1`, {
@@ -179,7 +179,7 @@ for (const [status, answered, code] of [
   });
 }
 
-test('the storage can not be reached by path, and an unsafe answer of the file service leads nowhere', async (t) => {
+test('no client path and no unsafe answer of the file service reaches the storage', async (t) => {
   const [file, s3] = [await fileService(t), await storage(t)];
   const { http } = await gateway(t, { file: [file.port], s3: s3.port });
   t.equal((await fetch(`${http}/_s3/bucket/key`)).status, 404);

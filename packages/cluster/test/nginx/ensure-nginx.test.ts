@@ -9,12 +9,12 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { type Test, test } from 'tap';
-import { ensureNginx, find } from '../../src/nginx/ensure-nginx.ts';
+import { ensureNginx, findProgram } from '../../src/nginx/ensure-nginx.ts';
 import { folder } from '../fleet/fake-fleet.ts';
 
 const ROOT = process.getuid?.() === 0;
 
-// A machine without nginx: PATH is one folder with an apt-get that writes down how it was called, and asks the policy as nginx's postinst does.
+// A machine without nginx. Its apt-get logs its arguments and asks the policy as nginx's postinst does.
 function machine(
   t: Test,
   aptGet: string,
@@ -30,7 +30,8 @@ function machine(
   const policy = path.join(data, 'policy-rc.d');
   const record = path.join(data, 'calls');
   mkdirSync(bin);
-  for (const program of ['sh', 'chmod']) symlinkSync(find(program)!, path.join(bin, program));
+  for (const program of ['sh', 'chmod'])
+    symlinkSync(findProgram(program)!, path.join(bin, program));
   const script = `#!/bin/sh
 asked() { "${policy}" "$1" start; echo $?; }
 echo "apt-get $* frontend=$DEBIAN_FRONTEND nginx=$(asked nginx) unit=$(asked nginx.service) other=$(asked cron)" >> "${record}"
@@ -62,7 +63,7 @@ const INSTALL =
 const UPDATE = 'apt-get update -q frontend=noninteractive nginx=101 unit=101 other=0';
 const asRoot = ROOT ? {} : { skip: 'only root installs' };
 
-test('nginx that is there is used as it is', async (t) => {
+test('an installed nginx is used as it is', async (t) => {
   const { bin, policy, ensure } = machine(t, 'exit 9');
   writeFileSync(path.join(bin, 'nginx'), '#!/bin/sh\n', { mode: 0o755 });
   t.equal(await ensure(), path.join(bin, 'nginx'));
@@ -70,7 +71,7 @@ test('nginx that is there is used as it is', async (t) => {
 });
 
 test(
-  'a missing nginx is installed by apt-get without a question, and its own server is not started meanwhile',
+  'a missing nginx is installed by apt-get, and its own server is not started',
   asRoot,
   async (t) => {
     const { bin, policy, ensure, calls, told } = machine(t, 'fake_install');
@@ -82,7 +83,7 @@ test(
 );
 
 test(
-  'missing package lists are fetched once, then the installation is tried again',
+  'missing package lists are fetched once, then the installation is repeated',
   asRoot,
   async (t) => {
     const { bin, ensure, calls, told } = machine(

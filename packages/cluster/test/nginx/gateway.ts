@@ -18,7 +18,7 @@ export interface Seen {
   body: string;
 }
 
-/** An upstream that keeps what it was asked, and answers its own name unless told otherwise. */
+/** An upstream that records its requests. By default it answers its own name. */
 export async function upstream(
   t: Test,
   name: string,
@@ -50,11 +50,11 @@ export interface Gateway {
   port: number;
   tlsPort: number;
   dir: string;
-  /** What nginx has written on standard error. */
+  /** nginx's standard error so far. */
   errorLog(): string;
 }
 
-/** A real nginx in front of the given ports; the rest of the upstreams refuse connections. */
+/** Starts nginx in front of the given ports. All other upstreams refuse connections. */
 export async function gateway(
   t: Test,
   options: {
@@ -117,7 +117,7 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** Sends bytes as they are and gives the whole answer as text. */
+/** Sends raw bytes and returns the whole answer as text. */
 export function raw(port: number, text: string): Promise<string> {
   return new Promise((resolve) => {
     let answer = '';

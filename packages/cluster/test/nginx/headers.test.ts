@@ -23,7 +23,7 @@ test("the client address, request id, start time and scheme are the gateway's, w
     },
   });
   const headers = user.seen[0]?.headers ?? {};
-  // Compared whole: as a pattern, "1.2.3.4, 127.0.0.1" would match the address that it ends in.
+  // Compared as a whole: a pattern would also match the end of "1.2.3.4, 127.0.0.1".
   t.same(
     [headers['x-forwarded-for'], headers['x-forwarded-proto'], headers.traceparent],
     ['127.0.0.1', 'http', traceparent],
@@ -37,7 +37,7 @@ test("the client address, request id, start time and scheme are the gateway's, w
   t.equal(response.headers.get('server'), 'nginx', 'no version');
 });
 
-test('nosniff and request id appear once, HSTS on TLS only, and HTTP/2 is spoken there', async (t) => {
+test('nosniff and request id appear once; HSTS and HTTP/2 on TLS only', async (t) => {
   const user = await upstream(t, 'user', (_request, response) => {
     response
       .setHeader('x-content-type-options', 'nosniff')
@@ -76,7 +76,7 @@ test('nosniff and request id appear once, HSTS on TLS only, and HTTP/2 is spoken
   t.match(user.seen.at(-1)?.headers, { 'x-forwarded-proto': 'https' });
 });
 
-test('the access log is JSON and holds neither query strings nor the tokens of share links', async (t) => {
+test('the access log is JSON without query strings and share link tokens', async (t) => {
   const user = await upstream(t, 'user');
   const { http, dir } = await gateway(t, { user: [user.port], file: [user.port] });
   await fetch(`${http}/api/users/search?q=secret-one`);
@@ -85,7 +85,7 @@ test('the access log is JSON and holds neither query strings nor the tokens of s
   await sleep(1300); // the log is flushed each second
   const text = readFileSync(path.join(dir, 'access.log'), 'utf8');
   t.notMatch(text, /secret/);
-  // Each worker writes its own buffer: the order of lines is not that of requests.
+  // Each worker writes its own buffer, so lines are not in the order of requests.
   const lines = text
     .trim()
     .split('\n')
@@ -104,7 +104,7 @@ test('the access log is JSON and holds neither query strings nor the tokens of s
   ]);
 });
 
-test('X-Accel-Redirect of another service is not followed and does not come through', async (t) => {
+test('X-Accel-Redirect of another service is neither followed nor passed on', async (t) => {
   const s3 = await upstream(t, 's3');
   const user = await upstream(t, 'user', (_request, response) =>
     response

@@ -28,7 +28,7 @@ test('every placeholder is filled, every address listens, every replica is an up
   t.end();
 });
 
-test('LIMITS=off leaves the limits out', (t) => {
+test('LIMITS=off omits the limits', (t) => {
   t.match(nginxConfig(config), /limit_req zone=requests/);
   t.notMatch(nginxConfig({ ...config, limits: false }), /^\s*limit_(req|conn) /m);
   t.end();

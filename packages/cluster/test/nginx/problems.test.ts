@@ -26,7 +26,7 @@ function expected(status: number, code: string): object {
   };
 }
 
-test('every refusal of the gateway itself is a problem with a code', async (t) => {
+test('every refusal by the gateway is a problem with a code', async (t) => {
   const service = await upstream(t, 'service');
   const { http, port, tlsPort } = await gateway(t, {
     file: [service.port],
@@ -98,7 +98,7 @@ test('every refusal of the gateway itself is a problem with a code', async (t) =
   t.same(service.seen, []);
 });
 
-test('a file within the limit streams through whole, one past it is a 413 problem, chunked or not', async (t) => {
+test('a file within the limit passes, one over it is a 413 problem, chunked or not', async (t) => {
   let hash = '';
   const file = await upstream(t, 'file', (request, response) => {
     const digest = createHash('sha256');
@@ -150,7 +150,7 @@ test('an upload reaches the service while it is still being sent', async (t) => 
   socket.destroy();
 });
 
-test('limits answer 429 with Retry-After as a problem, sooner for credentials, and LIMITS=off leaves them out', async (t) => {
+test('limits answer a 429 problem with Retry-After, sooner for credentials', async (t) => {
   const user = await upstream(t, 'user');
   const limited = await gateway(t, { user: [user.port], limits: true });
   const statuses = async (

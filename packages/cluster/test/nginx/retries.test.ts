@@ -4,14 +4,14 @@ import { timeBound } from '@muniment/testing';
 import { freePort } from '../../src/free-port.ts';
 import { gateway, upstream } from './gateway.ts';
 
-// An upstream that takes the request whole, lets it take effect, and dies before it answers: what a retry would double.
+// An upstream that executes a request and dies before its answer. A retry would execute it twice.
 async function dying(t: Parameters<typeof upstream>[0]): ReturnType<typeof upstream> {
   return upstream(t, 'dying', (request) =>
     request.resume().on('end', () => request.socket.destroy()),
   );
 }
 
-test('GET and HEAD move on from a replica that refuses and from one that dies while answering', async (t) => {
+test('GET and HEAD are retried after a refusal and after a death in the answer', async (t) => {
   const alive = await upstream(t, 'alive');
   const bad = await dying(t);
   const { http } = await gateway(t, { user: [await freePort(), bad.port, alive.port] });
@@ -80,7 +80,7 @@ test("a customer's events, idempotent by their ids, move on from a replica that 
   t.equal(Number(alive.seen.at(-1)?.headers['content-length']), body.length);
 });
 
-test('a replica that hangs costs a GET one read time-out and is then left out', async (t) => {
+test('a replica that hangs costs a GET one read time-out and is then avoided', async (t) => {
   const hanging = await upstream(t, 'hanging', () => {});
   const alive = await upstream(t, 'alive');
   const { http } = await gateway(t, { user: [hanging.port, alive.port] });
@@ -98,7 +98,7 @@ test('a replica that hangs costs a GET one read time-out and is then left out', 
   t.ok(performance.now() - after < timeBound(500, 2_500), 'left out at once');
 });
 
-test('503 of all replicas comes through as the service said it, and takes none of them out', async (t) => {
+test('a 503 passes unchanged and no replica is avoided for it', async (t) => {
   const down = await upstream(t, 'down', (_request, response) =>
     response
       .writeHead(503, { 'content-type': 'application/problem+json' })

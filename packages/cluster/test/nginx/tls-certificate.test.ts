@@ -5,7 +5,7 @@ import { test } from 'tap';
 import { tlsCertificate } from '../../src/nginx/tls-certificate.ts';
 import { folder } from '../fleet/fake-fleet.ts';
 
-test('a certificate for localhost is made once, its key readable by its owner only', (t) => {
+test('a certificate is created once, its key readable by its owner only', (t) => {
   const dir = path.join(folder(t), 'tls');
   const made = tlsCertificate(dir);
   if (!made) throw new Error('openssl is needed');

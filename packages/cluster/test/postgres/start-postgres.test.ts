@@ -26,7 +26,7 @@ async function ask(url: string, sql: string): Promise<string[]> {
   }
 }
 
-test('a test server starts under a 0700 folder without fsync and stops with nothing left running', async (t) => {
+test('a test server starts in a 0700 folder without fsync, and stops completely', async (t) => {
   const dataDir = path.join(temporary(t), 'data');
   const server = await startPostgres({ dataDir, durable: false });
   t.match(await ask(server.superuserUrl, 'select version()'), [/^PostgreSQL 18\./]);
@@ -35,7 +35,7 @@ test('a test server starts under a 0700 folder without fsync and stops with noth
   t.same(processesOf(dataDir), []);
 });
 
-test('a durable server keeps fsync on, refuses a wrong password, and survives SIGKILL of every process with its rows', async (t) => {
+test('a durable server has fsync, checks the password, and keeps its rows over SIGKILL', async (t) => {
   const dataDir = path.join(temporary(t), 'data');
   const options = { dataDir, durable: true, password: 'p@ss/word' };
   const first = await startPostgres(options);
@@ -51,14 +51,14 @@ test('a durable server keeps fsync on, refuses a wrong password, and survives SI
   t.same(await ask(second.superuserUrl, 'select n from kept'), ['42']);
 });
 
-test('backends that outlive a killed postmaster do not keep the next one from starting', async (t) => {
+test('backends that outlive a killed postmaster do not block the next one', async (t) => {
   const dataDir = path.join(temporary(t), 'data');
   const first = await startPostgres({ dataDir, durable: false });
   const [postmaster, ...others] = processesOf(dataDir).toSorted((a, b) => a - b);
   if (postmaster === undefined)
     throw new Error('no postmaster: and kill(0) would be this very process group');
   t.ok(others.length > 0);
-  // A stopped backend can't notice that its postmaster died: the worst case.
+  // The worst case: a stopped backend cannot notice that its postmaster died.
   for (const pid of others) process.kill(pid, 'SIGSTOP');
   process.kill(postmaster, 'SIGKILL');
   const second = await startPostgres({ dataDir, durable: false, port: first.port });

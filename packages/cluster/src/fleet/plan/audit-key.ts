@@ -8,8 +8,8 @@ import { writeAtomically } from '../../write-atomically.ts';
 const DEFAULT_ORIGIN = 'muniment.local/audit';
 
 /**
- * Creates the log's signing key once, as DATA/audit-key (0600), and DATA/audit-key.pub for verifiers.
- * The public file has one line a key, newest first. @returns the path of the signing key
+ * Creates the log's signing key once, as DATA/audit-key (0600). @returns its path
+ * DATA/audit-key.pub has the public lines for verifiers, newest first.
  */
 export function ensureAuditKey(data: string, origin: string = DEFAULT_ORIGIN): string {
   const file = path.join(data, 'audit-key');

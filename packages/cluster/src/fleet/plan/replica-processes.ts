@@ -16,9 +16,9 @@ import {
 import { replicaNames, type ServiceName } from './replica-names.ts';
 
 // Node's default (16 MiB, three times) costs a replica 20 MB idle and 50 MB after large uploads.
-// It would save 15 % of the CPU of answers of 40 KB. Memory is the tighter goal (docs/benchmarks.md).
+// It would save 15 % CPU on answers of 40 KB, but memory is tighter (docs/benchmarks.md).
 const YOUNG_GENERATION = '--max-semi-space-size=4';
-// glibc keeps freed memory per thread. A file replica that used 2 GiB then stays at 204 MB, not 253.
+// Makes glibc return freed memory: a file replica that used 2 GiB stays at 204 MB, not 253.
 // Not for the user service: hashing would ask the kernel for 19 MiB each time (23.6 ms, not 13).
 const RETURN_FREED_MEMORY = {
   MALLOC_ARENA_MAX: '2',

@@ -43,7 +43,7 @@ function listed(data: string, name: string): Listed {
 
 const log = (data: string): string => readFileSync(path.join(data, 'logs/supervisor.log'), 'utf8');
 
-test('fleet.json describes the running fleet, for its owner only, and is deleted with it', async (t) => {
+test('fleet.json describes the running fleet for its owner only', async (t) => {
   const data = folder(t);
   const [s3, user] = [await fake(data, 's3', 's3'), await fake(data, 'user-1', 'user')];
   const supervisor = supervise(t, planOf(data, [s3], [user]));
@@ -89,7 +89,7 @@ test('a killed process is back within two seconds, on its port, with a new pid',
   t.equal(readState(data)?.processes.find(({ name }) => name === 'user-1')?.restarts, 1);
 });
 
-test('a reader of fleet.json always finds all of it and every pid while processes die', async (t) => {
+test('fleet.json is always whole and has every pid while processes die', async (t) => {
   const data = folder(t);
   const supervisor = supervise(
     t,
@@ -149,7 +149,7 @@ test('the group of a killed leader is ended before it restarts', async (t) => {
   );
 });
 
-test('a stop goes through the stages in reverse, kills late processes, leaves nothing', async (t) => {
+test('a stop reverses the stages, kills late processes and leaves nothing', async (t) => {
   const data = folder(t);
   const supervisor = supervise(
     t,
@@ -205,9 +205,9 @@ test('a failed start names the process and its last log lines, and stops everyth
   );
 });
 
-test('a process that dies while a later stage starts is back before the fleet counts as running', async (t) => {
+test('a process that dies while a later stage starts is restarted', async (t) => {
   const data = folder(t);
-  // The second stage takes a while; the first one's process dies within it, once.
+  // The process of the first stage dies once while the second starts.
   const kinesis = await fake(data, 'kinesis', 'kinesis', { DIE_ONCE: path.join(data, 'died') });
   const slow = await fake(data, 'user-1', 'user', { LISTEN_AFTER_MS: '1200' });
   const supervisor = supervise(t, planOf(data, [kinesis], [slow]));
@@ -238,7 +238,7 @@ test('a failing task between stages ends the start', async (t) => {
   );
 });
 
-test('the status table says what lives, with restarts, readiness and memory', async (t) => {
+test('the status table shows pids, restarts, readiness and memory', async (t) => {
   const data = folder(t);
   const supervisor = supervise(t, planOf(data, [await fake(data, 'user-1', 'user')]));
   await supervisor.start();
@@ -262,7 +262,7 @@ function readCommand(pid: number): string {
   }
 }
 
-test('logs that are past their days go when the fleet starts', async (t) => {
+test('logs older than LOG_DAYS are deleted when the fleet starts', async (t) => {
   const data = folder(t);
   const user = await fake(data, 'user-1', 'user');
   mkdirSync(path.dirname(user.log), { recursive: true });
