@@ -7,7 +7,7 @@ import { openNote, type NoteSignature, type VerifierKey } from './note.ts';
 
 /** What a log commits to: its tree of `size` leaves has this root. */
 export interface Checkpoint {
-  /** Which log. */
+  /** The name of the log. */
   origin: string;
   size: number;
   /** 32 bytes */
@@ -35,7 +35,7 @@ export function parseCheckpoint(text: string): Checkpoint {
   return { origin: origin as string, size: Number(size), root: hash, extensions };
 }
 
-/** The text of the note of a checkpoint. @throws VerifyError `checkpoint_malformed` for what would not be read again */
+/** Encodes a checkpoint. @throws VerifyError `checkpoint_malformed` if it would not be parsed */
 export function formatCheckpoint({
   origin,
   size,
@@ -58,7 +58,7 @@ export interface SignedCheckpoint extends Checkpoint {
 }
 
 /**
- * Opens a note and reads the checkpoint in it. A trusted key must have signed, and one whose name is the origin: a key speaks for its own log only.
+ * Opens a signed checkpoint. A trusted key with the log's name must have signed it.
  * @throws VerifyError
  */
 export function openCheckpoint(

@@ -56,7 +56,7 @@ async function readProof(file: string): Promise<string[]> {
     const { hashes } = JSON.parse(text) as { hashes?: unknown };
     if (Array.isArray(hashes) && hashes.every((hash) => typeof hash === 'string')) return hashes;
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new UsageError(`${file} is not an answer of GET /api/audit/consistency`);
 }
@@ -88,7 +88,7 @@ async function* bytesOf(file: string): AsyncGenerator<Uint8Array> {
     ) as AsyncIterable<Uint8Array>;
 }
 
-/** Errors of the file are of use to nobody as findings; those of what is in it are. */
+/** Whether the file could not be read. Errors of its content are findings instead. */
 const isFileError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && 'syscall' in error;
 

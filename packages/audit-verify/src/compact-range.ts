@@ -1,6 +1,6 @@
 import { emptyRoot, HASH_BYTES, nodeHash } from './merkle.ts';
 
-/** A tree while it grows, of which only the roots of its complete subtrees are kept: at most 53 hashes, whatever its size. */
+/** A growing tree that stores only the roots of its complete subtrees, at most 53 hashes. */
 export interface CompactRange {
   /** Leaves so far. */
   readonly size: number;
@@ -61,10 +61,7 @@ function ones(n: number): number {
   return count;
 }
 
-/**
- * Heights of the complete subtrees that cover the leaves [from, to), in order and as few as can be: the form in which an export stands for
- * the rows it leaves out.
- */
+/** Heights of the fewest complete subtrees that cover the leaves [from, to), in order. */
 export function subtreeHeights(from: number, to: number): number[] {
   const heights: number[] = [];
   for (let at = from; at < to;) {

@@ -2,14 +2,14 @@ import { subtreeHeights } from './compact-range.ts';
 import { decodeBase64 } from './base64.ts';
 import { HASH_BYTES } from './merkle.ts';
 
-// The lines of an export. Each is read in one spelling only: what another reader of JSON could read differently (a member twice, a member more)
-// must not pass for what was proven.
+// Each line is accepted in one spelling only. Another JSON reader could read a member that stands
+// twice differently from what was proven.
 
 export interface Header {
   checkpoint: string;
-  /** Which rows it holds; null: all that there are. */
+  /** Null: all rows. */
   filter: unknown;
-  /** Index of the last row of the part before this one. */
+  /** Index of the last row of the previous part. */
   after: number | null;
 }
 
@@ -39,7 +39,7 @@ export interface End {
 const ROW = '{"event":';
 const INDEX = ',"index":';
 const RECORD_AT = ROW.length;
-// `sealed_personal` stands in archives: what brings the values back as long as the subject's key exists.
+// Archives have `sealed_personal`, the ciphertext of the values.
 const TAIL =
   /^,"index":(0|[1-9][0-9]{0,15}),"hash":"([A-Za-z0-9+/]{43}=)","personal":(null|\{"salt":"([A-Za-z0-9+/=]+)","values":("(?:[^"\\]|\\.)*")\})(?:,"sealed_personal":(?:null|\{"key_id":"[^"\\]*","nonce":"[^"\\]*","ciphertext":"[^"\\]*"\}))?\}$/s;
 
@@ -59,7 +59,7 @@ export function kindOf(buffer: Buffer, from: number, to: number): LineKind {
   return begins.startsWith('{"end":') ? 'end' : 'other';
 }
 
-/** @returns undefined for what is no row. Overwrites the byte before the record with the prefix of a leaf. */
+/** Parses a row; undefined for other lines. Overwrites the byte before the record with 0x00. */
 export function readRow(buffer: Buffer, from: number, to: number): Row | undefined {
   const text = buffer.toString('latin1', from, to);
   const recordEnd = text.lastIndexOf(INDEX);
@@ -96,7 +96,7 @@ function parse(json: string): unknown {
   }
 }
 
-/** The value of a line that is its own only spelling in JSON. */
+/** The value of a line in canonical JSON. */
 function parseLine(buffer: Buffer, from: number, to: number): unknown {
   const text = buffer.toString('utf8', from, to);
   const value = parse(text);
@@ -159,15 +159,15 @@ export function readEnd(buffer: Buffer, from: number, to: number): End | undefin
     : undefined;
 }
 
-// In the canonical order of keys (RFC 8785) these stand after `metadata`, inside strings their quotes would be escaped, and after `personal` come
-// only scalars: so the last `personal` is the event's own, and the first of the others after it.
+// In canonical key order (RFC 8785) only scalars follow `personal`, and quotes in strings are escaped.
+// So the last `personal` is the event's own, and the others are the first ones after it.
 const PERSONAL = ',"personal":';
 const COMMITMENT = '{"commitment":"';
 const LANE = ',"lane":';
 const SEQ = ',"seq":';
 const SOURCE = ',"source":"';
 
-/** What a record says of itself; undefined where it is of a version that this reader does not know. */
+/** What a record states; undefined for an unknown version. */
 export interface EventFacts {
   /** base64; null when the event has no personal values */
   commitment: string | null;

@@ -86,7 +86,7 @@ export function judgeGaps(
   if (!header || header.filter !== null || !end) return;
   for (const { from, to, line } of gaps) {
     const isBefore = header.after !== null && from === 0 && to === header.after + 1;
-    // All parts of an export end where the log ended at first, but each is proven in the newest tree.
+    // Parts end where the log ended at first, but each is proven in the newest tree.
     const isAfter = (end.nextCursor !== null || header.after !== null) && to === size;
     if (isBefore || isAfter) continue;
     findings.add(

@@ -1,5 +1,5 @@
 const MAX_HOLES = 20;
-/** Four sources of sixteen lanes there are; an export that names more is not to fill the memory. */
+/** There are four sources of sixteen lanes. A limit keeps a forged export from filling the memory. */
 const MAX_LANES = 1_000;
 
 export interface LaneReport {
@@ -8,14 +8,14 @@ export interface LaneReport {
   rows: number;
   first_seq: number;
   last_seq: number;
-  /** Numbers between first and last that are not in the export: [first, last] each, the first twenty. */
+  /** Missing numbers as [first, last], the first twenty ranges. */
   holes: [number, number][];
   holes_total: number;
-  /** Rows whose number is not above the one before. */
+  /** Rows whose number is not above the previous one. */
   disordered: number;
 }
 
-/** Follows `seq` of each (source, lane): the producers number their events without holes, so what is left out shows. */
+/** Follows `seq` of each lane. Producers number without holes, so omissions show. */
 export function createLaneContinuity(): {
   add(lane: string, seq: number): void;
   report(): LaneReport[];

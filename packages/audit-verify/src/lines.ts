@@ -1,9 +1,9 @@
 const LF = 0x0a;
 const START_BYTES = 1 << 20;
-/** An event has at most 16 KiB; no line of an export is near this. */
+/** Far more than any line: an event has at most 16 KiB. */
 export const MAX_LINE_BYTES = 16 << 20;
 
-/** Takes a line without its LF. The bytes are its own until it returns, to be overwritten too. */
+/** Receives a line without its LF. It may overwrite the bytes, which are valid until it returns. */
 export type OnLine = (buffer: Buffer, from: number, to: number) => void;
 
 export interface LineSplitter {
@@ -13,7 +13,7 @@ export interface LineSplitter {
   readonly rest: number;
 }
 
-/** Cuts a stream of bytes into lines, in a buffer that is used over and over. */
+/** Cuts a stream of bytes into lines, in a reused buffer. */
 export function createLineSplitter(onLine: OnLine): LineSplitter {
   let buffer = Buffer.allocUnsafeSlow(START_BYTES);
   let filled = 0;

@@ -29,15 +29,15 @@ export interface NoteSignature {
 
 /** A note that at least one trusted key has signed. */
 export interface OpenedNote {
-  /** What is signed, with its last newline. */
+  /** The signed text, with its last newline. */
   text: string;
-  /** Those of trusted keys: each verifies, one per key. */
+  /** Verified signatures, one per trusted key. */
   signatures: NoteSignature[];
-  /** Those of keys unknown here, unverified. */
+  /** Unverified signatures of unknown keys. */
   unknown: NoteSignature[];
 }
 
-/** Key ID: the first four bytes of SHA-256(name ‖ 0x0A ‖ signature type ‖ public key), as a big-endian number. */
+/** Key ID: the first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ public key), big-endian. */
 export function keyHash(name: string, algorithm: number, publicKey: Uint8Array): number {
   return hash(
     'sha256',
@@ -46,7 +46,7 @@ export function keyHash(name: string, algorithm: number, publicKey: Uint8Array):
   ).readUInt32BE(0);
 }
 
-/** Whether a key may be called so: no Unicode space, no plus. */
+/** Whether a key may have this name: no Unicode space, no plus. */
 export const isKeyName = (name: string): boolean =>
   name !== '' && name.isWellFormed() && !/[\p{White_Space}+]/u.test(name);
 
@@ -113,8 +113,8 @@ function decode(note: string | Uint8Array): string {
 }
 
 /**
- * Opens a signed note. Signatures of unknown keys are ignored, as rotation and witnesses need; one of a known key that fails refuses the whole.
- * @throws VerifyError `note_malformed`, `signature_invalid`, `note_unverified` (no trusted key has signed)
+ * Opens a signed note. Unknown keys are ignored; a bad signature of a known key is fatal.
+ * @throws VerifyError `note_malformed`, `signature_invalid`, `note_unverified`
  */
 export function openNote(note: string | Uint8Array, keys: readonly VerifierKey[]): OpenedNote {
   const content = decode(note);
@@ -138,7 +138,7 @@ export function openNote(note: string | Uint8Array, keys: readonly VerifierKey[]
       unknown.push(signature);
       continue;
     }
-    // Twice by one key says no more than once, but an invalid one is never passed over.
+    // A second signature of a key is ignored, but an invalid one never is.
     if (
       !verify(null, message, key.publicKey, Buffer.from(signature.base64, 'base64').subarray(4))
     ) {

@@ -1,10 +1,10 @@
 import { indexes, type Finding } from './findings.ts';
 
-/** Lines that follow each other without a break: they cover the leaves [from, to). */
+/** Consecutive lines that cover the leaves [from, to). */
 export interface Run {
   from: number;
   to: number;
-  /** Of the first, from 1. */
+  /** The first line, from 1. */
   line: number;
 }
 
@@ -13,7 +13,7 @@ interface Range {
   to: number;
 }
 
-/** Leaves below `size` that no run covers, and those that more than one does, each with the line of the later one. */
+/** Leaves below `size` that no run covers, and those that more than one run covers. */
 function coverage(runs: readonly Run[], size: number): { missing: Range[]; doubled: Run[] } {
   const missing: Range[] = [];
   const doubled: Run[] = [];
@@ -27,7 +27,7 @@ function coverage(runs: readonly Run[], size: number): { missing: Range[]; doubl
   return { missing, doubled };
 }
 
-/** Runs that cover everything once, but not in order: pairs of rows that changed places, or else what stands where. */
+/** Findings for runs that cover everything once, but not in order. */
 function disorder(runs: readonly Run[]): Finding[] {
   const sorted = runs.toSorted((a, b) => a.from - b.from);
   const displaced = runs.flatMap((run, at) => (sorted[at] === run ? [] : [at]));
@@ -42,14 +42,18 @@ function disorder(runs: readonly Run[]): Finding[] {
         code: 'out_of_order',
         line: run.line,
         index: run.from,
-        message: `out of order: ${indexes(run.from, run.to)} stands where ${indexes(other.from, other.to)} belongs`,
+        message:
+          `out of order: ${indexes(run.from, run.to)} stands where ` +
+          `${indexes(other.from, other.to)} belongs`,
       });
     else if (run.from > other.from) {
       findings.push({
         code: 'rows_swapped',
         line: run.line,
         index: other.from,
-        message: `swapped: ${indexes(other.from, other.to)} and ${indexes(run.from, run.to)} (line ${other.line}) have changed places`,
+        message:
+          `swapped: ${indexes(other.from, other.to)} and ` +
+          `${indexes(run.from, run.to)} (line ${other.line}) have changed places`,
       });
     }
   }
