@@ -106,7 +106,7 @@ test(
     );
     await t.rejects(ensure(), {
       name: 'FleetError',
-      message: /could not install nginx:\n.*E: Unable to locate package nginx/,
+      message: /could not install nginx\. .*\n.*E: Unable to locate package nginx/,
     });
     t.equal(calls().length, 3);
     t.notOk(existsSync(policy));
