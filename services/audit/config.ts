@@ -12,17 +12,20 @@ export const settings = Type.Object({
   AUDIT_BUCKET: Type.String({
     default: 'muniment-audit',
     description:
-      'Bucket of the erasure journal, the checkpoints and the archives; not that of the files. It must exist; no service makes it.',
+      'Bucket of the erasure journal, the checkpoints and the archives; not that of the ' +
+      'files. It must exist; no service makes it.',
   }),
   AUDIT_KEY_FILE: Type.String({
     description:
-      "File with the keys that sign the log's checkpoints, one a line: signing keys, and verifier keys of the past. Never in the database.",
+      "File with the keys that sign the log's checkpoints, one a line: signing keys, and " +
+      'verifier keys of the past. Never in the database.',
   }),
   AUDIT_ORIGIN: Type.String({
     pattern: '^[^\\s+]+$',
     default: 'muniment.local/audit',
     description:
-      'Name of the log and of its keys, as it stands in each checkpoint. Unique, like a URL without scheme; never changed.',
+      'Name of the log and of its keys, as it stands in each checkpoint. Unique, like a URL ' +
+      'without scheme; never changed.',
   }),
   AUDIT_CHECKPOINT_MS: Type.Integer({
     minimum: 50,
@@ -35,7 +38,8 @@ export const settings = Type.Object({
     maximum: 36_500,
     default: 365,
     description:
-      'For how long nobody can delete a checkpoint from the bucket, where the bucket has object lock (compliance mode).',
+      'For how long nobody can delete a checkpoint from the bucket, where the bucket has ' +
+      'object lock (compliance mode).',
   }),
   RECONCILER_DATABASE_URL: Type.Optional(
     Type.String({
@@ -50,14 +54,16 @@ export const settings = Type.Object({
     maximum: 1_200,
     default: 0,
     description:
-      'Age in months past which a whole month of the trail is moved into an archive in the bucket. 0 keeps all in the database.',
+      'Age in months past which a whole month of the trail is moved into an archive in the ' +
+      'bucket. 0 keeps all in the database.',
   }),
   AUDIT_RETENTION_DATABASE_URL: Type.Optional(
     Type.String({
       pattern: '^postgres(ql)?://',
       writeOnly: true,
       description:
-        'Connection as `audit_retention`, the one role that can take months out of the trail and bring them back. Absent: nothing is moved, whatever the age.',
+        'Connection as `audit_retention`, the one role that can take months out of the ' +
+        'trail and bring them back. Absent: nothing is moved, whatever the age.',
     }),
   ),
   AUDIT_RETENTION_PAUSE_MS: Type.Integer({
@@ -77,7 +83,8 @@ export const settings = Type.Object({
     maximum: 10_000,
     default: 210,
     description:
-      'Pause between two reads of a shard. Kinesis allows five a second: 200 ms would pass it whenever a read is a little late.',
+      'Pause between two reads of a shard. Kinesis allows five a second: 200 ms would pass ' +
+      'it whenever a read is a little late.',
   }),
   STREAM_MAX: Type.Integer({
     minimum: 1,
@@ -112,7 +119,8 @@ export const settings = Type.Object({
   WEBHOOK_ALLOW: Type.String({
     default: '',
     description:
-      'host:port pairs, comma separated, that webhooks may go to though they speak plain HTTP or have an address that is not public. For development and inner networks.',
+      'host:port pairs, comma separated, that webhooks may go to though they speak plain ' +
+      'HTTP or have an address that is not public. For development and inner networks.',
   }),
   WEBHOOK_TIMEOUT_MS: Type.Integer({
     minimum: 100,
@@ -150,14 +158,16 @@ export const settings = Type.Object({
     maximum: 10_000,
     default: 50,
     description:
-      'Pause between two looks for stored events to seal. A reader sees an event once it is sealed.',
+      'Pause between two looks for stored events to seal. A reader sees an event once it is ' +
+      'sealed.',
   }),
   EXPORT_CONCURRENCY: Type.Integer({
     minimum: 1,
     maximum: 100,
     default: 2,
     description:
-      'Exports of the trail that this replica runs at once; one more is refused with 503 and Retry-After.',
+      'Exports of the trail that this replica runs at once; one more is refused with 503 ' +
+      'and Retry-After.',
   }),
   EXPORT_STALL_MS: Type.Integer({
     minimum: 1_000,

@@ -65,7 +65,7 @@ const sealed = async ({ db }: TestServer) =>
       .execute()
   ).map(({ seq }) => seq);
 
-test('numbers that are declared lost let their lane go on; the trail keeps saying that it lacks them', async (t) => {
+test('a lane continues behind numbers declared lost, and the trail still lists them', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   const lane = await lose(parts, admin);
@@ -107,7 +107,7 @@ test('numbers that are declared lost let their lane go on; the trail keeps sayin
   );
 });
 
-test('what may still come is not given up', async (t) => {
+test('numbers that may still arrive cannot be declared lost', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   const lane = await lose(parts, admin);

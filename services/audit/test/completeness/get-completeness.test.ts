@@ -28,7 +28,7 @@ interface Answer {
   log: { last_index: number | null };
 }
 
-test('a trail that lacks nothing says so, by source and lane', async (t) => {
+test('a complete trail is reported as complete, by source and lane', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   await storeEvents(parts, [eventsOf(admin), eventsOf(admin), eventsOf(admin)]);
@@ -53,7 +53,7 @@ test('a trail that lacks nothing says so, by source and lane', async (t) => {
   t.equal(body.stream.shards.length, 2);
 });
 
-test('a hole is shown with its range, and whether it can heal; after a minute it is an alarm', async (t) => {
+test('a hole is reported with its range, and is an alarm after a minute', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   await storeEvents(
@@ -89,7 +89,7 @@ test('a hole is shown with its range, and whether it can heal; after a minute it
   );
 });
 
-test('the answer tells what waits in an outbox, and that it waits too long', async (t) => {
+test('a backlog in an outbox is reported, and is an alarm when too old', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   await recordMany(parts, 5);
@@ -106,7 +106,7 @@ test('the answer tells what waits in an outbox, and that it waits too long', asy
   t.equal(body.complete, false);
 });
 
-test('who reads which shard, and how far behind, is seen from a replica that reads none', async (t) => {
+test('a replica that reads no shard reports who reads each, and its lag', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   parts.consumer({ replica: 'audit-7' }).start();

@@ -34,7 +34,7 @@ const notes = async ({ db }: Parts) =>
     await db.selectFrom('audit.holes').select(['lane', 'numbers']).orderBy('first_seen').execute()
   ).map(({ lane, numbers }) => `${lane} ${numbers}`);
 
-test('a hole is said once when it is old, by one replica, and once when it is closed', async (t) => {
+test('one replica logs an old hole once, and its closing once', async (t) => {
   const parts = await startParts(t);
   const [one, other] = [listening(parts, 'a'), listening(parts, 'b')];
   const look = async () => {
@@ -57,7 +57,7 @@ test('a hole is said once when it is old, by one replica, and once when it is cl
   t.same(await notes(parts), []);
 });
 
-test('each missing number keeps the time at which it was first missed, however the ranges around it change', async (t) => {
+test('each missing number keeps its first time, however the ranges around it change', async (t) => {
   const parts = await startParts(t);
   const { watch } = listening(parts, 'a');
   await assign(parts, 3, 10);
@@ -85,7 +85,7 @@ test('each missing number keeps the time at which it was first missed, however t
   t.match(watch.latest()?.alarms, [{ code: 'hole_lost' }]);
 });
 
-test('readiness and metrics tell of a hole on every replica, and nothing while the database is away', async (t) => {
+test('every replica reports a hole in readiness and metrics, but not while the database is away', async (t) => {
   const parts = await startParts(t);
   const { db } = createDatabase<Tables>({
     url: parts.database.url('audit_service'),

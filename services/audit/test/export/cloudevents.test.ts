@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { cloudevents } from '../../export/cloudevents.ts';
 import { aRow, written } from './rows.ts';
 
-test('each line is a CloudEvent 1.0: required attributes, names and values as the specification has them', async (t) => {
+test('each line is a CloudEvent 1.0 with the names and values of the specification', async (t) => {
   const lines = (
     await written(cloudevents, [
       aRow(0, {

@@ -14,7 +14,7 @@ function parse(text: string): string[][] {
   return rows;
 }
 
-test("every row has the header's columns, whatever its texts hold", async (t) => {
+test("every row has the header's columns, whatever its texts contain", async (t) => {
   const evil = 'a","b\r\n=1+1,"c';
   const rows = parse(
     await written(csv, [
@@ -36,7 +36,7 @@ test("every row has the header's columns, whatever its texts hold", async (t) =>
   t.end();
 });
 
-test('no field begins with what a spreadsheet calculates', (t) => {
+test('no field begins a formula of a spreadsheet', (t) => {
   for (const start of [
     '=',
     '+',

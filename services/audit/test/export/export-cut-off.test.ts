@@ -37,7 +37,7 @@ async function whole(parts: TestServer, token: string): Promise<number> {
   return response.status;
 }
 
-test('no more exports run at once than allowed; one that its client leaves gives its place back', async (t) => {
+test('concurrent exports are limited, and an abandoned one makes room', async (t) => {
   const parts = await start(t, { EXPORT_CONCURRENCY: '1' });
   const root = await parts.signIn('admin');
   const slow = await connect(parts, '/api/audit/export?format=csv', root.token);
@@ -52,7 +52,7 @@ test('no more exports run at once than allowed; one that its client leaves gives
   });
 });
 
-test('an export whose session ends, whose reader stalls, or whose database dies is cut off and has no clean end', async (t) => {
+test('an export is cut off without an end when its session, reader or database fails', async (t) => {
   const parts = await start(t, { EXPORT_STALL_MS: '1000' });
   const [root, other] = [await parts.signIn('admin'), await parts.signIn('admin')];
   const ended = await connect(parts, '/api/audit/export?format=csv', other.token);

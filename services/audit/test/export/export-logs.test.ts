@@ -34,7 +34,7 @@ const exportedEvents = async ({ superuser }: TestServer) =>
     )
     .filter(({ action }) => action === 'AUDIT_EXPORTED');
 
-test("an administrator's export proves every entry in the signed tree, with the personal values and their salts", async (t) => {
+test("an administrator's export proves every entry, with personal values and their salts", async (t) => {
   const parts = await start(t);
   const ada = await parts.signIn();
   const root = await parts.signIn('admin');
@@ -79,7 +79,7 @@ test("an administrator's export proves every entry in the signed tree, with the 
   );
 });
 
-test("a user's export has what concerns them, the rest as hashes, and no values of others", async (t) => {
+test("a user's export holds their events, hashes for the rest, and nobody else's values", async (t) => {
   const parts = await start(t);
   const ada = await parts.signIn();
   const bob = await parts.signIn();
@@ -103,7 +103,7 @@ test("a user's export has what concerns them, the rest as hashes, and no values 
   t.match(await exportedEvents(parts), [{ metadata: { scope: 'own' } }]);
 });
 
-test('an erased subject is nobody in exports made later, and the proof still holds', async (t) => {
+test('later exports hold no values of an erased subject, and still verify', async (t) => {
   const parts = await start(t, await startAuditStore(t));
   const ada = await parts.signIn();
   const root = await parts.signIn('admin');
@@ -138,7 +138,7 @@ test('an erased subject is nobody in exports made later, and the proof still hol
   );
 });
 
-test('after the erasure of a person nothing readable tells that an administrator looked for them', async (t) => {
+test("after a person's erasure no event shows that an administrator searched for them", async (t) => {
   const parts = await start(t, await startAuditStore(t));
   const ada = await parts.signIn();
   const root = await parts.signIn('admin');
@@ -175,7 +175,7 @@ test('after the erasure of a person nothing readable tells that an administrator
   }
 });
 
-test('parts of any size verify each by itself and together are the whole, once; what is sealed meanwhile is not among them', async (t) => {
+test('parts of any size verify alone, and together hold each entry once', async (t) => {
   const parts = await start(t);
   const root = await parts.signIn('admin');
   const ids = await fill(parts, 37, (n) => ({
@@ -216,7 +216,7 @@ test('parts of any size verify each by itself and together are the whole, once; 
   t.same(await walk('', 8, () => fill(parts, 3, () => ({ action: 'FILE_DELETE' }))), ids);
 });
 
-test('every format goes on behind an index', async (t) => {
+test('every format continues behind an index', async (t) => {
   const parts = await start(t);
   const root = await parts.signIn('admin');
   const ids = await fill(parts, 12);
@@ -230,7 +230,7 @@ test('every format goes on behind an index', async (t) => {
   }
 });
 
-test('what is malformed is a 400 before anything is recorded', async (t) => {
+test('a malformed query is a 400 before anything is recorded', async (t) => {
   const parts = await start(t);
   const root = await parts.signIn('admin');
   const ada = await parts.signIn();

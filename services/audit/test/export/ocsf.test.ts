@@ -110,7 +110,7 @@ const ACTIONS = [
   'SOMETHING_ELSE',
 ];
 
-test('each action is an event of its class with all that the schema requires, also when nobody is known', async (t) => {
+test('each action has its class and all required fields, also without a known user', async (t) => {
   for (const action of ACTIONS) {
     const [known, nobody] = (
       await written(ocsf, [
@@ -143,7 +143,7 @@ test('each action is an event of its class with all that the schema requires, al
   }
 });
 
-test("a class per action; a customer's action is an API activity, whatever it is called", (t) => {
+test("each action has its class; a customer's action is always an API activity", (t) => {
   t.match(classify({ source: 'user', action: 'LOGIN_FAIL' }), { class: 3002, activity: 1 });
   t.match(classify({ source: 'user', action: 'PASSWORD_CHANGED' }), { class: 3001, activity: 3 });
   t.match(classify({ source: 'file', action: 'FILE_DOWNLOAD' }), { class: 6006, activity: 2 });

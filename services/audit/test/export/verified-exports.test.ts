@@ -59,7 +59,7 @@ async function start(t: Test): Promise<Parts> {
   };
 }
 
-test('what the service exports, the verifier proves with the public key alone; each of the five mutations is named', async (t) => {
+test('the verifier proves an export by the public key alone, and names each of five mutations', async (t) => {
   const parts = await start(t);
   const { root, ada, verify } = parts;
   await storeEvents(
@@ -116,7 +116,7 @@ test('what the service exports, the verifier proves with the public key alone; e
   t.match(mutated(lines.slice(0, 20)), { code: 1, out: /cut at the end: indexes 19 to/ });
 });
 
-test('an answer of the consistency route is the proof that the verifier asks for', async (t) => {
+test('the consistency route answers the proof that the verifier needs', async (t) => {
   const parts = await start(t);
   const { root, ada, verify } = parts;
   await storeEvents(

@@ -51,7 +51,7 @@ async function readUntil(
   return text;
 }
 
-test('an outage in the middle of a page neither loses nor doubles an event', async (t) => {
+test('an outage within a page neither loses nor doubles an event', async (t) => {
   const stream = openStream();
   let calls = 0;
   const feed = feedOf(250, {
@@ -67,7 +67,7 @@ test('an outage in the middle of a page neither loses nor doubles an event', asy
   t.same(ids(text), range(0, 250));
 });
 
-test('an error that is no outage ends the stream', async (t) => {
+test('an error other than an outage ends the stream', async (t) => {
   const stream = openStream();
   const feed = feedOf(5, {
     next: async () => {
@@ -81,7 +81,7 @@ test('an error that is no outage ends the stream', async (t) => {
   stream.close('gone');
 });
 
-test('nothing is written while nobody vouches for the reader; then it goes on where it was', async (t) => {
+test("nothing is written while the reader's right is unconfirmed; then the stream continues", async (t) => {
   let down = false;
   const stream = openStream(async () => {
     if (down) throw new Error('no answer');
@@ -102,7 +102,7 @@ test('nothing is written while nobody vouches for the reader; then it goes on wh
   t.same(ids([first.value, (await second).value, rest].join('')), range(0, 100));
 });
 
-test('a reader that stops reading holds one piece of the log in memory, and gets the rest when it goes on', async (t) => {
+test('a paused reader holds one batch in memory, and gets the rest when it continues', async (t) => {
   const stream = openStream();
   let rendered = 0;
   const feed = feedOf(100_000, {

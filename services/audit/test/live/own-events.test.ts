@@ -67,7 +67,7 @@ const event = (id: string, more: object = {}): object => ({
   ...more,
 });
 
-test('what a customer recorded is sealed and read by a viewer of its tenant, with the personal values, and by no other', async (t) => {
+test("a tenant's events are read by its viewers only, with personal values", async (t) => {
   const parts = await running(t);
   const ids = await record(parts, [
     event('e1'),
@@ -129,7 +129,7 @@ test('what a customer recorded is sealed and read by a viewer of its tenant, wit
   t.match(foreign, { status: 404, code: 'audit_log_not_found' });
 });
 
-test('no filter leads a viewer out of its tenant, nor to what our services recorded about it', async (t) => {
+test("no filter leads a viewer out of its tenant, nor to our own services' events", async (t) => {
   const parts = await running(t, { ...(await startAuditStore(t)), AUDIT_CHECKPOINT_MS: '50' });
   const ids = await record(parts, [
     event('e1'),
@@ -209,7 +209,7 @@ test('no filter leads a viewer out of its tenant, nor to what our services recor
   );
 });
 
-test('after the erasure of a subject its events stay, proven, and name nobody', async (t) => {
+test("after a subject's erasure its events stay provable, without personal values", async (t) => {
   const parts = await running(t);
   const ids = await record(parts, [
     event('e1', { actor: { id: 'u1', email: 'ada@customer.example' } }),
@@ -235,7 +235,7 @@ test('after the erasure of a subject its events stay, proven, and name nobody', 
   t.strictSame(await listed(parts, acme, 'email=ada%40customer.example'), []);
 });
 
-test('a browser reads with a viewer token from an allowed origin', async (t) => {
+test('a browser with a viewer token reads from an allowed origin', async (t) => {
   const parts = await running(t, { CORS_ORIGINS: 'https://app.customer.example' });
   const { token } = await viewerOf(parts, 'acme');
   const ask = (origin: string, method: 'GET' | 'OPTIONS') =>

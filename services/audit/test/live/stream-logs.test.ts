@@ -20,7 +20,7 @@ const aboutSomebody = (subject: string) => ({
   ciphertext: 'AAAA',
 });
 
-test('a stream shows what is sealed from now on and concerns the caller, in the order of the log, as lists show it', async (t) => {
+test("a stream shows the caller's events as they are sealed, in the log's order", async (t) => {
   const parts = await build(t);
   const { url } = await serve(t, parts.server);
   const ada = await parts.signIn();
@@ -52,7 +52,7 @@ test('a stream shows what is sealed from now on and concerns the caller, in the 
   line.close();
 });
 
-test('a reader whose line breaks again and again gets everything once and in order, while events come in', async (t) => {
+test('a reader that reconnects again and again gets each event once, in order', async (t) => {
   const parts = await build(t);
   const { url, cut } = await serve(t, parts.server);
   const ada = await parts.signIn();
@@ -77,7 +77,7 @@ test('a reader whose line breaks again and again gets everything once and in ord
   t.same(follower.indexes, mine);
 });
 
-test('filters narrow a stream, from the table and live alike', async (t) => {
+test('filters narrow a stream, both from the table and live', async (t) => {
   const parts = await build(t);
   const { url } = await serve(t, parts.server);
   const ada = await parts.signIn();
@@ -115,7 +115,7 @@ test('filters narrow a stream, from the table and live alike', async (t) => {
   }
 });
 
-test('an administrator streams everything, and that is an event before the first byte', async (t) => {
+test('an administrator streams everything, which is an event before the first byte', async (t) => {
   const parts = await build(t);
   const { url } = await serve(t, parts.server);
   const root = await parts.signIn('admin');
@@ -139,7 +139,7 @@ test('an administrator streams everything, and that is an event before the first
   line.close();
 });
 
-test("a viewer streams what its tenant's services recorded and nothing else, until its token is revoked", async (t) => {
+test("a viewer streams only its tenant's events, until its token is revoked", async (t) => {
   const parts = await build(t);
   const { url } = await serve(t, parts.server);
   const token = createViewerToken();
@@ -185,7 +185,7 @@ test("a viewer streams what its tenant's services recorded and nothing else, unt
   );
 });
 
-test('a filter by address finds what is seen, whatever its spelling, live and from the table', async (t) => {
+test('a filter by address matches any spelling, live and from the table', async (t) => {
   const parts = await build(t);
   const { url } = await serve(t, parts.server);
   const ada = await parts.signIn();
@@ -214,7 +214,7 @@ test('a filter by address finds what is seen, whatever its spelling, live and fr
   );
 });
 
-test('silence is broken by heart-beats, whose id moves on over what the filter holds back', async (t) => {
+test('heartbeats break the silence, with an id that moves past filtered events', async (t) => {
   const parts = await build(t, { STREAM_HEARTBEAT_MS: '200' });
   const { url } = await serve(t, parts.server);
   const ada = await parts.signIn();
@@ -229,7 +229,7 @@ test('silence is broken by heart-beats, whose id moves on over what the filter h
   line.close();
 });
 
-test("a stream ends within a second of its session, by its own end or the role's", async (t) => {
+test('a stream ends within a second of the end of its session or role', async (t) => {
   const parts = await build(t);
   const { url } = await serve(t, parts.server);
   const endings = {
@@ -267,7 +267,7 @@ test("a stream ends within a second of its session, by its own end or the role's
   }
 });
 
-test('a stream lives no longer than the token that opened it', async (t) => {
+test('a stream ends when the token that opened it expires', async (t) => {
   const parts = await build(t, {}, 2);
   const { url } = await serve(t, parts.server);
   const line = await connect(`${url}/api/audit/stream`, await parts.signIn());
@@ -277,7 +277,7 @@ test('a stream lives no longer than the token that opened it', async (t) => {
   t.match(line.text(), /: the token has expired\n\n$/);
 });
 
-test('streams are limited, for a reader and for the replica, and one that was closed makes room', async (t) => {
+test('streams are limited per reader and per replica, and a closed one makes room', async (t) => {
   const parts = await build(t, { STREAM_MAX: '3', STREAM_MAX_PER_READER: '2' });
   const { url } = await serve(t, parts.server);
   const [ada, bob] = [await parts.signIn(), await parts.signIn()];
@@ -301,7 +301,7 @@ test('streams are limited, for a reader and for the replica, and one that was cl
   );
 });
 
-test('a position that no stream gave out, and anything else malformed, is a 400', async (t) => {
+test('a position that no stream has sent, or a malformed one, is a 400', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   await storeSealed(parts.db, [{}]);

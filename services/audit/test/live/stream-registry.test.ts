@@ -30,7 +30,7 @@ function build(options: Partial<StreamRegistryOptions> = {}) {
   return { streams, open, ended, destroyed };
 }
 
-test('news that comes between a look and a rest is not slept over', async (t) => {
+test('news that comes before a wait ends the wait at once', async (t) => {
   const { open } = build();
   const stream = open();
   await stream.wait(1);
@@ -41,7 +41,7 @@ test('news that comes between a look and a rest is not slept over', async (t) =>
   stream.close('gone');
 });
 
-test('a right that is not confirmed for a second counts no more, and counts again once it is', async (t) => {
+test('a right is valid for a second after each confirmation', async (t) => {
   let down = false;
   const { open } = build();
   const stream = open({
@@ -63,7 +63,7 @@ test('a right that is not confirmed for a second counts no more, and counts agai
   stream.close('gone');
 });
 
-test('a right that is known of a moment over a second ago is not written on', async (t) => {
+test('a confirmation that is older than a second is not valid', async (t) => {
   const { open } = build();
   const stream = open({ revalidate: async () => performance.now() - 600 });
   await sleep(450);
@@ -77,7 +77,7 @@ test('a right that is known of a moment over a second ago is not written on', as
   old.close('gone');
 });
 
-test('a reader that takes nothing is cut off; one that is slow is not', async (t) => {
+test('a reader that takes nothing is cut off; a slow one is not', async (t) => {
   const { open, ended, destroyed } = build({ stallMs: 500 });
   const stalled = open({ owner: 'stalled' });
   const slow = open({ owner: 'slow' });
@@ -95,7 +95,7 @@ test('a reader that takes nothing is cut off; one that is slow is not', async (t
   slow.close('gone');
 });
 
-test('a stream that ends is cut off soon even when its reader does not take the last words, and is counted once', async (t) => {
+test('an ending stream is cut off soon though its reader takes nothing, and counted once', async (t) => {
   const { open, ended, destroyed, streams } = build();
   const stream = open();
   stream.close('revoked');
@@ -109,7 +109,7 @@ test('a stream that ends is cut off soon even when its reader does not take the 
   t.same(ended, ['revoked']);
 });
 
-test('none is opened while stopping', async (t) => {
+test('no stream is opened while the replica stops', async (t) => {
   const { open, streams } = build();
   const stream = open();
   streams.stop();

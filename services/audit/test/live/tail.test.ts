@@ -31,7 +31,7 @@ async function open(t: Test, options: Partial<TailOptions> = {}) {
   return { database, db, tail, listen, logged };
 }
 
-test('the tail begins at the head, takes what is sealed after it, and tells its listeners', async (t) => {
+test('the tail begins at the head, reads what is sealed after it, and notifies listeners', async (t) => {
   const { db, tail, listen } = await open(t);
   await storeSealed(db, [{}, {}]);
   let news = 0;
@@ -55,7 +55,7 @@ test('the tail begins at the head, takes what is sealed after it, and tells its 
   t.ok(news >= 2);
 });
 
-test('what is kept is bounded by number and by bytes, without a hole', async (t) => {
+test('held events are bounded by number and by bytes, without a hole', async (t) => {
   for (const options of [{ maxEvents: 50 }, { maxBytes: 20_000 }]) {
     const { db, tail, listen } = await open(t, options);
     await storeSealed(db, [{}]);
@@ -76,7 +76,7 @@ test('what is kept is bounded by number and by bytes, without a hole', async (t)
   }
 });
 
-test('nobody listening, nothing is read; who listens again begins at the head of then', async (t) => {
+test('without listeners nothing is read; a new listener begins at the then head', async (t) => {
   const { db, tail, listen } = await open(t);
   const stop = listen();
   await until(() => tail.head() === -1);
@@ -90,7 +90,7 @@ test('nobody listening, nothing is read; who listens again begins at the head of
   t.equal(tail.after(-1, 10), undefined);
 });
 
-test('a hole in the log is not passed over', async (t) => {
+test('a hole in the log is never passed', async (t) => {
   const { db, tail, listen, logged } = await open(t);
   await storeSealed(db, [{}]);
   listen();
@@ -111,7 +111,7 @@ test('a hole in the log is not passed over', async (t) => {
   );
 });
 
-test('an outage of the database is waited out, and said once', async (t) => {
+test('an outage of the database is waited out, and logged once', async (t) => {
   const { database, db, tail, listen, logged } = await open(t);
   listen();
   await until(() => tail.head() === -1);

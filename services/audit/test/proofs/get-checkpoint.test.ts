@@ -3,7 +3,7 @@ import { openCheckpoint, parseVerifierKey, verifyConsistency } from '@muniment/a
 import { build, eventsOf, storeEvents } from '../build.ts';
 import { certify } from '../sealing/certify.ts';
 
-test('the newest note is answered as text, and opens by the pinned key', async (t) => {
+test('the newest checkpoint is answered as a text note that the pinned key verifies', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const none = await parts.get('/api/audit/checkpoint', ada);
@@ -24,7 +24,7 @@ test('the newest note is answered as text, and opens by the pinned key', async (
   t.equal((await parts.get('/api/audit/checkpoint')).statusCode, 401);
 });
 
-test('two checkpoints are shown to be of one log; the newest is meant where none is named', async (t) => {
+test('two checkpoints are proven to be of one log; the newest is the default', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const sizes = [3, 5, 9];

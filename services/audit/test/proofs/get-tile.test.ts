@@ -5,7 +5,7 @@ import { certify } from '../sealing/certify.ts';
 import { inLane, leafHashes, range, readLog, store } from '../sealing/sealed-log.ts';
 import { naiveRoot } from './naive-tree.ts';
 
-test('hash tiles are served full and in part, to be kept for ever', async (t) => {
+test('hash tiles are served full and partial, and cached for ever', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const events = inLane(3, range(1, 600));
@@ -48,7 +48,7 @@ test('hash tiles are served full and in part, to be kept for ever', async (t) =>
   t.equal((await parts.get('/api/audit/tile/0/000')).statusCode, 401);
 });
 
-test('entry bundles are for administrators: the sealed bytes, each behind its length; nothing once a month is gone', async (t) => {
+test('entry bundles hold the sealed bytes for administrators, until their month is archived', async (t) => {
   const parts = await build(t);
   const [ada, admin] = [await parts.signIn(), await parts.signIn('admin')];
   await store(parts.db, inLane(3, range(1, 300)));

@@ -30,7 +30,7 @@ function grow(all: readonly Buffer[], cuts: readonly number[]): { head: TreeHead
   return { head, tiles };
 }
 
-test('random batches make the tree of RFC 6962, and tiles that hold its leaves', (t) => {
+test('random batches make the tree of RFC 6962, with tiles that hold its leaves', (t) => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: leaves.length }),
@@ -88,7 +88,7 @@ test('tiles are right around their widths', (t) => {
   t.end();
 });
 
-test('an edge of the wrong length is not read', (t) => {
+test('an edge of the wrong length is refused', (t) => {
   const { head } = growTree(emptyHead, leaves.slice(0, 300));
   const edge = encodeEdge(head);
   t.same(decodeHead(300, edge), head);

@@ -67,7 +67,7 @@ test('an entry is proven by its bytes, a path and a signed note', async (t) => {
   }
 });
 
-test("another's, an unsealed and an absent entry answer alike", async (t) => {
+test("another's, an unsealed and an absent entry get the same answer", async (t) => {
   const parts = await build(t);
   const [ada, eve] = [await parts.signIn(), await parts.signIn()];
   const [sealed] = await storeEvents(parts, [eventsOf(ada)]);
@@ -87,7 +87,7 @@ test("another's, an unsealed and an absent entry answer alike", async (t) => {
   t.equal((await parts.get(`/api/audit/logs/${sealed}/proof`)).statusCode, 401);
 });
 
-test('an entry newer than the last checkpoint waits for the next; without one it is a 503 that says when', async (t) => {
+test('a new entry waits for the next checkpoint; without one it is a 503 with Retry-After', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const [first] = await storeEvents(parts, [eventsOf(ada)]);
@@ -106,7 +106,7 @@ test('an entry newer than the last checkpoint waits for the next; without one it
   t.ok(holds(parts, answer.json()));
 });
 
-test('an administrator proves any entry, which is an event of its own; also one whose month is gone', async (t) => {
+test("an administrator's proof is an event, and also works for an archived month", async (t) => {
   const parts = await build(t);
   const [ada, admin] = [await parts.signIn(), await parts.signIn('admin')];
   const [id] = await storeEvents(parts, [eventsOf(ada)]);
@@ -132,7 +132,7 @@ test('an administrator proves any entry, which is an event of its own; also one 
   );
 });
 
-test('the shape is the documented one', async (t) => {
+test('a proof has the documented shape', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const [id] = await storeEvents(parts, [eventsOf(ada)]);

@@ -16,7 +16,7 @@ import type { Tables } from '../../tables.ts';
 import { visibilityOf } from '../../trail/visibility.ts';
 import { storeSealed } from '../live/sealed.ts';
 
-test('a filter passes the same events whether the table or memory is asked', async (t) => {
+test('a filter passes the same events from the table and from memory', async (t) => {
   const database = await createTestDatabase(t);
   const { db } = createDatabase<Tables>({
     url: database.url('audit_service'),

@@ -16,7 +16,7 @@ test('paths are those of the specification', (t) => {
   t.end();
 });
 
-test('every tile has one path, and what is not one is none', (t) => {
+test('every tile has exactly one path, and other texts are refused', (t) => {
   fc.assert(
     fc.property(
       fc.nat({ max: Number.MAX_SAFE_INTEGER }),

@@ -31,7 +31,7 @@ async function grown(t: Test, size = SIZE): Promise<Tree> {
   return createTree({ db: log.db, cachedTiles: 8 });
 }
 
-test('proofs are those of RFC 6962, about any size that the tree ever had', async (t) => {
+test('proofs are those of RFC 6962, for any past size of the tree', async (t) => {
   const tree = await grown(t, 1_500);
   await fc.assert(
     fc.asyncProperty(
@@ -93,7 +93,7 @@ test('the proofs of a tree of three levels of tiles verify', async (t) => {
   }
 });
 
-test('the subtrees over a range, put together, are the tree', async (t) => {
+test('the subtrees over ranges add up to the tree', async (t) => {
   const tree = await grown(t, 3_000);
   await fc.assert(
     fc.asyncProperty(
@@ -115,7 +115,7 @@ test('the subtrees over a range, put together, are the tree', async (t) => {
   t.same(await tree.hashRange(7, 7), []);
 });
 
-test('a tree that grows is followed; tiles that were partial when they were first read too', async (t) => {
+test('a growing tree is followed, also in tiles that were partial when first read', async (t) => {
   const log = await openLog(t);
   const tree = createTree({ db: log.db });
   t.same(await tree.root(0), naiveRoot([]));
@@ -130,7 +130,7 @@ test('a tree that grows is followed; tiles that were partial when they were firs
   t.same(await tree.inclusionProof(100, 200), naivePath(100, leaves.slice(0, 200)));
 });
 
-test('what lies beyond the tree, or nowhere, is refused', async (t) => {
+test('ranges beyond the tree, or malformed, are refused', async (t) => {
   const tree = await grown(t, 300);
   const asks: (() => Promise<unknown>)[] = [
     () => tree.root(301),
@@ -152,7 +152,7 @@ test('what lies beyond the tree, or nowhere, is refused', async (t) => {
   for (const ask of asks) await t.rejects(ask(), RangeError, ask.toString());
 });
 
-test('tiles are given full and in part', async (t) => {
+test('tiles are read full and partial', async (t) => {
   const tree = await grown(t, 65_536 + 300);
   t.same(await tree.tile(0, 0, 256), Buffer.concat(leaves.slice(0, 256)));
   t.same(await tree.tile(0, 0, 3), Buffer.concat(leaves.slice(0, 3)));

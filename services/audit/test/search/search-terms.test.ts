@@ -80,7 +80,7 @@ async function open(t: Test) {
 const erase = (db: Awaited<ReturnType<typeof open>>['db'], subject: string) =>
   sql`select keys.erase_subject(${subject})`.execute(db);
 
-test('stored events are found by address and by e-mail, whichever replica asks; the terms tell neither', async (t) => {
+test('stored events are found by address and e-mail at any replica, and terms reveal neither', async (t) => {
   const { db, terms, event, rows } = await open(t);
   const [first, second, other] = [
     await event(),
@@ -105,7 +105,7 @@ test('stored events are found by address and by e-mail, whichever replica asks; 
   t.equal((await rows()).length, 5);
 });
 
-test('a replayed batch adds no term twice, and one that is rolled back adds none', async (t) => {
+test('a replayed batch adds no term twice, and a batch that is rolled back adds none', async (t) => {
   const { db, terms, event, rows } = await open(t);
   const records = [aRecord(await event()), aRecord(await event())];
   const lease = await aLease(db);
@@ -120,7 +120,7 @@ test('a replayed batch adds no term twice, and one that is rolled back adds none
   t.equal((await rows()).length, 4);
 });
 
-test('an erased subject gets no terms, though a replica still holds the key', async (t) => {
+test('an erased subject gets no terms, though a replica still holds its key', async (t) => {
   const { db, terms, event, rows } = await open(t);
   const userId = randomUUID();
   const [one, two] = [await event({ subject: { userId } }), await event({ subject: { userId } })];
@@ -140,7 +140,7 @@ test('an erased subject gets no terms, though a replica still holds the key', as
   t.equal((await rows()).length, 2, 'the others of the batch have theirs');
 });
 
-test('an erasure and a batch of the same subject at once leave no term, whoever comes first', async (t) => {
+test('an erasure and a batch of the same subject leave no term, in either order', async (t) => {
   const { db, terms, event, rows } = await open(t);
   const cached = terms();
   for (let round = 0; round < 25; round += 1) {
@@ -163,7 +163,7 @@ test('an erasure and a batch of the same subject at once leave no term, whoever 
   }
 });
 
-test('an erasure waits for a batch that has added terms and has not committed, and then deletes them', async (t) => {
+test('an erasure waits for a batch that is not committed, and then deletes its terms', async (t) => {
   const { db, event, terms, rows } = await open(t);
   const userId = randomUUID();
   const added = await terms().createTerms([await event({ subject: { userId } })]);
@@ -179,7 +179,7 @@ test('an erasure waits for a batch that has added terms and has not committed, a
   t.same(await rows(), []);
 });
 
-test('a master key that cannot be asked keeps no event from being stored; its terms follow', async (t) => {
+test('events are stored while the master key is unavailable, and their terms follow', async (t) => {
   const { db, terms, event, rows, masterKey } = await open(t);
   let down = true;
   const shaky: MasterKey = {
@@ -212,7 +212,7 @@ test('a master key that cannot be asked keeps no event from being stored; its te
   t.notOk((await rows()).some(({ term }) => term.length === 0));
 });
 
-test('one search key, whoever makes it first; a tampered block is no obstacle', async (t) => {
+test('replicas that start at once share one search key, and a tampered block is skipped', async (t) => {
   const { db, terms, event, rows } = await open(t);
   const [a, b] = await Promise.all([
     terms().term('ip', '192.0.2.1'),
@@ -231,7 +231,7 @@ test('one search key, whoever makes it first; a tampered block is no obstacle', 
   t.same(new Set((await rows()).map((row) => row.event_id)), new Set([sound.id]));
 });
 
-test('terms of those without an account go with the age of the event, others stay', async (t) => {
+test('terms of callers without an account are deleted with age, others stay', async (t) => {
   const { db, event, terms, rows } = await open(t);
   const stranger = await event({ subject: { address: 'eve@example.com' } });
   const user = await event();
@@ -243,7 +243,7 @@ test('terms of those without an account go with the age of the event, others sta
   t.same(new Set((await rows()).map((row) => row.event_id)), new Set([user.id]));
 });
 
-test('the audit service cannot write terms around the function, nor read the tables of keys', async (t) => {
+test('the audit service can neither write terms directly nor read the tables of keys', async (t) => {
   const { db } = await open(t);
   await t.rejects(
     sql`insert into audit.search_terms values ('\\x00', gen_random_uuid(), 'x')`.execute(db),

@@ -13,7 +13,7 @@ import { CursorInvalid } from '@muniment/server';
 const ID = '018f2a3b-4c5d-7e6f-8a9b-0c1d2e3f4a5b';
 const binding = cursorBinding({ filter: { action: 'A' } });
 
-test('a cursor gives back what it was made from, and says nothing of it', (t) => {
+test('a cursor decodes to its position, and shows nothing of it', (t) => {
   t.equal(decodeIdCursor(encodeIdCursor(ID)), ID);
   t.same(decodeListCursor(encodeListCursor({ size: 2 ** 47 + 3, id: ID }, binding), binding), {
     size: 2 ** 47 + 3,
@@ -27,7 +27,7 @@ test('a cursor gives back what it was made from, and says nothing of it', (t) =>
   t.end();
 });
 
-test('only the spelling that was given out is taken, and only for what it was given out for', (t) => {
+test('a cursor is accepted only in its exact form, for the same reader, filter and order', (t) => {
   const cursor = encodeListCursor({ size: 7, id: ID }, binding);
   for (const other of [
     `${cursor}=`,
@@ -54,7 +54,7 @@ test('only the spelling that was given out is taken, and only for what it was gi
   t.end();
 });
 
-test("of an id's cursor too only the spelling that was given out is taken", (t) => {
+test('the cursor of an id is accepted only in its exact form', (t) => {
   const cursor = encodeIdCursor(ID);
   for (const other of [
     `${cursor}=`,

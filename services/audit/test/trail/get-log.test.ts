@@ -4,7 +4,7 @@ import { Value } from 'typebox/value';
 import { logResourceSchema } from '../../trail/log-resource.ts';
 import { build, eventsOf, storeEvents, type LogEntry } from '../build.ts';
 
-test("an entry is shown to whom it concerns; another's answers exactly as an absent one", async (t) => {
+test("an entry is shown to the user it concerns; another's answers like an absent one", async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const eve = await parts.signIn();
@@ -23,7 +23,7 @@ test("an entry is shown to whom it concerns; another's answers exactly as an abs
   t.match(othersProblem, { code: 'audit_log_not_found' });
 });
 
-test('what is no id is a 400, and nobody is a 401', async (t) => {
+test('a malformed id is a 400, and a missing token is a 401', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   for (const id of [

@@ -26,7 +26,7 @@ const LOOKALIKE = {
   request_id: 'z',
 };
 
-test('the list shows what concerns the caller, newest first, in the documented shape, with the personal values opened', async (t) => {
+test("the list shows the caller's events, newest first, with personal values opened", async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const bob = await parts.signIn();
@@ -93,7 +93,7 @@ async function walkPages(
   return entries;
 }
 
-test('pages of any size give a fixed set whole, without a doubling, and keep the filters', async (t) => {
+test('pages of any size together hold each entry once, and keep the filters', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const bob = await parts.signIn();
@@ -117,7 +117,7 @@ test('pages of any size give a fixed set whole, without a doubling, and keep the
   t.ok(uploads.every(({ action }) => action === 'FILE_UPLOAD'));
 });
 
-test("another's events are not in the list, and the personal values of somebody else are not opened for who acted", async (t) => {
+test("the list hides others' events, and others' personal values in the caller's events", async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const bob = await parts.signIn();
@@ -130,7 +130,7 @@ test("another's events are not in the list, and the personal values of somebody 
   t.equal((await parts.get('/api/audit/logs', bob)).json<LogEntry[]>().length, 2);
 });
 
-test('filters narrow the list; from is included and to is not', async (t) => {
+test('filters narrow the list; `from` is inclusive and `to` is exclusive', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   // One after the other is stored: each has a millisecond of its own.
@@ -166,7 +166,7 @@ test('filters narrow the list; from is included and to is not', async (t) => {
   ]);
 });
 
-test('what is malformed is a 400 problem that names it, and never reaches the database', async (t) => {
+test('a malformed filter is a 400 that names it, and never reaches the database', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   for (const cursor of [
@@ -219,7 +219,7 @@ test('what is malformed is a 400 problem that names it, and never reaches the da
   t.equal((await parts.get('/api/audit/logs')).statusCode, 401);
 });
 
-test('after the erasure of a user the events stay and name nobody, in every replica', async (t) => {
+test("after a user's erasure the events stay without personal values, at every replica", async (t) => {
   const parts = await build(t, await startAuditStore(t));
   const ada = await parts.signIn();
   await storeEvents(parts, [eventsOf(ada, { metadata: { size: 1 } })]);
@@ -246,7 +246,7 @@ test('after the erasure of a user the events stay and name nobody, in every repl
   );
 });
 
-test('one event whose personal block was tampered with does not take the page away', async (t) => {
+test('a tampered personal block does not fail the page', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const [first] = await storeEvents(parts, [eventsOf(ada), eventsOf(ada)]);
@@ -282,7 +282,7 @@ const MEANS: Record<string, (event: AuditEvent, value: string) => boolean> = {
   to: (event, value) => Date.parse(event.timestamp) < Date.parse(value),
 };
 
-test('every filter, and any of them together, finds just what it says, in any pages', async (t) => {
+test('any combination of filters finds exactly the matching events, in pages of any size', async (t) => {
   const parts = await build(t);
   const root = await parts.signIn('admin');
   const ada = await parts.signIn();
@@ -370,7 +370,7 @@ test('every filter, and any of them together, finds just what it says, in any pa
   t.ok(found > 500, `${found} entries`);
 });
 
-test('an address or an e-mail finds the events whose personal values it is among, and tells nobody of others', async (t) => {
+test('an address or e-mail finds only events whose values the reader may see', async (t) => {
   const parts = await build(t);
   const [ada, bob, root] = [
     await parts.signIn(),
@@ -403,7 +403,7 @@ test('an address or an e-mail finds the events whose personal values it is among
   t.same(await found(ada, 'ip=192.0.2.9&action=USER_UPDATED'), []);
 });
 
-test('a list is a view of the log at its first page: what is sealed meanwhile, of whatever time, neither shifts nor doubles it', async (t) => {
+test("later events, whatever their time, neither shift nor double a list's pages", async (t) => {
   const parts = await build(t);
   const root = await parts.signIn('admin');
   const events = (await fillLog(parts, 40)).map(({ id }) => id);
@@ -429,7 +429,7 @@ test('a list is a view of the log at its first page: what is sealed meanwhile, o
   );
 });
 
-test('in order of the log a poller gets each event once, however late its id', async (t) => {
+test('a poller by index gets each event once, however late its id', async (t) => {
   const parts = await build(t);
   const root = await parts.signIn('admin');
   const first = (await fillLog(parts, 12)).map(({ id }) => id);
@@ -458,7 +458,7 @@ test('in order of the log a poller gets each event once, however late its id', a
   t.equal(got.length, 19, 'and nothing again');
 });
 
-test('what is stored and not sealed is not shown yet', async (t) => {
+test('a stored event that is not sealed is not shown', async (t) => {
   const parts = await build(t);
   const root = await parts.signIn('admin');
   const [sealed] = await fillLog(parts, 1);
@@ -486,7 +486,7 @@ const recorded = async ({ superuser }: TestServer) =>
       },
   );
 
-test('an administrator reads all with the personal values; each reading is one event, committed before it is answered', async (t) => {
+test('an administrator reads all; each reading is one event, committed before the answer', async (t) => {
   const parts = await build(t);
   const [ada, root] = [await parts.signIn(), await parts.signIn('admin')];
   const [id] = await storeEvents(parts, [eventsOf(ada), eventsOf(root)]);
@@ -534,7 +534,7 @@ test('an administrator reads all with the personal values; each reading is one e
   await parts.superuser.query('alter table audit.gone rename to outbox');
 });
 
-test('a reading that the gateway repeats on another replica is one event', async (t) => {
+test('a reading that the gateway repeats at another replica is one event', async (t) => {
   const parts = await build(t);
   const root = await parts.signIn('admin');
   const headers = {
@@ -548,7 +548,7 @@ test('a reading that the gateway repeats on another replica is one event', async
   t.equal((await recorded(parts)).length, 1);
 });
 
-test('a cursor goes on only where it was given out', async (t) => {
+test('a cursor continues only the list that issued it', async (t) => {
   const parts = await build(t);
   const [ada, root] = [await parts.signIn(), await parts.signIn('admin')];
   await fillLog(parts, 5, () => ({ user_id: ada.id }));
@@ -603,7 +603,7 @@ test('a cursor goes on only where it was given out', async (t) => {
   }
 });
 
-test('a query that the database gives up is a 503', async (t) => {
+test('a query that the database cancels is a 503', async (t) => {
   const parts = await build(t, { DATABASE_STATEMENT_TIMEOUT_MS: '300' });
   const root = await parts.signIn('admin');
   await fillLog(parts, 1);
