@@ -9,11 +9,11 @@ import { acquireLease, createDatabase, type Database, type Lease } from '@munime
 import { migrateToLatest } from '@muniment/database/migrate';
 import { ensureRolesAndDatabase, ROLES, type Role } from '@muniment/database/roles';
 import { migrationSets } from '../../scripts/migrations.ts';
-import { insertTiles } from '../../services/audit/proofs/tile-queries.ts';
-import { updateHead, findHead } from '../../services/audit/proofs/tree-queries.ts';
-import { growTree } from '../../services/audit/proofs/grow-tree.ts';
+import { insertTiles } from '../../services/audit/proofs/tree/tile-queries.ts';
+import { updateHead, findHead } from '../../services/audit/proofs/tree/tree-queries.ts';
+import { growTree } from '../../services/audit/proofs/tree/grow-tree.ts';
 import { sealBatch } from '../../services/audit/sealing/seal-batch.ts';
-import { createTree } from '../../services/audit/proofs/tree.ts';
+import { createTree } from '../../services/audit/proofs/tree/tree.ts';
 import type { Tables } from '../../services/audit/tables.ts';
 import type { Measurement } from '../report.ts';
 

@@ -8,7 +8,7 @@ import type { Consumer } from './consumer/consumer.ts';
 import { openConsumer } from './consumer/open-consumer.ts';
 import { openStreams, type Streams } from './live/streams.ts';
 import { openAuditBucket, type AuditBucket } from './object-store/audit-bucket.ts';
-import { createTree, type Tree } from './proofs/tree.ts';
+import { createTree, type Tree } from './proofs/tree/tree.ts';
 import { openSealing } from './sealing/open-sealing.ts';
 import type { Sealer } from './sealing/sealer.ts';
 import { openSearchTerms } from './search/open-search-terms.ts';

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { findHead } from '../proofs/tree-queries.ts';
+import { findHead } from '../proofs/tree/tree-queries.ts';
 import { readQuarantine } from '../quarantine/quarantine-queries.ts';
 import { listOpenDifferences, readReconciled } from '../reconciler/difference-queries.ts';
 import { listLaneNews } from '../sealing/seal-lane-queries.ts';

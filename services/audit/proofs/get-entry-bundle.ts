@@ -4,7 +4,7 @@ import type { AuditContext } from '../context.ts';
 import { TileNotFound } from '../errors.ts';
 import { readerOf } from '../trail/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
-import { TILE_WIDTH } from './grow-tree.ts';
+import { TILE_WIDTH } from './tree/grow-tree.ts';
 import { listRecords } from './sealed-queries.ts';
 import { parseTilePath } from './tile-path.ts';
 

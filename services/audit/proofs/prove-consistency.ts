@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { defineRoute, strictObject } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { CheckpointNotFound, SizesReversed } from '../errors.ts';
-import { findCheckpoints } from './checkpoint-queries.ts';
+import { findCheckpoints } from './tree/checkpoint-queries.ts';
 
 const size = (description: string) =>
   Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description });

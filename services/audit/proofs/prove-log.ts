@@ -5,9 +5,9 @@ import type { AuditContext } from '../context.ts';
 import { AuditLogNotFound, CheckpointPending } from '../errors.ts';
 import { readerOf, type Reader } from '../trail/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
-import type { StoredCheckpoint } from './checkpoint-queries.ts';
+import type { StoredCheckpoint } from './tree/checkpoint-queries.ts';
 import { findSealedLeaf, type SealedLeaf } from './sealed-queries.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from './tree/tree.ts';
 
 /** While there is news a checkpoint is signed each second. */
 const WAIT_MS = 1_500;

@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely';
 import { leafHash } from '@muniment/audit-verify';
 import { listMonth, type ArchivedRow, type MonthContent } from './archive-queries.ts';
-import type { StoredCheckpoint } from '../proofs/checkpoint-queries.ts';
-import type { Tree } from '../proofs/tree.ts';
+import type { StoredCheckpoint } from '../proofs/tree/checkpoint-queries.ts';
+import type { Tree } from '../proofs/tree/tree.ts';
 import type { Tables } from '../tables.ts';
 
 const PAGE = 1_000;

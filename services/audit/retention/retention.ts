@@ -11,8 +11,8 @@ import {
   insertArchive,
   type Archive,
 } from './archive-queries.ts';
-import { findLatestCheckpoint } from '../proofs/checkpoint-queries.ts';
-import type { Tree } from '../proofs/tree.ts';
+import { findLatestCheckpoint } from '../proofs/tree/checkpoint-queries.ts';
+import type { Tree } from '../proofs/tree/tree.ts';
 import type { Tables } from '../tables.ts';
 import { announce } from './announce.ts';
 import { archiveLines } from './archive-lines.ts';

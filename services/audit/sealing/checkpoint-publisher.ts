@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { AuditBucket } from '../object-store/audit-bucket.ts';
 import { HistoryAltered } from '../errors.ts';
-import { listCheckpointsAfter } from '../proofs/checkpoint-queries.ts';
+import { listCheckpointsAfter } from '../proofs/tree/checkpoint-queries.ts';
 import type { Tables } from '../tables.ts';
 import type { CheckpointSigner } from './checkpoint-signer.ts';
 

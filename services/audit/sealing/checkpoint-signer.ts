@@ -7,10 +7,10 @@ import {
   insertCheckpoint,
   findLatestCheckpoint,
   type StoredCheckpoint,
-} from '../proofs/checkpoint-queries.ts';
-import { findHead } from '../proofs/tree-queries.ts';
+} from '../proofs/tree/checkpoint-queries.ts';
+import { findHead } from '../proofs/tree/tree-queries.ts';
 import type { Tables } from '../tables.ts';
-import { rootOf } from '../proofs/grow-tree.ts';
+import { rootOf } from '../proofs/tree/grow-tree.ts';
 import { openSignedHead, requireConsistent, type SignedHead } from './signed-head.ts';
 
 export interface CheckpointSignerOptions {

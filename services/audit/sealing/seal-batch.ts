@@ -3,15 +3,15 @@ import { requireLease, type Lease } from '@muniment/database';
 import { TreeMoved } from '../errors.ts';
 import { insertSealed } from '../proofs/sealed-queries.ts';
 import { listLaneNews, moveSealLanes, type LaneNews } from './seal-lane-queries.ts';
-import { insertTiles } from '../proofs/tile-queries.ts';
-import { updateHead, findHead } from '../proofs/tree-queries.ts';
+import { insertTiles } from '../proofs/tree/tile-queries.ts';
+import { updateHead, findHead } from '../proofs/tree/tree-queries.ts';
 import {
   listUnsealedEvents,
   consumeLateEvents,
   type UnsealedEvent,
 } from './unsealed-event-queries.ts';
 import type { Tables } from '../tables.ts';
-import { growTree, type TreeHead } from '../proofs/grow-tree.ts';
+import { growTree, type TreeHead } from '../proofs/tree/grow-tree.ts';
 
 export interface SealedBatch {
   head: TreeHead;

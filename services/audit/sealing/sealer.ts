@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { createLeasedLoop, type HeldLease, type Lease } from '@muniment/database';
-import { findHead } from '../proofs/tree-queries.ts';
+import { findHead } from '../proofs/tree/tree-queries.ts';
 import type { Tables } from '../tables.ts';
 import { createBacklog } from './backlog.ts';
 import type { CheckpointPublisher } from './checkpoint-publisher.ts';

@@ -2,9 +2,9 @@ import type { Kysely } from 'kysely';
 import type { LogKeys } from '@muniment/audit-key';
 import { openCheckpoint, verifyConsistency, VerifyError } from '@muniment/audit-verify';
 import { HistoryAltered } from '../errors.ts';
-import type { StoredCheckpoint } from '../proofs/checkpoint-queries.ts';
-import { rootOf, type TreeHead } from '../proofs/grow-tree.ts';
-import { createTree } from '../proofs/tree.ts';
+import type { StoredCheckpoint } from '../proofs/tree/checkpoint-queries.ts';
+import { rootOf, type TreeHead } from '../proofs/tree/grow-tree.ts';
+import { createTree } from '../proofs/tree/tree.ts';
 import type { Tables } from '../tables.ts';
 
 /** A head that was signed. */

@@ -8,7 +8,7 @@ import {
   keyHash,
   leafHash,
 } from '@muniment/audit-verify';
-import type { StoredCheckpoint } from '../../proofs/checkpoint-queries.ts';
+import type { StoredCheckpoint } from '../../proofs/tree/checkpoint-queries.ts';
 import type { Tables } from '../../tables.ts';
 
 const NAME = 'muniment.local/test';

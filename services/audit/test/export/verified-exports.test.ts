@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { test, type Test } from 'tap';
 import { until } from '@muniment/testing';
-import { findLatestCheckpoint } from '../../proofs/checkpoint-queries.ts';
+import { findLatestCheckpoint } from '../../proofs/tree/checkpoint-queries.ts';
 import { build, eventsOf, storeEvents, type Caller, type TestServer } from '../build.ts';
 import { startAuditStore } from '../audit-store.ts';
 

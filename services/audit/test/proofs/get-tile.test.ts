@@ -3,7 +3,7 @@ import { leafHash } from '@muniment/audit-verify';
 import { build } from '../build.ts';
 import { certify } from '../sealing/certify.ts';
 import { inLane, leafHashes, range, readLog, store } from '../sealing/sealed-log.ts';
-import { naiveRoot } from './naive-tree.ts';
+import { naiveRoot } from './tree/naive-tree.ts';
 
 test('hash tiles are served full and partial, and cached for ever', async (t) => {
   const parts = await build(t);

@@ -5,14 +5,14 @@ import pg from 'pg';
 import { createSigner, generateSigningKey, type LogKeys } from '@muniment/audit-key';
 import { openCheckpoint, verifyConsistency } from '@muniment/audit-verify';
 import { HistoryAltered } from '../../errors.ts';
-import { findLatestCheckpoint } from '../../proofs/checkpoint-queries.ts';
-import { findHead } from '../../proofs/tree-queries.ts';
-import { rootOf } from '../../proofs/grow-tree.ts';
+import { findLatestCheckpoint } from '../../proofs/tree/checkpoint-queries.ts';
+import { findHead } from '../../proofs/tree/tree-queries.ts';
+import { rootOf } from '../../proofs/tree/grow-tree.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
-import { createTree } from '../../proofs/tree.ts';
+import { createTree } from '../../proofs/tree/tree.ts';
 import type { Test } from 'tap';
 import { inLane, leafHashes, range, sealerLease, store } from './sealed-log.ts';
-import { naiveRoot } from '../proofs/naive-tree.ts';
+import { naiveRoot } from '../proofs/tree/naive-tree.ts';
 import { newKeys, openCertifiedLog, ORIGIN, type CertifiedLog } from './signer-parts.ts';
 
 async function owner(t: Test, log: CertifiedLog): Promise<pg.Client> {

@@ -4,12 +4,12 @@ import pg from 'pg';
 import { test } from 'tap';
 import { releaseLease, LeaseLost } from '@muniment/database';
 import { TreeMoved } from '../../errors.ts';
-import { findHead } from '../../proofs/tree-queries.ts';
-import { rootOf } from '../../proofs/grow-tree.ts';
+import { findHead } from '../../proofs/tree/tree-queries.ts';
+import { rootOf } from '../../proofs/tree/grow-tree.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import { anEvent } from '../records.ts';
 import { inLane, leafHashes, openLog, range, readLog, sealerLease, store } from './sealed-log.ts';
-import { naiveRoot } from '../proofs/naive-tree.ts';
+import { naiveRoot } from '../proofs/tree/naive-tree.ts';
 
 const byText = (a: string, b: string): number => (a < b ? -1 : 1);
 

@@ -9,7 +9,7 @@ import {
   TILE_WIDTH,
   type Tile,
   type TreeHead,
-} from '../../proofs/grow-tree.ts';
+} from '../../../proofs/tree/grow-tree.ts';
 import { naiveLeaf, naiveRoot } from './naive-tree.ts';
 
 const leaves = Array.from({ length: 2_000 }, (_, n) => naiveLeaf(Buffer.from(`leaf ${n}`)));

@@ -6,11 +6,11 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from '@muniment/audit-verify';
-import { insertTiles } from '../../proofs/tile-queries.ts';
-import { updateHead } from '../../proofs/tree-queries.ts';
-import { emptyHead, growTree, type TreeHead } from '../../proofs/grow-tree.ts';
-import { createTree, type Tree } from '../../proofs/tree.ts';
-import { openLog, type Log } from '../sealing/sealed-log.ts';
+import { insertTiles } from '../../../proofs/tree/tile-queries.ts';
+import { updateHead } from '../../../proofs/tree/tree-queries.ts';
+import { emptyHead, growTree, type TreeHead } from '../../../proofs/tree/grow-tree.ts';
+import { createTree, type Tree } from '../../../proofs/tree/tree.ts';
+import { openLog, type Log } from '../../sealing/sealed-log.ts';
 import { naiveConsistency, naiveLeaf, naivePath, naiveRoot } from './naive-tree.ts';
 
 const SIZE = 65_536 + 700;

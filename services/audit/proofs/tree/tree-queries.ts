@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
 import { decodeHead, encodeEdge, type TreeHead } from './grow-tree.ts';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../../tables.ts';
 
 /** The head of the Merkle tree: its size and right edge. */
 export async function findHead(db: Kysely<Tables>): Promise<TreeHead> {

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Tile } from './grow-tree.ts';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../../tables.ts';
 
 export async function insertTiles(trx: Transaction<Tables>, tiles: readonly Tile[]): Promise<void> {
   await sql`

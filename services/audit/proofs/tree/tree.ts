@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { nodeHash } from '@muniment/audit-verify';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../../tables.ts';
 import { findLatestCheckpoint, type StoredCheckpoint } from './checkpoint-queries.ts';
 import { emptyHead, rootOf, TILE_WIDTH } from './grow-tree.ts';
 import { createSubtreeLoader, subtreesOf } from './load-subtrees.ts';

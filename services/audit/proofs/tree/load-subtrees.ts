@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { subtreeHeights } from '@muniment/audit-verify';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../../tables.ts';
 import { emptyHead, hashesAt, TILE_HEIGHT, TILE_WIDTH, type TreeHead } from './grow-tree.ts';
 import type { LeafRange } from './proof-ranges.ts';
 import { createTileCache, keyOf, type TileId } from './tile-cache.ts';
