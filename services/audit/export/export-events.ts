@@ -3,7 +3,7 @@ import { derivedEventId } from '@muniment/audit-events';
 import type { RequestEvent } from '@muniment/server';
 import type { FilterQuery } from '../trail/filter.ts';
 import { filterInEvent } from '../trail/log-events.ts';
-import type { Reader } from '../trail/reader.ts';
+import type { Reader } from '../trail/readers/reader.ts';
 
 const SCOPES = { user: 'own', all: 'all', viewer: 'tenant' } as const;
 

@@ -8,7 +8,7 @@ import type { Tables } from '../tables.ts';
 import { encodeExportCursor, type ExportCursor } from '../trail/cursor.ts';
 import type { FilterQuery } from '../trail/filter.ts';
 import type { LogQuery } from '../trail/log-query.ts';
-import type { Reader } from '../trail/reader.ts';
+import type { Reader } from '../trail/readers/reader.ts';
 import { auditExported } from './export-events.ts';
 import type { ExportStart } from './format.ts';
 import { formats, type FormatName } from './formats.ts';

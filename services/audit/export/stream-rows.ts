@@ -5,7 +5,7 @@ import { listByIndex, type LoggedEvent } from '../trail/log-queries.ts';
 import type { LogQuery } from '../trail/log-query.ts';
 import { findBlock } from '../trail/log-resource.ts';
 import { parseCommitment } from '../trail/record-text.ts';
-import type { Visibility } from '../trail/visibility.ts';
+import type { Visibility } from '../trail/readers/visibility.ts';
 import type { ExportRow, ExportRows } from './format.ts';
 
 export interface RowSource {

@@ -8,8 +8,8 @@ import { parseFilter, type FilterQuery } from '../trail/filter.ts';
 import { listByIndex } from '../trail/log-queries.ts';
 import type { LogQuery } from '../trail/log-query.ts';
 import { renderEntries } from '../trail/log-resource.ts';
-import type { Reader } from '../trail/reader.ts';
-import { visibilityOf } from '../trail/visibility.ts';
+import type { Reader } from '../trail/readers/reader.ts';
+import { visibilityOf } from '../trail/readers/visibility.ts';
 import type { Feed } from './follow-log.ts';
 import { isPresent, type Tail } from './tail.ts';
 

@@ -7,9 +7,9 @@ import type { AuditContext } from '../context.ts';
 import { FilterInvalid, StreamCapacity, TooManyStreams } from '../errors.ts';
 import { findSealedHead } from '../proofs/sealed-event-queries.ts';
 import { filterProperties, pickFilter, scopeProperty } from '../trail/filter.ts';
-import { readerOf, type Reader } from '../trail/reader.ts';
+import { readerOf, type Reader } from '../trail/readers/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
-import { revalidateReader } from '../trail/revalidate-reader.ts';
+import { revalidateReader } from '../trail/readers/revalidate-reader.ts';
 import { followLog } from './follow-log.ts';
 import type { OpenStream } from './open-stream.ts';
 

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { defineRoute, rawBody } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { TileNotFound } from '../errors.ts';
-import { readerOf } from '../trail/reader.ts';
+import { readerOf } from '../trail/readers/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
 import { TILE_WIDTH } from './tree/grow-tree.ts';
 import { listRecords } from './sealed-queries.ts';

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { defineRoute, idParams, nullable, strictObject } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { AuditLogNotFound, CheckpointPending } from '../errors.ts';
-import { readerOf, type Reader } from '../trail/reader.ts';
+import { readerOf, type Reader } from '../trail/readers/reader.ts';
 import { recordReading } from '../trail/record-reading.ts';
 import type { StoredCheckpoint } from './tree/checkpoint-queries.ts';
 import { findSealedLeaf, type SealedLeaf } from './sealed-queries.ts';

@@ -1,5 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
-import type { Reader } from '../trail/reader.ts';
+import type { Reader } from '../trail/readers/reader.ts';
 import type { Tables } from '../tables.ts';
 
 /** Assigns indexes to the events from `first` on, in the order of `ids`. */

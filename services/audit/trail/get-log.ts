@@ -3,9 +3,9 @@ import type { AuditContext } from '../context.ts';
 import { AuditLogNotFound } from '../errors.ts';
 import { findLogEntry } from './log-queries.ts';
 import { jsonText, logResourceSchema, renderEntries } from './log-resource.ts';
-import { readerOf } from './reader.ts';
+import { readerOf } from './readers/reader.ts';
 import { recordReading } from './record-reading.ts';
-import { visibilityOf } from './visibility.ts';
+import { visibilityOf } from './readers/visibility.ts';
 
 /** An entry that the caller may not see answers like an absent one. */
 export const getLog = defineRoute({

@@ -7,9 +7,9 @@ import { filterProperties, pickFilter, scopeProperty } from './filter.ts';
 import { findPageByIndex, findPageByTime, type Page } from './find-page.ts';
 import { createLogQuery } from './log-query.ts';
 import { jsonText, logResourceSchema, renderEntries } from './log-resource.ts';
-import { readerOf } from './reader.ts';
+import { readerOf } from './readers/reader.ts';
 import { recordReading } from './record-reading.ts';
-import { readerIdentity, visibilityOf } from './visibility.ts';
+import { readerIdentity, visibilityOf } from './readers/visibility.ts';
 
 const querySchema = strictObject({
   ...filterProperties,

@@ -4,7 +4,7 @@ import type { Tables } from '../tables.ts';
 import { allOf, listConditions } from './log-conditions.ts';
 import type { LogQuery } from './log-query.ts';
 import { chooseScans, eventColumns, placeInLog, type IdRange, type ListPage } from './log-scans.ts';
-import type { Visibility } from './visibility.ts';
+import type { Visibility } from './readers/visibility.ts';
 
 /** A sealed event, as an entry of the trail is rendered from it. */
 export interface LoggedEvent {

@@ -1,6 +1,6 @@
 import type { SearchTerms } from '../search/search-terms.ts';
 import { parseFilter, type EventFilter, type FilterQuery } from './filter.ts';
-import type { Visibility } from './visibility.ts';
+import type { Visibility } from './readers/visibility.ts';
 
 /** A reader's filter, with the e-mail and the address as their search terms. */
 export interface LogQuery {

@@ -11,7 +11,7 @@ import { dateTime, nullable, strictObject, uuid } from '@muniment/server';
 import type { Tables } from '../tables.ts';
 import type { LoggedEvent } from './log-queries.ts';
 import { findPersonalPart, METADATA_KEY, parseCommitment } from './record-text.ts';
-import { seesPersonal, type Visibility } from './visibility.ts';
+import { seesPersonal, type Visibility } from './readers/visibility.ts';
 
 const text = nullable(Type.String());
 

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { RecordRequestEvent } from '@muniment/server';
 import { auditRead, type Reading } from './log-events.ts';
-import type { Reader } from './reader.ts';
+import type { Reader } from './readers/reader.ts';
 
 /**
  * Records an administrator's reading of the whole trail, committed when the promise resolves: call it

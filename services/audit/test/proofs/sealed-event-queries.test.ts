@@ -11,9 +11,9 @@ import {
   findSealedHead,
   type SealedEvent,
 } from '../../proofs/sealed-event-queries.ts';
-import type { Reader } from '../../trail/reader.ts';
+import type { Reader } from '../../trail/readers/reader.ts';
 import type { Tables } from '../../tables.ts';
-import { visibilityOf } from '../../trail/visibility.ts';
+import { visibilityOf } from '../../trail/readers/visibility.ts';
 import { storeSealed } from '../live/sealed.ts';
 
 test('a filter passes the same events from the table and from memory', async (t) => {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { isAllowed } from '@muniment/security';
-import type { AuditContext } from '../context.ts';
+import type { AuditContext } from '../../context.ts';
 import type { Reader } from './reader.ts';
 
 /**
