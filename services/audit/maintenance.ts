@@ -31,8 +31,8 @@ export function startMaintenance(context: MaintenanceContext & Pick<AuditContext
 }
 
 /**
- * Adds the coming months' partitions, and deletes expired viewer tokens, day keys and dead deliveries.
- * Every replica calls it; it is idempotent.
+ * Adds the coming months' partitions, and deletes expired viewer tokens, day keys and dead
+ * deliveries. Every replica calls it; it is idempotent.
  */
 export async function runMaintenance({
   data: { db },

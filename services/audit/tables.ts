@@ -16,7 +16,7 @@ export interface EventsTable {
   request_id: string;
   error: string | null;
   timestamp: Date;
-  /** The sealed bytes (see `sealedForm`); the other columns are projections of the event. */
+  /** The sealed bytes (see `sealedForm`). The other columns are projections of them. */
   record: string;
   personal_key_id: string | null;
   personal_nonce: string | null;
@@ -43,7 +43,10 @@ export interface ShardsTable {
   owner: string | null;
   epoch: Generated<number>;
   expires_at: Generated<Date>;
-  /** How far what is stored is behind the newest record, as its holder last said; null before the first read. */
+  /**
+   * How far what is stored is behind the newest record, as its holder last said; null before the
+   * first read.
+   */
   lag_ms: number | null;
   read_at: Date | null;
 }
@@ -54,38 +57,38 @@ export interface QuarantineTable {
   shard_id: string;
   sequence_number: string;
   reason: QuarantineReason;
-  /** For people. */
+  /** The reason in words. */
   detail: string;
-  /** As much of the record as an event may have. */
+  /** The record, cut to the most bytes that an event may have. */
   data: Buffer;
-  /** Bytes that the record had. */
+  /** Bytes of the whole record. */
   size: number;
-  /** Its number counts as received: the trail lacks this event until it is replayed. */
+  /** Its number counts as received, so the trail lacks the event until it is replayed. */
   counted: Generated<boolean>;
-  /** What it claims to be; null for what does not decode. */
+  /** What the record claims; null where it does not decode. */
   source: string | null;
   lane: number | null;
   seq: number | null;
   event_id: string | null;
-  /** The key of the day under which `data` is encrypted; null: it is not. */
+  /** The day key that encrypts `data`; null where it is plain. */
   key_id: string | null;
-  /** Ids that stand in the bytes. */
+  /** Ids that occur in the bytes. */
   mentions: Generated<string[]>;
   received_at: Generated<Date>;
 }
 
 /**
  * - `unreadable`: does not decode as an event.
- * - `forged`: decodes, and no outbox has sent it.
+ * - `forged`: decodes, but no outbox has sent it.
  * - `contradiction`: its number or its id belongs to another event.
- * - `refused`: PostgreSQL does not take what is in it.
+ * - `refused`: PostgreSQL refuses its contents.
  */
 export type QuarantineReason = 'unreadable' | 'forged' | 'contradiction' | 'refused';
 
 export interface QuarantineReplaysTable {
   quarantine_id: string;
   event_id: string;
-  /** `known`: the event was in the log already. */
+  /** `known`: the log had the event already. */
   outcome: 'stored' | 'known';
   replayed_by: string | null;
   replayed_at: Generated<Date>;
@@ -181,13 +184,13 @@ export interface SearchTermsTable {
   subject: string;
 }
 
-/** Which of our events a caller's id became. */
+/** Maps a caller's id to our event. */
 export interface AppEventsTable {
   tenant_id: string;
   caller_id: string;
   event_id: string;
   subject: string | null;
-  /** HMAC of what was sent; null once its subject is erased. */
+  /** HMAC of the sent event; null once its subject is erased. */
   fingerprint: Buffer | null;
 }
 
@@ -224,7 +227,7 @@ export interface WebhooksTable {
   id: string;
   url: string;
   description: string | null;
-  /** Whole actions, or beginnings with `*` behind them; empty for all. */
+  /** Whole actions, or prefixes ending with `*`; empty for all. */
   actions: string[];
   tenant_id: string | null;
   include_personal: boolean;
@@ -234,9 +237,9 @@ export interface WebhooksTable {
   wrapped_secret: Buffer;
   wrapped_previous_secret: Buffer | null;
   previous_secret_until: Date | null;
-  /** All of the log up to this index has been looked at. */
+  /** The log is processed up to this index. */
   position: number;
-  /** In a row. */
+  /** Consecutive failures. */
   failures: Generated<number>;
   failing_since: Date | null;
   probe_at: Date | null;

@@ -1,8 +1,11 @@
 import { sql, type Kysely } from 'kysely';
 import type { Tables } from '../tables.ts';
 
-/** The missing numbers of a lane `l` with its assigned ones `a`. Forged numbers never arrive in it. */
-export const missingOf = sql`int8multirange(int8range(1, coalesce(a.last_seq, 0) + 1)) - l.received`;
+/**
+ * The missing numbers of a lane `l` with its assigned ones `a`. Forged numbers never arrive in it.
+ */
+export const missingOf = sql`
+  int8multirange(int8range(1, coalesce(a.last_seq, 0) + 1)) - l.received`;
 
 const missingNumbers = sql`
   select l.source, l.lane, ${missingOf} as numbers

@@ -5,8 +5,8 @@ import type { TrailWatch } from './trail-watch.ts';
 type Watch = Pick<TrailWatch, 'latest'>;
 
 /**
- * Puts the trail's state into the replica's metrics. All replicas report the same trail. NaN while it
- * is unknown, as 0 would report that all is well.
+ * Puts the trail's state into the replica's metrics. All replicas report the same trail. NaN while
+ * it is unknown, as 0 would report that all is well.
  */
 export function measureTrail(watch: Watch, registry: Registry): void {
   measureAlarms(watch, registry);

@@ -2,8 +2,8 @@ import { toEntry, type Entry } from './export-entry.ts';
 import type { ExportFormat } from './format.ts';
 
 /**
- * An entry as a CloudEvent 1.0 in the JSON event format. The extension `sequence` is the index as text
- * of fixed length, so that it sorts. The specification wants empty attributes absent.
+ * An entry as a CloudEvent 1.0 in the JSON event format. The extension `sequence` is the index as
+ * text of fixed length, so that it sorts. The specification wants empty attributes absent.
  */
 export function cloudEvent(entry: Entry): Record<string, unknown> {
   return {

@@ -32,7 +32,9 @@ const COLUMNS = [
  */
 const FORMULA = /^[\s\u00a0\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
-/** A field by RFC 4180 §2. All text is quoted, so that none can open another field. Null is empty. */
+/**
+ * A field by RFC 4180 §2. All text is quoted, so that none can open another field. Null is empty.
+ */
 export function csvField(value: Json): string {
   if (value === null) return '';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);

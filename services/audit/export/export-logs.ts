@@ -40,8 +40,8 @@ type ExportContext = Pick<
 >;
 
 /**
- * Streams the matching entries by index, in constant memory. A signed checkpoint fixes the contents at
- * the start. A failure cuts the connection, so an export that ends is whole.
+ * Streams the matching entries by index, in constant memory. A signed checkpoint fixes the
+ * contents at the start. A failure cuts the connection, so an export that ends is whole.
  */
 export const exportLogs = defineRoute({
   method: 'GET',

@@ -9,8 +9,9 @@ function formatRow({ record, index, personal }: ExportRow): string {
 }
 
 /**
- * JSON lines for a verifier. A header with the signed checkpoint, rows, gaps, and an end. A row holds
- * its leaf byte for byte; a gap holds the hashes of left-out subtrees. Both cover the tree exactly.
+ * JSON lines for a verifier. A header with the signed checkpoint, rows, gaps, and an end. A row
+ * holds its leaf byte for byte; a gap holds the hashes of left-out subtrees. Both cover the tree
+ * exactly.
  */
 export const ndjson: ExportFormat = {
   mediaType: 'application/x-ndjson',

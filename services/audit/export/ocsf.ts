@@ -44,7 +44,9 @@ const api = (activity: number): Classification => ({
   activity,
 });
 
-/** The schema numbers few activities. Other ones are `OTHER` of their class, named by the action. */
+/**
+ * The schema numbers few activities. Other ones are `OTHER` of their class, named by the action.
+ */
 const ACTIONS: Readonly<Record<string, Classification>> = {
   LOGIN_SUCCESS: authentication(1),
   LOGIN_FAIL: authentication(1),

@@ -15,7 +15,10 @@ export interface RowSource {
 
 /** About a quarter of a megabyte, and 5 ms in which no other request is answered. */
 const BATCH_SIZE = 250;
-/** Pieces of the log grow while a statement is faster than this, so that rare entries are found soon. */
+/**
+ * Pieces of the log grow while a statement is faster than this, so that rare entries are found
+ * soon.
+ */
 const PIECE_MS = 250;
 const MIN_PIECE_SIZE = 4 * BATCH_SIZE;
 const MAX_PIECE_SIZE = 200_000;

@@ -8,7 +8,9 @@ export const formatOpening = (retryMs: number, id: number): string =>
 export const formatEvent = (id: number, data: string): string =>
   `id: ${id}\nevent: audit\ndata: ${data}\n\n`;
 
-/** Keeps proxies from closing the connection. The id moves past events that the filter holds back. */
+/**
+ * Keeps proxies from closing the connection. The id moves past events that the filter holds back.
+ */
 export const formatHeartbeat = (id: number): string => `:\nid: ${id}\n\n`;
 
 /** Tells a person why the stream ends; a client just reconnects. */

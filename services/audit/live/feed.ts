@@ -65,8 +65,8 @@ export function createFeeds({ db, subjectKeys, tail }: FeedOptions): CreateFeed 
 }
 
 /**
- * Whether a rendered entry has these personal values. Search terms may follow a moment after the seal,
- * and a stream never goes back.
+ * Whether a rendered entry has these personal values. Search terms may follow a moment after the
+ * seal, and a stream never goes back.
  */
 function matchValues({
   ip,

@@ -52,7 +52,8 @@ export async function* followLog(
     upTo: number,
   ): AsyncGenerator<string, void, void> {
     for (let at = 0; at < events.length; at += WRITE_SIZE) {
-      // Checked before each write, as the last one may have waited long. The rest is read again later.
+      // Checked before each write, as the last one may have waited long. The rest is read again
+      // later.
       if (stream.end !== undefined || !stream.isRevalidated()) return stream.wait(OUTAGE_PAUSE_MS);
       const batch = events.slice(at, at + WRITE_SIZE);
       const text = formatEvents(batch, await feed.render(batch));

@@ -18,7 +18,9 @@ export interface StreamOptions {
 export interface OpenStream {
   /** Set once the stream is to end. */
   readonly end: StreamEnd | undefined;
-  /** Whether the right to read is known from within the last second: else nothing may be written. */
+  /**
+   * Whether the right to read is known from within the last second: else nothing may be written.
+   */
   isRevalidated(): boolean;
   /** Resolves at news, also at news since the last wait, at the end, or after `ms`. */
   wait(ms: number): Promise<void>;
@@ -41,7 +43,10 @@ const MAX_REVALIDATION_AGE_MS = 1_000;
 /** For the comment that says why; a reader that does not take it is cut off. */
 const CLOSE_TIMEOUT_MS = 300;
 
-/** @param onEnd called once, when the end is known; `onGone` each time the connection is reported closed */
+/**
+ * @param onEnd called once, when the end is known; `onGone` each time the connection is reported
+ * closed
+ */
 export function createOpenStream(
   options: StreamOptions,
   { onEnd, onGone }: { onEnd(end: StreamEnd): void; onGone(stream: WatchedStream): void },

@@ -62,7 +62,8 @@ export function createTail({
     }
     const batch = await listSealedAfter(db, head, BATCH_SIZE);
     const next = batch.filter(({ index }, n) => index === head + 1 + n);
-    // The sealer commits one batch after the other, so a hole never shows. To pass it would lose events.
+    // The sealer commits one batch after the other, so a hole never shows. To pass it would lose
+    // events.
     if (next.length === 0 && batch.length > 0)
       log.error(
         { after: head, next: batch[0]?.index },

@@ -1,6 +1,8 @@
 import { TILE_WIDTH } from './tree/grow-tree.ts';
 
-/** A tile's index and width, in a path as C2SP tlog-tiles writes it: `x001/x234/067`, `000.p/112`. */
+/**
+ * A tile's index and width, in a path as C2SP tlog-tiles writes it: `x001/x234/067`, `000.p/112`.
+ */
 export interface TilePath {
   index: number;
   /** 1 to 256. */

@@ -31,7 +31,10 @@ export async function deleteSearchTerms(
   return rows[0]?.deleted ?? 0;
 }
 
-/** Deletes the terms of callers without an account, for events before `before`. @returns how many */
+/**
+ * Deletes the terms of callers without an account, for events before `before`.
+ * @returns how many
+ */
 export async function deleteAddressTerms(db: Kysely<Tables>, before: Date): Promise<number> {
   const { numAffectedRows = 0n } = await sql`
     delete from audit.search_terms

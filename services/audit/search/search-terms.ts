@@ -32,8 +32,8 @@ export interface SearchTerms {
   /** The keyed hash for purposes other than terms. @throws as `term` */
   loadKeyedHash(): Promise<KeyedHash>;
   /**
-   * The terms of events, for the transaction that stores them. Without a key an event gets a mark, and
-   * `completeMarked` follows: a key service that is down must not block storing.
+   * The terms of events, for the transaction that stores them. Without a key an event gets a mark,
+   * and `completeMarked` follows: a key service that is down must not block storing.
    * @throws only when the database is out of reach
    */
   createTerms(events: readonly Personal[]): Promise<SearchTerm[]>;

@@ -32,8 +32,8 @@ export interface ExportCursor {
 }
 
 /**
- * Ten bytes for the reader, filter and order of a cursor. Another filter would skip events silently,
- * so it is refused. They are no secret: a cursor grants nothing.
+ * Ten bytes for the reader, filter and order of a cursor. Another filter would skip events
+ * silently, so it is refused. They are no secret: a cursor grants nothing.
  */
 export const cursorBinding = (boundTo: Json): Buffer =>
   hash('sha256', canonicalJson(boundTo), 'buffer').subarray(0, BINDING_BYTES);

@@ -75,7 +75,9 @@ function visibilityConditions(
   return conditions;
 }
 
-/** A hit would reveal a personal value, so events with values hidden from the reader never match. */
+/**
+ * A hit would reveal a personal value, so events with values hidden from the reader never match.
+ */
 function personalConditions({ visibility: { personal }, terms }: LogQuery): Condition[] {
   return terms.length > 0 && personal !== 'all'
     ? [sql`e.subject collate "C" = ${personal.subject}`]

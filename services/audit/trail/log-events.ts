@@ -18,8 +18,8 @@ export interface Reading {
 const PERSONAL = '(personal)';
 
 /**
- * A filter without its personal values: they are another person's, and the reader's key would outlive
- * that person's.
+ * A filter without its personal values: they are another person's, and the reader's key would
+ * outlive that person's.
  */
 export function filterInEvent({ ip, email, ...rest }: FilterQuery): Record<string, string> {
   return {

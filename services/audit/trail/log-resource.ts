@@ -105,13 +105,15 @@ function openValues(event: LoggedEvent, key: SubjectKey): PersonalText {
     openedValues.set(event.id, { key, text: opened });
     return opened;
   } catch {
-    // A block that was tampered with must not fail the page. Its commitment still shows what was there.
+    // A block that was tampered with must not fail the page. Its commitment still shows what was
+    // there.
     return NO_VALUES;
   }
 }
 
 /**
- * Renders events for a reader, with the personal values that the reader may see and whose key exists.
+ * Renders events for a reader, with the personal values that the reader may see and whose key
+ * exists.
  * @returns one JSON text per event, in the shape of `logResourceSchema`
  */
 export async function renderEntries(

@@ -34,7 +34,8 @@ export const eventColumns = sql.raw(
   'e.id, s.index, e.subject, e.record, ' +
     'e.personal_key_id, e.personal_nonce, e.personal_ciphertext',
 );
-// OFFSET 0 makes the planner look up each candidate. A hash or merge join would read all of the log.
+// OFFSET 0 makes the planner look up each candidate. A hash or merge join would read all of the
+// log.
 export const placeInLog = sql`
   cross join lateral (select index from audit.sealed where event_id = e.id offset 0) s`;
 
@@ -111,8 +112,8 @@ async function chooseDriver(
 
 /** The actions with a prefix, by leaps through the index; undefined when too many to merge. */
 async function findActions(db: Kysely<Tables>, prefix: string): Promise<string[] | undefined> {
-  // The database compares by code point (C.UTF-8), and actions are ASCII: raising the last character
-  // gives the first text behind all actions with the prefix.
+  // The database compares by code point (C.UTF-8), and actions are ASCII: raising the last
+  // character gives the first text behind all actions with the prefix.
   const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
   const { rows } = await sql<{ action: string }>`
     with recursive found as (
@@ -130,9 +131,9 @@ async function findActions(db: Kysely<Tables>, prefix: string): Promise<string[]
 }
 
 /**
- * The newest matching events of each value of a driver. Comparing rows pins the scan to the index on
- * these columns and the id. The plain range of ids prunes partitions; `is not null` allows partial
- * indexes.
+ * The newest matching events of each value of a driver. Comparing rows pins the scan to the index
+ * on these columns and the id. The plain range of ids prunes partitions; `is not null` allows
+ * partial indexes.
  */
 function drivenScan(
   { columns, type, values }: Driver,

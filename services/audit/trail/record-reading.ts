@@ -4,8 +4,8 @@ import { auditRead, type Reading } from './log-events.ts';
 import type { Reader } from './readers/reader.ts';
 
 /**
- * Records an administrator's reading of the whole trail, committed when the promise resolves: call it
- * before the answer's first byte. Users and tenants who read their own events leave none.
+ * Records an administrator's reading of the whole trail, committed when the promise resolves: call
+ * it before the answer's first byte. Users and tenants who read their own events leave none.
  */
 export async function recordReading(
   record: RecordRequestEvent,

@@ -1,5 +1,6 @@
-// Records are canonical JSON (RFC 8785), so `personal` stands between metadata and scalars. Quotes in
-// strings are escaped: the last occurrence of the key is the event's own, as metadata lies before.
+// Records are canonical JSON (RFC 8785), so `personal` stands between metadata and scalars. Quotes
+// in strings are escaped: the last occurrence of the key is the event's own, as metadata lies
+// before.
 const PERSONAL_KEY = ',"personal":';
 const NEXT_KEY = ',"request_id":';
 const COMMITMENT_KEY = '{"commitment":"';

@@ -28,7 +28,9 @@ export function inclusionRanges(index: number, size: number): LeafRange[] {
   return ranges.toReversed();
 }
 
-/** The ranges whose hashes prove that a tree extends one of `oldSize` ≥ 1 leaves (RFC 6962 §2.1.2). */
+/**
+ * The ranges whose hashes prove that a tree extends one of `oldSize` ≥ 1 leaves (RFC 6962 §2.1.2).
+ */
 export function consistencyRanges(oldSize: number, newSize: number): LeafRange[] {
   const ranges: LeafRange[] = [];
   let [from, to] = [0, newSize];

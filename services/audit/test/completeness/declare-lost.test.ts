@@ -47,7 +47,8 @@ async function lose(parts: TestServer, admin: Caller): Promise<number> {
   await parts.superuser.query('delete from audit.events where seq in (3, 4)');
   await parts.superuser.query('delete from identity.outbox');
   await parts.superuser.query(
-    `update audit.lanes set received = received - '{[3,5)}' where source = 'user' and received <> '{}'`,
+    `update audit.lanes set received = received - '{[3,5)}'
+    where source = 'user' and received <> '{}'`,
   );
   await parts.server.ingest.trailWatch.checkOnce();
   return (await completeness(parts, admin)).lane?.lane ?? -1;
@@ -95,12 +96,9 @@ test('a lane continues behind numbers declared lost, and the trail still lists t
     holes: [],
     declared_lost: [{ from: 3, to: 4, event_id: done?.event_id ?? '' }],
   });
-  const { rows } = await sql<{
-    event_id: string;
-    head: string;
-  }>`select event_id, head from audit.outbox where head like '%"action":"EVENTS_DECLARED_LOST"%'`.execute(
-    parts.db,
-  );
+  const { rows } = await sql<{ event_id: string; head: string }>`
+    select event_id, head from audit.outbox
+    where head like '%"action":"EVENTS_DECLARED_LOST"%'`.execute(parts.db);
   t.same(
     rows.map(({ event_id: id }) => id),
     [done?.event_id],
@@ -130,7 +128,8 @@ test('numbers that may still arrive cannot be declared lost', async (t) => {
   ])
     t.equal((await of(3, 4, bad))[0], 400, JSON.stringify(bad));
   await parts.superuser.query(
-    `insert into identity.outbox (event_id, lane, seq, head, tail, sent_at) values (gen_random_uuid(), ${lane}, 4, '{"a":1', '"z":1}', now())`,
+    `insert into identity.outbox (event_id, lane, seq, head, tail, sent_at)
+    values (gen_random_uuid(), ${lane}, 4, '{"a":1', '"z":1}', now())`,
   );
   t.same(await of(3, 4), [409, 'hole_not_lost'], 'the outbox has one of them');
   t.equal((await of(3, 3))[0], 200);

@@ -61,10 +61,12 @@ test('a hole is reported with its range, and is an alarm after a minute', async 
     Array.from({ length: 6 }, () => eventsOf(admin)),
   );
   const { server, superuser } = parts;
-  // Numbers 3 and 4 stored no more, and gone from the outbox: what a lost record would look like if the outbox had not kept it.
+  // Numbers 3 and 4 stored no more, and gone from the outbox: what a lost record would look like
+  // if the outbox had not kept it.
   await superuser.query('delete from identity.outbox');
   await superuser.query(
-    `update audit.lanes set received = received - '{[3,5)}' where source = 'user' and received <> '{}'`,
+    `update audit.lanes set received = received - '{[3,5)}'
+    where source = 'user' and received <> '{}'`,
   );
   await server.ingest.trailWatch.checkOnce();
   const young = (await parts.get('/api/audit/completeness', admin)).json<Answer>();

@@ -52,7 +52,7 @@ test('concurrent exports are limited, and an abandoned one makes room', async (t
   });
 });
 
-test('an export is cut off without an end when its session, reader or database fails', async (t) => {
+test('an export is cut off when its session, reader or database fails', async (t) => {
   const parts = await start(t, { EXPORT_STALL_MS: '1000' });
   const [root, other] = [await parts.signIn('admin'), await parts.signIn('admin')];
   const ended = await connect(parts, '/api/audit/export?format=csv', other.token);

@@ -13,7 +13,10 @@ import type { Tables } from '../../tables.ts';
 
 const NAME = 'muniment.local/test';
 
-/** Signs the log as it is at each call, its root hashed anew from every record: it says what the sealer's tree must be. */
+/**
+ * Signs the log as it is at each call, its root hashed anew from every record: it says what the
+ * sealer's tree must be.
+ */
 export function naiveCheckpoints(db: Kysely<Tables>): {
   verifierKey: string;
   latest(): Promise<StoredCheckpoint>;

@@ -22,7 +22,10 @@ const ENDPOINT = [
   'domain',
 ];
 
-/** Required attributes and constraints of OCSF 1.3.0, from the definitions in github.com/ocsf/ocsf-schema. */
+/**
+ * Required attributes and constraints of OCSF 1.3.0, from the definitions in
+ * github.com/ocsf/ocsf-schema.
+ */
 const OBJECTS: Record<string, (value: unknown) => boolean> = {
   metadata: (value) =>
     has(value, 'version', 'product') && has((value as Value).product, 'name', 'vendor_name'),

@@ -16,7 +16,8 @@ export interface ReadExport {
 }
 
 /**
- * Reads an ndjson export as the contract states it, and checks it against its own signed checkpoint: leaves by their bytes, gaps by their subtrees.
+ * Reads an ndjson export as the contract states it, and checks it against its own signed
+ * checkpoint: leaves by their bytes, gaps by their subtrees.
  * @throws where anything of it is not so
  */
 export function readExport(text: string, verifierKey: string): ReadExport {

@@ -59,7 +59,7 @@ async function start(t: Test): Promise<Parts> {
   };
 }
 
-test('the verifier proves an export by the public key alone, and names each of five mutations', async (t) => {
+test('the verifier proves an export by the public key, and names five mutations', async (t) => {
   const parts = await start(t);
   const { root, ada, verify } = parts;
   await storeEvents(

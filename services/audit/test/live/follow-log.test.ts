@@ -81,7 +81,7 @@ test('an error other than an outage ends the stream', async (t) => {
   stream.close('gone');
 });
 
-test("nothing is written while the reader's right is unconfirmed; then the stream continues", async (t) => {
+test("nothing is written while the reader's right is unconfirmed", async (t) => {
   let down = false;
   const stream = openStream(async () => {
     if (down) throw new Error('no answer');
@@ -102,7 +102,7 @@ test("nothing is written while the reader's right is unconfirmed; then the strea
   t.same(ids([first.value, (await second).value, rest].join('')), range(0, 100));
 });
 
-test('a paused reader holds one batch in memory, and gets the rest when it continues', async (t) => {
+test('a paused reader holds one batch in memory, and then gets the rest', async (t) => {
   const stream = openStream();
   let rendered = 0;
   const feed = feedOf(100_000, {

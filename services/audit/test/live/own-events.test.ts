@@ -142,7 +142,8 @@ test("no filter leads a viewer out of its tenant, nor to our own services' event
     async () =>
       (
         await parts.superuser.query(
-          "select from audit.events e join audit.sealed s on s.event_id = e.id where action = 'VIEWER_TOKEN_CREATED'",
+          `select from audit.events e join audit.sealed s on s.event_id = e.id
+          where action = 'VIEWER_TOKEN_CREATED'`,
         )
       ).rowCount === 1,
   );

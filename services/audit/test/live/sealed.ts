@@ -11,7 +11,11 @@ import type { Tables } from '../../tables.ts';
 import type { Caller } from '../build.ts';
 import { anEvent } from '../records.ts';
 
-/** Stores and seals events in one transaction, as the consumer and the sealer leave them. The sealer's loop must not run beside. @returns the index of the last */
+/**
+ * Stores and seals events in one transaction, as the consumer and the sealer leave them. The
+ * sealer's loop must not run beside.
+ * @returns the index of the last
+ */
 export async function storeSealed(
   db: Kysely<Tables>,
   events: readonly Partial<AuditEvent>[],
@@ -22,7 +26,8 @@ export async function storeSealed(
     const { rows } = await sql<{ head: number }>`
       with head as (select coalesce(max(index), -1) as head from audit.sealed)
       insert into audit.sealed (index, event_id)
-      select head + n, id from head, unnest(${whole.map(({ id }) => id)}::uuid[]) with ordinality as e (id, n)
+      select head + n, id
+      from head, unnest(${whole.map(({ id }) => id)}::uuid[]) with ordinality as e (id, n)
       returning index as head`.execute(trx);
     return rows.at(-1)?.head ?? -1;
   });
@@ -91,7 +96,10 @@ export interface Follower {
   source: EventSource;
 }
 
-/** A stream read by an implementation of the standard that is not ours; it connects again by itself. */
+/**
+ * A stream read by an implementation of the standard that is not ours; it connects again by
+ * itself.
+ */
 export function follow(t: Test, url: string, caller: Caller): Follower {
   const source = new EventSource(url, {
     fetch: (input, init) =>

@@ -144,7 +144,8 @@ test("a viewer streams only its tenant's events, until its token is revoked", as
   const { url } = await serve(t, parts.server);
   const token = createViewerToken();
   await parts.superuser.query(
-    "insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at) values (gen_random_uuid(), $1, 'acme', $2, now() + interval '1 hour')",
+    `insert into audit.viewer_tokens (id, token_hash, tenant_id, created_by, expires_at)
+    values (gen_random_uuid(), $1, 'acme', $2, now() + interval '1 hour')`,
     [hashViewerToken(token), (await parts.signIn('admin')).id],
   );
   const some = [

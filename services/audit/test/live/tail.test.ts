@@ -31,7 +31,7 @@ async function open(t: Test, options: Partial<TailOptions> = {}) {
   return { database, db, tail, listen, logged };
 }
 
-test('the tail begins at the head, reads what is sealed after it, and notifies listeners', async (t) => {
+test('the tail reads what is sealed after its start, and notifies listeners', async (t) => {
   const { db, tail, listen } = await open(t);
   await storeSealed(db, [{}, {}]);
   let news = 0;

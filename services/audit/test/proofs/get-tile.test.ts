@@ -48,7 +48,7 @@ test('hash tiles are served full and partial, and cached for ever', async (t) =>
   t.equal((await parts.get('/api/audit/tile/0/000')).statusCode, 401);
 });
 
-test('entry bundles hold the sealed bytes for administrators, until their month is archived', async (t) => {
+test('entry bundles hold the sealed bytes, for administrators, until archived', async (t) => {
   const parts = await build(t);
   const [ada, admin] = [await parts.signIn(), await parts.signIn('admin')];
   await store(parts.db, inLane(3, range(1, 300)));

@@ -87,7 +87,7 @@ test("another's, an unsealed and an absent entry get the same answer", async (t)
   t.equal((await parts.get(`/api/audit/logs/${sealed}/proof`)).statusCode, 401);
 });
 
-test('a new entry waits for the next checkpoint; without one it is a 503 with Retry-After', async (t) => {
+test('a new entry waits for a checkpoint; without one it is a 503 with Retry-After', async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const [first] = await storeEvents(parts, [eventsOf(ada)]);

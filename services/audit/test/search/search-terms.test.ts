@@ -80,7 +80,7 @@ async function open(t: Test) {
 const erase = (db: Awaited<ReturnType<typeof open>>['db'], subject: string) =>
   sql`select keys.erase_subject(${subject})`.execute(db);
 
-test('stored events are found by address and e-mail at any replica, and terms reveal neither', async (t) => {
+test('events are found by address and e-mail at any replica; terms reveal neither', async (t) => {
   const { db, terms, event, rows } = await open(t);
   const [first, second, other] = [
     await event(),
@@ -105,7 +105,7 @@ test('stored events are found by address and e-mail at any replica, and terms re
   t.equal((await rows()).length, 5);
 });
 
-test('a replayed batch adds no term twice, and a batch that is rolled back adds none', async (t) => {
+test('a replayed batch adds no term twice, and a rolled-back batch adds none', async (t) => {
   const { db, terms, event, rows } = await open(t);
   const records = [aRecord(await event()), aRecord(await event())];
   const lease = await aLease(db);
@@ -163,7 +163,7 @@ test('an erasure and a batch of the same subject leave no term, in either order'
   }
 });
 
-test('an erasure waits for a batch that is not committed, and then deletes its terms', async (t) => {
+test('an erasure waits for an open batch, and then deletes its terms', async (t) => {
   const { db, event, terms, rows } = await open(t);
   const userId = randomUUID();
   const added = await terms().createTerms([await event({ subject: { userId } })]);
@@ -212,7 +212,7 @@ test('events are stored while the master key is unavailable, and their terms fol
   t.notOk((await rows()).some(({ term }) => term.length === 0));
 });
 
-test('replicas that start at once share one search key, and a tampered block is skipped', async (t) => {
+test('replicas share one search key, and a tampered block is skipped', async (t) => {
   const { db, terms, event, rows } = await open(t);
   const [a, b] = await Promise.all([
     terms().term('ip', '192.0.2.1'),
@@ -243,7 +243,7 @@ test('terms of callers without an account are deleted with age, others stay', as
   t.same(new Set((await rows()).map((row) => row.event_id)), new Set([user.id]));
 });
 
-test('the audit service can neither write terms directly nor read the tables of keys', async (t) => {
+test('the service can neither write terms directly nor read the tables of keys', async (t) => {
   const { db } = await open(t);
   await t.rejects(
     sql`insert into audit.search_terms values ('\\x00', gen_random_uuid(), 'x')`.execute(db),
@@ -282,6 +282,7 @@ test('5,000 events a second are stored with their terms', async (t) => {
     );
   const rate = 5_000 / ((performance.now() - startedAt) / 1_000);
   t.comment(`${Math.round(rate)} events/s`);
-  // A fifth of the goal, since tests share their two cores; the goal itself is measured by the bench.
+  // A fifth of the goal, since tests share their two cores; the goal itself is measured by the
+  // bench.
   t.ok(rate > timeBound(1_000, 100), `${Math.round(rate)} events/s`);
 });

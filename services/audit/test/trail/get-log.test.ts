@@ -4,7 +4,7 @@ import { Value } from 'typebox/value';
 import { logResourceSchema } from '../../trail/log-resource.ts';
 import { build, eventsOf, storeEvents, type LogEntry } from '../build.ts';
 
-test("an entry is shown to the user it concerns; another's answers like an absent one", async (t) => {
+test("an entry is shown to its user; another's answers like an absent one", async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const eve = await parts.signIn();

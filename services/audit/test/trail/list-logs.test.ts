@@ -117,7 +117,7 @@ test('pages of any size together hold each entry once, and keep the filters', as
   t.ok(uploads.every(({ action }) => action === 'FILE_UPLOAD'));
 });
 
-test("the list hides others' events, and others' personal values in the caller's events", async (t) => {
+test("the list hides others' events, and others' values in the caller's events", async (t) => {
   const parts = await build(t);
   const ada = await parts.signIn();
   const bob = await parts.signIn();
@@ -219,7 +219,7 @@ test('a malformed filter is a 400 that names it, and never reaches the database'
   t.equal((await parts.get('/api/audit/logs')).statusCode, 401);
 });
 
-test("after a user's erasure the events stay without personal values, at every replica", async (t) => {
+test("after a user's erasure the events stay, without values, at every replica", async (t) => {
   const parts = await build(t, await startAuditStore(t));
   const ada = await parts.signIn();
   await storeEvents(parts, [eventsOf(ada, { metadata: { size: 1 } })]);
@@ -282,7 +282,7 @@ const MEANS: Record<string, (event: AuditEvent, value: string) => boolean> = {
   to: (event, value) => Date.parse(event.timestamp) < Date.parse(value),
 };
 
-test('any combination of filters finds exactly the matching events, in pages of any size', async (t) => {
+test('any combination of filters finds exactly the matching events', async (t) => {
   const parts = await build(t);
   const root = await parts.signIn('admin');
   const ada = await parts.signIn();
@@ -410,7 +410,8 @@ test("later events, whatever their time, neither shift nor double a list's pages
   let round = 0;
   const late = (): Promise<unknown> => {
     round += 1;
-    // A slow transaction's events come with ids among those of pages that were read and of pages to come, and new ones arrive as well.
+    // A slow transaction's events come with ids among those of pages that were read and of pages
+    // to come, and new ones arrive as well.
     return fillLog(parts, 6, (n) => ({
       id:
         n % 2 === 0
@@ -486,7 +487,7 @@ const recorded = async ({ superuser }: TestServer) =>
       },
   );
 
-test('an administrator reads all; each reading is one event, committed before the answer', async (t) => {
+test("an administrator's reading is one event, committed before the answer", async (t) => {
   const parts = await build(t);
   const [ada, root] = [await parts.signIn(), await parts.signIn('admin')];
   const [id] = await storeEvents(parts, [eventsOf(ada), eventsOf(root)]);

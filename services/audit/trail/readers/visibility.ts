@@ -23,8 +23,8 @@ export function visibilityOf(reader: Reader): Visibility {
 }
 
 /**
- * What a cursor is bound to. For a viewer it is the tenant: tokens live for minutes, and the next one
- * must continue the list.
+ * What a cursor is bound to. For a viewer it is the tenant: tokens live for minutes, and the next
+ * one must continue the list.
  */
 export const readerIdentity = (reader: Reader): Json =>
   reader.kind === 'viewer' ? { kind: reader.kind, tenantId: reader.tenantId } : { ...reader };

@@ -21,7 +21,10 @@ const isThere = async (): Promise<boolean> =>
 const install = (): Promise<boolean> =>
   run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...PACKAGES]);
 
-/** Go and its transparency log packages; root on Debian gets them by apt-get (25 s, once). @returns why they are not there, or undefined */
+/**
+ * Go and its transparency log packages; root on Debian gets them by apt-get (25 s, once).
+ * @returns why they are not there, or undefined
+ */
 export async function ensureGo(): Promise<string | undefined> {
   if (await isThere()) return undefined;
   if (process.getuid?.() === 0 && !(await install()) && (await run('apt-get', ['update', '-q'])))
