@@ -54,7 +54,7 @@ try {
       await retention.close();
     }
   } finally {
-    await server.app.close();
+    await server.http.app.close();
   }
 } catch (error) {
   console.error(`make restore: ${error instanceof Error ? error.message : String(error)}`);

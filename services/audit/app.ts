@@ -21,7 +21,7 @@ import { live } from './live/routes.ts';
 import { startMaintenance } from './maintenance.ts';
 import { proofs } from './proofs/routes.ts';
 import { openReconciler } from './reconciler/open-reconciler.ts';
-import { createRetentionLoop } from './retention/retention-loop.ts';
+import { startRetention } from './retention/retention-loop.ts';
 import { trail } from './trail/routes.ts';
 import { viewerTokens } from './viewer-tokens/routes.ts';
 
@@ -31,7 +31,7 @@ export async function buildApp(config: Config): Promise<AuditContext> {
   startMaintenance(context);
   openErasure(context);
   openReconciler(context);
-  context.jobs.add(createRetentionLoop(context));
+  startRetention(context);
   // Lower rooms first: a room may import only from rooms before it in this list.
   await registerFeatures(context.http.app, context, [
     trail,

@@ -13,7 +13,7 @@ export interface OpenRetention {
   close(): Promise<void>;
 }
 
-type Parts = Pick<AuditContext, 'bucket' | 'config' | 'log' | 'subjectKeys' | 'tree'>;
+type Parts = Pick<AuditContext, 'bucket' | 'config' | 'http' | 'crypto' | 'tree'>;
 
 /**
  * Opens retention's own connections, since its statements exceed a request's time-out.
@@ -22,8 +22,8 @@ type Parts = Pick<AuditContext, 'bucket' | 'config' | 'log' | 'subjectKeys' | 't
 export async function openRetention({
   bucket,
   config,
-  log,
-  subjectKeys,
+  http: { log },
+  crypto: { subjectKeys },
   tree,
 }: Parts): Promise<OpenRetention | undefined> {
   const { AUDIT_RETENTION_DATABASE_URL: url, REPLICA: replica } = config;

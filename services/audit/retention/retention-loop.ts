@@ -1,26 +1,24 @@
 import { createEventRecorder } from '@muniment/audit-events';
-import { repeat, type BackgroundLoop } from '@muniment/server';
+import { repeat } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { announce } from './announce.ts';
 import { openRetention } from './open-retention.ts';
 import { retain } from './retention.ts';
 import { measureRetention } from './retention-metrics.ts';
 
-type Parts = Pick<
-  AuditContext,
-  'bucket' | 'config' | 'db' | 'log' | 'metrics' | 'subjectKeys' | 'tree'
->;
+type Parts = Pick<AuditContext, 'bucket' | 'config' | 'data' | 'http' | 'crypto' | 'tree'>;
 
 async function archiveOldMonths(parts: Parts): Promise<void> {
-  const { config, db, log, subjectKeys } = parts;
+  const { config, data, http, crypto } = parts;
   if (config.AUDIT_RETENTION_MONTHS === 0) {
     // A restore without a policy may have died before it recorded its event.
+    const { subjectKeys } = crypto;
     const recordEvent = createEventRecorder({ source: 'audit', schema: 'audit', subjectKeys });
-    return announce(db, recordEvent);
+    return announce(data.db, recordEvent);
   }
   const retention = await openRetention(parts);
   if (!retention) {
-    log.warn(
+    http.log.warn(
       {},
       'AUDIT_RETENTION_MONTHS is set and AUDIT_RETENTION_DATABASE_URL is not: nothing is archived',
     );
@@ -34,13 +32,15 @@ async function archiveOldMonths(parts: Parts): Promise<void> {
 }
 
 /** Archives months older than the policy. Off without AUDIT_RETENTION_MONTHS and its database role. */
-export function createRetentionLoop(parts: Parts): BackgroundLoop {
-  const { config, db, log, metrics } = parts;
-  measureRetention(db, metrics, config.AUDIT_RETENTION_MONTHS);
-  return repeat(
-    'retention',
-    config.AUDIT_RETENTION_PAUSE_MS,
-    () => archiveOldMonths(parts),
-    (error) => log.warn({ err: error }, 'months could not be archived; it is tried again'),
+export function startRetention(context: Parts & Pick<AuditContext, 'jobs' | 'metrics'>): void {
+  const { config, data, http, jobs, metrics } = context;
+  measureRetention(data.db, metrics, config.AUDIT_RETENTION_MONTHS);
+  jobs.add(
+    repeat(
+      'retention',
+      config.AUDIT_RETENTION_PAUSE_MS,
+      () => archiveOldMonths(context),
+      (error) => http.log.warn({ err: error }, 'months could not be archived; retrying'),
+    ),
   );
 }

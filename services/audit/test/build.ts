@@ -62,7 +62,7 @@ export async function build(
       ...settings,
     }),
   );
-  t.teardown(() => server.app.close());
+  t.teardown(() => server.http.app.close());
   return {
     ...parts,
     server,
@@ -72,7 +72,7 @@ export async function build(
       return { id: user.userId, token: issuer.issue(user) };
     },
     get: (url, caller) =>
-      server.app.inject({
+      server.http.app.inject({
         method: 'GET',
         url,
         headers: caller ? { authorization: `Bearer ${caller.token}` } : {},

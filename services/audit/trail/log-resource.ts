@@ -111,13 +111,19 @@ function openValues(event: LoggedEvent, key: SubjectKey): PersonalText {
   }
 }
 
+/** Reads the keys of personal values. */
+export interface RenderParts {
+  db: Kysely<Tables>;
+  subjectKeys: SubjectKeys;
+}
+
 /**
  * Renders events for a reader, with the personal values that the reader may see and whose key
  * exists.
  * @returns one JSON text per event, in the shape of `logResourceSchema`
  */
 export async function renderEntries(
-  { db, subjectKeys }: { db: Kysely<Tables>; subjectKeys: SubjectKeys },
+  { db, subjectKeys }: RenderParts,
   visibility: Visibility,
   events: readonly LoggedEvent[],
 ): Promise<string[]> {

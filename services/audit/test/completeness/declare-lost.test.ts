@@ -17,7 +17,7 @@ interface Answer {
 }
 
 const declare = ({ server }: TestServer, caller: Caller, payload: object) =>
-  server.app.inject({
+  server.http.app.inject({
     method: 'POST',
     url: '/api/audit/holes/declare-lost',
     headers: { authorization: `Bearer ${caller.token}` },

@@ -10,7 +10,7 @@ async function start(t: Test, settings: Record<string, string>): Promise<TestSer
   const parts = await build(t, settings);
   await fillLog(parts, 3_000, () => ({ metadata: { text: 'x'.repeat(10_000) } }));
   Object.assign(parts.server.tree, { latestCheckpoint: naiveCheckpoints(parts.db).latest });
-  await parts.server.app.listen({ port: 0 });
+  await parts.server.http.app.listen({ port: 0 });
   return parts;
 }
 
@@ -20,7 +20,7 @@ async function connect(
   path: string,
   token: string,
 ): Promise<{ response: Response; abort(): void }> {
-  const address = parts.server.app.server.address();
+  const address = parts.server.http.app.server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
   const controller = new AbortController();
   const response = await fetch(`http://127.0.0.1:${port}${path}`, {

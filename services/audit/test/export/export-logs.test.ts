@@ -113,7 +113,7 @@ test('later exports hold no values of an erased subject, and still verify', asyn
     { values: {} },
   ]);
   await parts.superuser.query('insert into shared.erasures (user_id) values ($1)', [ada.id]);
-  await parts.server.app.listen({ port: 0 });
+  await parts.server.http.app.listen({ port: 0 });
   await until(
     async () =>
       (await parts.superuser.query('select 1 from shared.erasures where audit_done')).rowCount ===
@@ -151,7 +151,7 @@ test("after a person's erasure no event shows that anyone searched for them", as
   ]);
   t.equal((await parts.get(`/api/audit/export?${wanted}`, root)).statusCode, 200);
   await parts.superuser.query('insert into shared.erasures (user_id) values ($1)', [ada.id]);
-  await parts.server.app.listen({ port: 0 });
+  await parts.server.http.app.listen({ port: 0 });
   const readings = async () =>
     (
       await parts.superuser.query<{ metadata: string }>(`

@@ -24,7 +24,7 @@ interface Parts extends TestServer {
 /** A service that seals and signs with its own key, and the command that others check it with. */
 async function start(t: Test): Promise<Parts> {
   const parts = await build(t, { ...(await startAuditStore(t)), AUDIT_CHECKPOINT_MS: '50' });
-  await parts.server.app.listen({ port: 0 });
+  await parts.server.http.app.listen({ port: 0 });
   const file = async (name: string, text: string): Promise<string> => {
     const path = join(t.testdirName, name);
     await writeFile(path, text);

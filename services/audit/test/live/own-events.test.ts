@@ -9,12 +9,12 @@ type Running = TestServer & { admin: Caller };
 /** With all its loops: relays, consumer, sealer. */
 async function running(t: Test, settings: Record<string, string> = {}): Promise<Running> {
   const parts = await build(t, settings);
-  await parts.server.app.listen({ host: '127.0.0.1', port: 0 });
+  await parts.server.http.app.listen({ host: '127.0.0.1', port: 0 });
   return { ...parts, admin: await parts.signIn('admin') };
 }
 
 const post = ({ server }: TestServer, { token }: Caller, url: string, payload: object) =>
-  server.app.inject({
+  server.http.app.inject({
     method: 'POST',
     url: `/api/audit/${url}`,
     payload,
@@ -240,7 +240,7 @@ test('a browser with a viewer token reads from an allowed origin', async (t) => 
   const parts = await running(t, { CORS_ORIGINS: 'https://app.customer.example' });
   const { token } = await viewerOf(parts, 'acme');
   const ask = (origin: string, method: 'GET' | 'OPTIONS') =>
-    parts.server.app.inject({
+    parts.server.http.app.inject({
       method,
       url: '/api/audit/logs',
       headers: {

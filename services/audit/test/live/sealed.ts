@@ -40,7 +40,10 @@ export interface Served {
 }
 
 /** Serves the app at a port of its own, without its loops. */
-export async function serve(t: Test, { app }: Pick<AuditContext, 'app'>): Promise<Served> {
+export async function serve(
+  t: Test,
+  { http: { app } }: Pick<AuditContext, 'http'>,
+): Promise<Served> {
   await app.ready();
   const server = createServer((incoming, outgoing) => app.routing(incoming, outgoing));
   server.listen(0, '127.0.0.1');

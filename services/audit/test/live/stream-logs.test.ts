@@ -307,7 +307,7 @@ test('a position that no stream has sent, or a malformed one, is a 400', async (
   const ada = await parts.signIn();
   await storeSealed(parts.db, [{}]);
   const get = (query: string, headers: Record<string, string> = {}) =>
-    parts.server.app.inject({
+    parts.server.http.app.inject({
       url: `/api/audit/stream${query}`,
       headers: { authorization: `Bearer ${ada.token}`, ...headers },
     });
@@ -346,7 +346,7 @@ test('a position that no stream has sent, or a malformed one, is a 400', async (
   t.equal((await parts.get('/api/audit/stream')).statusCode, 401);
   t.equal(
     (
-      await parts.server.app.inject({
+      await parts.server.http.app.inject({
         method: 'HEAD',
         url: '/api/audit/stream',
         headers: { authorization: `Bearer ${ada.token}` },
@@ -361,7 +361,7 @@ test('a replica that stops ends its streams at once', async (t) => {
   const { url } = await serve(t, parts.server);
   const line = await connect(`${url}/api/audit/stream`, await parts.signIn());
   const began = performance.now();
-  await Promise.all([parts.server.app.close(), line.ended]);
+  await Promise.all([parts.server.http.app.close(), line.ended]);
   t.ok(performance.now() - began < timeBound(1_500), `${Math.round(performance.now() - began)} ms`);
   t.match(line.text(), /: this replica stops; connect again\n\n$/);
 });

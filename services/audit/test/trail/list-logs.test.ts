@@ -225,7 +225,7 @@ test("after a user's erasure the events stay, without values, at every replica",
   await storeEvents(parts, [eventsOf(ada, { metadata: { size: 1 } })]);
   t.match((await parts.get('/api/audit/logs', ada)).json(), [{ email: 'ada@example.com' }]);
   await parts.superuser.query('insert into shared.erasures (user_id) values ($1)', [ada.id]);
-  await parts.server.app.listen({ port: 0 });
+  await parts.server.http.app.listen({ port: 0 });
   await until(
     async () =>
       (await parts.superuser.query('select 1 from shared.erasures where audit_done')).rowCount ===
@@ -544,7 +544,10 @@ test('a reading that the gateway repeats at another replica is one event', async
     'x-request-start': (Date.now() / 1_000).toFixed(3),
   };
   for (let n = 0; n < 2; n += 1)
-    t.equal((await parts.server.app.inject({ url: '/api/audit/logs', headers })).statusCode, 200);
+    t.equal(
+      (await parts.server.http.app.inject({ url: '/api/audit/logs', headers })).statusCode,
+      200,
+    );
   t.match(await recorded(parts), [{ action: 'AUDIT_READ' }]);
   t.equal((await recorded(parts)).length, 1);
 });

@@ -1,5 +1,4 @@
-import { renderEntries } from '../../trail/log-resource.ts';
-import type { AuditContext } from '../../context.ts';
+import { renderEntries, type RenderParts } from '../../trail/log-resource.ts';
 import type { DeliveryParts } from './delivery-queries.ts';
 
 /**
@@ -7,11 +6,11 @@ import type { DeliveryParts } from './delivery-queries.ts';
  * it anew, so an erasure between two applies to the second.
  */
 export async function renderPayload(
-  { db, subjectKeys }: Pick<AuditContext, 'db' | 'subjectKeys'>,
+  renderParts: RenderParts,
   parts: DeliveryParts,
 ): Promise<string> {
   const [entry] = await renderEntries(
-    { db, subjectKeys },
+    renderParts,
     { personal: parts.include_personal ? 'all' : { subject: '' } },
     [parts],
   );

@@ -51,8 +51,8 @@ test(
     });
     t.teardown(() => s3.stop());
     const parts = await build(t, { AUDIT_S3_ENDPOINT: s3.endpoint, AUDIT_CHECKPOINT_MS: '100' });
-    await parts.server.app.listen({ host: '127.0.0.1', port: 0 });
-    const { port } = parts.server.app.server.address() as AddressInfo;
+    await parts.server.http.app.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = parts.server.http.app.server.address() as AddressInfo;
     const admin = await parts.signIn('admin');
     const signed = (size: number) =>
       until(() => parts.server.ingest.sealer.status().checkpoint?.size === size);
