@@ -36,7 +36,7 @@ export interface TrailWatch extends BackgroundLoop {
 }
 
 /**
- * Watches how complete the trail is. Every replica reads it, for its metrics and readiness; the one
+ * Watches how complete the trail is. Every replica reads it, for its metrics and readiness. The one
  * with the lease saves holes, and logs each when it is a minute old and when it is closed.
  */
 export function createTrailWatch(options: TrailWatchOptions): TrailWatch {

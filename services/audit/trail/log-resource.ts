@@ -16,8 +16,8 @@ import { seesPersonal, type Visibility } from './readers/visibility.ts';
 const text = nullable(Type.String());
 
 /**
- * An entry of the trail. `index` is its leaf in the Merkle log. `email`, `ip` and `user_agent` are
- * null where hidden from the reader, and once the subject is erased.
+ * An entry of the trail. `index` is its leaf in the Merkle log. Personal values are null where hidden
+ * from the reader, and once the subject is erased.
  */
 export const logResourceSchema = strictObject({
   index: Type.Integer(),

@@ -61,8 +61,8 @@ test('a hole is reported with its range, and is an alarm after a minute', async 
     Array.from({ length: 6 }, () => eventsOf(admin)),
   );
   const { server, superuser } = parts;
-  // Numbers 3 and 4 stored no more, and gone from the outbox: what a lost record would look like
-  // if the outbox had not kept it.
+  // Numbers 3 and 4 are neither stored nor in the outbox, like a lost record whose outbox
+  // did not hold it.
   await superuser.query('delete from identity.outbox');
   await superuser.query(
     `update audit.lanes set received = received - '{[3,5)}'

@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { classify, ocsf } from '../../export/ocsf.ts';
+import { classify } from '../../export/ocsf-classes.ts';
+import { ocsf } from '../../export/ocsf.ts';
 import { aRow, written } from './rows.ts';
 
 type Value = Record<string, unknown>;
