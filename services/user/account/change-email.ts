@@ -1,84 +1,83 @@
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { sessionPrincipalOf } from '@muniment/security';
+import { defineRoute, strictObject } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { confirmPassword, lockConfirmedCaller } from '../passwords/confirm-password.ts';
-import { parseEmail } from '../users/email-address.ts';
-import { createLinkToken } from '../verification/link-tokens.ts';
+import { AccountChanged, EmailMalformed, PasswordIncorrect } from '../errors.ts';
 import { queueMail } from '../mail/queue-mail.ts';
-import { replaceEmailChange } from '../verification/email-change-queries.ts';
+import { confirmPassword, lockConfirmedCaller } from '../passwords/confirm-password.ts';
+import type { User } from '../tables.ts';
+import { parseEmail, type EmailAddress } from '../users/email-address.ts';
 import { emailSchema, passwordSchema } from '../users/user-resource.ts';
+import { replaceEmailChange } from '../verification/email-change-queries.ts';
+import { createLinkToken } from '../verification/link-tokens.ts';
+import { emailChangeRateLimited, emailChangeRequested } from './account-events.ts';
 
-const bodySchema = Type.Object(
-  { email: emailSchema, password: passwordSchema },
-  { additionalProperties: false },
-);
-const answerSchema = Type.Object({ status: Type.Literal('accepted') });
+type ChangeContext = Pick<
+  UserContext,
+  'audit' | 'config' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
+>;
 
 /**
- * `POST /api/users/me/email`: sends a link to the new address and tells the old one. 202 whether or not somebody has that address: this is not looked at
- * before the link comes back, so it shows to nobody but who reads that mailbox. With one's own address it is how that gets verified.
+ * Mails a link to the new address and a notice to the old. Only the link shows whether it is taken.
  */
-export function changeEmailRoute(server: UserContext): void {
-  const { app, config, inTransaction, languages, limits, masterKey, recordFor } = server;
-  app.route({
-    method: 'POST',
-    url: '/api/users/me/email',
-    schema: { body: bodySchema, response: { 202: answerSchema } },
-    config: { operation: 'user.change_email', access: { permission: 'account:manage' } },
-    handler: async (request, reply) => {
-      const caller = sessionPrincipalOf(request);
-      const { id } = caller;
-      const { email, emailKey } = parseEmail(request.body.email);
-      const user = await confirmPassword(
-        server,
-        request,
-        request.body.password,
-        'EMAIL_CHANGE_REQUESTED',
-      );
-      await limits.consume([['email_change', id]], () =>
-        recordFor(request, {
-          action: 'EMAIL_CHANGE_REQUESTED',
-          outcome: 'failure',
-          error: 'rate_limited',
-          resource: id,
-          resource_type: 'user',
-        }),
-      );
-      const locale = languages.choose(request.headers['accept-language']);
-      const { token, hash } = createLinkToken('change_email');
-      await inTransaction(request, async (trx, record) => {
-        await lockConfirmedCaller(trx, caller, user.password_hash);
-        await replaceEmailChange(
-          trx,
-          { user_id: id, token_hash: hash, email, email_key: emailKey },
-          config.EMAIL_TOKEN_TTL_S,
-        );
-        await queueMail(trx, masterKey, {
-          userId: id,
-          template: 'confirm_email',
-          locale,
-          to: email,
-          values: { email },
-          token,
-          emailChange: hash,
-        });
-        if (emailKey !== user.email_key) {
-          await queueMail(trx, masterKey, {
-            userId: id,
-            template: 'email_change_requested',
-            locale,
-            to: user.email,
-            values: { email: user.email, new_email: email },
-          });
-        }
-        await record({
-          action: 'EMAIL_CHANGE_REQUESTED',
-          personal: { email },
-          resource: id,
-          resource_type: 'user',
-        });
+export const changeEmail = defineRoute({
+  method: 'POST',
+  url: '/api/users/me/email',
+  operation: 'account.change_email',
+  summary: 'Ask for a link that confirms a new e-mail address, or verifies the current one.',
+  access: { permission: 'account:manage' },
+  body: strictObject({ email: emailSchema, password: passwordSchema }),
+  response: { 202: Type.Object({ status: Type.Literal('accepted') }) },
+  errors: [EmailMalformed, PasswordIncorrect, AccountChanged],
+  handler: (context: ChangeContext) => async (request, reply) => {
+    const { email, password } = request.body;
+    const { id } = sessionPrincipalOf(request);
+    const address = parseEmail(email);
+    const user = await confirmPassword(context, request, {
+      password,
+      action: 'EMAIL_CHANGE_REQUESTED',
+    });
+    await context.limits.consume([['email_change', id]], () =>
+      context.audit.record(request, emailChangeRateLimited(id)),
+    );
+    await requestChange(context, request, { user, address });
+    return reply.code(202).send({ status: 'accepted' });
+  },
+});
+
+async function requestChange(
+  { config, crypto, data, mail }: ChangeContext,
+  request: FastifyRequest,
+  { user, address }: { user: User & { password_hash: string }; address: EmailAddress },
+): Promise<void> {
+  const caller = sessionPrincipalOf(request);
+  const { id } = caller;
+  const { email, emailKey } = address;
+  const locale = mail.languages.choose(request.headers['accept-language']);
+  const { token, hash } = createLinkToken('change_email');
+  const change = { user_id: id, token_hash: hash, email, email_key: emailKey };
+  await data.inTransaction(request, async (trx, record) => {
+    await lockConfirmedCaller(trx, caller, user.password_hash);
+    await replaceEmailChange(trx, change, config.EMAIL_TOKEN_TTL_S);
+    await queueMail(trx, crypto.masterKey, {
+      userId: id,
+      template: 'confirm_email',
+      locale,
+      to: email,
+      values: { email },
+      token,
+      emailChange: hash,
+    });
+    if (emailKey !== user.email_key) {
+      await queueMail(trx, crypto.masterKey, {
+        userId: id,
+        template: 'email_change_requested',
+        locale,
+        to: user.email,
+        values: { email: user.email, new_email: email },
       });
-      return reply.code(202).send({ status: 'accepted' });
-    },
+    }
+    await record(emailChangeRequested(id, email));
   });
 }

@@ -1,90 +1,86 @@
-import { Type } from 'typebox';
 import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import { violatedUniqueConstraint } from '@muniment/database';
+import { defineRoute, strictObject } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { EmailTaken, EmailTokenInvalid } from '../errors.ts';
-import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
+import { lockActiveUser, updateEmail } from '../users/user-queries.ts';
 import {
-  findEmailChange,
   consumeEmailChange,
+  findEmailChange,
   type EmailChange,
 } from '../verification/email-change-queries.ts';
+import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
 import { deleteResetToken } from '../verification/recovery-queries.ts';
-import { lockActiveUser, updateEmail } from '../users/user-queries.ts';
+import { emailChangeConflicted, emailChanged } from './account-events.ts';
 
-const bodySchema = Type.Object(
-  { token: Type.String({ minLength: 1, maxLength: 200 }) },
-  { additionalProperties: false },
-);
+type ConfirmContext = Pick<UserContext, 'audit' | 'crypto' | 'data' | 'mail'>;
 
-/** `POST /api/auth/confirm-email`: completes a change of address by the token that came to the new one. 409 when somebody else has it by now. */
-export function confirmEmailRoute(server: UserContext): void {
-  server.app.route({
-    method: 'POST',
-    url: '/api/auth/confirm-email',
-    schema: { body: bodySchema, response: { 204: Type.Null() } },
-    config: { operation: 'user.confirm_email', access: 'public' },
-    handler: async (request, reply) => {
-      const { token } = request.body;
-      if (!isLinkToken('change_email', token)) throw new EmailTokenInvalid();
-      const tokenHash = hashLinkToken(token);
-      const change = await findEmailChange(server.db, tokenHash);
-      if (!change) throw new EmailTokenInvalid();
-      await confirm(server, request, change, tokenHash);
-      return reply.code(204).send(null);
-    },
-  });
+/** Completes a change of address by the token that was mailed to the new one. */
+export const confirmEmail = defineRoute({
+  method: 'POST',
+  url: '/api/auth/confirm-email',
+  operation: 'account.confirm_email',
+  summary: 'Confirm an e-mail address by the token of a mail.',
+  access: 'public',
+  body: strictObject({ token: Type.String({ minLength: 1, maxLength: 200 }) }),
+  response: { 204: Type.Null() },
+  errors: [EmailTokenInvalid, EmailTaken],
+  handler: (context: ConfirmContext) => async (request, reply) => {
+    const { token } = request.body;
+    if (!isLinkToken('change_email', token)) throw new EmailTokenInvalid();
+    const tokenHash = hashLinkToken(token);
+    const change = await findEmailChange(context.data.db, tokenHash);
+    if (!change) throw new EmailTokenInvalid();
+    await confirmChange(context, request, { change, tokenHash });
+    return reply.code(204).send(null);
+  },
+});
+
+interface Confirmation {
+  change: EmailChange;
+  tokenHash: Buffer;
 }
 
-async function confirm(
-  server: UserContext,
+async function confirmChange(
+  context: ConfirmContext,
   request: FastifyRequest,
-  change: EmailChange,
-  tokenHash: Buffer,
+  confirmation: Confirmation,
 ): Promise<void> {
-  const { user_id: id, email, email_key: emailKey } = change;
-  const about = {
-    action: 'USER_UPDATED',
-    user_id: id,
-    subject: { userId: id },
-    resource: id,
-    resource_type: 'user',
-  } as const;
+  const { user_id: id, email } = confirmation.change;
   try {
-    await server.inTransaction(request, async (trx, record) => {
-      // Account first, token second: as everything that locks both.
-      const user = await lockActiveUser(trx, id);
-      if (!user || !(await consumeEmailChange(trx, tokenHash))) throw new EmailTokenInvalid();
-      await updateEmail(trx, id, { email, email_key: emailKey });
-      // A link that went to the old address must not set the password of the new one.
-      await deleteResetToken(trx, id);
-      if (emailKey !== user.email_key) {
-        const locale = server.languages.choose(request.headers['accept-language']);
-        await queueMail(trx, server.masterKey, {
-          userId: id,
-          template: 'email_changed',
-          locale,
-          to: user.email,
-          values: { email: user.email, new_email: email },
-        });
-      }
-      await record({
-        ...about,
-        personal: { email, previous_email: user.email },
-        metadata: { fields: ['email'] },
-      });
-    });
+    await applyChange(context, request, confirmation);
   } catch (error) {
-    // The unique key decides, at this moment; the token stays good, should the address become free.
+    // The unique key decides. The token stays valid in case the address becomes free.
     if (violatedUniqueConstraint(error) !== 'users_email_key') throw error;
-    await server.recordFor(request, {
-      ...about,
-      outcome: 'failure',
-      error: 'email_taken',
-      personal: { email },
-      metadata: { fields: ['email'] },
-    });
+    await context.audit.record(request, emailChangeConflicted(id, email));
     throw new EmailTaken();
   }
+}
+
+async function applyChange(
+  { crypto, data, mail }: ConfirmContext,
+  request: FastifyRequest,
+  { change, tokenHash }: Confirmation,
+): Promise<void> {
+  const { user_id: id, email, email_key: emailKey } = change;
+  await data.inTransaction(request, async (trx, record) => {
+    // Each transaction locks the account before its token, else two would deadlock.
+    const user = await lockActiveUser(trx, id);
+    if (!user || !(await consumeEmailChange(trx, tokenHash))) throw new EmailTokenInvalid();
+    await updateEmail(trx, id, { email, email_key: emailKey });
+    // A link mailed to the old address must not set the new one's password.
+    await deleteResetToken(trx, id);
+    if (emailKey !== user.email_key) {
+      await queueMail(trx, crypto.masterKey, {
+        userId: id,
+        template: 'email_changed',
+        locale: mail.languages.choose(request.headers['accept-language']),
+        to: user.email,
+        values: { email: user.email, new_email: email },
+      });
+    }
+    await record(emailChanged(id, { email, previousEmail: user.email }));
+  });
 }

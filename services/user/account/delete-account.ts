@@ -1,39 +1,45 @@
 import { Type } from 'typebox';
 import { sessionPrincipalOf } from '@muniment/security';
+import { defineRoute, strictObject } from '@muniment/server';
 import type { UserContext } from '../context.ts';
+import { AccountChanged, PasswordIncorrect } from '../errors.ts';
 import { confirmPassword, lockConfirmedCaller } from '../passwords/confirm-password.ts';
-import { deleteUser } from '../users/user-queries.ts';
 import { clearSessionCookies } from '../sessions/session-cookies.ts';
+import { deleteUser } from '../users/user-queries.ts';
 import { passwordSchema } from '../users/user-resource.ts';
+import { accountDeleted } from './account-events.ts';
 
-const bodySchema = Type.Object({ password: passwordSchema }, { additionalProperties: false });
+type DeleteContext = Pick<
+  UserContext,
+  'audit' | 'auth' | 'config' | 'crypto' | 'data' | 'limits' | 'passwords'
+>;
 
-/** `DELETE /api/users/me`: the account is gone with the answer; files and readable audit values follow within seconds. */
-export function deleteAccountRoute(server: UserContext): void {
-  const { app, inTransaction, sessions, subjectKeys } = server;
-  app.route({
-    method: 'DELETE',
-    url: '/api/users/me',
-    schema: { body: bodySchema, response: { 204: Type.Null() } },
-    config: { operation: 'user.delete', access: { permission: 'account:manage' } },
-    handler: async (request, reply) => {
-      const caller = sessionPrincipalOf(request);
-      const { id } = caller;
-      const { password_hash: checkedHash } = await confirmPassword(
-        server,
-        request,
-        request.body.password,
-        'USER_DELETED',
-      );
-      await inTransaction(request, async (trx, record) => {
-        await lockConfirmedCaller(trx, caller, checkedHash);
-        await deleteUser(trx, id);
-        await record({ action: 'USER_DELETED', resource: id, resource_type: 'user' });
-      });
-      sessions.dropUser(id);
-      subjectKeys.drop(id);
-      clearSessionCookies(server, request, reply);
-      return reply.code(204).send(null);
-    },
-  });
-}
+/** Deletes the account at once. Files and personal audit values follow within seconds. */
+export const deleteAccount = defineRoute({
+  method: 'DELETE',
+  url: '/api/users/me',
+  operation: 'account.delete_account',
+  summary: "Delete the caller's account.",
+  access: { permission: 'account:manage' },
+  body: strictObject({ password: passwordSchema }),
+  response: { 204: Type.Null() },
+  errors: [PasswordIncorrect, AccountChanged],
+  handler: (context: DeleteContext) => async (request, reply) => {
+    const { auth, crypto, data } = context;
+    const caller = sessionPrincipalOf(request);
+    const { password } = request.body;
+    const { id, password_hash: checkedHash } = await confirmPassword(context, request, {
+      password,
+      action: 'USER_DELETED',
+    });
+    await data.inTransaction(request, async (trx, record) => {
+      await lockConfirmedCaller(trx, caller, checkedHash);
+      await deleteUser(trx, id);
+      await record(accountDeleted(id));
+    });
+    auth.sessions.dropUser(id);
+    crypto.subjectKeys.drop(id);
+    clearSessionCookies(context, request, reply);
+    return reply.code(204).send(null);
+  },
+});

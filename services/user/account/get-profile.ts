@@ -1,20 +1,23 @@
 import { principalOf, Unauthenticated } from '@muniment/security';
+import { defineRoute } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { findUserById } from '../users/user-queries.ts';
 import { toUserResource, userSchema } from '../users/user-resource.ts';
 
-/** `GET /api/users/me` */
-export function getProfileRoute({ app, db }: UserContext): void {
-  app.route({
-    method: 'GET',
-    url: '/api/users/me',
-    schema: { response: { 200: userSchema } },
-    config: { operation: 'user.profile', access: { permission: 'profile:read' } },
-    handler: async (request) => {
+export const getProfile = defineRoute({
+  method: 'GET',
+  url: '/api/users/me',
+  operation: 'account.get_profile',
+  summary: "Get the caller's own profile.",
+  access: { permission: 'profile:read' },
+  response: { 200: userSchema },
+  errors: [],
+  handler:
+    ({ data: { db } }: Pick<UserContext, 'data'>) =>
+    async (request) => {
       const user = await findUserById(db, principalOf(request).id);
-      // Deleted a moment ago, and this replica has not heard of it.
+      // Deleted so recently that this replica does not know it yet.
       if (!user) throw new Unauthenticated();
       return toUserResource(user);
     },
-  });
-}
+});

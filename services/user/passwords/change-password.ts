@@ -1,79 +1,99 @@
-import { Type } from 'typebox';
-import { sessionPrincipalOf } from '@muniment/security';
-import { afterCommit } from '@muniment/server';
+import type { FastifyRequest } from 'fastify';
+import {
+  AdminPasswordLength,
+  PasswordCommon,
+  PasswordLength,
+  PasswordMalformed,
+  sessionPrincipalOf,
+} from '@muniment/security';
+import { afterCommit, defineRoute, strictObject, type RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { confirmPassword, lockConfirmedCaller } from './confirm-password.ts';
-import { AccountChanged } from '../errors.ts';
-import { hashNewPassword } from './hash-new-password.ts';
+import { AccountChanged, PasswordIncorrect } from '../errors.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import { openSession } from '../sessions/open-session.ts';
-import { deleteEmailChange } from '../verification/email-change-queries.ts';
-import { deleteResetToken } from '../verification/recovery-queries.ts';
+import { modeOf, sendTokens, whileSessionLives } from '../sessions/session-cookies.ts';
 import { revokeSessionsOfUser } from '../sessions/session-queries.ts';
 import { findUserById, updatePasswordHash } from '../users/user-queries.ts';
-import { sendTokens, modeOf, whileSessionLives } from '../sessions/session-cookies.ts';
-import { passwordSchema, toUserResource, signedInSchema } from '../users/user-resource.ts';
+import { passwordSchema, signedInSchema, toUserResource } from '../users/user-resource.ts';
+import { deleteEmailChange } from '../verification/email-change-queries.ts';
+import { deleteResetToken } from '../verification/recovery-queries.ts';
+import { confirmPassword, lockConfirmedCaller } from './confirm-password.ts';
+import { hashNewPassword } from './hash-new-password.ts';
+import { passwordChanged } from './password-events.ts';
 
-const bodySchema = Type.Object(
-  { current_password: passwordSchema, new_password: passwordSchema },
-  { additionalProperties: false },
-);
+const bodySchema = strictObject({ current_password: passwordSchema, new_password: passwordSchema });
 
-/** `POST /api/users/me/password`: ends every session of the user, the caller's too, and answers with a new one. */
-export function changePasswordRoute(server: UserContext): void {
-  const { app, inTransaction, languages, masterKey, sessions } = server;
-  app.route({
-    method: 'POST',
-    url: '/api/users/me/password',
-    schema: { body: bodySchema, response: { 200: signedInSchema } },
-    config: {
-      operation: 'user.change_password',
-      access: { permission: 'account:manage' },
-      replayWhile: whileSessionLives(server),
-    },
-    handler: async (request, reply) => {
-      const caller = sessionPrincipalOf(request);
-      const { id } = caller;
-      const checked = await confirmPassword(
-        server,
-        request,
-        request.body.current_password,
-        'PASSWORD_CHANGED',
-      );
-      const newHash = await hashNewPassword(server, request, checked, request.body.new_password);
-      const { ended, user, tokens } = await inTransaction(request, async (trx, record) => {
-        await lockConfirmedCaller(trx, caller, checked.password_hash);
-        await updatePasswordHash(trx, id, newHash);
-        // A link that waits in a mailbox would undo the change; and a thief who had the password may have asked for another address.
-        await deleteResetToken(trx, id);
-        await deleteEmailChange(trx, id);
-        const ended = await revokeSessionsOfUser(trx, id, { reason: 'password_changed' });
-        const user = await findUserById(trx, id);
-        if (!user) throw new AccountChanged();
-        const tokens = await openSession(server, trx, { request, user });
-        await queueMail(trx, masterKey, {
-          userId: id,
-          template: 'password_changed',
-          locale: languages.choose(request.headers['accept-language']),
-          to: user.email,
-          values: { email: user.email },
-        });
-        await record({
-          action: 'PASSWORD_CHANGED',
-          resource: id,
-          resource_type: 'user',
-          metadata: { sessions_ended: ended.length, new_session_id: tokens.session_id },
-        });
-        return { ended, user, tokens };
-      });
-      afterCommit(request, () => {
-        for (const sessionId of ended) sessions.drop(sessionId);
-      });
-      // In the way in which the session came that it replaces.
-      return {
-        user: toUserResource(user),
-        ...sendTokens(server, reply, { tokens, mode: modeOf(server, request) }),
-      };
-    },
+type ChangeContext = Pick<
+  UserContext,
+  'audit' | 'auth' | 'config' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
+>;
+
+/** Ends every session of the user, also the caller's, and opens a new one. */
+export const changePassword = defineRoute({
+  method: 'POST',
+  url: '/api/users/me/password',
+  operation: 'passwords.change_password',
+  summary: 'Change the password, end every session and open a new one.',
+  access: { permission: 'account:manage' },
+  body: bodySchema,
+  response: { 200: signedInSchema },
+  errors: [
+    PasswordIncorrect,
+    PasswordLength,
+    AdminPasswordLength,
+    PasswordMalformed,
+    PasswordCommon,
+    AccountChanged,
+  ],
+  replayWhile: whileSessionLives,
+  handler: (context: ChangeContext) => async (request, reply) => {
+    const { current_password: current, new_password: password } = request.body;
+    const user = await confirmPassword(context, request, {
+      password: current,
+      action: 'PASSWORD_CHANGED',
+    });
+    const newHash = await hashNewPassword(context, request, { user, password });
+    const { changed, tokens } = await replacePassword(context, request, {
+      checkedHash: user.password_hash,
+      newHash,
+    });
+    // The new session's tokens go the way that the old ones came.
+    const sent = sendTokens(context, reply, { tokens, mode: modeOf(context, request) });
+    return { user: toUserResource(changed), ...sent };
+  },
+});
+
+async function replacePassword(
+  context: ChangeContext,
+  request: FastifyRequest & RequestContext,
+  { checkedHash, newHash }: { checkedHash: string; newHash: string },
+) {
+  const { auth, crypto, data, mail } = context;
+  const caller = sessionPrincipalOf(request);
+  const { id } = caller;
+  const { ended, ...replaced } = await data.inTransaction(request, async (trx, record) => {
+    await lockConfirmedCaller(trx, caller, checkedHash);
+    await updatePasswordHash(trx, id, newHash);
+    // A mailed link would undo the change, and a thief may have asked for another address.
+    await deleteResetToken(trx, id);
+    await deleteEmailChange(trx, id);
+    const ended = await revokeSessionsOfUser(trx, id, { reason: 'password_changed' });
+    const changed = await findUserById(trx, id);
+    if (!changed) throw new AccountChanged();
+    const tokens = await openSession(context, trx, { request, user: changed });
+    await queueMail(trx, crypto.masterKey, {
+      userId: id,
+      template: 'password_changed',
+      locale: mail.languages.choose(request.headers['accept-language']),
+      to: changed.email,
+      values: { email: changed.email },
+    });
+    const newSessionId = tokens.session_id;
+    await record(passwordChanged(id, { sessionsEnded: ended.length, newSessionId }));
+    return { ended, changed, tokens };
   });
+  afterCommit(request, () => {
+    for (const sessionId of ended) auth.sessions.drop(sessionId);
+  });
+  return replaced;
 }

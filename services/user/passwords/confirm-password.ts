@@ -1,17 +1,18 @@
-import type { RequestContext } from '@muniment/server';
-import { principalOf, Unauthenticated, type SessionPrincipal } from '@muniment/security';
 import type { FastifyRequest } from 'fastify';
 import type { Transaction } from 'kysely';
+import { principalOf, Unauthenticated, type SessionPrincipal } from '@muniment/security';
+import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { AccountChanged, PasswordIncorrect } from '../errors.ts';
 import { isSessionLive } from '../sessions/session-queries.ts';
-import { findUserById, lockUnchangedUser } from '../users/user-queries.ts';
 import type { Tables, User } from '../tables.ts';
+import { findUserById, lockUnchangedUser } from '../users/user-queries.ts';
+import { confirmationFailed } from './password-events.ts';
 
 /**
- * Locks the caller's account for the rest of the transaction. What was true when the request was let in, and when the password was checked, is looked at
- * again under the lock: of a session that has ended nothing is changed, not even in the milliseconds before this replica hears of it.
- * @throws unauthenticated when the session has ended, AccountChanged when the account is not as it was when `passwordHash` was checked
+ * Locks the caller's account and repeats the earlier checks under the lock.
+ * @throws Unauthenticated when the session has ended
+ * @throws AccountChanged when the password is no longer the confirmed one
  */
 export async function lockConfirmedCaller(
   trx: Transaction<Tables>,
@@ -23,47 +24,37 @@ export async function lockConfirmedCaller(
   if (!unchanged) throw new AccountChanged();
 }
 
+type ConfirmContext = Pick<UserContext, 'audit' | 'data' | 'limits' | 'passwords'>;
+
 /**
- * Has the signed-in caller prove the password again before something that cannot be undone (OWASP ASVS 7.5.1). A wrong one is recorded as
- * a failed `action`.
- * @returns the user, whose hash is the one that was checked: `lockConfirmedCaller` takes it
- * @throws RateLimited, PasswordIncorrect (403: the session stays good, unlike with a 401)
+ * Confirms the caller's password before a critical `action` (OWASP ASVS 7.5.1).
+ * @returns the user, with the checked hash for `lockConfirmedCaller`
+ * @throws RateLimited
+ * @throws PasswordIncorrect as 403, since a 401 would end the session
  */
 export async function confirmPassword(
-  { db, limits, passwords, recordFor }: UserContext,
+  { audit, data, limits, passwords }: ConfirmContext,
   request: FastifyRequest & RequestContext,
-  password: string,
-  action: string,
+  { password, action }: { password: string; action: string },
 ): Promise<User & { password_hash: string }> {
   const { id } = principalOf(request);
-  const taken = await limits.consume([['password_confirmation', id]], () =>
-    recordFor(request, {
-      action,
-      outcome: 'failure',
-      error: 'rate_limited',
-      resource: id,
-      resource_type: 'user',
-    }),
+  const attempt = await limits.consume([['password_confirmation', id]], () =>
+    audit.record(request, confirmationFailed(id, action, 'rate_limited')),
   );
-  const user = await findUserById(db, id);
+  const user = await findUserById(data.db, id);
   if (!user) throw new Unauthenticated();
-  // Overload or an outage has decided nothing.
-  const verified =
-    user.password_hash !== null &&
-    (await passwords.verify(user.password_hash, password).catch(async (error: unknown) => {
-      await taken.refund();
+  const { password_hash: hash } = user;
+  if (hash !== null) {
+    const verified = await passwords.verify(hash, password).catch(async (error: unknown) => {
+      // An overload or an outage decides nothing.
+      await attempt.refund();
       throw error;
-    }));
-  if (user.password_hash !== null && verified && verified.ok) {
-    await taken.refund();
-    return { ...user, password_hash: user.password_hash };
+    });
+    if (verified.ok) {
+      await attempt.refund();
+      return { ...user, password_hash: hash };
+    }
   }
-  await recordFor(request, {
-    action,
-    outcome: 'failure',
-    error: 'password_incorrect',
-    resource: id,
-    resource_type: 'user',
-  });
+  await audit.record(request, confirmationFailed(id, action, 'password_incorrect'));
   throw new PasswordIncorrect();
 }

@@ -1,32 +1,26 @@
 import { Type } from 'typebox';
-import type { UserContext } from '../context.ts';
-import { parseEmail } from '../users/email-address.ts';
-import { listDeviceTokens } from '../sign-in/device-tokens.ts';
-import { requestRecovery } from './recovery.ts';
+import { defineRoute, strictObject } from '@muniment/server';
+import { EmailMalformed } from '../errors.ts';
 import { deviceTokenSchema, emailSchema } from '../users/user-resource.ts';
+import { requestRecovery, type RecoveryContext } from './request-recovery.ts';
 
-const bodySchema = Type.Object(
-  { email: emailSchema, device_token: Type.Optional(deviceTokenSchema) },
-  { additionalProperties: false },
-);
-const answerSchema = Type.Object({ status: Type.Literal('accepted') });
+const bodySchema = strictObject({
+  email: emailSchema,
+  device_token: Type.Optional(deviceTokenSchema),
+});
 
-/** `POST /api/auth/forgot-password`: 202 whether or not there is such an account; if there is, a link goes to its address. */
-export function forgotPasswordRoute(server: UserContext): void {
-  server.app.route({
-    method: 'POST',
-    url: '/api/auth/forgot-password',
-    schema: { body: bodySchema, response: { 202: answerSchema } },
-    config: { operation: 'user.forgot_password', access: 'public' },
-    handler: async (request, reply) => {
-      await requestRecovery(
-        server,
-        request,
-        parseEmail(request.body.email),
-        server.languages.choose(request.headers['accept-language']),
-        listDeviceTokens(server, request, request.body),
-      );
-      return reply.code(202).send({ status: 'accepted' });
-    },
-  });
-}
+/** Answers 202 whether or not the account exists. Its owner gets a link by mail. */
+export const forgotPassword = defineRoute({
+  method: 'POST',
+  url: '/api/auth/forgot-password',
+  operation: 'passwords.forgot_password',
+  summary: 'Ask for a mail with a link to a new password.',
+  access: 'public',
+  body: bodySchema,
+  response: { 202: Type.Object({ status: Type.Literal('accepted') }) },
+  errors: [EmailMalformed],
+  handler: (context: RecoveryContext) => async (request, reply) => {
+    await requestRecovery(context, request, request.body);
+    return reply.code(202).send({ status: 'accepted' });
+  },
+});

@@ -2,30 +2,27 @@ import { passwordRefusal } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import type { User } from '../tables.ts';
+import { passwordRefused } from './password-events.ts';
+
+interface NewPassword {
+  user: Pick<User, 'id' | 'email' | 'type'>;
+  password: string;
+}
 
 /**
- * The hash of a user's new password. One that the rules refuse is recorded as a failed change.
- * @throws password_length, password_malformed, password_common, overloaded
+ * Hashes a user's new password. Records a refusal by the password rules.
+ * @throws PasswordLength, PasswordMalformed, PasswordCommon, Overloaded
  */
 export async function hashNewPassword(
-  { passwords, recordFor }: UserContext,
+  { audit, passwords }: Pick<UserContext, 'audit' | 'passwords'>,
   request: RequestContext,
-  user: Pick<User, 'id' | 'email' | 'type'>,
-  password: string,
+  { user, password }: NewPassword,
 ): Promise<string> {
   try {
     return await passwords.hash(password, { role: user.type, email: user.email });
   } catch (error) {
     const refusal = passwordRefusal(error);
-    if (refusal)
-      await recordFor(request, {
-        action: 'PASSWORD_CHANGED',
-        outcome: 'failure',
-        error: refusal,
-        subject: { userId: user.id },
-        resource: user.id,
-        resource_type: 'user',
-      });
+    if (refusal) await audit.record(request, passwordRefused(user.id, refusal));
     throw error;
   }
 }

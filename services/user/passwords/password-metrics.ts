@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { PasswordHasher } from '@muniment/security';
 
-/** How full the queue before the password hashes is: near its limit, sign-ins are about to be refused with 503. */
+/** Measures the queue of password hashes. When it is full, logins get 503. */
 export function measurePasswords(passwords: PasswordHasher, metrics: Registry): void {
   new Gauge({
     name: 'muniment_password_hashes',

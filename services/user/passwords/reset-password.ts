@@ -1,93 +1,113 @@
-import { Type, type Static } from 'typebox';
 import type { FastifyRequest } from 'fastify';
-import { afterCommit } from '@muniment/server';
-import { clientNetwork } from '@muniment/security';
+import { Type } from 'typebox';
+import {
+  AdminPasswordLength,
+  clientNetwork,
+  PasswordCommon,
+  PasswordLength,
+  PasswordMalformed,
+} from '@muniment/security';
+import { afterCommit, defineRoute, strictObject } from '@muniment/server';
+import { revokeApiTokensOfUser } from '../api-tokens/api-token-queries.ts';
 import type { UserContext } from '../context.ts';
 import { ResetTokenInvalid } from '../errors.ts';
-import { hashNewPassword } from './hash-new-password.ts';
-import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
 import { queueMail } from '../mail/queue-mail.ts';
-import { revokeApiTokensOfUser } from '../api-tokens/api-token-queries.ts';
-import { deleteEmailChange } from '../verification/email-change-queries.ts';
-import {
-  findUserOfResetToken,
-  lockRecoverableUser,
-  consumeResetToken,
-} from '../verification/recovery-queries.ts';
 import { revokeSessionsOfUser } from '../sessions/session-queries.ts';
 import { updatePasswordHash } from '../users/user-queries.ts';
 import { passwordSchema } from '../users/user-resource.ts';
+import { deleteEmailChange } from '../verification/email-change-queries.ts';
+import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
+import {
+  consumeResetToken,
+  findUserOfResetToken,
+  lockRecoverableUser,
+} from '../verification/recovery-queries.ts';
+import { hashNewPassword } from './hash-new-password.ts';
+import { passwordReset } from './password-events.ts';
 
-const bodySchema = Type.Object(
-  { token: Type.String({ minLength: 1, maxLength: 200 }), password: passwordSchema },
-  { additionalProperties: false },
-);
+const bodySchema = strictObject({
+  token: Type.String({ minLength: 1, maxLength: 200 }),
+  password: passwordSchema,
+});
 
-/** `POST /api/auth/reset-password`: sets the password by a token that came by mail, and ends every session and API token of the account. */
-export function resetPasswordRoute(server: UserContext): void {
-  server.app.route({
-    method: 'POST',
-    url: '/api/auth/reset-password',
-    schema: { body: bodySchema, response: { 204: Type.Null() } },
-    config: { operation: 'user.reset_password', access: 'public' },
-    handler: async (request, reply) => {
-      const taken = await server.limits.consume([['reset_network', clientNetwork(request.ip)]]);
-      await resetPassword(server, request, request.body).catch(async (error: unknown) => {
-        // Overload, an outage or a refused password says nothing of the token.
-        if (!(error instanceof ResetTokenInvalid)) await taken.refund();
-        throw error;
-      });
-      await taken.refund();
-      return reply.code(204).send(null);
-    },
-  });
-}
+type ResetContext = Pick<
+  UserContext,
+  'audit' | 'auth' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
+>;
 
-async function resetPassword(
-  server: UserContext,
+/** Sets a password by a mailed token, and ends every session and API token of the account. */
+export const resetPassword = defineRoute({
+  method: 'POST',
+  url: '/api/auth/reset-password',
+  operation: 'passwords.reset_password',
+  summary: 'Set a new password by the token of a mail.',
+  access: 'public',
+  body: bodySchema,
+  response: { 204: Type.Null() },
+  errors: [
+    ResetTokenInvalid,
+    PasswordLength,
+    AdminPasswordLength,
+    PasswordMalformed,
+    PasswordCommon,
+  ],
+  handler: (context: ResetContext) => async (request, reply) => {
+    const { token, password } = request.body;
+    const attempt = await context.limits.consume([['reset_network', clientNetwork(request.ip)]]);
+    try {
+      await resetByToken(context, request, { token, password });
+    } catch (error) {
+      // Overload, an outage or a refused password does not show that the token is wrong.
+      if (!(error instanceof ResetTokenInvalid)) await attempt.refund();
+      throw error;
+    }
+    await attempt.refund();
+    return reply.code(204).send(null);
+  },
+});
+
+async function resetByToken(
+  context: ResetContext,
   request: FastifyRequest,
-  { token, password }: Static<typeof bodySchema>,
+  { token, password }: { token: string; password: string },
 ): Promise<void> {
   if (!isLinkToken('reset_password', token)) throw new ResetTokenInvalid();
   const tokenHash = hashLinkToken(token);
-  const user = await findUserOfResetToken(server.db, tokenHash);
+  const user = await findUserOfResetToken(context.data.db, tokenHash);
   if (!user) throw new ResetTokenInvalid();
-  // A refused password leaves the token good: its owner tries another one.
-  const passwordHash = await hashNewPassword(server, request, user, password);
-  const ended = await server.inTransaction(request, async (trx, record) => {
-    // Account first, token second: as everything that locks both. What has changed while the hash was computed counts.
-    const locked = await lockRecoverableUser(trx, user.id);
-    if (!locked || !(await consumeResetToken(trx, tokenHash))) throw new ResetTokenInvalid();
-    await updatePasswordHash(trx, user.id, passwordHash);
-    // Perhaps it was a thief who asked for the change of address.
-    await deleteEmailChange(trx, user.id);
-    const sessions = await revokeSessionsOfUser(trx, user.id, { reason: 'password_changed' });
-    // Who had the password, or a session, could have made some; who forgot theirs cannot tell which.
-    const apiTokens = await revokeApiTokensOfUser(trx, user.id);
-    await queueMail(trx, server.masterKey, {
-      userId: user.id,
+  // A refused password leaves the token valid for another attempt.
+  const newHash = await hashNewPassword(context, request, { user, password });
+  await replacePassword(context, request, { userId: user.id, tokenHash, newHash });
+}
+
+async function replacePassword(
+  { auth, crypto, data, mail }: ResetContext,
+  request: FastifyRequest,
+  { userId, tokenHash, newHash }: { userId: string; tokenHash: Buffer; newHash: string },
+): Promise<void> {
+  const ended = await data.inTransaction(request, async (trx, record) => {
+    // Each transaction locks the account before its token, else two would deadlock.
+    const user = await lockRecoverableUser(trx, userId);
+    if (!user || !(await consumeResetToken(trx, tokenHash))) throw new ResetTokenInvalid();
+    await updatePasswordHash(trx, userId, newHash);
+    // A thief may have asked for the change of address.
+    await deleteEmailChange(trx, userId);
+    const sessions = await revokeSessionsOfUser(trx, userId, { reason: 'password_changed' });
+    // A thief may have created API tokens, and the owner cannot tell which.
+    const apiTokens = await revokeApiTokensOfUser(trx, userId);
+    await queueMail(trx, crypto.masterKey, {
+      userId,
       template: 'password_changed',
-      locale: server.languages.choose(request.headers['accept-language']),
-      to: locked.email,
-      values: { email: locked.email },
+      locale: mail.languages.choose(request.headers['accept-language']),
+      to: user.email,
+      values: { email: user.email },
     });
-    await record({
-      action: 'PASSWORD_CHANGED',
-      user_id: user.id,
-      subject: { userId: user.id },
-      resource: user.id,
-      resource_type: 'user',
-      metadata: {
-        sessions_ended: sessions.length,
-        api_tokens_revoked: apiTokens.length,
-        by: 'mail',
-      },
-    });
+    const counts = { sessionsEnded: sessions.length, apiTokensRevoked: apiTokens.length };
+    await record(passwordReset(userId, counts));
     return { sessions, apiTokens };
   });
   afterCommit(request, () => {
-    for (const sessionId of ended.sessions) server.sessions.drop(sessionId);
-    for (const { id, expires_at: expiresAt } of ended.apiTokens)
-      server.apiTokens.drop(id, expiresAt);
+    for (const sessionId of ended.sessions) auth.sessions.drop(sessionId);
+    for (const { id, expires_at: expiresAt } of ended.apiTokens) auth.apiTokens.drop(id, expiresAt);
   });
 }

@@ -183,7 +183,7 @@ test('a page of another origin changes nothing by cookies, and it is recorded wh
   t.match(denied[0], {
     outcome: 'failure',
     user_id: /./,
-    metadata: { reason: 'origin', operation: 'user.update' },
+    metadata: { reason: 'origin', operation: 'account.update_profile' },
   });
 });
 
