@@ -21,7 +21,7 @@ try {
     if (password !== undefined) console.log(`password ${password}   (shown once)`);
     console.log(`token    ${token}   (valid for ${expires_in} s)`);
   } finally {
-    await server.app.close();
+    await server.http.app.close();
   }
 } catch (error) {
   console.error(`make admin: ${error instanceof Error ? error.message : String(error)}`);

@@ -35,7 +35,7 @@ try {
     console.log(`active      ${rotation.active}   signs from now on`);
     console.log(`next        ${rotation.next}   is in the JWKS and will sign after it`);
   } finally {
-    await server.app.close();
+    await server.http.app.close();
   }
 } catch (error) {
   console.error(`make rotate-keys: ${error instanceof Error ? error.message : String(error)}`);

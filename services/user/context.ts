@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Counter } from 'prom-client';
 import { createPasswordHasher, type PasswordHasher } from '@muniment/security';
-import { createServer, flatServer, type Server } from '@muniment/server';
+import { createServer, type ServiceContext } from '@muniment/server';
 import type { Config } from './config.ts';
 import { loadLanguages, type Languages } from './mail/languages.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
@@ -15,12 +15,11 @@ import { createUserErasure } from './users/erase-user.ts';
 export type StuffingMetric = Counter<'pattern'>;
 
 /** The user service's parts, in groups. A handler takes the groups that it uses. */
-export interface UserContext extends Server<Tables> {
+export interface UserContext extends ServiceContext<Tables> {
   config: Config;
   passwords: PasswordHasher;
   mail: { languages: Languages; mailer: Mailer };
   stuffing: StuffingMetric;
-  languages: Languages;
 }
 
 /** Builds the context. @throws as `createServer` */
@@ -49,7 +48,7 @@ export async function createContext(config: Config): Promise<UserContext> {
   http.app.addHook('onClose', () => passwords.close());
   measurePasswords(passwords, metrics);
   const stuffing = createStuffingMetric(metrics);
-  return { ...flatServer(context), config, passwords, mail, stuffing, languages: mail.languages };
+  return { ...context, config, passwords, mail, stuffing };
 }
 
 function openMail(config: Config): UserContext['mail'] {

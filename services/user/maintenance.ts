@@ -17,12 +17,15 @@ const DELETE_PAUSE_MS = 10 * 60_000;
 
 /** Adds the loops that wipe, delete and rotate. Each replica runs them; all are idempotent. */
 export function startMaintenance(context: UserContext): void {
-  const { config, data: { db }, http: { log }, jobs } = context;
+  const {
+    config,
+    data: { db },
+    http: { log },
+    jobs,
+  } = context;
   const onError = (error: unknown): void =>
     log.warn({ err: error }, 'maintenance of identity failed; it is tried again');
-  jobs.add(
-    repeat('sealed refresh tokens', WIPE_PAUSE_MS, () => wipeSealedChildren(db), onError),
-  );
+  jobs.add(repeat('sealed refresh tokens', WIPE_PAUSE_MS, () => wipeSealedChildren(db), onError));
   if (config.SIGNING_KEY_ROTATION_DAYS > 0)
     jobs.add(repeat('signing keys', DELETE_PAUSE_MS, () => rotateDueKey(context), onError));
   jobs.add(repeat('old sessions', DELETE_PAUSE_MS, () => deleteExpired(context), onError));

@@ -27,8 +27,8 @@ test('a token that the user service did not sign opens no route of any service',
       LOG_LEVEL: 'silent',
     }),
   );
-  t.teardown(() => server.app.close());
-  const { kid, privatePem } = await ensureSigningKey(server.db, server.masterKey);
+  t.teardown(() => server.http.app.close());
+  const { kid, privatePem } = await ensureSigningKey(server.data.db, server.crypto.masterKey);
   const privateKey = createPrivateKey(privatePem);
   const publicKey = createPublicKey(privateKey);
   const jwks = (await (await fleet.call('GET', '/.well-known/jwks.json')).json()) as {

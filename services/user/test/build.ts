@@ -52,7 +52,7 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
   };
   const open: UserContext[] = [];
   t.teardown(async () => {
-    for (const server of open) await server.app.close();
+    for (const server of open) await server.http.app.close();
   });
 
   async function start(): Promise<TestServer> {
@@ -72,7 +72,7 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
           },
         };
         if (body !== undefined) options.payload = body;
-        return server.app.inject(options);
+        return server.http.app.inject(options);
       },
       async register(email = 'ada@example.com', password = PASSWORD) {
         const answer = await testServer.call('POST', '/api/users/register', {

@@ -58,7 +58,7 @@ test('once a retired key is past its time a token that it signed counts no more,
   await server.rows('update identity.signing_keys set retires_at = now() where kid = $1', [
     kidOf(token),
   ]);
-  await server.server.keys.refresh();
+  await server.server.auth.keys.refresh();
   t.equal(await profile(server, token), 401);
   t.notOk((await published(server)).includes(kidOf(token)));
 });

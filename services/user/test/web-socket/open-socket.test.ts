@@ -23,12 +23,12 @@ interface Client {
 }
 
 const urlOf = ({ server }: TestServer): string => {
-  const address = server.app.server.address();
+  const address = server.http.app.server.address();
   return `ws://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/ws`;
 };
 
 async function listen(server: TestServer): Promise<string> {
-  await server.server.app.listen({ host: '127.0.0.1', port: 0 });
+  await server.server.http.app.listen({ host: '127.0.0.1', port: 0 });
   return urlOf(server);
 }
 
@@ -82,7 +82,7 @@ async function build(t: Test, settings: Record<string, string> = {}): Promise<Bu
 async function admin(server: TestServer, email = 'root@example.com'): Promise<SignedIn> {
   const root = await server.register(email, 'a long enough password');
   await server.rows(`update identity.users set type = 'admin' where id = $1`, [root.user.id]);
-  await until(() => server.server.revocations.userChangedAt(root.user.id) !== undefined);
+  await until(() => server.server.auth.revocations.userChangedAt(root.user.id) !== undefined);
   return root;
 }
 const tokenFor = async (client: Client, email: string, password = PASSWORD): Promise<string> =>
@@ -615,7 +615,7 @@ test('a stop answers what is in hand and closes with 1001', async (t) => {
     server.server.passwords.load().running === 0
   )
     await sleep(1);
-  const stopped = server.server.app.close();
+  const stopped = server.server.http.app.close();
   t.match(await client.answer(), { success: true });
   t.equal((await client.closed).code, 1001);
   await stopped;
