@@ -6,12 +6,12 @@ import { getWebhookRoute } from './webhooks/get-webhook.ts';
 import { listQuarantineRoute } from './quarantine/list-quarantine.ts';
 import { listWebhookDeliveriesRoute } from './webhooks/list-webhook-deliveries.ts';
 import { listWebhooksRoute } from './webhooks/list-webhooks.ts';
-import { recordEventsRoute } from './app-events/record-events.ts';
 import { replayQuarantineRoute } from './quarantine/replay-all.ts';
 import { replayQuarantinedRoute } from './quarantine/replay-one.ts';
 import { retryWebhookDeliveryRoute } from './webhooks/retry-webhook-delivery.ts';
 import { rotateWebhookSecretRoute } from './webhooks/rotate-webhook-secret.ts';
 import { updateWebhookRoute } from './webhooks/update-webhook.ts';
+import { appEvents } from './app-events/routes.ts';
 import { completeness } from './completeness/routes.ts';
 import type { Config } from './config.ts';
 import { createContext, type AuditContext } from './context.ts';
@@ -38,12 +38,12 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     proofs,
     live,
     exports,
+    appEvents,
     viewerTokens,
     completeness,
   ]);
 
   // A customer's own services.
-  recordEventsRoute(context);
   eraseSubjectRoute(context);
 
   // Operators.

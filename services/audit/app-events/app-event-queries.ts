@@ -9,7 +9,7 @@ export interface CallerId {
 
 export interface ClaimedEvent extends CallerId {
   event_id: string;
-  /** null once its subject is erased: then nothing tells a repetition from another event. */
+  /** Null for an erased subject: then any event with the id counts as a repetition. */
   fingerprint: Buffer | null;
 }
 
@@ -18,40 +18,49 @@ export interface EventClaim extends ClaimedEvent {
 }
 
 /**
- * Claims callers' ids for events of ours. Waits for whoever claims the same at this moment; give the claims in one order everywhere.
+ * Inserts callers' ids with our events. It waits for transactions that insert the same ids, so all
+ * callers pass them in one order.
  * @returns the ids of the events whose claim is new
  */
-export async function claimEvents(
+export async function insertClaims(
   trx: Transaction<Tables>,
   claims: readonly EventClaim[],
 ): Promise<Set<string>> {
-  // An erasure deletes the fingerprints of its subject; it waits for this transaction, or this one for it.
+  // An erasure deletes the fingerprints of its subject, so one of the two transactions waits.
   await sql`select pg_advisory_xact_lock_shared(7305150)`.execute(trx);
   const { rows } = await sql<{ event_id: string }>`
     insert into audit.app_events (tenant_id, caller_id, event_id, subject, fingerprint)
     select * from unnest(
-      ${claims.map(({ tenant_id }) => tenant_id)}::text[], ${claims.map(({ caller_id }) => caller_id)}::text[], ${claims.map(({ event_id }) => event_id)}::uuid[],
-      ${claims.map(({ subject }) => subject)}::text[], ${claims.map(({ fingerprint }) => fingerprint)}::bytea[])
+      ${claims.map(({ tenant_id }) => tenant_id)}::text[],
+      ${claims.map(({ caller_id }) => caller_id)}::text[],
+      ${claims.map(({ event_id }) => event_id)}::uuid[],
+      ${claims.map(({ subject }) => subject)}::text[],
+      ${claims.map(({ fingerprint }) => fingerprint)}::bytea[])
     on conflict (tenant_id, caller_id) do nothing
     returning event_id`.execute(trx);
   return new Set(rows.map(({ event_id }) => event_id));
 }
 
-/** What callers' ids were claimed for. */
-export async function findClaimed(
+/** Finds the events that callers' ids were claimed for. */
+export async function findClaims(
   db: Kysely<Tables>,
   ids: readonly CallerId[],
 ): Promise<ClaimedEvent[]> {
   const { rows } = await sql<ClaimedEvent>`
     select a.tenant_id, a.caller_id, a.event_id, a.fingerprint
-    from unnest(${ids.map(({ tenant_id }) => tenant_id)}::text[], ${ids.map(({ caller_id }) => caller_id)}::text[]) w(tenant_id, caller_id)
+    from unnest(
+      ${ids.map(({ tenant_id }) => tenant_id)}::text[],
+      ${ids.map(({ caller_id }) => caller_id)}::text[]) w(tenant_id, caller_id)
     join audit.app_events a using (tenant_id, caller_id)`.execute(db);
   return rows;
 }
 
-/** Deletes what could confirm a guess about an erased subject's events. Call it under the lock of `deleteSearchTerms`. */
+/**
+ * Deletes fingerprints, which could confirm a guess about an erased subject's events. Call it under the
+ * lock of `deleteSearchTerms`.
+ */
 export async function deleteFingerprints(trx: Transaction<Tables>, subject: string): Promise<void> {
-  await sql`update audit.app_events set fingerprint = null where subject = ${subject} and fingerprint is not null`.execute(
-    trx,
-  );
+  await sql`
+    update audit.app_events set fingerprint = null
+    where subject = ${subject} and fingerprint is not null`.execute(trx);
 }

@@ -1,55 +1,69 @@
+import type { FastifySchemaCompiler } from 'fastify';
 import { Type } from 'typebox';
 import { createConcurrencyLimit, principalOf } from '@muniment/security';
+import { defineRoute, uuid, type App } from '@muniment/server';
+import type { AuditContext } from '../context.ts';
+import { EventIdReused, EventTooLarge } from '../errors.ts';
 import { acceptEvents } from './accept-events.ts';
 import { appEventsBodySchema } from './app-event.ts';
 import { createBodyCheck, type EventsBody } from './check-body.ts';
-import type { AuditContext } from '../context.ts';
 
-/** 500 events of 16 KiB, and what JSON needs around them. */
+/** 500 events of 16 KiB, and JSON's own characters. */
 const BODY_LIMIT = 9 * 1024 * 1024;
-/** A batch is CPU and thousands of locks: those that run share the machine with every other request. */
-const AT_ONCE = 4;
-const MAY_WAIT = 100;
+/** A batch costs CPU time and thousands of locks, so only a few run beside other requests. */
+const MAX_RUNNING_BATCHES = 4;
+const MAX_WAITING_BATCHES = 100;
 
 const acceptedSchema = Type.Object({
   data: Type.Array(
     Type.Object({
       id: Type.String(),
-      event_id: Type.String({ format: 'uuid' }),
+      event_id: uuid,
       status: Type.Union([Type.Literal('created'), Type.Literal('duplicate')]),
     }),
   ),
 });
 
-/** `POST /api/audit/events`: a customer's own events, one or a batch; all are recorded when this answers, or none. */
-export function recordEventsRoute(server: AuditContext): void {
-  const { app } = server;
-  const { validatorCompiler } = app;
-  if (!validatorCompiler) throw new Error('the app has no validator compiler');
-  const relay = server.addOutbox({ schema: 'app', source: 'app' });
-  const gate = createConcurrencyLimit({ concurrency: AT_ONCE, queueLimit: MAY_WAIT });
-  app.route({
-    method: 'POST',
-    url: '/api/audit/events',
+/** Records a customer's own events. The answer means that all are committed; an error, none. */
+export const recordEvents = defineRoute({
+  method: 'POST',
+  url: '/api/audit/events',
+  operation: 'app-events.record_events',
+  summary: "Record one event or a batch of a customer's own events.",
+  access: { permission: 'audit:write-events' },
+  body: appEventsBodySchema,
+  response: { 200: acceptedSchema, 201: acceptedSchema },
+  errors: [EventIdReused, EventTooLarge],
+  idempotency: 'own',
+  options: (_context: unknown, app) => ({
     bodyLimit: BODY_LIMIT,
-    schema: { body: appEventsBodySchema, response: { 200: acceptedSchema, 201: acceptedSchema } },
-    validatorCompiler: () => createBodyCheck(validatorCompiler),
-    config: {
-      operation: 'audit.record',
-      access: { permission: 'audit:write-events' },
-      idempotency: 'own',
-    },
-    handler: async (request, reply) => {
+    validatorCompiler: compileBodyCheck(app),
+  }),
+  handler: (context: Pick<AuditContext, 'data' | 'audit' | 'crypto' | 'searchTerms'>) => {
+    const relay = context.audit.addOutbox({ schema: 'app', source: 'app' });
+    const limit = createConcurrencyLimit({
+      concurrency: MAX_RUNNING_BATCHES,
+      queueLimit: MAX_WAITING_BATCHES,
+    });
+    return async (request, reply) => {
+      // The body's own check puts the events in this form.
       const body = request.body as unknown as EventsBody;
-      const data = await gate.run(() =>
-        acceptEvents(server, body, {
-          userId: principalOf(request).id,
-          requestId: request.id,
-          traceparent: request.traceparent,
-        }),
-      );
+      const recorder = {
+        userId: principalOf(request).id,
+        requestId: request.id,
+        traceparent: request.traceparent,
+      };
+      const data = await limit.run(() => acceptEvents(context, body, recorder));
       relay.wake();
-      return reply.code(data.some(({ status }) => status === 'created') ? 201 : 200).send({ data });
-    },
-  });
+      const isAnyNew = data.some(({ status }) => status === 'created');
+      return reply.code(isAnyNew ? 201 : 200).send({ data });
+    };
+  },
+});
+
+/** The body is checked event by event; the rest of the request as everywhere. */
+function compileBodyCheck({ validatorCompiler }: App): FastifySchemaCompiler<object> {
+  if (!validatorCompiler) throw new Error('the app has no validator compiler');
+  return (route) =>
+    route.httpPart === 'body' ? createBodyCheck(validatorCompiler) : validatorCompiler(route);
 }

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { subjectName } from '../app-events/accept-events.ts';
+import { subjectName } from '../app-events/subject-name.ts';
 import { subjectSchema, tenantIdSchema } from '../app-events/app-event.ts';
 import { destroySubjectKey, forgetSubject } from './erase-app-subject.ts';
 import type { AuditContext } from '../context.ts';

@@ -7,7 +7,7 @@ import { createBodyCheck } from '../../app-events/check-body.ts';
 const NOW = Date.parse('2026-11-21T12:00:00.000Z');
 const EVENT = { id: 'e1', tenant_id: 'acme', action: 'user.signed_in' };
 
-async function checker(t: Test): Promise<ReturnType<typeof createBodyCheck>> {
+async function createCheck(t: Test): Promise<ReturnType<typeof createBodyCheck>> {
   const app = Fastify();
   t.teardown(() => app.close());
   validateStrictly(app);
@@ -16,8 +16,8 @@ async function checker(t: Test): Promise<ReturnType<typeof createBodyCheck>> {
   return createBodyCheck(app.validatorCompiler, () => NOW);
 }
 
-test('an action is taken as others write it, and has one form here', (t) => {
-  for (const [given, kept] of Object.entries({
+test('actions in several spellings have one form', (t) => {
+  for (const [given, stored] of Object.entries({
     'user.signed_in': 'USER_SIGNED_IN',
     'user.signedIn': 'USER_SIGNED_IN',
     'invitation-created': 'INVITATION_CREATED',
@@ -27,14 +27,14 @@ test('an action is taken as others write it, and has one form here', (t) => {
     'project/file.v2Uploaded': 'PROJECT_FILE_V2_UPLOADED',
     login: 'LOGIN',
   })) {
-    t.equal(actionName(given), kept, given);
+    t.equal(actionName(given), stored, given);
     t.match(actionName(given), /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/);
   }
   t.end();
 });
 
-test('one event or a batch is taken, and comes as a list with the outcome filled in', async (t) => {
-  const check = await checker(t);
+test('one event or a batch becomes a list with default outcomes', async (t) => {
+  const check = await createCheck(t);
   t.match(check({ ...EVENT }), {
     value: { batch: false, events: [{ ...EVENT, outcome: 'success' }] },
   });
@@ -61,7 +61,7 @@ test('one event or a batch is taken, and comes as a list with the outcome filled
 });
 
 test('each fault names its event and its field', async (t) => {
-  const check = await checker(t);
+  const check = await createCheck(t);
   const nested = (levels: number): unknown => (levels === 0 ? 1 : { a: nested(levels - 1) });
   for (const [more, pointer] of [
     [{ id: '' }, '/id'],
@@ -115,8 +115,8 @@ test('each fault names its event and its field', async (t) => {
   });
 });
 
-test('what is neither an event nor a batch is refused in one sentence', async (t) => {
-  const check = await checker(t);
+test('a body that is neither an event nor a batch gets one fault', async (t) => {
+  const check = await createCheck(t);
   for (const body of [null, 'x', 7, [], [EVENT], true])
     t.match(check(body), { error: [{ instancePath: '' }] }, JSON.stringify(body));
   for (const events of [null, {}, [], 'x', Array.from({ length: 501 }, () => EVENT)])
