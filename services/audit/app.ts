@@ -1,7 +1,6 @@
 import { registerFeatures } from '@muniment/server';
 import { createWebhookRoute } from './webhooks/create-webhook.ts';
 import { deleteWebhookRoute } from './webhooks/delete-webhook.ts';
-import { eraseSubjectRoute } from './erasure/erase-subject.ts';
 import { getWebhookRoute } from './webhooks/get-webhook.ts';
 import { listQuarantineRoute } from './quarantine/list-quarantine.ts';
 import { listWebhookDeliveriesRoute } from './webhooks/list-webhook-deliveries.ts';
@@ -16,6 +15,7 @@ import { completeness } from './completeness/routes.ts';
 import type { Config } from './config.ts';
 import { createContext, type AuditContext } from './context.ts';
 import { openErasure } from './erasure/open-erasure.ts';
+import { erasure } from './erasure/routes.ts';
 import { exports } from './export/routes.ts';
 import { live } from './live/routes.ts';
 import { startMaintenance } from './maintenance.ts';
@@ -39,12 +39,10 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     live,
     exports,
     appEvents,
+    erasure,
     viewerTokens,
     completeness,
   ]);
-
-  // A customer's own services.
-  eraseSubjectRoute(context);
 
   // Operators.
   listQuarantineRoute(context);

@@ -26,8 +26,7 @@ interface AcceptContext {
 }
 
 /**
- * Claims the events' ids and puts new events into the outbox, in one transaction: all or none.
- * A known id with equal content is answered with its event.
+ * Claims ids and fills the outbox in one transaction. A known id is answered with its event.
  * @throws EventIdReused for a known id with other content; EventTooLarge
  */
 export async function acceptEvents(
@@ -62,7 +61,7 @@ const hasOtherContent = (
 ): boolean =>
   claimed !== undefined && claimed.fingerprint !== null && !claimed.fingerprint.equals(fingerprint);
 
-/** The keys of the events' subjects. An erased subject has none, and gets no fingerprints either. */
+/** The keys of the events' subjects. The erased have none, and keep no fingerprints. */
 async function findKeys(
   { trx, crypto }: { trx: Transaction<Tables> } & Pick<AcceptContext, 'crypto'>,
   events: readonly IncomingEvent[],

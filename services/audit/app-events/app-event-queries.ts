@@ -18,8 +18,7 @@ export interface EventClaim extends ClaimedEvent {
 }
 
 /**
- * Inserts callers' ids with our events. It waits for transactions that insert the same ids, so all
- * callers pass them in one order.
+ * Inserts callers' ids, in one order everywhere: it waits for transactions with the same ids.
  * @returns the ids of the events whose claim is new
  */
 export async function insertClaims(
@@ -56,8 +55,8 @@ export async function findClaims(
 }
 
 /**
- * Deletes fingerprints, which could confirm a guess about an erased subject's events. Call it under the
- * lock of `deleteSearchTerms`.
+ * Deletes fingerprints, which could confirm guesses about an erased subject's events.
+ * Call it under the lock of `deleteSearchTerms`.
  */
 export async function deleteFingerprints(trx: Transaction<Tables>, subject: string): Promise<void> {
   await sql`

@@ -19,8 +19,8 @@ export type CheckedBody = { error: FastifySchemaValidationError[] } | { value: E
 type Validate = ((event: unknown) => boolean) & { errors?: FastifySchemaValidationError[] | null };
 
 /**
- * Creates the check of a body that is one event or `{ events: [...] }`. It checks each event by itself:
- * the schema's union would report the faults of both forms.
+ * Creates the check of a body: one event or `{ events: [...] }`. The schema's union would report
+ * the faults of both forms.
  */
 export function createBodyCheck(
   compile: FastifySchemaCompiler<object>,

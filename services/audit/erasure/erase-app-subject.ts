@@ -1,78 +1,74 @@
-import type { Transaction } from 'kysely';
-import { createEventRecorder } from '@muniment/audit-events';
-import type { AuditBucket } from '../object-store/audit-bucket.ts';
-import type { AuditContext } from '../context.ts';
+import type { Kysely, Transaction } from 'kysely';
+import { createEventRecorder, type SubjectKeys } from '@muniment/audit-events';
 import { deleteFingerprints } from '../app-events/app-event-queries.ts';
-import { eraseSubject, findUnerased } from './subject-key-queries.ts';
+import type { AuditBucket } from '../object-store/audit-bucket.ts';
 import { deleteSearchTerms } from '../search/search-term-queries.ts';
 import type { Tables } from '../tables.ts';
+import { subjectErasedAgain } from './erasure-events.ts';
+import { deleteSubjectKey, findUnerased } from './subject-key-queries.ts';
 
-/** Where the journal of erasures has tenants' subjects. */
+/** Where the erasure journal has tenants' subjects. */
 const PREFIX = 'erasures/app:';
 /** Names of tenants' subjects, as `subjectName` makes them. */
 const SUBJECT_NAME = /^app:[A-Za-z0-9_-]{43}$/;
+/** S3 lists a thousand keys per page. */
+const BATCH_SIZE = 1_000;
 
-/** The key first, and with it every value wherever it lies; by itself, so that nobody who waits for it is waited for. */
+interface Keys {
+  data: { db: Kysely<Tables> };
+  crypto: { subjectKeys: SubjectKeys };
+}
+
+/** Destroys a subject's key. It commits by itself, so that others wait for it only briefly. */
 export async function destroySubjectKey(
-  { db, subjectKeys }: Pick<AuditContext, 'db' | 'subjectKeys'>,
+  { data: { db }, crypto: { subjectKeys } }: Keys,
   subject: string,
 ): Promise<void> {
-  await eraseSubject(db, subject);
+  await deleteSubjectKey(db, subject);
   subjectKeys.drop(subject);
 }
 
-/** What else is left of an erased subject. @returns how many search terms there were */
-export async function forgetSubject(
+/** Deletes the search terms and fingerprints of an erased subject. @returns how many terms */
+export async function deleteSubjectTraces(
   trx: Transaction<Tables>,
   subject: string,
-): Promise<{ search_terms: number }> {
+): Promise<number> {
   const searchTerms = await deleteSearchTerms(trx, subject);
   await deleteFingerprints(trx, subject);
-  return { search_terms: searchTerms };
-}
-
-type Parts = Pick<AuditContext, 'db' | 'subjectKeys'>;
-
-async function eraseAgain({ db, subjectKeys }: Parts, subject: string): Promise<void> {
-  const recordEvent = createEventRecorder({ source: 'audit', schema: 'audit', subjectKeys });
-  await destroySubjectKey({ db, subjectKeys }, subject);
-  await db.transaction().execute(async (trx) => {
-    const metadata = { ...(await forgetSubject(trx, subject)), reason: 'erasure_replayed' };
-    await recordEvent(trx, {
-      action: 'SUBJECT_ERASED',
-      subject: { userId: subject },
-      personal: {},
-      resource: subject,
-      resource_type: 'subject',
-      request_id: 'erasure-journal',
-      metadata,
-    });
-  });
+  return searchTerms;
 }
 
 /**
- * Erases again the tenants' subjects whom the journal names and the database, restored from a backup of before, knows nothing of.
+ * Erases tenants' subjects again which the journal names and a restored database does not.
  * @returns how many
  */
 export async function replaySubjects(
-  parts: Parts,
-  bucket: Pick<AuditBucket, 'list'>,
-  atOnce = 1_000,
+  context: Keys & { bucket: Pick<AuditBucket, 'list'> },
+  batchSize = BATCH_SIZE,
 ): Promise<number> {
   let replayed = 0;
   let batch: string[] = [];
-  const work = async (): Promise<void> => {
-    for (const subject of await findUnerased(parts.db, batch)) {
-      await eraseAgain(parts, subject);
-      replayed += 1;
-    }
-    batch = [];
-  };
-  for await (const key of bucket.list(PREFIX)) {
+  for await (const key of context.bucket.list(PREFIX)) {
     const subject = key.slice(PREFIX.length - 'app:'.length);
     if (SUBJECT_NAME.test(subject)) batch.push(subject);
-    if (batch.length >= atOnce) await work();
+    if (batch.length < batchSize) continue;
+    replayed += await eraseMissing(context, batch);
+    batch = [];
   }
-  await work();
-  return replayed;
+  return replayed + (await eraseMissing(context, batch));
+}
+
+async function eraseMissing(keys: Keys, subjects: readonly string[]): Promise<number> {
+  const missing = await findUnerased(keys.data.db, subjects);
+  for (const subject of missing) await eraseAgain(keys, subject);
+  return missing.length;
+}
+
+async function eraseAgain(keys: Keys, subject: string): Promise<void> {
+  const { subjectKeys } = keys.crypto;
+  const recordEvent = createEventRecorder({ source: 'audit', schema: 'audit', subjectKeys });
+  await destroySubjectKey(keys, subject);
+  await keys.data.db.transaction().execute(async (trx) => {
+    await recordEvent(trx, subjectErasedAgain(subject, await deleteSubjectTraces(trx, subject)));
+  });
 }

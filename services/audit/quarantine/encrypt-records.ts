@@ -6,7 +6,7 @@ import {
   type BlockKeyRef,
   type SubjectKeys,
 } from '@muniment/audit-events';
-import { holdErasures } from '../erasure/erasure-queries.ts';
+import { lockErasures } from '../erasure/erasure-queries.ts';
 import { insertQuarantined, type QuarantineEntry } from './quarantine-queries.ts';
 import type { Tables } from '../tables.ts';
 
@@ -49,7 +49,7 @@ export async function saveQuarantined(
   entries: readonly QuarantineEntry[],
 ): Promise<void> {
   const ids = new Map(entries.map((entry) => [entry, entry.counted ? [] : idsIn(entry.data)]));
-  const erased = await holdErasures(trx, [...ids.values()].flat());
+  const erased = await lockErasures(trx, [...ids.values()].flat());
   const key =
     subjectKeys && entries.some(({ counted }) => !counted)
       ? await subjectKeys.forUnnamed(trx)

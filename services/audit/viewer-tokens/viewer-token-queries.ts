@@ -64,8 +64,8 @@ export async function listValidTokens(
 }
 
 /**
- * Finds the viewers of valid tokens. Never cached: every replica refuses the next request of a revoked
- * token, or of one whose creator was deleted, suspended or demoted.
+ * Finds the viewers of valid tokens, whose creators may still write events. Never cached, so that a
+ * revocation holds from the next request on.
  */
 async function findViewers(db: Kysely<Tables>, condition: RawBuilder<unknown>): Promise<Viewer[]> {
   const { rows } = await sql<{ id: string; tenant_id: string; expires_at: Date; role: string }>`

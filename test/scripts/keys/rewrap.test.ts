@@ -13,7 +13,7 @@ import { createDatabase } from '@muniment/database';
 import { createTestDatabase } from '@muniment/testing';
 import { generateMasterKey, loadMasterKey, wrappedBy, type MasterKey } from '@muniment/master-key';
 import { loadIdempotencySecret } from '../../../packages/server/src/idempotency/answers.ts';
-import { eraseSubject } from '../../../services/audit/erasure/subject-key-queries.ts';
+import { deleteSubjectKey } from '../../../services/audit/erasure/subject-key-queries.ts';
 import { createSearchTerms } from '../../../services/audit/search/search-terms.ts';
 import type { Tables } from '../../../services/audit/tables.ts';
 import { unwrapSecret, wrapSecret } from '../../../services/audit/webhooks/delivery/secrets.ts';
@@ -188,7 +188,7 @@ test('a new master key changes no value, term or signature, and the old one open
   t.equal(readable.filter(Boolean).length, 1_101);
 
   write(newer, older);
-  await eraseSubject(audit, erased);
+  await deleteSubjectKey(audit, erased);
   const both = await loadMasterKey(file);
   // Meanwhile a fleet continues with its own keys.
   const [rewrapped] = await Promise.all([rewrapAll(owner, both), goOn(50)]);

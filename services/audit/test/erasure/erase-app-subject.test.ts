@@ -8,7 +8,7 @@ import { build, type Caller, type TestServer } from '../build.ts';
 
 const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
-async function started(
+async function start(
   t: Test,
 ): Promise<TestServer & { admin: Caller; s3Port: (mode: 'pass' | 'refuse') => void }> {
   const dir = await mkdtemp(join(tmpdir(), 'muniment-s3-'));
@@ -23,14 +23,19 @@ async function started(
   return { ...parts, admin: await parts.signIn('admin'), s3Port: (mode) => proxy.mode(mode) };
 }
 
-const post = ({ server }: TestServer, caller: Caller | undefined, url: string, payload: object) =>
-  server.app.inject({
-    method: 'POST',
-    url: `/api/audit/${url}`,
-    payload,
-    ...(caller && { headers: { authorization: `Bearer ${caller.token}` } }),
-  });
-const event = (id: string, more: object = {}) => ({
+const post =
+  (path: string) =>
+  ({ server }: TestServer, caller: Caller | undefined, payload: object) =>
+    server.http.app.inject({
+      method: 'POST',
+      url: `/api/audit/${path}`,
+      payload,
+      ...(caller && { headers: { authorization: `Bearer ${caller.token}` } }),
+    });
+const recordEvents = post('events');
+const erase = post('erasures');
+const ADA = { tenant_id: 'acme', subject: 'u17' };
+const eventOf = (id: string, more: object = {}) => ({
   id,
   tenant_id: 'acme',
   action: 'user.login',
@@ -38,25 +43,25 @@ const event = (id: string, more: object = {}) => ({
   ...more,
 });
 
-test("an erasure takes the subject's key and fingerprints, is journalled and an event; what comes later has no values", async (t) => {
-  const parts = await started(t);
+test('an erasure deletes key and fingerprints, and later events get no values', async (t) => {
+  const parts = await start(t);
   const { admin, superuser } = parts;
   const count = async (text: string): Promise<number> =>
     (await superuser.query(text)).rowCount ?? 0;
-  await post(parts, admin, 'events', {
+  await recordEvents(parts, admin, {
     events: [
-      event('e1'),
-      event('e2', { actor: { id: 'u18' } }),
-      event('e3', { tenant_id: 'other' }),
+      eventOf('e1'),
+      eventOf('e2', { actor: { id: 'u18' } }),
+      eventOf('e3', { tenant_id: 'other' }),
     ],
   });
   t.equal(await count("select from keys.subject_keys where subject like 'app:%'"), 3);
-  const answer = await post(parts, admin, 'erasures', { tenant_id: 'acme', subject: 'u17' });
+  const answer = await erase(parts, admin, ADA);
   t.equal(answer.statusCode, 204, answer.body);
   t.equal(
     await count("select from keys.subject_keys where subject like 'app:%'"),
     2,
-    "neither another's nor another tenant's",
+    'the keys of other subjects and tenants stay',
   );
   t.equal(
     await count("select from audit.app_events where caller_id = 'e1' and fingerprint is null"),
@@ -81,16 +86,18 @@ test("an erasure takes the subject's key and fingerprints, is journalled and an 
   t.notMatch(rows[0]?.head ?? '', 'u17');
 
   t.match(
-    (await post(parts, admin, 'events', event('e1', { outcome: 'failure' }))).json(),
+    (await recordEvents(parts, admin, eventOf('e1', { outcome: 'failure' }))).json(),
     { data: [{ status: 'duplicate' }] },
-    'nothing tells whether it was another',
+    'without the fingerprint, other content counts as a duplicate',
   );
-  t.match((await post(parts, admin, 'events', event('e9'))).json(), {
+  t.match((await recordEvents(parts, admin, eventOf('e9'))).json(), {
     data: [{ status: 'created' }],
   });
   t.equal(
     await count(
-      `select from app.outbox where tail like '%"tenant_id":"acme"%' and head like '%"id":"e9"%' and head like '%"personal":null%'`,
+      `select from app.outbox
+        where tail like '%"tenant_id":"acme"%' and head like '%"id":"e9"%'
+          and head like '%"personal":null%'`,
     ),
     1,
   );
@@ -103,35 +110,30 @@ test("an erasure takes the subject's key and fingerprints, is journalled and an 
 });
 
 test('without the journal nothing is erased, and the call can be repeated', async (t) => {
-  const parts = await started(t);
-  await post(parts, parts.admin, 'events', event('e1'));
+  const parts = await start(t);
+  await recordEvents(parts, parts.admin, eventOf('e1'));
   parts.s3Port('refuse');
-  const refused = await post(parts, parts.admin, 'erasures', { tenant_id: 'acme', subject: 'u17' });
+  const refused = await erase(parts, parts.admin, ADA);
   t.match(refused.json(), { status: 503, code: 'dependency_unavailable' });
   t.equal((await parts.superuser.query('select from keys.erased_subjects')).rowCount, 0);
   parts.s3Port('pass');
-  for (let n = 0; n < 2; n += 1)
-    t.equal(
-      (await post(parts, parts.admin, 'erasures', { tenant_id: 'acme', subject: 'u17' }))
-        .statusCode,
-      204,
-    );
+  for (let n = 0; n < 2; n += 1) t.equal((await erase(parts, parts.admin, ADA)).statusCode, 204);
 });
 
-test('a database that was restored from before the erasure learns of it from the journal', async (t) => {
-  const parts = await started(t);
+test('a restored database gets lost erasures from the journal', async (t) => {
+  const parts = await start(t);
   const { admin, superuser, server } = parts;
-  await post(parts, admin, 'events', event('e1'));
+  await recordEvents(parts, admin, eventOf('e1'));
   const key = (await superuser.query("select * from keys.subject_keys where subject like 'app:%'"))
     .rows[0] as { key_id: string; subject: string; wrapped: Buffer };
-  await post(parts, admin, 'erasures', { tenant_id: 'acme', subject: 'u17' });
-  t.equal(await replaySubjects(server, server.bucket), 0, 'nothing was forgotten');
+  await erase(parts, admin, ADA);
+  t.equal(await replaySubjects(server), 0, 'nothing was lost');
   await superuser.query('delete from keys.erased_subjects');
   await superuser.query(
     'insert into keys.subject_keys (key_id, subject, wrapped) values ($1, $2, $3)',
     [key.key_id, key.subject, key.wrapped],
   );
-  t.equal(await replaySubjects(server, server.bucket), 1);
+  t.equal(await replaySubjects(server), 1);
   t.equal(
     (await superuser.query("select from keys.subject_keys where subject like 'app:%'")).rowCount,
     0,
@@ -141,24 +143,19 @@ test('a database that was restored from before the erasure learns of it from the
       .rowCount,
     1,
   );
-  t.equal(await replaySubjects(server, server.bucket), 0, 'once');
+  t.equal(await replaySubjects(server), 0, 'once');
 });
 
-test('who may not is refused, and what names nobody is a 400', async (t) => {
-  const parts = await started(t);
-  t.equal(
-    (await post(parts, undefined, 'erasures', { tenant_id: 'acme', subject: 'u' })).statusCode,
-    401,
-  );
-  t.equal(
-    (
-      await post(parts, await parts.signIn('customer'), 'erasures', {
-        tenant_id: 'acme',
-        subject: 'u',
-      })
-    ).statusCode,
-    403,
-  );
+test('callers without permission get a 401 or a 403', async (t) => {
+  const parts = await start(t);
+  const payload = { tenant_id: 'acme', subject: 'u' };
+  t.equal((await erase(parts, undefined, payload)).statusCode, 401);
+  const customer = await parts.signIn('customer');
+  t.equal((await erase(parts, customer, payload)).statusCode, 403);
+});
+
+test('a malformed request gets a 400', async (t) => {
+  const parts = await start(t);
   for (const payload of [
     {},
     { tenant_id: 'acme' },
@@ -167,6 +164,6 @@ test('who may not is refused, and what names nobody is a 400', async (t) => {
     { tenant_id: 'acme', subject: 'x'.repeat(129) },
     { tenant_id: 'acme', subject: 'u', more: 1 },
   ]) {
-    t.match((await post(parts, parts.admin, 'erasures', payload)).json(), { status: 400 });
+    t.match((await erase(parts, parts.admin, payload)).json(), { status: 400 });
   }
 });

@@ -13,7 +13,7 @@ import {
 import { createMasterKey, generateMasterKey } from '@muniment/master-key';
 import { createErasureLoop } from '@muniment/server';
 import { openAuditBucket } from '../../object-store/audit-bucket.ts';
-import { eraseSubjects } from '../../erasure/erase-user.ts';
+import { eraseUsers } from '../../erasure/erase-user.ts';
 import { journalErasure, replayJournal } from '../../erasure/journal.ts';
 import type { Tables } from '../../tables.ts';
 
@@ -61,7 +61,7 @@ async function open(t: Test) {
       const subjectKeys = createSubjectKeys(masterKey);
       const loop = createErasureLoop(
         db,
-        eraseSubjects(db, subjectKeys, bucket),
+        eraseUsers({ db, subjectKeys, bucket }),
         subjectKeys.drop,
         (error) => void errors.push(error),
       );
@@ -81,11 +81,14 @@ async function open(t: Test) {
         request_id: 'r',
       });
       await superuser.query(
-        "insert into audit.search_terms values ('\\x01', gen_random_uuid(), $1::text), ('\\x02', gen_random_uuid(), $1::text)",
+        `insert into audit.search_terms
+        values ('\\x01', gen_random_uuid(), $1::text), ('\\x02', gen_random_uuid(), $1::text)`,
         [userId],
       );
       await superuser.query(
-        "insert into audit.quarantine (stream, shard_id, sequence_number, detail, data, mentions) values ('s', 's', $1::text, 'unreadable', '\\x0102', array[$1::uuid])",
+        `insert into audit.quarantine
+          (stream, shard_id, sequence_number, detail, data, mentions)
+        values ('s', 's', $1::text, 'unreadable', '\\x0102', array[$1::uuid])`,
         [userId],
       );
       return userId;
@@ -102,7 +105,7 @@ async function open(t: Test) {
   };
 }
 
-test('an erasure destroys keys, terms and quarantined bytes, is journalled, and is one event, however many replicas do it at once', async (t) => {
+test('several replicas erase keys, terms and bytes once, with one event', async (t) => {
   const { replica, subject, rows, events, done, bucket } = await open(t);
   const [ada, bob] = [await subject(), await subject()];
   const replicas = [replica(), replica(), replica()];
@@ -142,7 +145,7 @@ test('an erasure destroys keys, terms and quarantined bytes, is journalled, and 
   t.equal(await bucket.get(`erasures/${bob}`), undefined);
 });
 
-test('while the journal cannot be written the values are unreadable already, and the erasure is not done', async (t) => {
+test('without the journal the values are unreadable, but the erasure is not done', async (t) => {
   const { replica, subject, rows, events, done, proxy, bucket } = await open(t);
   const ada = await subject();
   proxy.mode('refuse');
@@ -159,7 +162,7 @@ test('while the journal cannot be written the values are unreadable already, and
   t.ok(await bucket.get(`erasures/${ada}`));
 });
 
-test('a replica that did not do the work forgets the key within a second, also of an order that is old', async (t) => {
+test('a replica that did not do the work drops the key within a second', async (t) => {
   const { replica, subject, rows, done, db } = await open(t);
   const ada = await subject();
   const [worker, other] = [replica(), replica()];
@@ -192,13 +195,14 @@ test('a replica that did not do the work forgets the key within a second, also o
   );
 });
 
-test('what the journal has and a restored database has not is ordered again; the rest is left alone', async (t) => {
+test('an erasure that only the journal has is ordered again, and no other', async (t) => {
   const { replica, subject, rows, events, done, db, bucket } = await open(t);
   const [ada, bob, eve] = [await subject(), await subject(), await subject()];
   for (const userId of [ada, bob]) await journalErasure(bucket, userId);
   await bucket.put('erasures/README', 'not a user');
   await rows(
-    'insert into shared.erasures (user_id, identity_done, files_done, audit_done) values ($1, true, true, true)',
+    `insert into shared.erasures (user_id, identity_done, files_done, audit_done)
+      values ($1, true, true, true)`,
     [bob],
   );
   await rows('insert into keys.erased_subjects (subject) values ($1)', [bob]);
@@ -231,12 +235,13 @@ test('what the journal has and a restored database has not is ordered again; the
   );
 });
 
-test('an order whose row says done though its tombstone is missing is done again', async (t) => {
+test('an erasure that is done but lacks its tombstone is done again', async (t) => {
   const { subject, rows, db, bucket } = await open(t);
   const ada = await subject();
   await journalErasure(bucket, ada);
   await rows(
-    'insert into shared.erasures (user_id, identity_done, files_done, audit_done) values ($1, true, true, true)',
+    `insert into shared.erasures (user_id, identity_done, files_done, audit_done)
+      values ($1, true, true, true)`,
     [ada],
   );
   t.same(await replayJournal(db, bucket), [ada]);

@@ -6,7 +6,7 @@ import { createSubjectKeys } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
 import { createTestDatabase } from '@muniment/testing';
 import { createMasterKey, generateMasterKey } from '@muniment/master-key';
-import { deleteQuarantined } from '../../erasure/erasure-queries.ts';
+import { emptyQuarantined } from '../../erasure/erasure-queries.ts';
 import { listQuarantined, type QuarantineEntry } from '../../quarantine/quarantine-queries.ts';
 import { saveQuarantined, openQuarantined } from '../../quarantine/encrypt-records.ts';
 import type { Tables } from '../../tables.ts';
@@ -54,7 +54,7 @@ async function open(t: Test) {
 
 const erase = async (db: Awaited<ReturnType<typeof open>>['db'], userId: string) => {
   await sql`select keys.erase_subject(${userId})`.execute(db);
-  return db.transaction().execute((trx) => deleteQuarantined(trx, userId));
+  return db.transaction().execute((trx) => emptyQuarantined(trx, userId));
 };
 
 test('what is no event is not stored in the clear, and is read until the key of its day is destroyed', async (t) => {

@@ -18,7 +18,7 @@ test('checks of one turn share a statement, and a later check sends its own', as
   t.equal(batches.length, 2, 'no earlier answer is reused');
 });
 
-test('a check during a statement waits for the next, and a failure rejects all its checks', async (t) => {
+test('a check during a statement waits for the next, and failures reject all', async (t) => {
   const pending: ((error: Error) => void)[] = [];
   const check = createViewerCheck(() => new Promise((_, reject) => pending.push(reject)));
   const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));

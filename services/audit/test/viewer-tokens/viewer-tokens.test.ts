@@ -115,7 +115,7 @@ test('a token reads until it is revoked, and is refused at once afterwards', asy
   t.equal(rows.length, 1);
 });
 
-test("a token ends with its expiry or its creator's deletion, suspension or demotion", async (t) => {
+test("a token ends with its time, or its creator's account or role", async (t) => {
   const parts = await build(t);
   const statements: Record<string, (id: string, created: CreatedToken) => [string, unknown[]]> = {
     expired: (_, { id }) => [
