@@ -2,11 +2,8 @@ import { registerFeatures } from '@muniment/server';
 import { createWebhookRoute } from './webhooks/create-webhook.ts';
 import { deleteWebhookRoute } from './webhooks/delete-webhook.ts';
 import { getWebhookRoute } from './webhooks/get-webhook.ts';
-import { listQuarantineRoute } from './quarantine/list-quarantine.ts';
 import { listWebhookDeliveriesRoute } from './webhooks/list-webhook-deliveries.ts';
 import { listWebhooksRoute } from './webhooks/list-webhooks.ts';
-import { replayQuarantineRoute } from './quarantine/replay-all.ts';
-import { replayQuarantinedRoute } from './quarantine/replay-one.ts';
 import { retryWebhookDeliveryRoute } from './webhooks/retry-webhook-delivery.ts';
 import { rotateWebhookSecretRoute } from './webhooks/rotate-webhook-secret.ts';
 import { updateWebhookRoute } from './webhooks/update-webhook.ts';
@@ -20,6 +17,7 @@ import { exports } from './export/routes.ts';
 import { live } from './live/routes.ts';
 import { startMaintenance } from './maintenance.ts';
 import { proofs } from './proofs/routes.ts';
+import { quarantine } from './quarantine/routes.ts';
 import { openReconciler } from './reconciler/open-reconciler.ts';
 import { startRetention } from './retention/retention-loop.ts';
 import { trail } from './trail/routes.ts';
@@ -41,13 +39,11 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     appEvents,
     erasure,
     viewerTokens,
+    quarantine,
     completeness,
   ]);
 
   // Operators.
-  listQuarantineRoute(context);
-  replayQuarantinedRoute(context);
-  replayQuarantineRoute(context);
   createWebhookRoute(context);
   listWebhooksRoute(context);
   getWebhookRoute(context);

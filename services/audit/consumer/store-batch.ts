@@ -1,10 +1,10 @@
-import pg from 'pg';
 import type { Kysely, Transaction } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { LeaseLost } from '@muniment/database';
 import { addReceived } from '../event-store/lane-queries.ts';
+import { isRefusedContent } from '../event-store/refused-content.ts';
 import { saveQuarantined } from '../quarantine/encrypt-records.ts';
-import { MAX_KEPT_BYTES } from '../quarantine/quarantine-queries.ts';
+import { MAX_STORED_BYTES } from '../quarantine/quarantine-queries.ts';
 import { insertSearchTerms } from '../search/search-term-queries.ts';
 import type { SearchTerms } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
@@ -64,14 +64,12 @@ async function storeSorted(
     const kept = [...sorted.quarantined, ...quarantined];
     if (kept.length > 0) {
       await saveQuarantined(
-        trx,
-        subjectKeys,
-        lease.stream,
-        lease.shardId,
+        { trx, subjectKeys },
+        lease,
         kept.map(({ record: { sequenceNumber, data }, ...rest }) => ({
           ...rest,
           sequenceNumber,
-          data: data.subarray(0, MAX_KEPT_BYTES),
+          data: data.subarray(0, MAX_STORED_BYTES),
           size: data.byteLength,
         })),
       );
@@ -79,10 +77,6 @@ async function storeSorted(
     return { stored: stored.size, duplicates: again.length, quarantined: kept.length };
   });
 }
-
-/** Data exceptions, integrity violations and program limits: this content can never be stored. */
-export const isRefusedContent = (error: unknown): error is pg.DatabaseError =>
-  error instanceof pg.DatabaseError && /^(22|23|54)/.test(error.code ?? '');
 
 /**
  * Stores a batch of a shard: rows, received numbers and the checkpoint in one transaction. A record

@@ -8,7 +8,7 @@ import { createTestDatabase } from '@muniment/testing';
 import { createMasterKey, generateMasterKey } from '@muniment/master-key';
 import { emptyQuarantined } from '../../erasure/erasure-queries.ts';
 import { listQuarantined, type QuarantineEntry } from '../../quarantine/quarantine-queries.ts';
-import { saveQuarantined, openQuarantined } from '../../quarantine/encrypt-records.ts';
+import { saveQuarantined, decryptRecords } from '../../quarantine/encrypt-records.ts';
 import type { Tables } from '../../tables.ts';
 
 let sequence = 0;
@@ -30,22 +30,29 @@ async function open(t: Test) {
   t.teardown(() => db.destroy());
   const masterKey = createMasterKey(Buffer.from(generateMasterKey(), 'base64'));
   const list = () =>
-    listQuarantined(db, { limit: 100, before: undefined, reason: undefined, open: undefined }).then(
-      (rows) => rows.toReversed(),
-    );
+    listQuarantined(db, {
+      limit: 100,
+      before: undefined,
+      reason: undefined,
+      replayed: undefined,
+    }).then((rows) => rows.toReversed());
   return {
     db,
     list,
     subjectKeys: createSubjectKeys(masterKey),
-    keep: (...entries: QuarantineEntry[]) =>
+    save: (...entries: QuarantineEntry[]) =>
       db
         .transaction()
         .execute((trx) =>
-          saveQuarantined(trx, createSubjectKeys(masterKey), 's', 'shard-0', entries),
+          saveQuarantined(
+            { trx, subjectKeys: createSubjectKeys(masterKey) },
+            { stream: 's', shardId: 'shard-0' },
+            entries,
+          ),
         ),
-    /** As a replica that has just started reads them. */
+    /** Reads without cached keys, as a new replica does. */
     read: async () =>
-      (await openQuarantined(db, createSubjectKeys(masterKey), await list())).map(({ data }) =>
+      (await decryptRecords(db, createSubjectKeys(masterKey), await list())).map(({ data }) =>
         data.toString(),
       ),
     stored: async () => (await list()).map(({ data }) => data.toString('latin1')).join('|'),
@@ -57,9 +64,9 @@ const erase = async (db: Awaited<ReturnType<typeof open>>['db'], userId: string)
   return db.transaction().execute((trx) => emptyQuarantined(trx, userId));
 };
 
-test('what is no event is not stored in the clear, and is read until the key of its day is destroyed', async (t) => {
-  const { db, keep, read, stored } = await open(t);
-  await keep(entryOf('{"email":"ada@example.com"'), entryOf('an event of ours', true));
+test("unknown bytes are encrypted, and readable while the day's key exists", async (t) => {
+  const { db, save, read, stored } = await open(t);
+  await save(entryOf('{"email":"ada@example.com"'), entryOf('an event of ours', true));
   t.notMatch(await stored(), /ada/);
   t.same(await read(), ['{"email":"ada@example.com"', 'an event of ours']);
   await sql`select keys.destroy_day_keys('9999-12-31'::date)`.execute(db);
@@ -67,41 +74,38 @@ test('what is no event is not stored in the clear, and is read until the key of 
 });
 
 test('bytes moved to another record do not open', async (t) => {
-  const { keep, list, db, read, subjectKeys } = await open(t);
-  await keep(entryOf('one'), entryOf('two'));
+  const { save, list, db, read, subjectKeys } = await open(t);
+  await save(entryOf('one'), entryOf('two'));
   const [one, two] = await list();
-  if (!one || !two) return t.fail('nothing kept');
+  if (!one || !two) return t.fail('nothing saved');
   t.same(await read(), ['one', 'two']);
   t.same(
     (
-      await openQuarantined(db, subjectKeys, [
-        one,
-        { ...two, sequence_number: one.sequence_number },
-      ])
+      await decryptRecords(db, subjectKeys, [one, { ...two, sequence_number: one.sequence_number }])
     ).map(({ data }) => data.toString()),
     ['one', ''],
   );
 });
 
-test('an erasure empties what names the user, in any spelling, and nothing else; what names them later is not kept either', async (t) => {
-  const { db, keep, read } = await open(t);
+test("an erasure empties records with the user's id, earlier and later ones", async (t) => {
+  const { db, save, read } = await open(t);
   const userId = randomUUID();
-  await keep(
+  await save(
     entryOf(`damaged ${userId} x`),
     entryOf(`damaged ${userId.toUpperCase()}`),
     entryOf(`of ${randomUUID()}`),
     entryOf(`event of ${userId}`, true),
   );
   t.equal(await erase(db, userId), 2);
-  await keep(entryOf(`late ${userId}`));
+  await save(entryOf(`late ${userId}`));
   t.match(await read(), ['', '', /^of /, `event of ${userId}`, '']);
 });
 
-test('an erasure and a record that names the user at once leave no byte, whoever comes first', async (t) => {
-  const { db, keep, read } = await open(t);
+test("an erasure beside a record with the user's id leaves no byte", async (t) => {
+  const { db, save, read } = await open(t);
   for (let round = 0; round < 15; round += 1) {
     const userId = randomUUID();
-    await Promise.all([keep(entryOf(userId)), sleep(round % 5).then(() => erase(db, userId))]);
+    await Promise.all([save(entryOf(userId)), sleep(round % 5).then(() => erase(db, userId))]);
     t.same(
       (await read()).filter((text) => text !== ''),
       [],

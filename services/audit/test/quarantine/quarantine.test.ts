@@ -25,23 +25,26 @@ interface Entry {
 const attested = { attest: findSent };
 const list = async ({ get }: TestServer, admin: Caller, query = '') =>
   (await get(`/api/audit/quarantine${query}`, admin)).json<Entry[]>();
-const post = ({ server }: TestServer, url: string, caller: Caller, payload?: object) =>
-  server.app.inject({
-    method: 'POST',
-    url,
-    headers: { authorization: `Bearer ${caller.token}` },
-    ...(payload && { payload }),
-  });
-const replay = (parts: TestServer, admin: Caller, id: string) =>
-  post(parts, `/api/audit/quarantine/${id}/replay`, admin);
-const recorded = async ({ db }: TestServer, action: string) =>
-  (
-    await sql<{
-      rows: number;
-    }>`select count(*) as rows from audit.outbox where head like ${`%"action":"${action}"%`}`.execute(
-      db,
-    )
-  ).rows[0]?.rows;
+const post =
+  (path: string) =>
+  ({ server }: TestServer, caller: Caller, payload?: object) =>
+    server.http.app.inject({
+      method: 'POST',
+      url: `/api/audit/quarantine/${path}`,
+      headers: { authorization: `Bearer ${caller.token}` },
+      ...(payload && { payload }),
+    });
+const replay = (parts: TestServer, caller: Caller, id: string) =>
+  post(`${id}/replay`)(parts, caller);
+const replayAll = post('replay');
+
+async function countEvents({ db }: TestServer, action: string): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*) as count from audit.outbox
+    where head like ${`%"action":"${action}"%`}`.execute(db);
+  return rows[0]?.count ?? 0;
+}
+
 const quarantined = async (parts: TestServer, data: Buffer): Promise<string> => {
   await storeBatch(
     parts.db,
@@ -60,7 +63,7 @@ const quarantined = async (parts: TestServer, data: Buffer): Promise<string> => 
   ).id;
 };
 
-/** Puts an event where the database refuses it, so that it counts and is not stored. */
+/** Quarantines an event that the database refuses: it counts, but is not stored. */
 async function refused(parts: TestServer, event: AuditEvent, sealed: boolean): Promise<string> {
   await parts.superuser.query(
     "alter table audit.events add constraint refusing check (resource <> 'refused')",
@@ -74,7 +77,7 @@ async function refused(parts: TestServer, event: AuditEvent, sealed: boolean): P
   return (await parts.db.selectFrom('audit.quarantine').select('id').executeTakeFirstOrThrow()).id;
 }
 
-test('what is in quarantine is listed with its reason, its beginning, and what it claims to be without anything personal', async (t) => {
+test('the list has reason, first bytes and event, without personal values', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   const forged = anEvent({ seq: 7, metadata: { note: 'from far away' } });
@@ -94,7 +97,7 @@ test('what is in quarantine is listed with its reason, its beginning, and what i
   t.notOk(JSON.stringify(second?.event).includes('from far away'));
   t.notOk(JSON.stringify(second?.event).includes('personal'));
   t.equal(Buffer.from(first?.bytes ?? '', 'base64').toString(), 'poison');
-  t.equal(await recorded(parts, 'AUDIT_READ'), 1);
+  t.equal(await countEvents(parts, 'AUDIT_READ'), 1);
 
   t.same(
     (await list(parts, admin, '?reason=forged')).map(({ id }) => id),
@@ -111,7 +114,7 @@ test('what is in quarantine is listed with its reason, its beginning, and what i
 });
 
 for (const sealed of [false, true]) {
-  test(`an event that was refused enters the log once by a replay, ${sealed ? 'after' : 'before'} its lane was sealed past it, and is sealed once`, async (t) => {
+  test(`a replay ${sealed ? 'after' : 'before'} the lane's sealing stores and seals once`, async (t) => {
     const parts = await build(t);
     const admin = await parts.signIn('admin');
     const event = anEvent({ resource: 'refused' });
@@ -132,7 +135,7 @@ for (const sealed of [false, true]) {
     t.equal(new Set(answers.map(({ body }) => body)).size, 1, 'one answer');
     t.match(answers[0]?.json(), { id, event_id: event.id, outcome: 'stored' });
     t.same(await storedIds(parts.db), [event.id]);
-    t.equal(await recorded(parts, 'QUARANTINE_REPLAYED'), 1);
+    t.equal(await countEvents(parts, 'QUARANTINE_REPLAYED'), 1);
     const lease = await acquireLease(parts.db, 'audit', 'sealer', 'test', 60_000);
     if (lease) for (let round = 0; round < 3; round += 1) await sealBatch(parts.db, lease, 100);
     t.same(
@@ -152,7 +155,7 @@ for (const sealed of [false, true]) {
   });
 }
 
-test('a record whose event has come by itself meanwhile is marked as known, and nothing is doubled', async (t) => {
+test('a record whose event arrived by itself is marked as known', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   const event = anEvent();
@@ -163,7 +166,7 @@ test('a record whose event has come by itself meanwhile is marked as known, and 
   t.same(await storedIds(parts.db), [event.id]);
 });
 
-test('what cannot be taken says why, and stays', async (t) => {
+test('a record that cannot be replayed stays, and the answer says why', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   const event = anEvent();
@@ -180,13 +183,17 @@ test('what cannot be taken says why, and stays', async (t) => {
   t.same(await answer(forged), [409, 'quarantine_forged']);
   await asSent(parts.producer, [event]);
   await storeBatch(parts.db, await aLease(parts.db), 5_000, [aRecord(event)], false, attested);
-  t.same(await answer(forged), [409, 'quarantine_contradicted'], "its number is another's now");
+  t.same(
+    await answer(forged),
+    [409, 'quarantine_contradicted'],
+    'its number belongs to another event now',
+  );
   t.same(await answer(randomUUID()), [404, 'quarantine_not_found']);
   t.equal((await replay(parts, admin, 'x')).statusCode, 400);
   t.same(await storedIds(parts.db), [event.id]);
-  t.equal(await recorded(parts, 'QUARANTINE_REPLAYED'), 0);
+  t.equal(await countEvents(parts, 'QUARANTINE_REPLAYED'), 0);
 
-  const all = (await post(parts, '/api/audit/quarantine/replay', admin, { limit: 10 })).json<{
+  const all = (await replayAll(parts, admin, { limit: 10 })).json<{
     replayed: unknown[];
     failed: { id: string; code: string }[];
   }>();
@@ -198,7 +205,7 @@ test('what cannot be taken says why, and stays', async (t) => {
   ]);
 });
 
-test('the database that still refuses it is said, and it can be tried again', async (t) => {
+test('a record that the database still refuses can be replayed later', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   const event = anEvent({ resource: 'refused' });
@@ -208,13 +215,13 @@ test('the database that still refuses it is said, and it can be tried again', as
   );
   t.match((await replay(parts, admin, id)).json(), { status: 422, code: 'quarantine_refused' });
   await parts.superuser.query('alter table audit.events drop constraint refusing');
-  t.match(
-    (await post(parts, '/api/audit/quarantine/replay', admin, { reason: 'refused' })).json(),
-    { replayed: [{ id, outcome: 'stored' }], failed: [] },
-  );
+  t.match((await replayAll(parts, admin, { reason: 'refused' })).json(), {
+    replayed: [{ id, outcome: 'stored' }],
+    failed: [],
+  });
 });
 
-test('an erasure takes the bytes in which the user stands, and leaves an event of ours, which can still be replayed', async (t) => {
+test("an erasure empties records with the user's id, and leaves our events replayable", async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   const event = anEvent({ resource: 'refused' });
@@ -240,12 +247,12 @@ test('an erasure takes the bytes in which the user stands, and leaves an event o
   t.match((await replay(parts, admin, id)).json(), { outcome: 'stored' });
 });
 
-test('only an operator may look or replay, and no record in quarantine can be changed by the service', async (t) => {
+test('operators alone list and replay, and the service changes no record', async (t) => {
   const parts = await build(t);
   const customer = await parts.signIn('customer');
   t.equal((await parts.get('/api/audit/quarantine', customer)).statusCode, 403);
   t.equal((await replay(parts, customer, randomUUID())).statusCode, 403);
-  t.equal((await post(parts, '/api/audit/quarantine/replay', customer, {})).statusCode, 403);
+  t.equal((await replayAll(parts, customer, {})).statusCode, 403);
   for (const statement of [
     sql`update audit.quarantine set detail = ''`,
     sql`delete from audit.quarantine`,
