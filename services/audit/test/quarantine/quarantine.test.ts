@@ -221,7 +221,7 @@ test('a record that the database still refuses can be replayed later', async (t)
   });
 });
 
-test("an erasure empties records with the user's id, and leaves our events replayable", async (t) => {
+test("an erasure empties a user's records, and our events can be replayed", async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');
   const event = anEvent({ resource: 'refused' });
