@@ -1,12 +1,4 @@
 import { registerFeatures } from '@muniment/server';
-import { createWebhookRoute } from './webhooks/create-webhook.ts';
-import { deleteWebhookRoute } from './webhooks/delete-webhook.ts';
-import { getWebhookRoute } from './webhooks/get-webhook.ts';
-import { listWebhookDeliveriesRoute } from './webhooks/list-webhook-deliveries.ts';
-import { listWebhooksRoute } from './webhooks/list-webhooks.ts';
-import { retryWebhookDeliveryRoute } from './webhooks/retry-webhook-delivery.ts';
-import { rotateWebhookSecretRoute } from './webhooks/rotate-webhook-secret.ts';
-import { updateWebhookRoute } from './webhooks/update-webhook.ts';
 import { appEvents } from './app-events/routes.ts';
 import { completeness } from './completeness/routes.ts';
 import type { Config } from './config.ts';
@@ -22,6 +14,7 @@ import { openReconciler } from './reconciler/open-reconciler.ts';
 import { startRetention } from './retention/retention-loop.ts';
 import { trail } from './trail/routes.ts';
 import { viewerTokens } from './viewer-tokens/routes.ts';
+import { webhooks } from './webhooks/routes.ts';
 
 /** Builds the audit service. It neither listens nor starts loops. */
 export async function buildApp(config: Config): Promise<AuditContext> {
@@ -41,17 +34,8 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     viewerTokens,
     quarantine,
     completeness,
+    webhooks,
   ]);
-
-  // Operators.
-  createWebhookRoute(context);
-  listWebhooksRoute(context);
-  getWebhookRoute(context);
-  updateWebhookRoute(context);
-  deleteWebhookRoute(context);
-  rotateWebhookSecretRoute(context);
-  listWebhookDeliveriesRoute(context);
-  retryWebhookDeliveryRoute(context);
 
   return context;
 }

@@ -1,28 +1,28 @@
 import { Type } from 'typebox';
+import { defineRoute, idParams } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { WebhookNotFound } from '../errors.ts';
-import { deleteWebhook } from './delivery/webhook-queries.ts';
-import { inEvent, paramsSchema } from './webhook-resource.ts';
+import { deleteWebhook as deleteRow } from './delivery/webhook-queries.ts';
+import { webhookDeleted } from './webhook-events.ts';
 
-/** `DELETE /api/audit/webhooks/:id`: with all that waits for it. */
-export function deleteWebhookRoute({ app, inTransaction }: AuditContext): void {
-  app.route({
-    method: 'DELETE',
-    url: '/api/audit/webhooks/:id',
-    schema: { params: paramsSchema, response: { 204: Type.Null() } },
-    config: { operation: 'audit.delete_webhook', access: { permission: 'audit:operate' } },
-    handler: async (request, reply) => {
-      await inTransaction(request, async (trx, record) => {
-        const webhook = await deleteWebhook(trx, request.params.id);
+/** Deletes a webhook with its pending and dead deliveries. */
+export const deleteWebhook = defineRoute({
+  method: 'DELETE',
+  url: '/api/audit/webhooks/:id',
+  operation: 'webhooks.delete_webhook',
+  summary: 'Delete a webhook with its deliveries.',
+  access: { permission: 'audit:operate' },
+  params: idParams,
+  response: { 204: Type.Null() },
+  errors: [WebhookNotFound],
+  handler:
+    ({ data }: Pick<AuditContext, 'data'>) =>
+    async (request, reply) => {
+      await data.inTransaction(request, async (trx, record) => {
+        const webhook = await deleteRow(trx, request.params.id);
         if (!webhook) throw new WebhookNotFound();
-        await record({
-          action: 'WEBHOOK_DELETED',
-          resource: webhook.id,
-          resource_type: 'webhook',
-          metadata: inEvent(webhook),
-        });
+        await record(webhookDeleted(webhook));
       });
       return reply.code(204).send(null);
     },
-  });
-}
+});

@@ -1,18 +1,19 @@
 import { Type } from 'typebox';
+import { defineRoute } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
-import { listWebhooks } from './delivery/webhook-queries.ts';
-import { toResource, webhookSchema } from './webhook-resource.ts';
+import { listWebhooks as listRows } from './delivery/webhook-queries.ts';
+import { toWebhookResource, webhookSchema } from './webhook-resource.ts';
 
-/** `GET /api/audit/webhooks`: all of them, oldest first; they are few. */
-export function listWebhooksRoute({ app, db }: AuditContext): void {
-  app.route({
-    method: 'GET',
-    url: '/api/audit/webhooks',
-    schema: {
-      querystring: Type.Object({}, { additionalProperties: false }),
-      response: { 200: Type.Object({ data: Type.Array(webhookSchema), next_cursor: Type.Null() }) },
-    },
-    config: { operation: 'audit.list_webhooks', access: { permission: 'audit:operate' } },
-    handler: async () => ({ data: (await listWebhooks(db)).map(toResource), next_cursor: null }),
-  });
-}
+/** Lists all webhooks, oldest first. There are at most a hundred, so there is one page. */
+export const listWebhooks = defineRoute({
+  method: 'GET',
+  url: '/api/audit/webhooks',
+  operation: 'webhooks.list_webhooks',
+  summary: 'List the webhooks.',
+  access: { permission: 'audit:operate' },
+  response: { 200: Type.Object({ data: Type.Array(webhookSchema), next_cursor: Type.Null() }) },
+  errors: [],
+  handler:
+    ({ data: { db } }: Pick<AuditContext, 'data'>) =>
+    async () => ({ data: (await listRows(db)).map(toWebhookResource), next_cursor: null }),
+});

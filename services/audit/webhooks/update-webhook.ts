@@ -1,44 +1,37 @@
 import { Type } from 'typebox';
+import { defineRoute, idParams } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
-import { WebhookNotFound } from '../errors.ts';
-import { updateWebhook } from './delivery/webhook-queries.ts';
-import {
-  inEvent,
-  paramsSchema,
-  toResource,
-  webhookFields,
-  webhookSchema,
-} from './webhook-resource.ts';
+import { WebhookNotFound, WebhookUrlRefused } from '../errors.ts';
+import { updateWebhook as updateRow } from './delivery/webhook-queries.ts';
+import { webhookUpdated } from './webhook-events.ts';
+import { toWebhookResource, webhookFields, webhookSchema } from './webhook-resource.ts';
 
 const bodySchema = Type.Partial(Type.Object({ ...webhookFields, enabled: Type.Boolean() }), {
   additionalProperties: false,
   minProperties: 1,
 });
 
-/** `PATCH /api/audit/webhooks/:id`: changes what is named. Enabled again, a webhook goes on where it was: nothing is skipped. */
-export function updateWebhookRoute({ app, webhooks, inTransaction }: AuditContext): void {
-  app.route({
-    method: 'PATCH',
-    url: '/api/audit/webhooks/:id',
-    schema: { params: paramsSchema, body: bodySchema, response: { 200: webhookSchema } },
-    config: { operation: 'audit.update_webhook', access: { permission: 'audit:operate' } },
-    handler: async (request) => {
-      const {
-        body,
-        params: { id },
-      } = request;
-      if (body.url !== undefined) await webhooks.checkUrl(body.url);
-      return inTransaction(request, async (trx, record) => {
-        const webhook = await updateWebhook(trx, id, body);
+/** Changes the named fields. Enabling a webhook continues at its position: nothing is skipped. */
+export const updateWebhook = defineRoute({
+  method: 'PATCH',
+  url: '/api/audit/webhooks/:id',
+  operation: 'webhooks.update_webhook',
+  summary: 'Change a webhook.',
+  access: { permission: 'audit:operate' },
+  params: idParams,
+  body: bodySchema,
+  response: { 200: webhookSchema },
+  errors: [WebhookNotFound, WebhookUrlRefused],
+  handler:
+    ({ data, webhooks }: Pick<AuditContext, 'data' | 'webhooks'>) =>
+    async (request) => {
+      const { body: changes, params } = request;
+      if (changes.url !== undefined) await webhooks.checkUrl(changes.url);
+      return data.inTransaction(request, async (trx, record) => {
+        const webhook = await updateRow(trx, params.id, changes);
         if (!webhook) throw new WebhookNotFound();
-        await record({
-          action: 'WEBHOOK_UPDATED',
-          resource: id,
-          resource_type: 'webhook',
-          metadata: { fields: Object.keys(body).sort(), ...inEvent(webhook) },
-        });
-        return toResource(webhook);
+        await record(webhookUpdated(webhook, Object.keys(changes)));
+        return toWebhookResource(webhook);
       });
     },
-  });
-}
+});

@@ -1,20 +1,17 @@
 import { Type, type Static } from 'typebox';
+import { nullable } from '@muniment/server';
 import type { Webhook } from './delivery/webhook-queries.ts';
 import { MAX_URL_LENGTH } from './delivery/endpoint.ts';
 
-const nullable = <Schema extends ReturnType<typeof Type.String>>(schema: Schema) =>
-  Type.Union([schema, Type.Null()]);
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 
-export const MAX_WEBHOOKS = 100;
-
-/** What whoever makes or changes a webhook says of it. */
+/** The fields that an administrator sets. */
 export const webhookFields = {
   url: Type.String({ minLength: 1, maxLength: MAX_URL_LENGTH }),
   description: nullable(text(200)),
   actions: Type.Array(Type.String({ pattern: '^[A-Z][A-Z0-9_]*\\*?$', maxLength: 100 }), {
     maxItems: 50,
-    description: 'Actions to deliver, or beginnings with * behind them; none: all.',
+    description: 'Actions to deliver, or their beginnings followed by *. An empty list means all.',
   }),
   tenant_id: nullable(text(200)),
   include_personal: Type.Boolean({
@@ -22,6 +19,7 @@ export const webhookFields = {
   }),
 };
 
+/** A webhook as the API shows it. Its secret is shown once. */
 export const webhookSchema = Type.Object({
   id: Type.String(),
   url: Type.String(),
@@ -32,32 +30,17 @@ export const webhookSchema = Type.Object({
   enabled: Type.Boolean(),
   disabled_reason: nullable(Type.String()),
   position: Type.Integer({
-    description: 'All of the log up to this index has been delivered, or waits in the deliveries.',
+    description: 'The log up to this index is delivered, or waits in the deliveries.',
   }),
-  failures: Type.Integer({ description: 'Attempts that failed since the last that did not.' }),
+  failures: Type.Integer({ description: 'Failed attempts since the last successful one.' }),
   failing_since: nullable(Type.String()),
   created: Type.String(),
   updated: Type.String(),
 });
 
-export const paramsSchema = Type.Object({ id: Type.String({ format: 'uuid' }) });
-
-/** A webhook as it is answered: without its secret, which is shown once. */
-export function toResource({
-  id,
-  url,
-  description,
-  actions,
-  tenant_id,
-  include_personal,
-  enabled,
-  disabled_reason,
-  position,
-  failures,
-  failing_since,
-  created,
-  updated,
-}: Webhook): Static<typeof webhookSchema> {
+export function toWebhookResource(webhook: Webhook): Static<typeof webhookSchema> {
+  const { id, url, description, actions, tenant_id, include_personal } = webhook;
+  const { enabled, disabled_reason, position, failures } = webhook;
   return {
     id,
     url,
@@ -69,17 +52,8 @@ export function toResource({
     disabled_reason,
     position,
     failures,
-    failing_since: failing_since?.toISOString() ?? null,
-    created: created.toISOString(),
-    updated: updated.toISOString(),
+    failing_since: webhook.failing_since?.toISOString() ?? null,
+    created: webhook.created.toISOString(),
+    updated: webhook.updated.toISOString(),
   };
 }
-
-/** What an event tells of a webhook. The rest of its URL may be a credential. */
-export const inEvent = ({ url, actions, tenant_id, include_personal, enabled }: Webhook) => ({
-  host: new URL(url).host,
-  actions,
-  tenant_id,
-  include_personal,
-  enabled,
-});

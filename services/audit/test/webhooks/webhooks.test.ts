@@ -22,7 +22,7 @@ const caller =
     path: string,
     body?: object,
   ): Promise<LightMyRequestResponse> =>
-    parts.server.app.inject({
+    parts.server.http.app.inject({
       method,
       url: `/api/audit/webhooks${path}`,
       headers: { authorization: `Bearer ${who.token}` },
@@ -38,7 +38,7 @@ const recorded = async (parts: TestServer) =>
     ({ text }) => JSON.parse(text) as { action: string; resource: string; metadata: object },
   );
 
-test('a webhook is made, shown without its secret, changed and deleted, and each change is an event', async (t) => {
+test('a webhook is shown without its secret, and each change is an event', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
   const call = caller(parts, await parts.signIn('admin'));
   await storeSealed(parts.db, [{}, {}]);
@@ -105,7 +105,7 @@ test('a webhook is made, shown without its secret, changed and deleted, and each
   t.equal(rows.length, 0);
 });
 
-test('a secret lies in the database wrapped, and opens for its own webhook only', async (t) => {
+test('a stored secret is wrapped, and opens for its own webhook only', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
   const call = caller(parts, await parts.signIn('admin'));
   const { id, secret } = (
@@ -124,7 +124,7 @@ test('a secret lies in the database wrapped, and opens for its own webhook only'
   );
 });
 
-test('a URL that leads inside is refused, when it is made and when it is changed', async (t) => {
+test('an internal URL is refused on creation and on change', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
   const call = caller(parts, await parts.signIn('admin'));
   const { id } = (await call('POST', '', { url: 'http://127.0.0.1:9999/' })).json<Resource>();
@@ -153,7 +153,7 @@ test('a URL that leads inside is refused, when it is made and when it is changed
   t.equal((await call('GET', '')).json<{ data: unknown[] }>().data.length, 1);
 });
 
-test('what is malformed is a 400, what is not there a 404, and who is no administrator gets 403', async (t) => {
+test('malformed requests get a 400, unknown webhooks a 404, customers a 403', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
   const call = caller(parts, await parts.signIn('admin'));
   const url = 'http://127.0.0.1:9999/';
@@ -218,7 +218,7 @@ test('what is malformed is a 400, what is not there a 404, and who is no adminis
   t.equal((await customer('POST', '', { url })).statusCode, 403);
 });
 
-test('there are a hundred webhooks at most, however many are made at once', async (t) => {
+test('concurrent creations stop at a hundred webhooks', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
   const call = caller(parts, await parts.signIn('admin'));
   await parts.superuser
@@ -236,7 +236,7 @@ test('there are a hundred webhooks at most, however many are made at once', asyn
   });
 });
 
-test('dead deliveries are listed page by page, and one can be made due again', async (t) => {
+test('dead deliveries are listed page by page, and can be retried', async (t) => {
   const parts = await build(t, { WEBHOOK_ALLOW: '127.0.0.1:9999' });
   const call = caller(parts, await parts.signIn('admin'));
   const { id } = (await call('POST', '', { url: 'http://127.0.0.1:9999/' })).json<Resource>();
@@ -289,7 +289,7 @@ test('dead deliveries are listed page by page, and one can be made due again', a
   t.equal((await call('GET', `/${id}/deliveries`)).json<Page>().data.length, 10);
 });
 
-test('what happens in the product arrives at a webhook, without personal values unless they were asked for, and is counted', async (t) => {
+test('an event arrives at its webhooks, with personal values only on demand', async (t) => {
   const receiver = await startReceiver(t);
   const parts = await build(t, { WEBHOOK_ALLOW: receiver.host, WEBHOOK_POLL_MS: '50' });
   const root = await parts.signIn('admin');
@@ -305,7 +305,7 @@ test('what happens in the product arrives at a webhook, without personal values 
     })
   ).json<Resource>();
   const ada = await parts.signIn();
-  await parts.server.app.listen({ port: 0 });
+  await parts.server.http.app.listen({ port: 0 });
   const relay = parts.relay();
   relay.start();
   const id = await parts.record(
@@ -345,8 +345,8 @@ test('what happens in the product arrives at a webhook, without personal values 
       metadata: { size: 5, filename: 'plans.pdf' },
     },
   });
-  const metrics = async () => (await parts.server.app.inject('/metrics')).body;
-  // Counted once it is written down, a moment after the receiver has it.
+  const metrics = async () => (await parts.server.http.app.inject('/metrics')).body;
+  // The count follows the commit, a moment after the delivery.
   await until(async () =>
     (await metrics()).includes(
       'muniment_webhook_attempts_total{outcome="delivered",service="audit"} 2',
