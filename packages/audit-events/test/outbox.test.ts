@@ -141,9 +141,9 @@ test('the backlog tells how many rows wait and for how long', async (t) => {
 test('a long backlog is counted to a bound, and its age is that of the row that came first', async (t) => {
   const { db, recordEvent } = await startProducer(t);
   for (let n = 0; n < 7; n += 1) await recordEvent(db, aRequest());
-  await sql`update identity.outbox set created_at = now() - interval '90 seconds' where position = (select min(position) from identity.outbox)`.execute(
-    db,
-  );
+  await sql`
+    update identity.outbox set created_at = now() - interval '90 seconds'
+    where position = (select min(position) from identity.outbox)`.execute(db);
   const { rows, oldestSeconds } = await outboxBacklog(db, 'identity', 5);
   t.equal(rows, 6, 'more than five');
   t.ok(oldestSeconds >= 90 && oldestSeconds < 100, `${oldestSeconds} s`);

@@ -83,9 +83,9 @@ export async function markStored(
   events: readonly AuditEvent[],
 ): Promise<void> {
   for (const { source, lane, seq } of events) {
-    await sql`update audit.lanes set received = received + int8multirange(int8range(${seq}, ${seq}, '[]')) where source = ${source} and lane = ${lane}`.execute(
-      audit,
-    );
+    await sql`
+      update audit.lanes set received = received + int8multirange(int8range(${seq}, ${seq}, '[]'))
+      where source = ${source} and lane = ${lane}`.execute(audit);
   }
 }
 

@@ -25,7 +25,9 @@ async function open(t: Test, options: Partial<DatabaseOptions> = {}) {
 
 const terminate = (name: string) =>
   asSuperuser(
-    `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}' and pid <> pg_backend_pid()`,
+    `
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = '${name}' and pid <> pg_backend_pid()`,
   );
 
 async function failure(work: Promise<unknown>): Promise<unknown> {
@@ -39,10 +41,9 @@ async function failure(work: Promise<unknown>): Promise<unknown> {
 
 test('an int8 arrives as a number, in a row, an aggregate and a parameter', async (t) => {
   const { db } = await open(t);
-  const { rows } =
-    await sql`select 9007199254740991::int8 as big, count(*) as many, ${12}::int8 as given, null::int8 as none, 1.5::numeric as exact from generate_series(1, 3)`.execute(
-      db,
-    );
+  const { rows } = await sql`
+    select 9007199254740991::int8 as big, count(*) as many, ${12}::int8 as given,
+      null::int8 as none, 1.5::numeric as exact from generate_series(1, 3)`.execute(db);
   t.strictSame(rows, [{ big: 9007199254740991, many: 3, given: 12, none: null, exact: '1.5' }]);
 });
 
@@ -242,9 +243,9 @@ test('what is an outage and what is not, by the codes and words of PostgreSQL, N
 test('a violated unique constraint is told by its name, any other failure is not one', async (t) => {
   const { db } = await open(t);
   const insert = (id: string) =>
-    sql`insert into identity.users (id, email, email_key) values (${id}, 'ada@example.com', 'ada@example.com')`.execute(
-      db,
-    );
+    sql`
+      insert into identity.users (id, email, email_key)
+      values (${id}, 'ada@example.com', 'ada@example.com')`.execute(db);
   await insert('0190a1b2-c3d4-7e5f-8a9b-000000000001');
   t.equal(
     violatedUniqueConstraint(await failure(insert('0190a1b2-c3d4-7e5f-8a9b-000000000002'))),

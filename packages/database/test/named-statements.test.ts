@@ -14,7 +14,8 @@ async function oneConnection(t: Test) {
   const prepared = async () =>
     (
       await pool.query<{ name: string; statement: string; uses: number }>(
-        'select name, statement, generic_plans + custom_plans as uses from pg_prepared_statements order by name',
+        `select name, statement, generic_plans + custom_plans as uses from pg_prepared_statements
+          order by name`,
       )
     ).rows;
   return { db, pool, prepared };

@@ -31,7 +31,10 @@ const RIGHTS: [statement: string, allowed: readonly Role[]][] = [
   // The trail is append-only, for its own service too.
   ['select count(*) from audit.events', ['audit_service']],
   [
-    `insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp, record) values (${ID}, 'user', 0, 1, 'A', 'success', 'r', now(), '{}')`,
+    `
+      insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp,
+        record)
+      values (${ID}, 'user', 0, 1, 'A', 'success', 'r', now(), '{}')`,
     ['audit_service'],
   ],
   [`update audit.events set action = 'B'`, []],
@@ -134,7 +137,10 @@ test('no role of the product is a superuser, makes roles or databases, replicate
   await client.connect();
   t.teardown(() => client.end());
   const { rows } = await client.query(
-    'select rolname from pg_roles where rolname = any($1) and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls)',
+    `
+      select rolname from pg_roles
+      where rolname = any($1)
+        and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls)`,
     [ROLES],
   );
   t.strictSame(rows, []);
@@ -160,7 +166,8 @@ test('the database is made once, lets in the roles of the product alone, and let
   await Promise.all([1, 2, 3].map(() => ensureRolesAndDatabase(url.href, name, passwords)));
   t.match(
     await asSuperuser(
-      `select pg_get_userbyid(datdba) as owner, pg_encoding_to_char(encoding) as encoding, datlocale from pg_database where datname = '${name}'`,
+      `select pg_get_userbyid(datdba) as owner, pg_encoding_to_char(encoding) as encoding, datlocale
+        from pg_database where datname = '${name}'`,
     ),
     [{ owner: 'migrator', encoding: 'UTF8' }],
   );
@@ -207,11 +214,17 @@ test('an admin that is no superuser, as a managed database has, can run it again
   for (const [i, { rolname, rolpassword }] of second.entries())
     t.not(rolpassword, first[i]?.rolpassword, rolname);
   const { rows } = await superuser.query(
-    `select pg_get_userbyid(datdba) as owner, has_database_privilege('user_service', oid, 'connect') as lets_in from pg_database where datname = 'muniment'`,
+    `
+      select pg_get_userbyid(datdba) as owner,
+        has_database_privilege('user_service', oid, 'connect') as lets_in
+      from pg_database where datname = 'muniment'`,
   );
   t.strictSame(rows, [{ owner: 'migrator', lets_in: true }]);
   const { rows: members } = await superuser.query(
-    `select from pg_auth_members m where pg_get_userbyid(roleid) = 'migrator' and pg_get_userbyid(member) = 'master' and set_option`,
+    `
+      select from pg_auth_members m
+      where pg_get_userbyid(roleid) = 'migrator' and pg_get_userbyid(member) = 'master'
+        and set_option`,
   );
   t.ok(members.length > 0, 'it may make a database that belongs to migrator');
   await superuser.end();

@@ -24,11 +24,15 @@ test('each kind of change shows in the dump, and the month does not', async (t) 
     'grant select on identity.users to file_service',
     'grant select (kid) on identity.signing_keys to file_service',
     'grant usage on schema files to public',
-    `create or replace view shared.user_status with (security_barrier) as select id as user_id, type as role, 'active'::text as status from identity.users`,
+    `
+      create or replace view shared.user_status with (security_barrier) as
+        select id as user_id, type as role, 'active'::text as status from identity.users`,
     'alter function keys.find_keys(uuid[]) security invoker',
     'grant execute on function keys.find_keys(uuid[]) to public',
     'alter table files.files owner to file_service',
-    'create trigger suppressed before update on identity.users for each row execute function suppress_redundant_updates_trigger()',
+    `
+      create trigger suppressed before update on identity.users
+        for each row execute function suppress_redundant_updates_trigger()`,
   ];
   for (const change of changes) {
     const clone = `${name}_c`;
@@ -54,7 +58,9 @@ test('all migrations can be taken down, and up again they make the same schema',
   await migrateDown(database.url('migrator'), migrationSets);
   t.strictSame(
     await asSuperuser(
-      `select nspname from pg_namespace where nspname in ('identity', 'files', 'audit', 'shared', 'keys')`,
+      `
+        select nspname from pg_namespace
+        where nspname in ('identity', 'files', 'audit', 'shared', 'keys')`,
       database.name,
     ),
     [],

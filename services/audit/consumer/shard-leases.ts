@@ -35,7 +35,8 @@ export async function registerShards(
   await sql`
     insert into audit.shards (stream, stream_created, shard_id, parent_ids)
     select ${name}, ${created}, s.id, string_to_array(s.parents, ',')
-    from unnest(${shards.map(({ id }) => id)}::text[], ${shards.map(({ parents }) => parents.join(','))}::text[]) as s(id, parents)
+    from unnest(${shards.map(({ id }) => id)}::text[],
+      ${shards.map(({ parents }) => parents.join(','))}::text[]) as s(id, parents)
     on conflict do nothing`.execute(db);
   // Only older ones: a replica that has not noticed the new stream must not delete its rows.
   const { rows } = await sql<StreamLoss>`
@@ -62,9 +63,11 @@ export async function reportAlive(
   ttlMs: number,
 ): Promise<number> {
   await sql`
-    insert into audit.consumers (name, expires_at) values (${owner}, clock_timestamp() + ${ttlMs} * interval '1 millisecond')
+    insert into audit.consumers (name, expires_at)
+    values (${owner}, clock_timestamp() + ${ttlMs} * interval '1 millisecond')
     on conflict (name) do update set expires_at = excluded.expires_at`.execute(db);
-  await sql`delete from audit.consumers where expires_at < clock_timestamp() - interval '1 hour'`.execute(
+  await sql`
+    delete from audit.consumers where expires_at < clock_timestamp() - interval '1 hour'`.execute(
     db,
   );
   const { rows } = await sql<{
@@ -99,12 +102,16 @@ export async function renewLeases(
   if (!first) return new Set();
   const { rows } = await sql<{ shard_id: string }>`
     update audit.shards s
-    set expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond', lag_ms = coalesce(held.lag_ms, s.lag_ms), read_at = coalesce(held.read_at, s.read_at)
+    set expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond',
+      lag_ms = coalesce(held.lag_ms, s.lag_ms), read_at = coalesce(held.read_at, s.read_at)
     from unnest(
-      ${held.map(({ lease }) => lease.shardId)}::text[], ${held.map(({ lease }) => lease.epoch)}::bigint[],
-      ${held.map(({ read }) => (read ? Math.round(read.lagMs) : null))}::bigint[], ${held.map(({ read }) => read?.at ?? null)}::timestamptz[]) as held(shard_id, epoch, lag_ms, read_at)
-    where s.stream = ${first.stream} and s.stream_created = ${first.created} and s.owner = ${first.owner}
-      and s.shard_id = held.shard_id and s.epoch = held.epoch
+      ${held.map(({ lease }) => lease.shardId)}::text[],
+      ${held.map(({ lease }) => lease.epoch)}::bigint[],
+      ${held.map(({ read }) => (read ? Math.round(read.lagMs) : null))}::bigint[],
+      ${held.map(({ read }) => read?.at ?? null)}::timestamptz[]
+    ) as held(shard_id, epoch, lag_ms, read_at)
+    where s.stream = ${first.stream} and s.stream_created = ${first.created}
+      and s.owner = ${first.owner} and s.shard_id = held.shard_id and s.epoch = held.epoch
     returning s.shard_id`.execute(db);
   return new Set(rows.map((row) => row.shard_id));
 }
@@ -113,16 +120,16 @@ export async function renewLeases(
 export async function countReadable(db: Kysely<Tables>, stream: StreamIdentity): Promise<number> {
   const { rows } = await sql<{ shards: number }>`
     select count(*) as shards from audit.shards s
-    where s.stream = ${stream.name} and s.stream_created = ${stream.created} and not s.ended and ${parentsEnded}`.execute(
-    db,
-  );
+    where s.stream = ${stream.name} and s.stream_created = ${stream.created} and not s.ended
+      and ${parentsEnded}`.execute(db);
   return rows[0]?.shards ?? 0;
 }
 
 // Parents before children: otherwise an event could be stored before an earlier one of its subject.
 const parentsEnded = sql`not exists (
   select 1 from audit.shards p
-  where p.stream = s.stream and p.stream_created = s.stream_created and p.shard_id = any(s.parent_ids) and not p.ended)`;
+  where p.stream = s.stream and p.stream_created = s.stream_created
+    and p.shard_id = any(s.parent_ids) and not p.ended)`;
 
 /** Claims up to `limit` shards that have no holder, or a silent one. */
 export async function claimShards(
@@ -133,7 +140,7 @@ export async function claimShards(
   limit: number,
 ): Promise<ShardLease[]> {
   const { rows } = await sql<{ shard_id: string; epoch: number; checkpoint: string | null }>`
-    -- Materialised: as a joined subquery it may be run once per row, and each run would choose anew.
+    -- Materialised: a joined subquery may run once per row, and each run would choose anew.
     with free as materialized (
       select s.shard_id from audit.shards s
       where s.stream = ${stream.name} and s.stream_created = ${stream.created} and not s.ended
@@ -141,9 +148,12 @@ export async function claimShards(
       order by s.shard_id limit ${limit}
       for update skip locked
     )
-    update audit.shards c set owner = ${owner}, epoch = c.epoch + 1, expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
+    update audit.shards c
+    set owner = ${owner}, epoch = c.epoch + 1,
+      expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
     from free
-    where c.stream = ${stream.name} and c.stream_created = ${stream.created} and c.shard_id = free.shard_id
+    where c.stream = ${stream.name} and c.stream_created = ${stream.created}
+      and c.shard_id = free.shard_id
     returning c.shard_id, c.epoch, c.checkpoint`.execute(db);
   return rows.map((row) => ({
     stream: stream.name,
@@ -159,7 +169,8 @@ export async function claimShards(
 export async function releaseShard(db: Kysely<Tables>, lease: ShardLease): Promise<void> {
   await sql`
     update audit.shards set owner = null, expires_at = '-infinity'
-    where stream = ${lease.stream} and stream_created = ${lease.created} and shard_id = ${lease.shardId}
+    where stream = ${lease.stream} and stream_created = ${lease.created}
+      and shard_id = ${lease.shardId}
       and owner = ${lease.owner} and epoch = ${lease.epoch}`.execute(db);
 }
 
@@ -177,10 +188,10 @@ export async function moveCheckpoint(
 ): Promise<boolean> {
   const result = await sql`
     update audit.shards
-    set checkpoint = coalesce(${checkpoint}, checkpoint), ended = ${ended}, expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
-    where stream = ${lease.stream} and stream_created = ${lease.created} and shard_id = ${lease.shardId}
-      and owner = ${lease.owner} and epoch = ${lease.epoch} and expires_at > clock_timestamp()`.execute(
-    trx,
-  );
+    set checkpoint = coalesce(${checkpoint}, checkpoint), ended = ${ended},
+      expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
+    where stream = ${lease.stream} and stream_created = ${lease.created}
+      and shard_id = ${lease.shardId} and owner = ${lease.owner} and epoch = ${lease.epoch}
+      and expires_at > clock_timestamp()`.execute(trx);
   return result.numAffectedRows === 1n;
 }

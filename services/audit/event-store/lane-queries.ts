@@ -17,16 +17,16 @@ export async function findReceived(
   const { rows } = await sql<{ index: number }>`
     with wanted as (
       select source, lane, seq, index - 1 as index
-      from unnest(${events.map(({ source }) => source)}::text[], ${events.map(({ lane }) => lane)}::smallint[], ${events.map(({ seq }) => seq)}::bigint[])
+      from unnest(${events.map(({ source }) => source)}::text[],
+        ${events.map(({ lane }) => lane)}::smallint[], ${events.map(({ seq }) => seq)}::bigint[])
         with ordinality as w(source, lane, seq, index)
     ), locked as materialized (
       select source, lane, received from audit.lanes
       where (source, lane) in (select source, lane from wanted)
       order by source, lane for update
     )
-    select w.index from wanted w join locked l using (source, lane) where l.received @> w.seq`.execute(
-    trx,
-  );
+    select w.index from wanted w join locked l using (source, lane)
+    where l.received @> w.seq`.execute(trx);
   return new Set(rows.map(({ index }) => index));
 }
 
@@ -41,12 +41,14 @@ export async function addReceived(
     ...repeats.map((event) => ({ ...event, repeat: 1 })),
   ];
   await sql`
-    update audit.lanes l set received = l.received + a.numbers, duplicates = l.duplicates + a.repeats
+    update audit.lanes l
+    set received = l.received + a.numbers, duplicates = l.duplicates + a.repeats
     from (
       select source, lane, range_agg(int8range(seq, seq, '[]')) as numbers, sum(repeat) as repeats
       from unnest(
         ${all.map(({ source }) => source)}::text[], ${all.map(({ lane }) => lane)}::smallint[],
-        ${all.map(({ seq }) => seq)}::bigint[], ${all.map(({ repeat }) => repeat)}::int[]) as n(source, lane, seq, repeat)
+        ${all.map(({ seq }) => seq)}::bigint[], ${all.map(({ repeat }) => repeat)}::int[]
+      ) as n(source, lane, seq, repeat)
       group by source, lane
     ) a
     where l.source = a.source and l.lane = a.lane`.execute(trx);

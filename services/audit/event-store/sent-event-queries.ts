@@ -28,7 +28,8 @@ export async function findSent(
         return event ? [pick(event)] : [];
       });
     const { rows } = await sql<{ n: number }>`
-      select n from shared.find_sent(${source}, ${of(({ lane }) => lane)}::smallint[], ${of(({ seq }) => seq)}::bigint[],
+      select n from shared.find_sent(${source}, ${of(({ lane }) => lane)}::smallint[],
+        ${of(({ seq }) => seq)}::bigint[],
         ${of(({ id }) => id)}::uuid[], ${of(({ digest }) => digest)}::bytea[]) as n`.execute(trx);
     for (const { n } of rows) sent.add(own[n - 1] ?? -1);
   }

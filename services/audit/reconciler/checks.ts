@@ -28,23 +28,28 @@ const SESSION_KEPT = "interval '7 days'";
 const timeOf = (column: string, scope: Scope): RawBuilder<unknown> =>
   'ids' in scope
     ? sql`r.id::text = any(${scope.ids}::text[])`
-    : sql`${sql.ref(`r.${column}`)} >= ${scope.from}::timestamptz and ${sql.ref(`r.${column}`)} < ${scope.to}::timestamptz`;
+    : sql`${sql.ref(`r.${column}`)} >= ${scope.from}::timestamptz
+        and ${sql.ref(`r.${column}`)} < ${scope.to}::timestamptz`;
 const near = (scope: Scope): RawBuilder<unknown> =>
   'ids' in scope
     ? sql`true`
-    : sql`a.id between audit.uuid_floor(${scope.from}::timestamptz - ${sql.raw(SLACK)}) and audit.uuid_floor(${scope.to}::timestamptz + ${sql.raw(SLACK)})`;
+    : sql`a.id between audit.uuid_floor(${scope.from}::timestamptz - ${sql.raw(SLACK)})
+        and audit.uuid_floor(${scope.to}::timestamptz + ${sql.raw(SLACK)})`;
 const within = (scope: Scope, id: RawBuilder<unknown>): RawBuilder<unknown> =>
   'ids' in scope
     ? sql`${id} = any(${scope.ids}::text[])`
-    : sql`a.id >= audit.uuid_floor(${scope.from}::timestamptz) and a.id < audit.uuid_floor(${scope.to}::timestamptz)`;
+    : sql`a.id >= audit.uuid_floor(${scope.from}::timestamptz)
+        and a.id < audit.uuid_floor(${scope.to}::timestamptz)`;
+
+// A file appears when its upload ends, which may be long after its row was inserted.
+const settled = sql`and r.updated < now() - interval '1 minute'`;
 
 const rowsWithoutEvent = (rowType: RowType, born: RawBuilder<unknown>): Check => ({
   kind: 'row_without_event',
   rowType,
-  // A file appears when its upload ends, which may be long after its row was inserted.
   find: (scope) => sql`
     select r.id::text as id from ${sql.table(`shared.${rowType}_rows`)} r
-    where ${timeOf('created', scope)} ${rowType === 'file' ? sql`and r.updated < now() - interval '1 minute'` : sql``}
+    where ${timeOf('created', scope)} ${rowType === 'file' ? settled : sql``}
       and not exists (select from shared.acts a where ${near(scope)} and ${born})`,
 });
 
@@ -58,12 +63,18 @@ const changesWithoutEvent = (
   find: (scope) => sql`
     select r.id::text as id from ${sql.table(`shared.${rowType}_rows`)} r
     where ${timeOf('updated', scope)} and r.updated < now() - interval '1 minute' and ${changed}
-      and not exists (select from shared.acts a where ${near(scope)} and a.resource = r.id::text and ${about})`,
+      and not exists (
+        select from shared.acts a
+        where ${near(scope)} and a.resource = r.id::text and ${about})`,
 });
 
 const afterTheChange = sql`a.id >= audit.uuid_floor(r.updated - ${sql.raw(CLOCKS)})`;
 const userGone = (userId: RawBuilder<unknown>): RawBuilder<unknown> =>
-  sql`exists (select from shared.acts d where d.action = 'USER_DELETED' and d.resource = ${userId})`;
+  sql`exists (
+    select from shared.acts d where d.action = 'USER_DELETED' and d.resource = ${userId})`;
+
+// An ended session's row stays for a week.
+const stillKept = sql`and a.id >= audit.uuid_floor(now() - ${sql.raw(SESSION_KEPT)})`;
 
 /** Everything in which rows and events must agree. */
 export const CHECKS: readonly Check[] = [
@@ -85,8 +96,10 @@ export const CHECKS: readonly Check[] = [
     rowType: 'user',
     find: (scope) => sql`
       select distinct a.resource as id from shared.acts a
-      where ${within(scope, sql`a.resource`)} and not a.pending and a.action in ('SIGNUP_SUCCESS', 'USER_CREATED')
-        and not exists (select from shared.user_rows r where r.id::text = a.resource) and not ${userGone(sql`a.resource`)}`,
+      where ${within(scope, sql`a.resource`)} and not a.pending
+        and a.action in ('SIGNUP_SUCCESS', 'USER_CREATED')
+        and not exists (select from shared.user_rows r where r.id::text = a.resource)
+        and not ${userGone(sql`a.resource`)}`,
   },
   {
     kind: 'event_without_row',
@@ -101,8 +114,10 @@ export const CHECKS: readonly Check[] = [
     rowType: 'session',
     find: (scope) => sql`
       select distinct a.opened_session as id from shared.acts a
-      where ${within(scope, sql`a.opened_session`)} and not a.pending and a.opened_session is not null
-        ${'ids' in scope ? sql`` : sql`and a.id >= audit.uuid_floor(now() - ${sql.raw(SESSION_KEPT)})`}
-        and not exists (select from shared.session_rows r where r.id::text = a.opened_session) and not ${userGone(sql`a.user_id::text`)}`,
+      where ${within(scope, sql`a.opened_session`)} and not a.pending
+        and a.opened_session is not null
+        ${'ids' in scope ? sql`` : stillKept}
+        and not exists (select from shared.session_rows r where r.id::text = a.opened_session)
+        and not ${userGone(sql`a.user_id::text`)}`,
   },
 ];

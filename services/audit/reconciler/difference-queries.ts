@@ -9,7 +9,9 @@ export interface Difference {
 }
 
 const columnsOf = (differences: readonly Difference[]) => sql`unnest(
-  ${differences.map(({ kind }) => kind)}::text[], ${differences.map(({ row_type: type }) => type)}::text[], ${differences.map(({ row_id: id }) => id)}::text[])`;
+  ${differences.map(({ kind }) => kind)}::text[],
+  ${differences.map(({ row_type: type }) => type)}::text[],
+  ${differences.map(({ row_id: id }) => id)}::text[])`;
 
 /** Inserts differences. @returns those that were unknown or closed */
 export async function insertDifferences(
@@ -20,7 +22,8 @@ export async function insertDifferences(
   const { rows } = await sql<Difference>`
     insert into audit.differences as d (kind, row_type, row_id)
     select distinct * from ${columnsOf(differences)}
-    on conflict (kind, row_type, row_id) do update set first_seen = now(), resolved_at = null where d.resolved_at is not null
+    on conflict (kind, row_type, row_id) do update set first_seen = now(), resolved_at = null
+    where d.resolved_at is not null
     returning kind, row_type, row_id`.execute(db);
   return rows;
 }
@@ -34,7 +37,8 @@ export async function closeDifferences(
   const { rows } = await sql<Difference>`
     update audit.differences d set resolved_at = now()
     from ${columnsOf(differences)} as m(kind, row_type, row_id)
-    where d.kind = m.kind and d.row_type = m.row_type and d.row_id = m.row_id and d.resolved_at is null
+    where d.kind = m.kind and d.row_type = m.row_type and d.row_id = m.row_id
+      and d.resolved_at is null
     returning d.kind, d.row_type, d.row_id`.execute(db);
   return rows;
 }
@@ -77,8 +81,10 @@ export async function readReconciliation(
   const { rows } = await sql<ReconciliationState & { horizon: Date | null }>`
     select checked_until, swept_at, unverifiable_rows, (
       select greatest(
-        date_trunc('month', to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0), 'UTC'),
-        (select audit.month_start(max(month)) + interval '1 month' + interval '1 hour' from audit.archives where dropped_at is not null))
+        date_trunc('month', to_timestamp(
+          ('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0), 'UTC'),
+        (select audit.month_start(max(month)) + interval '1 month' + interval '1 hour'
+          from audit.archives where dropped_at is not null))
       from shared.oldest_event
     ) as horizon from audit.reconciliation`.execute(db);
   const [row] = rows;
@@ -100,15 +106,15 @@ export async function moveReconciliation(
 ): Promise<void> {
   await sql`
     update audit.reconciliation
-    set checked_until = greatest(checked_until, ${checkedUntil ?? null}::timestamptz), swept_at = coalesce(${sweptAt ?? null}::timestamptz, swept_at)`.execute(
-    db,
-  );
+    set checked_until = greatest(checked_until, ${checkedUntil ?? null}::timestamptz),
+      swept_at = coalesce(${sweptAt ?? null}::timestamptz, swept_at)`.execute(db);
 }
 
 /** Counts the rows older than the horizon, in the reconciler's role. */
 export async function countUnverifiable(db: Kysely<Tables>, horizon: Date): Promise<void> {
   await sql`
     update audit.reconciliation set unverifiable_rows =
-      (select count(*) from shared.user_rows where created < ${horizon}) + (select count(*) from shared.session_rows where created < ${horizon})
+      (select count(*) from shared.user_rows where created < ${horizon})
+      + (select count(*) from shared.session_rows where created < ${horizon})
       + (select count(*) from shared.file_rows where created < ${horizon})`.execute(db);
 }

@@ -12,9 +12,8 @@ async function findNext(
   after = '',
 ): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
-    select id from (${check.find(scope)}) as found where id > ${after} order by id limit ${limit}`.execute(
-    db,
-  );
+    select id from (${check.find(scope)}) as found 
+    where id > ${after} order by id limit ${limit}`.execute(db);
   return rows.map(({ id }) => id);
 }
 

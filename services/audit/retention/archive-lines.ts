@@ -14,7 +14,9 @@ const PAGE = 1_000;
 function rowLine({ index, record, key_id, nonce, ciphertext }: ArchivedRow): string {
   const sealed =
     key_id === null || nonce === null || ciphertext === null ? null : { key_id, nonce, ciphertext };
-  return `{"event":${record},"index":${index},"hash":"${leafHash(Buffer.from(record)).toString('base64')}","personal":null,"sealed_personal":${JSON.stringify(sealed)}}\n`;
+  const hash = leafHash(Buffer.from(record)).toString('base64');
+  const place = `"index":${index},"hash":"${hash}"`;
+  return `{"event":${record},${place},"personal":null,"sealed_personal":${JSON.stringify(sealed)}}\n`;
 }
 
 /** Parses a row's line. @returns undefined for the header, a gap and the end */
@@ -52,9 +54,11 @@ export async function* archiveLines(
 ): AsyncGenerator<string> {
   const gap = async (from: number, to: number): Promise<string> => {
     const hashes = await tree.hashRange(from, to);
-    return `${JSON.stringify({ gap: [from, to], hashes: hashes.map((hash) => hash.toString('base64')) })}\n`;
+    const encoded = hashes.map((hash) => hash.toString('base64'));
+    return `${JSON.stringify({ gap: [from, to], hashes: encoded })}\n`;
   };
-  yield `${JSON.stringify({ muniment_export: 1, checkpoint: note, filter: { month }, after: null })}\n`;
+  const header = { muniment_export: 1, checkpoint: note, filter: { month }, after: null };
+  yield `${JSON.stringify(header)}\n`;
   let next = 0;
   let rows = 0;
   while (content.last_index !== null) {

@@ -105,14 +105,15 @@ export interface MonthContent {
 
 // Both ends of the month as ids, so that PostgreSQL reads one partition.
 const ofMonth = (month: string, id: string) => sql`
-  ${sql.ref(id)} >= audit.uuid_floor(audit.month_start(${month})) and ${sql.ref(id)} < audit.uuid_floor(audit.month_start(${month}) + interval '1 month')`;
+  ${sql.ref(id)} >= audit.uuid_floor(audit.month_start(${month}))
+    and ${sql.ref(id)} < audit.uuid_floor(audit.month_start(${month}) + interval '1 month')`;
 
 export async function readMonthContent(db: Kysely<Tables>, month: string): Promise<MonthContent> {
   const { rows } = await sql<MonthContent>`
-    select count(*) as rows, count(s.index) as sealed, min(s.index) as first_index, max(s.index) as last_index
-    from audit.events e left join audit.sealed s on s.event_id = e.id where ${ofMonth(month, 'e.id')}`.execute(
-    db,
-  );
+    select count(*) as rows, count(s.index) as sealed, min(s.index) as first_index,
+      max(s.index) as last_index
+    from audit.events e left join audit.sealed s on s.event_id = e.id
+    where ${ofMonth(month, 'e.id')}`.execute(db);
   return rows[0] as MonthContent;
 }
 
@@ -134,9 +135,11 @@ export async function listMonth(
   limit: number,
 ): Promise<ArchivedRow[]> {
   const { rows } = await sql<ArchivedRow>`
-    select s.index, e.record, e.personal_key_id as key_id, e.personal_nonce as nonce, e.personal_ciphertext as ciphertext
+    select s.index, e.record, e.personal_key_id as key_id, e.personal_nonce as nonce,
+      e.personal_ciphertext as ciphertext
     from audit.sealed s join audit.events e on e.id = s.event_id
-    where s.index > ${after} and s.index <= ${last} and ${ofMonth(month, 's.event_id')} and ${ofMonth(month, 'e.id')}
+    where s.index > ${after} and s.index <= ${last} and ${ofMonth(month, 's.event_id')}
+      and ${ofMonth(month, 'e.id')}
     order by s.index limit ${limit}`.execute(db);
   return rows;
 }
@@ -151,9 +154,8 @@ export async function insertArchive(
 ): Promise<void> {
   const { month, object_key, rows, first_index, last_index, tree_size, bytes, sha256 } = archive;
   await sql`
-    select audit.record_archive(${month}, ${object_key}, ${rows}, ${first_index}, ${last_index}, ${tree_size}, ${bytes}, ${sha256}, ${holder}, ${epoch})`.execute(
-    db,
-  );
+    select audit.record_archive(${month}, ${object_key}, ${rows}, ${first_index}, ${last_index},
+      ${tree_size}, ${bytes}, ${sha256}, ${holder}, ${epoch})`.execute(db);
 }
 
 /** Drops a month's partition, with the search terms of its events. */
@@ -182,10 +184,10 @@ export async function stageRows(
   await sql`
     insert into ${sql.table(`audit.restore_${month}`)} (index, record, key_id, nonce, ciphertext)
     select * from unnest(
-      ${rows.map(({ index }) => index)}::bigint[], ${rows.map(({ record }) => record)}::text[], ${rows.map((row) => row.key_id)}::uuid[],
-      ${rows.map(({ nonce }) => nonce)}::text[], ${rows.map(({ ciphertext }) => ciphertext)}::text[])`.execute(
-    db,
-  );
+      ${rows.map(({ index }) => index)}::bigint[], ${rows.map(({ record }) => record)}::text[],
+      ${rows.map((row) => row.key_id)}::uuid[],
+      ${rows.map(({ nonce }) => nonce)}::text[],
+      ${rows.map(({ ciphertext }) => ciphertext)}::text[])`.execute(db);
 }
 
 /**

@@ -29,7 +29,8 @@ export async function moveSealLanes(
     update audit.seal_lanes s set sealed_seq = m.upto
     from unnest(
       ${moves.map(({ source }) => source)}::text[], ${moves.map(({ lane }) => lane)}::smallint[],
-      ${moves.map((move) => move.sealed_seq)}::bigint[], ${moves.map(({ watermark }) => watermark)}::bigint[]) as m(source, lane, after, upto)
+      ${moves.map((move) => move.sealed_seq)}::bigint[],
+      ${moves.map(({ watermark }) => watermark)}::bigint[]) as m(source, lane, after, upto)
     where s.source = m.source and s.lane = m.lane and s.sealed_seq = m.after`.execute(trx);
   return Number(numAffectedRows);
 }

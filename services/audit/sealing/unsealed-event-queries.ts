@@ -30,7 +30,9 @@ export async function listUnsealedEvents(
     select e.id, n.source, n.lane, e.seq, e.leaf_hash
     from unnest(
       ${lanes.map(({ source }) => source)}::text[], ${lanes.map(({ lane }) => lane)}::smallint[],
-      ${lanes.map((lane) => lane.sealed_seq)}::bigint[], ${lanes.map(({ watermark }) => watermark)}::bigint[]) with ordinality as n(source, lane, after, upto, position)
+      ${lanes.map((lane) => lane.sealed_seq)}::bigint[],
+      ${lanes.map(({ watermark }) => watermark)}::bigint[])
+        with ordinality as n(source, lane, after, upto, position)
     cross join lateral (
       select id, seq, ${leafHash} from audit.events
       where source = n.source and lane = n.lane and seq > n.after and seq <= n.upto
@@ -53,17 +55,18 @@ export async function consumeLateEvents(
       where event_id in (select event_id from audit.seal_late order by event_id limit ${limit})
       returning event_id
     )
-    select id, source, lane, seq, ${leafHash} from audit.events join audit.seal_lanes using (source, lane)
-    where id in (select event_id from taken) and seq <= sealed_seq and not exists (select from audit.sealed where event_id = id)
+    select id, source, lane, seq, ${leafHash} from audit.events
+    join audit.seal_lanes using (source, lane)
+    where id in (select event_id from taken) and seq <= sealed_seq 
+      and not exists (select from audit.sealed where event_id = id)
     order by source, lane, seq`.execute(trx);
   return rows;
 }
 
 /** Queues an event that was stored after its lane may have been sealed past it. */
 export async function insertLateEvent(trx: Transaction<Tables>, eventId: string): Promise<void> {
-  await sql`insert into audit.seal_late (event_id) values (${eventId}) on conflict do nothing`.execute(
-    trx,
-  );
+  await sql`
+    insert into audit.seal_late (event_id) values (${eventId}) on conflict do nothing`.execute(trx);
 }
 
 export async function hasLateEvents(db: Kysely<Tables>): Promise<boolean> {
@@ -80,7 +83,9 @@ export async function findOldestUnsealed(
 ): Promise<Date | undefined> {
   const { rows } = await sql<{ oldest: Date | null }>`
     select min(e.timestamp) as oldest
-    from unnest(${lanes.map(({ source }) => source)}::text[], ${lanes.map(({ lane }) => lane)}::smallint[], ${lanes.map((lane) => lane.sealed_seq)}::bigint[]) as n(source, lane, after)
+    from unnest(${lanes.map(({ source }) => source)}::text[],
+      ${lanes.map(({ lane }) => lane)}::smallint[],
+      ${lanes.map((lane) => lane.sealed_seq)}::bigint[]) as n(source, lane, after)
     cross join lateral (
       select timestamp from audit.events
       where source = n.source and lane = n.lane and seq > n.after

@@ -30,9 +30,8 @@ import { anEvent, asSent } from '../records.ts';
 const held = async ({ db }: Parts) =>
   (
     await sql<{ owner: string; shards: number }>`
-  select split_part(owner, '/', 1) as owner, count(*) as shards from audit.shards where not ended and expires_at > clock_timestamp() group by 1 order by 1`.execute(
-      db,
-    )
+  select split_part(owner, '/', 1) as owner, count(*) as shards from audit.shards
+  where not ended and expires_at > clock_timestamp() group by 1 order by 1`.execute(db)
   ).rows;
 
 test('what is recorded arrives in the log once, and the outbox empties only after it', async (t) => {

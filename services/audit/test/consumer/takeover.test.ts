@@ -58,9 +58,8 @@ async function spawnReplica(t: Test, parts: Parts, name: string): Promise<Replic
 const owners = async ({ db }: Parts): Promise<string[]> =>
   (
     await sql<{ owner: string }>`
-  select distinct split_part(owner, '/', 1) as owner from audit.shards where expires_at > clock_timestamp() order by 1`.execute(
-      db,
-    )
+  select distinct split_part(owner, '/', 1) as owner from audit.shards
+  where expires_at > clock_timestamp() order by 1`.execute(db)
   ).rows.map(({ owner }) => owner);
 
 const epochs = async ({ db }: Parts): Promise<number[]> =>

@@ -100,21 +100,27 @@ async function start(t: Test): Promise<Bench> {
     },
     async user(id = uuidv7(Date.now())) {
       await superuser.query(
-        `insert into identity.users (id, email, email_key, created, updated) values ($1::uuid, $1::text, $1::text, ${ago}, ${ago})`,
+        `
+          insert into identity.users (id, email, email_key, created, updated)
+          values ($1::uuid, $1::text, $1::text, ${ago}, ${ago})`,
         [id],
       );
       return id;
     },
     async session(userId, id = uuidv7(Date.now())) {
       await superuser.query(
-        `insert into identity.sessions (id, user_id, created, idle_timeout, expires_at) values ($1, $2, ${ago}, interval '1 day', now() + interval '1 day')`,
+        `insert into identity.sessions (id, user_id, created, idle_timeout, expires_at)
+          values ($1, $2, ${ago}, interval '1 day', now() + interval '1 day')`,
         [id, userId],
       );
       return id;
     },
     async file(userId, id = uuidv7(Date.now())) {
       await superuser.query(
-        `insert into files.files (id, user_id, name, object_key, status, size, mime_type, etag, created, updated) values ($1::uuid, $2, 'a', $1::text, 'ready', 1, 'text/plain', 'e', ${ago}, ${ago})`,
+        `
+          insert into files.files (id, user_id, name, object_key, status, size, mime_type, etag,
+            created, updated)
+          values ($1::uuid, $2, 'a', $1::text, 'ready', 1, 'text/plain', 'e', ${ago}, ${ago})`,
         [id, userId],
       );
       return id;
@@ -200,7 +206,8 @@ test('normal traffic is no difference, whether its events are stored or wait in 
     resource_type: 'user',
   });
   await bench.superuser.query(
-    "update files.files set status = 'deleted', updated = now() - interval '61 seconds' where id = $1",
+    `update files.files set status = 'deleted', updated = now() - interval '61 seconds'
+      where id = $1`,
     [ada.fileId],
   );
   await bench.act(
@@ -281,11 +288,17 @@ test('a row with a time far from now does not escape the sweep', async (t) => {
   await bench.settle();
   const [future, past] = [await bench.user(randomUUID()), await bench.user(randomUUID())];
   await bench.superuser.query(
-    "update identity.users set created = now() + interval '30 days', updated = now() + interval '30 days' where id = $1",
+    `
+      update identity.users
+      set created = now() + interval '30 days', updated = now() + interval '30 days'
+      where id = $1`,
     [future],
   );
   await bench.superuser.query(
-    "update identity.users set created = now() - interval '3 years', updated = now() - interval '3 years' where id = $1",
+    `
+      update identity.users
+      set created = now() - interval '3 years', updated = now() - interval '3 years'
+      where id = $1`,
     [past],
   );
   t.same(await bench.swept(), [`user row_without_event ${future}`]);
@@ -307,11 +320,15 @@ test('a month that is back, or an event that comes late for one that is archived
   const days = (month: Date, count: number): Date => new Date(month.getTime() + count * 86_400_000);
   await superuser.query('set role migrator');
   await superuser.query(
-    `create table audit.events_${nameOf(back)} partition of audit.events for values from (audit.uuid_floor('${back.toISOString()}')) to (audit.uuid_floor('${archived.toISOString()}'))`,
+    `
+      create table audit.events_${nameOf(back)} partition of audit.events
+        for values from (audit.uuid_floor('${back.toISOString()}'))
+        to (audit.uuid_floor('${archived.toISOString()}'))`,
   );
   await superuser.query('reset role');
-  const archive =
-    "insert into audit.archives (month, object_key, rows, tree_size, bytes, sha256, dropped_at) values ($1, 'k', 1, 1, 1, decode(repeat('00', 32), 'hex'), now())";
+  const archive = `
+    insert into audit.archives (month, object_key, rows, tree_size, bytes, sha256, dropped_at)
+    values ($1, 'k', 1, 1, 1, decode(repeat('00', 32), 'hex'), now())`;
   for (const month of [back, archived]) await superuser.query(archive, [nameOf(month)]);
   const bornAt = async (time: Date): Promise<string> => {
     const id = await bench.user();

@@ -21,7 +21,9 @@ test('the role of the service can neither change nor take away anything of the l
   const later =
     (
       await superuser.query<{ name: string }>(
-        "select max(relname) as name from pg_class where relname ~ '^events_[0-9]{4}_[0-9]{2}$' and relnamespace = 'audit'::regnamespace",
+        `
+          select max(relname) as name from pg_class
+          where relname ~ '^events_[0-9]{4}_[0-9]{2}$' and relnamespace = 'audit'::regnamespace`,
       )
     ).rows[0]?.name ?? '';
   await superuser.query(`drop table audit.${later}`);
@@ -29,7 +31,8 @@ test('the role of the service can neither change nor take away anything of the l
 
   const { rows: tables } = await superuser.query<{ name: string }>(`
     select relname as name from pg_class
-    where relnamespace = 'audit'::regnamespace and relkind in ('r', 'p') and (relname ~ '^events' or relname in ('sealed', 'tiles', 'checkpoints'))`);
+    where relnamespace = 'audit'::regnamespace and relkind in ('r', 'p')
+      and (relname ~ '^events' or relname in ('sealed', 'tiles', 'checkpoints'))`);
   t.ok(
     tables.length >= 8 &&
       tables.some(({ name }) => name === later) &&
@@ -56,11 +59,13 @@ test('the role of the service can neither change nor take away anything of the l
       `alter table ${table} drop column ${column}`,
       `alter table ${table} disable trigger all`,
       `alter table ${table} owner to audit_service`,
-      `create trigger t before insert on ${table} execute function suppress_redundant_updates_trigger()`,
+      `create trigger t before insert on ${table}
+        execute function suppress_redundant_updates_trigger()`,
       `create rule r as on insert to ${table} do instead nothing`,
       `create index on ${table} (${column})`,
       `merge into ${table} m using (select 1) s on true when matched then delete`,
-      `insert into ${table} select * from ${table} on conflict on constraint ${name}_pkey do update set ${column} = excluded.${column}`,
+      `insert into ${table} select * from ${table}
+        on conflict on constraint ${name}_pkey do update set ${column} = excluded.${column}`,
       ...(name.startsWith('events_')
         ? [
             `select * from ${table}`,
@@ -80,7 +85,9 @@ test('the role of the service can neither change nor take away anything of the l
       .catch(() => {});
   const { rows: may } = await superuser.query(
     `
-    select relname, privilege from pg_class, unnest(array['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES', 'MAINTAIN']) privilege
+    select relname, privilege
+    from pg_class,
+      unnest(array['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES', 'MAINTAIN']) privilege
     where oid = any($1::regclass[]) and has_table_privilege('audit_service', oid, privilege)`,
     [tables.map(({ name }) => `audit.${name}`)],
   );

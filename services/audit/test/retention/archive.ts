@@ -132,13 +132,19 @@ export async function openArchiveTest(t: Test): Promise<ArchiveTest> {
     },
     async partitions() {
       const { rows } = await superuser.query<{ month: string }>(
-        "select substr(relname, 8) as month from pg_class where relnamespace = 'audit'::regnamespace and relkind = 'r' and relname ~ '^events_2025' order by 1",
+        `
+          select substr(relname, 8) as month from pg_class
+          where relnamespace = 'audit'::regnamespace and relkind = 'r' and relname ~ '^events_2025'
+          order by 1`,
       );
       return rows.map(({ month }) => month);
     },
     async rowsOf(month) {
       const { rows } = await superuser.query<Record<string, unknown>>(
-        `select * from audit.events where id >= '${uuidFloor(startOf(month))}' and id < '${uuidFloor(startOf(month) + 28 * 86_400_000)}' order by id`,
+        `
+          select * from audit.events
+          where id >= '${uuidFloor(startOf(month))}'
+            and id < '${uuidFloor(startOf(month) + 28 * 86_400_000)}' order by id`,
       );
       return rows;
     },
@@ -165,9 +171,9 @@ export async function announced(
 
 export async function addTerms(db: Kysely<Tables>, events: readonly AuditEvent[]): Promise<void> {
   const terms = events.map(({ id }) => createHash('sha256').update(id).digest().subarray(0, 16));
-  await sql`select audit.add_search_terms(${terms}::bytea[], ${events.map(({ id }) => id)}::uuid[], ${events.map(({ personal }) => personal?.subject ?? '')}::text[])`.execute(
-    db,
-  );
+  await sql`
+    select audit.add_search_terms(${terms}::bytea[], ${events.map(({ id }) => id)}::uuid[],
+      ${events.map(({ personal }) => personal?.subject ?? '')}::text[])`.execute(db);
 }
 
 export async function objectsOf(bucket: AuditBucket): Promise<string[]> {

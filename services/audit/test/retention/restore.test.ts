@@ -58,7 +58,9 @@ test('a month comes back as it was, column by column, and stays for a while', as
   t.same(await log.rowsOf(MARCH), before);
   t.same(await log.partitions(), [MARCH]);
   const { rows } = await log.superuser.query(
-    "select 1 from pg_inherits where inhparent = 'audit.events'::regclass and inhrelid = 'audit.events_2025_03'::regclass",
+    `
+      select 1 from pg_inherits
+      where inhparent = 'audit.events'::regclass and inhrelid = 'audit.events_2025_03'::regclass`,
   );
   t.equal(rows.length, 1, 'a partition of the log again');
   t.equal(
@@ -207,7 +209,9 @@ test('what leaves the database is asked again by the database', async (t) => {
     size: number,
   ): Promise<unknown> =>
     call(
-      `select audit.record_archive('${MARCH}', 'k', ${rows}, ${first}, ${last}, ${size}, 1, sha256(''), '${lease.holder}', ${lease.epoch})`,
+      `
+        select audit.record_archive('${MARCH}', 'k', ${rows}, ${first}, ${last}, ${size}, 1,
+          sha256(''), '${lease.holder}', ${lease.epoch})`,
     );
   await t.rejects(drop(MARCH, 6), /no archive/);
   const claims: Parameters<typeof record>[] = [
@@ -230,7 +234,11 @@ test('what leaves the database is asked again by the database', async (t) => {
     'of another holder',
   );
   await log.superuser.query(
-    `insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp, record) values ('01955555-0000-7000-8000-000000000001', 'user', 9, 99, 'A', 'success', 'r', now(), '{}')`,
+    `
+      insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp,
+        record)
+      values ('01955555-0000-7000-8000-000000000001', 'user', 9, 99, 'A', 'success', 'r',
+        now(), '{}')`,
   );
   await t.rejects(drop(MARCH, 6), { code: 'MU001' }, 'an event came in after the archive was made');
   t.same(await log.partitions(), [MARCH, APRIL]);

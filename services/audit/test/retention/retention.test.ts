@@ -126,7 +126,10 @@ test('an event that is stored and not sealed keeps its month in the database', a
   await log.sign();
   const id = `${first!.id.slice(0, -4)}ffff`;
   await log.superuser.query(
-    `insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp, record) values ($1, 'user', 9, 99, 'A', 'success', 'r', now(), '{}')`,
+    `
+      insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp,
+        record)
+      values ($1, 'user', 9, 99, 'A', 'success', 'r', now(), '{}')`,
     [id],
   );
   t.same(await retain(log.options), [APRIL]);

@@ -163,12 +163,11 @@ test('a batch reads what it seals and not the backlog behind it', async (t) => {
   const backlog = 20_000;
   await sql`
     insert into audit.events (id, source, lane, seq, action, outcome, request_id, timestamp, record)
-    select uuidv7(), 'user', n % 4, n / 4 + 1, 'LOGIN_SUCCESS', 'success', 'test', now(), '{}' from generate_series(0, ${sql.lit(backlog - 1)}) n`.execute(
-    db,
-  );
-  await sql`update audit.lanes set received = int8multirange(int8range(1, ${sql.lit(backlog / 4 + 1)})) where source = 'user' and lane < 4`.execute(
-    db,
-  );
+    select uuidv7(), 'user', n % 4, n / 4 + 1, 'LOGIN_SUCCESS', 'success', 'test', now(), '{}'
+    from generate_series(0, ${sql.lit(backlog - 1)}) n`.execute(db);
+  await sql`
+    update audit.lanes set received = int8multirange(int8range(1, ${sql.lit(backlog / 4 + 1)}))
+    where source = 'user' and lane < 4`.execute(db);
   // With statistics PostgreSQL takes a lane's backlog for a few rows, and then it reads and sorts them all whenever it is let.
   await owner.query('analyze audit.events');
   const read = async (): Promise<number> => {
@@ -176,9 +175,8 @@ test('a batch reads what it seals and not the backlog behind it', async (t) => {
     const {
       rows: [row],
     } = await sql<{ read: number }>`
-      select sum(coalesce(idx_tup_fetch, 0) + seq_tup_read)::int8 as read from pg_stat_all_tables where schemaname = 'audit' and relname like 'events_%'`.execute(
-      db,
-    );
+      select sum(coalesce(idx_tup_fetch, 0) + seq_tup_read)::int8 as read from pg_stat_all_tables
+      where schemaname = 'audit' and relname like 'events_%'`.execute(db);
     return row?.read ?? NaN;
   };
   const before = await read();

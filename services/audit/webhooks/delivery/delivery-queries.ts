@@ -22,8 +22,12 @@ export async function listWebhookStates(
   waitingLimit: number,
 ): Promise<WebhookState[]> {
   const { rows } = await sql<WebhookState>`
-    select w.id, w.position, w.failures, coalesce(w.probe_at > now(), false) as paused, head.index as head,
-      (select count(*) from (select from audit.webhook_deliveries d where d.webhook_id = w.id and d.status = 'pending' limit ${waitingLimit}) waiting) as waiting
+    select w.id, w.position, w.failures, coalesce(w.probe_at > now(), false) as paused,
+      head.index as head,
+      (select count(*) from (
+        select from audit.webhook_deliveries d
+        where d.webhook_id = w.id and d.status = 'pending' limit ${waitingLimit}
+      ) waiting) as waiting
     from audit.webhooks w, (select coalesce(max(index), -1) as index from audit.sealed) head
     where w.enabled`.execute(db);
   return rows;
@@ -55,15 +59,17 @@ export async function insertDeliveries(
         and (w.tenant_id is null or e.tenant_id = w.tenant_id)
         and (w.actions = '{}' or exists (
           select from unnest(w.actions) wanted
-          where e.action = wanted or (right(wanted, 1) = '*' and starts_with(e.action, left(wanted, -1)))))
+          where e.action = wanted
+            or (right(wanted, 1) = '*' and starts_with(e.action, left(wanted, -1)))))
       order by s.index limit ${limit}
     ), made as (
-      insert into audit.webhook_deliveries (webhook_id, event_id, index) select ${webhookId}::uuid, id, index from wanted on conflict do nothing
+      insert into audit.webhook_deliveries (webhook_id, event_id, index)
+      select ${webhookId}::uuid, id, index from wanted on conflict do nothing
     ) select count(*) as made, max(index) as last from wanted`.execute(trx);
   const { made = 0, last = null } = rows[0] ?? {};
-  await sql`update audit.webhooks set position = ${made === limit && last !== null ? last : upTo} where id = ${webhookId}`.execute(
-    trx,
-  );
+  await sql`
+    update audit.webhooks set position = ${made === limit && last !== null ? last : upTo}
+    where id = ${webhookId}`.execute(trx);
   return made;
 }
 
@@ -74,10 +80,10 @@ export async function markDead(
   eventId: string,
 ): Promise<void> {
   await sql`
-    update audit.webhook_deliveries set status = 'dead', last_error = 'event_archived', last_attempt_at = now()
-    where webhook_id = ${webhookId} and event_id = ${eventId} and not exists (select from audit.events where id = ${eventId})`.execute(
-    trx,
-  );
+    update audit.webhook_deliveries
+    set status = 'dead', last_error = 'event_archived', last_attempt_at = now()
+    where webhook_id = ${webhookId} and event_id = ${eventId}
+      and not exists (select from audit.events where id = ${eventId})`.execute(trx);
 }
 
 /** Due deliveries, longest due first, without those in progress. */
@@ -89,7 +95,8 @@ export async function listDueEventIds(
 ): Promise<string[]> {
   const { rows } = await sql<{ event_id: string }>`
     select event_id from audit.webhook_deliveries
-    where webhook_id = ${webhookId} and status = 'pending' and next_attempt_at <= now() and not (event_id = any(${underWay}::uuid[]))
+    where webhook_id = ${webhookId} and status = 'pending' and next_attempt_at <= now()
+      and not (event_id = any(${underWay}::uuid[]))
     order by next_attempt_at limit ${limit}`.execute(db);
   return rows.map(({ event_id: id }) => id);
 }
@@ -117,13 +124,15 @@ export async function findDeliveryParts(
   eventId: string,
 ): Promise<DeliveryParts | undefined> {
   const { rows } = await sql<DeliveryParts>`
-    select w.id as webhook_id, w.url, w.include_personal, w.created_by, w.wrapped_secret, w.failures,
-      case when w.previous_secret_until > now() then w.wrapped_previous_secret end as wrapped_previous_secret,
-      d.index, d.attempts, e.id, e.subject, e.record, e.personal_key_id, e.personal_nonce, e.personal_ciphertext, e.timestamp, e.action
-    from audit.webhook_deliveries d join audit.webhooks w on w.id = d.webhook_id join audit.events e on e.id = d.event_id
-    where d.webhook_id = ${webhookId} and d.event_id = ${eventId} and d.status = 'pending' and w.enabled`.execute(
-    db,
-  );
+    select w.id as webhook_id, w.url, w.include_personal, w.created_by, w.wrapped_secret,
+      w.failures, case when w.previous_secret_until > now()
+        then w.wrapped_previous_secret end as wrapped_previous_secret,
+      d.index, d.attempts, e.id, e.subject, e.record, e.personal_key_id, e.personal_nonce,
+      e.personal_ciphertext, e.timestamp, e.action
+    from audit.webhook_deliveries d join audit.webhooks w on w.id = d.webhook_id
+    join audit.events e on e.id = d.event_id
+    where d.webhook_id = ${webhookId} and d.event_id = ${eventId} and d.status = 'pending'
+      and w.enabled`.execute(db);
   return rows[0];
 }
 
@@ -147,7 +156,9 @@ export async function rescheduleDeliveries(
   withinMs: number,
 ): Promise<void> {
   await sql`
-    update audit.webhook_deliveries set next_attempt_at = least(next_attempt_at, now() + random() * ${withinMs} * interval '1 millisecond')
+    update audit.webhook_deliveries
+    set next_attempt_at =
+      least(next_attempt_at, now() + random() * ${withinMs} * interval '1 millisecond')
     where webhook_id = ${webhookId} and status = 'pending'`.execute(trx);
 }
 
@@ -160,8 +171,10 @@ export async function failDelivery(
 ): Promise<void> {
   await sql`
     update audit.webhook_deliveries
-    set attempts = attempts + 1, last_attempt_at = now(), last_status = ${attempt.status}, last_error = ${attempt.error},
-      status = ${attempt.delayMs === undefined ? 'dead' : 'pending'}, next_attempt_at = now() + ${attempt.delayMs ?? 0} * interval '1 millisecond'
+    set attempts = attempts + 1, last_attempt_at = now(), last_status = ${attempt.status},
+      last_error = ${attempt.error},
+      status = ${attempt.delayMs === undefined ? 'dead' : 'pending'},
+      next_attempt_at = now() + ${attempt.delayMs ?? 0} * interval '1 millisecond'
     where webhook_id = ${webhookId} and event_id = ${eventId}`.execute(trx);
 }
 
@@ -207,7 +220,10 @@ export async function readUndeliveredAge(db: Kysely<Tables>): Promise<number> {
     select coalesce(extract(epoch from now() - min(e.timestamp)), 0)::float8 as seconds
     from audit.webhooks w
     cross join lateral (
-      select coalesce((select min(d.index) from audit.webhook_deliveries d where d.webhook_id = w.id and d.status = 'pending'), w.position + 1) as index
+      select coalesce((
+        select min(d.index) from audit.webhook_deliveries d
+        where d.webhook_id = w.id and d.status = 'pending'
+      ), w.position + 1) as index
     ) next
     join audit.sealed s on s.index = next.index join audit.events e on e.id = s.event_id
     where w.enabled`.execute(db);

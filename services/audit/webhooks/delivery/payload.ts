@@ -14,5 +14,6 @@ export async function renderPayload(
     { personal: parts.include_personal ? 'all' : { subject: '' } },
     [parts],
   );
-  return `{"type":"audit.${parts.action}","timestamp":"${parts.timestamp.toISOString()}","data":${entry}}`;
+  const timestamp = parts.timestamp.toISOString();
+  return `{"type":"audit.${parts.action}","timestamp":"${timestamp}","data":${entry}}`;
 }

@@ -120,13 +120,14 @@ export async function addFailure(
   id: string,
 ): Promise<{ failures: number; failing_since: Date } | undefined> {
   const { rows } = await sql<{ failures: number; failing_since: Date }>`
-    update audit.webhooks set failures = least(failures + 1, 1000000), failing_since = coalesce(failing_since, now())
+    update audit.webhooks
+    set failures = least(failures + 1, 1000000), failing_since = coalesce(failing_since, now())
     where id = ${id} returning failures, failing_since`.execute(trx);
   return rows[0];
 }
 
 export async function setProbe(trx: Transaction<Tables>, id: string, inMs: number): Promise<void> {
-  await sql`update audit.webhooks set probe_at = now() + ${inMs} * interval '1 millisecond' where id = ${id}`.execute(
-    trx,
-  );
+  await sql`
+    update audit.webhooks set probe_at = now() + ${inMs} * interval '1 millisecond'
+    where id = ${id}`.execute(trx);
 }

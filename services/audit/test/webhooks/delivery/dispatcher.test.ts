@@ -218,9 +218,10 @@ test('two replicas: one delivers; when it is gone the other does within its leas
   };
   await storeSealed(parts.db, [{}]);
   await until(() => receiver.received.length === 51);
-  await sql`update audit.leases set holder = 'thief', epoch = epoch + 1, expires_at = now() + interval '2 seconds' where name = 'webhooks'`.execute(
-    parts.db,
-  );
+  await sql`
+    update audit.leases
+    set holder = 'thief', epoch = epoch + 1, expires_at = now() + interval '2 seconds'
+    where name = 'webhooks'`.execute(parts.db);
   receiver.answer = (_, response) => void response.writeHead(200).end();
   late();
   await until(() => receiver.received.length >= 52);
@@ -269,9 +270,9 @@ test('an endpoint that is slow or down costs another nothing, has few attempts u
   // Back again: everything arrives, soon.
   silent.answer = (_, response) => void response.writeHead(200).end();
   await sql`update audit.webhooks set probe_at = null where id = ${badHook.id}`.execute(parts.db);
-  await sql`update audit.webhook_deliveries set next_attempt_at = now() where webhook_id = ${badHook.id} and index = 0`.execute(
-    parts.db,
-  );
+  await sql`
+    update audit.webhook_deliveries set next_attempt_at = now()
+    where webhook_id = ${badHook.id} and index = 0`.execute(parts.db);
   await until(() => new Set(indexes(silent)).size === 1_400, { timeoutMs: 90_000 });
   t.match(await stateOf(parts, badHook), { failures: 0, failing_since: null, probe_at: null });
 });
@@ -320,9 +321,9 @@ test('410 turns a webhook off at once, and failing for too long does; both are e
   await sleep(300);
   t.equal(receiver.received.length, sofar);
   receiver.answer = (_, response) => void response.writeHead(200).end();
-  await sql`update audit.webhooks set enabled = true, failures = 0, failing_since = null, probe_at = null`.execute(
-    parts.db,
-  );
+  await sql`
+    update audit.webhooks
+    set enabled = true, failures = 0, failing_since = null, probe_at = null`.execute(parts.db);
   await until(
     () =>
       new Set(indexes(receiver, gone)).size === 3 && new Set(indexes(receiver, failing)).size === 3,
@@ -334,9 +335,9 @@ test("a delivery whose event was moved to an archive is dead, and in nobody's wa
   const receiver = await startReceiver(t);
   const hook = await addHook(parts, receiver);
   await storeSealed(parts.db, [{}, {}]);
-  await sql`insert into audit.webhook_deliveries (webhook_id, event_id, index) values (${hook.id}, ${randomUUID()}, 77)`.execute(
-    parts.db,
-  );
+  await sql`
+    insert into audit.webhook_deliveries (webhook_id, event_id, index)
+    values (${hook.id}, ${randomUUID()}, 77)`.execute(parts.db);
   dispatch(t, parts, [receiver]);
   await until(() => receiver.received.length === 2);
   await until(async () => (await rowsOf(parts, hook))[0]?.status === 'dead');
@@ -349,7 +350,10 @@ test('both secrets sign while one is replaced, and the old one no more afterward
   const hook = await addHook(parts, receiver);
   const old = createSecret();
   await parts.superuser.query(
-    "update audit.webhooks set wrapped_previous_secret = $2, previous_secret_until = now() + interval '1 hour' where id = $1",
+    `
+      update audit.webhooks
+      set wrapped_previous_secret = $2, previous_secret_until = now() + interval '1 hour'
+      where id = $1`,
     [hook.id, await wrapSecret(parts.masterKey, hook.id, old)],
   );
   dispatch(t, parts, [receiver]);
