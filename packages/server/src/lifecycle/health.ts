@@ -1,9 +1,13 @@
+import type { FastifyBaseLogger } from 'fastify';
 import { withTimeout } from '@muniment/security';
+import { Type } from 'typebox';
 import type { App } from '../http/create-app.ts';
+import { defineRoute } from '../http/define-route.ts';
+import { dateTime } from '../http/schemas.ts';
 
 export interface DependencyCheck {
   name: string;
-  /** Whether the service is of no use without it. What can wait (the stream, the object store) leaves the replica ready and is only said. */
+  /** Whether the replica is unready without it. The stream and the object store can wait. */
   critical: boolean;
   /** Resolves when the dependency answers. */
   check(): Promise<unknown>;
@@ -16,17 +20,128 @@ export interface DependencyState {
   since: string;
 }
 
+type DependencyStates = Record<string, DependencyState>;
+
 export interface Health {
   /** Adds a dependency; do it before listening. */
   add(check: DependencyCheck): void;
-  /** From now on readiness answers 503: no new work is wanted. */
+  /** From now on readiness answers 503, so that balancers send no new work. */
   drain(): void;
-  /** Looks at every dependency; at most once per half second. */
-  look(): Promise<Record<string, DependencyState>>;
+  /** Checks every dependency, at most once per half second. */
+  check(): Promise<DependencyStates>;
 }
 
 const CHECK_TIMEOUT_MS = 1_500;
 const CACHE_MS = 500;
+const CHECK_INTERVAL_MS = 2_000;
+
+const livenessSchema = Type.Object({ status: Type.Literal('live') });
+const readinessSchema = Type.Object({
+  status: Type.Enum(['ready', 'draining', 'unready']),
+  dependencies: Type.Record(
+    Type.String(),
+    Type.Object({ status: Type.Enum(['up', 'down']), critical: Type.Boolean(), since: dateTime }),
+  ),
+});
+
+const getLiveness = defineRoute({
+  method: 'GET',
+  url: '/health/live',
+  operation: 'health.get_liveness',
+  summary: 'Tell whether the process answers.',
+  access: 'public',
+  response: { 200: livenessSchema },
+  errors: [],
+  options: { logLevel: 'silent' },
+  handler: () => () => ({ status: 'live' as const }),
+});
+
+interface Readiness {
+  check: Health['check'];
+  isDraining(): boolean;
+}
+
+const getReadiness = defineRoute({
+  method: 'GET',
+  url: '/health/ready',
+  operation: 'health.get_readiness',
+  summary: 'Tell whether the replica can work, and which dependencies are down since when.',
+  access: 'public',
+  response: { 200: readinessSchema, 503: readinessSchema },
+  errors: [],
+  options: { logLevel: 'silent' },
+  handler:
+    ({ check, isDraining }: Readiness) =>
+    async (_request, reply) => {
+      const dependencies = await check();
+      if (isDraining()) return reply.code(503).send({ status: 'draining', dependencies });
+      const ready = Object.values(dependencies).every(
+        ({ status, critical }) => status === 'up' || !critical,
+      );
+      return reply
+        .code(ready ? 200 : 503)
+        .send({ status: ready ? 'ready' : 'unready', dependencies });
+    },
+});
+
+/** Adds the health routes, and checks the dependencies while the replica listens. */
+export function reportHealth(app: App): Health {
+  const checks: DependencyCheck[] = [];
+  const check = checkDependencies(checks, app.log);
+  let draining = false;
+  getLiveness(app, undefined);
+  getReadiness(app, { check, isDraining: () => draining });
+
+  // Without a timer, `since` would be the time of the first question, not of the failure.
+  let timer: NodeJS.Timeout | undefined;
+  app.addHook('onListen', async () => {
+    timer = setInterval(() => void check(), CHECK_INTERVAL_MS).unref();
+  });
+  app.addHook('onClose', async () => {
+    clearInterval(timer);
+  });
+  return {
+    add: (added) => void checks.push(added),
+    drain: () => {
+      draining = true;
+    },
+    check,
+  };
+}
+
+/** Checks all dependencies at once, for concurrent callers together, and logs changes of state. */
+function checkDependencies(
+  checks: readonly DependencyCheck[],
+  log: FastifyBaseLogger,
+): Health['check'] {
+  const states = new Map<string, DependencyState>();
+  let checkedAt = -Infinity;
+  let checking: Promise<void> | undefined;
+
+  async function update({ name, critical, check }: DependencyCheck): Promise<void> {
+    const status = (await isUp(check)) ? 'up' : 'down';
+    const before = states.get(name);
+    if (before?.status === status) return;
+    states.set(name, { status, critical, since: new Date().toISOString() });
+    if (before || status === 'down')
+      log.warn({ dependency: name, status }, 'dependency changed state');
+  }
+
+  async function updateAll(): Promise<void> {
+    await Promise.all(checks.map(update));
+    checkedAt = performance.now();
+  }
+
+  return async () => {
+    if (performance.now() - checkedAt > CACHE_MS) {
+      checking ??= updateAll().finally(() => {
+        checking = undefined;
+      });
+      await checking;
+    }
+    return Object.fromEntries(states);
+  };
+}
 
 /** Whether a dependency answers in time. */
 async function isUp(check: DependencyCheck['check']): Promise<boolean> {
@@ -37,72 +152,4 @@ async function isUp(check: DependencyCheck['check']): Promise<boolean> {
       () => false,
     );
   return withTimeout(answered, CHECK_TIMEOUT_MS, () => false);
-}
-
-/** `/health/live`: the process answers. `/health/ready`: it can do its work; names what is down and since when. */
-export function reportHealth(app: App): Health {
-  const checks: DependencyCheck[] = [];
-  const states = new Map<string, DependencyState>();
-  let draining = false;
-  let lookedAt = -Infinity;
-  let looking: Promise<void> | undefined;
-
-  async function lookAtAll(): Promise<void> {
-    await Promise.all(
-      checks.map(async ({ name, critical, check }) => {
-        const status = (await isUp(check)) ? 'up' : 'down';
-        const before = states.get(name);
-        if (before?.status === status) return;
-        states.set(name, { status, critical, since: new Date().toISOString() });
-        if (before || status === 'down')
-          app.log.warn({ dependency: name, status }, 'dependency changed state');
-      }),
-    );
-    lookedAt = performance.now();
-  }
-
-  async function look(): Promise<Record<string, DependencyState>> {
-    if (performance.now() - lookedAt > CACHE_MS) {
-      looking ??= lookAtAll().finally(() => {
-        looking = undefined;
-      });
-      await looking;
-    }
-    return Object.fromEntries(states);
-  }
-
-  app.get(
-    '/health/live',
-    { config: { operation: 'health.live', access: 'public' }, logLevel: 'silent' },
-    () => ({ status: 'live' }),
-  );
-  app.get(
-    '/health/ready',
-    { config: { operation: 'health.ready', access: 'public' }, logLevel: 'silent' },
-    async (_request, reply) => {
-      const dependencies = await look();
-      const ready =
-        !draining &&
-        Object.values(dependencies).every(({ status, critical }) => status === 'up' || !critical);
-      return reply
-        .code(ready ? 200 : 503)
-        .send({ status: ready ? 'ready' : draining ? 'draining' : 'unready', dependencies });
-    },
-  );
-
-  // Without anyone asking, «since» would tell when somebody looked, not when it happened.
-  let timer: NodeJS.Timeout | undefined;
-  app.addHook('onListen', async () => {
-    timer = setInterval(() => void look(), 2_000).unref();
-  });
-  app.addHook('onClose', async () => {
-    clearInterval(timer);
-  });
-  return {
-    add: (check) => void checks.push(check),
-    drain: () => {
-      draining = true;
-    },
-    look,
-  };
 }

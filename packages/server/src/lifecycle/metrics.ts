@@ -1,22 +1,37 @@
-import type { FastifyInstance } from 'fastify';
 import { Histogram, collectDefaultMetrics, type Registry } from 'prom-client';
+import type { App } from '../http/create-app.ts';
+import { defineRoute } from '../http/define-route.ts';
+import { rawBody } from '../http/schemas.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Stable name of what the route does, e.g. `file.upload`: the label of its metrics and logs. */
+    /** Stable name of the route, e.g. `uploads.upload_file`: the label of its metrics and logs. */
     operation?: string;
   }
 }
 
-// prom-client's gauges that end in _total: promtool refuses them, since that ending is a counter's.
+// promtool refuses these gauges of prom-client: the ending _total belongs to counters.
 const MISNAMED = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
 ];
 
-/** A registry with the process's own metrics, and the duration of every request by operation. No label ever holds an id. */
-export function measureRequests(app: FastifyInstance, registry: Registry): void {
+const getMetrics = defineRoute({
+  method: 'GET',
+  url: '/metrics',
+  operation: 'metrics.get_metrics',
+  summary: 'Get the metrics in the exposition format of Prometheus.',
+  access: 'public',
+  response: { 200: rawBody('Metrics in the text format 0.0.4.') },
+  errors: [],
+  options: { logLevel: 'silent' },
+  handler: (registry: Registry) => async (_request, reply) =>
+    reply.type(registry.contentType).send(await registry.metrics()),
+});
+
+/** Measures the process and each request by operation. No label ever holds an id. */
+export function measureRequests(app: App, registry: Registry): void {
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const duration = new Histogram({
@@ -38,11 +53,5 @@ export function measureRequests(app: FastifyInstance, registry: Registry): void 
     );
     done();
   });
-  app.get(
-    '/metrics',
-    { config: { operation: 'metrics', access: 'public' }, logLevel: 'silent' },
-    async (_request, reply) => {
-      return reply.type(registry.contentType).send(await registry.metrics());
-    },
-  );
+  getMetrics(app, registry);
 }

@@ -252,7 +252,7 @@ test('a half-open feed connection: nobody revoked is let in after their second, 
   t.ok(refused > 300, 'the feed did not know');
   t.equal(await server.visit(b), 200);
   t.ok(server.sessions.lookups().stale > 0, 'the database was asked instead');
-  t.match((await server.health.look()).revocation_feed, { status: 'down', critical: false });
+  t.match((await server.health.check()).revocation_feed, { status: 'down', critical: false });
   await sleep(2_500);
   proxy.mode('pass');
   await until(
@@ -260,7 +260,7 @@ test('a half-open feed connection: nobody revoked is let in after their second, 
     { timeoutMs: timeBound(5_000) },
   );
   await sleep(520);
-  t.match((await server.health.look()).revocation_feed, { status: 'up' });
+  t.match((await server.health.check()).revocation_feed, { status: 'up' });
 });
 
 test('what was revoked while the feed was away is read when it is back, however much', async (t) => {
