@@ -127,6 +127,6 @@ test('without apt-get the error says what to install', async (t) => {
   rmSync(path.join(bin, 'apt-get'));
   await t.rejects(ensure(), {
     name: 'FleetError',
-    message: /nginx is not installed: .*apt-get install -y nginx/,
+    message: /apt-get install -y nginx/,
   });
 });
