@@ -9,7 +9,7 @@ import {
   signedNote,
   someRows,
   type TestRow,
-} from '../../packages/audit-verify/test/write-export.ts';
+} from '../../packages/audit-verify/test/export/write-export.ts';
 import {
   createCompactRange,
   formatCheckpoint,

@@ -4,10 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { describe } from './describe.ts';
-import { parseVerifierKey, type VerifierKey } from './note.ts';
-import type { Report, Verdict } from './report.ts';
-import { createExportVerification } from './verify-export.ts';
+import { describe } from './export/describe.ts';
+import { parseVerifierKey, type VerifierKey } from './log/note.ts';
+import type { Report, Verdict } from './export/report.ts';
+import { createExportVerification } from './export/verify-export.ts';
 
 const USAGE = `usage: audit-verify --key FILE [--checkpoint FILE] [--consistency FILE] [--json] [--allow-incomplete] EXPORT
 

@@ -1,11 +1,11 @@
-export { createCompactRange, subtreeHeights, type CompactRange } from './compact-range.ts';
+export { createCompactRange, subtreeHeights, type CompactRange } from './log/compact-range.ts';
 export {
   formatCheckpoint,
   openCheckpoint,
   parseCheckpoint,
   type Checkpoint,
   type SignedCheckpoint,
-} from './checkpoint.ts';
+} from './log/checkpoint.ts';
 export { VerifyError, type VerifyErrorCode } from './errors.ts';
 export {
   emptyRoot,
@@ -16,7 +16,7 @@ export {
   verifyInclusion,
   type Consistency,
   type Inclusion,
-} from './merkle.ts';
+} from './log/merkle.ts';
 export {
   ED25519,
   formatVerifierKey,
@@ -27,13 +27,13 @@ export {
   type NoteSignature,
   type OpenedNote,
   type VerifierKey,
-} from './note.ts';
+} from './log/note.ts';
 export {
   createExportVerification,
   verifyExport,
   type ExportVerification,
   type VerifyOptions,
-} from './verify-export.ts';
-export type { Report, Verdict } from './report.ts';
-export type { Finding, FindingCode } from './findings.ts';
-export type { LaneReport } from './lane-continuity.ts';
+} from './export/verify-export.ts';
+export type { Report, Verdict } from './export/report.ts';
+export type { Finding, FindingCode } from './export/findings.ts';
+export type { LaneReport } from './export/lane-continuity.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { test, type Test } from 'tap';
 import type { Report } from '../src/index.ts';
-import { consistencyProof } from './reference-tree.ts';
+import { consistencyProof } from './log/reference-tree.ts';
 import {
   bytesOf,
   checkpointNote,
@@ -12,7 +12,7 @@ import {
   hashesOf,
   someRows,
   writeExport,
-} from './write-export.ts';
+} from './export/write-export.ts';
 
 const root = join(import.meta.dirname, '..');
 const signer = createSigner();

@@ -125,8 +125,5 @@ test("an administrator's own policy stays as it is", asRoot, async (t) => {
 test('without apt-get the error says what to install', async (t) => {
   const { bin, ensure } = machine(t, 'exit 9');
   rmSync(path.join(bin, 'apt-get'));
-  await t.rejects(ensure(), {
-    name: 'FleetError',
-    message: /apt-get install -y nginx/,
-  });
+  await t.rejects(ensure(), { name: 'FleetError', message: /apt-get install -y nginx/ });
 });

@@ -1,10 +1,10 @@
-import { openCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
-import { VerifyError } from './errors.ts';
+import { openCheckpoint, type SignedCheckpoint } from '../log/checkpoint.ts';
+import { VerifyError } from '../errors.ts';
 import { createExportState, type ExportState } from './export-state.ts';
 import { judgeGaps, judgeMismatches, judgeOrder } from './judge-rows.ts';
 import { judgeConsistency, judgeTree } from './judge-tree.ts';
 import { createLineSplitter } from './lines.ts';
-import type { VerifierKey } from './note.ts';
+import type { VerifierKey } from '../log/note.ts';
 import { createExportReader } from './read-export.ts';
 import { type ConsistencyReport, createReport, type Report } from './report.ts';
 

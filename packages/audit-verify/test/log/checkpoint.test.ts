@@ -5,7 +5,7 @@ import {
   openNote,
   parseCheckpoint,
   parseVerifierKey,
-} from '../src/index.ts';
+} from '../../src/index.ts';
 import { C2SP_CHECKPOINT, SUMDB, SUMDB_CHECKPOINT } from './vectors.ts';
 
 const root = 'CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=';

@@ -6,7 +6,7 @@ import {
   openNote,
   parseVerifierKey,
   VerifyError,
-} from '../src/index.ts';
+} from '../../src/index.ts';
 import { C2SP_NOTE, ENOCH, ENOCH_SIGNATURE, NOTE_TEXT, PETER, PETER_SIGNATURE } from './vectors.ts';
 
 const peter = parseVerifierKey(PETER);

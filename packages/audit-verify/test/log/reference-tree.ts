@@ -1,4 +1,4 @@
-import { emptyRoot, nodeHash } from '../src/index.ts';
+import { emptyRoot, nodeHash } from '../../src/index.ts';
 
 // RFC 6962 §2.1 written down as it stands there: recursive over all leaves, to compare with.
 

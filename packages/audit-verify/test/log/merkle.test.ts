@@ -8,7 +8,7 @@ import {
   verifyInclusion,
   type Consistency,
   type Inclusion,
-} from '../src/index.ts';
+} from '../../src/index.ts';
 import { consistencyProof, inclusionProof, treeRoot } from './reference-tree.ts';
 import {
   CONSISTENCY_PROOFS,

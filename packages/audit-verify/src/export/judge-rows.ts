@@ -1,4 +1,4 @@
-import type { SignedCheckpoint } from './checkpoint.ts';
+import type { SignedCheckpoint } from '../log/checkpoint.ts';
 import { MAX_RUNS } from './coverage.ts';
 import type { ExportState } from './export-state.ts';
 import { indexes } from './findings.ts';

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import { openCheckpoint } from './checkpoint.ts';
+import { openCheckpoint } from '../log/checkpoint.ts';
 import { addUnreadable, coverLeaves, MAX_RUNS, saveEarlierRoot } from './coverage.ts';
-import { VerifyError } from './errors.ts';
+import { VerifyError } from '../errors.ts';
 import {
   type EventFacts,
   factsOf,

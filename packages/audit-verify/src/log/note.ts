@@ -1,6 +1,6 @@
 import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
 import { decodeBase64 } from './base64.ts';
-import { VerifyError } from './errors.ts';
+import { VerifyError } from '../errors.ts';
 
 // C2SP signed-note v1.0.0, https://c2sp.org/signed-note
 

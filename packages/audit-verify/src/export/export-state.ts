@@ -1,9 +1,9 @@
-import type { SignedCheckpoint } from './checkpoint.ts';
-import { type CompactRange, createCompactRange } from './compact-range.ts';
+import type { SignedCheckpoint } from '../log/checkpoint.ts';
+import { type CompactRange, createCompactRange } from '../log/compact-range.ts';
 import type { End, Header } from './export-lines.ts';
 import { createFindings, type Findings } from './findings.ts';
 import { createLaneContinuity } from './lane-continuity.ts';
-import type { VerifierKey } from './note.ts';
+import type { VerifierKey } from '../log/note.ts';
 import type { Run } from './row-order.ts';
 
 /** A row whose bytes do not give its hash. */

@@ -7,8 +7,8 @@ import {
   parseVerifierKey,
   subtreeHeights,
   type VerifierKey,
-} from '../src/index.ts';
-import { treeRoot } from './reference-tree.ts';
+} from '../../src/index.ts';
+import { treeRoot } from '../log/reference-tree.ts';
 
 export interface TestSigner {
   origin: string;

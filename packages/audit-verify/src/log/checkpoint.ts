@@ -1,5 +1,5 @@
 import { decodeBase64 } from './base64.ts';
-import { VerifyError } from './errors.ts';
+import { VerifyError } from '../errors.ts';
 import { HASH_BYTES } from './merkle.ts';
 import { openNote, type NoteSignature, type VerifierKey } from './note.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
-import { createCompactRange, emptyRoot, leafHash, subtreeHeights } from '../src/index.ts';
+import { createCompactRange, emptyRoot, leafHash, subtreeHeights } from '../../src/index.ts';
 import { treeRoot } from './reference-tree.ts';
 import { LEAVES, NODES, ROOTS } from './vectors.ts';
 

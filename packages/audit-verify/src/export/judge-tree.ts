@@ -1,7 +1,7 @@
-import { decodeBase64 } from './base64.ts';
-import type { SignedCheckpoint } from './checkpoint.ts';
+import { decodeBase64 } from '../log/base64.ts';
+import type { SignedCheckpoint } from '../log/checkpoint.ts';
 import type { ExportState } from './export-state.ts';
-import { verifyConsistency } from './merkle.ts';
+import { verifyConsistency } from '../log/merkle.ts';
 import type { ConsistencyReport } from './report.ts';
 
 /** Compares the root of the rows with the signed one. */

@@ -1,6 +1,6 @@
-import { subtreeHeights } from './compact-range.ts';
-import { decodeBase64 } from './base64.ts';
-import { HASH_BYTES } from './merkle.ts';
+import { subtreeHeights } from '../log/compact-range.ts';
+import { decodeBase64 } from '../log/base64.ts';
+import { HASH_BYTES } from '../log/merkle.ts';
 
 // Each line is accepted in one spelling only. Another JSON reader could read a member that stands
 // twice differently from what was proven.

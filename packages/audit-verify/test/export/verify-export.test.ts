@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { verifyExport, type Report, type VerifyOptions } from '../src/index.ts';
-import { consistencyProof } from './reference-tree.ts';
+import { verifyExport, type Report, type VerifyOptions } from '../../src/index.ts';
+import { consistencyProof } from '../log/reference-tree.ts';
 import {
   bytesOf,
   checkpointNote,
