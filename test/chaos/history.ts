@@ -29,6 +29,25 @@ export interface Operation {
   note: string | null;
 }
 
+/** An operation that has no answer yet. */
+export function createOperation(
+  sent: Pick<
+    Operation,
+    'client' | 'number' | 'kind' | 'traceparent' | 'account' | 'file' | 'invokedAt'
+  >,
+): Operation {
+  return {
+    ...sent,
+    completedAt: 0,
+    result: 'unknown',
+    status: 0,
+    code: null,
+    requestId: null,
+    replayed: false,
+    note: null,
+  };
+}
+
 /** A fault that took place. */
 export interface FaultRecord {
   kind: string;

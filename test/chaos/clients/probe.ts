@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../../e2e/fleet.ts';
+import { abortableSleep } from '../abortable-sleep.ts';
 import type { History } from '../history.ts';
 
 /** A part that a fault can silence. */
@@ -34,7 +34,7 @@ export async function probe(
             () => false,
           );
         if (ok) history.answers.push({ area, sentAt, answeredAt: history.now() });
-        await sleep(PAUSE_MS, undefined, { signal }).catch(() => {});
+        await abortableSleep(PAUSE_MS, signal);
       }
     }),
   );

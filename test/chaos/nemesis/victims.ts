@@ -45,10 +45,12 @@ export function createVictims(fleet: Fleet): Victims {
   };
 }
 
+export type Lease = 'relay' | 'sealer' | 'shard';
+
 /** Finds the replica that holds a lease. `choice` selects among several; undefined without one. */
 export async function findHolder(
   rows: Rows,
-  lease: 'relay' | 'sealer' | 'shard',
+  lease: Lease,
   choice: number,
 ): Promise<string | undefined> {
   const relays = ['identity', 'files', 'audit', 'app'].map(
@@ -63,7 +65,7 @@ export async function findHolder(
     shard: `select owner as holder from audit.shards
       where owner is not null and expires_at > clock_timestamp() order by shard_id`,
   }[lease];
-  const held = await rows<{ holder: string }>(query).catch(() => []);
+  const leases = await rows<{ holder: string }>(query).catch(() => []);
   // A holder's name is its replica and a number of its process.
-  return held[Math.floor(choice * held.length)]?.holder.split('/')[0];
+  return leases[Math.floor(choice * leases.length)]?.holder.split('/')[0];
 }
