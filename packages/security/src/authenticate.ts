@@ -2,22 +2,22 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { challengeScope, readCredentials, rejectCredentials } from './credentials.ts';
 import { OriginRefused } from './errors.ts';
-import { isKeyValid } from './keys/public-key-ring.ts';
-import { isAddressAllowed } from './network/ip-ranges.ts';
+import {
+  findApiTokenCaller,
+  findSessionPrincipal,
+  type ApiTokenCaller,
+  type ApiTokenSources,
+  type SessionSources,
+} from './find-caller.ts';
 import type { Denial, Permission } from './permissions.ts';
 import { findDenial, type Principal, throwDenied } from './principal.ts';
 import { isSafeMethod, requireStatedAccess, type RouteAccess } from './route-access.ts';
-import type { ApiTokenLookup } from './sessions/api-token-lookup.ts';
-import type { LastSeen } from './sessions/last-seen.ts';
-import type { Revocations } from './sessions/revocations.ts';
-import type { SessionLookup } from './sessions/session-lookup.ts';
 import {
   accessTokens,
   type AccessTokenOptions,
   type AccessTokens,
 } from './tokens/access-tokens.ts';
 import { isApiToken } from './tokens/api-tokens.ts';
-import type { AccessTokenClaims } from './tokens/claims.ts';
 import type { SessionCookies } from './tokens/session-cookies.ts';
 import {
   hashViewerToken,
@@ -26,45 +26,31 @@ import {
   type ViewerLookup,
 } from './tokens/viewer-tokens.ts';
 
-export interface AuthenticationOptions extends AccessTokenOptions {
-  sessions: SessionLookup;
-  revocations: Revocations;
-  /** Marks each session that is used. */
-  lastSeen?: Pick<LastSeen, 'seen'>;
+export interface AuthenticationOptions
+  extends AccessTokenOptions, Omit<SessionSources, 'accessTokens'> {
   /** Absent where sessions never come in cookies. */
   cookies?: Pick<SessionCookies, 'accessToken' | 'isOwnPage'>;
-  /** Absent where API tokens are refused as credentials of an unknown form. */
-  apiTokens?: { lookup: ApiTokenLookup; lastSeen?: Pick<LastSeen, 'seen'> };
-  /** Absent where viewer tokens are refused as credentials of an unknown form. */
+  /** Absent where API tokens have an unknown form. */
+  apiTokens?: ApiTokenSources;
+  /** Absent where viewer tokens have an unknown form. */
   viewers?: ViewerLookup;
-  /**
-   * Records that a known caller (`request.principal` or `request.viewer`) is refused.
-   * The caller is refused either way; when it rejects, the request fails with that error.
-   */
+  /** Records the refusal of a known caller. When it rejects, so does the request. */
   onDenied?: (
     request: FastifyRequest,
     denied: { permission: Permission; reason: Denial | 'address' | 'origin' },
   ) => Promise<void> | void;
 }
 
-interface ApiTokenCaller {
-  principal: Principal;
-  /** Whether the token's list of addresses holds the caller's. */
-  isAllowedHere: boolean;
-}
-
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Finds the owner of an API token, where the text is not of an HTTP request.
-     * Undefined when the token is not valid. Rejects with DependencyUnavailable.
+     * Finds the owner of an API token outside a request; undefined when it is invalid.
+     * Rejects with DependencyUnavailable.
      */
     apiTokenPrincipal(text: string, ip: string): Promise<ApiTokenCaller | undefined>;
   }
   interface FastifyRequest {
-    /**
-     * The signed-in caller. Routes that are not public set this or `viewer`; public ones neither.
-     */
+    /** The signed-in caller. Routes that are not public set this or `viewer`. */
     principal: Principal | null;
     viewer: Viewer | null;
   }
@@ -76,59 +62,6 @@ interface RouteRequest {
   request: FastifyRequest;
   reply: FastifyReply;
   permission: Permission;
-}
-
-const isUnauthenticated = (error: unknown): boolean =>
-  error instanceof Error && 'statusCode' in error && error.statusCode === 401;
-
-/** The caller in a session; undefined when the token or its session is not valid. */
-async function findSessionPrincipal(
-  authenticator: Authenticator,
-  token: string,
-): Promise<Principal | undefined> {
-  let claims: AccessTokenClaims;
-  try {
-    claims = await authenticator.accessTokens.verify(token);
-  } catch (error) {
-    if (isUnauthenticated(error)) return undefined;
-    throw error;
-  }
-  const { sub: id, sid: sessionId, kid: keyId } = claims;
-  const session = await authenticator.sessions.isLive({ sessionId, userId: id, role: claims.role });
-  // Checked after the session, because its look-up may have taken a while.
-  if (!session.live || !(await isKeyValid(authenticator, keyId))) return undefined;
-  authenticator.lastSeen?.seen(sessionId);
-  return {
-    id,
-    role: session.role,
-    sessionId,
-    tokenId: claims.jti,
-    keyId,
-    expiresAt: new Date(claims.exp * 1_000),
-    apiToken: null,
-  };
-}
-
-async function findApiTokenCaller(
-  apiTokens: AuthenticationOptions['apiTokens'],
-  text: string,
-  ip: string,
-): Promise<ApiTokenCaller | undefined> {
-  const found = await apiTokens?.lookup.find(text);
-  if (!found) return undefined;
-  const { token, askedAt } = found;
-  const isAllowedHere = isAddressAllowed(token.allowedIps, ip);
-  if (isAllowedHere) apiTokens?.lastSeen?.seen(token.id, ip);
-  return {
-    principal: {
-      id: token.userId,
-      role: token.role,
-      sessionId: null,
-      apiToken: { id: token.id, scopes: token.scopes, askedAt },
-      expiresAt: token.expiresAt,
-    },
-    isAllowedHere,
-  };
 }
 
 async function authenticateViewer(
@@ -162,7 +95,7 @@ async function authenticateSession(
   if (!principal) throw rejectCredentials(reply);
   request.principal = principal;
   if (!byCookie || isSafeMethod(request.method)) return;
-  // Browsers add cookies to any page's request, so a change needs our origin (OWASP ASVS 3.5.1).
+  // Browsers add cookies to any page's request: a change needs our origin (OWASP ASVS 3.5.1).
   if (authenticator.cookies?.isOwnPage(request)) return;
   await authenticator.onDenied?.(request, { permission, reason: 'origin' });
   throw new OriginRefused();
@@ -189,7 +122,7 @@ function findRouteDenial(
 }
 
 /**
- * Authenticates every request to a route that is not public, and requires the route's permission.
+ * Authenticates and authorises every request to a route that is not public.
  * Registers `accessTokens` too. Register it before any route.
  */
 export const authentication = fp<AuthenticationOptions>(
@@ -206,7 +139,7 @@ export const authentication = fp<AuthenticationOptions>(
       if (request.is404) return;
       const { access } = request.routeOptions.config;
       if (access === 'public') return;
-      // Only a route registered before this plugin can get here without a statement.
+      // Only a route that was registered before this plugin gets here.
       if (access === undefined)
         throw new Error(`route ${request.routeOptions.url} was registered before authentication`);
       const { permission } = access;

@@ -1,9 +1,6 @@
 import createError from '@fastify/error';
 
-/**
- * One answer for all causes (absent, expired, revoked, forged): the reason would help only a
- * forger.
- */
+/** One answer for all causes: the reason would help only a forger. */
 export const Unauthenticated = createError(
   'unauthenticated',
   'Authentication is required. Sign in or send a valid token.',
@@ -46,10 +43,7 @@ export const AdminPasswordLength = createError(
   'The password of an administrator must have 15 to 128 characters.',
   422,
 );
-/**
- * NIST SP 800-63B-4 §3.1.1.2: the user learns the reason, because they must choose another
- * password.
- */
+/** NIST SP 800-63B-4 §3.1.1.2: the user must learn why another password is needed. */
 export const PasswordCommon = createError(
   'password_common',
   'This password is easy to guess. Choose another.',
@@ -85,7 +79,7 @@ export function passwordRefusal(error: unknown): string | undefined {
     error instanceof PasswordMalformed ||
     error instanceof PasswordCommon
   )
-    // @fastify/error turns codes to upper case; events hold them as written above.
+    // @fastify/error upper-cases codes; events hold them as written above.
     return error.code.toLowerCase();
   return undefined;
 }

@@ -58,14 +58,10 @@ export { createPasswordHasher } from './passwords/passwords.ts';
 export type { PasswordHasher, PasswordHasherOptions } from './passwords/passwords.ts';
 export { denialOf, isPermission, isRole, PERMISSIONS, roleAllows, ROLES } from './permissions.ts';
 export type { Denial, Permission, Role } from './permissions.ts';
-export { createPublicKeyRing, loadPublicKeys } from './keys/public-key-ring.ts';
-export type {
-  PublicJwk,
-  PublicKeyRing,
-  PublicKeyRingOptions,
-  PublicKeyRow,
-  VerificationKey,
-} from './keys/public-key-ring.ts';
+export { createPublicKeyRing } from './keys/public-key-ring.ts';
+export type { PublicKeyRing, PublicKeyRingOptions } from './keys/public-key-ring.ts';
+export { loadPublicKeys } from './keys/read-keys.ts';
+export type { PublicJwk, PublicKeyRow, VerificationKey } from './keys/read-keys.ts';
 export {
   createRefreshToken,
   hashRefreshToken,

@@ -6,7 +6,7 @@ export const isRole = (value: unknown): value is Role => ROLES.some((role) => ro
 
 interface Grant {
   roles: readonly Role[];
-  /** No API token may do it: a thief of one must not make others or take the account over. */
+  /** Keeps a stolen API token from making others or taking the account over. */
   sessionOnly: boolean;
 }
 
@@ -15,10 +15,7 @@ const everyoneInSession: Grant = { roles: ROLES, sessionOnly: true };
 const admins: Grant = { roles: ['admin'], sessionOnly: false };
 const adminsInSession: Grant = { roles: ['admin'], sessionOnly: true };
 
-/**
- * The only table of permissions. A route names one of them.
- * Queries, not this table, limit callers to their own rows.
- */
+/** The only table of permissions. Queries limit callers to their own rows. */
 export const PERMISSIONS = {
   'profile:read': everyone,
   'profile:write': everyone,
@@ -46,14 +43,10 @@ export const isPermission = (value: unknown): value is Permission =>
 export const roleAllows = (role: Role, permission: Permission): boolean =>
   PERMISSIONS[permission].roles.includes(role);
 
-/** The role lacks the permission, it needs a session, or the API token lacks the scope. */
+/** The role lacks it, it needs a session, or the API token lacks the scope. */
 export type Denial = 'role' | 'session_required' | 'scope';
 
-/**
- * Why a caller may not do something; undefined when they may.
- * An API token never allows more than the current role of its owner.
- * @param scopes of the API token; null in a session
- */
+/** Why a caller may not do something; undefined when they may. Scopes are null in a session. */
 export function denialOf(
   caller: { role: Role; scopes: readonly Permission[] | null },
   permission: Permission,

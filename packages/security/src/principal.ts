@@ -3,9 +3,8 @@ import { InsufficientScope, PermissionDenied, SessionRequired } from './errors.t
 import { type Denial, denialOf, type Permission, type Role } from './permissions.ts';
 
 /**
- * The signed-in caller of a request, in a session or by an API token.
- * `role` is the user's; an API token may do less, so ask `isAllowed`.
- * Work that outlasts the request must end at `expiresAt`, the end of the token.
+ * The caller in a session or by an API token, which may do less than `role`: see `isAllowed`.
+ * Work that outlasts the request must end at `expiresAt`.
  */
 export type Principal = { id: string; role: Role; expiresAt: Date } & (
   | { sessionId: string; tokenId: string; keyId: string; apiToken: null }
@@ -39,15 +38,13 @@ export function throwDenied(denial: Denial): never {
   throw new DENIAL_ERRORS[denial]();
 }
 
-/**
- * The signed-in caller, in a handler of a route that is neither public nor open to viewer tokens.
- */
+/** The caller of a route that is neither public nor open to viewer tokens. */
 export function principalOf(request: FastifyRequest): Principal {
   if (!request.principal) throw new Error('nobody is signed in');
   return request.principal;
 }
 
-/** The same, in a handler of a route whose permission requires a session. */
+/** The caller of a route whose permission requires a session. */
 export function sessionPrincipalOf(request: FastifyRequest): SessionPrincipal {
   const principal = principalOf(request);
   if (principal.sessionId === null) throw new Error('the caller is in no session');

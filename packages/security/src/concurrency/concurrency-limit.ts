@@ -6,7 +6,7 @@ export interface ConcurrencyLimitOptions {
   queueLimit: number;
 }
 
-/** Runs work at a bounded concurrency, first come first served, with a bounded queue before it. */
+/** Runs work at a bounded concurrency, first come first served, behind a bounded queue. */
 export function createConcurrencyLimit({ concurrency, queueLimit }: ConcurrencyLimitOptions) {
   const waiting: (() => void)[] = [];
   const whenIdle: (() => void)[] = [];
@@ -14,12 +14,11 @@ export function createConcurrencyLimit({ concurrency, queueLimit }: ConcurrencyL
   let closed = false;
 
   return {
-    /** @throws Overloaded at once, without starting the work, when the queue is full or closed */
+    /** @throws Overloaded at once when the queue is full or closed */
     async run<T>(work: () => Promise<T>): Promise<T> {
       if (closed || (running >= concurrency && waiting.length >= queueLimit))
         throw new Overloaded();
-      // A finished job passes its place to the first in the queue without freeing it, so a
-      // newcomer can never exceed `concurrency`.
+      // A finished job passes its place on without freeing it, so newcomers cannot overtake.
       if (running >= concurrency) await new Promise<void>((resolve) => waiting.push(resolve));
       else running++;
       try {

@@ -4,8 +4,8 @@ export interface TurnBatchOptions<Batch, Answer> {
 }
 
 /**
- * Gathers the calls of one turn of the event loop and sends them as one batch.
- * Every answer is newer than its question: a batch is sent after the last call that joined it.
+ * Sends the calls of one turn of the event loop as one batch.
+ * A batch leaves after the last call that joined it, so each answer is newer than its question.
  */
 export function createTurnBatch<Batch, Answer>({ create, send }: TurnBatchOptions<Batch, Answer>) {
   let current: { batch: Batch; answer: Promise<Answer> } | undefined;

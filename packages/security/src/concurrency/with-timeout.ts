@@ -1,6 +1,6 @@
 /**
- * Waits for `work`, but no longer than `timeoutMs`; then resolves with what `onTimeout` returns.
- * The work itself goes on. Rejects as `work` does, if it rejects in time.
+ * Waits for `work`, at most `timeoutMs`; then resolves with the result of `onTimeout`. The work
+ * goes on.
  */
 export async function withTimeout<T, F>(
   work: Promise<T>,

@@ -12,10 +12,8 @@ export function toAsciiDomain(domain: string): string | undefined {
 }
 
 /**
- * The one normal form of an e-mail address: NFC, ASCII lower case, IDNA domain. Dots and plus signs
- * stay.
+ * The normal form of an e-mail address: NFC, ASCII lower case, IDNA domain.
  * Accounts are unique by it and stored search terms are its hashes, so it must never change.
- * Any other text gets a stable form too, because a failed login may name anything.
  */
 export function emailKey(address: string): string {
   const email = address.trim().normalize('NFC');

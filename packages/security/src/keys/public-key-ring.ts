@@ -1,204 +1,118 @@
-import { createPublicKey } from 'node:crypto';
-import { type QueryExecutorProvider, sql } from 'kysely';
 import { DependencyUnavailable } from '../errors.ts';
 import type { Revocations } from '../sessions/revocations.ts';
+import {
+  createKeyReader,
+  type KeyReader,
+  type PublicJwk,
+  type PublicKeyRow,
+  type VerificationKey,
+} from './read-keys.ts';
 
-/**
- * A public key as stored, shared and shown in the JWKS (RFC 8037). A type: node:crypto wants an
- * index signature.
- */
-export type PublicJwk = {
-  kty: 'OKP';
-  crv: 'Ed25519';
-  x: string;
-  kid: string;
-  alg: 'EdDSA';
-  use: 'sig';
-};
-
-/** A row of the view `shared.public_keys`. */
-export type PublicKeyRow = {
-  kid: string;
-  algorithm: string;
-  public_jwk: PublicJwk;
-  /** `next` signs once the active key retires. */
-  status: 'active' | 'next' | 'retired' | 'compromised';
-};
-
-/**
- * A key that verifies. The ring holds one object a key, so identity tells whether it is still
- * valid.
- */
-export type VerificationKey = {
-  readonly kid: string;
-  readonly pem: string;
-  readonly jwk: PublicJwk;
-};
-
-export type PublicKeyRingOptions = {
+export interface PublicKeyRingOptions {
   load: () => Promise<readonly PublicKeyRow[]>;
   /** How often new keys are read; `revoke` reports compromised ones. */
   refreshMs?: number;
   /** Unknown kids cause at most one read in this time. */
   unknownKidIntervalMs?: number;
-  /**
-   * Recognises an outage. Any other error is a bug: it passes as it is, to be logged and not
-   * retried.
-   */
+  /** Recognises an outage. Any other error is a bug and passes unchanged. */
   isUnavailable?: (error: unknown) => boolean;
   /** A background refresh failed; the known keys stay valid. */
   onError?: (error: unknown) => void;
-};
+}
 
 export type PublicKeyRing = ReturnType<typeof createPublicKeyRing>;
-
-/** Reads `shared.public_keys`, for a ring's `load`. */
-export const loadPublicKeys = async (db: QueryExecutorProvider): Promise<readonly PublicKeyRow[]> =>
-  (
-    await sql<PublicKeyRow>`select kid, algorithm, public_jwk, status from shared.public_keys`.execute(
-      db,
-    )
-  ).rows;
 
 const FRESH_MS = 500;
 const MAX_ATTEMPTS = 3;
 
-/**
- * Creates the ring of public keys by kid. The sender of a token chooses its kid, so unknown ones
- * are not cached
- * and share one rate limit: a flood of forged tokens costs one read a second.
- */
-export const createPublicKeyRing = (options: PublicKeyRingOptions) => {
-  const {
-    load,
-    refreshMs = 30_000,
-    unknownKidIntervalMs = 1_000,
-    isUnavailable = () => false,
-    onError,
-  } = options;
-  let keys = new Map<string, VerificationKey>();
-  let active = new Set<string>();
-  /**
-   * A read sent before a revocation may answer after it. A kid is a thumbprint: it never names
-   * another key.
-   */
-  const revoked = new Set<string>();
-  let readAt = -Infinity;
-  const readListeners: (() => void)[] = [];
-  let loading: Promise<void> | undefined;
-  let failure: unknown;
-  let nextUnknownReadAt = 0;
-
-  const read = async (): Promise<void> => {
-    const sentAt = performance.now();
-    try {
-      const next = new Map<string, VerificationKey>();
-      const nextActive = new Set<string>();
-      for (const { kid, algorithm, public_jwk: jwk, status } of await load()) {
-        if (algorithm !== 'EdDSA' || status === 'compromised' || revoked.has(kid)) continue;
-        const known = keys.get(kid);
-        const pem = createPublicKey({ key: jwk, format: 'jwk' })
-          .export({ type: 'spki', format: 'pem' })
-          .toString();
-        next.set(kid, known?.pem === pem ? known : { kid, pem, jwk });
-        if (status === 'active') nextActive.add(kid);
-      }
-      keys = next;
-      active = nextActive;
-      readAt = sentAt;
-      failure = undefined;
-    } catch (error) {
-      failure = error;
-      throw error;
-    }
-  };
-  /** Reads the keys, one read at a time; concurrent callers share its outcome. */
-  const refresh = (): Promise<void> =>
-    (loading ??= read()
-      .finally(() => (loading = undefined))
-      .then(() => readListeners.forEach((listener) => listener())));
-
+/** Creates the ring of public keys by kid, which reads new keys in the background. */
+export function createPublicKeyRing(options: PublicKeyRingOptions) {
+  const { load, refreshMs = 30_000, isUnavailable = () => false, onError } = options;
+  const reader = createKeyReader(load);
+  const { state } = reader;
   const translate = (error: unknown): unknown =>
     isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
-
-  const timer = setInterval(
-    () => void refresh().catch((error: unknown) => onError?.(error)),
-    refreshMs,
-  ).unref();
+  const refreshInBackground = (): void =>
+    void reader.refresh().catch((error: unknown) => onError?.(error));
+  const readUnknown = createUnknownKidRead(reader, options.unknownKidIntervalMs);
+  const timer = setInterval(refreshInBackground, refreshMs).unref();
 
   return {
     /**
      * The key of a kid, or undefined.
-     * @throws DependencyUnavailable when the keys cannot be read: an outage must not turn a valid
-     * token into a 401
+     * @throws DependencyUnavailable in an outage, which must not turn a valid token into a 401
      */
     async get(kid: string): Promise<VerificationKey | undefined> {
-      const known = keys.get(kid);
+      const known = state.keys.get(kid);
       if (known) return known;
-      const now = performance.now();
-      if (now >= nextUnknownReadAt) {
-        nextUnknownReadAt = now + unknownKidIntervalMs;
-        await refresh().catch(() => undefined);
-      } else if (loading) {
-        await loading.catch(() => undefined);
-      }
-      if (failure !== undefined) throw translate(failure);
-      return keys.get(kid);
+      await readUnknown();
+      if (state.failure !== undefined) throw translate(state.failure);
+      return state.keys.get(kid);
     },
 
-    /** Calls `listener` after each read that succeeded. */
-    onRead: (listener: () => void): void => void readListeners.push(listener),
+    onRead: reader.onRead,
 
     /** Whether the key is still valid, by the last read. */
-    has: (key: VerificationKey): boolean => keys.get(key.kid) === key,
+    has: (key: VerificationKey): boolean => state.keys.get(key.kid) === key,
 
     /** Removes a compromised key, which invalidates all tokens that it signed. */
     revoke(kid: string): void {
-      revoked.add(kid);
-      keys.delete(kid);
-      active.delete(kid);
-      void refresh().catch((error: unknown) => onError?.(error));
+      reader.revoke(kid);
+      refreshInBackground();
     },
 
-    /**
-     * Whether a key is valid by a read at most a second old, where nothing reports compromised
-     * keys.
-     * Reads at most twice a second. Throws as `get` does.
-     */
+    /** Whether a key is valid by a read of the last second. Throws as `get` does. */
     async revalidate(kid: string): Promise<boolean> {
-      for (
-        let attempt = 0;
-        attempt < MAX_ATTEMPTS && performance.now() - readAt > FRESH_MS;
-        attempt++
-      ) {
-        await refresh().catch((error: unknown) => {
+      await readUnlessFresh(state, async () => {
+        await reader.refresh().catch((error: unknown) => {
           throw translate(error);
         });
-      }
-      if (performance.now() - readAt > 2 * FRESH_MS)
-        throw new DependencyUnavailable({ cause: new Error('The keys are read too slowly.') });
-      return keys.has(kid);
+      });
+      return state.keys.has(kid);
     },
 
     /** Whether the key may sign, by the last read. Retired keys only verify. */
-    maySign: (kid: string): boolean => active.has(kid),
+    maySign: (kid: string): boolean => state.active.has(kid),
 
     /** The JWK Set (RFC 7517) of all keys that verify. */
-    jwks: (): { keys: PublicJwk[] } => ({ keys: [...keys.values()].map((key) => key.jwk) }),
+    jwks: (): { keys: PublicJwk[] } => ({ keys: [...state.keys.values()].map(({ jwk }) => jwk) }),
 
     /** Rejects when the keys cannot be read. */
-    refresh,
+    refresh: reader.refresh,
 
     close(): void {
       clearInterval(timer);
     },
   };
-};
+}
 
 /**
- * Whether the signatures of a key are valid now. With stale revocations the ring reads the keys.
+ * Reads the keys for an unknown kid, at most once per interval.
+ * The sender chooses the kid: a flood of forged tokens costs one read a second.
  */
-export const isKeyValid = async (
+function createUnknownKidRead(reader: KeyReader, intervalMs = 1_000): () => Promise<void> {
+  let nextReadAt = 0;
+  return async () => {
+    const now = performance.now();
+    if (now < nextReadAt) return reader.loading()?.catch(() => undefined);
+    nextReadAt = now + intervalMs;
+    return reader.refresh().catch(() => undefined);
+  };
+}
+
+/** Reads the keys unless they are fresh, so at most twice a second. */
+async function readUnlessFresh(
+  state: KeyReader['state'],
+  refresh: () => Promise<void>,
+): Promise<void> {
+  const ageMs = (): number => performance.now() - state.readAt;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS && ageMs() > FRESH_MS; attempt += 1) await refresh();
+  if (ageMs() > 2 * FRESH_MS)
+    throw new DependencyUnavailable({ cause: new Error('The keys are read too slowly.') });
+}
+
+/** Whether a key's signatures are valid now. Stale revocations make the ring read the keys. */
+export async function isKeyValid(
   {
     revocations,
     keys,
@@ -207,5 +121,6 @@ export const isKeyValid = async (
     keys: Pick<PublicKeyRing, 'revalidate'>;
   },
   kid: string,
-): Promise<boolean> =>
-  !revocations.isKeyRevoked(kid) && (revocations.isFresh() || (await keys.revalidate(kid)));
+): Promise<boolean> {
+  return !revocations.isKeyRevoked(kid) && (revocations.isFresh() || (await keys.revalidate(kid)));
+}

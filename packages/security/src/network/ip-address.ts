@@ -1,15 +1,14 @@
 import { isIP, isIPv6 } from 'node:net';
 
-/** `::ffff:c000:207` is how a URL writes the IPv4 address 192.0.2.7 when it comes as IPv6. */
+/** How a URL writes the IPv4-mapped address of 192.0.2.7. */
 const MAPPED_IPV4 = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 /** One host may use any address of its /64 (RFC 4291 §2.5.1, RFC 6177). */
 const NETWORK_GROUPS = 4;
 const IPV6_GROUPS = 8;
 
 /**
- * The one normal form of an IP address: RFC 5952 without a zone, mapped IPv4 as IPv4.
- * Any other text stays itself. Stored search terms are hashes of this form, so it must never
- * change.
+ * The normal form of an IP address: RFC 5952 without a zone, mapped IPv4 as IPv4.
+ * Stored search terms are its hashes, so it must never change.
  */
 export function normalizeAddress(text: string): string {
   const [address = ''] = text.trim().toLowerCase().split('%', 1);
@@ -22,7 +21,7 @@ export function normalizeAddress(text: string): string {
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
 
-/** The groups of an IPv6 address in normal form, with the zeros that `::` stands for. */
+/** All eight groups of an IPv6 address in normal form. */
 function groupsOf(address: string): string[] {
   const [head = [], tail = []] = address
     .split('::')
@@ -31,7 +30,7 @@ function groupsOf(address: string): string[] {
   return [...head, ...zeros, ...tail];
 }
 
-/** The network that counts as one client: an IPv4 address, or the /64 of an IPv6 address. */
+/** The network that counts as one client: an IPv4 address, or an IPv6 /64. */
 export function clientNetwork(ip: string): string {
   if (!isIPv6(ip)) return ip;
   const address = normalizeAddress(ip);

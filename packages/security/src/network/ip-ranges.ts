@@ -15,10 +15,7 @@ function parseAddress(text: string): Address | undefined {
   return isIP(address) === 0 ? undefined : ipaddr.parse(address);
 }
 
-/**
- * `ipaddr.isValid` accepts 127.1 and octal parts; texts that two programs read differently are
- * refused.
- */
+/** `ipaddr.isValid` accepts 127.1 and octal parts, which other programs read differently. */
 const isUnambiguous = (text: string): boolean =>
   ADDRESS_OR_RANGE.test(text) &&
   (text.includes(':') || FOUR_PARTS.test(text)) &&
@@ -39,7 +36,7 @@ function parseRange(text: string): [Address, number] | undefined {
   return [parsed, length];
 }
 
-/** The normal form of an address or a range, `192.0.2.0/24`; undefined for any other text. */
+/** The normal form of an address or range; undefined for any other text. */
 export function normalizeRange(text: string): string | undefined {
   const range = parseRange(text);
   if (!range) return undefined;
@@ -52,7 +49,7 @@ export function normalizeRange(text: string): string | undefined {
   return `${network.toString()}/${length}`;
 }
 
-/** Whether an address lies in one of the ranges. An empty list allows every address. */
+/** Whether an address lies in a range. An empty list allows every address. */
 export function isAddressAllowed(ranges: readonly string[], text: string): boolean {
   if (ranges.length === 0) return true;
   const address = parseAddress(text);

@@ -10,15 +10,12 @@ import type { Role } from '../permissions.ts';
 
 /** Code points. */
 const MIN_LENGTH = 8;
-/**
- * NIST SP 800-63B-4 §3.1.1.2 requires 15 where a password is the only factor; here for
- * administrators.
- */
+/** NIST SP 800-63B-4 §3.1.1.2 requires 15 where a password is the only factor. */
 const ADMIN_MIN_LENGTH = 15;
 const MAX_LENGTH = 128;
-/** UTF-16 units before normalisation: a megabyte is not worth the time of NFKC. */
+/** UTF-16 units before normalisation. NFKC of a megabyte takes too long. */
 const MAX_RAW_LENGTH = 2048;
-/** Shorter context words occur in too many good passwords that are mostly digits. */
+/** Shorter context words occur in too many good passwords. */
 const MIN_CONTEXT_WORD_LENGTH = 4;
 
 export interface PasswordOwner {
@@ -32,7 +29,7 @@ export type PasswordRules = (password: string, owner: PasswordOwner) => string;
 const lengthOf = (text: string): number => Array.from(text).length;
 
 /**
- * The form of a password that is hashed: NFKC, so that any keyboard or system gives the same.
+ * The hashed form, NFKC: the same from any keyboard or system.
  * @throws PasswordLength, PasswordMalformed (all lone surrogates would hash alike, as U+FFFD)
  */
 export function normalizePassword(password: string): string {
@@ -44,15 +41,16 @@ export function normalizePassword(password: string): string {
   return normalized;
 }
 
-/** Whether a password is long enough for a role that its owner may have got after setting it. */
+/** Whether a password suits a role that its owner may have received later. */
 export const isLongEnough = (password: string, role: Role): boolean =>
   role !== 'admin' || lengthOf(password.normalize('NFKC')) >= ADMIN_MIN_LENGTH;
 
 const comparable = (text: string): string => text.normalize('NFKC').toLowerCase();
 
 /**
- * Reads the 17,950 leaked passwords of zxcvbn-ts' list (MIT) that are long enough, a set of 1.2 MB.
- * ASVS 5 §6.2.4 requires 3,000. An import would keep the other 31,000 in the module cache.
+ * Reads the 17,950 long enough passwords of zxcvbn-ts' list (MIT), 1.2 MB; ASVS 5 §6.2.4 asks
+ * 3,000.
+ * An import would keep the other 31,000 in the module cache.
  */
 function readCommonPasswords(): ReadonlySet<string> {
   const file = fileURLToPath(import.meta.resolve('@zxcvbn-ts/language-common/src/passwords.json'));
@@ -62,20 +60,16 @@ function readCommonPasswords(): ReadonlySet<string> {
 
 const lettersOf = (text: string): string => comparable(text).replaceAll(/[^\p{L}\p{M}]/gu, '');
 
-/**
- * The first guesses of an attacker who knows the address or the product: the whole, its parts, its
- * words.
- */
+/** The first guesses of an attacker who knows the address or the product. */
 function contextWords(texts: readonly string[]): Set<string> {
   const words = texts.flatMap((text) => [text, ...text.split('@'), ...text.split(/[\s@._+-]+/)]);
   return new Set(words.map(lettersOf).filter((word) => lengthOf(word) >= MIN_CONTEXT_WORD_LENGTH));
 }
 
 /**
- * Creates the rules for new passwords (NIST SP 800-63B-4 §3.1.1.2): length, not common, no context
- * word
- * with only digits and signs around it. They compare the whole password and require no composition.
- * The rules throw PasswordLength, AdminPasswordLength, PasswordMalformed, PasswordCommon.
+ * Creates the rules for new passwords (NIST SP 800-63B-4 §3.1.1.2): long, not common, no context
+ * word.
+ * They throw PasswordLength, AdminPasswordLength, PasswordMalformed, PasswordCommon.
  * @param names of the product and the service, as users know them
  */
 export function createPasswordRules(names: readonly string[] = []): PasswordRules {

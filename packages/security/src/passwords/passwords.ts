@@ -18,18 +18,17 @@ export interface PasswordHasherOptions extends Partial<Argon2Cost> {
   concurrency?: number;
   /** Hashes that may wait beyond that. */
   queueLimit?: number;
-  /** Names of the product as users know them; no new password may be one of them. */
+  /** Names of the product as users know them, forbidden as passwords. */
   names?: readonly string[];
 }
 
 export type PasswordHasher = ReturnType<typeof createPasswordHasher>;
 
 /**
- * One thread of libuv's pool (4 unless UV_THREADPOOL_SIZE is set) stays free for DNS and files.
- * 2 cores, 19 MiB, t = 2, p = 1: 63 hashes a second one at a time, 115 two, 105 with 4, 16 or a
- * larger pool.
- * A hash takes 15.6 ms CPU with the prebuilt `argon2` (SSE2), 7.1 ms built with -mavx2 (240/s).
- * With -march=native on AVX-512 it takes 5.6 ms (290/s), and with Node's crypto.argon2 15.9 ms.
+ * One thread of libuv's pool stays free for DNS and files. 2 cores make 115 hashes a second two at
+ * a time, 63 one at a time, 105 with 4 or 16.
+ * A hash takes 15.6 ms CPU with the prebuilt `argon2` (SSE2), 7.1 ms with -mavx2 (240/s). AVX-512
+ * takes 5.6 ms (290/s), Node's crypto.argon2 15.9 ms.
  */
 function defaultConcurrency(): number {
   const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
@@ -68,10 +67,10 @@ async function computeHash(
   return { salt, hash };
 }
 
-/** Verifies a password at the configured cost, however cheap the stored hash is. */
+/** Verifies a password at the configured cost, however cheap the stored hash. */
 async function verifyAtCost(hash: string, password: string, cost: Argon2Cost): Promise<boolean> {
   const isRight = await argon2.verify(hash, password);
-  // Else a wrong password would fail sooner for an account with an old hash than for no account.
+  // A wrong password for an old, cheap hash must not fail sooner than for no account.
   const passes = isRight ? 0 : missingPasses(hash, cost);
   if (passes > 0) await computeHash(password, { ...cost, passes });
   return isRight;
@@ -85,10 +84,7 @@ function tryNormalize(password: string): string | undefined {
   }
 }
 
-/**
- * Creates the password hasher. Its methods throw Overloaded when too many hashes wait:
- * without that bound a burst of logins would delay every other request.
- */
+/** Creates the password hasher. Its methods throw Overloaded when too many hashes wait. */
 export function createPasswordHasher(options: PasswordHasherOptions = {}) {
   const cost = readCost(options);
   const limit = createConcurrencyLimit({
@@ -96,10 +92,10 @@ export function createPasswordHasher(options: PasswordHasherOptions = {}) {
     queueLimit: options.queueLimit ?? QUEUE_LIMIT,
   });
   const checkRules = createPasswordRules(options.names);
-  /** A well-formed hash of no password: checking it costs as much as checking a real one. */
+  /** A hash of no password, as costly to check as a real one. */
   const dummyHash = encodeHash(cost, randomBytes(SALT_BYTES), randomBytes(HASH_BYTES));
 
-  /** The work of `verify` for an account that does not exist; always false. */
+  /** The work of `verify` for an account that does not exist. */
   async function verifyDummy(password: string): Promise<false> {
     await limit.run(() => argon2.verify(dummyHash, password.slice(0, DUMMY_LENGTH)));
     return false;
@@ -112,23 +108,20 @@ export function createPasswordHasher(options: PasswordHasherOptions = {}) {
 
   return {
     /**
-     * The PHC string of a new password; every new password passes through here.
+     * The PHC string of a new password.
      * @throws PasswordLength, AdminPasswordLength, PasswordMalformed, PasswordCommon, Overloaded
      */
     hash: async (password: string, owner: PasswordOwner): Promise<string> =>
       hashNormalized(checkRules(password, owner)),
 
     /**
-     * The PHC string of a verified password, which only the rules of its day apply to. @throws
-     * Overloaded
+     * The PHC string of a verified password, which today's rules need not allow. @throws Overloaded
      */
     rehash: async (password: string): Promise<string> =>
       hashNormalized(normalizePassword(password)),
 
     /**
-     * `needsRehash` is true only beside `ok`. A password that the rules forbid is wrong at the same
-     * cost,
-     * so that a login has one answer and one time for all failures.
+     * `needsRehash` is true only beside `ok`. A forbidden password costs as much as a wrong one.
      */
     async verify(hash: string, password: string): Promise<{ ok: boolean; needsRehash: boolean }> {
       const normalized = tryNormalize(password);

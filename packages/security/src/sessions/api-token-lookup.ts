@@ -28,7 +28,7 @@ export interface ApiToken {
   expiresAt: Date;
 }
 
-/** `askedAt` is when the database was asked, by the monotonic clock. */
+/** `askedAt` is the moment of the query, by the monotonic clock. */
 export interface FoundToken {
   token: ApiToken;
   askedAt: number;
@@ -44,12 +44,9 @@ export interface ApiTokenLookupOptions {
   revocations: Revocations;
   /** Most tokens in the cache; about 1 KB each. */
   cacheSize?: number;
-  /** A later answer is worthless: a revoked token must be refused everywhere within a second. */
+  /** A revoked token must be refused everywhere within a second, so later answers are useless. */
   timeoutMs?: number;
-  /**
-   * Recognises an outage. Any other error is a bug: it passes as it is, to be logged and not
-   * retried.
-   */
+  /** Recognises an outage. Any other error is a bug and passes unchanged. */
   isUnavailable?: (error: unknown) => boolean;
 }
 
@@ -70,15 +67,11 @@ interface Answer {
   byId: ReadonlyMap<string, ApiToken>;
 }
 
-/**
- * Older answers may precede a change of the owner that the set has deleted. The set keeps one for
- * 90 s or more.
- */
+/** The set keeps changes of owners for at least 90 s; older answers may precede one. */
 const CACHE_TTL_MS = 60_000;
 
 const tokenOf = (row: ApiTokenRow): ApiToken | undefined =>
-  // A role that this version does not know may do nothing; a scope that it does not know allows
-  // nothing.
+  // An unknown role may do nothing; an unknown scope allows nothing.
   isRole(row.role)
     ? {
         id: row.id,
@@ -103,10 +96,8 @@ const answerOf = (rows: readonly ApiTokenRow[]): Answer => {
 };
 
 /**
- * Creates the look-up of API tokens, cached by their SHA-256 so that a heap dump shows none.
- * An answer is valid while the revocations are fresh and hold neither the token nor a change of its
- * owner.
- * Unknown tokens are not cached: anybody can make up any number of them.
+ * Creates the cached look-up of API tokens, by SHA-256: a heap dump shows none.
+ * Unknown tokens are not cached, because anybody can make up any number of them.
  */
 export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
   const {
@@ -116,7 +107,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
     timeoutMs = 1_000,
     isUnavailable = () => false,
   } = options;
-  /** The clock of the revocations, whose moments are compared with ours. */
+  /** The clock of the revocations, which answers are compared with. */
   const now = (): number => revocations.now().monotonic;
   const remembered = new LRUCache<string, FoundToken>({ max });
   const ask = createBatchedLookup({
@@ -142,9 +133,8 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
 
   return {
     /**
-     * Finds a valid token, and when the database was asked about it.
-     * @param text of the form that `isApiToken` checks
-     * @throws DependencyUnavailable, or the error of `query` when that was no outage
+     * Finds a valid token by a text that `isApiToken` accepts.
+     * @throws DependencyUnavailable, or an error of `query` that is no outage
      */
     async find(text: string): Promise<FoundToken | undefined> {
       const digest = hash('sha256', text, 'base64');
@@ -163,10 +153,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
       return isCurrent(token) ? found : undefined;
     },
 
-    /**
-     * Whether a token that was found before is still valid, as of which moment.
-     * `token` is present when the database was asked again. Throws as `find`.
-     */
+    /** Checks a token again. `token` is present after a query. Throws as `find` does. */
     async revalidate(known: {
       id: string;
       userId: string;
@@ -180,10 +167,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
       return token && isCurrent(token) ? { token, asOf: askedAt } : undefined;
     },
 
-    /**
-     * Refuses a token that this replica has revoked. Call it after the commit; the feed tells the
-     * others.
-     */
+    /** Refuses a token that this replica has revoked. Call it after the commit. */
     drop(id: string, expiresAt: Date): void {
       revocations.add({ kind: 'api_token', id, expiresAt: Math.ceil(expiresAt.getTime() / 1_000) });
     },

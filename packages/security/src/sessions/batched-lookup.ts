@@ -12,25 +12,20 @@ export interface BatchedLookupOptions<Kind extends string, Answer> {
   kinds: readonly Kind[];
   query: (asked: Readonly<Record<Kind, readonly string[]>>) => Promise<Answer>;
   /**
-   * A later answer is worthless: a revoked credential must be refused everywhere within a second.
+   * A revoked credential must be refused everywhere within a second, so later answers are useless.
    */
   timeoutMs: number;
-  /**
-   * Recognises an outage. Any other error is a bug: it passes as it is, to be logged and not
-   * retried.
-   */
+  /** Recognises an outage. Any other error is a bug and passes unchanged. */
   isUnavailable: (error: unknown) => boolean;
   /** Milliseconds by the monotonic clock. */
   now?: () => number;
 }
 
-/** A slow database gets this many chances to answer in time. */
 const MAX_ATTEMPTS = 3;
 
 /**
- * Creates a look-up that asks the database once for all ids of one turn of the event loop.
- * It never guesses: without an answer in time nobody is admitted.
- * @throws DependencyUnavailable, or the error of `query` when that was no outage
+ * Creates a look-up that asks once for all ids of one turn of the event loop.
+ * @throws DependencyUnavailable without an answer in time, or an error of `query` that is no outage
  */
 export function createBatchedLookup<Kind extends string, Answer extends object>(
   options: BatchedLookupOptions<Kind, Answer>,
@@ -50,8 +45,7 @@ export function createBatchedLookup<Kind extends string, Answer extends object>(
         timeoutMs,
         () => undefined,
       );
-      // Checked again: a process that was stopped meanwhile finds an old answer before its timer
-      // fires.
+      // Checked again: after a pause of the process an old answer may precede its timer.
       return answer && now() - askedAt <= timeoutMs ? { answer, askedAt } : undefined;
     } catch (error) {
       throw isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;

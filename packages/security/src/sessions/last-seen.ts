@@ -10,7 +10,7 @@ export interface LastSeenOptions {
   ) => Promise<unknown>;
   /** An id is written at most once in this time. */
   intervalMs?: number;
-  /** Most ids that may wait to be written; about 200 bytes each. */
+  /** Maximum of unwritten ids; about 200 bytes each. */
   capacity?: number;
 }
 
@@ -24,7 +24,7 @@ interface Sighting {
 
 const BATCH_SIZE = 1_000;
 
-/** Writes through `shared.touch_sessions`, the only way in which a service may touch a session. */
+/** Services may touch sessions only through `shared.touch_sessions`. */
 export const touchSessions =
   (db: QueryExecutorProvider) =>
   (sessionIds: readonly string[], secondsAgo: readonly number[]): Promise<unknown> =>
@@ -43,10 +43,9 @@ export const touchApiTokens =
     )`.execute(db);
 
 /**
- * Gathers which sessions or API tokens were used, and writes them in batches: no request costs a
- * write.
- * The stored time lags by at most `intervalMs` and the pause between two flushes.
- * A killed replica loses no more than that, and the shortest idle lifetime allows for it.
+ * Batches the writes of last use, so that no request costs a write.
+ * A killed replica loses at most `intervalMs` and a flush; the shortest idle lifetime allows for
+ * it.
  */
 export function createLastSeen({ touch, intervalMs = 60_000, capacity = 50_000 }: LastSeenOptions) {
   /** The last use of each id since it was written. */
@@ -62,13 +61,13 @@ export function createLastSeen({ touch, intervalMs = 60_000, capacity = 50_000 }
     );
     for (const { id, at } of batch) {
       written.set(id, true);
-      // A later time means another use during the statement, which is still to be written.
+      // A later time is another use during the statement, still to be written.
       if (pending.get(id)?.at === at) pending.delete(id);
     }
   }
 
   return {
-    /** Marks an id as in use. Past `capacity` new ids are ignored until the next flush. */
+    /** Marks an id as in use. Beyond `capacity`, new ids are ignored until the next flush. */
     seen(id: string, address = ''): void {
       const known = pending.get(id);
       if (known) Object.assign(known, { at: performance.now(), address });
@@ -76,9 +75,7 @@ export function createLastSeen({ touch, intervalMs = 60_000, capacity = 50_000 }
     },
 
     /**
-     * Writes the ids that are due, or `all` at a stop. After a failure they wait for the next
-     * flush.
-     * Rejects as `touch` does.
+     * Writes the ids that are due, or `all` at a stop. After an error the next flush repeats them.
      */
     async flush({ all = false }: { all?: boolean } = {}): Promise<void> {
       const due = [...pending]

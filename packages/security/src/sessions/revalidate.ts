@@ -11,9 +11,8 @@ export interface Revalidated {
 }
 
 /**
- * Returns an admitted caller as they are now.
- * Undefined when the session or API token has ended, or its signing key is not valid any more.
- * Rejects with DependencyUnavailable when neither the revocations nor the database can tell.
+ * Returns an admitted caller as they are now; undefined once the credential or key is invalid.
+ * @throws DependencyUnavailable when neither revocations nor database can tell
  */
 export type RevalidatePrincipal = (principal: Principal) => Promise<Revalidated | undefined>;
 
@@ -33,7 +32,7 @@ async function revalidateSession(
 ): Promise<Revalidated | undefined> {
   const { sessionId, id: userId, role, keyId } = principal;
   const session = await sessions.isLive({ sessionId, userId, role });
-  // Checked after the session: the key may have been revoked during its look-up.
+  // Checked after the session: the key may have been revoked during the query.
   if (!session.live || !(await isKeyValid({ revocations, keys }, keyId))) return undefined;
   return { principal: { ...principal, role: session.role }, asOf: session.asOf };
 }

@@ -1,7 +1,4 @@
-/**
- * What can be revoked. A revoked `user` may be valid: their data changed, so the database must be
- * asked.
- */
+/** What can be revoked. A revoked `user` has changed, so the database must be asked. */
 export const REVOCATION_KINDS = ['session', 'user', 'key', 'api_token'] as const;
 export type RevocationKind = (typeof REVOCATION_KINDS)[number];
 
@@ -19,9 +16,9 @@ export interface Instant {
 }
 
 export interface RevocationsOptions {
-  /** How long the set is fresh. 750 ms leave the promised second a quarter for the rest. */
+  /** How long the set is fresh. 750 ms leave a quarter of the promised second. */
   staleAfterMs?: number;
-  /** With more entries the set is stale, so that memory is bounded and the database decides. */
+  /** With more entries the set is stale: memory is bounded and the database decides. */
   maxEntries?: number;
   now?: () => Instant;
 }
@@ -37,9 +34,7 @@ const SWEEP_SIZE = 2_000;
 const isKind = (value: unknown): value is RevocationKind =>
   REVOCATION_KINDS.some((kind) => kind === value);
 
-/**
- * A revocation from a row or a notification; undefined for a kind that this version does not know.
- */
+/** Parses a row or notification; undefined for an unknown kind. */
 export function toRevocation(
   kind: unknown,
   id: unknown,
@@ -51,7 +46,7 @@ export function toRevocation(
   return { kind, id: Buffer.from(id).toString(), expiresAt: seconds };
 }
 
-/** Tells how long ago the set was last known to be complete. */
+/** Measures how long ago the set was last complete. */
 function createAge(now: () => Instant) {
   let completeAt: Instant | undefined;
   return {
@@ -61,7 +56,7 @@ function createAge(now: () => Instant) {
     ms(): number {
       if (!completeAt) return Infinity;
       const { monotonic, wall } = now();
-      // The monotonic clock stops while the machine sleeps, and the wall clock can be set back.
+      // The monotonic clock stops while the machine sleeps; the wall clock can be set back.
       return Math.max(monotonic - completeAt.monotonic, wall - completeAt.wall);
     },
   };
@@ -73,8 +68,8 @@ function* listEntries(entries: Entries): Generator<Entry, undefined> {
 }
 
 /**
- * Creates the set of revocations, in memory: about 110 bytes an entry.
- * Its feed says as of which moment the set is complete. 750 ms later it is stale and admits nobody.
+ * Creates the set of revocations in memory, about 110 bytes an entry.
+ * Unless its feed confirms completeness within 750 ms, the set is stale and admits nobody.
  */
 export function createRevocations(options: RevocationsOptions = {}) {
   const {
@@ -104,13 +99,13 @@ export function createRevocations(options: RevocationsOptions = {}) {
       const { kind, id, expiresAt } = revocation;
       const known = entries[kind].get(id) ?? 0;
       if (expiresAt > known) entries[kind].set(id, expiresAt);
-      // Set each time: it may be another change, and one question too many costs little.
+      // Set each time, because it may be another change; one extra query costs little.
       if (kind === 'user') usersChangedAt.set(id, now().monotonic);
       for (const listener of listeners) listener(revocation);
       return expiresAt > known;
     },
 
-    /** Calls `listener` with each revocation that is added, known ones too. @returns how to stop */
+    /** Calls `listener` with each added revocation, known ones too. @returns how to stop */
     onAdd(listener: (revocation: Revocation) => void): () => void {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -120,16 +115,13 @@ export function createRevocations(options: RevocationsOptions = {}) {
     isKeyRevoked: (kid: string): boolean => entries.key.has(kid),
     isApiTokenRevoked: (id: string): boolean => entries.api_token.has(id),
 
-    /**
-     * When this replica learned of the user's last change, by the monotonic clock.
-     * An answer of the database is valid if it was asked for later.
-     */
+    /** When this replica learned of the user's last change, by the monotonic clock. */
     userChangedAt: (id: string): number | undefined => usersChangedAt.get(id),
 
-    /** States that the set holds everything that was committed by this moment. */
+    /** States that the set holds everything committed by this moment. */
     confirmComplete: (at: Instant): void => age.set(at),
 
-    /** Empties the set, which is stale until all revocations have been read again. */
+    /** Empties the set, which is stale until all revocations are read again. */
     clear(): void {
       age.set(undefined);
       for (const kind of REVOCATION_KINDS) entries[kind].clear();
@@ -139,12 +131,11 @@ export function createRevocations(options: RevocationsOptions = {}) {
     /** How long ago the set was last known to be complete. */
     ageMs: age.ms,
 
-    /** Compares clocks, not a timer: after a pause of the process a request may run first. */
+    /** Compares clocks, not a timer: after a process pause a request may run first. */
     isFresh: (): boolean => age.ms() <= staleAfterMs && size() <= maxEntries,
 
     /**
-     * Deletes expired entries. Each call checks the next 2,000 entries, so that none blocks for
-     * long.
+     * Deletes expired entries among the next 2,000, so that no call blocks for long.
      * @param seconds the time since 1970
      */
     sweep(seconds: number): void {

@@ -18,10 +18,10 @@ export interface SessionClaim {
   role: Role;
 }
 
-/** `asOf` is the moment for which this is known, by the monotonic clock. */
+/** `asOf` is the moment that this describes, by the monotonic clock. */
 export type SessionState = { live: false } | { live: true; role: Role; asOf: number };
 
-/** Why the database was asked: the set of revocations is stale, or holds a change of the user. */
+/** Why the database was asked: stale revocations, or a change of the user. */
 export type LookupReason = 'stale' | 'user_changed';
 
 export interface SessionLookupOptions {
@@ -29,12 +29,9 @@ export interface SessionLookupOptions {
   query: (sessionIds: readonly string[]) => Promise<readonly LiveSessionRow[]>;
   /** Most answers in the cache, of sessions whose user changed. */
   remembered?: number;
-  /** A later answer is worthless: a revoked session must be refused everywhere within a second. */
+  /** A revoked session must be refused everywhere within a second, so later answers are useless. */
   timeoutMs?: number;
-  /**
-   * Recognises an outage. Any other error is a bug: it passes as it is, to be logged and not
-   * retried.
-   */
+  /** Recognises an outage. Any other error is a bug and passes unchanged. */
   isUnavailable?: (error: unknown) => boolean;
 }
 
@@ -48,7 +45,7 @@ interface CachedSession {
 
 const DEAD: SessionState = { live: false };
 
-/** How long this replica's own revocations stay in the set. By then the feed has reported them. */
+/** Own revocations stay in the set this long; by then the feed has reported them. */
 const OWN_REVOCATION_TTL_S = 300;
 
 /** Reads `shared.live_sessions`, for the `query` of a look-up. */
@@ -64,16 +61,14 @@ export const queryLiveSessions =
 const byId = (rows: readonly LiveSessionRow[]): ReadonlyMap<string, LiveSessionRow> =>
   new Map(rows.map((row) => [row.session_id, row]));
 
-/** A session id alone must never lend another user's rights, and an unknown role may do nothing. */
+/** A session id never lends another user's rights; an unknown role may do nothing. */
 function roleOf(row: LiveSessionRow | undefined, userId: string): Role | undefined {
   return row && row.user_id === userId && isRole(row.role) ? row.role : undefined;
 }
 
 /**
- * Creates the look-up of sessions. While the revocations are fresh, a verified token's session is
- * live
- * unless it is in the set, and the token's role is right unless its user is.
- * For a changed user the database is asked once; while the set is stale, each time.
+ * Creates the look-up of sessions. Fresh revocations answer for all but changed users.
+ * The database is asked once for a changed user, and each time while the set is stale.
  */
 export function createSessionLookup(options: SessionLookupOptions) {
   const { revocations, query, remembered: max = 10_000, timeoutMs = 1_000 } = options;
@@ -92,7 +87,7 @@ export function createSessionLookup(options: SessionLookupOptions) {
     const { answer, askedAt } = await ask('session', sessionId);
     const role = roleOf(answer.get(sessionId), userId);
     cache.set(sessionId, { role, userId, askedAt });
-    // The session may have been revoked while the answer was under way.
+    // The session may have been revoked during the query.
     if (role === undefined || revocations.isSessionRevoked(sessionId)) return DEAD;
     return { live: true, role, asOf: askedAt };
   }
@@ -103,7 +98,7 @@ export function createSessionLookup(options: SessionLookupOptions) {
   return {
     /**
      * Whether the session of a verified token is live, and its role.
-     * @throws DependencyUnavailable, or the error of `query` when that was no outage
+     * @throws DependencyUnavailable, or an error of `query` that is no outage
      */
     async isLive(claim: SessionClaim): Promise<SessionState> {
       const { sessionId, userId, role } = claim;
@@ -115,19 +110,14 @@ export function createSessionLookup(options: SessionLookupOptions) {
       const known = cache.get(sessionId);
       if (!known || known.userId !== userId || known.askedAt <= changedAt)
         return lookUp(claim, 'user_changed');
-      // The set shows no later change, so the answer is as true as the set.
+      // The set shows no later change, so the answer is as current as the set.
       return known.role === undefined ? DEAD : { live: true, role: known.role, asOf };
     },
 
-    /**
-     * Refuses a session that this replica has revoked. Call it after the commit; the feed tells the
-     * others.
-     */
+    /** Refuses a session that this replica has revoked. Call it after the commit. */
     drop: (sessionId: string): void => void addOwn('session', sessionId),
 
-    /**
-     * Has the database asked about a user that this replica has changed. Call it after the commit.
-     */
+    /** Makes the next look-up of a changed user ask the database. Call it after the commit. */
     dropUser: (userId: string): void => void addOwn('user', userId),
 
     /** For tests and metrics. */

@@ -5,7 +5,8 @@ import fp from 'fastify-plugin';
 import { LRUCache } from 'lru-cache';
 import { Unauthenticated } from '../errors.ts';
 import type { Role } from '../permissions.ts';
-import type { PublicKeyRing, VerificationKey } from '../keys/public-key-ring.ts';
+import type { PublicKeyRing } from '../keys/public-key-ring.ts';
+import type { VerificationKey } from '../keys/read-keys.ts';
 import { type AccessTokenClaims, hasExpired, isClaims, kidOf } from './claims.ts';
 
 export interface IssuedAccessToken {
@@ -26,25 +27,25 @@ export interface TokenSubject {
 
 export interface AccessTokens {
   /**
-   * Signs a token that does not outlive its session: nothing announces that a session has expired.
+   * Signs a token that does not outlive its session, whose expiry nothing announces.
    * @throws Error when the app has no `signing` key
    */
   issue(subject: TokenSubject): IssuedAccessToken;
   /**
-   * The claims of an unexpired token of this deployment. It does not check the session.
+   * The claims of an unexpired token of this deployment. The session is not checked.
    * @throws Unauthenticated, DependencyUnavailable when the keys cannot be read
    */
   verify(token: string): Promise<AccessTokenClaims>;
 }
 
-/** A key that signs access tokens; only the user service ever holds one. */
+/** A key that signs access tokens. Only the user service holds one. */
 export interface SigningKey {
   kid: string;
   algorithm: 'EdDSA';
   privatePem: string;
 }
 
-/** A function is called for each token: a compromised key is replaced while the replica runs. */
+/** A function is called for each token, so that a compromised key is replaced at once. */
 export type SigningKeySource = SigningKey | (() => SigningKey);
 
 export interface AccessTokenOptions {
@@ -68,7 +69,7 @@ interface VerifiedToken {
   key: VerificationKey;
 }
 
-/** Ours have about 600 characters; longer texts are not decoded, hashed or parsed. */
+/** Our tokens have about 600 characters. Longer texts are rejected unparsed. */
 const MAX_TOKEN_LENGTH = 4_096;
 
 const currentKey = (source: SigningKeySource): SigningKey =>
@@ -122,7 +123,7 @@ function createIssuer(
       Math.floor(sessionExpiresAt.getTime() / 1_000),
     );
     const tokenId = randomUUID();
-    // The signer of the first key is made once; options make another for each token.
+    // The signer of the first key is made once; options make one for each token.
     const options = key.kid === firstKid ? undefined : { key: key.privatePem, kid: key.kid };
     const token = app.jwt.sign(
       { kid: key.kid, sub: userId, sid: sessionId, jti: tokenId, role, iat: issuedAt, exp },
@@ -155,14 +156,14 @@ async function verifySignature(
   } catch (cause) {
     throw new Unauthenticated({ cause });
   }
-  // Cookies hold only payload and signature; the header is made from the claim, so both must agree.
+  // Cookies hold payload and signature; the header comes from the claim, so both must agree.
   if (!isClaims(claims) || claims.kid !== key.kid) throw new Unauthenticated();
   return { claims, key };
 }
 
 /**
- * Verified tokens are cached by their SHA-256, so that a heap dump shows none. A hit costs 0.8 µs.
- * `jwtVerify` with the cache of @fastify/jwt costs 6.4 µs, an Ed25519 check on a miss 70 to 90 µs.
+ * Caches verified tokens by SHA-256: a heap dump shows none, and a hit costs 0.8 µs.
+ * The cache of @fastify/jwt costs 6.4 µs, an Ed25519 check 70 to 90 µs.
  */
 function createVerifier(
   app: FastifyInstance,
@@ -174,7 +175,7 @@ function createVerifier(
     if (token.length > MAX_TOKEN_LENGTH) throw new Unauthenticated();
     const digest = hash('sha256', token, 'base64');
     let entry = verified.get(digest);
-    // A compromised key leaves the ring, and its cached tokens become invalid.
+    // A compromised key leaves the ring, which invalidates its cached tokens.
     if (!entry || !keys.has(entry.key)) {
       entry = await verifySignature(app, keys, token);
       verified.set(digest, entry);

@@ -25,9 +25,8 @@ function checksumOf(secret: string): string {
 }
 
 /**
- * Creates an API token, 53 characters: `mun_`, 256 random bits and their CRC-32, both in base62.
- * Secret scanners recognise a leaked token by the checksum, and typos never reach the database.
- * The checksum does not stop a forger.
+ * Creates an API token: `mun_`, 256 random bits and their CRC-32, both in base62.
+ * The checksum is for secret scanners and typos; it does not stop a forger.
  */
 export function createApiToken(): string {
   const bits = BigInt(`0x${randomBytes(SECRET_BYTES).toString('hex')}`);
@@ -45,7 +44,7 @@ export function isApiToken(text: string): boolean {
 /** The stored form of an API token. 256 random bits need no slow hash. */
 export const hashApiToken = (token: string): Buffer => createHash('sha256').update(token).digest();
 
-/** The permissions that an API token can have: those that need no session. */
+/** The permissions that need no session, which an API token can have. */
 export const TOKEN_SCOPES: readonly Permission[] = Object.keys(PERMISSIONS)
   .filter(isPermission)
   .filter((permission) => !PERMISSIONS[permission].sessionOnly);

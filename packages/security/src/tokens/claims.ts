@@ -16,7 +16,7 @@ export interface AccessTokenClaims {
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** No setting allows more, and revocations are kept for no longer: such a token is forged. */
+/** No setting allows more, so a token that lives longer is forged. */
 const MAX_LIFETIME_S = 86_400;
 const MAX_KID_LENGTH = 128;
 
@@ -40,10 +40,7 @@ export function isClaims(value: unknown): value is AccessTokenClaims {
   );
 }
 
-/**
- * The key id of a decoded token. Checks the algorithm, so that a forged header cannot cause a key
- * look-up.
- */
+/** The key id of a decoded token. A forged algorithm causes no key look-up. */
 export function kidOf(decoded: unknown): string | undefined {
   if (typeof decoded !== 'object' || decoded === null || !('header' in decoded)) return undefined;
   const { header } = decoded;
@@ -55,8 +52,5 @@ export function kidOf(decoded: unknown): string | undefined {
     : undefined;
 }
 
-/**
- * RFC 7519 §4.1.4: refused on and after `exp`. No leeway, because NTP keeps the replicas' clocks
- * together.
- */
+/** RFC 7519 §4.1.4 refuses on and after `exp`. NTP makes leeway unnecessary. */
 export const hasExpired = (claims: AccessTokenClaims): boolean => Date.now() >= claims.exp * 1_000;

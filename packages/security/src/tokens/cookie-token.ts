@@ -1,6 +1,6 @@
 const PART = /^[A-Za-z0-9_-]{1,4096}$/;
 
-/** A token in its two cookies: scripts may read the payload, and the signature makes it valid. */
+/** A token in two cookies. Scripts may read the payload; the signature makes it valid. */
 export interface CookieToken {
   loginInfo: string;
   secure: string;
@@ -19,10 +19,7 @@ function kidOf(loginInfo: string): unknown {
   }
 }
 
-/**
- * The token of this payload and signature; the claim `kid` gives the header. Undefined for no
- * token.
- */
+/** The token of a payload and signature; the claim `kid` gives the header. */
 export function joinToken(
   loginInfo: string | undefined,
   secure: string | undefined,
@@ -31,7 +28,7 @@ export function joinToken(
   if (!PART.test(loginInfo) || !PART.test(secure)) return undefined;
   const kid = kidOf(loginInfo);
   if (typeof kid !== 'string') return undefined;
-  // Members in the order of @fastify/jwt: the signature covers these very bytes.
+  // In the order of @fastify/jwt: the signature covers these bytes.
   const header = JSON.stringify({ alg: 'EdDSA', typ: 'JWT', kid });
   return `${Buffer.from(header).toString('base64url')}.${loginInfo}.${secure}`;
 }

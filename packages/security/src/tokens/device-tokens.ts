@@ -11,17 +11,14 @@ const sign = (secret: Buffer, account: string, issuedAndNonce: string): Buffer =
 
 /**
  * Issues a proof that an account has logged in on this device (OWASP, "Device Cookies").
- * It admits nobody; it gives the device its own attempt limit, which attackers cannot use up.
- * @param account the key by which attempts are counted, whether or not the account exists
+ * It admits nobody; it gives the device an attempt limit that attackers cannot use up.
  */
 export function issueDeviceToken(secret: Buffer, account: string): string {
   const head = `${Math.floor(Date.now() / 1_000)}.${randomBytes(16).toString('base64url')}`;
   return `mdv1.${head}.${sign(secret, account, head).toString('base64url')}`;
 }
 
-/**
- * The nonce that names the device; undefined for a forged or expired token, or another account's.
- */
+/** The nonce of the device; undefined when forged, expired or another account's. */
 export function verifyDeviceToken(
   secret: Buffer,
   account: string,

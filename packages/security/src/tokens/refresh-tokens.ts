@@ -6,16 +6,13 @@ const PATTERN = /^mrt_[A-Za-z0-9_-]{43}$/;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/**
- * Creates a refresh token: `mrt_`, which secret scanners recognise, and 256 random bits in
- * base64url.
- */
+/** Creates a refresh token: `mrt_`, for secret scanners, and 256 random bits in base64url. */
 export const createRefreshToken = (): string => PREFIX + randomBytes(32).toString('base64url');
 
-/** Whether the text has the form of a refresh token; any other text never reaches the database. */
+/** Whether the text has a refresh token's form; others never reach the database. */
 export const isRefreshToken = (text: string): boolean => PATTERN.test(text);
 
-/** The stored form: SHA-256, 32 bytes. 256 random bits need no slow hash and no salt. */
+/** The SHA-256 that is stored. 256 random bits need no slow hash and no salt. */
 export const hashRefreshToken = (token: string): Buffer =>
   createHash('sha256').update(token).digest();
 
@@ -24,8 +21,7 @@ const sealingKey = (parent: string): Buffer =>
 
 /**
  * Seals the successor of a spent refresh token under the spent one.
- * A client that lost the answer gets the same child again, while the database alone yields no
- * token.
+ * A client that lost the answer gets it again; the database alone yields no token.
  * @returns nonce ‖ ciphertext ‖ tag, 75 bytes
  */
 export function sealChild(parent: string, child: string): Buffer {

@@ -3,12 +3,9 @@ import { CredentialsAmbiguous } from '../errors.ts';
 import { joinToken } from './cookie-token.ts';
 
 export interface SessionCookiesOptions {
-  /**
-   * Names with the prefix `__Host-` (RFC 6265bis §4.1.3.2): no other host of the domain can set
-   * them.
-   */
+  /** `__Host-` keeps other hosts of the domain from setting them (RFC 6265bis §4.1.3.2). */
   hostPrefix: boolean;
-  /** Origins whose pages may act with the cookies: our own and those that CORS allows. */
+  /** Origins whose pages may act with the cookies: ours and those that CORS allows. */
   origins: Iterable<string>;
 }
 
@@ -22,7 +19,7 @@ export type SessionCookies = ReturnType<typeof createSessionCookies>;
 /** More device tokens than this are ignored. */
 const MAX_DEVICE_TOKENS = 4;
 
-/** All values of a cookie (RFC 6265 §4.2.1). Node joins repeated `Cookie` headers with `; `. */
+/** All values of a cookie (RFC 6265 §4.2.1). Node joins repeated headers with `; `. */
 function valuesOf(header: string | undefined, name: string): string[] {
   if (!header?.includes(name)) return [];
   return header.split(';').flatMap((pair) => {
@@ -35,7 +32,7 @@ function valuesOf(header: string | undefined, name: string): string[] {
 
 /**
  * The value of a cookie that may come once, and not beside a bearer token.
- * @throws CredentialsAmbiguous: another host of the domain may have set the second cookie
+ * @throws CredentialsAmbiguous: another host of the domain may have set the second
  */
 function singleValue({ headers }: CookieRequest, name: string): string | undefined {
   const [value, ...others] = valuesOf(headers.cookie, name);
@@ -44,19 +41,13 @@ function singleValue({ headers }: CookieRequest, name: string): string | undefin
   return value;
 }
 
-/**
- * `same-site` is a page of a sister host, `none` is the user's own navigation (Fetch Metadata
- * §2.4).
- */
+/** `same-site` is a sister host, `none` the user's own navigation (Fetch Metadata §2.4). */
 function isFromSite({ headers }: CookieRequest): boolean {
   const site = headers['sec-fetch-site'];
   return site === undefined || site === 'same-origin' || site === 'same-site';
 }
 
-/**
- * Creates the reader of the cookies that hold a session; it also tells which pages may act with
- * them.
- */
+/** Creates the reader of session cookies, which also tells which pages may use them. */
 export function createSessionCookies({ hostPrefix, origins }: SessionCookiesOptions) {
   const prefix = hostPrefix ? '__Host-' : '';
   const names = {
@@ -71,8 +62,8 @@ export function createSessionCookies({ hostPrefix, origins }: SessionCookiesOpti
     names,
 
     /**
-     * The access token, absent when malformed; undefined without cookies. @throws
-     * CredentialsAmbiguous
+     * The access token, absent when malformed; undefined without cookies.
+     * @throws CredentialsAmbiguous
      */
     accessToken(request: CookieRequest): { token?: string } | undefined {
       const loginInfo = singleValue(request, names.loginInfo);
@@ -86,12 +77,12 @@ export function createSessionCookies({ hostPrefix, origins }: SessionCookiesOpti
     refreshToken: (request: CookieRequest): string | undefined =>
       singleValue(request, names.refreshToken),
 
-    /** Several device tokens are no danger: each is valid only for its own account. */
+    /** Several device tokens are safe: each is valid only for its own account. */
     deviceTokens: ({ headers }: CookieRequest): string[] =>
       valuesOf(headers.cookie, names.device).slice(0, MAX_DEVICE_TOKENS),
 
     /**
-     * Whether one of our pages sent a request that changes something with cookies.
+     * Whether one of our pages sent a changing request with cookies.
      * Fails closed: without an Origin the browser must say `same-origin`.
      */
     isOwnPage(request: CookieRequest): boolean {
@@ -101,9 +92,8 @@ export function createSessionCookies({ hostPrefix, origins }: SessionCookiesOpti
     },
 
     /**
-     * Whether a foreign page sent the request: it must not log its visitor in as somebody else.
-     * Without Origin and Fetch metadata no page sent it: browsers send Origin with every
-     * cross-origin POST.
+     * Whether a foreign page sent the request, which must not log its visitor in.
+     * Browsers send Origin with every cross-origin POST, so its absence means no page.
      */
     isForeignPage(request: CookieRequest): boolean {
       const { origin } = request.headers;

@@ -3,25 +3,17 @@ import { createHash, randomBytes } from 'node:crypto';
 const PREFIX = 'mav_';
 const PATTERN = /^mav_[A-Za-z0-9_-]{43}$/;
 
-/**
- * The holder of a viewer token, who is no user. They read one tenant's events until `expiresAt`.
- */
+/** A token's holder, who is no user and reads one tenant's events until `expiresAt`. */
 export interface Viewer {
   tokenId: string;
   tenantId: string;
   expiresAt: Date;
 }
 
-/**
- * Finds the viewer by the SHA-256 of the token.
- * Undefined for an unknown, expired or revoked token, or when its creator may create none any more.
- */
+/** Finds the viewer by the token's SHA-256; undefined when the token or its creator is invalid. */
 export type ViewerLookup = (tokenHash: Buffer) => Promise<Viewer | undefined>;
 
-/**
- * Creates a viewer token: `mav_`, which secret scanners recognise, and 256 random bits in
- * base64url.
- */
+/** Creates a viewer token: `mav_`, for secret scanners, and 256 random bits in base64url. */
 export const createViewerToken = (): string => PREFIX + randomBytes(32).toString('base64url');
 
 export const isViewerToken = (text: string): boolean => PATTERN.test(text);
