@@ -92,7 +92,7 @@ const build = async (
   return { app, pair, keys, database, sessions, revocations, goStale, signIn, call };
 };
 
-test('a public route asks for nothing and looks at nothing', async (t) => {
+test('a public route ignores credentials', async (t) => {
   const { call, database, signIn } = await build(t);
   t.same((await call('/public')).json(), { principal: null });
   t.equal((await call('/public', `Bearer ${signIn('admin').token}`)).statusCode, 200);
@@ -147,7 +147,7 @@ test('credentials of another form: 401 invalid_token', async (t) => {
   }
 });
 
-test('every forgery is 401 on every method and gets the same answer', async (t) => {
+test('every forgery gets the same 401 on every method', async (t) => {
   const { call, signIn, pair } = await build(t);
   const { token } = signIn('admin');
   const bodies = new Set<string>();
@@ -187,7 +187,7 @@ test('a refusal that cannot be recorded is still a refusal', async (t) => {
   t.notMatch(response.body, 'everyone');
 });
 
-test('while the set is fresh nobody asks the database, for reads nor for changes', async (t) => {
+test('with a fresh set no request queries the database', async (t) => {
   const { call, signIn, database } = await build(t);
   const authorization = `Bearer ${signIn('customer').token}`;
   for (const method of ['GET', 'POST', 'HEAD'] as const)
@@ -195,7 +195,7 @@ test('while the set is fresh nobody asks the database, for reads nor for changes
   t.equal(database.statements, 0);
 });
 
-test('a revoked session is refused on every method from the moment that the set holds it, and another is not', async (t) => {
+test('a session in the set is refused on every method', async (t) => {
   const { call, signIn, database, revocations } = await build(t);
   const { token, sessionId } = signIn('customer');
   const other = signIn('customer');
@@ -208,7 +208,7 @@ test('a revoked session is refused on every method from the moment that the set 
   t.equal(database.statements, 0);
 });
 
-test('the role is the one of the token until the user changes, and then the one of the database, asked for once', async (t) => {
+test('after a change of the user the role comes from one query', async (t) => {
   const { call, signIn, database, revocations } = await build(t);
   const admin = signIn('admin');
   const authorization = `Bearer ${admin.token}`;
@@ -250,7 +250,7 @@ test('while the set is stale the database decides, each time', async (t) => {
     t.equal((await call('/profile', `Bearer ${token}`, method)).statusCode, 401);
 });
 
-test('a stale set and no database: 503 and nobody is let in; with a fresh set the database is not missed', async (t) => {
+test('a stale set without a database answers 503', async (t) => {
   const { call, signIn, database, revocations, goStale } = await build(t);
   const { token } = signIn('admin');
   database.up = false;
@@ -265,7 +265,7 @@ test('a stale set and no database: 503 and nobody is let in; with a fresh set th
   t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
 });
 
-test('a key that the feed says is compromised takes its tokens with it; a stale set has the keys read', async (t) => {
+test('tokens of a compromised key are refused', async (t) => {
   const { call, signIn, keys } = await build(t);
   const { token } = signIn('admin');
   t.equal((await call('/profile', `Bearer ${token}`)).statusCode, 200);
@@ -286,13 +286,13 @@ test('a key that the feed says is compromised takes its tokens with it; a stale 
   t.equal((await second.call('/profile', `Bearer ${again.token}`)).statusCode, 401);
 });
 
-test('an unknown path is 404 for everyone, and a preflight is answered', async (t) => {
+test('unknown paths and preflights need no credentials', async (t) => {
   const { call } = await build(t);
   t.equal((await call('/nowhere')).statusCode, 404);
   t.equal((await call('/profile', undefined, 'OPTIONS')).statusCode, 200);
 });
 
-test('a route that states nothing, or something unknown, keeps the app from starting', async (t) => {
+test('a route without a known access keeps the app from starting', async (t) => {
   const { app } = await build(t);
   t.throws(
     () => app.get('/forgotten', async () => ''),
@@ -361,7 +361,7 @@ const viewing = async (t: Test, options: Pick<AuthenticationOptions, 'onDenied'>
   return { ...built, token, state };
 };
 
-test('a viewer token opens the routes that say so, and is nobody signed in', async (t) => {
+test('a viewer token opens only routes that allow viewers', async (t) => {
   const { call, token, signIn } = await viewing(t);
   const response = await call('/trail', `Bearer ${token}`);
   t.equal(response.statusCode, 200);
@@ -371,7 +371,7 @@ test('a viewer token opens the routes that say so, and is nobody signed in', asy
   t.same((await call('/trail', `Bearer ${signedIn}`)).json(), { principal: userId });
 });
 
-test('everywhere else a viewer token is refused, and told to onDenied', async (t) => {
+test('a viewer token on another route is reported to onDenied', async (t) => {
   const denied: unknown[] = [];
   const { call, token } = await viewing(t, {
     onDenied: async (request: FastifyRequest) => {
@@ -420,7 +420,7 @@ test('where viewer tokens do not count, one is a credential of an unknown form',
     t.equal((await call(url, `Bearer ${createViewerToken()}`)).statusCode, 401);
 });
 
-test('a route that would let a viewer token change something keeps the app from starting', async (t) => {
+test('a changing route that allows viewers keeps the app from starting', async (t) => {
   const { app } = await build(t);
   t.throws(
     () =>

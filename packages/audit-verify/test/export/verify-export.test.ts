@@ -33,7 +33,7 @@ const found = ({ verdict, findings }: Report): unknown[] => [
   ...findings.map(({ code, line: at, index }) => [code, at, index]),
 ];
 
-test('a whole export is proven, and says what of', async (t) => {
+test('a whole export is proven', async (t) => {
   const report = await verifyLines(lines);
   t.match(report, {
     verdict: 'proven',
@@ -84,7 +84,7 @@ test('how the bytes are cut into chunks makes no difference', async (t) => {
   t.same(bytes, bytesOf(lines), 'the bytes given are left as they are');
 });
 
-test('a filtered export, and a part of one, are proven genuine and not complete', async (t) => {
+test('a filtered or partial export is genuine, not complete', async (t) => {
   t.match(await verifyRows({ include: (index) => index % 3 === 1, filter: { action: 'LOGIN' } }), {
     verdict: 'incomplete',
     findings: [],
@@ -162,7 +162,7 @@ test('a row altered', async (t) => {
   );
 });
 
-test('a row altered and its hash with it: the tree tells, and an earlier checkpoint tells where about', async (t) => {
+test('an altered row with an altered hash is found by the tree', async (t) => {
   const forged = rowLine(
     {
       record: (rows[20] as { record: string }).record.replace('FILE_UPLOAD', 'FILE_DELETE'),
@@ -202,7 +202,7 @@ test('a row missing', async (t) => {
   );
 });
 
-test('a row missing with its hash in its place, in an export that leaves nothing out', async (t) => {
+test('a missing row with its hash in place is found in a whole export', async (t) => {
   t.same(
     found(
       await verifyLines(
@@ -262,7 +262,7 @@ test('rows swapped', async (t) => {
   );
 });
 
-test('the records of two rows swapped, index and hash left in place or taken along', async (t) => {
+test('swapped records are found with and without their hashes', async (t) => {
   const swapRecords = (take: RegExp): string[] => {
     const [a, b] = [take.exec(line(7)), take.exec(line(30))] as [RegExpExecArray, RegExpExecArray];
     return lines
@@ -368,7 +368,7 @@ test('a stream that breaks off is judged as far as it came', async (t) => {
   t.match(report.findings[0]?.message, /unexpected end of file/);
 });
 
-test('something after the end, a count that is wrong, a row beyond the checkpoint', async (t) => {
+test('rows beyond the end, the count or the checkpoint are found', async (t) => {
   t.same(found(await verifyLines([...lines, line(39)])), [
     'refuted',
     ['trailing_data', 43, undefined],
@@ -424,7 +424,7 @@ test('the checkpoint of a forger, of another log, or altered', async (t) => {
   );
 });
 
-test('a member given twice is not read in one way here and in another elsewhere', async (t) => {
+test('a duplicate member is refused', async (t) => {
   t.equal(
     (
       await verifyLines(
@@ -528,7 +528,7 @@ test('an archive keeps the ciphertext beside, outside the leaf', async (t) => {
 
 // ---- against an earlier checkpoint
 
-test('every earlier checkpoint of the log is proven from the rows, and none of a log whose history was another', async (t) => {
+test('only earlier checkpoints of the same history are proven', async (t) => {
   for (let size = 0; size <= 40; size += 1) {
     const earlier = checkpointNote(hashes.slice(0, size), signer);
     t.match(
@@ -554,7 +554,7 @@ test('every earlier checkpoint of the log is proven from the rows, and none of a
   }
 });
 
-test('an earlier size inside the rows left out needs a proof, and says which', async (t) => {
+test('an earlier size among omitted rows names the proof it needs', async (t) => {
   const options = { include: (index: number): boolean => index >= 32, filter: {} };
   const earlier = checkpointNote(hashes.slice(0, 21), signer);
   const without = await verifyRows(options, { earlier });
@@ -581,7 +581,7 @@ test('an earlier size inside the rows left out needs a proof, and says which', a
   );
 });
 
-test('an export older than the checkpoint that was kept is not taken for the log of today', async (t) => {
+test('an export older than the saved checkpoint is not proven', async (t) => {
   const earlier = checkpointNote(hashes, signer);
   const report = await verifyRows({ size: 30 }, { earlier });
   t.match(report, {
@@ -741,7 +741,7 @@ test('no record can be replaced, whatever is fixed up around it', async () => {
   );
 });
 
-test('any choice of rows verifies, from any part of the log, with every earlier checkpoint that its gaps allow', async () => {
+test('any choice of rows verifies with each checkpoint that its gaps allow', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 40 }),

@@ -44,7 +44,7 @@ test('a key speaks only for the log of its own name', (t) => {
   t.end();
 });
 
-test('extension lines are kept; the empty tree has size 0', (t) => {
+test('a checkpoint keeps its extension lines', (t) => {
   t.same(parseCheckpoint(`${text}more\n`).extensions, ['more']);
   t.equal(parseCheckpoint(text.replace('20852163', '0')).size, 0);
   t.equal(

@@ -57,7 +57,7 @@ test('goes on from the peaks of a tree', (t) => {
   t.end();
 });
 
-test('a subtree that cannot begin here, or a hash of another length, is refused', (t) => {
+test('an impossible subtree or hash length is refused', (t) => {
   const range = createCompactRange();
   const hash = hashes[0] as Buffer;
   range.append(hash);

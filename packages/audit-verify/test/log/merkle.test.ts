@@ -29,7 +29,7 @@ const flip = (hash: Uint8Array, bit: number): Buffer => {
   return other;
 };
 
-test('hashes of leaves, nodes and of the empty tree are those of the reference implementation', (t) => {
+test('hashes equal those of the reference implementation', (t) => {
   t.same(emptyRoot, EMPTY_ROOT);
   t.same(LEAVES.map(leafHash), at(NODES, 0));
   for (let height = 1; height < NODES.length; height += 1) {
@@ -44,7 +44,7 @@ test('hashes of leaves, nodes and of the empty tree are those of the reference i
   t.end();
 });
 
-test('the reference inclusion proofs verify, and none of them altered', (t) => {
+test('only unaltered reference inclusion proofs verify', (t) => {
   for (const { index, size, proof } of INCLUSION_PROOFS) {
     const good: Inclusion = {
       index,
@@ -84,7 +84,7 @@ test('the reference inclusion proofs verify, and none of them altered', (t) => {
   t.end();
 });
 
-test('the reference consistency proofs verify, and none of them altered', (t) => {
+test('only unaltered reference consistency proofs verify', (t) => {
   for (const { oldSize, newSize, proof } of CONSISTENCY_PROOFS) {
     const good: Consistency = {
       oldSize,
@@ -122,7 +122,7 @@ test('the reference consistency proofs verify, and none of them altered', (t) =>
   t.end();
 });
 
-test('the empty tree and a tree of the same size need no proof, and take none', (t) => {
+test('the empty tree and an equal size accept only an empty proof', (t) => {
   const sizes = { oldSize: 0, newSize: 3, oldRoot: emptyRoot, newRoot: at(ROOTS, 2), proof: [] };
   t.ok(verifyConsistency(sizes));
   t.notOk(verifyConsistency({ ...sizes, proof: [someHash] }));
@@ -144,7 +144,7 @@ const trees = fc
   .integer({ min: 1, max: 200 })
   .map((size) => Array.from({ length: size }, (_, n) => leafHash(Buffer.from(`leaf ${n}`))));
 
-test('every inclusion proof by the definition of RFC 6962 verifies for its leaf alone', (t) => {
+test('each RFC 6962 inclusion proof verifies for its leaf alone', (t) => {
   fc.assert(
     fc.property(trees, fc.nat(), fc.nat(), (hashes, chosen, other) => {
       const index = chosen % hashes.length;
@@ -167,7 +167,7 @@ test('every inclusion proof by the definition of RFC 6962 verifies for its leaf 
   t.end();
 });
 
-test('every consistency proof by the definition of RFC 6962 verifies, and not for a history that differs in one leaf', (t) => {
+test('each RFC 6962 consistency proof verifies for its history alone', (t) => {
   fc.assert(
     fc.property(trees, fc.nat(), fc.nat(), (hashes, chosen, altered) => {
       const oldSize = 1 + (chosen % hashes.length);

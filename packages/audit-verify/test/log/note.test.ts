@@ -94,7 +94,7 @@ test("Go's example note opens by the keys that are known; others' signatures sta
   t.end();
 });
 
-test('a signature of a known key that does not verify refuses the note, wherever it stands', (t) => {
+test('a bad signature of a known key refuses the note at any place', (t) => {
   const bad = `${PETER_SIGNATURE.slice(0, 60)}ABCD${PETER_SIGNATURE.slice(60)}`;
   t.equal(
     codeOf(() => openNote(`${NOTE_TEXT}\n${bad}`, [peter])),

@@ -30,7 +30,7 @@ test('never more run than allowed, in order of arrival, also after failures', as
   t.same(gate.load(), { running: 0, waiting: 0 });
 });
 
-test('a closed gate takes nothing and waits for what it took', async (t) => {
+test('a closed limit finishes its accepted work', async (t) => {
   const gate = createConcurrencyLimit({ concurrency: 1, queueLimit: 5 });
   let done = 0;
   const jobs = [1, 2, 3].map(() =>
@@ -48,7 +48,7 @@ test('a closed gate takes nothing and waits for what it took', async (t) => {
   await Promise.all(jobs);
 });
 
-test('a newcomer at the very moment a place changes hands waits behind the queue', async (t) => {
+test('a newcomer waits behind the queue', async (t) => {
   const gate = createConcurrencyLimit({ concurrency: 1, queueLimit: 5 });
   const order: string[] = [];
   let running = 0;

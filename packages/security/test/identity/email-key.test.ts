@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { emailKey } from '../../src/index.ts';
 
-test('every spelling of an e-mail address has one key, and any other text a stable one', (t) => {
+test('every spelling of an e-mail address has one key', (t) => {
   for (const spelling of ['ada@example.com', ' ADA@Example.COM ', 'Ada@EXAMPLE.com'])
     t.equal(emailKey(spelling), 'ada@example.com');
   t.equal(emailKey('ada@bücher.example'), 'ada@xn--bcher-kva.example');

@@ -8,7 +8,7 @@ import { createPublicKeyRing, loadPublicKeys } from '../../src/index.ts';
 import { ensureSigningKey } from '../../../../services/user/signing-keys/signing-keys.ts';
 import { connect } from '../connect.ts';
 
-test('other services see the public part through the view, and no more', async (t) => {
+test('other services see only the public part of a key', async (t) => {
   const database = await createTestDatabase(t);
   const masterKey = createMasterKey(randomBytes(32));
   const key = await ensureSigningKey(connect(t, database.url('user_service')), masterKey);

@@ -22,7 +22,7 @@ test('every spelling of an IP address has one normal form', (t) => {
   t.end();
 });
 
-test('a network is an IPv4 address, or the /64 of an IPv6 address however it is written', (t) => {
+test('the network of an IPv6 address is its /64 in any spelling', (t) => {
   for (const [ip, network] of [
     ['192.0.2.7', '192.0.2.7'],
     ['::ffff:192.0.2.7', '192.0.2.7'],

@@ -13,7 +13,7 @@ function outcome(password: string, owner: PasswordOwner = ada): string {
   }
 }
 
-test('passwords that are tried first are refused, in whatever case or width they are typed', (t) => {
+test('common passwords are refused in any case or width', (t) => {
   for (const password of [
     'password',
     'Password1',

@@ -61,7 +61,7 @@ function build(options: Partial<ApiTokenLookupOptions> = {}) {
   };
 }
 
-test('a token is looked up once, and a hundred at once in one statement', async (t) => {
+test('a hundred tokens are looked up in one statement', async (t) => {
   const { lookup, database, make } = build();
   const tokens = Array.from({ length: 100 }, () => make());
   for (const round of [1, 2, 3]) {
@@ -91,7 +91,7 @@ test('nothing remembered: each answer is right all the same', async (t) => {
   t.equal(await lookup.find(one.text), undefined);
 });
 
-test('unknown tokens are not remembered, so that a flood of them pushes nothing out', async (t) => {
+test('unknown tokens are not cached', async (t) => {
   const { lookup, make } = build({ cacheSize: 10 });
   const { text } = make();
   await lookup.find(text);
@@ -132,7 +132,7 @@ test('what was looked up before a change of its owner is looked up again, once',
   t.equal(await lookup.find(text), undefined, 'and again after the next change');
 });
 
-test('while the feed is stale the database is asked each time; while neither answers nobody is let in', async (t) => {
+test('with a stale feed each look-up asks the database', async (t) => {
   const { lookup, database, make, pass, prove } = build();
   const { text } = make();
   await lookup.find(text);
@@ -151,7 +151,7 @@ test('while the feed is stale the database is asked each time; while neither ans
   );
 });
 
-test('what is remembered is older than no change that the set has let go of: a minute at most', async (t) => {
+test('a cached token lives for a minute at most', async (t) => {
   const { lookup, database, make, pass, prove } = build();
   const { text } = make();
   await lookup.find(text);
@@ -165,7 +165,7 @@ test('what is remembered is older than no change that the set has let go of: a m
   t.equal(await lookup.find(text), undefined);
 });
 
-test('a slow answer, and one that comes after its second, lets nobody in', async (t) => {
+test('an answer after its timeout admits nobody', async (t) => {
   const { lookup, database, make } = build({ timeoutMs: 30 });
   const { text } = make();
   database.before = () => sleep(60);
@@ -175,7 +175,7 @@ test('a slow answer, and one that comes after its second, lets nobody in', async
   t.ok(await lookup.find(text));
 });
 
-test('an expired token is refused from what is remembered; a role of tomorrow may nothing', async (t) => {
+test('a cached token is refused once it expires', async (t) => {
   const { lookup, make } = build();
   const { text } = make({ expires_at: new Date(Date.now() + 40) });
   t.ok(await lookup.find(text));

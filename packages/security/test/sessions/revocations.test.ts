@@ -41,7 +41,7 @@ test('each kind is asked for by its own name', (t) => {
   t.end();
 });
 
-test('an entry leaves once it no longer counts and not before; the longest word counts', (t) => {
+test('an entry is deleted after its latest expiry', (t) => {
   const { now, pass } = clocks();
   const revocations = createRevocations({ now });
   t.equal(revocations.add({ kind: 'session', id: 'a', expiresAt: SECOND + 60 }), true);
@@ -63,7 +63,7 @@ test('an entry leaves once it no longer counts and not before; the longest word 
   t.end();
 });
 
-test('a sweep looks at some two thousand and comes round to all', (t) => {
+test('sweeps of two thousand entries reach all entries', (t) => {
   const { now, pass } = clocks();
   const revocations = createRevocations({ now });
   for (let i = 0; i < 10_000; i++)
@@ -77,7 +77,7 @@ test('a sweep looks at some two thousand and comes round to all', (t) => {
   t.end();
 });
 
-test('a user entry tells when the last change was learned, also of one that it had', (t) => {
+test('a user entry holds the time of the last change', (t) => {
   const { now, pass, time } = clocks();
   const revocations = createRevocations({ now });
   revocations.add({ kind: 'user', id: 'u', expiresAt: SECOND + 60 });
@@ -87,7 +87,7 @@ test('a user entry tells when the last change was learned, also of one that it h
   t.end();
 });
 
-test('the set is fresh for 750 ms after the moment that is proved, by whichever clock says more', (t) => {
+test('the set is fresh for 750 ms by the clock that says more', (t) => {
   const { now, pass, time } = clocks();
   const revocations = createRevocations({ now });
   t.notOk(revocations.isFresh(), 'nothing is proved yet');
@@ -109,7 +109,7 @@ test('the set is fresh for 750 ms after the moment that is proved, by whichever 
   t.end();
 });
 
-test('more entries than there may be: the set is stale, and fresh again when they have gone', (t) => {
+test('with too many entries the set is stale', (t) => {
   const { now, pass } = clocks();
   const revocations = createRevocations({ now, maxEntries: 100 });
   for (let i = 0; i < 101; i++)

@@ -40,7 +40,7 @@ const revocationSet = (fresh: boolean) => {
   return { revocations, beat, goStale };
 };
 
-test('while the set is stale a session in the view lives with the role it has there, any other is dead', async (t) => {
+test('with a stale set the view decides about session and role', async (t) => {
   const { query, rows } = liveSessions('a', 'strange', 'lent');
   rows.set('strange', { session_id: 'strange', user_id: 'user of strange', role: 'superuser' });
   rows.set('lent', { session_id: 'lent', user_id: 'another', role: 'admin' });
@@ -106,7 +106,7 @@ test('what ends while the answer is under way is dead', async (t) => {
   t.same(await before, { live: false });
 });
 
-test('for a changed user the database is asked once, and once more after each further change', async (t) => {
+test('each change of a user costs one query', async (t) => {
   const { query, rows, statements } = liveSessions('a', 'b');
   const { revocations } = revocationSet(true);
   const sessions = createSessionLookup({ query, revocations });
@@ -134,7 +134,7 @@ test('for a changed user the database is asked once, and once more after each fu
   t.same(sessions.lookups(), { stale: 0, user_changed: 2 });
 });
 
-test('an answer to what was asked before a change is not remembered for what comes after', async (t) => {
+test('an answer older than a change is not cached', async (t) => {
   const { query, rows } = liveSessions('a');
   const { revocations } = revocationSet(true);
   let slow = true;
@@ -179,7 +179,7 @@ test('a state says of which moment it is known', async (t) => {
   t.ok(known.live && known.asOf <= proved + 2, 'when the set was proved');
 });
 
-test('a database that is down lets nobody in, and counts again as soon as it answers', async (t) => {
+test('an unavailable database admits nobody', async (t) => {
   const { query } = liveSessions('a');
   let up = false;
   const sessions = createSessionLookup({
@@ -192,7 +192,7 @@ test('a database that is down lets nobody in, and counts again as soon as it ans
   t.ok((await sessions.isLive(claim('a'))).live);
 });
 
-test('an answer that comes too late says nothing: it is asked again, and three times is enough', async (t) => {
+test('a late answer is asked for again, three times at most', async (t) => {
   const { query, statements } = liveSessions('a');
   let slowAnswers = 2;
   const sessions = createSessionLookup({
@@ -210,7 +210,7 @@ test('an answer that comes too late says nothing: it is asked again, and three t
   await t.rejects(sessions.isLive(claim('a')), { code: 'DEPENDENCY_UNAVAILABLE', statusCode: 503 });
 });
 
-test('an answer that lay there while the process was stopped is too late as well', async (t) => {
+test('an answer read after a process pause is too late', async (t) => {
   const { query, rows } = liveSessions('a');
   let stop = true;
   const sessions = createSessionLookup({
@@ -230,7 +230,7 @@ test('an answer that lay there while the process was stopped is too late as well
   t.same(await sessions.isLive(claim('a')), { live: false });
 });
 
-test('a look-up that fails for another reason than an outage lets nobody in and passes the reason on', async (t) => {
+test('an error that is no outage is passed on', async (t) => {
   const fault = Object.assign(new Error('permission denied for view live_sessions'), {
     code: '42501',
   });

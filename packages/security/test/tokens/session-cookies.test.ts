@@ -65,7 +65,7 @@ const build = async (t: Test, { hostPrefix = false } = {}) => {
   return { app, denied, userId, token, loginInfo, secure, get, post };
 };
 
-test('a token taken apart and put together is the same token, byte by byte', async (t) => {
+test('a split token joins to the same bytes', async (t) => {
   const { token, loginInfo, secure } = await build(t);
   t.equal(joinToken(loginInfo, secure), token);
   t.match(
@@ -75,7 +75,7 @@ test('a token taken apart and put together is the same token, byte by byte', asy
   );
 });
 
-test('both cookies are a caller; among others, in any order', async (t) => {
+test('both cookies in any order are a caller', async (t) => {
   const { get, loginInfo, secure, userId } = await build(t);
   for (const cookie of [
     `login_info=${loginInfo}; secure=${secure}`,
@@ -150,7 +150,7 @@ test('credentials that came twice count for nothing', async (t) => {
   );
 });
 
-test('a change by cookies needs a page of ours; a read needs none', async (t) => {
+test('a change by cookies needs one of our pages', async (t) => {
   const { post, get, denied, userId, loginInfo, secure, app, token } = await build(t);
   const allowed: Record<string, string>[] = [
     { origin: OURS },

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { createViewerToken, hashViewerToken, isViewerToken } from '../../src/index.ts';
 
-test('a viewer token has its prefix and 256 bits, and is stored as SHA-256', (t) => {
+test('a viewer token is stored as SHA-256', (t) => {
   const tokens = new Set(Array.from({ length: 100 }, createViewerToken));
   t.equal(tokens.size, 100);
   for (const token of tokens) {
