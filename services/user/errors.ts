@@ -1,98 +1,119 @@
 import createError from '@fastify/error';
 
-/** One answer for a wrong password, an unknown address and an account that may not sign in: which it was would tell who has an account (OWASP ASVS 6.3.8). */
+/** One answer for every cause, so it does not tell who has an account (OWASP ASVS 6.3.8). */
 export const InvalidCredentials = createError(
   'invalid_credentials',
-  'E-mail address or password is wrong',
+  'The e-mail address or the password is wrong. Check both.',
   401,
 );
 export const EmailTaken = createError(
   'email_taken',
-  'There is an account with this e-mail address',
+  'This e-mail address is already registered. Sign in, or use another.',
   409,
 );
-export const EmailMalformed = createError('email_malformed', 'This is not an e-mail address', 422);
-/** Told to nobody but who knows the password. */
+export const EmailMalformed = createError(
+  'email_malformed',
+  'This is not an e-mail address. Check it for typing errors.',
+  422,
+);
+/** Answered only after the right password. */
 export const PasswordChangeRequired = createError(
   'password_change_required',
-  'An administrator signs in by a password of 15 characters at least: set one by POST /api/auth/forgot-password',
+  'Administrators need a password of at least 15 characters. ' +
+    'Set one with POST /api/auth/forgot-password.',
   403,
 );
 export const PasswordIncorrect = createError(
   'password_incorrect',
-  'The current password is wrong',
+  'The current password is wrong. Check it.',
   403,
 );
-/** One answer for unknown, spent, expired and revoked: a thief learns nothing from it. */
+/** One answer for unknown, spent, expired and revoked tokens, so a thief learns nothing. */
 export const RefreshTokenInvalid = createError(
   'refresh_token_invalid',
-  'The refresh token is not valid; sign in again',
+  'The refresh token is not valid. Sign in again.',
   401,
 );
 export const AccountChanged = createError(
   'account_changed',
-  'The account was changed by another request; try again',
+  'Another request changed the account. Try again.',
   409,
 );
-/** Also for another's and for one that has ended: an id tells nothing. */
-export const SessionNotFound = createError('session_not_found', 'You have no such session', 404);
-/** One answer for unknown, used, expired and void, and for an account that may not sign in: a thief learns nothing from it. */
+/** One answer for ended, foreign and unknown sessions, so an id discloses nothing. */
+export const SessionNotFound = createError(
+  'session_not_found',
+  'You have no such session. Check the id.',
+  404,
+);
+/** One answer for every cause, an inactive account too, so a thief learns nothing. */
 export const ResetTokenInvalid = createError(
   'reset_token_invalid',
-  'The link does not count any more; ask for another',
+  'This link is no longer valid. Ask for a new one.',
   422,
 );
 export const EmailTokenInvalid = createError(
   'email_token_invalid',
-  'The link does not count any more; ask for another',
+  'This link is no longer valid. Ask for a new one.',
   422,
 );
-/** Also for another's and for one that has ended. */
+/** One answer for revoked, expired, foreign and unknown tokens. */
 export const ApiTokenNotFound = createError(
   'api_token_not_found',
-  'You have no such API token',
+  'You have no such API token. Check the id.',
   404,
 );
 export const ServiceAccountNotFound = createError(
   'service_account_not_found',
-  'There is no such service account',
+  'There is no such service account. Check the id.',
   404,
 );
 export const ScopeUnknown = createError(
   'scope_unknown',
-  'A scope is none that an API token can have',
+  'API tokens have no such scope. Use documented scopes only.',
   422,
 );
 export const ScopeDenied = createError(
   'scope_denied',
-  "A scope allows more than the owner's role does",
+  "The owner's role does not permit one of the scopes. Leave it out.",
   403,
 );
 export const AllowListMalformed = createError(
   'allow_list_malformed',
-  'An entry of allowed_ips is neither an IP address nor a CIDR range',
+  'An entry of allowed_ips is malformed. Use IP addresses or CIDR ranges.',
   422,
 );
 export const TooManyApiTokens = createError(
   'too_many_api_tokens',
-  'There are 100 API tokens already; revoke some',
+  'There are already 100 API tokens. Revoke one first.',
   409,
 );
-export const UserNotFound = createError('user_not_found', 'There is no such user', 404);
+export const UserNotFound = createError(
+  'user_not_found',
+  'There is no such user. Check the id.',
+  404,
+);
 export const MessageInvalid = createError(
   'message_invalid',
-  "The message is not of its channel's form",
+  'The message does not fit its channel. Check its fields.',
   400,
 );
-export const ChannelUnknown = createError('channel_unknown', 'There is no such channel', 404);
+export const ChannelUnknown = createError(
+  'channel_unknown',
+  'There is no such channel. Check its name.',
+  404,
+);
 export const UpgradeRequired = createError(
   'upgrade_required',
-  'This is a WebSocket (RFC 6455); open it as one',
+  'This URL serves WebSockets only. Open it as one (RFC 6455).',
   426,
 );
 export const SocketCapacity = createError(
   'socket_capacity',
-  'This replica serves as many sockets as it may; connect again shortly',
+  'This replica has no WebSocket left. Connect again shortly.',
   503,
 );
-export const FormMalformed = createError('form_malformed', 'The form names a field twice', 400);
+export const FormMalformed = createError(
+  'form_malformed',
+  'The form has a field twice. Send each field once.',
+  400,
+);

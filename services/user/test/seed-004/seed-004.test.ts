@@ -157,7 +157,7 @@ test("failures have the document's words, a 4xx and leave nothing", async (t) =>
       { ...PERSON, email: 'not an address' },
       {},
       422,
-      'This is not an e-mail address',
+      'This is not an e-mail address. Check it for typing errors.',
     ],
     ['POST', 'register', '{"email":"a@b.co\\u0000"}', {}, 400, processing],
     ['POST', 'register', PERSON, { origin: 'https://evil.example' }, 403, processing],
