@@ -13,112 +13,113 @@ export const settings = Type.Object({
     minimum: 0,
     maximum: 3_650,
     default: 30,
-    description:
-      'How long a key signs access tokens before the next one does. 0: until `make rotate-keys`.',
+    description: 'Time for which a key signs access tokens. 0: until `make rotate-keys`.',
   }),
   REFRESH_TOKEN_TTL_S: Type.Integer({
     minimum: 60,
     default: 14 * 86_400,
-    description: 'Lifetime of a refresh token that is not used.',
+    description: 'Lifetime of an unused refresh token.',
   }),
   SESSION_TTL_S: Type.Integer({
     minimum: 60,
     default: 90 * 86_400,
-    description: 'Lifetime of a session, however often it is refreshed.',
+    description: 'Maximum lifetime of a session, despite refreshes.',
   }),
   SESSION_IDLE_TTL_S: Type.Integer({
     minimum: 300,
     default: 14 * 86_400,
-    description:
-      'Time without a request or a refresh after which a session ends. Counts for sessions opened from then on.',
+    description: 'Idle time after which a session ends. A change applies to new sessions.',
   }),
   PASSWORD_MEMORY_KIB: Type.Integer({
     minimum: 19_456,
     default: 19_456,
-    description: 'argon2id memory (OWASP: 19 MiB at least).',
+    description: 'argon2id memory (OWASP: at least 19 MiB).',
   }),
   PASSWORD_PASSES: Type.Integer({ minimum: 2, default: 2, description: 'argon2id passes.' }),
   PRODUCT_NAME: Type.String({
     default: 'Muniment',
     maxLength: 100,
     pattern: '^[^\\r\\n]*$',
-    description: 'Name of the product as its users know it: in mails, and no password may be it.',
+    description: 'Product name that users know. Mails show it, and no password may equal it.',
   }),
   SMTP_URL: Type.String({
     pattern: '^smtps?://',
     writeOnly: true,
     description:
-      'Mail server: `smtps://user:password@host:465`, or `smtp://host:587?requireTLS=true` for STARTTLS.',
+      'Mail server: `smtps://user:password@host:465`; for STARTTLS ' +
+      '`smtp://host:587?requireTLS=true`.',
   }),
   MAIL_FROM: Type.String({
     pattern: '^[^\\r\\n]*@[^\\s@>]+>?$',
-    description:
-      'Sender of the mails: `Name <address>`. The name of its domain is in the Message-IDs.',
+    description: 'Sender of the mails: `Name <address>`. Message-IDs contain its domain.',
   }),
   MAIL_LINK_RESET: Type.Optional(
     Type.String({
       pattern: '^https?://[^#]+$',
       description:
-        "Page of your front end for a new password; the mail's link adds `#token=...`. Absent: `/reset-password` under PUBLIC_URL.",
+        'Front-end page for a new password; links add `#token=...`. Absent: ' +
+        '`/reset-password` under PUBLIC_URL.',
     }),
   ),
   MAIL_LINK_EMAIL: Type.Optional(
     Type.String({
       pattern: '^https?://[^#]+$',
       description:
-        'Page of your front end that confirms an address. Absent: `/confirm-email` under PUBLIC_URL.',
+        'Front-end page that confirms an address. Absent: `/confirm-email` under PUBLIC_URL.',
     }),
   ),
   MAIL_LANGUAGES_DIR: Type.Optional(
     Type.String({
       description:
-        'Folder with texts of your own for the mails, one JSON file for each language, as in services/user/mail/languages.',
+        'Folder with your own mail texts, one JSON file per language as in ' +
+        'services/user/mail/languages.',
     }),
   ),
   RESET_TOKEN_TTL_S: Type.Integer({
     minimum: 60,
     maximum: 86_400,
     default: 1_800,
-    description: 'Lifetime of the link to a new password, from the moment its mail is sent.',
+    description: 'Lifetime of a password reset link after its mail is sent.',
   }),
   EMAIL_TOKEN_TTL_S: Type.Integer({
     minimum: 60,
     maximum: 7 * 86_400,
     default: 3_600,
-    description: 'Lifetime of the link that confirms an address, from the moment its mail is sent.',
+    description: 'Lifetime of an address confirmation link after its mail is sent.',
   }),
   MAIL_GIVE_UP_S: Type.Integer({
     minimum: 60,
     default: 86_400,
-    description: 'Age at which a mail that cannot be sent is given up.',
+    description: 'Age at which an unsent mail is given up.',
   }),
   MAIL_POLL_MS: Type.Integer({
     minimum: 10,
     default: 500,
-    description: 'Pause between two looks into the outbox of mails.',
+    description: 'Pause between two polls of the mail outbox.',
   }),
   MAIL_TIMEOUT_MS: Type.Integer({
     minimum: 100,
     maximum: 25_000,
     default: 20_000,
-    description: 'Time that the mail server has to take a mail.',
+    description: 'Maximum time for handing a mail to the mail server.',
   }),
   MAIL_CLAIM_MS: Type.Integer({
     minimum: 1_000,
     default: 60_000,
     description:
-      'Time after which a mail whose replica died is sent by another. More than twice MAIL_TIMEOUT_MS, or a mail may go twice.',
+      'Time after which another replica sends a mail whose replica died. Set over twice ' +
+      'MAIL_TIMEOUT_MS, or a mail may go twice.',
   }),
   SOCKET_MAX: Type.Integer({
     minimum: 1,
     maximum: 100_000,
     default: 1_000,
-    description: 'WebSockets that a replica serves at once.',
+    description: 'Maximum open WebSockets of a replica.',
   }),
   PASSWORD_QUEUE_LIMIT: Type.Integer({
     minimum: 0,
     default: 64,
-    description: 'Password hashes that may wait; past that 503 and Retry-After.',
+    description: 'Maximum waiting password hashes. Above it, requests get 503 and Retry-After.',
   }),
 });
 

@@ -5,29 +5,31 @@ import { Type, type Static, type TObject } from 'typebox';
 const milliseconds = (options: { default: number; description: string }) =>
   Type.Integer({ minimum: 0, ...options });
 
-/** What every service reads from its environment. `writeOnly` marks a secret: it is never logged and has no place in the reference's examples. */
+/** Settings of every service. `writeOnly` marks a secret, which is never logged. */
 export const serverSettings = {
   HOST: Type.String({ default: '127.0.0.1', description: 'Address to listen on.' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65535, description: 'Port to listen on.' }),
   REPLICA: Type.String({
     default: `${hostname()}-${process.pid}`,
     description:
-      'Name of this replica: in logs, leases and pg_stat_activity. Unique among the replicas that run.',
+      'Name of this replica in logs, leases and pg_stat_activity. Each running one has ' +
+      'its own.',
   }),
   LOG_LEVEL: Type.Union(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) =>
       Type.Literal(level),
     ),
-    { default: 'info', description: 'Least severe level that is logged.' },
+    { default: 'info', description: 'Lowest severity that is logged.' },
   ),
   TRUSTED_PROXIES: Type.String({
     default: '127.0.0.1/32,::1/128',
     description:
-      'Addresses or CIDR ranges, comma separated, whose X-Forwarded-For, X-Request-Id and X-Request-Start are believed: the gateway.',
+      "The gateway's addresses or CIDR ranges, comma separated. Only it may set " +
+      'X-Forwarded-For, X-Request-Id and X-Request-Start.',
   }),
   CORS_ORIGINS: Type.String({
     default: '',
-    description: 'Origins, comma separated, that browsers may call from. Empty: none.',
+    description: 'Origins that browsers may call from, comma separated. Empty: none.',
   }),
   PUBLIC_URL: Type.String({
     pattern: '^https?://[^/]+',
@@ -37,26 +39,27 @@ export const serverSettings = {
   COOKIE_HOST_PREFIX: Type.Boolean({
     default: false,
     description:
-      'Whether session cookies are named with the prefix `__Host-`, which keeps other hosts of the domain from setting them. The same for all services.',
+      'Prefixes session cookies with `__Host-`, so other hosts of the domain cannot set ' +
+      'them. The same for all services.',
   }),
   BODY_LIMIT_BYTES: Type.Integer({
     minimum: 1024,
     default: 64 * 1024,
-    description: 'Largest JSON body.',
+    description: 'Maximum size of a JSON body.',
   }),
   EVENT_LOOP_MAX_DELAY_MS: milliseconds({
     default: 1_000,
-    description:
-      'Delay of the event loop past which requests are refused with 503 and Retry-After.',
+    description: 'Event loop delay above which requests are refused with 503 and Retry-After.',
   }),
   SHUTDOWN_TIMEOUT_MS: milliseconds({
     default: 30_000,
-    description: 'Time a stop may take before the process ends the hard way.',
+    description: 'Maximum time of a shutdown before the process is killed.',
   }),
   SHUTDOWN_DELAY_MS: milliseconds({
     default: 0,
     description:
-      'Time between readiness turning 503 and the end of listening, for balancers that poll readiness.',
+      'Time between readiness 503 and the end of listening, for balancers that poll ' +
+      'readiness.',
   }),
   DATABASE_URL: Type.String({
     pattern: '^postgres(ql)?://',
@@ -68,28 +71,30 @@ export const serverSettings = {
       pattern: '^postgres(ql)?://',
       writeOnly: true,
       description:
-        'The same past any pooler, for the one connection that listens for revocations. Absent: DATABASE_URL.',
+        'PostgreSQL URL past any pooler, for the revocation listener. Absent: DATABASE_URL.',
     }),
   ),
   DATABASE_POOL_MAX: Type.Integer({
     minimum: 2,
     maximum: 200,
     default: 10,
-    description: 'Most connections of this replica, beside the one that listens for revocations.',
+    description: 'Maximum connections of this replica, besides the revocation listener.',
   }),
   DATABASE_STATEMENT_TIMEOUT_MS: milliseconds({
     default: 2_000,
     description:
-      'Time after which PostgreSQL cancels a statement. Half a second later the replica itself gives the connection up: a silent database is a 503 within four seconds.',
+      'Time after which PostgreSQL cancels a statement. The replica drops the ' +
+      'connection 500 ms later, so a silent database means 503 within four seconds.',
   }),
   LIMITS: Type.Union([Type.Literal('on'), Type.Literal('off')], {
     default: 'on',
-    description: 'Whether tries and requests are limited. `off` is for load tests.',
+    description: 'Whether attempts and requests are limited. Turn it `off` only for load tests.',
   }),
   LIMIT_RULES: Type.String({
     default: '',
     description:
-      'Limits that differ from the built-in ones, comma separated: `login_account=5/600` is five tries at once and five again over 600 seconds. The same for all services.',
+      'Overrides of the built-in limits, comma separated. `login_account=5/600` allows ' +
+      'five attempts at once and five more over 600 seconds. The same for all services.',
   }),
   MASTER_KEY_FILE: Type.String({
     description:
@@ -111,10 +116,10 @@ export const serverSettings = {
     }),
   ),
   AWS_SECRET_ACCESS_KEY: Type.Optional(
-    Type.String({ writeOnly: true, description: 'Its secret.' }),
+    Type.String({ writeOnly: true, description: 'Secret of the access key.' }),
   ),
   KINESIS_ENDPOINT: Type.Optional(
-    Type.String({ description: "Endpoint of the Kinesis protocol. Absent: AWS's own." }),
+    Type.String({ description: 'Endpoint of the Kinesis protocol. Absent: AWS itself.' }),
   ),
   KINESIS_STREAM: Type.String({
     default: 'audit-events',
@@ -124,7 +129,7 @@ export const serverSettings = {
     minimum: 60,
     maximum: 30 * 86_400,
     default: 86_400,
-    description: 'How long the answer to a POST is kept under its Idempotency-Key.',
+    description: 'Time for which the answer to a POST is stored under its Idempotency-Key.',
   }),
   RELAY_RESEND_AFTER_MS: milliseconds({
     default: 60_000,
@@ -137,7 +142,7 @@ export type ServerConfig = Static<typeof serverSchema>;
 
 /**
  * Reads, checks and freezes a service's settings. An empty variable counts as absent.
- * @throws when a variable is missing or malformed; the message names it and never its value
+ * @throws Error naming a missing or malformed variable, never its value
  */
 export function loadConfig<Schema extends TObject>(
   schema: Schema,
@@ -149,7 +154,7 @@ export function loadConfig<Schema extends TObject>(
   return Object.freeze(envSchema<Static<Schema>>({ schema, data, env: false, dotenv: false }));
 }
 
-/** The origins whose pages may use session cookies: the gateway's own and those that CORS allows. */
+/** The gateway's origin and those of CORS_ORIGINS: their pages may use session cookies. */
 export function ownOrigins({
   PUBLIC_URL,
   CORS_ORIGINS,
