@@ -107,7 +107,8 @@ export function createCheckpointPublisher({
           if (signal.aborted) return;
           const key = keyOf(size);
           const retainUntil = locks ? new Date(Date.now() + lockDays * DAY_MS) : undefined;
-          if (!(await bucket.putOnce(key, note, 'text/plain; charset=utf-8', retainUntil))) {
+          const options = { contentType: 'text/plain; charset=utf-8', retainUntil };
+          if (!(await bucket.putOnce(key, note, options))) {
             // Another replica was faster. Its checkpoint must be the same.
             const there = await bucket.get(key);
             if (there && !Buffer.from(there).equals(Buffer.from(note)))

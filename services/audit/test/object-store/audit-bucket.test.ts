@@ -28,12 +28,12 @@ async function open(t: Test): Promise<AuditBucket> {
 }
 
 const all = async (keys: AsyncGenerator<string>): Promise<string[]> => {
-  const found: string[] = [];
-  for await (const key of keys) found.push(key);
-  return found;
+  const list: string[] = [];
+  for await (const key of keys) list.push(key);
+  return list;
 };
 
-test('what is put is found and listed in the order of its keys', async (t) => {
+test('objects are found, and listed in the order of their keys', async (t) => {
   const bucket = await open(t);
   await bucket.check();
   for (const key of ['a/3', 'a/1', 'b/1', 'a/2']) await bucket.put(key, `text of ${key}`);
@@ -43,7 +43,7 @@ test('what is put is found and listed in the order of its keys', async (t) => {
   t.same(await all(bucket.list('a/', 'a/1')), ['a/2', 'a/3']);
 });
 
-test('what is put once stays, whoever puts again', async (t) => {
+test('an object that was put once stays', async (t) => {
   const bucket = await open(t);
   t.same(await Promise.all([bucket.putOnce('k', 'first'), bucket.put('other', '')]), [
     true,
@@ -53,7 +53,7 @@ test('what is put once stays, whoever puts again', async (t) => {
   t.equal(Buffer.from((await bucket.get('k')) ?? []).toString(), 'first');
 });
 
-test('a list passes over as many pages as there are', async (t) => {
+test('a list continues over all pages', async (t) => {
   const bucket = await open(t);
   const keys = Array.from({ length: 1_050 }, (_, index) => `p/${String(index).padStart(4, '0')}`);
   for (let from = 0; from < keys.length; from += 50)
@@ -61,7 +61,8 @@ test('a list passes over as many pages as there are', async (t) => {
   t.same(await all(bucket.list('p/')), keys);
 });
 
-test('an object of which only half arrives is given up: the publisher, and whoever waits for it to stop, would wait for ever', async (t) => {
+// Without a time limit the publisher would wait for ever, and so would its stop.
+test('a read that stops half way fails', async (t) => {
   const server = createServer((_, response) => {
     response.writeHead(200, { 'content-length': '100' }).write('half');
   });
@@ -83,10 +84,7 @@ test('an object of which only half arrives is given up: the publisher, and whoev
   t.teardown(() => bucket.close());
   const outcome = bucket.get('k').then(
     () => 'read',
-    () => 'given up',
+    () => 'failed',
   );
-  t.equal(
-    await Promise.race([outcome, sleep(12_000, 'still waiting', { ref: false })]),
-    'given up',
-  );
+  t.equal(await Promise.race([outcome, sleep(12_000, 'still waiting', { ref: false })]), 'failed');
 });
