@@ -43,7 +43,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
         find: '  return db.transaction().execute(async (trx) => {\n    if (!(await moveCheckpoint(',
         replace: [
           '  await db.transaction().execute(async (trx) => {',
-          '    if (!(await moveCheckpoint(trx, lease, ttlMs, checkpoint, ended))) throw new LeaseLost(lease.shardId);',
+          '    if (!(await moveCheckpoint(trx, lease, { ttlMs, checkpoint, isEnded }))) throw new LeaseLost(lease.shardId);',
           '    if (sorted.events.length > 0) await addReceived(trx, sorted.events.map(({ event }) => event), []);',
           '  });',
           '  return db.transaction().execute(async (trx) => {',

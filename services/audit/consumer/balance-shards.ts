@@ -40,6 +40,7 @@ export async function balanceShards(options: BalanceOptions): Promise<void> {
   const current = readings.list();
   if (current.length > share) return releaseReadings(options, current.slice(share));
   if (current.length === share) return;
-  const claims = await claimShards(db, stream, owner, leaseTtlMs, share - current.length);
+  const limit = share - current.length;
+  const claims = await claimShards(db, stream, { owner, ttlMs: leaseTtlMs, limit });
   for (const lease of claims) readings.start(lease);
 }

@@ -51,11 +51,11 @@ async function storeAnswer(
       data: Data,
     }));
     options.onStored(
-      await storeBatch(db, lease, leaseTtlMs, records, isEnded, {
-        searchTerms,
-        subjectKeys,
-        attest: findSent,
-      }),
+      await storeBatch(
+        { db, ttlMs: leaseTtlMs, searchTerms, subjectKeys, attest: findSent },
+        lease,
+        { records, isEnded },
+      ),
     );
     options.databaseOutage.end();
     options.storeFault.end();

@@ -135,9 +135,7 @@ const parentsEnded = sql`not exists (
 export async function claimShards(
   db: Kysely<Tables>,
   stream: StreamIdentity,
-  owner: string,
-  ttlMs: number,
-  limit: number,
+  { owner, ttlMs, limit }: { owner: string; ttlMs: number; limit: number },
 ): Promise<ShardLease[]> {
   const { rows } = await sql<{ shard_id: string; epoch: number; checkpoint: string | null }>`
     -- Materialised: a joined subquery may run once per row, and each run would choose anew.
@@ -182,13 +180,11 @@ export async function releaseShard(db: Kysely<Tables>, lease: ShardLease): Promi
 export async function moveCheckpoint(
   trx: Transaction<Tables>,
   lease: ShardLease,
-  ttlMs: number,
-  checkpoint: string | null,
-  ended: boolean,
+  { ttlMs, checkpoint, isEnded }: { ttlMs: number; checkpoint: string | null; isEnded: boolean },
 ): Promise<boolean> {
   const result = await sql`
     update audit.shards
-    set checkpoint = coalesce(${checkpoint}, checkpoint), ended = ${ended},
+    set checkpoint = coalesce(${checkpoint}, checkpoint), ended = ${isEnded},
       expires_at = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
     where stream = ${lease.stream} and stream_created = ${lease.created}
       and shard_id = ${lease.shardId} and owner = ${lease.owner} and epoch = ${lease.epoch}

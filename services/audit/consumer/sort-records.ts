@@ -1,30 +1,11 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { decodeRecord, type AuditEvent } from '@muniment/audit-events';
-import type { QuarantineReason } from '../tables.ts';
-
-/** A record as the stream hands it out. */
-export interface ReceivedRecord {
-  sequenceNumber: string;
-  data: Uint8Array;
-}
-
-export interface ReceivedEvent {
-  event: AuditEvent;
-  record: ReceivedRecord;
-  /** SHA-256 of the record's bytes. */
-  digest: Buffer;
-}
-
-export interface QuarantinedRecord {
-  record: ReceivedRecord;
-  reason: QuarantineReason;
-  /** For people. */
-  detail: string;
-  event?: AuditEvent;
-  /** Its number counts as received, although it is not stored. */
-  counted: boolean;
-}
+import { decodeRecord } from '@muniment/audit-events';
+import type {
+  QuarantinedRecord,
+  ReceivedEvent,
+  ReceivedRecord,
+} from '../event-store/received-event.ts';
 
 export interface SortedRecords {
   /** Several may claim one number; the store decides which of them is ours. */

@@ -3,7 +3,7 @@ import { findEventIdentities, insertEvents, type EventIdentity } from './event-q
 import { findReceived } from './lane-queries.ts';
 import type { SentEvent } from './sent-event-queries.ts';
 import type { Tables } from '../tables.ts';
-import type { QuarantinedRecord, ReceivedEvent } from '../consumer/sort-records.ts';
+import type { QuarantinedRecord, ReceivedEvent } from './received-event.ts';
 
 /** Finds the events that their producers have sent. @returns indexes */
 export type Attest = (
@@ -137,14 +137,13 @@ export async function storeEvents(
 export async function refuseEvents(
   trx: Transaction<Tables>,
   events: readonly ReceivedEvent[],
-  why: string,
-  attest: Attest | undefined,
+  { detail, attest }: { detail: string; attest: Attest | undefined },
 ): Promise<StoredEvents> {
   const { fresh, arrived, forged } = await partEvents(trx, events, attest);
   const refused = fresh.map((one): QuarantinedRecord => ({
     record: one.record,
     reason: 'refused',
-    detail: why,
+    detail,
     event: one.event,
     counted: true,
   }));

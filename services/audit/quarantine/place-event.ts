@@ -1,5 +1,5 @@
 import type { Transaction } from 'kysely';
-import type { ReceivedEvent } from '../consumer/sort-records.ts';
+import type { ReceivedEvent } from '../event-store/received-event.ts';
 import { QuarantineContradicted, QuarantineForged } from '../errors.ts';
 import { findEventIdentities, insertEvents } from '../event-store/event-queries.ts';
 import { addReceived, findReceived } from '../event-store/lane-queries.ts';

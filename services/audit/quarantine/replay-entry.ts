@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { decodeRecord } from '@muniment/audit-events';
 import { principalOf } from '@muniment/security';
-import type { ReceivedEvent } from '../consumer/sort-records.ts';
+import type { ReceivedEvent } from '../event-store/received-event.ts';
 import type { AuditContext } from '../context.ts';
 import { QuarantineNotFound, QuarantineRefused, QuarantineUnreadable } from '../errors.ts';
 import { isRefusedContent } from '../event-store/refused-content.ts';

@@ -28,7 +28,7 @@ test('this month and the two next have their partitions', async (t) => {
     await partitions(superuser),
     [monthName(0), monthName(1), monthName(2), 'events_default'].toSorted(),
   );
-  await storeBatch(db, await aLease(db), 5_000, [aRecord(anEvent())], false);
+  await storeBatch({ db, ttlMs: 5_000 }, await aLease(db), { records: [aRecord(anEvent())] });
   t.equal((await superuser.query(`select 1 from audit.${monthName(0)}`)).rowCount, 1);
 });
 
@@ -37,11 +37,8 @@ test('an event from the far future does not stop the making of partitions', asyn
   await superuser.query(`drop table audit.${monthName(1)}, audit.${monthName(2)}`);
   const now = new Date();
   const nextMonth = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 10);
-  await storeBatch(
-    db,
-    await aLease(db),
-    5_000,
-    [
+  await storeBatch({ db, ttlMs: 5_000 }, await aLease(db), {
+    records: [
       aRecord(
         anEvent({
           id: `${nextMonth
@@ -51,8 +48,7 @@ test('an event from the far future does not stop the making of partitions', asyn
         }),
       ),
     ],
-    false,
-  );
+  });
   await runMaintenance(server);
   t.same(await partitions(superuser), [monthName(0), monthName(2), 'events_default'].toSorted());
 });

@@ -4,7 +4,7 @@ import { sql, type Kysely } from 'kysely';
 import { canonicalJson, type AuditEvent } from '@muniment/audit-events';
 import { uuidv7 } from '@muniment/database';
 import { claimShards, registerShards, type ShardLease } from '../consumer/shard-leases.ts';
-import type { ReceivedRecord } from '../consumer/sort-records.ts';
+import type { ReceivedRecord } from '../event-store/received-event.ts';
 import type { Tables } from '../tables.ts';
 
 export const CREATED = new Date('2026-01-01T00:00:00.000Z');
@@ -80,7 +80,7 @@ export async function aLease(
   };
   await registerShards(db, stream);
   for (;;) {
-    const [lease] = await claimShards(db, stream, owner, ttlMs, 1);
+    const [lease] = await claimShards(db, stream, { owner, ttlMs, limit: 1 });
     if (lease) return lease;
     await sleep(10);
   }

@@ -32,7 +32,7 @@ test('a shard has one owner at a time, and each change of owner raises its epoch
   const db = await open(t);
   await registerShards(db, { ...STREAM, shards: shards('1', '2', '3') });
   const taken = await Promise.all(
-    ['a', 'b', 'c', 'd'].map((owner) => claimShards(db, STREAM, owner, 5_000, 1)),
+    ['a', 'b', 'c', 'd'].map((owner) => claimShards(db, STREAM, { owner, ttlMs: 5_000, limit: 1 })),
   );
   t.same(
     taken
@@ -45,27 +45,35 @@ test('a shard has one owner at a time, and each change of owner raises its epoch
     taken.flat().map(({ epoch }) => epoch),
     [1, 1, 1],
   );
-  t.same(await claimShards(db, STREAM, 'e', 5_000, 3), []);
+  t.same(await claimShards(db, STREAM, { owner: 'e', ttlMs: 5_000, limit: 3 }), []);
   const [lease] = taken.flat();
   if (!lease) return t.fail('no lease');
   await releaseShard(db, lease);
-  t.match(await claimShards(db, STREAM, 'e', 5_000, 3), [{ shardId: lease.shardId, epoch: 2 }]);
+  t.match(await claimShards(db, STREAM, { owner: 'e', ttlMs: 5_000, limit: 3 }), [
+    { shardId: lease.shardId, epoch: 2 },
+  ]);
   await releaseShard(db, lease);
-  t.same(await claimShards(db, STREAM, 'f', 5_000, 3), [], 'one who lost it cannot give it away');
+  t.same(
+    await claimShards(db, STREAM, { owner: 'f', ttlMs: 5_000, limit: 3 }),
+    [],
+    'one who lost it cannot give it away',
+  );
 });
 
 test("a silent owner's shards are free; one that renews keeps them", async (t) => {
   const db = await open(t);
   await registerShards(db, { ...STREAM, shards: shards('1', '2') });
-  const [silent] = await claimShards(db, STREAM, 'silent', 400, 1);
-  const [lively] = await claimShards(db, STREAM, 'lively', 400, 1);
+  const [silent] = await claimShards(db, STREAM, { owner: 'silent', ttlMs: 400, limit: 1 });
+  const [lively] = await claimShards(db, STREAM, { owner: 'lively', ttlMs: 400, limit: 1 });
   if (!silent || !lively) return t.fail('no lease');
   t.same(
     await renewLeases(db, [{ lease: lively, read: undefined }], 60_000),
     new Set([lively.shardId]),
   );
   await sleep(450);
-  t.match(await claimShards(db, STREAM, 'successor', 60_000, 2), [{ shardId: silent.shardId }]);
+  t.match(await claimShards(db, STREAM, { owner: 'successor', ttlMs: 60_000, limit: 2 }), [
+    { shardId: silent.shardId },
+  ]);
   t.same(
     await renewLeases(db, [{ lease: silent, read: undefined }], 60_000),
     new Set(),
@@ -81,29 +89,44 @@ test('a child is free only when every parent that is still known has ended', asy
   };
   await registerShards(db, listed);
   t.equal(await countReadable(db, STREAM), 3, 'the parent of 4 is known no longer');
-  const leases = await claimShards(db, STREAM, 'a', 5_000, 10);
+  const leases = await claimShards(db, STREAM, { owner: 'a', ttlMs: 5_000, limit: 10 });
   t.same(leases.map(({ shardId }) => shardId).toSorted(), ['1', '2', '4']);
   for (const [index, parent] of ['1', '2'].entries()) {
-    t.same(await claimShards(db, STREAM, 'b', 5_000, 10), [], `${index} of 2 parents ended`);
+    t.same(
+      await claimShards(db, STREAM, { owner: 'b', ttlMs: 5_000, limit: 10 }),
+      [],
+      `${index} of 2 parents ended`,
+    );
     const lease = leases.find(({ shardId }) => shardId === parent);
     if (lease)
-      await db.transaction().execute((trx) => moveCheckpoint(trx, lease, 5_000, null, true));
+      await db
+        .transaction()
+        .execute((trx) =>
+          moveCheckpoint(trx, lease, { ttlMs: 5_000, checkpoint: null, isEnded: true }),
+        );
   }
-  t.match(await claimShards(db, STREAM, 'b', 5_000, 10), [{ shardId: '3' }]);
+  t.match(await claimShards(db, STREAM, { owner: 'b', ttlMs: 5_000, limit: 10 }), [
+    { shardId: '3' },
+  ]);
 });
 
 test('a stream made anew has rows of its own, the old ones go, and a replica that has not noticed takes none away', async (t) => {
   const db = await open(t);
   const anew = { ...STREAM, created: new Date('2026-01-02T00:00:00Z'), shards: shards('1') };
   await registerShards(db, { ...STREAM, shards: shards('1', '2') });
-  const [old] = await claimShards(db, STREAM, 'a', 5_000, 1);
+  const [old] = await claimShards(db, STREAM, { owner: 'a', ttlMs: 5_000, limit: 1 });
   await registerShards(db, anew);
   t.match(
     await db.selectFrom('audit.shards').select(['shard_id', 'epoch', 'checkpoint']).execute(),
     [{ shard_id: '1', epoch: 0, checkpoint: null }],
   );
   t.equal(
-    old && (await db.transaction().execute((trx) => moveCheckpoint(trx, old, 5_000, 'x', false))),
+    old &&
+      (await db
+        .transaction()
+        .execute((trx) =>
+          moveCheckpoint(trx, old, { ttlMs: 5_000, checkpoint: 'x', isEnded: false }),
+        )),
     false,
     'a reader of the old one stores nothing',
   );
@@ -117,8 +140,13 @@ test('a stream made anew has rows of its own, the old ones go, and a replica tha
 test('a shard is forgotten when the stream lists it no longer; one that it lists stays', async (t) => {
   const db = await open(t);
   await registerShards(db, { ...STREAM, shards: shards('1', '2') });
-  const [lease] = await claimShards(db, STREAM, 'a', 5_000, 1);
-  if (lease) await db.transaction().execute((trx) => moveCheckpoint(trx, lease, 5_000, null, true));
+  const [lease] = await claimShards(db, STREAM, { owner: 'a', ttlMs: 5_000, limit: 1 });
+  if (lease)
+    await db
+      .transaction()
+      .execute((trx) =>
+        moveCheckpoint(trx, lease, { ttlMs: 5_000, checkpoint: null, isEnded: true }),
+      );
   await registerShards(db, { ...STREAM, shards: shards('2', '3') });
   t.same(
     (await db.selectFrom('audit.shards').select('shard_id').orderBy('shard_id').execute()).map(
@@ -144,8 +172,10 @@ test('a parent that the stream has trimmed before it was read does not keep its 
   await registerShards(db, { ...STREAM, shards: shards('parent') });
   const children = ['left', 'right'].map((id) => ({ id, parents: ['parent'] }));
   await registerShards(db, { ...STREAM, shards: children });
-  t.same((await claimShards(db, STREAM, 'a', 5_000, 3)).map(({ shardId }) => shardId).toSorted(), [
-    'left',
-    'right',
-  ]);
+  t.same(
+    (await claimShards(db, STREAM, { owner: 'a', ttlMs: 5_000, limit: 3 }))
+      .map(({ shardId }) => shardId)
+      .toSorted(),
+    ['left', 'right'],
+  );
 });

@@ -54,7 +54,7 @@ test('a batch leaves its rows, its numbers and its checkpoint', async (t) => {
   const lease = await aLease(db);
   const events = [1, 2, 4].map((seq) => anEvent({ seq }));
   const records = events.map(aRecord);
-  t.same(await storeBatch(db, lease, 5_000, records, false), {
+  t.same(await storeBatch({ db, ttlMs: 5_000 }, lease, { records }), {
     stored: 3,
     duplicates: 0,
     quarantined: 0,
@@ -83,8 +83,8 @@ test('the end of a shard is kept with its last batch, and alone', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
   const record = aRecord(anEvent());
-  await storeBatch(db, lease, 5_000, [record], false);
-  await storeBatch(db, lease, 5_000, [], true);
+  await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [record] });
+  await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [], isEnded: true });
   t.same(await shard(db), { checkpoint: record.sequenceNumber, ended: true });
 });
 
@@ -93,31 +93,40 @@ test('a holder that lost its shard stores nothing: no row, no number, no checkpo
   const zombie = await aLease(db, { owner: 'zombie', ttlMs: 30 });
   const successor = await aLease(db, { owner: 'successor' });
   t.equal(successor.epoch, zombie.epoch + 1);
-  await t.rejects(storeBatch(db, zombie, 5_000, [aRecord(anEvent())], false), LeaseLost);
+  await t.rejects(
+    storeBatch({ db, ttlMs: 5_000 }, zombie, { records: [aRecord(anEvent())] }),
+    LeaseLost,
+  );
   t.same(await storedIds(db), []);
   t.match(await lane(db), { received: '{}', watermark: 0 });
   t.same(await shard(db), { checkpoint: null, ended: false });
-  t.match(await storeBatch(db, successor, 5_000, [aRecord(anEvent())], false), { stored: 1 });
+  t.match(await storeBatch({ db, ttlMs: 5_000 }, successor, { records: [aRecord(anEvent())] }), {
+    stored: 1,
+  });
 });
 
 test('a holder whose lease ran out stores nothing, though nobody else has taken the shard', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db, { ttlMs: 30 });
   await sleep(50);
-  await t.rejects(storeBatch(db, lease, 5_000, [aRecord(anEvent())], false), LeaseLost);
+  await t.rejects(
+    storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(anEvent())] }),
+    LeaseLost,
+  );
 });
 
 test('the same event again, in the same batch or a later one, is dismissed and counted', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
   const event = anEvent();
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(event)], false), {
-    stored: 1,
-    duplicates: 1,
-    quarantined: 0,
-  });
   t.same(
-    await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(anEvent({ seq: 2 }))], false),
+    await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(event), aRecord(event)] }),
+    { stored: 1, duplicates: 1, quarantined: 0 },
+  );
+  t.same(
+    await storeBatch({ db, ttlMs: 5_000 }, lease, {
+      records: [aRecord(event), aRecord(anEvent({ seq: 2 }))],
+    }),
     { stored: 1, duplicates: 1, quarantined: 0 },
   );
   t.same(await lane(db), { received: '{[1,3)}', watermark: 2, duplicates: 2 });
@@ -129,14 +138,13 @@ test('an event that a retried request recorded twice is stored once, and both it
   const lease = await aLease(db);
   const event = anEvent({ action: 'FILE_DOWNLOAD' });
   const retried = anEvent({ ...event, seq: 2, personal: null });
-  await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(retried)], false);
-  t.same(await storeBatch(db, lease, 5_000, [aRecord({ ...retried, seq: 3 })], false), {
-    stored: 0,
-    duplicates: 1,
-    quarantined: 0,
-  });
+  await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(event), aRecord(retried)] });
   t.same(
-    await storeBatch(db, lease, 5_000, [aRecord(retried)], false),
+    await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord({ ...retried, seq: 3 })] }),
+    { stored: 0, duplicates: 1, quarantined: 0 },
+  );
+  t.same(
+    await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(retried)] }),
     { stored: 0, duplicates: 1, quarantined: 0 },
     'also when it is sent again',
   );
@@ -150,12 +158,11 @@ test('another event under a number that is taken is quarantined, in the same bat
   const lease = await aLease(db);
   const first = anEvent();
   const second = anEvent();
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(first), aRecord(second)], false), {
-    stored: 1,
-    duplicates: 0,
-    quarantined: 1,
-  });
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(anEvent())], false), {
+  t.same(
+    await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(first), aRecord(second)] }),
+    { stored: 1, duplicates: 0, quarantined: 1 },
+  );
+  t.same(await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(anEvent())] }), {
     stored: 0,
     duplicates: 0,
     quarantined: 1,
@@ -172,11 +179,10 @@ test('another event under an id that is taken is quarantined; its number counts 
   const lease = await aLease(db);
   const event = anEvent();
   const other = anEvent({ id: event.id, seq: 2, action: 'FILE_DELETE' });
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(event), aRecord(other)], false), {
-    stored: 1,
-    duplicates: 0,
-    quarantined: 1,
-  });
+  t.same(
+    await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(event), aRecord(other)] }),
+    { stored: 1, duplicates: 0, quarantined: 1 },
+  );
   t.match(await lane(db), { watermark: 2 });
   t.match(await quarantine(db), [
     { reason: 'contradiction', detail: /the id/, counted: true, event_id: event.id },
@@ -194,7 +200,7 @@ test("what is no event is quarantined with its bytes, stands in nobody's way, an
     { ...aRecord(''), data: bytes },
     aRecord(anEvent({ seq: 3 })),
   ];
-  t.same(await storeBatch(db, lease, 5_000, records, false), {
+  t.same(await storeBatch({ db, ttlMs: 5_000 }, lease, { records }), {
     stored: 2,
     duplicates: 0,
     quarantined: 2,
@@ -211,7 +217,7 @@ test("what is no event is quarantined with its bytes, stands in nobody's way, an
   ]);
   t.equal((await shard(db)).checkpoint, records[3]?.sequenceNumber);
   t.match(
-    await storeBatch(db, lease, 5_000, [aRecord(anEvent({ seq: 2 }))], false),
+    await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(anEvent({ seq: 2 }))] }),
     { stored: 1 },
     'the true one is taken when it is sent again',
   );
@@ -228,7 +234,7 @@ test('a record that PostgreSQL refuses is found and quarantined and counts as re
     anEvent({ seq: index + 1, resource: index === 7 || index === 20 ? 'refused' : 'taken' }),
   );
   const records = events.map(aRecord);
-  t.same(await storeBatch(db, lease, 5_000, records, true), {
+  t.same(await storeBatch({ db, ttlMs: 5_000 }, lease, { records, isEnded: true }), {
     stored: 19,
     duplicates: 0,
     quarantined: 2,
@@ -260,25 +266,19 @@ test('what no outbox has sent is quarantined, its number does not count, and the
     { ...event, lane: 4 }, // the event in another lane
     { ...event, source: 'file' as const },
   ];
-  t.same(await storeBatch(db, lease, 5_000, forgeries.map(aRecord), false, attested), {
-    stored: 0,
-    duplicates: 0,
-    quarantined: 5,
-  });
+  t.same(
+    await storeBatch({ db, ttlMs: 5_000, ...attested }, lease, { records: forgeries.map(aRecord) }),
+    { stored: 0, duplicates: 0, quarantined: 5 },
+  );
   t.match(await lane(db), { received: '{}', watermark: 0 });
   t.match(
     await quarantine(db),
     forgeries.map(({ id }) => ({ reason: 'forged', counted: false, event_id: id })),
   );
   t.same(
-    await storeBatch(
-      db,
-      lease,
-      5_000,
-      [aRecord(forgeries[0] ?? event), aRecord(event), aRecord(forgeries[1] ?? event)],
-      false,
-      attested,
-    ),
+    await storeBatch({ db, ttlMs: 5_000, ...attested }, lease, {
+      records: [aRecord(forgeries[0] ?? event), aRecord(event), aRecord(forgeries[1] ?? event)],
+    }),
     { stored: 1, duplicates: 0, quarantined: 2 },
   );
   t.same(await storedIds(db), [event.id]);
@@ -292,13 +292,15 @@ test('what is sent again after it was stored and its outbox row is gone is dismi
   const lease = await aLease(db);
   const event = anEvent();
   await asSent(producer, [event]);
-  t.match(await storeBatch(db, lease, 5_000, [aRecord(event)], false, attested), { stored: 1 });
+  t.match(
+    await storeBatch({ db, ttlMs: 5_000, ...attested }, lease, { records: [aRecord(event)] }),
+    { stored: 1 },
+  );
   await sql`delete from identity.outbox`.execute(producer);
-  t.same(await storeBatch(db, lease, 5_000, [aRecord(event)], false, attested), {
-    stored: 0,
-    duplicates: 1,
-    quarantined: 0,
-  });
+  t.same(
+    await storeBatch({ db, ttlMs: 5_000, ...attested }, lease, { records: [aRecord(event)] }),
+    { stored: 0, duplicates: 1, quarantined: 0 },
+  );
 });
 
 test('what PostgreSQL refuses counts only when it is ours', async (t) => {
@@ -313,9 +315,16 @@ test('what PostgreSQL refuses counts only when it is ours', async (t) => {
   ];
   await asSent(producer, [ours]);
   t.same(
-    await storeBatch(db, lease, 5_000, [aRecord(ours), aRecord(forged)], false, {
-      attest: async (trx, events) => (events.length > 1 ? new Set([0, 1]) : findSent(trx, events)),
-    }),
+    await storeBatch(
+      {
+        db,
+        ttlMs: 5_000,
+        attest: async (trx, events) =>
+          events.length > 1 ? new Set([0, 1]) : findSent(trx, events),
+      },
+      lease,
+      { records: [aRecord(ours), aRecord(forged)] },
+    ),
     { stored: 0, duplicates: 0, quarantined: 2 },
   );
   t.match(await quarantine(db), [
@@ -327,14 +336,9 @@ test('what PostgreSQL refuses counts only when it is ours', async (t) => {
 
 test('of a record longer than any event only the beginning is kept', async (t) => {
   const { db } = await open(t);
-  await storeBatch(
-    db,
-    await aLease(db),
-    5_000,
-    [{ ...aRecord(''), data: Buffer.alloc(1_000_000, 'x') }],
-    false,
-    attested,
-  );
+  await storeBatch({ db, ttlMs: 5_000, ...attested }, await aLease(db), {
+    records: [{ ...aRecord(''), data: Buffer.alloc(1_000_000, 'x') }],
+  });
   t.match(await quarantine(db), [{ reason: 'unreadable', size: 1_000_000 }]);
   t.equal((await quarantine(db))[0]?.data.length, 32 * 1024);
 });
@@ -342,16 +346,19 @@ test('of a record longer than any event only the beginning is kept', async (t) =
 test('the look into an outbox takes an index, also when it was planned while the outbox was empty', async (t) => {
   const { db, producer, superuser } = await open(t);
   const lease = await aLease(db);
-  await storeBatch(db, lease, 5_000, [aRecord(anEvent({ seq: 1 }))], false, attested);
+  await storeBatch({ db, ttlMs: 5_000, ...attested }, lease, {
+    records: [aRecord(anEvent({ seq: 1 }))],
+  });
   await superuser.query(`
     insert into identity.outbox (event_id, lane, seq, head, tail)
     select gen_random_uuid(), 1, n, repeat('x', 900), 'x' from generate_series(1, 30000) n`);
   const events = Array.from({ length: 200 }, (_, index) => anEvent({ seq: index + 1 }));
   await asSent(producer, events);
   const startedAt = performance.now();
-  t.match(await storeBatch(db, lease, 5_000, events.map(aRecord), false, attested), {
-    stored: 200,
-  });
+  t.match(
+    await storeBatch({ db, ttlMs: 5_000, ...attested }, lease, { records: events.map(aRecord) }),
+    { stored: 200 },
+  );
   t.ok(
     performance.now() - startedAt < timeBound(1_000),
     `${Math.round(performance.now() - startedAt)} ms`,
@@ -366,7 +373,9 @@ test('two shards that carry one lane store each number once', async (t) => {
       anEvent({ seq: round * 20 + index + 1 }),
     );
     const counts = await Promise.all(
-      [one, other].map((lease) => storeBatch(db, lease, 5_000, events.map(aRecord), false)),
+      [one, other].map((lease) =>
+        storeBatch({ db, ttlMs: 5_000 }, lease, { records: events.map(aRecord) }),
+      ),
     );
     t.equal(
       counts.reduce((sum, { stored }) => sum + stored, 0),
@@ -387,7 +396,7 @@ test('of two events that claim one number through two shards at once, one is sto
     const rivals = () =>
       Array.from({ length: 20 }, (_, index) => aRecord(anEvent({ seq: round * 20 + index + 1 })));
     const counts = await Promise.all(
-      leases.map((lease) => storeBatch(db, lease, 5_000, rivals(), false)),
+      leases.map((lease) => storeBatch({ db, ttlMs: 5_000 }, lease, { records: rivals() })),
     );
     t.same(
       counts.map(({ stored }) => stored).toSorted((a, b) => a - b),
@@ -411,11 +420,14 @@ test('5,000 events a second are stored', async (t) => {
   );
   for (const batch of all) await asSent(producer, batch);
   const batches = all.map((batch) => batch.map(aRecord));
-  await storeBatch(db, lease, 5_000, batches[0] ?? [], false, attested);
+  await storeBatch({ db, ttlMs: 5_000, ...attested }, lease, { records: batches[0] ?? [] });
   const startedAt = performance.now();
   const { user, system } = process.cpuUsage();
   for (const batch of batches.slice(1))
-    t.equal((await storeBatch(db, lease, 5_000, batch, false, attested)).stored, 1_000);
+    t.equal(
+      (await storeBatch({ db, ttlMs: 5_000, ...attested }, lease, { records: batch })).stored,
+      1_000,
+    );
   const rate = 10_000 / ((performance.now() - startedAt) / 1_000);
   const cpu = process.cpuUsage({ user, system });
   t.comment(

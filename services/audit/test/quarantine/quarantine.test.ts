@@ -47,12 +47,9 @@ async function countEvents({ db }: TestServer, action: string): Promise<number> 
 
 const quarantined = async (parts: TestServer, data: Buffer): Promise<string> => {
   await storeBatch(
-    parts.db,
+    { db: parts.db, ttlMs: 5_000, ...attested, subjectKeys: parts.subjectKeys },
     await aLease(parts.db, { shardIds: [`shard-${randomUUID()}`] }),
-    5_000,
-    [{ ...aRecord(''), data }],
-    false,
-    { ...attested, subjectKeys: parts.subjectKeys },
+    { records: [{ ...aRecord(''), data }] },
   );
   return (
     await parts.db
@@ -69,7 +66,9 @@ async function refused(parts: TestServer, event: AuditEvent, sealed: boolean): P
     "alter table audit.events add constraint refusing check (resource <> 'refused')",
   );
   await asSent(parts.producer, [event]);
-  await storeBatch(parts.db, await aLease(parts.db), 5_000, [aRecord(event)], false, attested);
+  await storeBatch({ db: parts.db, ttlMs: 5_000, ...attested }, await aLease(parts.db), {
+    records: [aRecord(event)],
+  });
   await sql`delete from identity.outbox`.execute(parts.producer);
   const lease = await acquireLease(parts.db, 'audit', 'sealer', 'test', 60_000);
   if (sealed && lease) await sealBatch(parts.db, lease, 100);
@@ -161,7 +160,9 @@ test('a record whose event arrived by itself is marked as known', async (t) => {
   const event = anEvent();
   const id = await quarantined(parts, Buffer.from(canonicalJson(event)));
   await asSent(parts.producer, [event]);
-  await storeBatch(parts.db, await aLease(parts.db), 5_000, [aRecord(event)], false, attested);
+  await storeBatch({ db: parts.db, ttlMs: 5_000, ...attested }, await aLease(parts.db), {
+    records: [aRecord(event)],
+  });
   t.match((await replay(parts, admin, id)).json(), { outcome: 'known' });
   t.same(await storedIds(parts.db), [event.id]);
 });
@@ -182,7 +183,9 @@ test('a record that cannot be replayed stays, and the answer says why', async (t
   t.same(await answer(huge), [422, 'quarantine_unreadable']);
   t.same(await answer(forged), [409, 'quarantine_forged']);
   await asSent(parts.producer, [event]);
-  await storeBatch(parts.db, await aLease(parts.db), 5_000, [aRecord(event)], false, attested);
+  await storeBatch({ db: parts.db, ttlMs: 5_000, ...attested }, await aLease(parts.db), {
+    records: [aRecord(event)],
+  });
   t.same(
     await answer(forged),
     [409, 'quarantine_contradicted'],

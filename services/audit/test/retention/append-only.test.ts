@@ -10,7 +10,7 @@ const REFUSED = /permission denied|must be owner/;
 
 test('the role of the service can neither change nor take away anything of the log, in no partition of it', async (t) => {
   const { db, server, superuser } = await build(t);
-  await storeBatch(db, await aLease(db), 5_000, [aRecord(anEvent())], false);
+  await storeBatch({ db, ttlMs: 5_000 }, await aLease(db), { records: [aRecord(anEvent())] });
   const [event] = (
     await superuser.query<{ id: string; month: string }>(
       'select id, tableoid::regclass::text as month from audit.events',
@@ -164,12 +164,8 @@ test('rows outside of every month are counted for the alarm', async (t) => {
   const rows = async (): Promise<string | undefined> =>
     /^muniment_audit_default_partition_rows\S* (\S+)$/m.exec(await server.metrics.metrics())?.[1];
   t.equal(await rows(), '0');
-  await storeBatch(
-    db,
-    await aLease(db),
-    5_000,
-    [aRecord(anEvent({ id: '01000000-0000-7000-8000-000000000001' }))],
-    false,
-  );
+  await storeBatch({ db, ttlMs: 5_000 }, await aLease(db), {
+    records: [aRecord(anEvent({ id: '01000000-0000-7000-8000-000000000001' }))],
+  });
   t.equal(await rows(), '1');
 });

@@ -87,8 +87,8 @@ test('events are found by address and e-mail at any replica; terms reveal neithe
     await event({ personal: { ip: '::ffff:192.0.2.7' } }),
     await event({ personal: { ip: '2001:db8::1', email: 'eve@example.com' } }),
   ];
-  await storeBatch(db, await aLease(db), 5_000, [first, second, other].map(aRecord), false, {
-    searchTerms: terms(),
+  await storeBatch({ db, ttlMs: 5_000, searchTerms: terms() }, await aLease(db), {
+    records: [first, second, other].map(aRecord),
   });
   const found = async (kind: 'ip' | 'email', value: string) => {
     const term = await terms().term(kind, value);
@@ -110,13 +110,15 @@ test('a replayed batch adds no term twice, and a rolled-back batch adds none', a
   const records = [aRecord(await event()), aRecord(await event())];
   const lease = await aLease(db);
   await t.rejects(
-    storeBatch(db, { ...lease, epoch: lease.epoch + 1 }, 5_000, records, false, {
-      searchTerms: terms(),
-    }),
+    storeBatch(
+      { db, ttlMs: 5_000, searchTerms: terms() },
+      { ...lease, epoch: lease.epoch + 1 },
+      { records },
+    ),
   );
   t.same(await rows(), []);
-  await storeBatch(db, lease, 5_000, records, false, { searchTerms: terms() });
-  await storeBatch(db, lease, 5_000, records, false, { searchTerms: terms() });
+  await storeBatch({ db, ttlMs: 5_000, searchTerms: terms() }, lease, { records });
+  await storeBatch({ db, ttlMs: 5_000, searchTerms: terms() }, lease, { records });
   t.equal((await rows()).length, 4);
 });
 
@@ -125,13 +127,15 @@ test('an erased subject gets no terms, though a replica still holds its key', as
   const userId = randomUUID();
   const [one, two] = [await event({ subject: { userId } }), await event({ subject: { userId } })];
   const cached = terms();
-  await storeBatch(db, await aLease(db), 5_000, [aRecord(one)], false, { searchTerms: cached });
+  await storeBatch({ db, ttlMs: 5_000, searchTerms: cached }, await aLease(db), {
+    records: [aRecord(one)],
+  });
   t.equal((await rows()).length, 2);
   await erase(db, userId);
   await db.transaction().execute((trx) => deleteSearchTerms(trx, userId));
   const lease = await aLease(db, { shardIds: ['shard-1'] });
-  await storeBatch(db, lease, 5_000, [aRecord(two), aRecord(await event())], false, {
-    searchTerms: cached,
+  await storeBatch({ db, ttlMs: 5_000, searchTerms: cached }, lease, {
+    records: [aRecord(two), aRecord(await event())],
   });
   t.same(
     (await rows()).filter(({ subject }) => subject === userId),
@@ -149,7 +153,9 @@ test('an erasure and a batch of the same subject leave no term, in either order'
     const lease = await aLease(db, { shardIds: [`shard-${round}`] });
     await cached.createTerms(events);
     await Promise.all([
-      storeBatch(db, lease, 5_000, events.map(aRecord), false, { searchTerms: cached }),
+      storeBatch({ db, ttlMs: 5_000, searchTerms: cached }, lease, {
+        records: events.map(aRecord),
+      }),
       sleep(round % 6).then(async () => {
         await erase(db, userId);
         await db.transaction().execute((trx) => deleteSearchTerms(trx, userId));
@@ -194,8 +200,8 @@ test('events are stored while the master key is unavailable, and their terms fol
   const gone = randomUUID();
   const erased = await event({ subject: { userId: gone } });
   t.match(
-    await storeBatch(db, await aLease(db), 5_000, [...kept, erased].map(aRecord), false, {
-      searchTerms,
+    await storeBatch({ db, ttlMs: 5_000, searchTerms }, await aLease(db), {
+      records: [...kept, erased].map(aRecord),
     }),
     { stored: 3 },
   );
@@ -223,8 +229,8 @@ test('replicas share one search key, and a tampered block is skipped', async (t)
   const sound = await event();
   const tampered = { ...rest, personal: personal && { ...personal, nonce: 'AAAAAAAAAAAAAAAA' } };
   t.match(
-    await storeBatch(db, await aLease(db), 5_000, [aRecord(tampered), aRecord(sound)], false, {
-      searchTerms: terms(),
+    await storeBatch({ db, ttlMs: 5_000, searchTerms: terms() }, await aLease(db), {
+      records: [aRecord(tampered), aRecord(sound)],
     }),
     { stored: 2 },
   );
@@ -235,8 +241,8 @@ test('terms of callers without an account are deleted with age, others stay', as
   const { db, event, terms, rows } = await open(t);
   const stranger = await event({ subject: { address: 'eve@example.com' } });
   const user = await event();
-  await storeBatch(db, await aLease(db), 5_000, [stranger, user].map(aRecord), false, {
-    searchTerms: terms(),
+  await storeBatch({ db, ttlMs: 5_000, searchTerms: terms() }, await aLease(db), {
+    records: [stranger, user].map(aRecord),
   });
   t.equal(await deleteAddressTerms(db, new Date(Date.now() - 60_000)), 0);
   t.equal(await deleteAddressTerms(db, new Date(Date.now() + 60_000)), 2);
@@ -273,11 +279,14 @@ test('5,000 events a second are stored with their terms', async (t) => {
       );
     batches.push(events);
   }
-  await storeBatch(db, lease, 60_000, (batches[0] ?? []).map(aRecord), false, { searchTerms });
+  await storeBatch({ db, ttlMs: 60_000, searchTerms }, lease, {
+    records: (batches[0] ?? []).map(aRecord),
+  });
   const startedAt = performance.now();
   for (const batch of batches.slice(1))
     t.equal(
-      (await storeBatch(db, lease, 60_000, batch.map(aRecord), false, { searchTerms })).stored,
+      (await storeBatch({ db, ttlMs: 60_000, searchTerms }, lease, { records: batch.map(aRecord) }))
+        .stored,
       1_000,
     );
   const rate = 5_000 / ((performance.now() - startedAt) / 1_000);
