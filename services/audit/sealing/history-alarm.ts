@@ -24,7 +24,7 @@ export function createHistoryAlarm(log: AlarmLogger): HistoryAlarm {
       log.error(
         { alarm: 'history_altered', reason },
         'the audit log was altered: ' +
-          'nothing is sealed or signed until that is settled (docs/operations.md)',
+          'nothing is sealed or signed until that is settled (docs/operations/observe.md)',
       );
     state = { reason, since: state?.since ?? new Date() };
   }
