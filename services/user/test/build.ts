@@ -22,7 +22,6 @@ export interface SignedIn {
 
 export interface TestServer {
   context: UserContext;
-  server: UserContext;
   /** Sends a request as the gateway forwards it. */
   call(
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
@@ -52,15 +51,14 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
   };
   const open: UserContext[] = [];
   t.teardown(async () => {
-    for (const server of open) await server.http.app.close();
+    for (const { http } of open) await http.app.close();
   });
 
   async function start(): Promise<TestServer> {
-    const server = await buildApp(readConfig(environment));
-    open.push(server);
+    const context = await buildApp(readConfig(environment));
+    open.push(context);
     const testServer: TestServer = {
-      context: server,
-      server,
+      context,
       call(method, url, { body, token, headers } = {}) {
         const options: InjectOptions = {
           method,
@@ -72,7 +70,7 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
           },
         };
         if (body !== undefined) options.payload = body;
-        return server.http.app.inject(options);
+        return context.http.app.inject(options);
       },
       async register(email = 'ada@example.com', password = PASSWORD) {
         const answer = await testServer.call('POST', '/api/users/register', {

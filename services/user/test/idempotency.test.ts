@@ -294,7 +294,7 @@ test('after a day a key is free again and its answer is deleted', async (t) => {
     2,
   );
   await server.rows(`update identity.idempotency_keys set created = created - interval '1 day'`);
-  await server.server.http.app.listen({ host: '127.0.0.1', port: 0 });
+  await server.context.http.app.listen({ host: '127.0.0.1', port: 0 });
   for (let n = 0; n < 100 && (await kept(server)).length > 0; n += 1)
     await new Promise((resolve) => setTimeout(resolve, 50));
   t.strictSame(await kept(server), []);

@@ -43,7 +43,7 @@ const me = (replica: TestServer, token: string, headers: Record<string, string> 
 async function makeAdmin(): Promise<SignedIn> {
   const admin = await newUser();
   await server.rows(`update identity.users set type = 'admin' where id = $1`, [admin.user.id]);
-  await until(() => server.server.auth.revocations.userChangedAt(admin.user.id) !== undefined);
+  await until(() => server.context.auth.revocations.userChangedAt(admin.user.id) !== undefined);
   return admin;
 }
 
@@ -164,8 +164,8 @@ test('forged, truncated and over-long tokens are refused without a question to t
   const { token } = await make();
   const flipped = token.slice(0, 10) + (token[10] === 'a' ? 'b' : 'a') + token.slice(11);
   let asked = 0;
-  const find = server.server.auth.apiTokens.find;
-  server.server.auth.apiTokens.find = async (text) => {
+  const find = server.context.auth.apiTokens.find;
+  server.context.auth.apiTokens.find = async (text) => {
     asked += 1;
     return find(text);
   };
@@ -291,7 +291,7 @@ test('from an address that is not on its list a token is refused as an unknown o
     user_id: ada.user.id,
     metadata: { reason: 'address', api_token: id },
   });
-  await server.server.auth.apiTokensLastSeen.flush({ all: true });
+  await server.context.auth.apiTokensLastSeen.flush({ all: true });
   t.not(
     (
       await server.rows<{ ip: string }>(
@@ -462,7 +462,7 @@ test('the token of an owner who is suspended, demoted or deleted goes with them'
       body: { name: 'x', scopes: ['profile:read', 'tokens:introspect'] },
     })
   ).json<Made>();
-  const introspect = (each: TestServer) => each.server.auth.apiTokens.find(made.token);
+  const introspect = (each: TestServer) => each.context.auth.apiTokens.find(made.token);
   t.strictSame((await introspect(there))?.token.role, 'admin');
   await server.rows(`update identity.users set type = 'customer' where id = $1`, [admin.user.id]);
   await sleep(600);
@@ -489,8 +489,8 @@ test('an expired token is refused, and so is one whose session has ended under i
     [],
   );
   // This replica has not heard of it yet; the statement under the lock has.
-  const add = server.server.auth.revocations.add;
-  server.server.auth.revocations.add = () => false;
+  const add = server.context.auth.revocations.add;
+  server.context.auth.revocations.add = () => false;
   await server.rows('update identity.sessions set revoked_at = now() where id = $1', [
     ada.session_id,
   ]);
@@ -498,7 +498,7 @@ test('an expired token is refused, and so is one whose session has ended under i
     token: ada.token,
     body: { name: 'x', scopes: ['profile:read'] },
   });
-  server.server.auth.revocations.add = add;
+  server.context.auth.revocations.add = add;
   t.equal(late.statusCode, 401);
   t.equal(
     (await server.rows('select 1 from identity.api_tokens where user_id = $1', [ada.user.id]))
@@ -511,15 +511,15 @@ test('last use is kept with its address, without a write for each request', asyn
   const { ada, make } = await build(t);
   const { token } = await make();
   for (let n = 0; n < 20; n += 1) await me(server, token, { 'x-forwarded-for': `192.0.2.${n}` });
-  await server.server.auth.apiTokensLastSeen.flush();
+  await server.context.auth.apiTokensLastSeen.flush();
   const {
     data: [listed],
   } = (await server.call('GET', '/api/auth/tokens', { token: ada.token })).json<{ data: Made[] }>();
   t.match(listed, { last_used_ip: '192.0.2.19' });
   t.ok(Math.abs(Date.parse(listed?.last_used_at ?? '') - Date.now()) < 5_000);
   await me(server, token, { 'x-forwarded-for': '192.0.2.99' });
-  await server.server.auth.apiTokensLastSeen.flush();
-  t.equal(server.server.auth.apiTokensLastSeen.waiting(), 1, 'the next one waits for its minute');
+  await server.context.auth.apiTokensLastSeen.flush();
+  t.equal(server.context.auth.apiTokensLastSeen.waiting(), 1, 'the next one waits for its minute');
 });
 
 test("a service account's tokens are an administrator's to make, list and revoke", async (t) => {

@@ -7,7 +7,7 @@ async function build(t: Test) {
   const ada = await server.register();
   const root = await server.register('root@example.com');
   await server.rows(`update identity.users set type = 'admin' where id = $1`, [root.user.id]);
-  await until(() => server.server.auth.revocations.userChangedAt(root.user.id) !== undefined);
+  await until(() => server.context.auth.revocations.userChangedAt(root.user.id) !== undefined);
   const make = async (who: SignedIn, scopes: string[], more: object = {}) =>
     (
       await server.call('POST', '/api/auth/tokens', {

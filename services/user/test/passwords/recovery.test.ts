@@ -112,7 +112,7 @@ test('an account that was made without a password gets its first one by mail', a
 test('a password by mail ends the API tokens of the account too, and of no other', async (t) => {
   const server = await buildWithMail(t);
   const other = await server.replica();
-  await other.server.http.app.listen({ host: '127.0.0.1', port: 0 });
+  await other.context.http.app.listen({ host: '127.0.0.1', port: 0 });
   const [ada, bob] = [await server.register(ADA), await server.register('bob@example.com')];
   const make = async (token: string): Promise<string> =>
     (

@@ -219,8 +219,8 @@ test("failures have the document's words, a 4xx and leave nothing", async (t) =>
 });
 
 test('a failure of ours says nothing of itself', async (t) => {
-  const { server, call } = await build(t);
-  await server.data.db.destroy();
+  const { context, call } = await build(t);
+  await context.data.db.destroy();
   const answer = await call('POST', '/api/v1/auth/login', { body: { email, password } });
   t.ok(answer.statusCode >= 500);
   t.strictSame(answer.json(), { success: false, message: 'Error processing the request' });

@@ -11,8 +11,8 @@ const pass = ({ rows }: TestServer, seconds: number): Promise<unknown> =>
 
 /** As the database has it: a token that is as old as the session now is said to be would have expired, and nobody would have to ask. */
 const status = async (server: TestServer, token: string): Promise<number> => {
-  server.server.auth.sessions.dropUser(
-    (await server.server.http.app.accessTokens.verify(token)).sub,
+  server.context.auth.sessions.dropUser(
+    (await server.context.http.app.accessTokens.verify(token)).sub,
   );
   return (await server.call('GET', '/api/users/me', { token })).statusCode;
 };
@@ -46,7 +46,7 @@ test('a session used by access tokens only lives on, on whichever replica they a
       200,
       `after ${(round + 1) * 400} seconds`,
     );
-    await (round % 2 ? here : there).server.auth.sessionsLastSeen.flush({ all: true });
+    await (round % 2 ? here : there).context.auth.sessionsLastSeen.flush({ all: true });
   }
   await pass(here, 601);
   t.equal(await status(here, token), 401);
@@ -60,7 +60,7 @@ test('a session used by refreshes only lives on', async (t) => {
     const answer = await refresh(server, refresh_token);
     t.equal(answer.statusCode, 200);
     ({ refresh_token } = answer.json());
-    await server.server.auth.sessionsLastSeen.flush({ all: true });
+    await server.context.auth.sessionsLastSeen.flush({ all: true });
   }
 });
 
@@ -77,13 +77,13 @@ test('no request writes when its session was seen; a flush writes it once, a sto
   await sleep(30);
   for (let n = 0; n < 20; n += 1) await server.call('GET', '/api/users/me', { token });
   t.strictSame(await lastSeen(), before, 'not by a request');
-  await server.server.auth.sessionsLastSeen.flush();
+  await server.context.auth.sessionsLastSeen.flush();
   const after = await lastSeen();
   t.ok((after?.at ?? '') > (before?.at ?? ''), 'by the flush');
   await server.call('GET', '/api/users/me', { token });
-  await server.server.auth.sessionsLastSeen.flush();
+  await server.context.auth.sessionsLastSeen.flush();
   t.strictSame(await lastSeen(), after, 'not again within the minute');
-  t.equal(server.server.auth.sessionsLastSeen.waiting(), 1);
+  t.equal(server.context.auth.sessionsLastSeen.waiting(), 1);
 });
 
 test('the ordered stop writes what was seen last', async (t) => {
@@ -92,7 +92,7 @@ test('the ordered stop writes what was seen last', async (t) => {
   const { token } = await here.register();
   await here.rows(`update identity.sessions set last_seen = now() - interval '1 hour'`);
   await there.call('GET', '/api/users/me', { token });
-  await there.server.http.app.close();
+  await there.context.http.app.close();
   t.strictSame(
     await here
       .rows(`select 1 from identity.sessions where last_seen > now() - interval '1 minute'`)
@@ -106,7 +106,7 @@ test('a session ends with its absolute lifetime, however much it is used', async
   const { token, refresh_token } = await server.register();
   await pass(server, 500);
   t.equal(await status(server, token), 200);
-  await server.server.auth.sessionsLastSeen.flush({ all: true });
+  await server.context.auth.sessionsLastSeen.flush({ all: true });
   await pass(server, 501);
   t.equal(await status(server, token), 401);
   t.equal((await refresh(server, refresh_token)).statusCode, 401);
@@ -175,7 +175,9 @@ test('an access token outlives neither the idle nor the absolute lifetime of its
     );
     const { token, expires_in } = (await refresh(server, refresh_token)).json();
     t.ok(expires_in <= 100 && expires_in > 90, 'at the refresh');
-    t.ok((await server.server.http.app.accessTokens.verify(token)).exp <= Date.now() / 1_000 + 100);
+    t.ok(
+      (await server.context.http.app.accessTokens.verify(token)).exp <= Date.now() / 1_000 + 100,
+    );
     const retried = (await refresh(server, refresh_token)).json();
     t.ok(retried.expires_in <= 100, 'at its retry');
   }
@@ -215,7 +217,7 @@ test('a touch wakes no session that has ended, and moves none back or into the f
 test('a touch does not wait for a session that is being ended', async (t) => {
   const server = await build(t, SETTINGS);
   const { session_id } = await server.register();
-  await server.server.data.db.transaction().execute(async (trx) => {
+  await server.context.data.db.transaction().execute(async (trx) => {
     await trx.updateTable('identity.sessions').set({ revoked_reason: 'test' }).execute();
     t.strictSame(
       await server.rows(

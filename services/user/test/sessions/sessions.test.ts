@@ -56,7 +56,7 @@ test('a session ended on one replica is refused on another within a second, whic
   );
   const tookMs = performance.now() - endedAt;
   t.ok(tookMs <= timeBound(1_000), `refused after ${tookMs.toFixed(0)} ms`);
-  t.strictSame(there.server.auth.sessions.lookups().user_changed, 0);
+  t.strictSame(there.context.auth.sessions.lookups().user_changed, 0);
 });
 
 test('a session that has ended changes nothing of the account from the first instant, though the replica has not heard of its end', async (t) => {
@@ -69,7 +69,7 @@ test('a session that has ended changes nothing of the account from the first ins
   await here.call('POST', '/api/auth/logout', { token });
   // However busy the machine is: the set of the other replica counts as complete, which it is not.
   const believe = () =>
-    there.server.auth.revocations.confirmComplete(there.server.auth.revocations.now());
+    there.context.auth.revocations.confirmComplete(there.context.auth.revocations.now());
   believe();
   t.equal(
     (await there.call('GET', '/api/users/me', { token })).statusCode,

@@ -135,7 +135,7 @@ t.test(
 t.test('our own overload costs nobody a try', async (t) => {
   const one = await build(t, LIMITED);
   const { token } = await one.register();
-  const { passwords } = one.server;
+  const { passwords } = one.context;
   const { verify } = passwords;
   passwords.verify = () => Promise.reject(Object.assign(new Error('busy'), { statusCode: 503 }));
   const change = (current_password: string) =>

@@ -3,9 +3,9 @@ import { makeAdmin } from '../../sign-in/make-admin.ts';
 import { build, PASSWORD } from '../build.ts';
 
 test("an account that exists is promoted: its own password still works and its new token is an admin's", async (t) => {
-  const { server, register, call, events } = await build(t);
+  const { context, register, call, events } = await build(t);
   const { user } = await register('ada@example.com');
-  const made = await makeAdmin(server, 'ADA@example.com');
+  const made = await makeAdmin(context, 'ADA@example.com');
   t.match(made, { user_id: user.id, password: undefined });
   t.equal((await call('GET', '/api/users/me', { token: made.token })).json().type, 'admin');
   t.equal(
@@ -20,8 +20,8 @@ test("an account that exists is promoted: its own password still works and its n
 });
 
 test('an account that does not exist is made, with a password shown once', async (t) => {
-  const { server, call, events } = await build(t);
-  const made = await makeAdmin(server, 'root@example.com');
+  const { context, call, events } = await build(t);
+  const made = await makeAdmin(context, 'root@example.com');
   t.equal(
     (
       await call('POST', '/login', { body: { email: 'root@example.com', password: made.password } })
@@ -35,9 +35,9 @@ test('an account that does not exist is made, with a password shown once', async
 });
 
 test('a promoted account whose password is too short for an administrator signs in no more, and only who knows it is told why', async (t) => {
-  const { server, register, call, events, rows } = await build(t);
+  const { context, register, call, events, rows } = await build(t);
   await register('ada@example.com', 'ten chars!');
-  await makeAdmin(server, 'ada@example.com');
+  await makeAdmin(context, 'ada@example.com');
   const login = (password: string) =>
     call('POST', '/login', { body: { email: 'ada@example.com', password } });
   t.match((await login('ten chars!')).json(), { status: 403, code: 'password_change_required' });
@@ -54,8 +54,8 @@ test('a promoted account whose password is too short for an administrator signs 
 });
 
 test("an administrator's new password has fifteen characters", async (t) => {
-  const { server, call, events } = await build(t);
-  const { token, password } = await makeAdmin(server, 'root@example.com');
+  const { context, call, events } = await build(t);
+  const { token, password } = await makeAdmin(context, 'root@example.com');
   const change = (to: string) =>
     call('POST', '/api/users/me/password', {
       token,

@@ -29,7 +29,7 @@ test('the next key is published before it signs, and what the one before it has 
   const [before, coming] = [await published(server), kidOf(token)];
   t.equal(before.length, 2);
   t.ok(before.includes(coming));
-  const rotation = await rotateKeys(server.server);
+  const rotation = await rotateKeys(server.context);
   t.ok(
     rotation && before.includes(rotation.active) && rotation.active !== coming,
     'who had kept the JWKS knows the key already',
@@ -54,11 +54,11 @@ test('the next key is published before it signs, and what the one before it has 
 test('once a retired key is past its time a token that it signed counts no more, whatever the token says', async (t) => {
   const server = await build(t);
   const { token } = await server.register();
-  await rotateKeys(server.server);
+  await rotateKeys(server.context);
   await server.rows('update identity.signing_keys set retires_at = now() where kid = $1', [
     kidOf(token),
   ]);
-  await server.server.auth.keys.refresh();
+  await server.context.auth.keys.refresh();
   t.equal(await profile(server, token), 401);
   t.notOk((await published(server)).includes(kidOf(token)));
 });
@@ -67,7 +67,7 @@ test('a compromised key ends its tokens and no session: who refreshes goes on wi
   const server = await build(t);
   const { token, refresh_token: refreshToken } = await server.register();
   const next = (await published(server)).find((kid) => kid !== kidOf(token));
-  const rotation = await revokeKeys(server.server, [kidOf(token)]);
+  const rotation = await revokeKeys(server.context, [kidOf(token)]);
   t.match(rotation, { active: next, compromised: [kidOf(token)], retired: null });
   t.equal(await profile(server, token), 401);
   const fresh = await refresh(server, refreshToken);
@@ -89,13 +89,13 @@ test('a compromised key ends its tokens and no session: who refreshes goes on wi
 test('with the master key stolen all keys can be replaced, published ones too; a second call finds only the new ones', async (t) => {
   const server = await build(t);
   const { token } = await server.register();
-  await rotateKeys(server.server);
+  await rotateKeys(server.context);
   const before = await published(server);
-  const rotation = await revokeKeys(server.server, 'all');
+  const rotation = await revokeKeys(server.context, 'all');
   t.same(rotation?.compromised.toSorted(), before.toSorted());
   t.same(new Set(await published(server)), new Set([rotation?.active, rotation?.next]));
   t.equal(await profile(server, token), 401);
-  t.equal(await revokeKeys(server.server, [kidOf(token), 'no such key']), undefined);
+  t.equal(await revokeKeys(server.context, [kidOf(token), 'no such key']), undefined);
 });
 
 test('of replicas that all find a rotation due one rotates, once', async (t) => {
@@ -103,7 +103,7 @@ test('of replicas that all find a rotation due one rotates, once', async (t) => 
   const { token } = await server.register();
   const replicas = [server, await server.replica(), await server.replica()];
   t.same(
-    await Promise.all(replicas.map((replica) => rotateKeys(replica.server, { afterDays: 30 }))),
+    await Promise.all(replicas.map((replica) => rotateKeys(replica.context, { afterDays: 30 }))),
     [undefined, undefined, undefined],
     'not yet due',
   );
@@ -112,7 +112,7 @@ test('of replicas that all find a rotation due one rotates, once', async (t) => 
     [kidOf(token)],
   );
   const rotations = await Promise.all(
-    [...replicas, ...replicas].map((replica) => rotateKeys(replica.server, { afterDays: 30 })),
+    [...replicas, ...replicas].map((replica) => rotateKeys(replica.context, { afterDays: 30 })),
   );
   t.equal(rotations.filter((rotation) => rotation !== undefined).length, 1);
   t.match(
@@ -141,7 +141,7 @@ test('the JWKS may be kept for minutes and asked for again for nothing', async (
   });
   t.equal(again.statusCode, 304);
   t.equal(again.body, '');
-  await rotateKeys(server.server);
+  await rotateKeys(server.context);
   t.equal(
     (await server.call('GET', '/.well-known/jwks.json', { headers: { 'if-none-match': etag } }))
       .statusCode,

@@ -22,13 +22,13 @@ interface Client {
   closed: Promise<{ code: number }>;
 }
 
-const urlOf = ({ server }: TestServer): string => {
-  const address = server.http.app.server.address();
+const urlOf = ({ context }: TestServer): string => {
+  const address = context.http.app.server.address();
   return `ws://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/ws`;
 };
 
 async function listen(server: TestServer): Promise<string> {
-  await server.server.http.app.listen({ host: '127.0.0.1', port: 0 });
+  await server.context.http.app.listen({ host: '127.0.0.1', port: 0 });
   return urlOf(server);
 }
 
@@ -82,7 +82,7 @@ async function build(t: Test, settings: Record<string, string> = {}): Promise<Bu
 async function admin(server: TestServer, email = 'root@example.com'): Promise<SignedIn> {
   const root = await server.register(email, 'a long enough password');
   await server.rows(`update identity.users set type = 'admin' where id = $1`, [root.user.id]);
-  await until(() => server.server.auth.revocations.userChangedAt(root.user.id) !== undefined);
+  await until(() => server.context.auth.revocations.userChangedAt(root.user.id) !== undefined);
   return root;
 }
 const tokenFor = async (client: Client, email: string, password = PASSWORD): Promise<string> =>
@@ -612,10 +612,10 @@ test('a stop answers what is in hand and closes with 1001', async (t) => {
   );
   while (
     (await server.rows('select 1')).length === 1 &&
-    server.server.passwords.load().running === 0
+    server.context.passwords.load().running === 0
   )
     await sleep(1);
-  const stopped = server.server.http.app.close();
+  const stopped = server.context.http.app.close();
   t.match(await client.answer(), { success: true });
   t.equal((await client.closed).code, 1001);
   await stopped;
