@@ -12,7 +12,7 @@ import { build, BUCKET, upload } from '../build.ts';
 
 const ID = '01900000-0000-7000-8000-00000000000';
 
-test('what a replica left that died in an upload is removed, row, object and parts; what lives stays', async (t) => {
+test('the upload of a dead replica is removed with row, object and parts', async (t) => {
   const { files, signIn, query, stored, listen } = await build(t, { UPLOAD_ABANDONED_MS: '1000' });
   const user = await signIn();
   const pending = (n: number, objectKey: string) =>

@@ -6,7 +6,7 @@ import { eraseFiles } from '../../cleanup/erase-files.ts';
 import { insertPendingFile } from '../../files/file-queries.ts';
 import { build, BUCKET, form, upload } from '../build.ts';
 
-test("an erased user's files go, row, bytes and uploads under way, each with its event; others' stay", async (t) => {
+test("an erasure removes the user's files and uploads, each with its event", async (t) => {
   const { app, files, signIn, query, events, stored, listen, s3 } = await build(t);
   const [user, other] = [await signIn(), await signIn()];
   const own = await Promise.all([1, 2, 3].map((n) => upload(app, user, `own ${n}`)));
@@ -62,7 +62,7 @@ test("an erased user's files go, row, bytes and uploads under way, each with its
   });
 });
 
-test('an upload that was under way when its user was erased does not come to be', async (t) => {
+test('an erasure of its user makes a running upload fail', async (t) => {
   const { app, signIn, query, stored, events } = await build(t);
   const user = await signIn();
   await query('insert into shared.erasures (user_id) values ($1)', [user.id]);
@@ -79,7 +79,7 @@ test('an upload that was under way when its user was erased does not come to be'
   t.strictSame(await events(), []);
 });
 
-test('a file that became ready beside the erasure of its user is found and removed', async (t) => {
+test("a file that became ready during its user's erasure is removed", async (t) => {
   const { app, signIn, query, stored, listen } = await build(t);
   const user = await signIn();
   await upload(app, user, 'late');
@@ -92,7 +92,7 @@ test('a file that became ready beside the erasure of its user is found and remov
   t.strictSame((await stored()).objects, []);
 });
 
-test('two hundred orphans of others do not hold back the erasure of one user, nor does it end before their orphan is removed', async (t) => {
+test("an erasure waits for the user's orphans and for no others", async (t) => {
   const { files, signIn, query, stored } = await build(t, { UPLOAD_LATE_MS: '600000' });
   const [user, other] = [await signIn(), await signIn()];
   await query(

@@ -6,7 +6,7 @@ import { build } from '../build.ts';
 
 const ID = '01900000-0000-7000-8000-000000000001';
 
-test('a withdrawn upload cannot become ready, and its object stays named', async (t) => {
+test('a withdrawn upload cannot become ready', async (t) => {
   const {
     files: {
       data: { db },
@@ -40,7 +40,7 @@ test('a withdrawn upload cannot become ready, and its object stays named', async
   t.equal(await withdrawPendingFile(db, ID), true, 'again is no error');
 });
 
-test('a file that became ready is not withdrawn, also when the commit comes in the middle', async (t) => {
+test('a file is not withdrawn once its commit took place', async (t) => {
   const {
     files: {
       data: { db },

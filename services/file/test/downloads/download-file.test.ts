@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'tap';
 import { build, BUCKET, upload } from '../build.ts';
 
-test('a download is handed to the gateway with a URL that S3 takes, after its event', async (t) => {
+test('the gateway gets a URL that S3 accepts, after the event', async (t) => {
   const { app, signIn, events, s3 } = await build(t);
   const user = await signIn();
   const content = randomBytes(70_000);
@@ -53,7 +53,7 @@ test('a download is handed to the gateway with a URL that S3 takes, after its ev
   });
 });
 
-test('HEAD answers for the whole file from the row, whatever Range it brings, and is no download', async (t) => {
+test('HEAD ignores Range and records no download', async (t) => {
   const { app, signIn, events, s3 } = await build(t);
   const user = await signIn();
   const file = await upload(app, user, 'hello', 'a.txt', 'text/plain');
@@ -78,7 +78,7 @@ test('HEAD answers for the whole file from the row, whatever Range it brings, an
   );
 });
 
-test('304, 412 and 416 are answered from the row, with nosniff and without an event', async (t) => {
+test('304, 412 and 416 come from the row and record no event', async (t) => {
   const { app, signIn, events, s3 } = await build(t);
   const user = await signIn();
   const file = await upload(app, user, 'hello');
@@ -133,7 +133,7 @@ test('304, 412 and 416 are answered from the row, with nosniff and without an ev
   );
 });
 
-test("another's file, a deleted one, an unfinished one and an absent one answer the same", async (t) => {
+test('foreign, deleted, unfinished and absent files get the same answer', async (t) => {
   const { app, signIn, query, events } = await build(t);
   const [owner, other] = [await signIn(), await signIn()];
   const file = await upload(app, owner, 'secret');
@@ -172,7 +172,7 @@ test("another's file, a deleted one, an unfinished one and an absent one answer 
   t.equal((await events()).length, before);
 });
 
-test('a GET that the gateway sends to a second replica stays one event', async (t) => {
+test('a GET that the gateway retries at another replica is one event', async (t) => {
   const { app, signIn, events, replica } = await build(t);
   const second = await replica();
   const user = await signIn();
@@ -213,7 +213,7 @@ test('what a browser might run is never served as what it is', async (t) => {
   }
 });
 
-test('stream mode: the bytes, any range of them, several ranges as the whole, after the event', async (t) => {
+test('stream mode sends ranges, and the whole file for several ranges', async (t) => {
   const { app, signIn, events } = await build(t, { DOWNLOAD_MODE: 'stream' });
   const user = await signIn();
   const content = randomBytes(6 * 1024 ** 2);

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { until } from '@muniment/testing';
 import { build, upload } from '../build.ts';
 
-test('a deleted file is gone at once, recorded once, and its bytes are removed', async (t) => {
+test('a deleted file disappears at once, and its bytes are removed', async (t) => {
   const { app, signIn, events, query, stored, listen } = await build(t);
   const user = await signIn();
   const [file, kept] = [await upload(app, user, 'hello', 'a.txt'), await upload(app, user, 'kept')];

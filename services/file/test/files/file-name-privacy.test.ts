@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { build, upload } from '../build.ts';
 
-test("a file's name stands in no event in readable form: the person's key is what reads it, and erasure takes that away", async (t) => {
+test("file names in events are readable only with the user's key", async (t) => {
   const { app, signIn, query, events } = await build(t);
   const user = await signIn();
   const { id } = await upload(app, user, 'x', 'divorce.pdf');

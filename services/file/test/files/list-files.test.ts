@@ -14,7 +14,7 @@ async function insertFiles({ query }: Fixture, userId: string, count: number): P
   return ids.toReversed();
 }
 
-test('a bare array, newest first, the next page in Link, each file once, none of another', async (t) => {
+test("a list has each of the caller's files once, newest first", async (t) => {
   const fixture = await build(t);
   const { app, signIn } = fixture;
   const [user, other] = [await signIn(), await signIn()];
@@ -39,7 +39,7 @@ test('a bare array, newest first, the next page in Link, each file once, none of
   t.notOk('link' in all.headers, 'a page that is full and the last has no next one');
 });
 
-test('shows what upload has shown, and neither unfinished nor deleted files', async (t) => {
+test('a list has neither unfinished nor deleted files', async (t) => {
   const { app, signIn, query } = await build(t);
   const user = await signIn();
   const file = await upload(app, user, 'hello', 'a.txt', 'text/plain');
@@ -82,7 +82,7 @@ test('bad cursors, limits and unknown parameters are 400', async (t) => {
   }
 });
 
-test('a list shows a file as its upload did, its times to the millisecond as everywhere', async (t) => {
+test('a list shows a file exactly as its upload did', async (t) => {
   const { app, signIn, query } = await build(t);
   const user = await signIn();
   const file = await upload(app, user, 'hello', 'a.txt');

@@ -6,7 +6,7 @@ const PNG = Buffer.from(
   'hex',
 );
 
-test('the type is that of the bytes; the client is asked among passive text only', async (t) => {
+test('the type comes from the bytes, and from the client only for passive text', async (t) => {
   for (const [content, declared, expected] of [
     ['', 'text/plain', 'application/octet-stream'],
     [PNG, 'text/html', 'image/png'],

@@ -9,7 +9,7 @@ const steady = {
   },
 };
 
-test('never more buffers than said; who waits is served in order, before a newcomer', async (t) => {
+test('the pool lends at most its buffers and serves waiters in order', async (t) => {
   const pool = createBufferPool({
     buffers: 2,
     bufferBytes: 16,
@@ -38,7 +38,7 @@ test('never more buffers than said; who waits is served in order, before a newco
   t.strictSame(order, ['first', 'second', 'newcomer']);
 });
 
-test('who waits too long gets nothing and leaves the queue; an aborted wait fails with its reason', async (t) => {
+test('a wait ends at its time-out, or with the reason of its abort', async (t) => {
   const pool = createBufferPool({ buffers: 1, bufferBytes: 16, waitMs: 20, minBytesPerSecond: 0 });
   const only = await pool.acquire(steady);
   if (!only) throw new Error('no buffer');
@@ -53,7 +53,7 @@ test('who waits too long gets nothing and leaves the queue; an aborted wait fail
   t.strictSame(pool.load(), { free: 1, lent: 0, waiting: 0 });
 });
 
-test('buffers are made when they are needed, and the one used last is lent first', async (t) => {
+test('buffers are allocated on demand, and the latest used is lent first', async (t) => {
   const pool = createBufferPool({ buffers: 8, bufferBytes: 16, waitMs: 20, minBytesPerSecond: 0 });
   t.strictSame(pool.load(), { free: 0, lent: 0, waiting: 0 });
   const buffer = await pool.acquire(steady);
@@ -63,7 +63,7 @@ test('buffers are made when they are needed, and the one used last is lent first
   t.strictSame(pool.load(), { free: 0, lent: 1, waiting: 0 });
 });
 
-test('while others wait, the slowest of those that drip gives way; a fast one and one that waits for S3 do not', async (t) => {
+test('while others wait, the slowest dripping client is ended', async (t) => {
   const pool = createBufferPool({
     buffers: 4,
     bufferBytes: 16,

@@ -49,7 +49,7 @@ test('the range is exactly the bytes that the header names', async () => {
   );
 });
 
-test('any text gives the whole, nothing, or a range inside the file', async () => {
+test('any Range text gives the whole file, nothing, or a range within it', async () => {
   const text = fc.oneof(
     fc.string(),
     fc

@@ -3,7 +3,7 @@ import { test } from 'tap';
 import { abortUpload, deleteObject, deleteAllUnder } from '../../object-store/object-store.ts';
 import { build, BUCKET } from '../build.ts';
 
-test('everything under a key goes, of others nothing; again is no error', async (t) => {
+test('a removal deletes everything under its key and nothing else', async (t) => {
   const {
     files: { store },
     stored,

@@ -15,7 +15,7 @@ async function nothingLeft(t: Test, { query, stored, events, files }: Fixture): 
   t.equal(files.store.pool.load().lent, 0);
 }
 
-test('forms that are not one file are refused with their code, and leave nothing', async (t) => {
+test('a form that is not one file is refused and leaves nothing', async (t) => {
   const fixture = await build(t, { UPLOAD_MAX_BYTES: String(12 * 1024 ** 2) });
   const user = await fixture.signIn();
   const send = (payload: Buffer | string, headers: Record<string, string> = MULTIPART) =>
@@ -248,7 +248,7 @@ test('a file of exactly the limit is taken, one byte more is not', async (t) => 
   }
 });
 
-test('names: paths are reduced to their last part, filename* is read, text is NFC', async (t) => {
+test('names are the last part of paths, from filename* if present, in NFC', async (t) => {
   const { app, signIn } = await build(t);
   const user: TestUser = await signIn();
   for (const [parameters, name] of [

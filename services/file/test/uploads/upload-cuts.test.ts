@@ -89,7 +89,7 @@ test("takes what the platform's own FormData writes", async (t) => {
   );
 });
 
-test('any bytes are taken for a file or refused for what the client sent, never a fault of ours', async (t) => {
+test('any body is stored or refused with a 4xx', async (t) => {
   const { app, signIn, files } = await build(t);
   const { headers } = await signIn();
   const piece = fc.oneof(

@@ -40,7 +40,7 @@ async function nothingLeft(t: Test, fixture: Fixture): Promise<void> {
   t.strictSame(await fixture.events(), []);
 }
 
-test('a client that is cut off in the middle leaves nothing, before S3 is touched and after', async (t) => {
+test('an upload that is cut off leaves nothing', async (t) => {
   const fixture = await build(t, { SETTLE_INTERVAL_MS: '60000' });
   const url = await fixture.listen();
   const user = await fixture.signIn();
@@ -58,7 +58,7 @@ test('a client that is cut off in the middle leaves nothing, before S3 is touche
   }
 });
 
-test('a client that goes silent is answered 408 and leaves nothing', async (t) => {
+test('a silent client gets 408 and leaves nothing', async (t) => {
   const fixture = await build(t, { UPLOAD_IDLE_TIMEOUT_MS: '200', SETTLE_INTERVAL_MS: '60000' });
   const user = await fixture.signIn();
   const socket = await beginUpload(await fixture.listen(), user, randomBytes(6 * MIB), 20 * MIB);
@@ -82,7 +82,7 @@ test('a client that waits for our S3 is not silent', async (t) => {
   t.equal(answer.status, 201, await answer.text());
 });
 
-test('S3 down: 503 with Retry-After at once, no row; what needs no S3 works; afterwards uploads do', async (t) => {
+test('with S3 down uploads get 503 and Retry-After, and leave no row', async (t) => {
   for (const size of [1_000, 6 * MIB]) {
     const fixture = await build(t, { SETTLE_INTERVAL_MS: '60000' });
     const { app, s3, signIn } = fixture;
@@ -112,7 +112,7 @@ test('S3 down: 503 with Retry-After at once, no row; what needs no S3 works; aft
   }
 });
 
-test('S3 that stops answering in the middle: 503 within its time-out, and once it is back the settler leaves nothing', async (t) => {
+test('an S3 that stops answering gives 503, and the cleanup leaves nothing', async (t) => {
   const fixture = await build(t);
   const { s3, signIn, query, app } = fixture;
   const user = await signIn();
@@ -132,7 +132,7 @@ test('S3 that stops answering in the middle: 503 within its time-out, and once i
   await nothingLeft(t, fixture);
 });
 
-test('connections that S3 has cut while they were idle cost no upload', async (t) => {
+test('idle connections that S3 closed fail no upload', async (t) => {
   const { app, s3, signIn } = await build(t);
   const user = await signIn();
   for (let i = 0; i < 5; i += 1) {
@@ -141,7 +141,7 @@ test('connections that S3 has cut while they were idle cost no upload', async (t
   }
 });
 
-test('uploads share their buffers: who finds none waits, and gets 503 when none comes free', async (t) => {
+test('an upload waits for a buffer, and gets 503 when none becomes free', async (t) => {
   const fixture = await build(t, { UPLOAD_BUFFERS: '2', UPLOAD_QUEUE_TIMEOUT_MS: '300' });
   const user = await fixture.signIn();
   const url = await fixture.listen();
@@ -177,7 +177,7 @@ test('uploads share their buffers: who finds none waits, and gets 503 when none 
   });
 });
 
-test('eight large uploads at once through eight buffers all arrive whole', async (t) => {
+test('eight concurrent large uploads through eight buffers arrive whole', async (t) => {
   const fixture = await build(t, { UPLOAD_BUFFERS: '3', S3_REQUEST_TIMEOUT_MS: '20000' });
   const user = await fixture.signIn();
   const files = await Promise.all(
@@ -188,7 +188,7 @@ test('eight large uploads at once through eight buffers all arrive whole', async
   t.ok(fixture.files.store.pool.load().lent === 0);
 });
 
-test('the database lost before the commit: 503, and the settler leaves no object', async (t) => {
+test('a database lost before the commit gives 503 and leaves no object', async (t) => {
   const fixture = await build(t, { UPLOAD_ABANDONED_MS: '1000' });
   const user = await fixture.signIn();
   await fixture.query('alter table files.outbox rename to outbox_away');
@@ -204,7 +204,7 @@ test('the database lost before the commit: 503, and the settler leaves no object
   await nothingLeft(t, fixture);
 });
 
-test('an upload that S3 carries out after we gave it up is removed all the same', async (t) => {
+test('an upload that S3 carries out late is removed', async (t) => {
   const fixture = await build(t, { UPLOAD_LATE_MS: '6000', S3_REQUEST_TIMEOUT_MS: '300' });
   const { s3, signIn, query, stored, files } = fixture;
   const user = await signIn();

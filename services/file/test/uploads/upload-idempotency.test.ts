@@ -23,7 +23,7 @@ const uploads = async ({ events }: Fixture) =>
 const rows = ({ query }: Fixture) =>
   query<{ status: string; name: string }>('select status, name from files.files order by id');
 
-test('an upload that is repeated under its key, on another replica and in another form, is the one file', async (t) => {
+test('an upload repeated under its key is one file, also at another replica', async (t) => {
   const fixture = await build(t);
   const other = await fixture.replica();
   const user = await fixture.signIn();
@@ -44,7 +44,7 @@ test('an upload that is repeated under its key, on another replica and in anothe
   t.match(await fixture.stored(), { objects: { length: 1 }, uploads: { length: 0 } });
 });
 
-test('another name, size or content under a used key is refused, and nothing is kept of it', async (t) => {
+test('other content under a used key is refused and leaves nothing', async (t) => {
   const fixture = await build(t);
   const user = await fixture.signIn();
   await send(fixture.app, user, 'k', 'bytes');
@@ -68,7 +68,7 @@ test('another name, size or content under a used key is refused, and nothing is 
   t.equal((await fixture.stored()).objects.length, 2);
 });
 
-test('of two uploads at once under one key on two replicas one file comes to be', async (t) => {
+test('two concurrent uploads under one key make one file', async (t) => {
   const fixture = await build(t);
   const other = await fixture.replica();
   const user = await fixture.signIn();

@@ -5,7 +5,7 @@ import { buildWithMail, tokenIn } from '../mailbox.ts';
 const OLD = 'ada@example.com';
 const NEW = 'Countess@example.com';
 
-test('a change of address: confirmed by the new one, announced to the old one before and after', async (t) => {
+test('a change of address is confirmed by the new one and announced to the old', async (t) => {
   const { call, register, mailsTo, rows, events } = await buildWithMail(t);
   const { user, token } = await register(OLD);
   const asked = await call('POST', '/api/users/me/email', {
@@ -65,7 +65,7 @@ test('a change of address: confirmed by the new one, announced to the old one be
   );
 });
 
-test('the requester never learns that an address is taken; who reads its mailbox does, when the link comes back', async (t) => {
+test('only the reader of the mailbox learns that an address is taken', async (t) => {
   const { call, register, mailsTo, rows, events } = await buildWithMail(t);
   await register(NEW);
   const { user, token } = await register(OLD);
@@ -91,7 +91,7 @@ test('the requester never learns that an address is taken; who reads its mailbox
   t.strictSame([taken.statusCode, taken.body], [free.statusCode, free.body]);
 });
 
-test('of two who are about to confirm one address the first gets it', async (t) => {
+test('the first of two users to confirm an address gets it', async (t) => {
   const { call, register, mailsTo } = await buildWithMail(t);
   const links: string[] = [];
   for (const name of ['one', 'two']) {
@@ -125,7 +125,7 @@ test('a wrong password asks for nothing, and is a failed attempt', async (t) => 
   });
 });
 
-test('the owner objects by a new password: the pending change is void, and so are links to the old address once it has changed', async (t) => {
+test('a new password voids a pending change of address', async (t) => {
   const { call, register, mailsTo, resetTokenOf } = await buildWithMail(t);
   const { token } = await register(OLD);
   await call('POST', '/api/users/me/email', { token, body: { email: NEW, password: PASSWORD } });
@@ -170,7 +170,7 @@ test('the owner objects by a new password: the pending change is void, and so ar
   );
 });
 
-test("one's own address, confirmed, is verified, and no other mail tells of it", async (t) => {
+test('confirming the current address verifies it and sends no other mail', async (t) => {
   const { call, register, mailsTo, catcher } = await buildWithMail(t);
   const { token } = await register(OLD);
   await call('POST', '/api/users/me/email', { token, body: { email: OLD, password: PASSWORD } });

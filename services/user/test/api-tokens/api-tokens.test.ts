@@ -64,7 +64,7 @@ async function refusedSoon(
   t.equal(got, status, what);
 }
 
-test('a token is made, told once, and lets its owner in for its scopes', async (t) => {
+test('a token is shown once and grants its scopes', async (t) => {
   const { events, ada, make } = await build(t);
   const made = await make({ scopes: ['profile:read', 'files:read', 'profile:read'] });
   t.match(made.token, /^mun_[0-9A-Za-z]{49}$/);
@@ -100,7 +100,7 @@ test('a token is made, told once, and lets its owner in for its scopes', async (
   );
 });
 
-test('a token is in no event and no table, and told again only to a retry under its key while it counts', async (t) => {
+test('a token stands in no event and no table', async (t) => {
   const { ada, events } = await build(t);
   const post = () =>
     server.call('POST', '/api/auth/tokens', {
@@ -159,7 +159,7 @@ test('what was done by a token says so in the trail', async (t) => {
   });
 });
 
-test('forged, truncated and over-long tokens are refused without a question to the database', async (t) => {
+test('forged, truncated and over-long tokens are refused without a query', async (t) => {
   const { make } = await build(t);
   const { token } = await make();
   const flipped = token.slice(0, 10) + (token[10] === 'a' ? 'b' : 'a') + token.slice(11);
@@ -197,7 +197,7 @@ test('tokens count for nothing where another kind is wanted', async (t) => {
   t.equal((await me(server, ada.refresh_token)).statusCode, 401, 'a refresh token as bearer');
 });
 
-test('a token cannot be used to make or see others, end sessions, or change or delete the account', async (t) => {
+test('a token cannot manage tokens, sessions or the account', async (t) => {
   const { events, ada, make } = await build(t);
   const { id, token } = await make({
     scopes: [
@@ -248,7 +248,7 @@ test('a token cannot be used to make or see others, end sessions, or change or d
   );
 });
 
-test('beyond its scopes a token is refused by RFC 6750, and that is an event', async (t) => {
+test('a token is refused beyond its scopes by RFC 6750, with an event', async (t) => {
   const { events, make } = await build(t);
   const { id, token } = await make({ scopes: ['files:read'] });
   const answer = await me(server, token);
@@ -264,7 +264,7 @@ test('beyond its scopes a token is refused by RFC 6750, and that is an event', a
   });
 });
 
-test('from an address that is not on its list a token is refused as an unknown one, and its owner can read of it', async (t) => {
+test('a token used from a foreign address is refused like an unknown one', async (t) => {
   const { events, ada, make } = await build(t);
   const { id, token } = await make({
     allowed_ips: ['192.0.2.77/24', '2001:db8::/32', '198.51.100.7'],
@@ -367,7 +367,7 @@ test('wrong scopes, lists, lifetimes and names make no token', async (t) => {
   );
 });
 
-test('a user has a hundred tokens at most, also when many are made at once', async (t) => {
+test('a user has at most a hundred tokens, also by concurrent requests', async (t) => {
   const { ada, make } = await build(t);
   const { id } = await make();
   await server.rows(
@@ -391,7 +391,7 @@ test('a user has a hundred tokens at most, also when many are made at once', asy
   await make();
 });
 
-test('a revoked token is refused at once, here and by another replica, while it is in use', async (t) => {
+test('a revoked token is refused at once by every replica', async (t) => {
   const { events, ada, make } = await build(t);
   const there = await server.replica();
   const { id, token } = await make();
@@ -448,7 +448,7 @@ test("another's token and an absent one are not found alike", async (t) => {
   t.equal((await me(server, token)).statusCode, 200);
 });
 
-test('the token of an owner who is suspended, demoted or deleted goes with them', async (t) => {
+test('suspending, demoting or deleting the owner ends the token', async (t) => {
   const there = await server.replica();
   const admin = await makeAdmin();
   const answer = await server.call('POST', '/api/auth/tokens', {
@@ -477,7 +477,7 @@ test('the token of an owner who is suspended, demoted or deleted goes with them'
   await refusedSoon(t, () => me(there, made.token), 401, 'deleted');
 });
 
-test('an expired token is refused, and so is one whose session has ended under it while it was made', async (t) => {
+test('an expired token is refused, and an ended session makes none', async (t) => {
   const { ada, make } = await build(t);
   const { id, token } = await make({ expires_in: 60 });
   t.equal((await me(server, token)).statusCode, 200);
@@ -507,7 +507,7 @@ test('an expired token is refused, and so is one whose session has ended under i
   );
 });
 
-test('last use is kept with its address, without a write for each request', async (t) => {
+test('last use is stored with its address, without a write per request', async (t) => {
   const { ada, make } = await build(t);
   const { token } = await make();
   for (let n = 0; n < 20; n += 1) await me(server, token, { 'x-forwarded-for': `192.0.2.${n}` });
@@ -522,7 +522,7 @@ test('last use is kept with its address, without a write for each request', asyn
   t.equal(server.context.auth.apiTokensLastSeen.waiting(), 1, 'the next one waits for its minute');
 });
 
-test("a service account's tokens are an administrator's to make, list and revoke", async (t) => {
+test("administrators create, list and revoke a service account's tokens", async (t) => {
   const { events, ada, make } = await build(t);
   const admin = await makeAdmin();
   const created = await server.call('POST', '/api/users/service-accounts', {
@@ -593,7 +593,7 @@ test("a service account's tokens are an administrator's to make, list and revoke
   t.equal((await me(server, made.token)).statusCode, 401);
 });
 
-test('nobody signs in to a service account, whatever is known of it', async (t) => {
+test('nobody can log in to a service account', async (t) => {
   const { ada } = await build(t);
   const admin = await makeAdmin();
   const { id } = (

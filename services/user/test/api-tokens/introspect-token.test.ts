@@ -30,7 +30,7 @@ const isInactive = (t: Test, answer: Awaited<ReturnType<TestServer['call']>>, wh
   t.equal(answer.headers['cache-control'], 'no-store', what);
 };
 
-test('a service learns whose an access token or API token is, and for what it counts', async (t) => {
+test('introspection tells the owner and scopes of live tokens', async (t) => {
   const { server, ada, root, make, form } = await build(t);
   const service = await make(root, ['tokens:introspect']);
   const access = await form(ada.token, service.token, '&token_type_hint=access_token');
@@ -92,7 +92,7 @@ test('whatever does not count is answered in the same two words', async (t) => {
   isInactive(t, await form(ada.token, by), 'the token of an ended session');
 });
 
-test('who may not ask learns nothing; forms that are none are refused', async (t) => {
+test('introspection needs its permission and a valid form', async (t) => {
   const { server, ada, root, make, form } = await build(t);
   t.equal((await form(root.token, ada.token)).statusCode, 403, 'a customer');
   t.match((await form(root.token, (await make(root, ['files:read'])).token)).json(), {

@@ -24,7 +24,7 @@ const metric = async ({ call }: MailServer, name: RegExp): Promise<number> =>
 const smtp = async ({ call }: MailServer): Promise<string> =>
   (await call('GET', '/health/ready')).json().dependencies.smtp.status;
 
-test('without a mail server no mail is lost, and a link lives from when its mail is sent', async (t) => {
+test("a mail server's outage loses no mail, and links live from their sending", async (t) => {
   const service = await buildWithMail(t, { MAIL_TIMEOUT_MS: '500' });
   await service.register(ADA);
   await service.catcher.stop();

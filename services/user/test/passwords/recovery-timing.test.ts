@@ -3,7 +3,7 @@ import { timeBound, until } from '@muniment/testing';
 import { buildWithMail } from '../mailbox.ts';
 import { timesApart } from '../timing.ts';
 
-test('how long the answer takes does not tell whether there is an account', async (t) => {
+test('the time of the answer does not tell whether an account exists', async (t) => {
   const { call, register, rows } = await buildWithMail(t);
   for (let n = 0; n < 10; n += 1) await register(`known-${n}@example.com`);
   const found = await timesApart(async (kind, n) => {

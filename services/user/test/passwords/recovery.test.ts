@@ -7,7 +7,7 @@ import { buildWithMail, tokenIn } from '../mailbox.ts';
 const ADA = 'Ada@example.com';
 const NEW = 'a better horse battery';
 
-test('a forgotten password is replaced by the link in a mail: every session has ended, the owner is told, each step is an event', async (t) => {
+test('a mailed link sets a new password and ends every session', async (t) => {
   const { call, register, mailsTo, events } = await buildWithMail(t);
   const { user, token, refresh_token } = await register(ADA);
   const asked = await call('POST', '/api/auth/forgot-password', {
@@ -60,7 +60,7 @@ test('a forgotten password is replaced by the link in a mail: every session has 
   ]);
 });
 
-test('who has no account, a suspended one, or a service account gets the same answer and no mail', async (t) => {
+test('unknown, suspended and service accounts get the same answer and no mail', async (t) => {
   const { call, register, rows, catcher, events, mailsTo } = await buildWithMail(t);
   for (const name of ['known', 'suspended', 'service']) await register(`${name}@example.com`);
   await rows(`update identity.users set status = 'suspended' where email like 'suspended%'`);
@@ -90,7 +90,7 @@ test('who has no account, a suspended one, or a service account gets the same an
   t.equal((await events()).filter(({ action }) => action === 'PASSWORD_RESET_REQUESTED').length, 4);
 });
 
-test('an account that was made without a password gets its first one by mail', async (t) => {
+test('an account without a password gets its first one by mail', async (t) => {
   const { call, register, resetTokenOf, rows } = await buildWithMail(t);
   await register(ADA);
   await rows('update identity.users set password_hash = null');
@@ -109,7 +109,7 @@ test('an account that was made without a password gets its first one by mail', a
   t.equal((await call('POST', '/login', { body: { email: ADA, password: NEW } })).statusCode, 200);
 });
 
-test('a password by mail ends the API tokens of the account too, and of no other', async (t) => {
+test("a password set by mail ends the account's API tokens and no others", async (t) => {
   const server = await buildWithMail(t);
   const other = await server.replica();
   await other.context.http.app.listen({ host: '127.0.0.1', port: 0 });
@@ -147,7 +147,7 @@ test('a password by mail ends the API tokens of the account too, and of no other
   );
 });
 
-test('of twenty parallel tries with one token one sets the password', async (t) => {
+test('one of twenty parallel attempts with a token sets the password', async (t) => {
   const { call, register, resetTokenOf, events } = await buildWithMail(t);
   await register(ADA);
   const token = await resetTokenOf(ADA);
@@ -178,7 +178,7 @@ test('of twenty parallel tries with one token one sets the password', async (t) 
   );
 });
 
-test('the newest token counts: an older one, a used one, an expired one and a made-up one get one answer', async (t) => {
+test('older, used, expired and invented tokens get one answer', async (t) => {
   const { call, register, resetTokenOf, rows } = await buildWithMail(t);
   await register(ADA);
   const older = await resetTokenOf(ADA);
@@ -231,7 +231,7 @@ test('a token of one purpose is none of another', async (t) => {
   );
 });
 
-test('a password that the rules refuse leaves the token good, and is a failed change of that account', async (t) => {
+test('a password that the rules refuse does not spend the token', async (t) => {
   const { call, register, resetTokenOf, rows, events } = await buildWithMail(t);
   const { user } = await register(ADA);
   await rows(`update identity.users set type = 'admin'`);
@@ -251,7 +251,7 @@ test('a password that the rules refuse leaves the token good, and is a failed ch
   );
 });
 
-test('an account suspended since, or one whose password was changed since, takes no token any more', async (t) => {
+test('a suspension or a password change voids the token', async (t) => {
   const { call, register, resetTokenOf, rows } = await buildWithMail(t);
   const { token: access } = await register(ADA);
   const reset = async (token: string) =>
@@ -271,7 +271,7 @@ test('an account suspended since, or one whose password was changed since, takes
   t.strictSame(await rows('select from identity.reset_tokens'), []);
 });
 
-test("neither a token nor its hash nor an address stands in an event, a log or the tables but the account's own", async (t) => {
+test('events, logs and foreign tables hold no token and no address', async (t) => {
   const { call, register, rows, events, resetTokenOf, catcher } = await buildWithMail(t);
   await register(ADA);
   const token = await resetTokenOf(ADA);

@@ -17,7 +17,7 @@ const access = (answer: LightMyRequestResponse): string =>
     .map(({ name, value }) => `${name}=${value}`)
     .join('; ');
 
-test("registering and signing in answer in the document's shape, set its cookies, and are the same events as elsewhere", async (t) => {
+test("registering and logging in answer in the document's shape and set its cookies", async (t) => {
   const { call, events, rows } = await build(t);
   const registered = await call('POST', '/api/v1/auth/register', { body: PERSON });
   t.equal(registered.statusCode, 201, registered.body);
@@ -54,7 +54,7 @@ test("registering and signing in answer in the document's shape, set its cookies
   );
 });
 
-test("the user, the active sessions and the end of one, by the document's cookies", async (t) => {
+test("the document's cookies read the user and list and end sessions", async (t) => {
   const { call, events } = await build(t);
   const first = await call('POST', '/api/v1/auth/register', {
     body: PERSON,
@@ -218,7 +218,7 @@ test("failures have the document's words, a 4xx and leave nothing", async (t) =>
   t.strictSame(await rows('select 1 from identity.sessions where revoked_at is not null'), []);
 });
 
-test('a failure of ours says nothing of itself', async (t) => {
+test('an internal failure discloses nothing', async (t) => {
   const { context, call } = await build(t);
   await context.data.db.destroy();
   const answer = await call('POST', '/api/v1/auth/login', { body: { email, password } });

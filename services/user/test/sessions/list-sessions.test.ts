@@ -22,7 +22,7 @@ const login = async (
     })
   ).json<SignedIn>();
 
-test('sessions are listed newest first, with device, address and which one asks', async (t) => {
+test('sessions are listed newest first, with device, address and the current one', async (t) => {
   const server = await build(t);
   const first = await server.register();
   const second = await login(server, IPHONE);
@@ -53,7 +53,7 @@ test('sessions are listed newest first, with device, address and which one asks'
   );
 });
 
-test("fifty sessions are walked in pages, each once; what has ended and what is another's is not among them", async (t) => {
+test('fifty sessions are listed in pages, each once', async (t) => {
   const server = await build(t);
   const { token, user } = await server.register();
   await server.register('eve@example.com');
@@ -105,7 +105,7 @@ test('what is not a page of this list is refused', async (t) => {
   }
 });
 
-test('of a long or malformed user agent 512 bytes are kept, well-formed', async (t) => {
+test('a long or malformed user agent is stored as 512 well-formed bytes', async (t) => {
   const server = await build(t);
   const { token } = await server.register();
   await login(server, 'Mozilla/5.0 (\u00e9' + '\u00e9'.repeat(4_000));
@@ -119,7 +119,7 @@ test('of a long or malformed user agent 512 bytes are kept, well-formed', async 
   );
 });
 
-test("one session is ended; another's, an absent and an ended one answer alike and change nothing", async (t) => {
+test('ending a foreign, absent or ended session changes nothing', async (t) => {
   const server = await build(t);
   const mine = await server.register();
   const phone = await login(server, IPHONE);
@@ -171,7 +171,7 @@ test("one session is ended; another's, an absent and an ended one answer alike a
   t.equal(ended.length, 1);
 });
 
-test('all other sessions are ended in one go, and their number told', async (t) => {
+test('all other sessions are ended at once, and the answer has their number', async (t) => {
   const server = await build(t);
   const mine = await server.register();
   const others = [await login(server), await login(server), await login(server)];

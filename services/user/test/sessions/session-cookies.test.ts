@@ -24,7 +24,7 @@ const signIn = async ({ call, register }: TestServer): Promise<Record<string, st
   );
 };
 
-test('in cookie mode the tokens are in cookies, and no secret is in the answer', async (t) => {
+test('in cookie mode tokens are in cookies only', async (t) => {
   const { call, register } = await build(t);
   await register();
   for (const answer of [
@@ -67,7 +67,7 @@ test('in cookie mode the tokens are in cookies, and no secret is in the answer',
   );
 });
 
-test('cookies sign in, refresh by themselves, and are taken back at the logout', async (t) => {
+test('cookies authenticate and refresh, and the logout clears them', async (t) => {
   const server = await build(t);
   const { call } = server;
   const first = await signIn(server);
@@ -129,7 +129,7 @@ test('cookies sign in, refresh by themselves, and are taken back at the logout',
   );
 });
 
-test('a page of another origin changes nothing by cookies, and it is recorded whose they were', async (t) => {
+test('a page of another origin changes nothing by cookies, with an event', async (t) => {
   const server = await build(t);
   const { call, rows, events } = server;
   const cookies = await signIn(server);
@@ -187,7 +187,7 @@ test('a page of another origin changes nothing by cookies, and it is recorded wh
   });
 });
 
-test('no page of another origin signs its visitor in as somebody else', async (t) => {
+test('no page of another origin can log its visitor in', async (t) => {
   const server = await build(t);
   const { refresh_token } = await server.register();
   const attempts: [string, object][] = [
@@ -218,7 +218,7 @@ test('no page of another origin signs its visitor in as somebody else', async (t
   );
 });
 
-test('doubled refresh cookies and two refresh tokens at once are refused, and none is spent', async (t) => {
+test('two refresh tokens in one request are refused, and none is spent', async (t) => {
   const server = await build(t);
   const cookies = await signIn(server);
   const cookie = header(cookies, 'refresh_token');
@@ -279,7 +279,7 @@ test('a session or cookie from before the login is never taken over', async (t) 
   t.equal(chosen.json().code, 'validation_failed', 'and no id can be asked for');
 });
 
-test('who signs in or up by a browser that has a session ends that session, and no other', async (t) => {
+test("a login ends the browser's earlier session and no other", async (t) => {
   const server = await build(t);
   const other = await server.replica();
   const { call } = server;
@@ -344,7 +344,7 @@ test('who signs in or up by a browser that has a session ends that session, and 
   t.equal(ended.length, 3);
 });
 
-test('a change of the password hands the new session over in the way of the old one', async (t) => {
+test("a password change sends the new session's tokens as the old one's", async (t) => {
   const server = await build(t);
   const cookies = await signIn(server);
   const changed = await server.call('POST', '/api/users/me/password', {
@@ -363,7 +363,7 @@ test('a change of the password hands the new session over in the way of the old 
   );
 });
 
-test('with the host prefix all three cookies are bound to this host', async (t) => {
+test('with the host prefix all three cookies belong to this host only', async (t) => {
   const server = await build(t, { COOKIE_HOST_PREFIX: 'true' });
   await server.register();
   const answer = await server.call('POST', '/login?session=cookie', { body: credentials });

@@ -20,7 +20,7 @@ const refresh = ({ call }: TestServer, refresh_token: string) =>
   call('POST', '/api/auth/refresh', { body: { refresh_token } });
 const SETTINGS = { SESSION_IDLE_TTL_S: '600' };
 
-test('a session that nobody used for its idle lifetime has ended, for access and for refresh', async (t) => {
+test('a session unused for its idle lifetime has ended', async (t) => {
   const server = await build(t, SETTINGS);
   const { token, refresh_token } = await server.register();
   await pass(server, 595);
@@ -35,7 +35,7 @@ test('a session that nobody used for its idle lifetime has ended, for access and
   );
 });
 
-test('a session used by access tokens only lives on, on whichever replica they are used', async (t) => {
+test('access tokens alone prolong a session, at any replica', async (t) => {
   const here = await build(t, SETTINGS);
   const there = await here.replica();
   const { token } = await here.register();
@@ -52,7 +52,7 @@ test('a session used by access tokens only lives on, on whichever replica they a
   t.equal(await status(here, token), 401);
 });
 
-test('a session used by refreshes only lives on', async (t) => {
+test('refreshes alone prolong a session', async (t) => {
   const server = await build(t, SETTINGS);
   let { refresh_token } = await server.register();
   for (let round = 0; round < 3; round += 1) {
@@ -64,7 +64,7 @@ test('a session used by refreshes only lives on', async (t) => {
   }
 });
 
-test('no request writes when its session was seen; a flush writes it once, a stop the rest', async (t) => {
+test('last-seen times are written by flushes, not by requests', async (t) => {
   const server = await build(t);
   const { token } = await server.register();
   const lastSeen = async () =>
@@ -101,7 +101,7 @@ test('the ordered stop writes what was seen last', async (t) => {
   );
 });
 
-test('a session ends with its absolute lifetime, however much it is used', async (t) => {
+test('a session ends with its absolute lifetime despite its use', async (t) => {
   const server = await build(t, { ...SETTINGS, SESSION_TTL_S: '1000' });
   const { token, refresh_token } = await server.register();
   await pass(server, 500);
@@ -124,7 +124,7 @@ test('an access token does not outlive its session', async (t) => {
   t.ok(refreshed.expires_in <= 100 && refreshed.expires_in > 80, `${refreshed.expires_in} seconds`);
 });
 
-test('the retry of a refresh whose session died meanwhile is refused, and tells no theft', async (t) => {
+test('the retry of a refresh in a dead session is refused and reports no theft', async (t) => {
   const server = await build(t);
   const { token, refresh_token } = await server.register();
   t.equal((await refresh(server, refresh_token)).statusCode, 200);
@@ -146,7 +146,7 @@ test('the retry of a refresh whose session died meanwhile is refused, and tells 
   t.strictSame(await server.rows('select * from identity.sessions'), before);
 });
 
-test('an expired refresh token is refused, spends nothing, and the session lives', async (t) => {
+test('an expired refresh token is refused, and its session lives', async (t) => {
   const server = await build(t);
   const { token, refresh_token } = await server.register();
   await server.rows(`update identity.refresh_tokens set expires_at = now() - interval '1 second'`);
@@ -161,7 +161,7 @@ test('an expired refresh token is refused, spends nothing, and the session lives
   );
 });
 
-test('an access token outlives neither the idle nor the absolute lifetime of its session', async (t) => {
+test('an access token outlives no lifetime of its session', async (t) => {
   for (const settings of [SETTINGS, { SESSION_TTL_S: '600' }]) {
     const server = await build(t, { ACCESS_TOKEN_TTL_S: '900', ...settings });
     const { refresh_token, ...opened } = await server.register();
@@ -183,7 +183,7 @@ test('an access token outlives neither the idle nor the absolute lifetime of its
   }
 });
 
-test('a touch wakes no session that has ended, and moves none back or into the future', async (t) => {
+test('a touch revives no ended session and moves none back or into the future', async (t) => {
   const server = await build(t, SETTINGS);
   const dead = await server.register();
   const live = await server.register('eve@example.com');
@@ -242,7 +242,7 @@ test('the other services may touch sessions and not read them', async (t) => {
   }
 });
 
-test('the refresh of a suspended user is refused, and spends nothing', async (t) => {
+test('the refresh of a suspended user is refused and spends nothing', async (t) => {
   const server = await build(t);
   const { refresh_token } = await server.register();
   await server.rows(`update identity.users set status = 'suspended'`);

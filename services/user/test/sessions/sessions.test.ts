@@ -4,7 +4,7 @@ import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
 import { build, PASSWORD } from '../build.ts';
 
-test('logging in opens a second session; logging out ends that one only, at once', async (t) => {
+test('a logout ends its own session only', async (t) => {
   const { call, register, events } = await build(t);
   const first = await register();
   const login = await call('POST', '/api/users/login', {
@@ -43,7 +43,7 @@ test('logging in opens a second session; logging out ends that one only, at once
   });
 });
 
-test('a session ended on one replica is refused on another within a second, which asks the database for nothing', async (t) => {
+test('a session ended at one replica is soon refused at another, without a query', async (t) => {
   const here = await build(t);
   const there = await here.replica();
   const { token } = await here.register();
@@ -59,7 +59,7 @@ test('a session ended on one replica is refused on another within a second, whic
   t.strictSame(there.context.auth.sessions.lookups().user_changed, 0);
 });
 
-test('a session that has ended changes nothing of the account from the first instant, though the replica has not heard of its end', async (t) => {
+test('an ended session changes nothing, even at a replica that does not know yet', async (t) => {
   const here = await build(t);
   const there = await here.replica();
   const { token, user } = await here.register();
@@ -109,7 +109,7 @@ test('a session that has ended changes nothing of the account from the first ins
   );
 });
 
-test('a wrong password and an unknown address get the same answer and each leaves one event', async (t) => {
+test('a wrong password and an unknown address get the same answer', async (t) => {
   const { call, register, events } = await build(t);
   const { user } = await register();
   const wrong = await call('POST', '/api/users/login', {
@@ -144,7 +144,7 @@ test('a wrong password and an unknown address get the same answer and each leave
   );
 });
 
-test('a suspended account cannot log in, and is told nothing else', async (t) => {
+test('a suspended account cannot log in and gets the same answer', async (t) => {
   const { call, register, rows } = await build(t);
   const { token } = await register();
   t.equal((await call('GET', '/api/users/me', { token })).statusCode, 200);
@@ -162,7 +162,7 @@ test('a suspended account cannot log in, and is told nothing else', async (t) =>
   );
 });
 
-test('changing the password ends every session and answers with a new one', async (t) => {
+test('a password change ends every session and answers with a new one', async (t) => {
   const { call, register, events } = await build(t);
   const { token, refresh_token } = await register();
   const wrong = await call('POST', '/api/users/me/password', {
@@ -199,7 +199,7 @@ test('changing the password ends every session and answers with a new one', asyn
   );
 });
 
-test('two parallel changes of the password: one wins, and has ended the session of the other', async (t) => {
+test('one of two parallel password changes wins', async (t) => {
   const { call, register, events } = await build(t);
   const { token } = await register();
   const answers = await Promise.all(
@@ -217,7 +217,7 @@ test('two parallel changes of the password: one wins, and has ended the session 
   t.equal((await events()).filter((event) => event.action === 'PASSWORD_CHANGED').length, 1);
 });
 
-test('twenty parallel refreshes of one token give one child; its reuse after the retry window ends the session', async (t) => {
+test('twenty parallel refreshes of one token give one child token', async (t) => {
   const here = await build(t);
   const there = await here.replica();
   const { refresh_token, token } = await here.register();
@@ -271,7 +271,7 @@ test('twenty parallel refreshes of one token give one child; its reuse after the
   );
 });
 
-test('deleting the account needs the password, and then nothing of it is left here but the order for the others', async (t) => {
+test('an account deleted with its password leaves only the erasure order', async (t) => {
   const { call, register, rows, events } = await build(t);
   const { token, user } = await register();
   t.equal(
@@ -302,7 +302,7 @@ test('deleting the account needs the password, and then nothing of it is left he
   t.match((await events()).at(-2), { action: 'USER_DELETED', outcome: 'success' });
 });
 
-test('the profile is read and its names changed; unknown fields and empty changes are refused', async (t) => {
+test("the profile's names can be changed; unknown fields are refused", async (t) => {
   const { call, register, events } = await build(t);
   const { token, user } = await register();
   t.match(

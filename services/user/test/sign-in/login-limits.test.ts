@@ -19,33 +19,30 @@ const login = (
 const statuses = (answers: { statusCode: number }[], status: number): number =>
   answers.filter(({ statusCode }) => statusCode === status).length;
 
-t.test(
-  'fifty wrong passwords at once on two replicas count as fifty, for a known address and for an unknown one, and the trail is told once',
-  async (t) => {
-    const one = await build(t, { ...LIMITED, PASSWORD_QUEUE_LIMIT: '200' });
-    const two = await one.replica();
-    await one.register('ada@example.com');
-    for (const email of ['ada@example.com', 'nobody@example.com']) {
-      const answers = await Promise.all(
-        Array.from({ length: 50 }, (_, index) =>
-          login(index % 2 ? one : two, email, 'not the password', {}, `192.0.2.${index}`),
-        ),
-      );
-      t.equal(statuses(answers, 401), 5, email);
-      t.equal(statuses(answers, 429), 45, email);
-      const refused = answers.find(({ statusCode }) => statusCode === 429);
-      t.equal(refused?.json().code, 'rate_limited');
-      t.match(refused?.headers['retry-after'], /^[1-9][0-9]*$/);
-      t.match(refused?.headers.ratelimit, /^"login_account";r=0;t=\d+$/);
-      t.equal(refused?.headers['ratelimit-policy'], '"login_account";q=5;w=3600');
-    }
-    const failed = (await one.events()).filter(({ action }) => action === 'LOGIN_FAIL');
-    t.strictSame(failed.filter(({ error }) => error === 'rate_limited').length, 2);
-    t.equal(failed.length, 12);
-  },
-);
+t.test('fifty parallel wrong passwords at two replicas are all counted', async (t) => {
+  const one = await build(t, { ...LIMITED, PASSWORD_QUEUE_LIMIT: '200' });
+  const two = await one.replica();
+  await one.register('ada@example.com');
+  for (const email of ['ada@example.com', 'nobody@example.com']) {
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        login(index % 2 ? one : two, email, 'not the password', {}, `192.0.2.${index}`),
+      ),
+    );
+    t.equal(statuses(answers, 401), 5, email);
+    t.equal(statuses(answers, 429), 45, email);
+    const refused = answers.find(({ statusCode }) => statusCode === 429);
+    t.equal(refused?.json().code, 'rate_limited');
+    t.match(refused?.headers['retry-after'], /^[1-9][0-9]*$/);
+    t.match(refused?.headers.ratelimit, /^"login_account";r=0;t=\d+$/);
+    t.equal(refused?.headers['ratelimit-policy'], '"login_account";q=5;w=3600');
+  }
+  const failed = (await one.events()).filter(({ action }) => action === 'LOGIN_FAIL');
+  t.strictSame(failed.filter(({ error }) => error === 'rate_limited').length, 2);
+  t.equal(failed.length, 12);
+});
 
-t.test('a right password costs none of the tries, however often it is shown', async (t) => {
+t.test('right passwords use up no attempts', async (t) => {
   const one = await build(t, LIMITED);
   await one.register();
   for (let index = 0; index < 7; index += 1)
@@ -53,86 +50,76 @@ t.test('a right password costs none of the tries, however often it is shown', as
   t.equal((await login(one, 'ada@example.com', 'not the password')).statusCode, 401);
 });
 
-t.test(
-  'the owner signs in on a device that the account knows while strangers are refused, by token and by cookie; the device has a limit of its own',
-  async (t) => {
-    const one = await build(t, LIMITED);
-    await one.register();
-    const first = await login(one, 'ada@example.com', PASSWORD);
-    const device_token: string = first.json().device_token;
-    const inCookie = await one.call('POST', '/api/users/login?session=cookie', {
-      body: { email: 'ada@example.com', password: PASSWORD },
-    });
-    t.notOk(inCookie.json().device_token);
-    const cookie = inCookie.cookies.find(({ name }) => name === 'device');
-    t.match(cookie, { httpOnly: true, secure: true, sameSite: 'Strict', path: '/' });
-    for (let index = 0; index < 6; index += 1)
-      await login(one, 'ada@example.com', 'not the password', {}, '203.0.113.9');
-    t.equal((await login(one, 'ada@example.com', PASSWORD)).statusCode, 429, 'no device');
-    const wrong = device_token.slice(0, -2) + (device_token.endsWith('AA') ? 'BB' : 'AA');
-    for (const forged of [
-      wrong,
-      'mdv1',
-      '',
-      `mdv1.${'9'.repeat(10)}.${'A'.repeat(22)}.${'A'.repeat(43)}`,
-    ])
-      t.equal(
-        (await login(one, 'ada@example.com', PASSWORD, { device_token: forged })).statusCode,
-        429,
-        forged,
-      );
+t.test('a known device has its own limit, so attackers cannot lock the owner out', async (t) => {
+  const one = await build(t, LIMITED);
+  await one.register();
+  const first = await login(one, 'ada@example.com', PASSWORD);
+  const device_token: string = first.json().device_token;
+  const inCookie = await one.call('POST', '/api/users/login?session=cookie', {
+    body: { email: 'ada@example.com', password: PASSWORD },
+  });
+  t.notOk(inCookie.json().device_token);
+  const cookie = inCookie.cookies.find(({ name }) => name === 'device');
+  t.match(cookie, { httpOnly: true, secure: true, sameSite: 'Strict', path: '/' });
+  for (let index = 0; index < 6; index += 1)
+    await login(one, 'ada@example.com', 'not the password', {}, '203.0.113.9');
+  t.equal((await login(one, 'ada@example.com', PASSWORD)).statusCode, 429, 'no device');
+  const wrong = device_token.slice(0, -2) + (device_token.endsWith('AA') ? 'BB' : 'AA');
+  for (const forged of [
+    wrong,
+    'mdv1',
+    '',
+    `mdv1.${'9'.repeat(10)}.${'A'.repeat(22)}.${'A'.repeat(43)}`,
+  ])
     t.equal(
-      (await login(one, 'ada@example.com', PASSWORD, { device_token })).statusCode,
-      200,
-      'by token',
+      (await login(one, 'ada@example.com', PASSWORD, { device_token: forged })).statusCode,
+      429,
+      forged,
     );
-    t.equal(
-      (
-        await one.call('POST', '/api/users/login', {
-          body: { email: 'ada@example.com', password: PASSWORD },
-          headers: { cookie: `device=${cookie?.value}` },
-        })
-      ).statusCode,
-      200,
-      'by cookie',
+  t.equal(
+    (await login(one, 'ada@example.com', PASSWORD, { device_token })).statusCode,
+    200,
+    'by token',
+  );
+  t.equal(
+    (
+      await one.call('POST', '/api/users/login', {
+        body: { email: 'ada@example.com', password: PASSWORD },
+        headers: { cookie: `device=${cookie?.value}` },
+      })
+    ).statusCode,
+    200,
+    'by cookie',
+  );
+  const onDevice = [];
+  for (let index = 0; index < 4; index += 1)
+    onDevice.push(
+      (await login(one, 'ada@example.com', 'not the password', { device_token })).statusCode,
     );
-    const onDevice = [];
-    for (let index = 0; index < 4; index += 1)
-      onDevice.push(
+  t.strictSame(onDevice, [401, 401, 401, 429]);
+  const stored = JSON.stringify(await one.events());
+  t.notMatch(stored, device_token);
+});
+
+t.test('all known devices of an account share one limit', async (t) => {
+  const one = await build(t, {
+    LIMITS: 'on',
+    LIMIT_RULES: 'login_account=2/3600,login_device=3/3600,login_devices_day=5/86400',
+  });
+  await one.register();
+  const devices: string[] = [];
+  for (let index = 0; index < 4; index += 1)
+    devices.push((await login(one, 'ada@example.com', PASSWORD)).json().device_token);
+  const tries = [];
+  for (const device_token of devices)
+    for (let index = 0; index < 3; index += 1)
+      tries.push(
         (await login(one, 'ada@example.com', 'not the password', { device_token })).statusCode,
       );
-    t.strictSame(onDevice, [401, 401, 401, 429]);
-    const stored = JSON.stringify(await one.events());
-    t.notMatch(stored, device_token);
-  },
-);
+  t.equal(tries.filter((status) => status === 401).length, 7, 'five by devices, two as a stranger');
+});
 
-t.test(
-  'however many devices somebody has made known, they have one budget together; then they count as strangers',
-  async (t) => {
-    const one = await build(t, {
-      LIMITS: 'on',
-      LIMIT_RULES: 'login_account=2/3600,login_device=3/3600,login_devices_day=5/86400',
-    });
-    await one.register();
-    const devices: string[] = [];
-    for (let index = 0; index < 4; index += 1)
-      devices.push((await login(one, 'ada@example.com', PASSWORD)).json().device_token);
-    const tries = [];
-    for (const device_token of devices)
-      for (let index = 0; index < 3; index += 1)
-        tries.push(
-          (await login(one, 'ada@example.com', 'not the password', { device_token })).statusCode,
-        );
-    t.equal(
-      tries.filter((status) => status === 401).length,
-      7,
-      'five by devices, two as a stranger',
-    );
-  },
-);
-
-t.test('our own overload costs nobody a try', async (t) => {
+t.test('an overload uses up no attempt', async (t) => {
   const one = await build(t, LIMITED);
   const { token } = await one.register();
   const { passwords } = one.context;
@@ -148,7 +135,7 @@ t.test('our own overload costs nobody a try', async (t) => {
   t.equal((await change(PASSWORD)).statusCode, 200);
 });
 
-t.test("a device token of one account is worth nothing at another's", async (t) => {
+t.test('a device token is useless for another account', async (t) => {
   const one = await build(t, LIMITED);
   await one.register();
   const { device_token } = (await login(one, 'ada@example.com', PASSWORD)).json<{
@@ -163,116 +150,102 @@ t.test("a device token of one account is worth nothing at another's", async (t) 
   );
 });
 
-t.test(
-  'registration is limited by network, the /64 of an IPv6 address, and leaves no account behind',
-  async (t) => {
-    const one = await build(t, LIMITED);
-    const answers = [];
-    for (let index = 0; index < 7; index += 1) {
-      answers.push(
-        await one.call('POST', '/api/users/register', {
-          body: { email: `u${index}@example.com`, password: PASSWORD },
-          headers: { 'x-forwarded-for': `2001:db8:1:2::${index + 1}` },
-        }),
-      );
-    }
-    t.strictSame(
-      answers.map(({ statusCode }) => statusCode),
-      [201, 201, 201, 201, 201, 429, 429],
+t.test('registrations are limited by network, for IPv6 by /64', async (t) => {
+  const one = await build(t, LIMITED);
+  const answers = [];
+  for (let index = 0; index < 7; index += 1) {
+    answers.push(
+      await one.call('POST', '/api/users/register', {
+        body: { email: `u${index}@example.com`, password: PASSWORD },
+        headers: { 'x-forwarded-for': `2001:db8:1:2::${index + 1}` },
+      }),
     );
-    const elsewhere = await one.call('POST', '/api/users/register', {
-      body: { email: 'u9@example.com', password: PASSWORD },
-      headers: { 'x-forwarded-for': '2001:db8:1:3::1' },
-    });
-    t.equal(elsewhere.statusCode, 201);
-    t.equal((await one.rows('select 1 from identity.users')).length, 6);
-  },
-);
+  }
+  t.strictSame(
+    answers.map(({ statusCode }) => statusCode),
+    [201, 201, 201, 201, 201, 429, 429],
+  );
+  const elsewhere = await one.call('POST', '/api/users/register', {
+    body: { email: 'u9@example.com', password: PASSWORD },
+    headers: { 'x-forwarded-for': '2001:db8:1:3::1' },
+  });
+  t.equal(elsewhere.statusCode, 201);
+  t.equal((await one.rows('select 1 from identity.users')).length, 6);
+});
 
-t.test(
-  'recovery is limited by address, known or not, and the confirmation of a password by user',
-  async (t) => {
-    const one = await build(t, LIMITED);
-    const { token } = await one.register();
-    for (const email of ['ada@example.com', 'nobody@example.com']) {
-      const asked = [];
-      for (let index = 0; index < 3; index += 1)
-        asked.push(
-          (await one.call('POST', '/api/auth/forgot-password', { body: { email } })).statusCode,
-        );
-      t.strictSame(asked, [202, 202, 429], email);
-    }
-    const { device_token } = (await login(one, 'ada@example.com', PASSWORD)).json<{
-      device_token: string;
-    }>();
-    t.equal(
+t.test('recovery is limited by address, password confirmation by user', async (t) => {
+  const one = await build(t, LIMITED);
+  const { token } = await one.register();
+  for (const email of ['ada@example.com', 'nobody@example.com']) {
+    const asked = [];
+    for (let index = 0; index < 3; index += 1)
+      asked.push(
+        (await one.call('POST', '/api/auth/forgot-password', { body: { email } })).statusCode,
+      );
+    t.strictSame(asked, [202, 202, 429], email);
+  }
+  const { device_token } = (await login(one, 'ada@example.com', PASSWORD)).json<{
+    device_token: string;
+  }>();
+  t.equal(
+    (
+      await one.call('POST', '/api/auth/forgot-password', {
+        body: { email: 'ada@example.com', device_token },
+      })
+    ).statusCode,
+    202,
+    'strangers have used up what strangers have',
+  );
+  const change = (current_password: string) =>
+    one.call('POST', '/api/users/me/password', {
+      token,
+      body: { current_password, new_password: 'another good battery' },
+    });
+  const changed = [];
+  for (let index = 0; index < 4; index += 1)
+    changed.push((await change('not the password')).statusCode);
+  t.strictSame(changed, [403, 403, 403, 429]);
+  t.equal((await change(PASSWORD)).statusCode, 429);
+});
+
+t.test('API tokens are limited by user, introspection has its own limit', async (t) => {
+  const one = await build(t, { LIMITS: 'on', LIMIT_RULES: 'token_creation=2/3600' });
+  const { user } = await one.register();
+  await one.rows(`update identity.users set type = 'admin' where id = $1`, [user.id]);
+  const { token } = (await login(one, 'ada@example.com', PASSWORD)).json<{ token: string }>();
+  const made = [];
+  for (let index = 0; index < 3; index += 1)
+    made.push(
       (
-        await one.call('POST', '/api/auth/forgot-password', {
-          body: { email: 'ada@example.com', device_token },
+        await one.call('POST', '/api/auth/tokens', {
+          token,
+          body: { name: `t${index}`, scopes: ['files:read'] },
         })
       ).statusCode,
-      202,
-      'strangers have used up what strangers have',
     );
-    const change = (current_password: string) =>
-      one.call('POST', '/api/users/me/password', {
-        token,
-        body: { current_password, new_password: 'another good battery' },
-      });
-    const changed = [];
-    for (let index = 0; index < 4; index += 1)
-      changed.push((await change('not the password')).statusCode);
-    t.strictSame(changed, [403, 403, 403, 429]);
-    t.equal((await change(PASSWORD)).statusCode, 429);
-  },
-);
+  t.strictSame(made, [201, 201, 429]);
+  t.equal(
+    (await one.events()).filter(
+      ({ action, error }) => action === 'API_TOKEN_CREATED' && error === 'rate_limited',
+    ).length,
+    1,
+  );
+  const introspected = await one.call('POST', '/api/auth/introspect', {
+    token,
+    body: `token=${token}`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  });
+  t.match(introspected.headers.ratelimit, /^"introspection";r=59999;/);
+});
 
-t.test(
-  'making API tokens is limited by user, and introspection has a budget of its own',
-  async (t) => {
-    const one = await build(t, { LIMITS: 'on', LIMIT_RULES: 'token_creation=2/3600' });
-    const { user } = await one.register();
-    await one.rows(`update identity.users set type = 'admin' where id = $1`, [user.id]);
-    const { token } = (await login(one, 'ada@example.com', PASSWORD)).json<{ token: string }>();
-    const made = [];
-    for (let index = 0; index < 3; index += 1)
-      made.push(
-        (
-          await one.call('POST', '/api/auth/tokens', {
-            token,
-            body: { name: `t${index}`, scopes: ['files:read'] },
-          })
-        ).statusCode,
-      );
-    t.strictSame(made, [201, 201, 429]);
-    t.equal(
-      (await one.events()).filter(
-        ({ action, error }) => action === 'API_TOKEN_CREATED' && error === 'rate_limited',
-      ).length,
-      1,
-    );
-    const introspected = await one.call('POST', '/api/auth/introspect', {
-      token,
-      body: `token=${token}`,
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    });
-    t.match(introspected.headers.ratelimit, /^"introspection";r=59999;/);
-  },
-);
-
-t.test(
-  'a database that is away makes a sign-in wait, and lets nobody guess uncounted',
-  async (t) => {
-    const one = await build(t, LIMITED);
-    await one.register();
-    await one.rows(
-      'alter function shared.take_limits(bytea[], bigint[], integer[]) rename to gone',
-    );
-    const answer = await login(one, 'ada@example.com', PASSWORD);
-    t.ok(answer.statusCode >= 500, String(answer.statusCode));
-    t.equal((await one.events()).filter(({ action }) => action === 'LOGIN_SUCCESS').length, 0);
-  },
-);
+t.test('without a database no password guess goes uncounted', async (t) => {
+  const one = await build(t, LIMITED);
+  await one.register();
+  await one.rows('alter function shared.take_limits(bytea[], bigint[], integer[]) rename to gone');
+  const answer = await login(one, 'ada@example.com', PASSWORD);
+  t.ok(answer.statusCode >= 500, String(answer.statusCode));
+  t.equal((await one.events()).filter(({ action }) => action === 'LOGIN_SUCCESS').length, 0);
+});
 
 t.test('LIMITS=off limits nothing', async (t) => {
   const one = await build(t, { LIMIT_RULES: RULES, LIMITS: 'off' });
@@ -280,28 +253,25 @@ t.test('LIMITS=off limits nothing', async (t) => {
     t.equal((await login(one, 'ada@example.com', 'not the password')).statusCode, 401);
 });
 
-t.test(
-  'a user who asks for one change of address after the other sends no more mails than the limit',
-  async (t) => {
-    const one = await build(t, LIMITED);
-    const { token } = await one.register();
-    const answers = [];
-    for (let index = 0; index < 4; index += 1)
-      answers.push(
-        await one.call('POST', '/api/users/me/email', {
-          token,
-          body: { email: `stranger-${index}@example.com`, password: PASSWORD },
-        }),
-      );
-    t.strictSame(
-      answers.map(({ statusCode }) => statusCode),
-      [202, 202, 429, 429],
+t.test('the mails of repeated changes of address are limited', async (t) => {
+  const one = await build(t, LIMITED);
+  const { token } = await one.register();
+  const answers = [];
+  for (let index = 0; index < 4; index += 1)
+    answers.push(
+      await one.call('POST', '/api/users/me/email', {
+        token,
+        body: { email: `stranger-${index}@example.com`, password: PASSWORD },
+      }),
     );
-    t.equal(
-      (await one.events()).filter(
-        ({ action, error }) => action === 'EMAIL_CHANGE_REQUESTED' && error === 'rate_limited',
-      ).length,
-      1,
-    );
-  },
-);
+  t.strictSame(
+    answers.map(({ statusCode }) => statusCode),
+    [202, 202, 429, 429],
+  );
+  t.equal(
+    (await one.events()).filter(
+      ({ action, error }) => action === 'EMAIL_CHANGE_REQUESTED' && error === 'rate_limited',
+    ).length,
+    1,
+  );
+});

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { makeAdmin } from '../../sign-in/make-admin.ts';
 import { build, PASSWORD } from '../build.ts';
 
-test("an account that exists is promoted: its own password still works and its new token is an admin's", async (t) => {
+test('an existing account becomes an administrator and keeps its password', async (t) => {
   const { context, register, call, events } = await build(t);
   const { user } = await register('ada@example.com');
   const made = await makeAdmin(context, 'ADA@example.com');
@@ -19,7 +19,7 @@ test("an account that exists is promoted: its own password still works and its n
   );
 });
 
-test('an account that does not exist is made, with a password shown once', async (t) => {
+test('a new account is created with a password that is shown once', async (t) => {
   const { context, call, events } = await build(t);
   const made = await makeAdmin(context, 'root@example.com');
   t.equal(
@@ -34,7 +34,7 @@ test('an account that does not exist is made, with a password shown once', async
   });
 });
 
-test('a promoted account whose password is too short for an administrator signs in no more, and only who knows it is told why', async (t) => {
+test('a password too short for an administrator is refused after the promotion', async (t) => {
   const { context, register, call, events, rows } = await build(t);
   await register('ada@example.com', 'ten chars!');
   await makeAdmin(context, 'ada@example.com');

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { build, PASSWORD } from '../build.ts';
 
-test("registering makes an account, a session and one event, and answers in the documents' shape", async (t) => {
+test('registering creates an account, a session and one event', async (t) => {
   const { call, rows, events } = await build(t);
   const answer = await call('POST', '/api/users/register', {
     body: { email: ' Ada@Example.com ', password: PASSWORD, name: 'Ada' },
@@ -34,7 +34,7 @@ test("registering makes an account, a session and one event, and answers in the 
   ]);
 });
 
-test('twenty parallel registrations of one address make one account', async (t) => {
+test('twenty parallel registrations of one address create one account', async (t) => {
   const { call, rows, events } = await build(t);
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, n) =>
@@ -57,7 +57,7 @@ test('twenty parallel registrations of one address make one account', async (t) 
   );
 });
 
-test('what is not a sane registration is refused with its code and leaves nothing', async (t) => {
+test('an invalid registration is refused with its code and leaves nothing', async (t) => {
   const { call, rows, events } = await build(t);
   const cases: [object | string, number, string][] = [
     ['{"email":', 400, 'malformed_json'],

@@ -3,7 +3,7 @@ import { timeBound } from '@muniment/testing';
 import { build } from '../build.ts';
 import { timesApart } from '../timing.ts';
 
-test('how long a refused sign-in takes does not tell whether there is an account', async (t) => {
+test('the time of a refused login does not tell whether an account exists', async (t) => {
   const { call, register } = await build(t);
   for (let n = 0; n < 10; n += 1) await register(`known-${n}@example.com`);
   const found = await timesApart(async (kind, n) => {

@@ -23,7 +23,7 @@ interface StoredKey {
   retires_at: Date | null;
 }
 
-test('the next key is published before it signs, and what the one before it has signed counts on', async (t) => {
+test('the next key is published before it signs, and old tokens stay valid', async (t) => {
   const server = await build(t);
   const { token, refresh_token: refreshToken } = await server.register();
   const [before, coming] = [await published(server), kidOf(token)];
@@ -51,7 +51,7 @@ test('the next key is published before it signs, and what the one before it has 
   });
 });
 
-test('once a retired key is past its time a token that it signed counts no more, whatever the token says', async (t) => {
+test('an expired retired key verifies no token, whatever the token says', async (t) => {
   const server = await build(t);
   const { token } = await server.register();
   await rotateKeys(server.context);
@@ -63,7 +63,7 @@ test('once a retired key is past its time a token that it signed counts no more,
   t.notOk((await published(server)).includes(kidOf(token)));
 });
 
-test('a compromised key ends its tokens and no session: who refreshes goes on with the key that was next', async (t) => {
+test('a compromised key ends its tokens but no session', async (t) => {
   const server = await build(t);
   const { token, refresh_token: refreshToken } = await server.register();
   const next = (await published(server)).find((kid) => kid !== kidOf(token));
@@ -86,7 +86,7 @@ test('a compromised key ends its tokens and no session: who refreshes goes on wi
   );
 });
 
-test('with the master key stolen all keys can be replaced, published ones too; a second call finds only the new ones', async (t) => {
+test('all keys can be replaced after a theft of the master key', async (t) => {
   const server = await build(t);
   const { token } = await server.register();
   await rotateKeys(server.context);
@@ -131,7 +131,7 @@ test('of replicas that all find a rotation due one rotates, once', async (t) => 
   );
 });
 
-test('the JWKS may be kept for minutes and asked for again for nothing', async (t) => {
+test('the JWKS may be cached for minutes and revalidated by its ETag', async (t) => {
   const server = await build(t);
   const answer = await server.call('GET', '/.well-known/jwks.json');
   t.equal(answer.headers['cache-control'], 'public, max-age=300');

@@ -45,7 +45,7 @@ test('replicas that start together get one and the same key', async (t) => {
   t.same(await ensureSigningKey(first, masterKey), keys[0], 'a later start finds it');
 });
 
-test('the private part is stored wrapped, and opens under its own master key alone', async (t) => {
+test('the private part is stored wrapped and opens only with its master key', async (t) => {
   const database = await createTestDatabase(t);
   const db = connect(t, database.url('user_service'));
   const masterKey = createMasterKey(randomBytes(32));

@@ -89,7 +89,7 @@ const tokenFor = async (client: Client, email: string, password = PASSWORD): Pro
   (await client.send({ channel: 'auth/generateToken', payload: { email, password } })).token ??
   'none';
 
-test('the flow of seed 002, in its own shapes', async (t) => {
+test("the flow of seed 002 works in the document's shapes", async (t) => {
   const { server, client } = await build(t);
   const root = await admin(server);
   const registered = await client.send({
@@ -197,7 +197,7 @@ test('the flow of seed 002, in its own shapes', async (t) => {
   t.notOk(JSON.stringify(events).includes('mun_'));
 });
 
-test('who moves an account to another address tells the old one, and links that went there count no more', async (t) => {
+test('a move to another address tells the old one and voids its links', async (t) => {
   const server = await buildWithMail(t);
   const client = await connect(t, urlOf(server));
   const [root, ada] = [await admin(server), await server.register()];
@@ -229,7 +229,7 @@ test('who moves an account to another address tells the old one, and links that 
   t.equal(server.catcher.mails().length, 2, 'besides the link, and that is all');
 });
 
-test('an id in capitals is the same id: a found token of an administrator moves no account to its finder', async (t) => {
+test("an id in capitals does not get past the checks of the token's owner", async (t) => {
   const { server, client } = await build(t);
   const root = await admin(server);
   const ada = await server.register();
@@ -274,7 +274,7 @@ test('an id in capitals is the same id: a found token of an administrator moves 
   );
 });
 
-test('ten tokens at once for one account: each gets one, and none waits for another to be ended', async (t) => {
+test('ten parallel token requests for one account succeed without deadlock', async (t) => {
   const { server, url } = await build(t);
   const { user } = await server.register();
   const clients = await Promise.all(Array.from({ length: 10 }, () => connect(t, url)));
@@ -312,7 +312,7 @@ test('sockets of one replica', async (t) => {
   const ada = await server.register();
 
   await t.test(
-    'a wrong password and an unknown address are refused alike, and as over HTTP',
+    'a wrong password and an unknown address get the same answer, as over HTTP',
     async (t) => {
       const client = await connect(t, url);
       const answers = [];
@@ -343,186 +343,170 @@ test('sockets of one replica', async (t) => {
     },
   );
 
-  await t.test(
-    "a token reaches nobody else's account, and does not take its own over",
-    async (t) => {
-      const client = await connect(t, url);
-      const [bob, root] = [await server.register('bob@example.com'), await admin(server)];
-      const apiToken = await tokenFor(client, 'ada@example.com');
-      for (const id of [bob.user.id, '01890000-0000-7000-8000-000000000000']) {
-        for (const [channel, payload] of [
-          ['user/read', { id }],
-          ['user/update', { id, name: 'x' }],
-          ['user/delete', { id }],
-        ] as const) {
-          t.strictSame(
-            await client.send({ channel, apiToken, payload }),
-            {
-              success: false,
-              error: {
-                code: 'permission_denied',
-                message: 'Your role does not allow this. Ask an administrator.',
-              },
+  await t.test('a token reaches no other account', async (t) => {
+    const client = await connect(t, url);
+    const [bob, root] = [await server.register('bob@example.com'), await admin(server)];
+    const apiToken = await tokenFor(client, 'ada@example.com');
+    for (const id of [bob.user.id, '01890000-0000-7000-8000-000000000000']) {
+      for (const [channel, payload] of [
+        ['user/read', { id }],
+        ['user/update', { id, name: 'x' }],
+        ['user/delete', { id }],
+      ] as const) {
+        t.strictSame(
+          await client.send({ channel, apiToken, payload }),
+          {
+            success: false,
+            error: {
+              code: 'permission_denied',
+              message: 'Your role does not allow this. Ask an administrator.',
             },
-            `${channel} of ${id}`,
-          );
-        }
-      }
-      t.match(
-        await client.send({
-          channel: 'user/create',
-          apiToken,
-          payload: { name: 'x', email: 'x@example.com' },
-        }),
-        { error: { code: 'permission_denied' } },
-      );
-      t.match(
-        await client.send({
-          channel: 'user/update',
-          apiToken,
-          payload: { id: ada.user.id, email: 'mallory@example.com' },
-        }),
-        { error: { code: 'session_required' } },
-      );
-      t.strictSame(
-        await client.send({
-          channel: 'user/update',
-          apiToken,
-          payload: { id: ada.user.id, name: 'Ada L.', email: 'ada@example.com' },
-        }),
-        { success: true },
-        "one's address as it is",
-      );
-      t.match(
-        await server.rows('select email, name from identity.users where id = $1', [ada.user.id]),
-        [{ email: 'ada@example.com', name: 'Ada L.' }],
-      );
-      t.equal((await server.events()).filter(({ action }) => action === 'ACCESS_DENIED').length, 7);
-
-      await server.rows(`update identity.users set type = 'admin' where id = $1`, [bob.user.id]);
-      const rootToken = await tokenFor(client, root.user.email, 'a long enough password');
-      t.match(
-        await client.send({
-          channel: 'user/update',
-          apiToken: rootToken,
-          payload: { id: bob.user.id, email: 'mallory@example.com' },
-        }),
-        { error: { code: 'permission_denied' } },
-        'another administrator',
-      );
-      t.match(
-        await client.send({
-          channel: 'user/delete',
-          apiToken: rootToken,
-          payload: { id: bob.user.id },
-        }),
-        { error: { code: 'permission_denied' } },
-      );
-      t.match(
-        await client.send({
-          channel: 'user/update',
-          apiToken: rootToken,
-          payload: { id: ada.user.id, email: 'BOB@example.com' },
-        }),
-        { error: { code: 'email_taken' } },
-      );
-    },
-  );
-
-  await t.test(
-    'only an API token is one: another kind, a scope that lacks and a revoked one are refused',
-    async (t) => {
-      const client = await connect(t, url);
-      const read = (apiToken?: unknown) =>
-        client.send({ channel: 'user/read', apiToken, payload: { id: ada.user.id } });
-      for (const apiToken of [ada.token, ada.refresh_token, 'mun_x', '', undefined])
-        t.match(
-          await read(apiToken),
-          { error: { code: 'unauthenticated' } },
-          String(apiToken).slice(0, 8),
+          },
+          `${channel} of ${id}`,
         );
-      t.match(await read(7), { error: { code: 'message_invalid' } });
-      const made = (
-        await server.call('POST', '/api/auth/tokens', {
-          token: ada.token,
-          body: { name: 'x', scopes: ['files:read'] },
-        })
-      ).json<{ token: string }>();
-      t.match(await read(made.token), { error: { code: 'insufficient_scope' } });
-      const restricted = (
-        await server.call('POST', '/api/auth/tokens', {
-          token: ada.token,
-          body: { name: 'x', scopes: ['profile:read'], allowed_ips: ['192.0.2.1'] },
-        })
-      ).json<{ token: string }>();
-      t.match(await read(restricted.token), { error: { code: 'unauthenticated' } });
-      t.match((await server.events()).at(-1), {
-        action: 'ACCESS_DENIED',
-        metadata: { reason: 'address' },
-      });
-      const token = await tokenFor(client, 'ada@example.com');
-      t.match(await read(token), { id: ada.user.id });
-      const { data } = (await server.call('GET', '/api/auth/tokens', { token: ada.token })).json<{
-        data: { id: string; name: string }[];
-      }>();
-      const { id } = data.find(({ name }) => name === 'auth/generateToken') ?? { id: '' };
-      await server.call('DELETE', `/api/auth/tokens/${id}`, { token: ada.token });
+      }
+    }
+    t.match(
+      await client.send({
+        channel: 'user/create',
+        apiToken,
+        payload: { name: 'x', email: 'x@example.com' },
+      }),
+      { error: { code: 'permission_denied' } },
+    );
+    t.match(
+      await client.send({
+        channel: 'user/update',
+        apiToken,
+        payload: { id: ada.user.id, email: 'mallory@example.com' },
+      }),
+      { error: { code: 'session_required' } },
+    );
+    t.strictSame(
+      await client.send({
+        channel: 'user/update',
+        apiToken,
+        payload: { id: ada.user.id, name: 'Ada L.', email: 'ada@example.com' },
+      }),
+      { success: true },
+      "one's address as it is",
+    );
+    t.match(
+      await server.rows('select email, name from identity.users where id = $1', [ada.user.id]),
+      [{ email: 'ada@example.com', name: 'Ada L.' }],
+    );
+    t.equal((await server.events()).filter(({ action }) => action === 'ACCESS_DENIED').length, 7);
+
+    await server.rows(`update identity.users set type = 'admin' where id = $1`, [bob.user.id]);
+    const rootToken = await tokenFor(client, root.user.email, 'a long enough password');
+    t.match(
+      await client.send({
+        channel: 'user/update',
+        apiToken: rootToken,
+        payload: { id: bob.user.id, email: 'mallory@example.com' },
+      }),
+      { error: { code: 'permission_denied' } },
+      'another administrator',
+    );
+    t.match(
+      await client.send({
+        channel: 'user/delete',
+        apiToken: rootToken,
+        payload: { id: bob.user.id },
+      }),
+      { error: { code: 'permission_denied' } },
+    );
+    t.match(
+      await client.send({
+        channel: 'user/update',
+        apiToken: rootToken,
+        payload: { id: ada.user.id, email: 'BOB@example.com' },
+      }),
+      { error: { code: 'email_taken' } },
+    );
+  });
+
+  await t.test('other tokens, missing scopes and revoked tokens are refused', async (t) => {
+    const client = await connect(t, url);
+    const read = (apiToken?: unknown) =>
+      client.send({ channel: 'user/read', apiToken, payload: { id: ada.user.id } });
+    for (const apiToken of [ada.token, ada.refresh_token, 'mun_x', '', undefined])
       t.match(
-        await read(token),
+        await read(apiToken),
         { error: { code: 'unauthenticated' } },
-        'from the next message on',
+        String(apiToken).slice(0, 8),
       );
-    },
-  );
+    t.match(await read(7), { error: { code: 'message_invalid' } });
+    const made = (
+      await server.call('POST', '/api/auth/tokens', {
+        token: ada.token,
+        body: { name: 'x', scopes: ['files:read'] },
+      })
+    ).json<{ token: string }>();
+    t.match(await read(made.token), { error: { code: 'insufficient_scope' } });
+    const restricted = (
+      await server.call('POST', '/api/auth/tokens', {
+        token: ada.token,
+        body: { name: 'x', scopes: ['profile:read'], allowed_ips: ['192.0.2.1'] },
+      })
+    ).json<{ token: string }>();
+    t.match(await read(restricted.token), { error: { code: 'unauthenticated' } });
+    t.match((await server.events()).at(-1), {
+      action: 'ACCESS_DENIED',
+      metadata: { reason: 'address' },
+    });
+    const token = await tokenFor(client, 'ada@example.com');
+    t.match(await read(token), { id: ada.user.id });
+    const { data } = (await server.call('GET', '/api/auth/tokens', { token: ada.token })).json<{
+      data: { id: string; name: string }[];
+    }>();
+    const { id } = data.find(({ name }) => name === 'auth/generateToken') ?? { id: '' };
+    await server.call('DELETE', `/api/auth/tokens/${id}`, { token: ada.token });
+    t.match(await read(token), { error: { code: 'unauthenticated' } }, 'from the next message on');
+  });
+
+  await t.test('an invalid message gets its code, and the socket stays open', async (t) => {
+    const client = await connect(t, url);
+    for (const [text, code] of [
+      ['', 'malformed_json'],
+      ['{', 'malformed_json'],
+      ['[]', 'message_invalid'],
+      ['null', 'message_invalid'],
+      ['"x"', 'message_invalid'],
+      ['{}', 'message_invalid'],
+      ['{"channel":"user/everything","payload":{}}', 'channel_unknown'],
+      ['{"channel":"__proto__","payload":{}}', 'channel_unknown'],
+      ['{"channel":"constructor"}', 'channel_unknown'],
+      ['{"channel":7}', 'channel_unknown'],
+      [
+        '{"channel":"auth/register","payload":{"email":"a@b.example","password":"x\\u0000y"}}',
+        'malformed_text',
+      ],
+      [
+        '{"channel":"auth/register","payload":{"email":"a@b.example","password":"\\ud800"}}',
+        'malformed_text',
+      ],
+      [
+        '{"channel":"auth/register","payload":{"email":"a@b.example","password":"long enough one","type":"admin"}}',
+        'message_invalid',
+      ],
+      [
+        '{"channel":"auth/register","payload":{"__proto__":{"type":"admin"},"email":"a@b.example","password":"long enough one"}}',
+        'message_invalid',
+      ],
+      [
+        '{"channel":"auth/generateToken","apiToken":"x","payload":{"email":"a@b.example","password":"long enough one"}}',
+        'message_invalid',
+      ],
+      ['{"channel":"user/read","payload":{"id":"2"}}', 'message_invalid'],
+      [`${'['.repeat(30_000)}`, 'malformed_json'],
+    ] as const)
+      t.match(await client.send(text), { success: false, error: { code } }, text.slice(0, 70));
+    t.strictSame(await server.rows(`select 1 from identity.users where email = 'a@b.example'`), []);
+  });
 
   await t.test(
-    'what is no message is answered with its code, and the socket goes on',
-    async (t) => {
-      const client = await connect(t, url);
-      for (const [text, code] of [
-        ['', 'malformed_json'],
-        ['{', 'malformed_json'],
-        ['[]', 'message_invalid'],
-        ['null', 'message_invalid'],
-        ['"x"', 'message_invalid'],
-        ['{}', 'message_invalid'],
-        ['{"channel":"user/everything","payload":{}}', 'channel_unknown'],
-        ['{"channel":"__proto__","payload":{}}', 'channel_unknown'],
-        ['{"channel":"constructor"}', 'channel_unknown'],
-        ['{"channel":7}', 'channel_unknown'],
-        [
-          '{"channel":"auth/register","payload":{"email":"a@b.example","password":"x\\u0000y"}}',
-          'malformed_text',
-        ],
-        [
-          '{"channel":"auth/register","payload":{"email":"a@b.example","password":"\\ud800"}}',
-          'malformed_text',
-        ],
-        [
-          '{"channel":"auth/register","payload":{"email":"a@b.example","password":"long enough one","type":"admin"}}',
-          'message_invalid',
-        ],
-        [
-          '{"channel":"auth/register","payload":{"__proto__":{"type":"admin"},"email":"a@b.example","password":"long enough one"}}',
-          'message_invalid',
-        ],
-        [
-          '{"channel":"auth/generateToken","apiToken":"x","payload":{"email":"a@b.example","password":"long enough one"}}',
-          'message_invalid',
-        ],
-        ['{"channel":"user/read","payload":{"id":"2"}}', 'message_invalid'],
-        [`${'['.repeat(30_000)}`, 'malformed_json'],
-      ] as const)
-        t.match(await client.send(text), { success: false, error: { code } }, text.slice(0, 70));
-      t.strictSame(
-        await server.rows(`select 1 from identity.users where email = 'a@b.example'`),
-        [],
-      );
-    },
-  );
-
-  await t.test(
-    'binary, oversized and broken frames close the socket with their code, and only that one',
+    'binary, oversized and broken frames close their socket with its code',
     async (t) => {
       const client = await connect(t, url);
       const closedBy = async (send: (socket: WebSocket) => void): Promise<number> => {
@@ -546,7 +530,7 @@ test('sockets of one replica', async (t) => {
   );
 
   await t.test(
-    'a flood closes its socket; a pipeline within bounds is answered in order',
+    'a flood closes its socket, and a short pipeline is answered in order',
     async (t) => {
       const client = await connect(t, url);
       const apiToken = await tokenFor(client, 'ada@example.com');
@@ -572,7 +556,7 @@ test('sockets of one replica', async (t) => {
   );
 });
 
-test('pages of other origins open no socket, programs and allowed origins do; what is no handshake is told so', async (t) => {
+test('pages of other origins open no socket', async (t) => {
   const { server, url } = await build(t, { CORS_ORIGINS: 'https://app.example', SOCKET_MAX: '3' });
   const status = (options: ClientOptions): Promise<number> =>
     new Promise((resolve) => {
@@ -602,7 +586,7 @@ test('pages of other origins open no socket, programs and allowed origins do; wh
   t.equal(plain.headers.upgrade, 'websocket');
 });
 
-test('a stop answers what is in hand and closes with 1001', async (t) => {
+test('a stop answers the current message and closes with 1001', async (t) => {
   const { server, client } = await build(t);
   client.socket.send(
     JSON.stringify({
