@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
 import { connectSuperuser, type TestDatabase } from '@muniment/testing';
+import { addRoute } from './add-route.ts';
 import { createServer, loadConfig, serverSettings } from '../src/index.ts';
 import { build, checkProblem, environment } from './build.ts';
 
@@ -53,11 +54,7 @@ test('a route that does not say who may call it keeps the server from being used
 
 test('a signed-in route refuses who has no token, and a closed server has given back its connections', async (t) => {
   const { app, db } = await build(t);
-  app.get(
-    '/mine',
-    { config: { operation: 'mine', access: { permission: 'files:read' } } },
-    () => ({}),
-  );
+  addRoute(app, { url: '/mine', access: { permission: 'files:read' }, handler: () => ({}) });
   for (const headers of [{}, { authorization: 'Bearer x' }, { authorization: 'Basic eDp5' }])
     checkProblem(t, await app.inject({ url: '/mine', headers }), 401, 'unauthenticated');
   await sql`select 1`.execute(db);
@@ -67,33 +64,22 @@ test('a signed-in route refuses who has no token, and a closed server has given 
 
 test('a response holds what its schema names and nothing else', async (t) => {
   const { app } = await build(t);
-  app.get(
-    '/narrow',
-    {
-      schema: { response: { 200: Type.Object({ id: Type.String() }) } },
-      config: { operation: 'narrow', access: 'public' },
-    },
-    () => ({ id: 'a', password_hash: 'hunter2' }) as { id: string },
-  );
+  addRoute(app, {
+    url: '/narrow',
+    response: { 200: Type.Object({ id: Type.String() }) },
+    handler: () => ({ id: 'a', password_hash: 'hunter2' }),
+  });
   t.strictSame((await app.inject('/narrow')).json(), { id: 'a' });
 });
 
 test('a problem keeps its form on a route whose responses have schemas', async (t) => {
   const { app } = await build(t);
-  app.get(
-    '/narrow',
-    {
-      schema: {
-        response: {
-          200: Type.Object({ id: Type.String() }),
-          '4xx': Type.Object({ id: Type.String() }),
-        },
-      },
-      config: { operation: 'narrow', access: 'public' },
-    },
-    () => {
+  addRoute(app, {
+    url: '/narrow',
+    response: { 200: Type.Object({ id: Type.String() }), 404: Type.Object({ id: Type.String() }) },
+    handler: () => {
       throw Object.assign(new Error('no'), { statusCode: 404 });
     },
-  );
+  });
   checkProblem(t, await app.inject('/narrow'), 404, 'not_found');
 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { Type } from 'typebox';
+import { addRoute } from './add-route.ts';
 import { createServer, loadConfig, serverSettings, startService } from '../src/index.ts';
 
 /** A service of its own process for the tests of starting, stopping and being killed: says its address, and has routes that are slow, stuck or fatal. */
@@ -22,20 +23,29 @@ await startService(
       await sleep(1_500);
       return { answered: true };
     };
-    app.get('/slow', { config: { operation: 'slow', access: 'public' } }, slow);
-    app.get('/stuck', { config: { operation: 'stuck', access: 'public' } }, () => {
-      process.stderr.write('stuck begins\n');
-      return new Promise(() => {});
+    addRoute(app, { url: '/slow', handler: slow });
+    addRoute(app, {
+      url: '/stuck',
+      handler: () => {
+        process.stderr.write('stuck begins\n');
+        return new Promise(() => {});
+      },
     });
-    app.get('/throw', { config: { operation: 'throw', access: 'public' } }, () => {
-      setImmediate(() => {
-        throw new Error('nobody catches this');
-      });
-      return {};
+    addRoute(app, {
+      url: '/throw',
+      handler: () => {
+        setImmediate(() => {
+          throw new Error('nobody catches this');
+        });
+        return {};
+      },
     });
-    app.get('/reject', { config: { operation: 'reject', access: 'public' } }, () => {
-      void Promise.reject(new Error('nobody awaits this'));
-      return {};
+    addRoute(app, {
+      url: '/reject',
+      handler: () => {
+        void Promise.reject(new Error('nobody awaits this'));
+        return {};
+      },
     });
     const standStill = async (here: string, request: { body: unknown }): Promise<void> => {
       if (process.env.STAND_STILL !== 'on' || (request.body as { point: string }).point !== here)
@@ -44,13 +54,13 @@ await startService(
       await new Promise(() => {});
     };
     // Inside of its transaction, or between its COMMIT and its answer: where a process is killed.
-    app.post(
-      '/killed',
-      {
-        config: { operation: 'killed', access: 'public' },
+    addRoute(app, {
+      method: 'POST',
+      url: '/killed',
+      options: {
         onSend: (request, _reply, payload) => standStill('behind', request).then(() => payload),
       },
-      (request) =>
+      handler: (request) =>
         context.data.inTransaction(request, async (trx, record) => {
           const holder = randomUUID();
           await sql`insert into identity.leases (name, holder, epoch, expires_at) values (${`killed-${holder}`}, ${holder}, 1, now())`.execute(
@@ -60,7 +70,7 @@ await startService(
           await standStill('before', request);
           return { holder };
         }),
-    );
+    });
     app.addHook('onListen', async () => {
       process.stderr.write(`url=${app.listeningOrigin}\n`);
     });

@@ -77,6 +77,7 @@ type FastifyOptions = Partial<
     | 'exposeHeadRoute'
     | 'logLevel'
     | 'onRequest'
+    | 'onSend'
     | 'preHandler'
     | 'preSerialization'
     | 'validatorCompiler'

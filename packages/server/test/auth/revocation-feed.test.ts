@@ -6,6 +6,7 @@ import { createRevocations, type Role } from '@muniment/security';
 import { signIn, timeBound, until } from '@muniment/testing';
 import { startFaultProxy, type FaultProxy } from '../../../cluster/src/faults/fault-proxy.ts';
 import { createRevocationFeed } from '../../src/auth/revocation-feed.ts';
+import { addRoute } from '../add-route.ts';
 import { build, checkProblem, type BuildOptions, type TestServer } from '../build.ts';
 import { ensureSigningKey } from '../../../../services/user/signing-keys/signing-keys.ts';
 
@@ -34,11 +35,11 @@ async function withFeed(t: Test, options: BuildOptions = {}): Promise<Feeding> {
     ...options,
   });
   await server.keys.refresh();
-  server.app.get(
-    '/mine',
-    { config: { operation: 'mine', access: { permission: 'files:read' } } },
-    ({ principal }) => ({ role: principal?.role }),
-  );
+  addRoute(server.app, {
+    url: '/mine',
+    access: { permission: 'files:read' },
+    handler: ({ principal }) => ({ role: principal?.role }),
+  });
   return {
     ...server,
     async signIn(role = 'customer') {

@@ -1,11 +1,10 @@
 import { test, type Test } from 'tap';
+import { addRoute } from '../add-route.ts';
 import { build, checkProblem, type TestServer } from '../build.ts';
 
 async function echo(t: Test): Promise<TestServer> {
   const server = await build(t);
-  server.app.post('/echo', { config: { operation: 'echo', access: 'public' } }, (request) => ({
-    body: request.body,
-  }));
+  addRoute(server.app, { method: 'POST', url: '/echo', handler: ({ body }) => ({ body }) });
   return server;
 }
 

@@ -7,37 +7,30 @@ import type { InjectOptions } from 'fastify';
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
 import { until } from '@muniment/testing';
+import { strictObject } from '../../src/index.ts';
+import { addRoute } from '../add-route.ts';
 import { build, checkProblem, type TestServer } from '../build.ts';
 import { listen, raw } from '../raw-request.ts';
 
 async function probe(t: Test): Promise<TestServer> {
   const server = await build(t);
   const { app } = server;
-  app.route({
+  addRoute(app, {
     method: 'POST',
     url: '/things',
-    schema: {
-      body: Type.Object(
-        { name: Type.String({ minLength: 2 }), tag: Type.Optional(Type.String()) },
-        { additionalProperties: false },
-      ),
-      querystring: Type.Object({ limit: Type.Optional(Type.Integer()) }),
-    },
-    config: { operation: 'thing.create', access: 'public' },
+    query: strictObject({ limit: Type.Optional(Type.Integer()) }),
+    body: strictObject({ name: Type.String({ minLength: 2 }), tag: Type.Optional(Type.String()) }),
     handler: () => ({ ok: true }),
   });
-  app.get('/things/:name', { config: { operation: 'thing.get', access: 'public' } }, () => ({
-    ok: true,
-  }));
-  app.get(
-    '/throws/:what',
-    { config: { operation: 'thing.throw', access: 'public' } },
-    (request) => {
-      const { what } = request.params as { what: string };
-      const thrown = THROWN[what];
+  addRoute(app, { url: '/things/:name', handler: () => ({ ok: true }) });
+  addRoute(app, {
+    url: '/throws/:what',
+    operation: 'things.throw_error',
+    handler: ({ params }) => {
+      const thrown = THROWN[(params as { what: string }).what];
       throw typeof thrown === 'function' ? thrown() : thrown;
     },
-  );
+  });
   return server;
 }
 
@@ -226,7 +219,7 @@ test('an error above 500 is logged with its own message under the request id tha
     {
       bindings: {
         err: { message: 'relation "identity.secret" does not exist' },
-        operation: 'thing.throw',
+        operation: 'things.throw_error',
       },
       message: 'request failed',
     },
@@ -242,8 +235,12 @@ test('a 503 is logged with its cause, one line a second for each code however ma
   });
   const server = await probe(t);
   const { app } = server;
-  app.get('/away', { config: { operation: 'away', access: 'public' } }, () => {
-    throw cause;
+  addRoute(app, {
+    url: '/away',
+    operation: 'things.get_away',
+    handler: () => {
+      throw cause;
+    },
   });
   const logged: { err: Error; operation: string; code: string; unlogged: number }[] = [];
   app.addHook('onRequest', (request, _reply, done) => {
@@ -255,12 +252,14 @@ test('a 503 is logged with its cause, one line a second for each code however ma
   await sleep(1_050);
   for (let i = 0; i < 20; i += 1)
     checkProblem(t, await app.inject('/away'), 503, 'dependency_unavailable');
-  t.match(logged, [{ err: { cause }, operation: 'away', code: 'dependency_unavailable' }]);
+  t.match(logged, [
+    { err: { cause }, operation: 'things.get_away', code: 'dependency_unavailable' },
+  ]);
   t.equal(logged.length, 1);
   checkProblem(t, await app.inject('/throws/busy'), 503, 'busy');
   t.match(
     logged[1],
-    { err: { message: 'Come back' }, operation: 'thing.throw', code: 'busy' },
+    { err: { message: 'Come back' }, operation: 'things.throw_error', code: 'busy' },
     'another code has a line of its own',
   );
   await sleep(1_050);
@@ -348,18 +347,16 @@ test('bytes that are not HTTP get a problem before the connection ends', async (
 
 test('bytes that are not HTTP behind a request whose answer runs end the connection, and nothing is written into that answer', async (t) => {
   const { app } = await probe(t);
-  app.get('/stream', { config: { operation: 'stream', access: 'public' } }, (_request, reply) =>
-    reply.send(
-      Readable.from(
-        (async function* () {
-          for (let i = 0; i < 20; i += 1) {
-            yield 'abcdefgh';
-            await sleep(20);
-          }
-        })(),
-      ),
-    ),
-  );
+  async function* slowBody() {
+    for (let i = 0; i < 20; i += 1) {
+      yield 'abcdefgh';
+      await sleep(20);
+    }
+  }
+  addRoute(app, {
+    url: '/stream',
+    handler: (_request, reply) => reply.send(Readable.from(slowBody())),
+  });
   const port = await listen(app);
   const request = 'GET /stream HTTP/1.1\r\nHost: a\r\n\r\n';
   const socket = connect(port, '127.0.0.1')

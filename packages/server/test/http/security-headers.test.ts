@@ -1,15 +1,17 @@
 import type { InjectOptions } from 'fastify';
 import { test, type Test } from 'tap';
+import { addRoute } from '../add-route.ts';
 import { build, type TestServer } from '../build.ts';
 
 async function probe(t: Test, origins: string): Promise<TestServer> {
   const server = await build(t, { settings: { CORS_ORIGINS: origins } });
-  server.app.get('/things', { config: { operation: 'thing.list', access: 'public' } }, () => []);
-  server.app.post(
-    '/things',
-    { config: { operation: 'thing.create', access: { permission: 'files:write' } } },
-    () => [],
-  );
+  addRoute(server.app, { url: '/things', handler: () => [] });
+  addRoute(server.app, {
+    method: 'POST',
+    url: '/things',
+    access: { permission: 'files:write' },
+    handler: () => [],
+  });
   return server;
 }
 

@@ -1,4 +1,5 @@
 import { test, type Test } from 'tap';
+import { addRoute } from '../add-route.ts';
 import { build, type TestServer } from '../build.ts';
 
 const GATEWAY = '10.1.0.5';
@@ -7,12 +8,10 @@ const REQUEST_ID = '0123456789abcdef0123456789abcdef';
 
 async function probe(t: Test): Promise<TestServer> {
   const server = await build(t, { settings: { TRUSTED_PROXIES: '10.1.0.0/24, ::1/128' } });
-  server.app.get('/who', { config: { operation: 'who', access: 'public' } }, (request) => ({
-    id: request.id,
-    ip: request.ip,
-    startedAtMs: request.startedAtMs,
-    traceparent: request.traceparent,
-  }));
+  addRoute(server.app, {
+    url: '/who',
+    handler: ({ id, ip, startedAtMs, traceparent }) => ({ id, ip, startedAtMs, traceparent }),
+  });
   return server;
 }
 

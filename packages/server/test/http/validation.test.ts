@@ -1,38 +1,31 @@
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
+import { dateTime, nullable, strictObject, uuid } from '../../src/index.ts';
+import { addRoute } from '../add-route.ts';
 import { build, checkProblem, type TestServer } from '../build.ts';
 
 const UUID = '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
 
 async function probe(t: Test): Promise<TestServer> {
   const server = await build(t);
-  server.app.route({
+  addRoute(server.app, {
     method: 'POST',
     url: '/things/:number',
-    schema: {
-      params: Type.Object({ number: Type.Integer({ minimum: 1 }) }),
-      querystring: Type.Object(
-        {
-          limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
-          all: Type.Optional(Type.Boolean()),
-          before: Type.Optional(Type.String({ format: 'date-time' })),
-        },
-        { additionalProperties: false },
-      ),
-      body: Type.Object(
-        {
-          text: Type.Optional(Type.String()),
-          count: Type.Optional(Type.Integer()),
-          flag: Type.Optional(Type.Boolean()),
-          list: Type.Optional(Type.Array(Type.String())),
-          nothing: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-          id: Type.Optional(Type.String({ format: 'uuid' })),
-          at: Type.Optional(Type.String({ format: 'date-time' })),
-        },
-        { additionalProperties: false },
-      ),
-    },
-    config: { operation: 'thing.put', access: 'public' },
+    params: Type.Object({ number: Type.Integer({ minimum: 1 }) }),
+    query: strictObject({
+      limit: Type.Integer({ minimum: 1, maximum: 100, default: 20 }),
+      all: Type.Optional(Type.Boolean()),
+      before: Type.Optional(dateTime),
+    }),
+    body: strictObject({
+      text: Type.Optional(Type.String()),
+      count: Type.Optional(Type.Integer()),
+      flag: Type.Optional(Type.Boolean()),
+      list: Type.Optional(Type.Array(Type.String())),
+      nothing: Type.Optional(nullable(Type.String())),
+      id: Type.Optional(uuid),
+      at: Type.Optional(dateTime),
+    }),
     handler: ({ params, query, body }) => ({ params, query, body }),
   });
   return server;
@@ -116,11 +109,7 @@ test('what can only arrive as text is converted, and defaults are filled in', as
 
 test('an id in a path is read in lower case, and nothing else is', async (t) => {
   const { app } = await build(t);
-  app.get(
-    '/things/:id/:name',
-    { config: { operation: 'thing.show', access: 'public' } },
-    ({ params }) => params,
-  );
+  addRoute(app, { url: '/things/:id/:name', handler: ({ params }) => params });
   const id = '0198A000-0000-7000-8000-00000000000A';
   t.strictSame((await app.inject(`/things/${id}/Name`)).json(), {
     id: id.toLowerCase(),

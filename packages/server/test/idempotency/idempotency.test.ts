@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { FastifyRequest } from 'fastify';
 import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
 import { connectSuperuser, until } from '@muniment/testing';
+import { addRoute } from '../add-route.ts';
 import { build, checkProblem, environment, type TestServer } from '../build.ts';
 import { decryptAnswer, encryptAnswer } from '../../src/idempotency/encryption.ts';
 
@@ -28,7 +30,7 @@ interface Probe {
 /** Each effect is a lease of its own: two effects can be told from one. */
 function probeRoute({ app, inTransaction }: TestServer, { answered, during }: Probe): void {
   let n = 0;
-  app.post('/probe', { config: { operation: 'probe', access: 'public' } }, async (request) => {
+  async function handler(request: FastifyRequest): Promise<unknown> {
     const answer = await inTransaction(request, async (trx, record) => {
       n += 1;
       await sql`insert into identity.leases (name, holder, epoch, expires_at) values (${`probe-${n}`}, 'a', 1, now())`.execute(
@@ -41,7 +43,8 @@ function probeRoute({ app, inTransaction }: TestServer, { answered, during }: Pr
     return answered(answer, (error) => {
       throw error;
     });
-  });
+  }
+  addRoute(app, { method: 'POST', url: '/probe', handler });
 }
 
 test('what is committed and what is answered are one: before the answer nothing can be seen of the change', async (t) => {

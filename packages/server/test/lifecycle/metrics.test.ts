@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { test, type Test } from 'tap';
+import { Type } from 'typebox';
+import { addRoute } from '../add-route.ts';
 import { build, type TestServer } from '../build.ts';
 import { checkExposition } from '../exposition.ts';
 
@@ -7,16 +9,19 @@ const ID = '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
 
 async function probe(t: Test): Promise<TestServer> {
   const server = await build(t);
-  server.app.get(
-    '/things/:id',
-    { config: { operation: 'thing.get', access: 'public' } },
-    () => ({}),
-  );
-  server.app.post(
-    '/things/:id',
-    { config: { operation: 'thing.put', access: { permission: 'files:write' } } },
-    () => ({}),
-  );
+  addRoute(server.app, {
+    url: '/things/:id',
+    operation: 'things.get_thing',
+    query: Type.Object({}),
+    handler: () => ({}),
+  });
+  addRoute(server.app, {
+    method: 'POST',
+    url: '/things/:id',
+    operation: 'things.put_thing',
+    access: { permission: 'files:write' },
+    handler: () => ({}),
+  });
   return server;
 }
 
@@ -29,11 +34,11 @@ test('requests are counted by operation, method and status', async (t) => {
   t.match(headers['content-type'], /^text\/plain; version=0\.0\.4/);
   t.match(
     body,
-    'http_request_duration_seconds_count{service="user",operation="thing.get",method="GET",status="200"} 2',
+    'http_request_duration_seconds_count{service="user",operation="things.get_thing",method="GET",status="200"} 2',
   );
   t.match(
     body,
-    'http_request_duration_seconds_count{service="user",operation="thing.put",method="POST",status="401"} 1',
+    'http_request_duration_seconds_count{service="user",operation="things.put_thing",method="POST",status="401"} 1',
   );
 });
 

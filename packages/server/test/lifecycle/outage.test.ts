@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
 import { startFaultProxy, type FaultProxy } from '../../../cluster/src/faults/fault-proxy.ts';
+import { addRoute } from '../add-route.ts';
 import { build, checkProblem, type TestServer } from '../build.ts';
 
 const USER = '0190a1b2-c3d4-7e5f-8a9b-000000000001';
@@ -13,19 +14,20 @@ async function behindProxy(t: Test): Promise<{ server: TestServer; proxy: FaultP
   const proxy = await startFaultProxy({ target: { host: hostname, port: Number(port) } });
   t.teardown(() => proxy.stop());
   const server = await build(t, { databasePort: proxy.port });
-  server.app.get(
-    '/read',
-    { config: { operation: 'read', access: 'public' } },
-    async () => (await sql`select 1 as one`.execute(server.db)).rows[0],
-  );
-  server.app.post('/change', { config: { operation: 'change', access: 'public' } }, (request) =>
-    server.inTransaction(request, async (trx, record) => {
-      await sql`select 1`.execute(trx);
-      return {
-        id: await record({ action: 'LOGIN_FAIL', outcome: 'failure', subject: { userId: USER } }),
-      };
-    }),
-  );
+  addRoute(server.app, {
+    url: '/read',
+    handler: async () => (await sql`select 1 as one`.execute(server.db)).rows[0],
+  });
+  const event = { action: 'LOGIN_FAIL', outcome: 'failure', subject: { userId: USER } } as const;
+  addRoute(server.app, {
+    method: 'POST',
+    url: '/change',
+    handler: (request) =>
+      server.inTransaction(request, async (trx, record) => {
+        await sql`select 1`.execute(trx);
+        return { id: await record(event) };
+      }),
+  });
   return { server, proxy };
 }
 
@@ -106,13 +108,16 @@ test('a connection that goes silent within a transaction is given up once, not o
     server: { app, inTransaction },
     proxy,
   } = await behindProxy(t);
-  app.post('/stuck', { config: { operation: 'stuck', access: 'public' } }, (request) =>
-    inTransaction(request, async (trx) => {
-      await sql`select 1`.execute(trx);
-      proxy.mode('blackhole');
-      await sql`select 2`.execute(trx);
-    }),
-  );
+  addRoute(app, {
+    method: 'POST',
+    url: '/stuck',
+    handler: (request) =>
+      inTransaction(request, async (trx) => {
+        await sql`select 1`.execute(trx);
+        proxy.mode('blackhole');
+        await sql`select 2`.execute(trx);
+      }),
+  });
   const { answer, ms } = await timed(app.inject({ method: 'POST', url: '/stuck' }));
   checkProblem(t, answer, 503, 'dependency_unavailable');
   t.ok(ms < timeBound(3_200), `${Math.round(ms)} ms: one time-out, no second one for the rollback`);
@@ -133,8 +138,11 @@ test('an error that a service recognises as its own dependency being away is a 5
   const { app } = await build(t, {
     unavailable: [(error) => error instanceof Error && error.name === 'StoreAway'],
   });
-  app.get('/store', { config: { operation: 'store', access: 'public' } }, () => {
-    throw Object.assign(new Error('10.0.0.7 is away'), { name: 'StoreAway', statusCode: 500 });
+  addRoute(app, {
+    url: '/store',
+    handler: () => {
+      throw Object.assign(new Error('10.0.0.7 is away'), { name: 'StoreAway', statusCode: 500 });
+    },
   });
   const answer = await app.inject('/store');
   checkProblem(t, answer, 503, 'dependency_unavailable');
@@ -151,11 +159,7 @@ test('a grant that is missing is a logged 500 for the signed-in caller, not an o
     child.error = ((line: (typeof logged)[number]) => void logged.push(line)) as typeof child.error;
     return child;
   });
-  app.get(
-    '/mine',
-    { config: { operation: 'mine', access: { permission: 'files:read' } } },
-    () => ({}),
-  );
+  addRoute(app, { url: '/mine', access: { permission: 'files:read' }, handler: () => ({}) });
   await server.rows('revoke all on shared.public_keys from user_service');
   const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', typ: 'JWT', kid: 'a' })).toString(
     'base64url',

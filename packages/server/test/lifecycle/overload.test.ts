@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { addRoute } from '../add-route.ts';
 import { build, checkProblem } from '../build.ts';
 
 /** Lets the event loop turn only once per `ms`. */
@@ -12,7 +13,7 @@ async function block(ms: number, times: number): Promise<void> {
 
 test('while the event loop lags, work is refused with 503 and Retry-After, health still answers, and afterwards all is as before', async (t) => {
   const { app } = await build(t, { settings: { EVENT_LOOP_MAX_DELAY_MS: '100' } });
-  app.get('/work', { config: { operation: 'work', access: 'public' } }, () => ({ ok: true }));
+  addRoute(app, { url: '/work', handler: () => ({ ok: true }) });
   t.equal((await app.inject('/work')).statusCode, 200);
 
   const began = performance.now();
@@ -34,7 +35,7 @@ test('while the event loop lags, work is refused with 503 and Retry-After, healt
 
 test('one long stall refuses nobody once it is over', async (t) => {
   const { app } = await build(t, { settings: { EVENT_LOOP_MAX_DELAY_MS: '100' } });
-  app.get('/work', { config: { operation: 'work', access: 'public' } }, () => ({ ok: true }));
+  addRoute(app, { url: '/work', handler: () => ({ ok: true }) });
   await sleep(600);
   await block(1_500, 1);
   for (let n = 0; n < 20; n += 1) {

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { createLocalLimits } from '../../src/limits/local-limits.ts';
 import { limitRules } from '../../src/limits/rules.ts';
 import { createLimits } from '../../src/limits/limits.ts';
+import { addRoute } from '../add-route.ts';
 import { build, checkProblem, type TestServer } from '../build.ts';
 
 // RFC 9651 §3.1: a list of strings with integer parameters.
@@ -11,9 +12,7 @@ const LIST = new RegExp(`^${ITEM}(, ${ITEM})*$`);
 
 async function buildLimited(t: Test, rules: string): Promise<TestServer> {
   const server = await build(t, { settings: { LIMIT_RULES: rules } });
-  server.app.get('/probe', { config: { operation: 'probe', access: 'public' } }, async () => ({
-    ok: true,
-  }));
+  addRoute(server.app, { url: '/probe', handler: () => ({ ok: true }) });
   return server;
 }
 
