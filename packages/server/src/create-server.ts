@@ -34,6 +34,7 @@ import {
   type AuthOptions,
 } from './auth/create-auth.ts';
 import { createApp, type App } from './http/create-app.ts';
+import { requireDefinitions } from './http/define-route.ts';
 import { problemOf, renderErrors, type Problem } from './http/problem.ts';
 import { secureHeaders } from './http/security-headers.ts';
 import { acceptIdempotencyKeys, deleteExpiredAnswersLoop } from './idempotency/idempotency.ts';
@@ -122,6 +123,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     });
     await authenticateRequests(app, auth, { ...parts, record: audit.record });
     acceptKeys(app, { ...parts, auth, record: audit.record });
+    requireDefinitions(app);
     measureRequests(app, metrics);
     measureAuth(metrics, auth, feed);
     const limits = await createRequestLimits(app, { ...parts, metrics });
@@ -211,7 +213,7 @@ function acceptKeys<DB>(
   const { cookies } = auth;
   acceptIdempotencyKeys(app, { db, schema, masterKey, cookies, record, ttlSeconds });
   jobs.add(
-    deleteExpiredAnswersLoop(db, schema, ttlSeconds, (error) =>
+    deleteExpiredAnswersLoop(db, { schema, ttlSeconds }, (error) =>
       log.warn({ err: error }, 'expired answers could not be deleted; it is tried again'),
     ),
   );

@@ -28,7 +28,7 @@ export { flatServer, type Server } from './transitional.ts';
 export { createErasureLoop, type ErasurePart } from './audit/erasures.ts';
 export type { DependencyCheck, Health } from './lifecycle/health.ts';
 export { deleteAnswersOfUser } from './idempotency/answers.ts';
-export type { IdempotentRequest } from './idempotency/idempotency.ts';
+export type { IdempotentRequest } from './idempotency/keyed-request.ts';
 export type { Counted, Limits, Consumed } from './limits/limits.ts';
 export type { RequestLimits } from './limits/create-request-limits.ts';
 export { startService } from './lifecycle/start-service.ts';

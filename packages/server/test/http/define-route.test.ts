@@ -2,7 +2,6 @@ import createError from '@fastify/error';
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
 import { defineFeature, defineRoute, registerFeatures, type App } from '../../src/index.ts';
-import { requireDefinitions } from '../../src/http/define-route.ts';
 import { build, checkProblem } from '../build.ts';
 
 const Gone = createError('gone', 'The thing is gone. Create another.', 410);
@@ -31,7 +30,6 @@ const getThing = defineRoute({
 
 async function started(t: Test): Promise<App> {
   const { app } = await build(t);
-  requireDefinitions(app);
   await registerFeatures(app, { prefix: 'a-' }, [defineFeature({ anyone: [getThing] })]);
   return app;
 }
