@@ -35,13 +35,7 @@ export {
   type PrepareEvent,
   type RecordEvent,
 } from './record-event.ts';
-export {
-  createRelay,
-  type LoopLogger,
-  type Relay,
-  type RelayOptions,
-  type RelayStatus,
-} from './relay.ts';
+export { createRelay, type Relay, type RelayOptions, type RelayStatus } from './relay.ts';
 export { rotateSubjectKey, rotateSubjectKeys } from './rotate-subject-keys.ts';
 export {
   createSubjectKeys,
@@ -50,3 +44,4 @@ export {
   type Subject,
   type SubjectKeys,
 } from './subject-keys.ts';
+export type { LoopLogger } from './loop-logger.ts';

@@ -1,6 +1,6 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { putBatch, type StreamRecord } from './kinesis.ts';
-import type { LoopLogger } from './relay.ts';
+import type { LoopLogger } from './loop-logger.ts';
 import type { Source } from './event.ts';
 
 export interface StreamWriterOptions {

@@ -5,8 +5,8 @@ import { createHolderId, createWakeableLoop, isDatabaseUnavailable } from '@muni
 import type { SearchTerms } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
 import { balanceShards, releaseReadings } from './balance-shards.ts';
-import { watchOutage } from './outage.ts';
-import { createReadings } from './readings.ts';
+import { watchOutages, type ConsumerOutages } from './outage.ts';
+import { createReadings, type Readings } from './readings.ts';
 import { reportGone } from './shard-leases.ts';
 import { createStreamWatch } from './stream-watch.ts';
 
@@ -55,19 +55,15 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const { db, kinesis, stream: name, log } = options;
   const leaseTtlMs = options.leaseTtlMs ?? 5_000;
   const owner = createHolderId(options.replica);
-  const streamOutage = watchOutage(log, 'kinesis');
-  const databaseOutage = watchOutage(log, 'postgres');
-  const storeFault = watchOutage(log, 'store');
-  // Apart from `storeFault`, which only a stored batch ends: an idle stream stores none.
-  const leaseFault = watchOutage(log, 'leases');
+  const outages = watchOutages(log);
   const readings = createReadings({
     db,
     kinesis,
     log,
     leaseTtlMs,
-    streamOutage,
-    databaseOutage,
-    storeFault,
+    streamOutage: outages.stream,
+    databaseOutage: outages.database,
+    storeFault: outages.store,
     searchTerms: options.searchTerms,
     subjectKeys: options.subjectKeys,
     pollMs: options.pollMs ?? 210,
@@ -80,7 +76,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     kinesis,
     name,
     log,
-    streamOutage,
+    streamOutage: outages.stream,
     readings,
     listEveryMs: options.listEveryMs ?? 5_000,
     // The next renewal waits for the list: a stream that answers nothing must not cost the leases.
@@ -90,12 +86,12 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const loop = createWakeableLoop({
     async round() {
       await balanceShards({ db, owner, leaseTtlMs, readings, watch });
-      databaseOutage.end();
-      leaseFault.end();
+      outages.database.end();
+      outages.leases.end();
       return leaseTtlMs / 5;
     },
     onError(error) {
-      (isDatabaseUnavailable(error) ? databaseOutage : leaseFault).notice(error);
+      (isDatabaseUnavailable(error) ? outages.database : outages.leases).notice(error);
       return leaseTtlMs / 5;
     },
   });
@@ -111,16 +107,19 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     }
   }
 
+  return { start: () => loop.start(), stop, status: () => readStatus(readings, outages) };
+}
+
+function readStatus(
+  readings: Readings,
+  { stream, database, store, leases }: ConsumerOutages,
+): ConsumerStatus {
   return {
-    start: () => loop.start(),
-    stop,
-    status: () => ({
-      ...readings.totals(),
-      shards: readings.list().length,
-      lagMs: Math.max(0, ...readings.list().map(({ read }) => read?.lagMs ?? 0)),
-      streamDownSince: streamOutage.since(),
-      databaseDownSince: databaseOutage.since(),
-      storeDownSince: databaseOutage.since() ?? leaseFault.since() ?? storeFault.since(),
-    }),
+    ...readings.totals(),
+    shards: readings.list().length,
+    lagMs: Math.max(0, ...readings.list().map(({ read }) => read?.lagMs ?? 0)),
+    streamDownSince: stream.since(),
+    databaseDownSince: database.since(),
+    storeDownSince: database.since() ?? leases.since() ?? store.since(),
   };
 }

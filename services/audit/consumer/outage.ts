@@ -7,6 +7,23 @@ export interface Outage {
   since(): Date | undefined;
 }
 
+/** What may keep one consumer from its work. */
+export interface ConsumerOutages {
+  stream: Outage;
+  database: Outage;
+  /** A store that fails though the database answers. Only a stored batch ends it. */
+  store: Outage;
+  /** Leases that cannot be renewed. Apart from `store`: an idle stream stores no batch. */
+  leases: Outage;
+}
+
+export const watchOutages = (log: LoopLogger): ConsumerOutages => ({
+  stream: watchOutage(log, 'kinesis'),
+  database: watchOutage(log, 'postgres'),
+  store: watchOutage(log, 'store'),
+  leases: watchOutage(log, 'leases'),
+});
+
 export function watchOutage(log: LoopLogger, dependency: string): Outage {
   let since: Date | undefined;
   return {

@@ -44,9 +44,24 @@ export interface Reconciler extends BackgroundLoop {
   sweep(): Promise<void>;
 }
 
+type Parts = Required<Pick<ReconcilerOptions, 'db' | 'log' | 'page'>>;
+
+async function compare({ db, log, page }: Parts, span: { from: Date; to: Date }): Promise<void> {
+  for await (const found of findDifferences(db, span, page)) {
+    for (const difference of await insertDifferences(db, found))
+      log.warn(difference, 'a difference between the trail and what it is about');
+  }
+}
+
+async function closeResolved({ db, log, page }: Parts): Promise<void> {
+  const resolved = await findResolved(db, await listOpenDifferences(db, page), page);
+  for (const difference of await closeDifferences(db, resolved))
+    log.info(difference, 'a difference is mended');
+}
+
 /**
- * Compares the business rows with the trail, both ways, trusting neither. Each row has the event of its
- * creation and of each change, and each event its row or the event of its end. It reads only ids and times.
+ * Compares the business rows with the trail, both ways, trusting neither. Each row needs the event
+ * of its creation and of each change. Each event needs its row, or the event of the row's end.
  */
 export function createReconciler({
   db,
@@ -58,27 +73,15 @@ export function createReconciler({
   page = PAGE,
 }: ReconcilerOptions): Reconciler {
   const stopping = new AbortController();
-
-  async function compare(scope: { from: Date; to: Date }): Promise<void> {
-    for await (const found of findDifferences(db, scope, page)) {
-      for (const difference of await insertDifferences(db, found))
-        log.warn(difference, 'a difference between the trail and what it is about');
-    }
-  }
-
-  async function closeResolved(): Promise<void> {
-    const resolved = await findResolved(db, await listOpenDifferences(db, page), page);
-    for (const difference of await closeDifferences(db, resolved))
-      log.info(difference, 'a difference is mended');
-  }
+  const parts = { db, log, page };
 
   async function compareRecent(): Promise<void> {
     const { checked_until: before } = await readReconciliation(db);
     const to = new Date(Date.now() - settledMs);
     const from = new Date(Math.min(before?.getTime() ?? Infinity, to.getTime()) - OVERLAP_MS);
     // After a long stop the sweep compares the rest.
-    await compare({ from: new Date(Math.max(from.getTime(), to.getTime() - DAY_MS)), to });
-    await closeResolved();
+    await compare(parts, { from: new Date(Math.max(from.getTime(), to.getTime() - DAY_MS)), to });
+    await closeResolved(parts);
     await moveReconciliation(db, { checkedUntil: to });
   }
 
@@ -86,11 +89,14 @@ export function createReconciler({
     const { horizon } = await readReconciliation(db);
     const end = Date.now() - settledMs;
     for (let at = horizon?.getTime() ?? end; at < end && !stopping.signal.aborted; at += DAY_MS) {
-      await compare({ from: new Date(at), to: new Date(Math.min(at + DAY_MS, end)) });
+      await compare(parts, { from: new Date(at), to: new Date(Math.min(at + DAY_MS, end)) });
       await sleep(PAUSE_BETWEEN_DAYS_MS);
     }
     if (stopping.signal.aborted) return;
-    await compare({ from: new Date(end + settledMs + AHEAD_MS), to: new Date(8.64e15 / 10) });
+    await compare(parts, {
+      from: new Date(end + settledMs + AHEAD_MS),
+      to: new Date(8.64e15 / 10),
+    });
     if (horizon) await countUnverifiable(db, horizon);
     await moveReconciliation(db, { sweptAt: new Date() });
   }

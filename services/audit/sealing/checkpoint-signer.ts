@@ -43,29 +43,30 @@ export interface CheckpointSigner {
   sign(lease: Lease): Promise<StoredCheckpoint | undefined>;
 }
 
+/** Reads the database's newest checkpoint. @throws HistoryAltered when it contradicts `anchor` */
+async function readNewest(
+  options: CheckpointSignerOptions,
+  anchor: SignedHead | undefined,
+): Promise<StoredCheckpoint | undefined> {
+  const stored = await findLatestCheckpoint(options.db);
+  if (anchor && (!stored || stored.size < anchor.size))
+    throw new HistoryAltered(`the checkpoint of ${anchor.size} leaves that was signed is gone`);
+  if (!stored) return undefined;
+  const signed = openSignedHead(options, stored.note);
+  if (signed.size !== stored.size || !signed.root.equals(stored.root))
+    throw new HistoryAltered(`the note of the checkpoint of ${stored.size} leaves is another's`);
+  if (anchor?.size === signed.size && !anchor.root.equals(signed.root))
+    throw new HistoryAltered(`there are two checkpoints of ${signed.size} leaves`);
+  return stored;
+}
+
 export function createCheckpointSigner(options: CheckpointSignerOptions): CheckpointSigner {
   const { db, keys, origin } = options;
-  /**
-   * The newest head that this process knows to be signed. It outweighs what the database says
-   * later.
-   */
+  /** The newest head known to be signed. It outweighs what the database says later. */
   let anchor: SignedHead | undefined;
 
-  async function observe(): Promise<StoredCheckpoint | undefined> {
-    const stored = await findLatestCheckpoint(db);
-    if (anchor && (!stored || stored.size < anchor.size))
-      throw new HistoryAltered(`the checkpoint of ${anchor.size} leaves that was signed is gone`);
-    if (!stored) return undefined;
-    const signed = openSignedHead(options, stored.note);
-    if (signed.size !== stored.size || !signed.root.equals(stored.root))
-      throw new HistoryAltered(`the note of the checkpoint of ${stored.size} leaves is another's`);
-    if (anchor?.size === signed.size && !anchor.root.equals(signed.root))
-      throw new HistoryAltered(`there are two checkpoints of ${signed.size} leaves`);
-    return stored;
-  }
-
   async function verify(): Promise<void> {
-    const stored = await observe();
+    const stored = await readNewest(options, anchor);
     const head = await findHead(db);
     // The head seen first counts: a newer checkpoint must follow from it too.
     if (anchor) await requireConsistent(db, anchor, head);
@@ -75,7 +76,7 @@ export function createCheckpointSigner(options: CheckpointSignerOptions): Checkp
 
   return {
     async observe() {
-      const stored = await observe();
+      const stored = await readNewest(options, anchor);
       anchor ??= stored;
       return stored;
     },

@@ -1,12 +1,12 @@
 import type { Kysely } from 'kysely';
-import { createLeasedLoop, type HeldLease, type Lease } from '@muniment/database';
+import { createLeasedLoop, type HeldLease } from '@muniment/database';
 import { findHead } from '../proofs/tree/tree-queries.ts';
 import type { Tables } from '../tables.ts';
-import { createBacklog } from './backlog.ts';
+import { createBacklog, type Backlog } from './backlog.ts';
 import type { CheckpointPublisher } from './checkpoint-publisher.ts';
 import type { CheckpointSigner } from './checkpoint-signer.ts';
 import { createHistoryAlarm, type AlarmLogger, type HistoryAlarmState } from './history-alarm.ts';
-import { sealBatch } from './seal-batch.ts';
+import { sealBatch, type SealedBatch } from './seal-batch.ts';
 import { createSigning, type KnownCheckpoint } from './signing.ts';
 
 export interface SealerOptions {
@@ -53,7 +53,7 @@ export interface Sealer {
   status(): SealerStatus;
 }
 
-/** About 500 bytes each. A transaction of this many takes some 80 ms, so nobody waits for it long. */
+/** About 500 bytes each. A transaction of this many takes 80 ms, so no wait is long. */
 const BATCH_SIZE = 4_000;
 const RETRY_MS = 500;
 /** Between two looks whether an alarm still holds. */
@@ -68,11 +68,12 @@ const COMPARE_TIMEOUT_MS = 2_000;
 export function createSealer(options: SealerOptions): Sealer {
   const { db, log, signer, publisher, leaseTtlMs = 3_000, checkpointMs = 1_000 } = options;
   const alarmPauseMs = Math.min(ALARM_PAUSE_MS, leaseTtlMs / 3);
+  const batchSize = options.batch ?? BATCH_SIZE;
   const alarm = createHistoryAlarm(log);
   const signal = (): AbortSignal => loop.signal;
   const signing = createSigning({ signer, publisher, alarm, log, checkpointMs, signal });
   const backlog = createBacklog(db);
-  const sealed = { size: 0, count: 0, lastAt: undefined as Date | undefined };
+  const sealed: SealedTotals = { size: 0, count: 0, lastAt: undefined };
 
   async function compareWithSigned({ lease }: HeldLease): Promise<number> {
     log.info({ epoch: lease.epoch }, 'sealer lease taken');
@@ -80,20 +81,11 @@ export function createSealer(options: SealerOptions): Sealer {
     return 0;
   }
 
-  /** @returns whether there is more */
-  async function seal(lease: Lease): Promise<boolean> {
-    const done = await sealBatch(db, lease, options.batch ?? BATCH_SIZE);
-    sealed.size = done.head.size;
-    sealed.count += done.sealed;
-    if (done.sealed > 0) sealed.lastAt = new Date();
-    if (!done.more) backlog.clear();
-    return done.more;
-  }
-
   async function work({ lease }: HeldLease): Promise<number> {
     const isNews = await backlog.read(true);
     if (alarm.state()) await signing.settleAlarm();
-    const isMore = isNews && (await seal(lease));
+    const isMore = isNews && addBatch(sealed, await sealBatch(db, lease, batchSize));
+    if (isNews && !isMore) backlog.clear();
     await signing.signWhenDue(lease);
     return isMore ? 0 : (options.pollMs ?? 50);
   }
@@ -126,18 +118,38 @@ export function createSealer(options: SealerOptions): Sealer {
     start: () => loop.start(),
     stop: () => loop.stop(),
     status: () => ({
+      ...statusOf(sealed, backlog),
       holder: loop.status().leading,
-      size: sealed.size,
-      lastSealedAt: sealed.lastAt,
-      unsealed: backlog.numbers(),
-      oldestUnsealedMs: backlog.oldestMs(),
-      sealed: sealed.count,
       checkpoint: signing.newest(),
       published: publisher.published(),
       alarm: alarm.state(),
     }),
   };
 }
+
+interface SealedTotals {
+  /** Leaves of the tree at the last look. */
+  size: number;
+  /** Sealed by this replica since its start. */
+  count: number;
+  lastAt: Date | undefined;
+}
+
+/** @returns whether there is more to seal */
+function addBatch(totals: SealedTotals, { head, sealed, more }: SealedBatch): boolean {
+  totals.size = head.size;
+  totals.count += sealed;
+  if (sealed > 0) totals.lastAt = new Date();
+  return more;
+}
+
+const statusOf = ({ size, count, lastAt }: SealedTotals, backlog: Backlog) => ({
+  size,
+  sealed: count,
+  lastSealedAt: lastAt,
+  unsealed: backlog.numbers(),
+  oldestUnsealedMs: backlog.oldestMs(),
+});
 
 /** Sealing that stands still for longer needs an operator. */
 const LATE_MS = 60_000;

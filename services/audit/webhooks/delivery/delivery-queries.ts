@@ -90,13 +90,12 @@ export async function markDead(
 export async function listDueEventIds(
   db: Kysely<Tables>,
   webhookId: string,
-  underWay: readonly string[],
-  limit: number,
+  { inProgress, limit }: { inProgress: readonly string[]; limit: number },
 ): Promise<string[]> {
   const { rows } = await sql<{ event_id: string }>`
     select event_id from audit.webhook_deliveries
     where webhook_id = ${webhookId} and status = 'pending' and next_attempt_at <= now()
-      and not (event_id = any(${underWay}::uuid[]))
+      and not (event_id = any(${inProgress}::uuid[]))
     order by next_attempt_at limit ${limit}`.execute(db);
   return rows.map(({ event_id: id }) => id);
 }

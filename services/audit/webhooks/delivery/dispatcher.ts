@@ -15,14 +15,12 @@ import {
   insertDeliveries,
   type WebhookState,
 } from './delivery-queries.ts';
-import { createInFlight } from './in-flight.ts';
+import { createInFlight, type InFlight } from './in-flight.ts';
 import { DOWN_AFTER_FAILURES } from './retry-schedule.ts';
 
 const CONCURRENCY = 8;
 const CAPACITY = 32;
-/**
- * Pending rows of one webhook. Above it the webhook's position waits, and the log keeps the rest.
- */
+/** Pending rows of one webhook. Above it the position waits, and the log keeps the rest. */
 const MAX_PENDING = 1_000;
 const PAGE_SIZE = 200;
 const WINDOW = 5_000;
@@ -60,6 +58,25 @@ async function fillFromLog(
   return made === PAGE_SIZE || head - position > WINDOW;
 }
 
+/** Finds due deliveries for which the webhook has room. @returns ids of their events */
+async function findStartable(
+  db: Kysely<Tables>,
+  webhook: WebhookState,
+  inProgress: readonly string[],
+): Promise<string[]> {
+  const isDown = webhook.failures >= DOWN_AFTER_FAILURES;
+  const limit = (isDown ? 1 : CAPACITY) - inProgress.length;
+  if (webhook.paused || limit <= 0) return [];
+  return listDueEventIds(db, webhook.id, { inProgress, limit });
+}
+
+/** Waits for attempts in progress, and cuts them off after the grace time. */
+async function drain(inFlight: InFlight, cutOff: AbortController): Promise<void> {
+  const grace = setTimeout(() => cutOff.abort(), STOP_GRACE_MS);
+  await inFlight.settled();
+  clearTimeout(grace);
+}
+
 /**
  * Delivers the log to the webhooks, at least once and under one id, on the replica with the lease.
  * A webhook's position moves in the transaction that makes its deliveries.
@@ -88,15 +105,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     }
   }
 
-  async function startDue({ lease }: HeldLease, webhook: WebhookState): Promise<void> {
-    const events = inFlight.eventsOf(webhook.id);
-    const isDown = webhook.failures >= DOWN_AFTER_FAILURES;
-    const room = (isDown ? 1 : CAPACITY) - events.length;
-    if (webhook.paused || room <= 0) return;
-    for (const eventId of await listDueEventIds(db, webhook.id, events, room))
-      inFlight.add(webhook.id, eventId, () => attempt(lease, webhook.id, eventId));
-  }
-
   async function work(held: HeldLease): Promise<number> {
     const webhooks = await listWebhookStates(db, MAX_PENDING);
     inFlight.retainOnly(new Set(webhooks.map(({ id }) => id)));
@@ -104,7 +112,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     for (const webhook of webhooks) {
       await held.renew();
       isMore = (await fillFromLog(db, held, webhook)) || isMore;
-      await startDue(held, webhook);
+      for (const id of await findStartable(db, webhook, inFlight.eventsOf(webhook.id)))
+        inFlight.add(webhook.id, id, () => attempt(held.lease, webhook.id, id));
     }
     if (isMore) return 0;
     return webhooks.length === 0 ? IDLE_MS : options.pollMs;
@@ -121,11 +130,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     onAcquired: ({ lease }) => log.info({ epoch: lease.epoch }, 'webhook lease taken'),
     work,
     onFailing: (error) => log.warn({ err: error }, 'webhooks cannot be served; it is tried again'),
-    async drain() {
-      const grace = setTimeout(() => cutOff.abort(), STOP_GRACE_MS);
-      await inFlight.settled();
-      clearTimeout(grace);
-    },
+    drain: () => drain(inFlight, cutOff),
   });
   return {
     name: 'webhooks',

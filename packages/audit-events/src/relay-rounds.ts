@@ -1,0 +1,68 @@
+import type { Kysely } from 'kysely';
+import type { HeldLease } from '@muniment/database';
+import type { Source } from './event.ts';
+import type { LoopLogger } from './loop-logger.ts';
+import { claimRows, claimUnstored, countUnstored, deleteStored, hasUnclaimed } from './outbox.ts';
+import type { SendRecords } from './record-sender.ts';
+import type { ResendSchedule } from './resend-schedule.ts';
+
+const CLAIM_ROWS = 500;
+const DELETE_EVERY_MS = 250;
+/** Above this many unstored rows none are claimed: an outage must not fill the stream twice. */
+const MAX_UNSTORED = 50_000;
+
+export interface RelayRoundsOptions<DB> {
+  db: Kysely<DB>;
+  schema: string;
+  source: Source;
+  log: LoopLogger;
+  /** Pause after a round that found no more rows. */
+  idleMs: number;
+  schedule: ResendSchedule;
+  send: SendRecords;
+}
+
+/** What the relay's leased loop does with the outbox. */
+export interface RelayRounds {
+  onAcquired(held: HeldLease): Promise<void>;
+  work(held: HeldLease): Promise<number>;
+}
+
+/** Moves rows in rounds: numbers are committed before sending, and stored rows are deleted. */
+export function createRelayRounds<DB>(options: RelayRoundsOptions<DB>): RelayRounds {
+  const { db, schema, source, log, schedule, send } = options;
+  let unstored = 0;
+  let deletedAt = -Infinity;
+
+  async function onAcquired(held: HeldLease): Promise<void> {
+    log.info({ source, epoch: held.lease.epoch }, 'relay lease taken');
+    unstored = await countUnstored(db, schema);
+    // The last holder may have died between committing numbers and sending them.
+    await send(held, await claimUnstored(db, held.lease, source, 0, 10_000), 'resent');
+  }
+
+  async function resendOverdue(held: HeldLease): Promise<void> {
+    const afterMs = await schedule.dueAfterMs(unstored);
+    if (afterMs === undefined) return;
+    const overdue = await claimUnstored(db, held.lease, source, afterMs, 5_000);
+    if (overdue && overdue.length > 0)
+      log.warn({ source, rows: overdue.length }, 'sent rows are not stored; sending them again');
+    await send(held, overdue, 'resent');
+  }
+
+  async function work(held: HeldLease): Promise<number> {
+    const isWaiting = unstored < MAX_UNSTORED && (await hasUnclaimed(db, schema));
+    const claimed = isWaiting ? await claimRows(db, held.lease, CLAIM_ROWS) : [];
+    unstored += claimed?.length ?? 0;
+    await send(held, claimed, 'sent');
+    const now = performance.now();
+    if (now - deletedAt > DELETE_EVERY_MS) {
+      deletedAt = now;
+      unstored -= await deleteStored(db, schema, source);
+      await resendOverdue(held);
+    }
+    return claimed?.length === CLAIM_ROWS ? 0 : options.idleMs;
+  }
+
+  return { onAcquired, work };
+}
