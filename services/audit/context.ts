@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { loadLogKeys } from '@muniment/audit-key';
-import { createServer, flatServer, type Server } from '@muniment/server';
+import { createServer, type ServiceContext } from '@muniment/server';
 import { openTrailWatch } from './completeness/open-trail-watch.ts';
 import type { TrailWatch } from './completeness/trail-watch.ts';
 import type { Config } from './config.ts';
@@ -20,7 +20,7 @@ import { findViewerByHash } from './viewer-tokens/viewer-token-queries.ts';
 import { openWebhooks, type Webhooks } from './webhooks/webhooks.ts';
 
 /** What the audit service's parts are opened with. */
-export interface BaseContext extends Server<Tables> {
+export interface BaseContext extends ServiceContext<Tables> {
   config: Config;
   /** Outlives the database: the erasure journal, checkpoints, archives. */
   bucket: AuditBucket;
@@ -51,7 +51,7 @@ export async function createContext(config: Config): Promise<AuditContext> {
   const bucket = openAuditBucket(config);
   service.jobs.closeAfter(() => bucket.close());
   service.health.add({ name: 's3', critical: false, check: () => bucket.check() });
-  const base: BaseContext = { ...flatServer(service), config, bucket };
+  const base: BaseContext = { ...service, config, bucket };
   const searchTerms = openSearchTerms(base);
   return {
     ...base,

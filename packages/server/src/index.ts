@@ -24,7 +24,6 @@ export {
 export { CursorInvalid } from './errors.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';
 export type { Jobs } from './lifecycle/jobs.ts';
-export { flatServer, type Server } from './transitional.ts';
 export { createErasureLoop, type ErasurePart } from './audit/erasures.ts';
 export type { DependencyCheck, Health } from './lifecycle/health.ts';
 export { deleteAnswersOfUser } from './idempotency/answers.ts';

@@ -12,18 +12,43 @@ import {
 } from '@muniment/testing';
 import {
   createServer,
-  flatServer,
   loadConfig,
   serverSettings,
   type DependencyCheck,
   type ErasurePart,
-  type Server,
+  type ServiceContext,
   type ServerConfig,
   type ServerOptions,
 } from '../src/index.ts';
 import type { Problem } from '../src/http/problem.ts';
 
-export interface TestServer extends Server<unknown> {
+/** The context with its members beside its groups, for short tests. */
+const flatten = (context: ServiceContext<unknown>) => ({
+  ...context,
+  app: context.http.app,
+  log: context.http.log,
+  problemOf: context.http.problemOf,
+  db: context.data.db,
+  inTransaction: context.data.inTransaction,
+  recordFor: context.audit.record,
+  addOutbox: context.audit.addOutbox,
+  kinesis: context.audit.kinesis,
+  sessions: context.auth.sessions,
+  sessionsLastSeen: context.auth.sessionsLastSeen,
+  apiTokens: context.auth.apiTokens,
+  apiTokensLastSeen: context.auth.apiTokensLastSeen,
+  cookies: context.auth.cookies,
+  keys: context.auth.keys,
+  revocations: context.auth.revocations,
+  revalidatePrincipal: context.auth.revalidate,
+  localLimits: { consume: context.limits.consumeLocal },
+  masterKey: context.crypto.masterKey,
+  subjectKeys: context.crypto.subjectKeys,
+  background: context.jobs.add,
+  afterLoops: context.jobs.closeAfter,
+});
+
+export interface TestServer extends ReturnType<typeof flatten> {
   config: ServerConfig;
   /** Runs SQL as superuser. */
   rows: Rows;
@@ -85,7 +110,7 @@ export async function build(
   });
   for (const check of checks) context.health.add(check);
   context.erasures.handle(erasure ?? { column: 'identity_done', erase: async () => {} });
-  const server = flatServer(context);
+  const server = flatten(context);
   t.teardown(() => server.app.close());
   return { ...server, config, rows, events: () => outboxEvents(rows, 'identity') };
 }

@@ -3,21 +3,11 @@ import { canonicalJson, type Json } from '@muniment/audit-events';
 import { CursorInvalid, decodeCursor, encodeCursor, formatUuid } from '@muniment/server';
 
 // The first letter names the order of the list, so that a list refuses the cursors of another.
-const ID_PREFIX = 'i';
 const LIST_PREFIX = 'l';
 const EXPORT_PREFIX = 'x';
 const SIZE_BYTES = 6;
 const ID_BYTES = 16;
 const BINDING_BYTES = 10;
-
-/** The cursor that continues a list by id. */
-export const encodeIdCursor = (id: string): string => `${ID_PREFIX}${encodeCursor(id)}`;
-
-/** @throws CursorInvalid */
-export function decodeIdCursor(cursor: string): string {
-  if (!cursor.startsWith(ID_PREFIX)) throw new CursorInvalid();
-  return decodeCursor(cursor.slice(ID_PREFIX.length));
-}
 
 /** Where a page of the log ended: the size of the log that it shows, and the last id. */
 export interface ListCursor {
