@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '@muniment/audit-events';
-import { CursorInvalid, decodeCursor, encodeCursor, formatUuid } from '@muniment/server';
+import { CursorInvalid, formatUuid } from '@muniment/server';
 
 // The first letter names the order of the list, so that a list refuses the cursors of another.
 const LIST_PREFIX = 'l';

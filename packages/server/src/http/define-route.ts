@@ -88,6 +88,11 @@ type FastifyOptions = Partial<
 /** Registers one route, or a few that need a plugin of their own. */
 export type Endpoint<Context> = (app: App, context: Context) => void | Promise<void>;
 
+/** The endpoint of a definition: it registers its route at once. */
+export type DefinedEndpoint<Context> = ((app: App, context: Context) => void) & {
+  readonly definition: AnyRouteDefinition;
+};
+
 /** A definition as hooks and documents read it, whatever its types. */
 export type AnyRouteDefinition = Omit<
   RouteDefinition<never>,
@@ -120,7 +125,7 @@ export function defineRoute<
   Headers extends TSchema,
 >(
   definition: RouteDefinition<Context, Params, Query, Body, Response, Headers>,
-): Endpoint<Context> & { readonly definition: AnyRouteDefinition } {
+): DefinedEndpoint<Context> {
   const {
     method,
     url,

@@ -63,7 +63,7 @@ function dispatch(
   const watched = { outcomes: [] as string[], disabled: [] as string[] };
   const dispatcher = createDispatcher({
     db: parts.db,
-    inTransaction: parts.server.inTransaction,
+    inTransaction: parts.server.data.inTransaction,
     masterKey: parts.masterKey,
     replica: 'test',
     log: { info() {}, warn() {} },
