@@ -33,7 +33,7 @@ export async function openSocket(app: App, context: UserContext): Promise<void> 
       void sockets.stop().finally(() => app.websocketServer.close(() => done()));
     },
   });
-  await defineSocketRoute(sockets)(app, context);
+  defineSocketRoute(sockets)(app, context);
 }
 
 const defineSocketRoute = (sockets: Sockets) =>
