@@ -14,7 +14,7 @@ import { createUserErasure } from './users/erase-user.ts';
 /** Windows in which failed logins looked like credential stuffing, by pattern. */
 export type StuffingMetric = Counter<'pattern'>;
 
-/** The user service's parts, in groups. A handler takes the groups that it uses. */
+/** The user service's parts, in groups. Handlers take only some. */
 export interface UserContext extends ServiceContext<Tables> {
   config: Config;
   passwords: PasswordHasher;

@@ -15,7 +15,7 @@ import { deleteExpiredRecoveries } from './verification/recovery-queries.ts';
 const WIPE_PAUSE_MS = 5_000;
 const DELETE_PAUSE_MS = 10 * 60_000;
 
-/** Adds the loops that wipe, delete and rotate. Each replica runs them; all are idempotent. */
+/** Adds the idempotent loops that wipe, delete and rotate on every replica. */
 export function startMaintenance(context: UserContext): void {
   const {
     config,

@@ -12,7 +12,7 @@ export interface UsersTable {
   email: string;
   email_key: string;
   password_hash: string | null;
-  /** An account of a program: no password, no mailbox, API tokens that administrators make. */
+  /** A program's account: no password, no mailbox, only API tokens. */
   service: Generated<boolean>;
   created: Generated<Date>;
   updated: Generated<Date>;
@@ -25,7 +25,7 @@ export interface SessionsTable {
   user_agent: string | null;
   created: Generated<Date>;
   last_seen: Generated<Date>;
-  /** An interval, as PostgreSQL writes one. */
+  /** A PostgreSQL interval. */
   idle_timeout: string;
   expires_at: Date;
   revoked_at: Date | null;
@@ -71,7 +71,7 @@ export interface MailOutboxTable {
   email_change: Buffer | null;
   template: string;
   locale: string;
-  /** null once the mail was given up. */
+  /** null after the mail was given up. */
   wrapped_mail: Buffer | null;
   status: Generated<'waiting' | 'dead'>;
   attempts: Generated<number>;
@@ -86,7 +86,7 @@ export interface ApiTokensTable {
   token_hash: Buffer;
   name: string;
   scopes: string[];
-  /** CIDR; empty: from everywhere. */
+  /** CIDR ranges; empty allows every address. */
   allowed_ips: string[];
   ip: string | null;
   user_agent: string | null;

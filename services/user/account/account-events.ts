@@ -1,7 +1,7 @@
 import type { RequestEvent } from '@muniment/server';
 import { aboutUser } from '../users/user-events.ts';
 
-/** Lists the changed fields, not their values: names are personal, and the trail stays for ever. */
+/** Lists changed fields without values: names are personal, and the trail stays forever. */
 export const profileUpdated = (userId: string, fields: string[]): RequestEvent => ({
   action: 'USER_UPDATED',
   ...aboutUser(userId),

@@ -18,9 +18,7 @@ type ChangeContext = Pick<
   'audit' | 'config' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
 >;
 
-/**
- * Mails a link to the new address and a notice to the old. Only the link shows whether it is taken.
- */
+/** Mails a link to the new address and a notice to the old one. */
 export const changeEmail = defineRoute({
   method: 'POST',
   url: '/api/users/me/email',

@@ -17,7 +17,7 @@ import { emailChangeConflicted, emailChanged } from './account-events.ts';
 
 type ConfirmContext = Pick<UserContext, 'audit' | 'crypto' | 'data' | 'mail'>;
 
-/** Completes a change of address by the token that was mailed to the new one. */
+/** Completes a change of address by the mailed token. */
 export const confirmEmail = defineRoute({
   method: 'POST',
   url: '/api/auth/confirm-email',

@@ -41,7 +41,7 @@ export interface TokenOwner {
   type: Role;
 }
 
-/** Locks an active owner, so that the role holds and tokens are counted one at a time. */
+/** Locks an active owner, so the role cannot change while tokens are counted. */
 export async function lockTokenOwner(
   trx: Transaction<Tables>,
   id: string,
@@ -114,7 +114,7 @@ export async function listLiveApiTokens(
     .execute();
 }
 
-/** Revokes a live token of the caller, or of a service account that the caller may manage. */
+/** Revokes a live token of the caller, or of a manageable service account. */
 export async function revokeLiveApiToken(
   trx: Transaction<Tables>,
   id: string,
@@ -149,7 +149,7 @@ export async function revokeApiTokensOfUser(
     .execute();
 }
 
-/** Deletes tokens that ended a week ago: a row holds addresses and a user agent. */
+/** Deletes tokens that ended a week ago; rows hold personal data. */
 export async function deleteExpiredApiTokens(db: Kysely<Tables>): Promise<void> {
   await sql`
     delete from identity.api_tokens

@@ -5,7 +5,7 @@ import type { ListedApiToken } from './api-token-queries.ts';
 
 const nullableText = nullable(Type.String());
 
-/** An API token as the API shows it, without the token and its hash. */
+/** An API token as the API shows it, without its secret. */
 export const apiTokenSchema = Type.Object({
   id: uuid,
   user_id: uuid,

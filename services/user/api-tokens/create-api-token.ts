@@ -50,7 +50,7 @@ const bodySchema = strictObject({
 
 type CreateContext = Pick<UserContext, 'data' | 'audit' | 'limits'>;
 
-/** Creates an API token of the caller, or of a service account. Only this answer shows it. */
+/** Creates an API token. Only this answer shows it. */
 export const createApiToken = defineRoute({
   method: 'POST',
   url: '/api/auth/tokens',

@@ -16,7 +16,7 @@ const typeSchema = Type.Union(
   { description: 'Bounds the scopes of its tokens.' },
 );
 
-/** Creates an account for a program. Nobody signs in to it; an administrator makes its tokens. */
+/** Creates an account for a program, with tokens but without login. */
 export const createServiceAccount = defineRoute({
   method: 'POST',
   url: '/api/users/service-accounts',

@@ -91,10 +91,7 @@ async function introspectAccessToken(
   };
 }
 
-/**
- * Tells a customer's service whether a token is valid, and for what (RFC 7662). Refresh tokens are never
- * active: they are for this service alone.
- */
+/** Introspects a token for another service (RFC 7662). Refresh tokens are never active. */
 export const introspectToken = defineRoute({
   method: 'POST',
   url: '/api/auth/introspect',

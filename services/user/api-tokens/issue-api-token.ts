@@ -37,24 +37,21 @@ export interface IssuedApiToken {
   token: string;
 }
 
-/** The scopes of a request, each once. @throws ScopeUnknown also for what no token may do */
+/** The sorted, unique scopes of a request. @throws ScopeUnknown */
 export function readScopes(scopes: readonly string[]): Permission[] {
   const known = scopes.filter(isTokenScope);
   if (known.length < scopes.length) throw new ScopeUnknown();
   return [...new Set(known)].toSorted();
 }
 
-/** The ranges of a request in their normal form, each once. @throws AllowListMalformed */
+/** The unique, normalized ranges of a request. @throws AllowListMalformed */
 export function readAllowList(ranges: readonly string[]): string[] {
   const normalized = ranges.map(normalizeRange).filter((range) => range !== undefined);
   if (normalized.length < ranges.length) throw new AllowListMalformed();
   return [...new Set(normalized)];
 }
 
-/**
- * Issues a token to an owner whose row is locked, in the transaction of its event.
- * @throws ScopeDenied for a scope beyond the owner's role; TooManyApiTokens
- */
+/** Issues a token to an owner whose row is locked. @throws ScopeDenied, TooManyApiTokens */
 export async function issueApiToken(
   { trx, record }: { trx: Transaction<Tables>; record: (event: RequestEvent) => Promise<string> },
   request: RequestContext,

@@ -6,7 +6,7 @@ import { ApiTokenNotFound } from '../errors.ts';
 import { apiTokenRevoked } from './api-token-events.ts';
 import { revokeLiveApiToken } from './api-token-queries.ts';
 
-/** Revokes a token of the caller or of a service account. Replicas refuse it within a second. */
+/** Revokes a token. All replicas refuse it within a second. */
 export const revokeApiToken = defineRoute({
   method: 'DELETE',
   url: '/api/auth/tokens/:id',

@@ -8,7 +8,7 @@ import { listServiceAccounts } from './list-service-accounts.ts';
 import { parseForms } from './parse-forms.ts';
 import { revokeApiToken } from './revoke-api-token.ts';
 
-/** API tokens, the service accounts that hold them, and introspection for customers' services. */
+/** API tokens, service accounts and introspection. */
 export const apiTokens = defineFeature<UserContext>({
   signedIn: [createApiToken, listApiTokens, revokeApiToken],
   administrators: [createServiceAccount, listServiceAccounts, parseForms(introspectToken)],

@@ -6,8 +6,9 @@ import { findServiceAccount } from './service-account-queries.ts';
 import type { UserContext } from '../context.ts';
 
 /**
- * The owner of the tokens that a request names: the caller, or a service account for administrators.
- * @throws `permission_denied`, recorded, whether or not the account exists; ServiceAccountNotFound
+ * The owner of the tokens: the caller or, for administrators, a service account.
+ * @throws PermissionDenied, recorded, before the account is looked up
+ * @throws ServiceAccountNotFound
  */
 export async function findTokenOwnerId(
   { data, audit }: Pick<UserContext, 'data' | 'audit'>,

@@ -3,7 +3,7 @@ import { dateTime, defineRoute } from '@muniment/server';
 
 const healthSchema = Type.Object({ status: Type.Literal('healthy'), timestamp: dateTime });
 
-/** Answers that the gateway and a replica behind it work, as seed 001 shows it. */
+/** Answers that the gateway and a replica work (seed 001). */
 export const getHealth = defineRoute({
   method: 'GET',
   url: '/health',

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Negotiator from 'negotiator';
 
-/** The mails, by what happened to an account or what its owner must confirm. */
+/** The mails, named by what they report or confirm. */
 export const TEMPLATES = [
   'reset_password',
   'password_changed',
@@ -13,13 +13,14 @@ export const TEMPLATES = [
 export type MailTemplate = (typeof TEMPLATES)[number];
 
 /**
- * What a text may name, as `{{product}}`. A requester chooses none freely: mails must not carry
- * spam.
+ * What a text may name, as `{{product}}`. Requesters choose none freely, or mails would carry spam.
  */
 export const PLACEHOLDERS = ['product', 'email', 'new_email', 'minutes', 'link'] as const;
 export type MailValues = Partial<Record<(typeof PLACEHOLDERS)[number], string>>;
 
-/** One mail in one language. A paragraph `{{link}}` becomes the link; HTML shows it as `action`. */
+/**
+ * One mail in one language. The paragraph `{{link}}` becomes the link, labelled `action` in HTML.
+ */
 export interface MailText {
   subject: string;
   action?: string;
@@ -29,11 +30,9 @@ export interface MailText {
 type Language = Partial<Record<MailTemplate, MailText>>;
 
 export interface Languages {
-  /**
-   * The language that an Accept-Language (RFC 9110 §12.5.4) prefers; English when it names none.
-   */
+  /** The language of an Accept-Language (RFC 9110 §12.5.4), else English. */
   choose(acceptLanguage: string | undefined): string;
-  /** The text in the language, else in a wider one (`de-AT`, `de`), else in English. */
+  /** The text in this language, a wider one (`de-AT`, `de`), or English. */
   text(template: MailTemplate, locale: string): MailText;
 }
 
@@ -41,9 +40,8 @@ const FALLBACK = 'en';
 const SHIPPED = join(import.meta.dirname, 'languages');
 
 /**
- * Loads a JSON file for each language, named by its tag (BCP 47). Texts in `ownFolder` replace
- * shipped ones.
- * @throws an error that names the file
+ * Loads a JSON file per language, named by its BCP 47 tag. Files in `ownFolder` win.
+ * @throws Error naming the file
  */
 export function loadLanguages(ownFolder?: string): Languages {
   const byTag = readFolders(ownFolder === undefined ? [SHIPPED] : [SHIPPED, ownFolder]);

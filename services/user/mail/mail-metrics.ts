@@ -31,7 +31,7 @@ export function measureMails(db: Kysely<Tables>, metrics: Registry): MailCounter
 
 function measureBacklog(db: Kysely<Tables>, metrics: Registry): void {
   let reading: Promise<void> | undefined;
-  /** One query for both gauges of a scrape. NaN without a database: an old value would mislead. */
+  /** One query for both gauges. NaN without a database, since old values would mislead. */
   async function read(): Promise<void> {
     reading ??= findMailBacklog(db)
       .catch(() => ({ waiting: NaN, dead: NaN, oldest_seconds: NaN }))

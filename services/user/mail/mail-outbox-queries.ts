@@ -7,7 +7,7 @@ export interface NewMailRow {
   template: string;
   locale: string;
   wrapped_mail: Buffer;
-  /** Hash of the token in the mail. Deleting the token deletes the mail. */
+  /** Hash of the mail's token. Deleting the token deletes the mail. */
   reset_token?: Buffer;
   email_change?: Buffer;
 }
@@ -30,10 +30,7 @@ export interface ClaimedMail {
   created: Date;
 }
 
-/**
- * Claims due mails for `leaseMs`. Rows that another replica is claiming are skipped,
- * so no two replicas have one mail.
- */
+/** Claims due mails for `leaseMs`. No two replicas get the same mail. */
 export async function claimMails(
   db: Kysely<Tables>,
   claim: string,
@@ -77,7 +74,7 @@ export async function rescheduleMail(
     where id = ${id} and claim = ${claim}`.execute(db);
 }
 
-/** Gives a mail up. The row stays as a sign, without its content. */
+/** Gives a mail up. Its row stays without content. */
 export async function markMailDead(db: Kysely<Tables>, { id, claim }: Claim): Promise<void> {
   await sql`
     update identity.mail_outbox

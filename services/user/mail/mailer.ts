@@ -3,12 +3,12 @@ import type { DependencyCheck } from '@muniment/server';
 import type { RenderedMail } from './render-mail.ts';
 
 export interface OutgoingMail extends RenderedMail {
-  /** The same for each attempt. Its Message-ID lets receivers drop a second copy. */
+  /** The same for each attempt, so its Message-ID reveals copies. */
   id: string;
   to: string;
 }
 
-/** Why a mail was not accepted. The server's text is left out, since it names the address. */
+/** Why a mail was not accepted, without the server's text, which names the address. */
 export interface MailFailure {
   /** As nodemailer names it: ECONNECTION, EAUTH, EENVELOPE ... */
   code: string;
@@ -29,7 +29,7 @@ export interface Mailer {
 }
 
 export interface MailerOptions {
-  /** `smtp://`, with `?requireTLS=true` to insist on STARTTLS, or `smtps://`. */
+  /** `smtps://` or `smtp://`; `?requireTLS=true` demands STARTTLS. */
   url: string;
   from: string;
   /** Milliseconds for one mail, from the connection to the server's reply. */
@@ -40,7 +40,7 @@ const MAX_WAIT_MS = 5_000;
 const UP_RECHECK_MS = 30_000;
 const DOWN_RECHECK_MS = 5_000;
 
-/** Sends mails by SMTP, each over a connection of its own: they are few. */
+/** Sends each mail over its own SMTP connection; mails are few. */
 export function createMailer({ url, from, timeoutMs }: MailerOptions): Mailer {
   const transport = openTransport(url, Math.min(timeoutMs, MAX_WAIT_MS));
   const server = watchServer(() => transport.verify());
@@ -84,7 +84,7 @@ const openTransport = (url: string, waitMs: number) =>
     disableUrlAccess: true,
   });
 
-/** Knows whether the server is up, and verifies it again after a while. */
+/** Whether the server is up, verified again after a while. */
 function watchServer(verify: () => Promise<unknown>) {
   let nextCheck = 0;
   let isUp = true;

@@ -5,7 +5,7 @@ import type { Tables } from '../tables.ts';
 import type { MailTemplate, MailValues } from './languages.ts';
 import { insertMail } from './mail-outbox-queries.ts';
 
-/** The part of a mail that is encrypted at rest: its recipient, and the token that it carries. */
+/** The encrypted part of a stored mail: its recipient and token. */
 export interface MailContent {
   to: string;
   values: Pick<MailValues, 'email' | 'new_email'>;
@@ -24,7 +24,7 @@ export interface NewMail extends MailContent {
 
 const wrapContext = (id: string): string => `mail:${id}`;
 
-/** Inserts a mail in the transaction of the change that it reports: both commit, or neither. */
+/** Inserts a mail in the transaction of the change that it reports. */
 export async function queueMail(
   trx: Transaction<Tables>,
   masterKey: MasterKey,

@@ -18,11 +18,11 @@ const escapeHtml = (text: string): string =>
 
 const LINK = '{{link}}';
 
-/** Fills all placeholders in one pass, so a value that looks like one stays text. */
+/** One pass, so a value that looks like a placeholder stays text. */
 const fillIn = (text: string, values: MailValues): string =>
   text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values[name as keyof MailValues] ?? '');
 
-/** Renders a mail as text and HTML. Every value is escaped, and nothing is loaded from outside. */
+/** Renders a mail as text and HTML. HTML values are escaped, and nothing external is loaded. */
 export function renderMail(
   { subject, action, paragraphs }: MailText,
   values: MailValues,

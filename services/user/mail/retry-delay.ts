@@ -3,8 +3,7 @@ const MAX_DELAY_MS = 15 * 60_000;
 const JITTER = 0.2;
 
 /**
- * Milliseconds to wait after a failed attempt, doubled each time. Jitter spreads mails that failed
- * together.
+ * Milliseconds until the next attempt, doubled each time, with jitter against bursts.
  * @param attempts made so far, at least 1
  */
 export function retryDelay(attempts: number): number {

@@ -28,7 +28,7 @@ interface Sender extends Pick<UserContext, 'config' | 'data' | 'crypto' | 'http'
   isFailing: boolean;
 }
 
-/** Sends the outbox's mails, at least once: a crash before the deletion sends a mail again. */
+/** Sends the outbox's mails at least once: a crash may repeat one. */
 export function sendMails(context: UserContext): void {
   const { config, data, crypto, http, mail, jobs, metrics } = context;
   const counters = measureMails(data.db, metrics);
@@ -82,7 +82,7 @@ async function sendMail(sender: Sender, mail: ClaimedMail): Promise<void> {
 
 const UNWRITTEN: MailFailure = { code: 'EWRITE', status: null, permanent: false, ofMail: true };
 
-/** A link's lifetime begins when its mail is sent. @returns false when the link is void */
+/** Starts a link's lifetime when its mail is sent. @returns false for a void link */
 async function restartToken(
   { data: { db }, config }: Pick<Sender, 'data' | 'config'>,
   { reset_token: resetToken, email_change: emailChange }: ClaimedMail,

@@ -19,10 +19,7 @@ export async function writeMail(
   return { id: mail.id, to, ...renderMail(text, allValues, mail.locale) };
 }
 
-/**
- * The token goes into the fragment, which browsers do not send: it enters no log and no Referer
- * (RFC 9110 §10.1.3).
- */
+/** Browsers do not send the fragment, so the token enters no log or Referer (RFC 9110 §10.1.3). */
 function linkValues(
   config: UserContext['config'],
   mail: ClaimedMail,

@@ -28,7 +28,7 @@ type ChangeContext = Pick<
   'audit' | 'auth' | 'config' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
 >;
 
-/** Ends every session of the user, also the caller's, and opens a new one. */
+/** Ends all of the user's sessions and opens a new one. */
 export const changePassword = defineRoute({
   method: 'POST',
   url: '/api/users/me/password',

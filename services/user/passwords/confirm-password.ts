@@ -10,9 +10,9 @@ import { findUserById, lockUnchangedUser } from '../users/user-queries.ts';
 import { confirmationFailed } from './password-events.ts';
 
 /**
- * Locks the caller's account and repeats the earlier checks under the lock.
+ * Locks the caller's account and repeats the earlier checks.
  * @throws Unauthenticated when the session has ended
- * @throws AccountChanged when the password is no longer the confirmed one
+ * @throws AccountChanged when the password has changed
  */
 export async function lockConfirmedCaller(
   trx: Transaction<Tables>,
@@ -29,8 +29,7 @@ type ConfirmContext = Pick<UserContext, 'audit' | 'data' | 'limits' | 'passwords
 /**
  * Confirms the caller's password before a critical `action` (OWASP ASVS 7.5.1).
  * @returns the user, with the checked hash for `lockConfirmedCaller`
- * @throws RateLimited
- * @throws PasswordIncorrect as 403, since a 401 would end the session
+ * @throws RateLimited, PasswordIncorrect (403: a 401 would end the session)
  */
 export async function confirmPassword(
   { audit, data, limits, passwords }: ConfirmContext,

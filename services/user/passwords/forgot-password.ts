@@ -9,7 +9,7 @@ const bodySchema = strictObject({
   device_token: Type.Optional(deviceTokenSchema),
 });
 
-/** Answers 202 whether or not the account exists. Its owner gets a link by mail. */
+/** Answers 202 whether or not the account exists; its owner gets a link. */
 export const forgotPassword = defineRoute({
   method: 'POST',
   url: '/api/auth/forgot-password',

@@ -10,7 +10,7 @@ interface NewPassword {
 }
 
 /**
- * Hashes a user's new password. Records a refusal by the password rules.
+ * Hashes a new password and records a refusal by the rules.
  * @throws PasswordLength, PasswordMalformed, PasswordCommon, Overloaded
  */
 export async function hashNewPassword(

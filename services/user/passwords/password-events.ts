@@ -52,7 +52,7 @@ export const recoveryRateLimited = ({ email, emailKey }: EmailAddress): RequestE
   personal: { email },
 });
 
-/** Names no actor, since nobody is authenticated. The owner sees from where it was requested. */
+/** Names no actor, since nobody is authenticated. The owner sees the requester's address. */
 export const resetCodeSent = (userId: string, email: string): RequestEvent => ({
   action: 'CODE_SENT',
   subject: { userId },

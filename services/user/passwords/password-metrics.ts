@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { PasswordHasher } from '@muniment/security';
 
-/** Measures the queue of password hashes. When it is full, logins get 503. */
+/** Measures the queue of password hashes; when full, logins get 503. */
 export function measurePasswords(passwords: PasswordHasher, metrics: Registry): void {
   new Gauge({
     name: 'muniment_password_hashes',

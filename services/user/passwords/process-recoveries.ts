@@ -21,10 +21,7 @@ const LEASE_MS = 30_000;
 
 type ProcessContext = Pick<UserContext, 'config' | 'crypto' | 'data' | 'http'>;
 
-/**
- * Processes recovery requests on every replica, by the clock. Work behind each answer would slow
- * the caller's next request, and so reveal accounts.
- */
+/** Processes recovery requests by the clock: work behind an answer would reveal accounts. */
 export function startRecoveries(context: ProcessContext & Pick<UserContext, 'jobs'>): void {
   const { config, http, jobs } = context;
   jobs.add(
@@ -54,7 +51,7 @@ async function processDueRequests(context: ProcessContext): Promise<void> {
   }
 }
 
-/** Sends nothing for an unknown address or an account that is not active. */
+/** Sends nothing for unknown addresses and inactive accounts. */
 async function processRequest(
   context: ProcessContext,
   { id, wrapped_request: wrapped }: RecoveryRequestRow,
@@ -73,7 +70,7 @@ async function processRequest(
   }
 }
 
-/** Another replica has processed the request, or the account is no longer recoverable. */
+/** Another replica was first, or the account is no longer recoverable. */
 class AlreadyProcessed extends Error {}
 
 /** Creates the token and queues its mail. @throws AlreadyProcessed */

@@ -1,7 +1,7 @@
 import type { MasterKey } from '@muniment/master-key';
 import type { RequestContext } from '@muniment/server';
 
-/** A recovery request as it is stored, encrypted, until a replica processes it. */
+/** A recovery request, stored encrypted until a replica processes it. */
 export interface RecoveryRequest {
   emailKey: string;
   locale: string;
@@ -28,7 +28,7 @@ export async function openRecoveryRequest(
   return JSON.parse(text) as RecoveryRequest;
 }
 
-/** The request that asked for the recovery, for the event of its mail. */
+/** The requesting request, for the event of its mail. */
 export const requestContextOf = ({ context }: RecoveryRequest): RequestContext => ({
   id: context.id,
   ip: context.ip,

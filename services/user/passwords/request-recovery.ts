@@ -14,8 +14,7 @@ export type RecoveryContext = Pick<
 >;
 
 /**
- * Stores a recovery request without looking the address up. Neither the answer nor its time tells
- * whether the account exists (OWASP ASVS 6.3.8).
+ * Stores a recovery request without a lookup: time must not reveal accounts (OWASP ASVS 6.3.8).
  * @throws EmailMalformed, RateLimited
  */
 export async function requestRecovery(

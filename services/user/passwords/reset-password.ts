@@ -35,7 +35,7 @@ type ResetContext = Pick<
   'audit' | 'auth' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
 >;
 
-/** Sets a password by a mailed token, and ends every session and API token of the account. */
+/** Sets a password by a mailed token, and ends all sessions and API tokens. */
 export const resetPassword = defineRoute({
   method: 'POST',
   url: '/api/auth/reset-password',

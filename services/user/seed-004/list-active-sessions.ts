@@ -50,8 +50,8 @@ const toActiveSession = (session: ListedSession, principal: Principal) => ({
 });
 
 /**
- * The claims of a session's tokens. Tokens are not stored, so they are made from the session, without the
- * claims of a single token (`jti`, `exp`, `kid`). Without a signature they authenticate nobody.
+ * Rebuilds a session's claims, since tokens are not stored. Without a signature they authenticate
+ * nobody.
  */
 function loginInfoOf({ id, created }: ListedSession, { id: userId, role }: Principal): string {
   const claims = { sub: userId, sid: id, role, iat: Math.floor(created.getTime() / 1_000) };

@@ -19,7 +19,7 @@ const answerSchema = Type.Object({
   quote: Type.String(),
 });
 
-/** Signs a user in, as seed 004 documents it; always in cookie mode. */
+/** Logs a user in by seed 004, always in cookie mode. */
 export const logIn = defineRoute({
   method: 'POST',
   url: '/api/v1/auth/login',

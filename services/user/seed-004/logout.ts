@@ -6,7 +6,7 @@ import { revokeOwnSession } from '../sessions/revoke-session.ts';
 import { clearSessionCookies } from '../sessions/session-cookies.ts';
 import { documentedFailures } from './shapes.ts';
 
-/** Ends one of the caller's sessions, as seed 004 documents it; also the current one. */
+/** Ends one of the caller's sessions by seed 004. */
 export const logOutSession = defineRoute({
   method: 'POST',
   url: '/api/v1/auth/user/logout/:id',

@@ -1,4 +1,4 @@
-/** Seed 004 wants a quote with each sign-in. These are free of copyright. */
+/** Seed 004 wants a quote per login. These are free of copyright. */
 const QUOTES = [
   'Love is energy of life.', // Robert Browning, as the document has it
   'You have to separate the chaff from the wheat.',

@@ -42,7 +42,7 @@ function messageFor({ status, code, detail }: Failure, { incomplete }: Messages)
   return status === 422 ? detail : 'Error processing the request';
 }
 
-/** Answers problems by the document's `{ success, message }`; status and headers stay. */
+/** Turns problems into the document's `{ success, message }`. */
 export function documentedFailures(messages: Messages = {}): preSerializationHookHandler {
   return (_request, reply, payload, done) => {
     if (reply.statusCode < 400 || !isFailure(payload)) return done(null, payload);

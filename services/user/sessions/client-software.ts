@@ -4,13 +4,13 @@ import { nullable } from '@muniment/server';
 
 const nullableText = nullable(Type.String());
 
-/** What a user agent claims to be, so that users can spot a foreign device. */
+/** What a user agent claims, so users can spot foreign devices. */
 export const clientSchema = Type.Object({
   /** Name and major version: `Firefox 121`, `curl 8`. */
   browser: nullableText,
   /** Name and version: `iOS 17.1`, `Windows 10`, `Linux`. */
   os: nullableText,
-  /** `desktop`, `mobile`, `tablet`, `tv` or `bot`, with a known model: `mobile (iPhone)`. */
+  /** `desktop`, `mobile`, `tablet`, `tv` or `bot`, with its model: `mobile (iPhone)`. */
   device: nullableText,
 });
 

@@ -26,7 +26,7 @@ const sessionSchema = Type.Object({
   current: Type.Boolean(),
 });
 
-/** Lists the caller's live sessions, newest first (OWASP ASVS 7.5.2). `last_seen` lags by a minute. */
+/** Lists live sessions, newest first (OWASP ASVS 7.5.2). `last_seen` lags by a minute. */
 export const listSessions = defineRoute({
   method: 'GET',
   url: '/api/auth/sessions',

@@ -19,7 +19,7 @@ export interface SessionTokens {
   device_token?: string;
 }
 
-/** Opens a session in the transaction of the sign-in, with its first pair of tokens. */
+/** Opens a session with its first tokens, in the login's transaction. */
 export async function openSession(
   { auth, config }: Pick<UserContext, 'auth' | 'config'>,
   trx: Transaction<Tables>,

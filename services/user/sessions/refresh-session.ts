@@ -31,7 +31,7 @@ const tokensSchema = Type.Object({
 
 type RefreshContext = Pick<UserContext, 'config' | 'data' | 'auth' | 'audit' | 'limits'>;
 
-/** Spends a refresh token for a new pair of tokens (RFC 9700 §4.14.2). */
+/** Spends a refresh token for new tokens (RFC 9700 §4.14.2). */
 export const refreshSession = defineRoute({
   method: 'POST',
   url: '/api/auth/refresh',
@@ -56,7 +56,7 @@ export const refreshSession = defineRoute({
   },
 });
 
-/** The token from the body or its cookie. @throws when it comes twice, or a foreign page sends it */
+/** The token from body or cookie. @throws for two tokens or a foreign page */
 function readToken(
   { auth: { cookies } }: Pick<UserContext, 'auth'>,
   request: FastifyRequest,

@@ -2,7 +2,7 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import type { Role } from '@muniment/security';
 import type { Tables } from '../tables.ts';
 
-/** How long a spent token answers an identical retry with the child that it already got. */
+/** Time in which a spent token answers a retry with the same child. */
 export const RETRY_WINDOW_S = 10;
 
 /** A refresh restarts the idle time, but not the absolute lifetime. */
@@ -12,7 +12,7 @@ export interface RefreshedSession {
   session_id: string;
   user_id: string;
   role: Role;
-  /** When the session ends if it stays unused; no token of it may outlive that. */
+  /** End of the session if unused; no token may outlive it. */
   lasts_until: Date;
 }
 
@@ -35,9 +35,8 @@ export interface Rotation {
 }
 
 /**
- * Spends a live session's token and inserts its child, in one statement. Of parallel calls exactly one
- * gets the session: the others wait for the row lock and find the token spent. Account deletion locks
- * sessions before tokens, and so does this: in the other order, 24 of 150 deletions deadlocked.
+ * Spends a token and inserts its child in one statement, so one of parallel calls gets it. Sessions
+ * are locked before tokens: in the other order, 24 of 150 account deletions deadlocked.
  */
 export async function rotateRefreshToken(
   trx: Transaction<Tables>,
@@ -83,7 +82,7 @@ export async function findSpentToken(
   return rows[0];
 }
 
-/** Finds the owner of a token, whether or not it is still valid. */
+/** Finds the owner of a token, valid or not. */
 export async function findTokenOwner(
   db: Kysely<Tables>,
   tokenHash: Buffer,
@@ -104,7 +103,7 @@ export async function wipeSealedChildren(db: Kysely<Tables>): Promise<void> {
       and spent_at < clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second'`.execute(db);
 }
 
-/** Deletes expired tokens. A spent one stays until then, since it may still show a theft. */
+/** Deletes expired tokens. Spent ones stay until then, to show thefts. */
 export async function deleteExpiredRefreshTokens(db: Kysely<Tables>): Promise<void> {
   await sql`delete from identity.refresh_tokens where expires_at < now() - interval '1 day'`.execute(
     db,

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { Tables } from '../tables.ts';
 
-/** Saves that tokens of this lifetime are issued, since revocations must be stored as long. */
+/** Saves the token lifetime, since revocations must be stored as long. */
 export async function saveTokenLifetime(db: Kysely<Tables>, seconds: number): Promise<void> {
   await sql`
     insert into identity.access_token_lifetimes (seconds, used_at) values (${seconds}, now())

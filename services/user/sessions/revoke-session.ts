@@ -12,9 +12,9 @@ import { revokeLiveSession } from './session-queries.ts';
 export type { ReplacedSession };
 
 /**
- * Ends one of the caller's sessions, also the current one.
+ * Ends one of the caller's sessions.
  * @returns whether it was the current one
- * @throws SessionNotFound alike for another user's session, an ended and an unknown one
+ * @throws SessionNotFound alike for foreign, ended and unknown sessions
  */
 export async function revokeOwnSession(
   { data, auth }: Pick<UserContext, 'data' | 'auth'>,
@@ -32,8 +32,8 @@ export async function revokeOwnSession(
 }
 
 /**
- * The session of the browser's cookies, which a new sign-in overwrites and therefore ends
- * (OWASP ASVS 7.2.4). Undefined in token mode, and for invalid cookies.
+ * The session of the browser's cookies, which a login replaces (OWASP ASVS 7.2.4). Undefined in
+ * token mode and for invalid cookies.
  */
 export async function findReplacedSession(
   { auth }: Pick<UserContext, 'auth'>,

@@ -21,7 +21,7 @@ import { revokeSession } from './session-queries.ts';
 type RotationContext = Pick<UserContext, 'config' | 'data' | 'auth' | 'audit'>;
 
 /**
- * Spends a refresh token and gives its child.
+ * Spends a refresh token and returns its child.
  * @throws RefreshTokenInvalid for unknown, expired, revoked and reused tokens alike
  */
 export async function rotateSessionToken(
@@ -70,7 +70,7 @@ async function repeat(
   request: RequestContext,
   { parent, spent, sealedChild }: { parent: string; spent: SpentToken; sealedChild: Buffer },
 ): Promise<SessionTokens> {
-  // This replica may have been stopped since it read the row, so the session is looked up again.
+  // Looked up again: the process may have been suspended since it read the row.
   const { live } = await context.auth.sessions.isLive({
     sessionId: spent.session_id,
     userId: spent.user_id,
@@ -82,7 +82,7 @@ async function repeat(
   return tokens;
 }
 
-/** A spent token that comes later was stolen from one side or the other, so its session ends. */
+/** Ends the session: a spent token that returns late was stolen. */
 async function endReusedSession(
   { data, auth }: RotationContext,
   request: RequestContext,
@@ -98,7 +98,7 @@ async function endReusedSession(
   throw new RefreshTokenInvalid();
 }
 
-/** A known token that is no longer valid is an event of its owner; a guess is not recorded. */
+/** Records a formerly valid token for its owner; guesses are not recorded. */
 async function refuse(
   { data, audit }: RotationContext,
   request: RequestContext,

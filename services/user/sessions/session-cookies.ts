@@ -9,7 +9,7 @@ import { Type, type Static } from 'typebox';
 import type { SessionTokens } from './open-session.ts';
 import type { UserContext } from '../context.ts';
 
-/** `token`: tokens come in the body. `cookie`: in cookies, of which scripts read only the payload. */
+/** `token`: tokens are in the body. `cookie`: in cookies; scripts read only the payload. */
 export const sessionQuerySchema = Type.Object(
   { session: Type.Union([Type.Literal('token'), Type.Literal('cookie')], { default: 'token' }) },
   { additionalProperties: false },
@@ -18,12 +18,12 @@ export type SessionMode = Static<typeof sessionQuerySchema>['session'];
 
 type CookieContext = Pick<UserContext, 'config' | 'auth'>;
 
-/** The path of the refresh cookie; a `__Host-` cookie must be for `/`. */
+/** Path of the refresh cookie; `__Host-` demands `/`. */
 const refreshPath = ({ config }: CookieContext): string =>
   config.COOKIE_HOST_PREFIX ? '/' : '/api/auth/refresh';
 const ATTRIBUTES = { secure: true, sameSite: 'strict' } as const;
 
-/** Keeps foreign pages from setting cookies (login CSRF, OWASP ASVS 3.5.1). @throws `origin_refused` */
+/** Stops login CSRF by foreign pages (OWASP ASVS 3.5.1). @throws OriginRefused */
 export function rejectCrossOrigin(
   { auth }: Pick<UserContext, 'auth'>,
   request: FastifyRequest,
@@ -36,7 +36,7 @@ export function rejectCrossOrigin(
 export const modeOf = ({ auth }: Pick<UserContext, 'auth'>, request: FastifyRequest): SessionMode =>
   auth.cookies.accessToken(request) ? 'cookie' : 'token';
 
-/** The body that answers new tokens; in cookie mode they are set as cookies instead. */
+/** The body with new tokens; in cookie mode cookies carry them. */
 export function sendTokens(
   context: CookieContext,
   reply: FastifyReply,

@@ -6,7 +6,7 @@ export interface ReplacedSession {
   userId: string;
 }
 
-/** A session as an event names it: its user is known, though nobody may be signed in. */
+/** A session as an event names it, also when nobody is authenticated. */
 interface EventSession {
   session_id: string;
   user_id: string;
@@ -25,7 +25,7 @@ export const otherSessionsRevoked = (userId: string, count: number): RequestEven
   metadata: { sessions_ended: count },
 });
 
-/** The browser's earlier session, as its own user's act: the new sign-in came from that browser. */
+/** The browser's earlier session, ended by its own user's browser. */
 export const sessionReplaced = ({ id, userId }: ReplacedSession): RequestEvent => ({
   ...sessionRevoked(id),
   user_id: userId,
@@ -53,7 +53,7 @@ export const tokenRefreshed = (session: EventSession): RequestEvent => ({
   user_id: session.user_id,
 });
 
-/** A retry got the child again. Were it a thief, the trail would show the address. */
+/** A retry got the child again; the trail shows its address. */
 export const refreshRepeated = (session: EventSession): RequestEvent => ({
   ...tokenRefreshed(session),
   metadata: { retry: true },

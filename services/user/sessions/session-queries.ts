@@ -65,8 +65,8 @@ export const sessionIsLive = (id: string) =>
   sql<boolean>`exists (select from shared.live_sessions where session_id = ${id})`;
 
 /**
- * Whether a session is live. It stays live until the transaction ends, since an ending waits for the lock.
- * The statement takes a snapshot of its own, after the transaction's other locks.
+ * Whether a session is live; its end waits for this transaction. A statement of its own sees
+ * changes that committed before the earlier locks.
  */
 export async function isSessionLive(trx: Transaction<Tables>, id: string): Promise<boolean> {
   const { rows } = await sql<{ active: boolean }>`
@@ -90,7 +90,7 @@ export async function revokeSession(
   return result.numUpdatedRows > 0n;
 }
 
-/** Ends a live session of the caller, whose own session must be live. @returns whether it did */
+/** Ends a session while the caller's own is live. @returns whether it did */
 export async function revokeLiveSession(
   trx: Transaction<Tables>,
   principal: Pick<SessionPrincipal, 'id' | 'sessionId'>,
@@ -124,7 +124,7 @@ export async function revokeSessionsOfUser(
   return rows.map((row) => row.id);
 }
 
-/** Deletes sessions that ended a week ago: a row holds an address and a user agent. */
+/** Deletes sessions that ended a week ago; rows hold personal data. */
 export async function deleteEndedSessions(db: Kysely<Tables>): Promise<void> {
   await sql`
     delete from identity.sessions

@@ -17,8 +17,8 @@ export const createStuffingMetric = (metrics: Registry): StuffingMetric =>
 type Pattern = 'accounts_from_network' | 'networks_on_account' | 'failure_ratio';
 
 /**
- * Looks for credential stuffing after a failed login. Each pair of network and account counts
- * once, so a user's typing errors are no pattern.
+ * Looks for credential stuffing after a failed login. Each pair of network and account counts once,
+ * so typing errors are no pattern.
  */
 export async function observeFailure(
   context: StuffingContext,
@@ -43,7 +43,7 @@ export async function observeFailure(
   if (overall.first) await report(context, request, 'failure_ratio');
 }
 
-/** Called once a window for the whole fleet: the limit's row decides for which replica. */
+/** Called once a window, at the one replica that the limit's row names. */
 async function report(
   { audit, stuffing }: StuffingContext,
   request: RequestContext,

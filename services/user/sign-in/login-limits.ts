@@ -4,7 +4,7 @@ import type { UserContext } from '../context.ts';
 import { observeFailure, refundFailure, type StuffingContext } from './credential-stuffing.ts';
 import { findKnownDevice } from './device-tokens.ts';
 
-/** A login attempt that was counted before its outcome: fifty parallel guesses count as fifty. */
+/** A login attempt, counted before its outcome so parallel guesses all count. */
 export interface LoginAttempt {
   failed(): Promise<void>;
   succeeded(): Promise<void>;
@@ -20,8 +20,8 @@ interface CountedLogin {
 }
 
 /**
- * Counts a login attempt before its outcome is known. Known devices have their own limit, so an
- * attacker cannot lock the owner out.
+ * Counts a login attempt before its outcome. Known devices have their own limit, so an attacker
+ * cannot lock the owner out.
  * @throws RateLimited
  */
 export async function consumeLoginAttempt(
@@ -40,7 +40,7 @@ export async function consumeLoginAttempt(
       ],
       onFirstRefusal,
     ));
-  /** The outcome is decided and recorded, so a failure to count it changes no answer. */
+  /** The outcome is recorded, so a failure to count changes no answer. */
   const logFailure = (counting: Promise<void>): Promise<void> =>
     counting.catch((error: unknown) =>
       http.log.warn({ err: error }, 'the outcome of a login was not counted'),

@@ -15,9 +15,7 @@ export interface MadeAdmin extends SessionTokens {
   password?: string;
 }
 
-/**
- * Makes a new or existing account an administrator's and opens a session. An operator's command.
- */
+/** Makes an account an administrator's and opens a session, for operators. */
 export async function makeAdmin(
   context: Pick<UserContext, 'config' | 'data' | 'auth' | 'passwords'>,
   typedEmail: string,

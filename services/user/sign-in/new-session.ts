@@ -31,7 +31,7 @@ export type OnSignedIn<Result> = (
   record: (event: RequestEvent) => Promise<string>,
 ) => Promise<Creation<Result>>;
 
-/** Opens a session and ends the replaced one, as the last step of a login or registration. */
+/** Opens a session and ends the replaced one, as a login's last step. */
 export function openNewSession(
   context: SignInContext,
   request: RequestContext,
@@ -47,7 +47,7 @@ export function openNewSession(
   };
 }
 
-/** Tells this replica that the replaced session has ended, and adds the device token. */
+/** Tells this replica of the replaced session's end, and adds the device token. */
 export function finishSignIn(
   context: SignInContext,
   request: RequestContext,

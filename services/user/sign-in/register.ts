@@ -29,7 +29,7 @@ const bodySchema = strictObject({
   type: Type.Optional(Type.Union([Type.Literal('customer'), Type.Literal('vendor')])),
 });
 
-/** Creates an account and opens its first session. Seed 000 calls it `/signup`. */
+/** Creates an account with its first session. Seed 000 calls it `/signup`. */
 export const registerUser = defineRoute({
   method: 'POST',
   url: '/api/users/register',

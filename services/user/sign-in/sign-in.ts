@@ -29,7 +29,7 @@ export interface Credentials {
 }
 
 /**
- * Logs a user in by address and password. The session is always a new one, and ends `replaced`.
+ * Logs a user in by password. The new session ends `replaced`.
  * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired, RateLimited
  */
 export async function signIn(
@@ -53,8 +53,8 @@ interface PasswordLogin<Result> {
 }
 
 /**
- * Checks a password and calls `onSignedIn` in the transaction of the login's event.
- * @throws as `signIn`, and as `onSignedIn`
+ * Checks a password and calls `onSignedIn` in the login's transaction.
+ * @throws as `signIn` and `onSignedIn`
  */
 export async function authenticatePassword<Result>(
   context: SignInContext,
@@ -111,7 +111,7 @@ interface Verified {
   newHash?: string;
 }
 
-/** Costs one hash, also without an account: time must not reveal one (OWASP ASVS 6.3.8). */
+/** Costs one hash even without an account, so time reveals none (OWASP ASVS 6.3.8). */
 async function verifyPassword(
   { passwords }: Pick<UserContext, 'passwords'>,
   user: User | undefined,
@@ -128,7 +128,7 @@ interface Completion<Result> extends Pick<PasswordLogin<Result>, 'lock' | 'onSig
   newHash: string | undefined;
 }
 
-/** Undefined when the account is not active, or changed while the password was hashed. */
+/** Undefined when the account is inactive or changed during the hash. */
 async function completeSignIn<Result>(
   { data }: Pick<UserContext, 'data'>,
   request: RequestContext,

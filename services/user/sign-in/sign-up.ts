@@ -26,7 +26,7 @@ export interface Registration {
 
 /**
  * Creates an account with its first session, which ends `replaced`.
- * @throws EmailMalformed, EmailTaken, RateLimited, or an error of the password rules
+ * @throws EmailMalformed, EmailTaken, RateLimited, or a password rule's error
  */
 export async function signUp(
   context: SignInContext,
@@ -41,7 +41,7 @@ export async function signUp(
   return finishSignIn(context, request, { signedIn, replaced });
 }
 
-/** Creates an account for a client that needs no session. @throws as `signUp` */
+/** Creates an account without a session. @throws as `signUp` */
 export async function signUpWithoutSession(
   context: SignInContext,
   request: RequestContext,

@@ -13,8 +13,8 @@ const jwkSchema = Type.Object({
 });
 
 /**
- * Publishes the keys that verify our tokens (RFC 7517). A key is here long before it signs, so copies may
- * be cached. A cached copy does not show that a key was compromised.
+ * Publishes the keys that verify our tokens (RFC 7517). Keys are here long before they sign, so
+ * copies may be cached.
  */
 export const getJwks = defineRoute({
   method: 'GET',
@@ -31,7 +31,7 @@ export const getJwks = defineRoute({
       const kids = jwks.keys.map(({ kid }) => kid).toSorted();
       const etag = `"${hash('sha256', kids.join(), 'base64url')}"`;
       reply.header('cache-control', 'public, max-age=300').header('etag', etag);
-      // A list of tags or `*` is answered in full, which is always correct (RFC 9110 §13.1.2).
+      // Lists of tags and `*` are answered in full, always correct (RFC 9110 §13.1.2).
       return request.headers['if-none-match'] === etag
         ? reply.code(304).send(null)
         : reply.send(jwks);

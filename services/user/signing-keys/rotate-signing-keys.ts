@@ -35,13 +35,13 @@ async function changeKeys(
     if (changed.retired !== null) await record(trx, signingKeyRotated(by, changed));
     return changed;
   });
-  // This replica signs with the new key from here on, the others after their next read.
+  // This replica signs with the new key now, others after their next read.
   if (rotation) await auth.keys.refresh();
   return rotation;
 }
 
 /**
- * Makes the next signing key sign. Tokens of the key before stay valid until they expire.
+ * Activates the next signing key. Earlier tokens stay valid until they expire.
  * @param due rotates only when the active key has signed for so many days
  */
 export async function rotateKeys(
@@ -53,7 +53,7 @@ export async function rotateKeys(
   );
 }
 
-/** Marks signing keys as compromised. Their tokens are invalid from this moment. */
+/** Marks signing keys as compromised, which invalidates their tokens at once. */
 export async function revokeKeys(
   context: RotationContext,
   kids: readonly string[] | 'all',

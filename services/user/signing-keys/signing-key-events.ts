@@ -4,7 +4,7 @@ import type { KeyRotation } from './signing-keys.ts';
 /** What caused a change of the keys. */
 export type RotationCause = 'schedule' | 'operator';
 
-/** No request and no person stands behind it: the deployment itself is the subject. */
+/** No request or person caused it: the deployment is the subject. */
 const aboutKey = (kid: string) => ({
   subject: { address: 'signing-keys' },
   personal: {},

@@ -9,13 +9,10 @@ export interface StoredKey {
 /** `next` signs once the active key retires. */
 export type SigningStatus = 'active' | 'next';
 
-/** A token lives for at most a day; a retired key verifies a little longer. */
+/** Tokens live at most a day; retired keys verify a little longer. */
 const RETIRED_VERIFIES = sql.raw(`interval '25 hours'`);
 
-/**
- * Lets one transaction of the whole deployment change keys at a time. Later reads see a snapshot
- * from after the lock.
- */
+/** Lets one transaction at a time change keys. Later reads see a snapshot from after the lock. */
 export async function lockSigningKeys<DB>(trx: Transaction<DB>): Promise<void> {
   await sql`
     select pg_advisory_xact_lock(hashtextextended('identity.signing_keys', 0))`.execute(trx);
@@ -53,7 +50,7 @@ export async function activateSigningKey<DB>(trx: Transaction<DB>, kid: string):
     where kid = ${kid}`.execute(trx);
 }
 
-/** Retires the active key if it is old enough, and deletes its private part. @returns its kid */
+/** Retires an old enough active key and deletes its private part. @returns its kid */
 export async function retireSigningKey<DB>(
   trx: Transaction<DB>,
   olderThanDays: number,
@@ -66,7 +63,7 @@ export async function retireSigningKey<DB>(
   return rows[0]?.kid ?? null;
 }
 
-/** Marks keys of any status as compromised. @returns the kids that were not yet marked */
+/** Marks keys as compromised. @returns the newly marked kids */
 export async function markSigningKeysCompromised<DB>(
   trx: Transaction<DB>,
   kids: readonly string[] | 'all',

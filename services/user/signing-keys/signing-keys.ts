@@ -27,10 +27,7 @@ const wrapContext = (kid: string) => `signing-key:${kid}`;
 const thumbprint = (x: string) =>
   createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest('base64url');
 
-/**
- * Generates an Ed25519 pair whose `kid` is its thumbprint, so that a kid never comes to mean
- * another key.
- */
+/** Generates an Ed25519 pair. Its `kid` is its thumbprint, so it never names another key. */
 function generateSigningKey() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const { x = '' } = publicKey.export({ format: 'jwk' });
@@ -49,10 +46,7 @@ async function unwrapKey(masterKey: MasterKey, stored: StoredKey): Promise<Signi
   };
 }
 
-/**
- * Loads the active signing key; undefined before the first start.
- * @throws MasterKeyError `master_key_mismatch` under another master key
- */
+/** Loads the active signing key, if any. @throws MasterKeyError `master_key_mismatch` */
 export async function loadActiveSigningKey<DB>(
   db: Kysely<DB>,
   masterKey: MasterKey,
@@ -61,7 +55,7 @@ export async function loadActiveSigningKey<DB>(
   return stored && unwrapKey(masterKey, stored);
 }
 
-/** Creates a key and stores it. The private part reaches PostgreSQL only wrapped. */
+/** Creates and stores a key. PostgreSQL gets its private part only wrapped. */
 async function createKey<DB>(
   trx: Transaction<DB>,
   masterKey: MasterKey,
@@ -74,7 +68,7 @@ async function createKey<DB>(
   return { kid, wrapped_private: wrappedPrivate };
 }
 
-/** Creates the missing keys of the pair. Without an active key the next one becomes active. */
+/** Creates missing keys. Without an active key the next one becomes active. */
 async function completeKeys<DB>(
   trx: Transaction<DB>,
   masterKey: MasterKey,
@@ -92,9 +86,8 @@ async function completeKeys<DB>(
 }
 
 /**
- * Returns the active signing key and creates missing keys.
- * Replicas that start together get the same key: the lock admits one at a time, and later ones find
- * the rows.
+ * Returns the active signing key and creates missing ones. A lock makes replicas that start
+ * together agree.
  */
 export async function ensureSigningKey<DB>(
   db: Kysely<DB>,
@@ -110,9 +103,8 @@ export async function ensureSigningKey<DB>(
 }
 
 /**
- * Makes the next key sign and creates another next key. A key is published long before it signs, so
- * cached JWKS hold it.
- * The retired key verifies until its last token has expired, and loses its private part at once.
+ * Activates the next key and creates another. Keys are published long before they sign, so cached
+ * JWKS hold them.
  * @param olderThanDays minimum age of the active key; 0 rotates in any case
  * @returns undefined when no rotation was due
  */
@@ -129,9 +121,8 @@ export async function rotateSigningKeys<DB>(
 }
 
 /**
- * Marks keys as compromised: their tokens are invalid everywhere, and they never sign or verify
- * again.
- * @param kids those keys, or all keys (the master key was stolen)
+ * Marks keys as compromised: they never sign or verify again.
+ * @param kids those keys, or all (the master key was stolen)
  * @returns undefined when none of them exists unmarked
  */
 export async function compromiseSigningKeys<DB>(

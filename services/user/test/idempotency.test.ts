@@ -231,7 +231,7 @@ test('cookies are replayed as they were set, and to no other page', async (t) =>
     t.equal(foreign.statusCode, 422, foreign.body);
     t.equal(foreign.headers['set-cookie'], undefined);
   }
-  // The cookie is the content: two browsers of one network with one key are two requests.
+  // The cookie counts as content, so two browsers make two requests.
   const cookies = await Promise.all(
     ['bob', 'carl'].map(
       async (name) => (await server.register(`${name}@example.com`)).refresh_token,

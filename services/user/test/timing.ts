@@ -10,10 +10,7 @@ function auc(a: readonly number[], b: readonly number[]): number {
 /** With 150 rounds the standard error is 0.033: 0.35 to 0.65 is 4.5 of it. */
 const ROUNDS = Number(process.env.TIMING_ROUNDS) || 150;
 
-/**
- * Asks about known and unknown things in pairs of random order, so noise meets both.
- * @returns the AUC of their times
- */
+/** Asks in pairs of random order, so noise meets both. @returns the AUC of their times */
 export async function timesApart(
   ask: (kind: 'known' | 'unknown', n: number) => Promise<unknown>,
 ): Promise<number> {

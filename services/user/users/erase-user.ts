@@ -5,10 +5,7 @@ import type { Tables } from '../tables.ts';
 import { erasureReplayed } from './user-events.ts';
 import { deleteErasedUser } from './user-queries.ts';
 
-/**
- * The user service's part of an erasure. The ordering request already deleted the account,
- * so this finds one only after a restored backup.
- */
+/** The user service's part of an erasure. It finds an account only after a restored backup. */
 export function createUserErasure(
   db: Kysely<Tables>,
   subjectKeys: SubjectKeys,

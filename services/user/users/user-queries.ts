@@ -17,7 +17,7 @@ export interface NewUser {
   service?: boolean;
 }
 
-/** Undefined when the address is taken. The unique key decides between parallel registrations. */
+/** Undefined when the address is taken; the unique key decides. */
 export async function insertUser(
   trx: Transaction<Tables>,
   user: NewUser,
@@ -39,7 +39,7 @@ export async function findUserById(db: Kysely<Tables>, id: string): Promise<User
   return rows[0];
 }
 
-/** Never a service account: it has no mailbox, and nobody logs in to it. */
+/** Never a service account, which has no mailbox. */
 export async function findUserByEmailKey(
   db: Kysely<Tables>,
   emailKey: string,
@@ -55,11 +55,11 @@ export async function findUserByEmailKey(
 export interface UnchangedUserLock {
   /** The hash that the password was checked against. */
   passwordHash: string;
-  /** `share` lets logins of one account commit in parallel; it suits an unchanged row. */
+  /** `share` lets logins commit in parallel; for unchanged rows only. */
   mode: 'share' | 'update';
 }
 
-/** Locks an active user whose password is still the checked one: both may change during a hash. */
+/** Locks an active user whose password is still the checked one. */
 export async function lockUnchangedUser(
   trx: Transaction<Tables>,
   id: string,
@@ -169,7 +169,7 @@ export async function updateUser(
     .execute();
 }
 
-/** Deletes a user whose erasure is ordered already. @returns false when there is none */
+/** Deletes a user whose erasure is ordered. @returns false for none */
 export async function deleteErasedUser(trx: Transaction<Tables>, id: string): Promise<boolean> {
   const { numDeletedRows } = await trx
     .deleteFrom('identity.users')
@@ -178,7 +178,7 @@ export async function deleteErasedUser(trx: Transaction<Tables>, id: string): Pr
   return numDeletedRows > 0n;
 }
 
-/** Deletes a user with everything here, and orders the erasure in the other services. */
+/** Deletes a user and orders the erasure in the other services. */
 export async function deleteUser(trx: Transaction<Tables>, id: string): Promise<void> {
   await trx.deleteFrom('identity.users').where('id', '=', id).execute();
   await deleteAnswersOfUser(trx, 'identity', id);

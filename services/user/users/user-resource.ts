@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { dateTime, nullable, uuid } from '@muniment/server';
 import type { User } from '../tables.ts';
 
-/** A user as the API shows one: without the password hash and the e-mail key. */
+/** A user as the API shows it. */
 export const userSchema = Type.Object({
   id: uuid,
   email: Type.String(),
@@ -16,7 +16,7 @@ export const userSchema = Type.Object({
   updated: dateTime,
 });
 
-/** A signed-in user with the new session's tokens, which are absent in cookie mode. */
+/** A user with the new session's tokens; in cookie mode without. */
 export const signedInSchema = Type.Object({
   user: userSchema,
   token: Type.Optional(Type.String()),
@@ -26,7 +26,7 @@ export const signedInSchema = Type.Object({
   device_token: Type.Optional(Type.String()),
 });
 
-/** Given out by an earlier login; it is verified where it is read. */
+/** Issued by an earlier login; verified where it is read. */
 export const deviceTokenSchema = Type.String({ maxLength: 256 });
 export const passwordSchema = Type.String({ minLength: 1, maxLength: 2_048 });
 export const emailSchema = Type.String({ minLength: 3, maxLength: 320 });

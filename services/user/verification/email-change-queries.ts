@@ -7,7 +7,7 @@ export interface EmailChange {
   email_key: string;
 }
 
-/** Replaces the pending change of a locked user. The old one's unsent mail goes with it. */
+/** Replaces a locked user's pending change and its unsent mail. */
 export async function replaceEmailChange(
   trx: Transaction<Tables>,
   change: EmailChange & { token_hash: Buffer },
@@ -51,7 +51,7 @@ export async function consumeEmailChange(
   return numDeletedRows > 0n;
 }
 
-/** Restarts a token's lifetime when its mail is sent. @returns false when the token is void */
+/** Restarts a token's lifetime when its mail is sent. @returns false for a void token */
 export async function restartEmailChange(
   db: Kysely<Tables>,
   tokenHash: Buffer,
@@ -64,7 +64,7 @@ export async function restartEmailChange(
   return numAffectedRows === 1n;
 }
 
-/** Deletes expired changes. One whose mail is not sent stays: its lifetime has not begun. */
+/** Deletes expired changes. Unsent ones stay: their lifetime has not begun. */
 export async function deleteExpiredEmailChanges(db: Kysely<Tables>): Promise<void> {
   await sql`
     delete from identity.email_changes c where expires_at < now() - interval '1 hour'

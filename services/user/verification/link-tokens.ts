@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** What a mailed token may do. Its prefix and its table keep the purposes apart. */
+/** What a mailed token may do. Prefix and table separate the purposes. */
 export type LinkTokenPurpose = 'reset_password' | 'change_email';
 
 const PREFIX = { reset_password: 'mpr_', change_email: 'mec_' } as const satisfies Record<
@@ -18,12 +18,12 @@ export interface LinkToken {
 
 export const hashLinkToken = (token: string): Buffer => createHash('sha256').update(token).digest();
 
-/** A prefix, by which secret scanners find leaks, and 256 random bits in base64url. */
+/** A prefix for secret scanners, and 256 random bits in base64url. */
 export function createLinkToken(purpose: LinkTokenPurpose): LinkToken {
   const token = PREFIX[purpose] + randomBytes(32).toString('base64url');
   return { token, hash: hashLinkToken(token) };
 }
 
-/** Whether a text has the form of a token; others are refused without a query. */
+/** Whether a text has a token's form; others need no query. */
 export const isLinkToken = (purpose: LinkTokenPurpose, text: string): boolean =>
   text.startsWith(PREFIX[purpose]) && RANDOM.test(text.slice(PREFIX[purpose].length));

@@ -17,7 +17,7 @@ export interface RecoveryRequestRow {
   wrapped_request: Buffer;
 }
 
-/** Claims due requests for `leaseMs`. Rows that another replica is claiming are skipped. */
+/** Claims due requests for `leaseMs`, except those of other replicas. */
 export async function claimDueRequests(
   db: Kysely<Tables>,
   limit: number,
@@ -44,7 +44,7 @@ export async function deleteRecoveryRequest(db: Kysely<Tables>, id: string): Pro
   return numDeletedRows > 0n;
 }
 
-/** Locks an account that may get a password by mail: active, and no service account. */
+/** Locks an active account that may get a password by mail. */
 export async function lockRecoverableUser(
   trx: Transaction<Tables>,
   id: string,
@@ -59,7 +59,7 @@ export async function lockRecoverableUser(
     .executeTakeFirst();
 }
 
-/** Replaces the token of a locked user. The old one's unsent mail goes with it. */
+/** Replaces a locked user's token and its unsent mail. */
 export async function replaceResetToken(
   trx: Transaction<Tables>,
   userId: string,
@@ -104,7 +104,7 @@ export async function consumeResetToken(
   return numDeletedRows > 0n;
 }
 
-/** Restarts a token's lifetime when its mail is sent. @returns false when the token is void */
+/** Restarts a token's lifetime when its mail is sent. @returns false for a void token */
 export async function restartResetToken(
   db: Kysely<Tables>,
   tokenHash: Buffer,
@@ -117,10 +117,7 @@ export async function restartResetToken(
   return numAffectedRows === 1n;
 }
 
-/**
- * Deletes old requests and tokens. A token whose mail is not sent stays: its lifetime has not
- * begun.
- */
+/** Deletes old requests and tokens. Unsent tokens stay: their lifetime has not begun. */
 export async function deleteExpiredRecoveries(db: Kysely<Tables>): Promise<void> {
   await sql`
     delete from identity.recovery_requests where created < now() - interval '1 day'`.execute(db);

@@ -38,7 +38,7 @@ interface KnownChannel {
 
 const UNKNOWN_CHANNEL = 'unknown';
 
-/** Answers messages like requests. It never rejects: errors are `{ success: false, error }`. */
+/** Answers messages like requests. Errors become `{ success: false, error }`. */
 export function createMessages(
   context: UserContext,
 ): (handshake: FastifyRequest, text: string) => Promise<Answered> {

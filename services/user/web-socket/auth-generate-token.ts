@@ -16,7 +16,7 @@ const SCOPES: readonly Permission[] = [
   'profile:write',
 ];
 
-/** Issues an API token of seven days for a password, which is checked like a login. */
+/** Issues an API token of seven days for a password. */
 export const authGenerateToken = defineChannel({
   name: 'auth/generateToken',
   operation: 'web-socket.generate_token',

@@ -25,7 +25,7 @@ export interface Channel<Payload extends TSchema = TSchema> {
   run(context: UserContext, request: SocketRequest, payload: Static<Payload>): Promise<object>;
 }
 
-/** Checks the payload's type against its schema, and drops the type so that channels fit one list. */
+/** Checks the payload's type by its schema, then drops it so channels fit one list. */
 export const defineChannel = <Payload extends TSchema>(channel: Channel<Payload>): Channel =>
   channel as unknown as Channel;
 
@@ -36,8 +36,8 @@ export function callerOf({ principal }: SocketRequest): Principal {
 }
 
 /**
- * The caller, if the permission is granted. A refusal is recorded, as at a route.
- * @throws `permission_denied`, `session_required` or `insufficient_scope`
+ * The caller, if permitted. A refusal is recorded.
+ * @throws PermissionDenied, SessionRequired, InsufficientScope
  */
 export async function requirePermission(
   { audit }: Pick<UserContext, 'audit'>,

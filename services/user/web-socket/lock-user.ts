@@ -6,9 +6,9 @@ import { isCallerLive } from '../users/caller-queries.ts';
 import { lockUser } from '../users/user-queries.ts';
 
 /**
- * Locks the user whom a token changes: its owner, or another who is neither administrator nor service
- * account. A found token must not take over a mightier account through its mailbox.
- * @throws Unauthenticated when the token has ended; UserNotFound; PermissionDenied
+ * Locks the user that a token changes: its owner, or another without privileges. A stolen token
+ * must not take over a more powerful account.
+ * @throws Unauthenticated, UserNotFound, PermissionDenied
  */
 export async function lockUserFor(
   trx: Transaction<Tables>,

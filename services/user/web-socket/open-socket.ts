@@ -9,13 +9,13 @@ import { countMessages, measureSockets } from './socket-metrics.ts';
 import { createSockets, type Sockets } from './sockets.ts';
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
-/** How long a client has to answer the close before the connection is cut. */
+/** Time for a client to answer a close. */
 const CLOSE_TIMEOUT_MS = 1_000;
-/** A variable, since the literal would be checked against @types/ws, which lacks the time-out. */
+/** A variable, since @types/ws lacks the time-out. */
 const SOCKET_OPTIONS = { maxPayload: MAX_MESSAGE_BYTES, closeTimeout: CLOSE_TIMEOUT_MS };
 const FULL_RETRY_AFTER_S = 5;
 
-/** Opens the socket that the channels of seed 002 use (RFC 6455). Each message is authenticated. */
+/** Opens the WebSocket of seed 002 (RFC 6455). Each message is authenticated. */
 export async function openSocket(app: App, context: UserContext): Promise<void> {
   const sockets = createSockets({
     answer: createMessages(context),
@@ -55,7 +55,7 @@ const defineSocketRoute = (sockets: Sockets) =>
     },
   });
 
-/** CORS does not cover sockets: a browser lets any page open one, so the origin is checked here. */
+/** Checked here, since CORS does not cover WebSockets: any page may open one. */
 function admit(
   request: FastifyRequest,
   { config, sockets }: { config: UserContext['config']; sockets: Sockets },

@@ -10,10 +10,10 @@ export interface SocketsOptions {
   pingMs?: number;
 }
 
-/** Messages a connection may send in a burst, and each second after it. */
+/** Messages of a connection in a burst, then each second. */
 const BURST = 40;
 const PER_SECOND = 20;
-/** A connection with so many waiting messages or bytes is not read. */
+/** Limits past which a connection is not read. */
 const WAITING_MESSAGES = 8;
 const WAITING_BYTES = 128 * 1024;
 /** Half is for the current answer, half for the closing handshake. */
@@ -44,7 +44,7 @@ function serve(
   let answering = false;
   let working: Promise<void> = Promise.resolve();
 
-  /** Resolves once the answer is sent, so a client that reads nothing is not read either. */
+  /** Resolves once sent, so a client that reads nothing is not read. */
   const send = (text: string): Promise<void> =>
     new Promise((resolve) => {
       socket.send(text, () => resolve());
@@ -127,7 +127,7 @@ export interface Sockets {
   stop(): Promise<void>;
 }
 
-/** The sockets of this replica. They hold no state, so a client may continue at another replica. */
+/** The sockets of this replica. They hold no state, so clients may continue elsewhere. */
 export function createSockets(options: SocketsOptions): Sockets {
   const connections = new Set<Connection>();
   let stopping = false;

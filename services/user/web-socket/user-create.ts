@@ -10,7 +10,7 @@ import { emailSchema, personNameSchema } from '../users/user-resource.ts';
 import { defineChannel, requirePermission } from './channel.ts';
 import { userCreated, userCreationRefused } from './message-events.ts';
 
-/** Creates a customer without a password; the owner of the mailbox sets one by forgot-password. */
+/** Creates a customer; the mailbox's owner sets a password by forgot-password. */
 export const userCreate = defineChannel({
   name: 'user/create',
   operation: 'web-socket.create_user',

@@ -22,8 +22,8 @@ const payloadSchema = Type.Object(
 );
 
 /**
- * Changes the name of the token's owner; an administrator's token changes name and address of others. An
- * own address needs a link: else a found token would take the account over by forgot-password.
+ * Changes the owner's name; an administrator's token changes name and address of others. A stolen
+ * token must not change its owner's address, which needs a link.
  */
 export const userUpdate = defineChannel({
   name: 'user/update',
@@ -74,7 +74,7 @@ async function changeUser(
   }
 }
 
-/** Voids the links sent to the old address, and tells its reader where the account went. */
+/** Voids links to the old address and notifies its reader. */
 async function leaveAddress(
   { crypto, mail }: Pick<UserContext, 'crypto' | 'mail'>,
   trx: Transaction<Tables>,

@@ -488,7 +488,7 @@ test('an expired token is refused, and an ended session makes none', async (t) =
       .data,
     [],
   );
-  // This replica has not heard of it yet; the statement under the lock has.
+  // Only the statement under the lock sees it.
   const add = server.context.auth.revocations.add;
   server.context.auth.revocations.add = () => false;
   await server.rows('update identity.sessions set revoked_at = now() where id = $1', [

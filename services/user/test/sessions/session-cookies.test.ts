@@ -5,7 +5,7 @@ import { build, PASSWORD, type TestServer } from '../build.ts';
 const ORIGIN = 'http://localhost:8080';
 const credentials = { email: 'ada@example.com', password: PASSWORD };
 
-/** The cookies that a browser would have after this answer, as it would send them. */
+/** The cookies that a browser would send after this answer. */
 const jar = (answer: LightMyRequestResponse): Record<string, string> =>
   Object.fromEntries(answer.cookies.map(({ name, value }) => [name, value]));
 const header = (cookies: Record<string, string>, ...names: string[]): string =>

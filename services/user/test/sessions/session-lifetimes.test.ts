@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { build, type TestServer } from '../build.ts';
 
-/** As if so much time had gone by for all sessions and their tokens. */
+/** Ages all sessions and their tokens by so many seconds. */
 const pass = ({ rows }: TestServer, seconds: number): Promise<unknown> =>
   rows(
     `update identity.sessions set last_seen = last_seen - $1 * interval '1 second', expires_at = expires_at - $1 * interval '1 second'`,
     [seconds],
   );
 
-/** As the database has it: a token that is as old as the session now is said to be would have expired, and nobody would have to ask. */
+/** Asks the session lookup alone: the aged token would have expired by itself. */
 const status = async (server: TestServer, token: string): Promise<number> => {
   server.context.auth.sessions.dropUser(
     (await server.context.http.app.accessTokens.verify(token)).sub,

@@ -64,10 +64,10 @@ test('an ended session changes nothing, even at a replica that does not know yet
   const there = await here.replica();
   const { token, user } = await here.register();
   t.equal((await there.call('GET', '/api/users/me', { token })).statusCode, 200);
-  // So that nobody hears of it: what refuses now is the statement of the change itself.
+  // Nobody hears of the end, so only the change's own statement can refuse.
   await here.rows('alter table identity.sessions disable trigger user');
   await here.call('POST', '/api/auth/logout', { token });
-  // However busy the machine is: the set of the other replica counts as complete, which it is not.
+  // The other replica counts its incomplete set as complete.
   const believe = () =>
     there.context.auth.revocations.confirmComplete(there.context.auth.revocations.now());
   believe();
@@ -338,7 +338,7 @@ test('deleting an account while its client refreshes never fails for either', as
     const [deleted, ...refreshes] = await Promise.all([
       call('DELETE', '/api/users/me', { token, body: { password: PASSWORD } }),
       ...Array.from({ length: 4 }, async (_, k) => {
-        // Hashing the password takes the deletion some 10 ms; the refreshes fall around its transaction.
+        // The hash takes 10 ms, so the refreshes surround the deletion's transaction.
         await sleep(6 + 3 * k);
         return call('POST', '/api/auth/refresh', { body: { refresh_token } });
       }),

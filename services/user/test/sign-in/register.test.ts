@@ -95,7 +95,7 @@ test('an invalid registration is refused with its code and leaves nothing', asyn
   });
   t.equal(form.json().code, 'unsupported_media_type');
   t.strictSame(await rows('select 1 from identity.users'), []);
-  // Without an address there is nobody to record anything of; a password that the rules refuse is a failed sign-up.
+  // A malformed address has no subject to record; a refused password has.
   t.strictSame(
     (await events()).map(({ action, error }) => [action, error]),
     [

@@ -58,7 +58,7 @@ test('the private part is stored wrapped and opens only with its master key', as
   await t.rejects(loadActiveSigningKey(db, createMasterKey(randomBytes(32))), {
     code: 'master_key_mismatch',
   });
-  // An attacker who can write rows, yet has no master key, moves wrapped bytes to another kid.
+  // An attacker without the master key copies wrapped bytes to another kid.
   await sql`update identity.signing_keys set kid = 'another' where status = 'active'`.execute(db);
   await t.rejects(loadActiveSigningKey(db, masterKey), { code: 'master_key_unwrap_failed' });
 });

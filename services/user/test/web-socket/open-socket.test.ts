@@ -278,7 +278,7 @@ test('ten parallel token requests for one account succeed without deadlock', asy
   const { server, url } = await build(t);
   const { user } = await server.register();
   const clients = await Promise.all(Array.from({ length: 10 }, () => connect(t, url)));
-  // Held until several stand before the account's lock: so they come to have it at the same moment.
+  // Holds the lock until several requests wait for it.
   await server.rows('begin');
   await server.rows('select 1 from identity.users where id = $1 for update', [user.id]);
   const sent = clients.map((client) =>
