@@ -82,7 +82,7 @@ test('the sealed form keeps the commitment and nothing that a key would open', (
   t.end();
 });
 
-test('the sealed form is the same whatever text in the metadata looks like the personal block', (t) => {
+test('the sealed form ignores metadata text that looks like a personal block', (t) => {
   const event = anEvent({
     metadata: { personal: { commitment: 'x' }, text: ',"personal":{"a":1},"request_id":' },
   });

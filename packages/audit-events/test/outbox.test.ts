@@ -22,7 +22,7 @@ async function lead({ db }: Producer, holder = 'a', ttlMs = 60_000): Promise<Lea
 const eventsOf = (records: readonly { text: string }[] | undefined): AuditEvent[] =>
   (records ?? []).map(({ text }) => JSON.parse(text) as AuditEvent);
 
-test('a slow transaction, committed after later rows were claimed, is claimed all the same', async (t) => {
+test('a row committed after later rows were claimed is still claimed', async (t) => {
   const producer = await startProducer(t);
   const { db, recordEvent } = producer;
   const lease = await lead(producer);
@@ -86,7 +86,7 @@ test('a row is deleted only behind the watermark: one beyond a hole stays', asyn
   t.same(await claimUnstored(db, lease, 'user', 60_000, 500), [], 'and then not for a while');
 });
 
-test('a holder whose lease ran out writes nothing, though nobody else has taken it yet', async (t) => {
+test('a holder whose lease ran out writes nothing, even without a successor', async (t) => {
   const producer = await startProducer(t);
   const lease = await lead(producer, 'a', 50);
   await producer.recordEvent(producer.db, aRequest());
@@ -108,7 +108,7 @@ test('a holder that was stopped cannot give numbers after its successor took ove
   t.equal((await claimRows(db, successor, 500))?.length, 1);
 });
 
-test('a successor waits for the numbers that the holder is giving, so none is given twice', async (t) => {
+test('a successor waits for numbers being assigned, so none is assigned twice', async (t) => {
   const producer = await startProducer(t);
   const { db, recordEvent } = producer;
   await lead(producer, 'a', 200);
@@ -138,7 +138,7 @@ test('the backlog tells how many rows wait and for how long', async (t) => {
   t.ok(oldestSeconds >= 0.05 && oldestSeconds < 10, `${oldestSeconds} s`);
 });
 
-test('a long backlog is counted to a bound, and its age is that of the row that came first', async (t) => {
+test("a long backlog is counted to a bound, and its age is its first row's", async (t) => {
   const { db, recordEvent } = await startProducer(t);
   for (let n = 0; n < 7; n += 1) await recordEvent(db, aRequest());
   await sql`

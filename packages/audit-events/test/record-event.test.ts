@@ -18,7 +18,7 @@ test('the two halves joined around a number are the canonical JSON of the whole 
   t.end();
 });
 
-test("an event lies in the outbox as its reader takes it, its personal values under the subject's key", async (t) => {
+test('an event is stored as its reader parses it, with personal values encrypted', async (t) => {
   const { db, recordEvent, subjectKeys } = await startProducer(t);
   const userId = '018f0000-0000-7000-8000-000000000001';
   const id = await recordEvent(

@@ -28,7 +28,7 @@ async function recordMany({ db, recordEvent }: Producer, count: number): Promise
 
 const distinct = (ids: readonly string[]): string[] => [...new Set(ids)].sort();
 
-test('a relay killed after it committed numbers and before it sent: its successor sends them, with the same numbers', async (t) => {
+test('rows numbered by a killed relay are sent under the same numbers', async (t) => {
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
   const ids = await recordMany(producer, 40);
@@ -42,7 +42,7 @@ test('a relay killed after it committed numbers and before it sent: its successo
   t.same(numberingFaults(events), []);
 });
 
-test('a relay killed after it sent and before anything was stored: what is sent again has the same numbers, and new ones go on', async (t) => {
+test('rows sent by a killed relay are sent again under the same numbers', async (t) => {
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
   await recordMany(producer, 20);
@@ -74,7 +74,7 @@ test('numbers go on when a relay starts anew after all was stored', async (t) =>
   t.same(numberingFaults(await readStream(kinesis)), []);
 });
 
-test('a stream that is wiped after it acknowledged loses nothing: what is not stored is sent again', async (t) => {
+test('records of a wiped stream that were not stored are sent again', async (t) => {
   const producer = await startProducer(t);
   const path = join(t.testdir(), 'stream');
   const before = await startStream(t, { path });
@@ -122,7 +122,7 @@ test('records that a throttled shard refuses are sent again, exactly those', asy
   t.same(numberingFaults(events), []);
 });
 
-test('while the stream is down the outbox grows and the relay says since when; then everything arrives', async (t) => {
+test('after an outage of the stream the whole outbox arrives', async (t) => {
   const producer = await startProducer(t);
   const stream = await startStream(t);
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: stream.port } });
@@ -147,7 +147,7 @@ test('while the stream is down the outbox grows and the relay says since when; t
   await until(() => relay.status().streamDownSince === undefined);
 });
 
-test('of several relays at once one leads; after its stop another goes on, and no number is doubled', async (t) => {
+test('one of several relays leads, and its successor repeats no number', async (t) => {
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
   const relays = [1, 2, 3].map(() => startRelay(t, producer, kinesis, { leaseTtlMs: 3_000 }));
@@ -163,7 +163,7 @@ test('of several relays at once one leads; after its stop another goes on, and n
   t.same(numberingFaults(events), []);
 });
 
-test('relays whose leases run out under them again and again double no number and lose none', async (t) => {
+test('relays that keep losing their lease neither repeat nor lose a number', async (t) => {
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
   // A lease far shorter than a round: each of the three finds itself fenced in the middle of its work.
@@ -174,7 +174,7 @@ test('relays whose leases run out under them again and again double no number an
   t.same(numberingFaults(await readStream(kinesis)), []);
 });
 
-test('while nothing is stored, what was sent goes again more and more rarely; once something is, as soon as ever', async (t) => {
+test('unstored rows are sent again ever more rarely, until something is stored', async (t) => {
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
   const relay = startRelay(t, producer, kinesis, { resendAfterMs: 100, leaseTtlMs: 3_000 });

@@ -82,7 +82,7 @@ test('an erasure and a first event at once leave no key behind, whoever comes fi
   }
 });
 
-test('an erasure waits for a transaction that is making the key, and then takes the key', async (t) => {
+test('an erasure waits for a transaction that creates the key, then deletes it', async (t) => {
   const { db, audit, masterKey } = await startProducer(t);
   let erased: Promise<unknown> = Promise.resolve();
   await db.transaction().execute(async (trx) => {
@@ -94,7 +94,7 @@ test('an erasure waits for a transaction that is making the key, and then takes 
   t.equal(await createSubjectKeys(masterKey).forSubject(db, USER), undefined);
 });
 
-test('a key that was being read when its subject was erased does not come back into the cache', async (t) => {
+test('a key read while its subject is erased does not return to the cache', async (t) => {
   const { db, audit, masterKey } = await startProducer(t);
   await createSubjectKeys(masterKey).forSubject(db, USER);
   const slow = {
@@ -113,7 +113,7 @@ test('a key that was being read when its subject was erased does not come back i
   t.equal(await keys.forSubject(db, USER), undefined);
 });
 
-test('blocks open with the keys that still exist; who has no account opens until the day key is destroyed', async (t) => {
+test('blocks open with existing keys; those without an account with the day key', async (t) => {
   const { db, audit, masterKey, subjectKeys } = await startProducer(t);
   const user = await subjectKeys.forSubject(db, USER);
   const stranger = await subjectKeys.forSubject(db, { address: 'eve@example.com' });
@@ -162,7 +162,7 @@ test('only the day keys before a date are destroyed', async (t) => {
   t.ok(await subjectKeys.forSubject(db, USER));
 });
 
-test('a rotated key seals what is new, the old one opens what was; an erasure destroys both', async (t) => {
+test('a rotated key encrypts new blocks, and an erasure destroys all keys', async (t) => {
   const { db, audit, masterKey, subjectKeys } = await startProducer(t);
   const old = await subjectKeys.forSubject(db, USER);
   await subjectKeys.forSubject(db, { userId: ID });

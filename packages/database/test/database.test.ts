@@ -69,7 +69,7 @@ test('a connection that dies while idle is reported and replaced', async (t) => 
   t.strictSame((await sql`select 1 as one`.execute(db)).rows, [{ one: 1 }]);
 });
 
-test('a connection that dies in the midst of a statement or between two fails that work alone, not the process', async (t) => {
+test('a connection that dies fails its own work and not the process', async (t) => {
   const { db, name } = await open(t);
   const asleep = failure(sql`select pg_sleep(10)`.execute(db));
   await sleep(200);
@@ -87,7 +87,7 @@ test('a connection that dies in the midst of a statement or between two fails th
   t.strictSame((await sql`select 1 as one`.execute(db)).rows, [{ one: 1 }]);
 });
 
-test('a statement past its time is cancelled by PostgreSQL, which cannot serve it now', async (t) => {
+test('PostgreSQL cancels a statement that exceeds its time limit', async (t) => {
   const { db } = await open(t, { statementTimeoutMs: 200 });
   const start = performance.now();
   const error = await failure(sql`select pg_sleep(10)`.execute(db));
@@ -96,7 +96,7 @@ test('a statement past its time is cancelled by PostgreSQL, which cannot serve i
   t.equal(isDatabaseUnavailable(error), true);
 });
 
-test('a transaction left open is ended by PostgreSQL after ten seconds, so that it holds no lock for ever', async (t) => {
+test('PostgreSQL ends a transaction that stays idle for ten seconds', async (t) => {
   const { db } = await open(t);
   t.strictSame((await sql`show idle_in_transaction_session_timeout`.execute(db)).rows, [
     { idle_in_transaction_session_timeout: '10s' },
@@ -155,7 +155,7 @@ test('a connection that fell silent costs one time-out, then the pool has anothe
   t.strictSame((await sql`select 1 as one`.execute(db)).rows, [{ one: 1 }]);
 });
 
-test('nothing that listens, or nobody who answers, is an outage within two seconds and a half', async (t) => {
+test('a server that does not listen or answer is an outage within 2.5 seconds', async (t) => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   for (const port of [9, (silent.address() as AddressInfo).port]) {
@@ -172,7 +172,7 @@ test('nothing that listens, or nobody who answers, is an outage within two secon
   silent.close();
 });
 
-test('what is an outage and what is not, by the codes and words of PostgreSQL, Node and pg', (t) => {
+test('outages are told from other errors by code and message', (t) => {
   const coded = (code: string) => Object.assign(new Error('x'), { code });
   for (const code of [
     '08000',
@@ -240,7 +240,7 @@ test('what is an outage and what is not, by the codes and words of PostgreSQL, N
   t.end();
 });
 
-test('a violated unique constraint is told by its name, any other failure is not one', async (t) => {
+test('only a violated unique constraint is reported, by its name', async (t) => {
   const { db } = await open(t);
   const insert = (id: string) =>
     sql`

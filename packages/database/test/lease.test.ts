@@ -26,7 +26,7 @@ test('a lease has one holder until it runs out, and its epoch tells holders apar
   );
 });
 
-test('a holder that comes back after its lease ran out gets a new epoch, so its stale self stays fenced', async (t) => {
+test('a holder that returns after its lease ran out gets a new epoch', async (t) => {
   const database = await createTestDatabase(t);
   const { db } = createDatabase({ url: database.url('user_service'), applicationName: 'test' });
   t.teardown(() => db.destroy());

@@ -143,7 +143,7 @@ test('long work that renews keeps its lease beyond the time to live', async (t) 
   t.equal(epoch, 1);
 });
 
-test('a stop during work lets the work end, drains, and then frees the lease at once', async (t) => {
+test('a stop during work lets it end, drains, then frees the lease at once', async (t) => {
   const db = await openDatabase(t);
   const [began, ended] = [gate(), gate()];
   const steps: string[] = [];
@@ -171,7 +171,7 @@ test('a stop during work lets the work end, drains, and then frees the lease at 
   t.same(loop.status(), { leading: false, epoch: undefined });
 });
 
-test('a wake during work is not lost: the next round starts after the gathering time', async (t) => {
+test('after a wake during work the next round starts after the gathering time', async (t) => {
   const db = await openDatabase(t);
   const [began, ended] = [gate(), gate()];
   const startedAt: number[] = [];
@@ -292,7 +292,7 @@ test('of two loops with one replica name one works; at its stop the other goes o
   await until(() => other.status().leading);
 });
 
-test('a refused write beside the rounds drops its own epoch of the lease and no later one', async (t) => {
+test('a refused write beside the rounds drops only its own epoch of the lease', async (t) => {
   const db = await openDatabase(t);
   const leases: Lease[] = [];
   const loop = startLoop(t, {
@@ -312,7 +312,7 @@ test('a refused write beside the rounds drops its own epoch of the lease and no 
   t.equal(leases[1]?.epoch, lease.epoch, 'nobody took it meanwhile');
 });
 
-test('work that runs once under a lease is alone, and frees the lease also when it fails', async (t) => {
+test('work that runs once under a lease is alone, and always frees the lease', async (t) => {
   const db = await openDatabase(t);
   const options = { db, schema: 'identity', name: 'loop', replica: 'replica', ttlMs: 60_000 };
   const outcome = await runWithLease(options, async () => [

@@ -21,7 +21,7 @@ async function oneConnection(t: Test) {
   return { db, pool, prepared };
 }
 
-test('a statement with parameters is prepared once per connection and used by its name from then on', async (t) => {
+test('a statement with parameters is prepared once per connection', async (t) => {
   const { db, prepared } = await oneConnection(t);
   for (let i = 0; i < 10; i += 1)
     t.strictSame((await sql`select ${i}::int as i`.execute(db)).rows, [{ i }]);
@@ -30,7 +30,7 @@ test('a statement with parameters is prepared once per connection and used by it
   t.equal((await prepared()).length, 2);
 });
 
-test('the same text has the same name on another connection, where it is prepared anew', async (t) => {
+test('the same text has the same name on each connection', async (t) => {
   const one = await oneConnection(t);
   const other = await oneConnection(t);
   for (const { db } of [one, other]) await sql`select ${1}::int as same`.execute(db);

@@ -131,7 +131,7 @@ test('every role may do what it needs and nothing else', async (t) => {
   }
 });
 
-test('no role of the product is a superuser, makes roles or databases, replicates, or passes by row security', async (t) => {
+test('no role of the product has superuser, role, database or replication rights', async (t) => {
   const database = await createTestDatabase(t);
   const client = new pg.Client({ connectionString: database.url() });
   await client.connect();
@@ -151,7 +151,7 @@ test('no role of the product is a superuser, makes roles or databases, replicate
   t.strictSame(members, [], 'none is a member of another');
 });
 
-test('the database is made once, lets in the roles of the product alone, and lets none of its services make even a temporary table', async (t) => {
+test("only the product's roles may connect, and no service may create a table", async (t) => {
   const name = `made_${randomBytes(8).toString('hex')}`;
   const stranger = `stranger_${randomBytes(4).toString('hex')}`;
   const url = new URL(process.env.TEST_POSTGRES_URL ?? '');
@@ -185,7 +185,7 @@ test('the database is made once, lets in the roles of the product alone, and let
   await t.rejects(new pg.Client({ connectionString: url.href }).connect(), { code: '42501' });
 });
 
-test('an admin that is no superuser, as a managed database has, can run it again and again, with new passwords', async (t) => {
+test('an admin who is no superuser can run it again with new passwords', async (t) => {
   // A server of its own: the roles of the shared one were made by a superuser, and only who made a role may alter it.
   const postgres = await startPostgres({
     dataDir: join(await temporaryFolder(t), 'postgres'),

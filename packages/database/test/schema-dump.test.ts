@@ -6,7 +6,7 @@ import { migrateDown, migrateToLatest } from '../src/migrate.ts';
 import { createTestDatabase } from '@muniment/testing';
 import { asSuperuser, createEmptyDatabase } from './empty-database.ts';
 
-test('the committed schema.sql is what the migrations make; else run scripts/schema-dump.ts', async (t) => {
+test('the committed schema.sql matches the migrations (scripts/schema-dump.ts)', async (t) => {
   const database = await createTestDatabase(t);
   t.equal(await dumpSchema(database.url()), await readFile(SCHEMA_FILE, 'utf8'));
 });

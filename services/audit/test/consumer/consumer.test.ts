@@ -34,7 +34,7 @@ const held = async ({ db }: Parts) =>
   where not ended and expires_at > clock_timestamp() group by 1 order by 1`.execute(db)
   ).rows;
 
-test('what is recorded arrives in the log once, and the outbox empties only after it', async (t) => {
+test('a recorded event arrives in the log once, then leaves the outbox', async (t) => {
   const parts = await startParts(t);
   parts.relay().start();
   parts.consumer().start();
@@ -81,7 +81,7 @@ test('every record sent three times, out of order, is stored once', async (t) =>
   t.same(await watermarks(parts), { whole: true, numbers: 200 });
 });
 
-test('records that are no events of ours go to quarantine, each with its reason, and the shard goes on', async (t) => {
+test('foreign records are quarantined with a reason, and the shard goes on', async (t) => {
   const parts = await startParts(t, { shards: 1 });
   const consumer = parts.consumer();
   consumer.start();
@@ -125,7 +125,7 @@ test('records that are no events of ours go to quarantine, each with its reason,
   );
 });
 
-test('a shard that is split and merged while events flow loses none, and children wait for their parents', async (t) => {
+test('splitting and merging a shard under load loses no event', async (t) => {
   const parts = await startParts(t, { shards: 1 });
   parts.relay().start();
   parts.consumer().start();
@@ -170,7 +170,7 @@ test('a shard that is split and merged while events flow loses none, and childre
   );
 });
 
-test('a stream that is wiped and made anew is read from its start, and what was lost with it arrives again', async (t) => {
+test('a recreated stream is read from its start, and lost events arrive again', async (t) => {
   const path = join(t.testdir(), 'stream');
   const parts = await startParts(t, { kinesisPath: path });
   parts.relay({ resendAfterMs: 400 }).start();
@@ -207,7 +207,7 @@ test('a stream that is wiped and made anew is read from its start, and what was 
   );
 });
 
-test('consumers share the shards out fairly; a stop hands them over within a second and a half', async (t) => {
+test('consumers share shards evenly, and a stop frees them within 1.5 seconds', async (t) => {
   const parts = await startParts(t, { shards: 4 });
   const [one, two] = [parts.consumer({ replica: 'one' }), parts.consumer({ replica: 'two' })];
   one.start();
@@ -227,7 +227,7 @@ test('consumers share the shards out fairly; a stop hands them over within a sec
   );
 });
 
-test('while events flow, shards are split and merged and replicas come and go: each lane is sealed in its order, without a hole', async (t) => {
+test('lanes are sealed in order without holes while shards and replicas change', async (t) => {
   const parts = await startParts(t, { shards: 2 });
   parts.relay().start();
   const first = parts.consumer({ replica: 'first' });

@@ -10,7 +10,7 @@ import { connectSuperuser, timeBound, until } from '@muniment/testing';
 import type { Tables } from '../../tables.ts';
 import { STREAM, allStored, recordMany, startParts, storedIds, watermarks } from '../parts.ts';
 
-test('the stream out of reach and back: the consumer goes on by itself and says so once', async (t) => {
+test('the consumer resumes by itself after an outage of the stream', async (t) => {
   const parts = await startParts(t);
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: parts.kinesis.port } });
   t.teardown(() => proxy.stop());
@@ -55,7 +55,7 @@ test('throttled reads are retried and not taken for an outage', async (t) => {
   t.same(warnings, []);
 });
 
-test('a throttled look at the stream is no outage, and what it would have shown is found later', async (t) => {
+test('a throttled listing of the stream is not an outage', async (t) => {
   const parts = await startParts(t, { shards: 1 });
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: parts.kinesis.port } });
   t.teardown(() => proxy.stop());
@@ -94,7 +94,7 @@ test('a throttled look at the stream is no outage, and what it would have shown 
   t.equal(consumer.status().streamDownSince, undefined);
 });
 
-test('while nothing can be stored the lag grows and it is said, though the stream is read to its end', async (t) => {
+test('while nothing can be stored, the reported lag grows', async (t) => {
   const parts = await startParts(t, { shards: 1 });
   const superuser = await connectSuperuser(t, parts.database);
   const consumer = parts.consumer();
@@ -119,7 +119,7 @@ test('while nothing can be stored the lag grows and it is said, though the strea
   );
 });
 
-test('PostgreSQL out of reach and back: nothing is lost or doubled, and it is said once', async (t) => {
+test('after an outage of PostgreSQL nothing is lost or stored twice', async (t) => {
   const parts = await startParts(t);
   const url = new URL(parts.database.url('audit_service'));
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: Number(url.port) } });

@@ -110,7 +110,7 @@ test('a child is free only when every parent that is still known has ended', asy
   ]);
 });
 
-test('a stream made anew has rows of its own, the old ones go, and a replica that has not noticed takes none away', async (t) => {
+test('a recreated stream has its own rows, and a stale replica deletes none', async (t) => {
   const db = await open(t);
   const anew = { ...STREAM, created: new Date('2026-01-02T00:00:00Z'), shards: shards('1') };
   await registerShards(db, { ...STREAM, shards: shards('1', '2') });
@@ -137,7 +137,7 @@ test('a stream made anew has rows of its own, the old ones go, and a replica tha
   ]);
 });
 
-test('a shard is forgotten when the stream lists it no longer; one that it lists stays', async (t) => {
+test('a shard that the stream no longer lists is deleted', async (t) => {
   const db = await open(t);
   await registerShards(db, { ...STREAM, shards: shards('1', '2') });
   const [lease] = await claimShards(db, STREAM, { owner: 'a', ttlMs: 5_000, limit: 1 });
@@ -167,7 +167,7 @@ test('only consumers that were heard of lately count', async (t) => {
   t.equal(await reportAlive(db, 'a', 60_000), 1);
 });
 
-test('a parent that the stream has trimmed before it was read does not keep its children waiting', async (t) => {
+test('a parent trimmed before it was read does not block its children', async (t) => {
   const db = await open(t);
   await registerShards(db, { ...STREAM, shards: shards('parent') });
   const children = ['left', 'right'].map((id) => ({ id, parents: ['parent'] }));

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { sortRecords } from '../../consumer/sort-records.ts';
 import { aRecord, anEvent } from '../records.ts';
 
-test('events, repeats and what is no event are parted, order kept; rivals for a number are left to the store', async (t) => {
+test('events, repeats and other records are separated in order', async (t) => {
   const events = [1, 2, 3].map((seq) => anEvent({ seq }));
   const [first = anEvent(), ...rest] = events;
   const rival = anEvent({ seq: 2 });

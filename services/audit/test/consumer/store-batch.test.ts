@@ -105,7 +105,7 @@ test('a holder that lost its shard stores nothing: no row, no number, no checkpo
   });
 });
 
-test('a holder whose lease ran out stores nothing, though nobody else has taken the shard', async (t) => {
+test('a holder whose lease ran out stores nothing, even without a successor', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db, { ttlMs: 30 });
   await sleep(50);
@@ -115,7 +115,7 @@ test('a holder whose lease ran out stores nothing, though nobody else has taken 
   );
 });
 
-test('the same event again, in the same batch or a later one, is dismissed and counted', async (t) => {
+test('a repeated event is dismissed and counted, in the same batch or a later one', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
   const event = anEvent();
@@ -133,7 +133,7 @@ test('the same event again, in the same batch or a later one, is dismissed and c
   t.same(await quarantine(db), []);
 });
 
-test('an event that a retried request recorded twice is stored once, and both its numbers count as received', async (t) => {
+test('an event recorded twice by a retry is stored once, under both numbers', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
   const event = anEvent({ action: 'FILE_DOWNLOAD' });
@@ -153,7 +153,7 @@ test('an event that a retried request recorded twice is stored once, and both it
   t.same(await quarantine(db), []);
 });
 
-test('another event under a number that is taken is quarantined, in the same batch or a later one', async (t) => {
+test('another event under a used number is quarantined', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
   const first = anEvent();
@@ -174,7 +174,7 @@ test('another event under a number that is taken is quarantined, in the same bat
   t.same(kept[0]?.data.toString(), aRecord(second).data.toString());
 });
 
-test('another event under an id that is taken is quarantined; its number counts as received', async (t) => {
+test('another event under a used id is quarantined, and its number counts', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
   const event = anEvent();
@@ -189,7 +189,7 @@ test('another event under an id that is taken is quarantined; its number counts 
   ]);
 });
 
-test("what is no event is quarantined with its bytes, stands in nobody's way, and its number does not count", async (t) => {
+test('an undecodable record is quarantined, and its number does not count', async (t) => {
   const { db } = await open(t);
   const lease = await aLease(db);
   const damaged = JSON.stringify(anEvent({ seq: 2 }));
@@ -224,7 +224,7 @@ test("what is no event is quarantined with its bytes, stands in nobody's way, an
   t.match(await lane(db), { watermark: 3 });
 });
 
-test('a record that PostgreSQL refuses is found and quarantined and counts as received; the rest of its batch is stored', async (t) => {
+test('a record that PostgreSQL refuses is quarantined; its batch is stored', async (t) => {
   const { db, superuser } = await open(t);
   await superuser.query(
     "alter table audit.events add constraint refusing check (resource <> 'refused')",
@@ -254,7 +254,7 @@ test('a record that PostgreSQL refuses is found and quarantined and counts as re
 
 const attested = { attest: findSent };
 
-test('what no outbox has sent is quarantined, its number does not count, and the true event of that number is stored', async (t) => {
+test('a forged event is quarantined, and the true one of its number is stored', async (t) => {
   const { db, producer } = await open(t);
   const lease = await aLease(db);
   const event = anEvent({ seq: 1, metadata: { amount: 1 } });
@@ -287,7 +287,7 @@ test('what no outbox has sent is quarantined, its number does not count, and the
   t.match(await lane(db), { received: '{[1,2)}', watermark: 1 });
 });
 
-test('what is sent again after it was stored and its outbox row is gone is dismissed, not called forged', async (t) => {
+test('an event sent again after its outbox row was deleted is a duplicate', async (t) => {
   const { db, producer } = await open(t);
   const lease = await aLease(db);
   const event = anEvent();
@@ -343,7 +343,7 @@ test('of a record longer than any event only the beginning is kept', async (t) =
   t.equal((await quarantine(db))[0]?.data.length, 32 * 1024);
 });
 
-test('the look into an outbox takes an index, also when it was planned while the outbox was empty', async (t) => {
+test('the outbox look-up uses an index even if planned on an empty table', async (t) => {
   const { db, producer, superuser } = await open(t);
   const lease = await aLease(db);
   await storeBatch({ db, ttlMs: 5_000, ...attested }, lease, {
@@ -389,7 +389,7 @@ test('two shards that carry one lane store each number once', async (t) => {
   t.match(await lane(db), { watermark: 200, duplicates: 200 });
 });
 
-test('of two events that claim one number through two shards at once, one is stored and one quarantined', async (t) => {
+test('of two rival events from two shards one is stored and one quarantined', async (t) => {
   const { db } = await open(t);
   const leases = [await aLease(db, TWO_SHARDS), await aLease(db, TWO_SHARDS)];
   for (let round = 0; round < 10; round += 1) {

@@ -67,7 +67,7 @@ const epochs = async ({ db }: Parts): Promise<number[]> =>
     ({ epoch }) => epoch,
   );
 
-test('the shards of a replica that is killed are taken over within 10 s, and nothing is lost', async (t) => {
+test("a killed replica's shards are taken over within 10 s without a loss", async (t) => {
   t.testdir();
   const parts = await startParts(t, { shards: 2 });
   parts.relay().start();
@@ -98,7 +98,7 @@ test('the shards of a replica that is killed are taken over within 10 s, and not
   t.same(await owners(parts), [], 'gives the shards up');
 });
 
-test('a replica that is stopped and continued cannot write beside its successor, and joins again', async (t) => {
+test('a suspended replica cannot write beside its successor, and rejoins', async (t) => {
   t.testdir();
   const parts = await startParts(t, { shards: 1 });
   parts.relay().start();

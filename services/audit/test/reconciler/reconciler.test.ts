@@ -187,7 +187,7 @@ async function traffic({
   return { id, fileId, sessions: [first, second, third] };
 }
 
-test('normal traffic is no difference, whether its events are stored or wait in an outbox', async (t) => {
+test('normal traffic makes no difference, even with events still in an outbox', async (t) => {
   const bench = await start(t);
   const ada = await traffic(bench);
   t.same(await bench.open(), [], 'in the outboxes');
@@ -227,7 +227,7 @@ test('normal traffic is no difference, whether its events are stored or wait in 
   t.same(bench.said, []);
 });
 
-test('a row that was put into the database past the service is reported, once, and shown in the completeness', async (t) => {
+test('a row inserted past the service is reported once', async (t) => {
   const bench = await start(t);
   await traffic(bench);
   const ghost = await bench.user(randomUUID());
@@ -253,7 +253,7 @@ test('a row that was put into the database past the service is reported, once, a
   t.match(bench.said.slice(3).toSorted(), [/mended.*session/, /mended.*user/]);
 });
 
-test('a change past the service is reported: an update, a deletion of a file, a user that has gone', async (t) => {
+test('an update or deletion past the service is reported', async (t) => {
   const bench = await start(t);
   const [ada, eve] = [await traffic(bench), await traffic(bench)];
   await bench.settle();
@@ -309,7 +309,7 @@ test('a row with a time far from now does not escape the sweep', async (t) => {
   );
 });
 
-test('a month that is back, or an event that comes late for one that is archived, makes no difference of the months between, whose events are in the bucket', async (t) => {
+test('restored months and late events make no differences of archived months', async (t) => {
   const bench = await start(t);
   const { superuser } = bench;
   const now = new Date();

@@ -8,7 +8,7 @@ import { aLease, aRecord, anEvent } from '../records.ts';
 
 const REFUSED = /permission denied|must be owner/;
 
-test('the role of the service can neither change nor take away anything of the log, in no partition of it', async (t) => {
+test("the service's role can neither change nor delete anything in the log", async (t) => {
   const { db, server, superuser } = await build(t);
   await storeBatch({ db, ttlMs: 5_000 }, await aLease(db), { records: [aRecord(anEvent())] });
   const [event] = (

@@ -146,7 +146,7 @@ test('an archive that was altered in the bucket is not brought back', async (t) 
   t.match(await restoreMonth(log.options, MARCH, 1), { rows: 30 });
 });
 
-test('the database itself takes back nothing but what was sealed, whoever holds the role of retention', async (t) => {
+test('the database restores only rows that were sealed', async (t) => {
   const log = await openArchiveTest(t);
   const events = await log.log(MARCH, 300);
   await log.log(APRIL, 300);

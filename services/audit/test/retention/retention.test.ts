@@ -15,7 +15,7 @@ import { findArchive } from '../../retention/archive-queries.ts';
 import { retain } from '../../retention/retention.ts';
 import { addTerms, announced, APRIL, MARCH, objectsOf, openArchiveTest } from './archive.ts';
 
-test('a month older than the policy is moved: its archive verifies, its partition is gone, proofs stay', async (t) => {
+test('a month older than the policy is archived, dropped and still provable', async (t) => {
   const log = await openArchiveTest(t);
   const { bucket, db, options, superuser } = log;
   // Months that meet in the log: what came late stands between.

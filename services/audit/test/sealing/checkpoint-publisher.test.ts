@@ -29,7 +29,7 @@ async function checkpoints(log: CertifiedLog, sizes: readonly number[]): Promise
   }
 }
 
-test('every checkpoint becomes an object, in the order of sizes; what is there stays', async (t) => {
+test('every checkpoint becomes an object in order of size', async (t) => {
   const log = await openCertifiedLog(t);
   await checkpoints(log, [5, 30, 1_000]);
   const publisher = log.publisher(log.signer());
@@ -61,7 +61,7 @@ test('a successor goes on where the bucket ends, however many there are', async 
   t.same(await log.objects(), [...sizes, 215].map(padded));
 });
 
-test('a checkpoint in the bucket that the tree does not hold is an alarm: beyond it, beside it, or no note at all', async (t) => {
+test('a checkpoint in the bucket that the tree contradicts raises the alarm', async (t) => {
   const beyond = { size: 50, root: Buffer.alloc(32, 1) };
   const beside = { size: 9, root: Buffer.alloc(32, 1) };
   for (const forged of [beyond, beside]) {
@@ -165,7 +165,7 @@ async function withObjectLock(
   return { endpoint: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, asked };
 }
 
-test('where the bucket locks, each object is locked against everybody for the time set', async (t) => {
+test('a bucket with object lock keeps each object for the configured time', async (t) => {
   const log = await openCertifiedLog(t);
   await checkpoints(log, [5]);
   const { endpoint, asked } = await withObjectLock(t, log.s3.endpoint);

@@ -23,7 +23,7 @@ const cursor = async (db: Parameters<typeof readLog>[0], lane: number): Promise<
       .executeTakeFirstOrThrow()
   ).sealed_seq;
 
-test('stored events get indexes from 0 on, and the head is the tree over their records', async (t) => {
+test("stored events get indexes from 0, and the head is their records' tree", async (t) => {
   const { db } = await openLog(t);
   const events = inLane(3, range(1, 5));
   await store(db, events);
@@ -98,7 +98,7 @@ test('a hole stops its own lane and no other; once it is filled the lane goes on
   );
 });
 
-test("numbers that are received and have no event are passed over, also at a lane's end", async (t) => {
+test("received numbers without an event are skipped, also at a lane's end", async (t) => {
   const { db } = await openLog(t);
   const lease = await sealerLease(db);
   await store(
@@ -114,7 +114,7 @@ test("numbers that are received and have no event are passed over, also at a lan
   t.equal(await cursor(db, 3), 5);
 });
 
-test('a batch is bounded, every lane moves in it, and none loses an event to the bound', async (t) => {
+test('a batch is bounded, moves every lane, and loses no event', async (t) => {
   const { db } = await openLog(t);
   const lease = await sealerLease(db);
   await store(
@@ -236,7 +236,7 @@ test('a head that was moved or set back is refused, with everything of the batch
   t.equal(await cursor(db, 4), 0);
 });
 
-test('two transactions at once under one lease do not seal twice: the second is refused', async (t) => {
+test('of two transactions under one lease the second is refused', async (t) => {
   const { db } = await openLog(t);
   const lease = await sealerLease(db);
   await store(
@@ -259,7 +259,7 @@ test('two transactions at once under one lease do not seal twice: the second is 
   }
 });
 
-test('what was replayed before a hole behind which it stands is sealed once, in its place', async (t) => {
+test('an event replayed behind a hole is sealed once, in its place', async (t) => {
   const { db } = await openLog(t);
   const lease = await sealerLease(db);
   const [first, hole, replayed, last] = inLane(3, range(1, 4));

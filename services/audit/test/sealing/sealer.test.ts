@@ -77,7 +77,7 @@ test('who does not seal sees what stays unsealed, and its age', async (t) => {
   t.ok(waiting.status().oldestUnsealedMs >= 90_000);
 });
 
-test('a checkpoint is signed at the start, and after each piece of news; none without', async (t) => {
+test('a checkpoint is signed at the start and after each change', async (t) => {
   const log = await openCertifiedLog(t);
   const running = log.sealer();
   const sizes = async (): Promise<number[]> =>
@@ -105,7 +105,7 @@ test('killed between sealing and signing: the successor signs what was sealed', 
   t.equal((await readLog(log.db)).length, 10);
 });
 
-test('S3 away, also at the start: sealing and signing go on, and the bucket gets everything later', async (t) => {
+test('sealing and signing go on without S3, and the bucket catches up', async (t) => {
   const log = await openCertifiedLog(t);
   const port = Number(new URL(log.s3.endpoint).port);
   await log.s3.stop();
@@ -126,7 +126,7 @@ test('S3 away, also at the start: sealing and signing go on, and the bucket gets
   await until(() => running.status().published === 10);
 });
 
-test('an altered log is neither sealed on nor signed; readiness says so; put right again it goes on', async (t) => {
+test('an altered log is neither sealed nor signed until it is repaired', async (t) => {
   const log = await openCertifiedLog(t);
   const running = log.sealer();
   running.start();

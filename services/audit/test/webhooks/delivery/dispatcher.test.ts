@@ -107,7 +107,7 @@ const stateOf = (parts: TestServer, hook: Hook) =>
     .where('id', '=', hook.id)
     .executeTakeFirstOrThrow();
 
-test('each event a webhook wants is delivered once, signed as the standard says, and leaves no row', async (t) => {
+test('each matching event is delivered once, signed by the standard', async (t) => {
   const parts = await build(t);
   const receiver = await startReceiver(t);
   await storeSealed(parts.db, [{}, { action: 'FILE_UPLOAD' }]);
@@ -149,7 +149,7 @@ test('each event a webhook wants is delivered once, signed as the standard says,
   }
 });
 
-test('a failed attempt is made again under the same id and a new time, later each time, until the last one; then the delivery is dead', async (t) => {
+test('a failed delivery is retried under its id until it is dead', async (t) => {
   const parts = await build(t);
   const receiver = await startReceiver(t);
   receiver.answer = ({ body }, response) =>
@@ -171,7 +171,7 @@ test('a failed attempt is made again under the same id and a new time, later eac
   t.match(await stateOf(parts, hook), { enabled: true, position: 2 });
 });
 
-test('while everything is down nothing is skipped: position and deliveries wait in the database', async (t) => {
+test('an outage of every endpoint skips no delivery', async (t) => {
   const parts = await build(t);
   const receiver = await startReceiver(t);
   const hook = await addHook(parts, receiver);
@@ -193,7 +193,7 @@ test('while everything is down nothing is skipped: position and deliveries wait 
   await second.stop();
 });
 
-test('two replicas: one delivers; when it is gone the other does within its lease, and a holder that was stopped writes nothing', async (t) => {
+test('one replica delivers, and its successor takes over within the lease', async (t) => {
   const parts = await build(t);
   const receiver = await startReceiver(t);
   await addHook(parts, receiver);
@@ -242,7 +242,7 @@ test('two replicas: one delivers; when it is gone the other does within its leas
   await Promise.all([holder.stop(), other.stop()]);
 });
 
-test('an endpoint that is slow or down costs another nothing, has few attempts under way, and few rows', async (t) => {
+test('a slow endpoint costs others nothing, and has few attempts and rows', async (t) => {
   const parts = await build(t);
   const [good, silent] = [await startReceiver(t), await startReceiver(t)];
   silent.answer = () => {};
@@ -277,7 +277,7 @@ test('an endpoint that is slow or down costs another nothing, has few attempts u
   t.match(await stateOf(parts, badHook), { failures: 0, failing_since: null, probe_at: null });
 });
 
-test('410 turns a webhook off at once, and failing for too long does; both are events, and nothing is lost when it is on again', async (t) => {
+test('410 or failing for too long disables a webhook, and it loses nothing', async (t) => {
   const parts = await build(t);
   const receiver = await startReceiver(t);
   const [gone, failing] = [await addHook(parts, receiver), await addHook(parts, receiver)];

@@ -5,7 +5,7 @@ import {
   retryDelay,
 } from '../../../webhooks/delivery/retry-schedule.ts';
 
-test('ten attempts over three days, each pause a fifth earlier or later at most, then none', (t) => {
+test('ten attempts span three days, each pause varied by a fifth', (t) => {
   for (let attempts = 1; attempts <= 9; attempts += 1) {
     const delay = RETRY_DELAYS_MS[attempts - 1] ?? 0;
     const seen = Array.from({ length: 200 }, () => retryDelay(attempts) ?? 0);
@@ -28,7 +28,7 @@ test('a receiver may ask for more time, not for less, and not for ever', (t) => 
   t.end();
 });
 
-test('an endpoint rests once it has failed ten times in a row, longer each time, a quarter of an hour at most', (t) => {
+test('ten failures in a row pause an endpoint, for at most 15 minutes', (t) => {
   t.equal(probeDelay(9), 0);
   t.ok(probeDelay(10) >= 8_000 && probeDelay(10) <= 12_000);
   t.ok(probeDelay(14) >= 120_000);

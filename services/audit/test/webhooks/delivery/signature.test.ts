@@ -22,7 +22,7 @@ test("the vector of the standard's own libraries comes out", (t) => {
   t.end();
 });
 
-test("the standard's own library takes what is signed, by either secret while one is replaced, and nothing altered", (t) => {
+test("the standard's library verifies signatures by old and new secrets", (t) => {
   const [fresh, previous, foreign] = [createSecret(), createSecret(), createSecret()] as const;
   const body = '{"type":"audit.LOGIN_SUCCESS","data":{"text":"äöü 🎈"}}';
   const headers = signedHeaders(
