@@ -58,7 +58,7 @@ export const UploadCutOff = createError(
   'The upload was cut off. Send it again.',
   400,
 );
-/** The row was withdrawn: the user was erased, or this replica was taken for dead. */
+/** The row was withdrawn: its user was erased, or this replica seemed dead. */
 export const UploadSuperseded = createError(
   'upload_superseded',
   'The upload can no longer be completed. Send it again.',

@@ -2,7 +2,7 @@ import type { Generated, Insertable, Selectable } from 'kysely';
 
 export type FileStatus = 'pending' | 'ready' | 'deleted' | 'purged';
 
-/** files.files. A ready row has no null but in sha256 and object_version. Sizes are bytes. */
+/** files.files. In ready rows only sha256 and object_version may be null. Sizes are bytes. */
 export interface FilesTable {
   /** UUIDv7, in order of creation. */
   id: string;
@@ -12,7 +12,7 @@ export interface FilesTable {
   mime_type: string | null;
   /** Lower case hex. Null for bytes that passed no replica. */
   sha256: string | null;
-  /** As S3 gave it, with quotes: a strong validator (RFC 9110 §8.8.3). */
+  /** S3's ETag with quotes, a strong validator (RFC 9110 §8.8.3). */
   etag: string | null;
   object_key: string;
   /** S3's version id, in a bucket that keeps versions. */
@@ -20,7 +20,7 @@ export interface FilesTable {
   status: Generated<FileStatus>;
   scan_status: Generated<'unscanned' | 'clean' | 'infected' | 'failed'>;
   created: Generated<Date>;
-  /** Last change of the row; while pending, the last heartbeat of its upload. */
+  /** Last change, or last heartbeat while pending. */
   updated: Generated<Date>;
   deleted_at: Date | null;
 }

@@ -35,8 +35,8 @@ export function openCleanup(
 }
 
 /**
- * Cleans up what requests leave: objects of deleted files, uploads of dead replicas, files that committed
- * beside their user's erasure. The lease only saves double work, since all of it is idempotent.
+ * Cleans up what requests leave. Replicas may do the same work: it is idempotent, and the lease
+ * only saves effort.
  */
 export function createCleanupLoop(options: CleanupOptions): BackgroundLoop {
   const { db, config, log } = options;

@@ -7,7 +7,7 @@ export interface DeletedFile {
   object_version: string | null;
 }
 
-/** Lists deleted files whose objects remain, longest deleted first, or those of one user. */
+/** Lists deleted files with remaining objects, longest deleted first. */
 export async function findDeletedFiles(
   db: Kysely<Tables>,
   limit: number,
@@ -20,21 +20,21 @@ export async function findDeletedFiles(
   return rows;
 }
 
-/** Records that no byte is left. The trail refers to the rows, so they stay, without name and hash. */
+/** Records that no byte is left. Rows stay for the trail, without name and hash. */
 export async function markFilesPurged(db: Kysely<Tables>, ids: readonly string[]): Promise<void> {
   await sql`
     update files.files set status = 'purged', name = '', sha256 = null, updated = now()
     where id = any(${ids}::uuid[]) and status = 'deleted'`.execute(db);
 }
 
-/** Moves files whose objects could not be removed to the end of the queue. */
+/** Moves files whose removal failed to the end of the queue. */
 export async function deferDeletedFiles(db: Kysely<Tables>, ids: readonly string[]): Promise<void> {
   await sql`
     update files.files set updated = now()
     where id = any(${ids}::uuid[]) and status = 'deleted'`.execute(db);
 }
 
-/** Lists users erased within an hour who have files: uploads that committed beside the erasure. */
+/** Lists users erased within an hour whose uploads committed during the erasure. */
 export async function findErasedUsersWithFiles(db: Kysely<Tables>): Promise<string[]> {
   const { rows } = await sql<{ user_id: string }>`
     select e.user_id from shared.erasures e

@@ -13,12 +13,12 @@ export interface EraseFilesOptions {
   db: Kysely<Tables>;
   store: ObjectStore;
   subjectKeys: SubjectKeys;
-  /** Time in which S3 may still carry out a request of a failed upload, in milliseconds. */
+  /** Milliseconds in which S3 may still carry out a failed upload's request. */
   lateMs: number;
 }
 
 /**
- * The file service's part in an erasure: each file gets its FILE_DELETE, and S3 holds no byte afterwards.
+ * The file service's part of an erasure: a FILE_DELETE per file, and no byte left in S3.
  * Idempotent, so replicas may do it at once.
  */
 export function eraseFiles({ db, store, subjectKeys, lateMs }: EraseFilesOptions): ErasurePart {

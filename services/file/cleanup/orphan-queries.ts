@@ -4,13 +4,13 @@ import type { Tables } from '../tables.ts';
 /** An object in S3 that no file has. */
 export interface Orphan {
   object_key: string;
-  /** Whether S3 can no longer carry out a part of its upload, so that a removal lasts. */
+  /** Whether S3 can no longer carry out its upload, so a removal lasts. */
   is_final: boolean;
 }
 
 /**
  * Lists due orphans, longest waiting first, or all of one user.
- * @param lateMs time after which an orphan is final
+ * @param lateMs age at which an orphan is final
  */
 export async function findOrphans(
   db: Kysely<Tables>,
@@ -39,7 +39,7 @@ export async function deleteOrphan(db: Kysely<Tables>, objectKey: string): Promi
   await sql`delete from files.orphans where object_key = ${objectKey}`.execute(db);
 }
 
-/** Delays an orphan that could not be removed, so that others come first. */
+/** Delays an orphan whose removal failed, so others come first. */
 export async function deferOrphan(db: Kysely<Tables>, objectKey: string): Promise<void> {
   await sql`
     update files.orphans set not_before = now() + interval '10 seconds'

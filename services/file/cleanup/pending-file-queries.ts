@@ -7,7 +7,7 @@ export async function touchPendingFile(db: Kysely<Tables>, id: string): Promise<
     update files.files set updated = now() where id = ${id} and status = 'pending'`.execute(db);
 }
 
-/** Turns pending rows into orphans in one statement, so that a row always names their objects. */
+/** Turns pending rows into orphans in one statement, so a row always names their objects. */
 const withdraw = (condition: RawBuilder<unknown>) => sql`
   with withdrawn as (
     delete from files.files where status = 'pending' and ${condition}
@@ -16,13 +16,13 @@ const withdraw = (condition: RawBuilder<unknown>) => sql`
   select object_key, user_id from withdrawn on conflict (object_key) do nothing`;
 
 /**
- * Withdraws an upload; it can no longer become ready.
- * @returns false when the file is ready: a commit took place whose answer was lost
+ * Withdraws an upload, so it cannot become ready.
+ * @returns false when it is ready: a commit whose answer was lost
  */
 export async function withdrawPendingFile(db: Kysely<Tables>, id: string): Promise<boolean> {
   const { numAffectedRows } = await withdraw(sql`id = ${id}`).execute(db);
   if (numAffectedRows === 1n) return true;
-  // A second statement: the first may have waited for that very commit, with an older snapshot.
+  // A second statement, since the first may have an older snapshot than that commit.
   const { rows } = await sql<{ status: FileStatus }>`
     select status from files.files where id = ${id}`.execute(db);
   return rows[0]?.status !== 'ready';

@@ -23,8 +23,8 @@ export interface Purge {
 }
 
 /**
- * Removes the objects of deleted files and records it. Idempotent, so two replicas may do it at once.
- * @throws ObjectStoreUnavailable when S3 is down; Error when S3 refused some, which are retried last
+ * Removes the objects of deleted files and records it. Idempotent.
+ * @throws ObjectStoreUnavailable; Error when S3 refused some, which are retried last
  */
 export async function purgeDeletedFiles({ db, store, userId }: Purge): Promise<void> {
   for (;;) {
@@ -60,9 +60,9 @@ async function deleteObjects(
 }
 
 /**
- * Removes objects and parts of failed uploads. S3 may still carry out a request that we gave up, so an
- * orphan stays for `lateMs` and is removed again then.
- * @throws ObjectStoreUnavailable when S3 is down, else the last error, after all others were tried
+ * Removes what failed uploads left. S3 may still carry out their requests, so orphans are removed
+ * again after `lateMs`.
+ * @throws ObjectStoreUnavailable, else the last error, after all others were tried
  */
 export async function removeOrphans({ db, store, userId }: Purge, lateMs: number): Promise<void> {
   const failures: unknown[] = [];

@@ -17,7 +17,7 @@ import { ifRangeHolds, isNotModified } from './preconditions.ts';
 type Download = FastifyRequest<{ Params: Static<typeof idParams> }>;
 type DownloadContext = Pick<FileContext, 'data' | 'audit' | 'config' | 'store' | 'presign'>;
 
-/** Sends a file's bytes, or says that the client has them already (RFC 9110 §13, §14). */
+/** Sends a file's bytes, or 304 (RFC 9110 §13, §14). */
 export const downloadFile = defineRoute({
   method: ['GET', 'HEAD'],
   url: '/api/files/:id',
@@ -38,7 +38,7 @@ export const downloadFile = defineRoute({
     const validators = { etag: file.etag, lastModified: file.created };
     if (isNotModified(request.headers, validators))
       return reply.code(304).headers(validatorHeaders(file)).send();
-    // RFC 9110 §14.2 defines Range for GET alone, so a HEAD answers for the whole file.
+    // RFC 9110 §14.2 defines Range for GET alone.
     if (request.method === 'HEAD') return answerHead(reply, file);
     const range = ifRangeHolds(request.headers['if-range'], validators)
       ? readRange(request.headers.range, file)
@@ -50,7 +50,7 @@ export const downloadFile = defineRoute({
   },
 });
 
-/** A browser asks each time, so a revoked session or a deletion takes effect at once. */
+/** Browsers ask each time, so revocations and deletions take effect at once. */
 const CACHE_CONTROL = 'private, no-cache';
 
 const validatorHeaders = (file: ReadyFile) => ({
@@ -61,7 +61,7 @@ const validatorHeaders = (file: ReadyFile) => ({
 
 const contentHeaders = (file: ReadyFile) => ({
   'content-type': servedMediaType(file.mime_type),
-  // A browser that renders the file does so without scripts and without our origin.
+  // Rendered files get no scripts and not our origin.
   'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
 });
 
@@ -112,7 +112,7 @@ async function sendByGateway(
   const { reply, file, range } = answer;
   const location = await context.presign(file.object_key, file.object_version);
   await recordDownload(context, request, answer);
-  // By their own names Nginx would send these also where S3 fails and it answers a problem.
+  // Under the real names Nginx would send these with problems too.
   reply
     .removeHeader('cache-control')
     .headers({

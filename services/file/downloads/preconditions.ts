@@ -15,7 +15,7 @@ const HTTP_DATES = [
   /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
 ];
 
-/** Seconds since the epoch. Undefined for a malformed date, which RFC 9110 ignores. */
+/** Epoch seconds; undefined for malformed dates, which RFC 9110 ignores. */
 function parseHttpDate(value: string | undefined): number | undefined {
   if (value === undefined || !HTTP_DATES.some((form) => form.test(value))) return undefined;
   const ms = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
@@ -31,7 +31,7 @@ function names(list: string, etag: string, comparison: 'strong' | 'weak'): boole
 }
 
 /**
- * Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 §13.2.2.
+ * Evaluates preconditions in the order of RFC 9110 §13.2.2.
  * @returns whether to answer 304
  * @throws PreconditionFailed
  */
@@ -53,7 +53,7 @@ export function isNotModified(
   return modifiedSince !== undefined && modified <= modifiedSince;
 }
 
-/** Whether If-Range allows the Range, by strong comparison or exact date (RFC 9110 §13.1.5). */
+/** Whether If-Range allows the Range, by strong tag or exact date (RFC 9110 §13.1.5). */
 export function ifRangeHolds(
   value: string | readonly string[] | undefined,
   { etag, lastModified }: Validators,

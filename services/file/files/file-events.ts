@@ -25,7 +25,7 @@ export const fileDeleted = (file: EventFile): RequestEvent => ({
   metadata: { size: file.size },
 });
 
-/** `id` is derived from the request, so a download that the gateway retries stays one event. */
+/** `id` is derived from the request, so a retried download stays one event. */
 export const fileDownloaded = (
   file: EventFile,
   { id, range }: { id: string; range: { start: number; end: number } | undefined },

@@ -6,10 +6,7 @@ const MAX_BYTES = 255;
 // oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 
-/**
- * A file's name in its stored form: NFC, 1 to 255 bytes of UTF-8, without control characters.
- * @throws NameInvalid which says what is wrong
- */
+/** A file name as stored: NFC, 1 to 255 bytes, no control characters. @throws NameInvalid */
 export function checkFileName(given: string): string {
   if (!given.isWellFormed()) throw new NameInvalid('is not well-formed Unicode');
   if (FORBIDDEN.test(given)) throw new NameInvalid('has control characters');
@@ -23,8 +20,7 @@ export function checkFileName(given: string): string {
 }
 
 /**
- * The file name of a form's `filename`. Clients send whole paths there (`C:\fakepath\a.txt`,
- * `../../etc/passwd`), so only the last part is used (RFC 7578 §4.2).
+ * The last part of a form's `filename`, since clients send whole paths (RFC 7578 §4.2).
  * @throws NameInvalid
  */
 export function nameOfUpload(filename: string): string {

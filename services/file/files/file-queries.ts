@@ -12,8 +12,7 @@ const COLUMNS = sql.raw(`id, user_id, name, size, mime_type, sha256, etag, objec
   object_version, status, scan_status, created, updated, deleted_at`);
 
 /**
- * Inserts the row of an upload before its first byte goes to S3, so that a row names whatever a crash
- * leaves there.
+ * Inserts an upload's row before its first byte goes to S3, so a row names what a crash leaves.
  * @returns false when the user has been erased
  */
 export async function insertPendingFile(
@@ -39,7 +38,7 @@ export interface StoredFile {
   objectVersion: string | null;
 }
 
-/** Makes an upload a file. @returns undefined when the row was withdrawn, or its user erased */
+/** Makes an upload a file. @returns undefined when withdrawn or its user erased */
 export async function markFileReady(
   trx: Transaction<Tables>,
   file: StoredFile,
@@ -73,7 +72,7 @@ export async function listReadyFiles(
   userId: string,
   { limit, before = HIGHEST_ID }: { limit: number; before?: string | undefined },
 ): Promise<FileResource[]> {
-  // Ids are UUIDv7, so the partial index gives the order of creation without a sort.
+  // UUIDv7 ids give the order of creation without a sort.
   const { rows } = await sql<FileResource>`
     select id, user_id, name, size, mime_type, sha256, etag, scan_status,
         (created at time zone 'UTC')::text as created,
@@ -88,7 +87,7 @@ export async function listReadyFiles(
   return rows;
 }
 
-/** `2026-01-01 10:20:30.123456` to ISO 8601. Dates would be a fifth of a list's cost. */
+/** `2026-01-01 10:20:30.123456` to ISO 8601. Date objects would cost a fifth of a list. */
 const isoTime = (text: string): string =>
   `${text.slice(0, 10)}T${text.slice(11, 19)}.${text.slice(20, 23).padEnd(3, '0')}Z`;
 

@@ -11,7 +11,7 @@ import type { FileContext } from '../context.ts';
 import { listReadyFiles } from './file-queries.ts';
 import { fileSchema } from './file-resource.ts';
 
-/** Lists the caller's files, newest first. The `Link` header names the next page (RFC 8288). */
+/** Lists the caller's files, newest first, with the next page in `Link` (RFC 8288). */
 export const listFiles = defineRoute({
   method: 'GET',
   url: '/api/files',

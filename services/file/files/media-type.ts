@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { fileTypeFromBuffer } from 'file-type';
 
-/** Bytes that are sniffed: enough to tell Office documents from other ZIP archives. */
+/** Sniffed bytes: enough to tell Office documents from other ZIP archives. */
 export const SNIFF_BYTES = 16 * 1024;
 const UNKNOWN = 'application/octet-stream';
 
-/** Text has no magic bytes, so the client is believed for types that nothing executes. */
+/** Text has no magic bytes, so these harmless types are believed. */
 const PASSIVE_TEXT = new Set([
   'text/plain',
   'text/csv',
@@ -35,7 +35,7 @@ function isText(sample: Buffer, isPart: boolean): boolean {
 
 /**
  * The media type of a file by its first SNIFF_BYTES.
- * @param declared the client's type, lower case without parameters; used for passive text only
+ * @param declared the client's lower-case type, used for passive text only
  */
 export async function sniffMediaType(head: Buffer, declared: string | undefined): Promise<string> {
   const sample = head.subarray(0, SNIFF_BYTES);
@@ -59,7 +59,7 @@ const ACTIVE =
   /^(?:text\/(?:html|xml|xsl|css|javascript|ecmascript|vbscript|cache-manifest)|application\/(?:xhtml\+xml|xml|javascript|ecmascript|x-shockwave-flash|xslt\+xml|mathml\+xml|wasm)|image\/svg\+xml|multipart\/.*|message\/.*|.*\+xml)$/;
 const FORM = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
 
-/** The Content-Type that a file is served with: its own, unless a browser might act on it. */
+/** The served Content-Type: the file's own, unless browsers might execute it. */
 export function servedMediaType(mediaType: string): string {
   if (!FORM.test(mediaType) || ACTIVE.test(mediaType)) return UNKNOWN;
   return mediaType.startsWith('text/') ? `${mediaType}; charset=utf-8` : mediaType;

@@ -9,12 +9,12 @@ export interface Filler {
 /** A fixed number of buffers. */
 export interface BufferPool {
   /**
-   * A buffer of `bufferBytes` with undefined content; waiters are served in order.
-   * @returns undefined when none became free within the pool's waiting time
+   * Lends a buffer with undefined content; waiters are served in order.
+   * @returns undefined at the time-out
    * @throws the signal's reason once it is aborted
    */
   acquire(filler: Filler, signal?: AbortSignal): Promise<Buffer | undefined>;
-  /** Says that the buffer waits for S3 now, not for its client. */
+  /** Reports that the buffer waits for S3, not its client. */
   settle(buffer: Buffer): void;
   release(buffer: Buffer): void;
   /** For metrics and tests. */
@@ -26,7 +26,7 @@ export interface BufferPoolOptions {
   bufferBytes: number;
   /** Longest wait for a buffer. */
   waitMs: number;
-  /** A client slower than this, since it got its buffer, is ended while others wait. */
+  /** Slower clients are ended while others wait. */
   minBytesPerSecond: number;
 }
 
@@ -34,9 +34,8 @@ export interface BufferPoolOptions {
 const GRACE_MS = 5_000;
 
 /**
- * The memory that all uploads of a replica share: `buffers × bufferBytes`, however many uploads come.
- * An upload without a buffer does not read its socket, so TCP slows its client. While uploads wait, the
- * slowest client below the minimum rate is ended: a few dripping clients cannot keep others out.
+ * The memory that a replica's uploads share. Without a buffer an upload's socket is not read, so
+ * TCP slows its client. While uploads wait, the slowest client below the minimum rate is ended.
  */
 export function createBufferPool({
   buffers,

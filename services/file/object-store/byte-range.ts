@@ -5,8 +5,8 @@ export interface ByteRange {
 }
 
 /**
- * The bytes that a Range header asks for (RFC 9110 §14.1.2). Undefined means the whole file: no header, a
- * malformed one, or several ranges, which S3 cannot answer either (§14.2 allows that).
+ * The bytes that a Range asks for (RFC 9110 §14.1.2). Undefined means the whole file: also for
+ * several ranges, which S3 cannot answer (§14.2).
  */
 export function parseRange(
   header: string | undefined,
@@ -25,7 +25,7 @@ export function parseRange(
   return { start, end: last === '' ? size - 1 : Math.min(Number(last), size - 1) };
 }
 
-/** Compares digits of any length; numbers are exact only up to 2^53. */
+/** Compares digits of any length; numbers are exact to 2^53. */
 function isLess(a: string, b: string): boolean {
   return BigInt(a) < BigInt(b);
 }

@@ -7,7 +7,7 @@ import {
 import type { BufferPool } from './buffer-pool.ts';
 import { attempt } from './unavailable.ts';
 
-/** The bucket of the files, and the memory through which uploads reach it. */
+/** The files' bucket and the buffers of uploads. */
 export interface ObjectStore {
   s3: S3Client;
   bucket: string;
@@ -48,7 +48,7 @@ export async function abortUpload(
   }
 }
 
-/** Aborts all open multipart uploads of a key, also those whose id was never received. */
+/** Aborts all multipart uploads of a key, also with unknown ids. */
 export async function abortOpenUploads(store: ObjectStore, key: string): Promise<void> {
   const { Uploads: uploads = [] } = await attempt(() =>
     store.s3.send(new ListMultipartUploadsCommand({ Bucket: store.bucket, Prefix: key })),
@@ -58,7 +58,7 @@ export async function abortOpenUploads(store: ObjectStore, key: string): Promise
   }
 }
 
-/** Removes whatever S3 may hold under the key of a failed upload. */
+/** Removes everything under a failed upload's key. */
 export async function deleteAllUnder(store: ObjectStore, key: string): Promise<void> {
   // Parts first: they could still be completed into an object.
   await abortOpenUploads(store, key);

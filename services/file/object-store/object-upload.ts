@@ -15,7 +15,7 @@ export interface StoredObject {
   VersionId?: string | undefined;
 }
 
-/** The requests that bring one object to S3, whole or in parts, and what S3 may hold of it. */
+/** The requests that upload one object, and what S3 may hold of it. */
 export interface ObjectUpload {
   put(body: Buffer, options: { mediaType: string; sha256: string }): Promise<StoredObject>;
   startParts(mediaType: string): Promise<void>;

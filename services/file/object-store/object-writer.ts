@@ -3,7 +3,7 @@ import { UploadCapacity, UploadTimeout } from '../errors.ts';
 import type { ObjectStore } from './object-store.ts';
 import { createObjectUpload, type StoredObject } from './object-upload.ts';
 
-/** Seconds after which a client may try again when no buffer was free. */
+/** Retry-After, in seconds, when no buffer was free. */
 const RETRY_AFTER_S = 5;
 
 export interface WrittenObject {
@@ -16,7 +16,7 @@ export interface WrittenObject {
 }
 
 export interface ObjectWriter {
-  /** Resolves when there is room for more; the chunk may be reused then. */
+  /** Resolves when there is room and the chunk may be reused. */
   write(chunk: Buffer): Promise<void>;
   /** Resolves once S3 holds the whole object. */
   finish(): Promise<WrittenObject>;
@@ -24,23 +24,23 @@ export interface ObjectWriter {
   release(): Promise<void>;
   /** Whether S3 may hold anything. */
   isInDoubt(): boolean;
-  /** After `release`: removes what reached S3. @throws when S3 does not confirm it */
+  /** After `release`: removes what reached S3. @throws when unconfirmed */
   discard(): Promise<void>;
 }
 
 export interface ObjectWriterOptions {
   store: ObjectStore;
   key: string;
-  /** Called once with the object's head, before the first byte goes to S3. @returns its media type */
+  /** Called once with the first bytes, before any goes to S3. @returns the media type */
   begin(head: Buffer): Promise<string>;
-  /** Aborted with the error when a part fails while the caller waits for its client. */
+  /** Aborted with the error of a failed part. */
   failure: AbortController;
 }
 
 /**
- * Writes one object of unknown length in bounded memory: by one PutObject where it fits one buffer, else
- * in parts, of which one is filled while one is sent. A writer waits for a second buffer only while its
- * first is being sent, and S3's time-out ends that, so writers cannot deadlock.
+ * Writes an object of unknown length in bounded memory: in one PutObject, or in parts, filling one
+ * while sending one. Writers wait for a second buffer only while their first is sent, so they
+ * cannot deadlock.
  */
 export function createObjectWriter(options: ObjectWriterOptions): ObjectWriter {
   const { store, key, begin, failure } = options;
@@ -60,7 +60,7 @@ export function createObjectWriter(options: ObjectWriterOptions): ObjectWriter {
     return acquired;
   }
 
-  /** Sends the buffer as the next part. A failure shows at the next call and in `failure`. */
+  /** Sends the buffer as the next part. The next call and `failure` show an error. */
   async function flush(): Promise<void> {
     if (!buffer) return;
     await sending;

@@ -5,7 +5,7 @@ import type { ObjectStore } from './object-store.ts';
 import { createPresigner, type Presign } from './presign.ts';
 import { createS3Client } from './s3-client.ts';
 
-/** S3's smallest part except the last, and so the size of a buffer. */
+/** S3's minimum part size, and so the size of a buffer. */
 const PART_BYTES = 5 * 1024 ** 2;
 
 /** Opens the bucket of the files. `close` ends its connections. */

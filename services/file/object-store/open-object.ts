@@ -4,7 +4,7 @@ import type { ByteRange } from './byte-range.ts';
 import type { ObjectStore } from './object-store.ts';
 import { attempt } from './unavailable.ts';
 
-/** Opens an object as a stream with back-pressure. @throws ObjectStoreUnavailable, or S3's error */
+/** Opens an object as a stream with back-pressure. @throws ObjectStoreUnavailable or S3's error */
 export async function openObject(
   { s3, bucket }: ObjectStore,
   object: { object_key: string; object_version: string | null; etag: string },

@@ -7,7 +7,7 @@ export interface Credentials {
 }
 
 export interface PresignerOptions {
-  /** Host with port, as S3 will see it in the Host header. */
+  /** Host with port, as in the Host header. */
   host: string;
   region: string;
   bucket: string;
@@ -16,7 +16,7 @@ export interface PresignerOptions {
   credentials(): Promise<Credentials>;
 }
 
-/** Makes `/<bucket>/<key>?<query>`, valid for GET with any Range from now on. */
+/** Makes `/<bucket>/<key>?<query>` for GET with any Range. */
 export type Presign = (key: string, versionId: string | null, now?: Date) => Promise<string>;
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -33,9 +33,8 @@ function encode(value: string): string {
 }
 
 /**
- * Presigns GetObject (AWS Signature Version 4 in the query), byte for byte like
- * @aws-sdk/s3-request-presigner at a fortieth of its cost: the signing key is cached for its day.
- * Object keys are UUIDs and need no encoding.
+ * Presigns GetObject (AWS Signature Version 4). A cached signing key makes it 40 times cheaper than
+ * the SDK, byte for byte the same. Keys are UUIDs and need no encoding.
  */
 export function createPresigner({
   host,

@@ -4,7 +4,9 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Config } from '../config.ts';
 
-/** Connections of one replica. Buffers bound the uploads; deletions and streams use the rest. */
+/**
+ * Connections of a replica. Uploads are bounded by buffers; the rest serves deletions and streams.
+ */
 const MAX_SOCKETS = 64;
 
 function headersOf(request: unknown): Record<string, string> | undefined {
@@ -13,8 +15,8 @@ function headersOf(request: unknown): Record<string, string> | undefined {
 }
 
 /**
- * The S3 client. It makes one attempt: `attempt` decides on another, knowing what S3 may have received.
- * Uploads bring their own checksums. `Expect: 100-continue` would cost a round trip and the connection.
+ * The S3 client. It never retries: `attempt` does, knowing what S3 may have received. `Expect:
+ * 100-continue` would cost a round trip and the connection.
  */
 export function createS3Client(config: Config): S3Client {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = config;
@@ -37,8 +39,8 @@ export function createS3Client(config: Config): S3Client {
       httpsAgent: new HttpsAgent(agent),
     }),
   });
-  // Over plain HTTP the SDK would hash each body again to sign it. The signed headers hold a whole
-  // object's SHA-256 or a part's CRC-32 already, so S3 refuses altered bytes.
+  // Over plain HTTP the SDK would hash bodies again. Signed headers hold their SHA-256 or
+  // CRC-32 already, so S3 refuses altered bytes.
   client.middlewareStack.add(
     (next) => (args) => {
       const headers = headersOf(args.request);

@@ -24,7 +24,7 @@ function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
-/** Whether S3 is out of reach; `attempt` throws this one error for all causes. */
+/** Whether S3 is out of reach; `attempt` has one error for it. */
 export function isS3Unavailable(error: unknown): boolean {
   return error instanceof ObjectStoreUnavailable;
 }
@@ -52,10 +52,10 @@ function isTransient(error: unknown): boolean {
 }
 
 /**
- * Sends, and once more when the connection broke, as a kept-alive one that S3 just closed does. A time-out
- * gets no second attempt: it would double the client's wait.
+ * Sends once more when a kept-alive connection broke. Time-outs get no second attempt, which would
+ * double the wait.
  * @param onDoubt called for each failed attempt that S3 may have carried out
- * @throws ObjectStoreUnavailable with its cause when S3 is out of reach, else S3's own error
+ * @throws ObjectStoreUnavailable with its cause, else S3's own error
  */
 export async function attempt<T>(send: () => Promise<T>, onDoubt?: () => void): Promise<T> {
   for (let attempts = 1; ; attempts += 1) {

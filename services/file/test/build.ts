@@ -37,7 +37,7 @@ export interface Fixture {
   /** The events in the outbox, oldest first. */
   events(): Promise<OpenedEvent[]>;
   signIn(role?: 'customer' | 'vendor' | 'admin'): Promise<TestUser>;
-  /** Keys of all objects and open multipart uploads, read past the fault proxy. */
+  /** Keys of all objects and multipart uploads, without the fault proxy. */
   stored(): Promise<{ objects: string[]; uploads: string[] }>;
   s3: { endpoint: string; proxy: FaultProxy };
   /** Another replica on the same database and bucket. */
@@ -46,13 +46,13 @@ export interface Fixture {
   listen(): Promise<string>;
 }
 
-/** An event with its personal values opened by the key of its subject. */
+/** An event with its decrypted personal values. */
 export type OpenedEvent = Omit<OutboxEvent, 'personal'> & { personal: PersonalValues };
 
 const CREDENTIALS = { accessKeyId: 'test-access-key', secretAccessKey: 'test-secret-key' };
 export const BUCKET = 'test-files';
 
-/** A file service with its own database and an S3 server behind a fault proxy. */
+/** A file service with a database, and an S3 server behind a fault proxy. */
 export async function build(t: Teardown, settings: Record<string, string> = {}): Promise<Fixture> {
   const folder = await temporaryFolder(t);
   const database = await createTestDatabase(t);

@@ -21,8 +21,8 @@ export interface BodyTimeoutOptions {
 }
 
 /**
- * Watches a body that a parser reads, for a silent client and for its size. Call it after the parser is
- * attached, since it starts the flow. The connection stays open for an answer.
+ * Watches a parser's body for a silent client and for its size. Call it after attaching the parser,
+ * since it starts the flow.
  */
 export function startBodyTimeout(
   body: IncomingMessage,
@@ -41,7 +41,7 @@ export function startBodyTimeout(
   }
   let silent: NodeJS.Immediate | undefined;
   const idle = setTimeout(() => {
-    // Timers run before sockets: after a stall of this process, bytes may be waiting.
+    // Timers run before sockets, so bytes may be waiting after a stall.
     silent = setImmediate(() => {
       // While we hold the client back, the silence is ours.
       if (body.isPaused()) idle.refresh();

@@ -5,7 +5,7 @@ import { FileMissing } from '../errors.ts';
 import { nameOfUpload } from '../files/file-name.ts';
 import { parseForm } from './parse-form.ts';
 
-/** The content that an Idempotency-Key stands for. Clients guess the type, so it is left out. */
+/** The content behind an Idempotency-Key, without the type, which clients guess. */
 export const uploadContent = ({
   name,
   size,
@@ -17,7 +17,7 @@ export const uploadContent = ({
 }): string => JSON.stringify([name, size, sha256]);
 
 /**
- * Reads a form and stores nothing, to tell a repeated upload from another one under the same key.
+ * Reads a form without storing it, to compare uploads under one key.
  * @throws as `parseForm`, and NameInvalid
  */
 export async function digestUpload(

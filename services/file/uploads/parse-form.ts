@@ -18,7 +18,7 @@ const BOUNDARY = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
 const BOUNDARY_PARAMETER = /;[ \t]*boundary=(?:"([^"\\]*)"|([^\s;"]+))[ \t]*(?:;|$)/i;
 
 export interface FormFile {
-  /** As the client wrote it; may be a path, is never empty. */
+  /** As sent: may be a path, is never empty. */
   filename: string;
   /** The client's media type, lower case without parameters. */
   declaredType: string;
@@ -39,7 +39,7 @@ export interface FormLimits {
   signal: AbortSignal;
 }
 
-/** Treats each part as a file, so other fields are refused by their header and never buffered. */
+/** Treats each part as a file, so other fields are never buffered. */
 export const formOptions = (maxBytes: number): FastifyMultipartBaseOptions => ({
   limits: { fileSize: maxBytes, files: 2, parts: 3, headerPairs: 20 },
   throwFileSizeLimit: false,
@@ -69,7 +69,7 @@ function explain(error: unknown, request: FastifyRequest): unknown {
     return new UploadCutOff();
   if (/unexpected end of multipart data$/i.test(error.message))
     return new MultipartMalformed('it ends before its closing delimiter');
-  // A field named like a member of Object.prototype; the parser reports it at the end.
+  // Fields named like Object.prototype's members are reported at the end.
   if (code === 'FST_PROTO_VIOLATION') return new UnknownField();
   if (code === 'FST_FILES_LIMIT' || code === 'FST_PARTS_LIMIT') return new TooManyFiles();
   return error;
@@ -86,7 +86,7 @@ async function* piecesOf(
   }
 }
 
-/** Checks a part by its header. A part may lack the names that the types promise. */
+/** Checks a part's header, which may lack the typed names. */
 function checkPart(
   part: { fieldname?: string; filename?: string; encoding: string; mimetype: string },
   before: FormFile | undefined,
@@ -97,7 +97,7 @@ function checkPart(
   if (before) throw new TooManyFiles();
   // A browser sends an empty filename when nothing was chosen.
   if (part.filename === undefined || part.filename === '') throw new FileMissing();
-  // RFC 7578 §4.7 abolished encodings: stored as they are, the bytes would be another file.
+  // RFC 7578 §4.7 abolished encodings; encoded bytes would be another file.
   if (!['binary', '8bit', '7bit'].includes(part.encoding))
     throw new MultipartMalformed('a part is encoded');
   // The parser writes it for bytes that it cannot decode.
@@ -109,9 +109,9 @@ function checkPart(
 }
 
 /**
- * Reads a form with one file and passes the file on with back-pressure. After an error the connection
- * stays open and the rest unread, so that an answer can be sent.
- * @throws for a malformed form; UploadCutOff and UploadTimeout; the signal's reason
+ * Reads a form with one file, with back-pressure. After an error the connection stays open for an
+ * answer.
+ * @throws a malformed form's error, UploadCutOff, UploadTimeout, the signal's reason
  */
 export async function parseForm(
   request: FastifyRequest,
@@ -131,7 +131,7 @@ export async function parseForm(
   const watch = startBodyTimeout(request.raw, {
     idleMs,
     signal,
-    // The parser bounds the file. This bounds what it skips: preamble, epilogue, foreign parts.
+    // Bounds what the parser skips: preamble, epilogue, foreign parts.
     onData: (received) =>
       received > maxBytes + OVERHEAD_BYTES && watch.end(new FileTooLarge(maxBytes)),
     onEnd: (error) => reading?.destroy(error),
@@ -157,7 +157,7 @@ export async function parseForm(
     watch.close();
   }
   if (file) return;
-  // A form without parts is only its closing delimiter. The parser skips unreadable parts.
+  // A form without parts is only its closing delimiter.
   if (watch.received() > 0 && watch.received() <= boundary.length + '----\r\n'.length)
     throw new FileMissing();
   throw new MultipartMalformed('it has no part that says which field it is');

@@ -41,8 +41,8 @@ interface Upload {
 }
 
 /**
- * Receives a form with one file: row `pending`, bytes to S3, then row `ready` and FILE_UPLOAD in one
- * transaction. A failure leaves nothing; what cannot be removed now, the cleanup removes later.
+ * Receives one file: row `pending`, bytes to S3, then row `ready` with FILE_UPLOAD in one
+ * transaction. A failure leaves nothing, or an orphan for the cleanup.
  */
 export async function receiveUpload(
   context: UploadContext,
@@ -95,7 +95,7 @@ function readFile(
   });
 }
 
-/** Inserts the pending row and keeps it alive. @returns the media type that S3 stores */
+/** Inserts the pending row and its heartbeat. @returns the media type */
 async function insertRow(context: UploadContext, upload: Upload, head: Buffer): Promise<string> {
   if (!upload.file) throw new FileMissing();
   const { id, userId, key: objectKey, created, file } = upload;
@@ -148,14 +148,14 @@ async function undoUpload(context: UploadContext, failed: FailedUpload): Promise
   );
 }
 
-/** The row goes first: once withdrawn it cannot become ready, and its bytes may be removed. */
+/** Withdraws the row first, so it cannot become ready without bytes. */
 async function withdraw(
   { data }: UploadContext,
   { upload, writer, error }: FailedUpload,
 ): Promise<void> {
-  // A commit whose answer was lost did take place. The file is whole, then, and stays.
+  // The commit took place and its answer was lost: the file stays.
   if (upload.pending && !(await withdrawPendingFile(data.db, upload.id))) return;
-  // The client need not wait for a second time-out: the orphan's row stays for the cleanup.
+  // The cleanup removes the orphan, so the client waits for no second time-out.
   if (isS3Unavailable(error) && writer.isInDoubt()) return;
   await writer.discard();
   if (upload.pending) await deleteOrphan(data.db, upload.key);

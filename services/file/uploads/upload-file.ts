@@ -20,7 +20,7 @@ import { fileSchema, toFileResource } from '../files/file-resource.ts';
 import { digestUpload } from './digest-upload.ts';
 import { receiveUpload } from './receive-upload.ts';
 
-/** How long the rest of a refused upload is read, so that its client gets to the answer. */
+/** How long a refused upload is read, so its client sees the answer. */
 const LINGER_MS = 5_000;
 
 type UploadContext = Pick<FileContext, 'http' | 'data' | 'config' | 'store'>;

@@ -66,7 +66,7 @@ test('a file is not withdrawn once its commit took place', async (t) => {
       objectVersion: null,
     });
     withdrawal = withdrawPendingFile(db, ID);
-    // It waits for the row by now, with a snapshot in which the row is pending.
+    // Its snapshot shows the row as pending.
     await new Promise((resolve) => setTimeout(resolve, 300));
   });
   t.equal(await withdrawal, false);

@@ -19,7 +19,7 @@ test('the gateway gets a URL that S3 accepts, after the event', async (t) => {
     ...rest
   } = answer.headers;
   t.ok(modified && date && connection);
-  // What nginx would keep of it even for a problem (Content-Disposition, Cache-Control, Accept-Ranges) has names of its own here.
+  // Nginx would send these even with a problem, so they have other names here.
   t.strictSame(rest, {
     etag: `"${createHash('md5').update(content).digest('hex')}"`,
     'content-type': 'application/octet-stream',

@@ -27,7 +27,7 @@ test('single ranges by RFC 9110 §14.1.2', async (t) => {
     t.strictSame(parseRange(header, size), expected, `${header} of ${size}`);
 });
 
-/** A second opinion: asks of each byte whether the header names it. */
+/** An independent answer: tests each byte against the header. */
 function bytesNamed(first: number | undefined, last: number | undefined, size: number): number[] {
   const all = Array.from({ length: size }, (_, i) => i);
   if (first === undefined) return all.filter((i) => i >= size - (last ?? 0));

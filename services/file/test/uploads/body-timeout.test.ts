@@ -15,7 +15,7 @@ import { startBodyTimeout } from '../../uploads/body-timeout.ts';
 const never = new AbortController().signal;
 const nothing = { signal: never, onData: () => undefined, onEnd: () => undefined };
 
-/** A request whose body the test writes, and the same request as the server sees it. */
+/** A request whose body the test writes, from both sides. */
 async function exchange(
   t: Test,
 ): Promise<{ client: ClientRequest; body: IncomingMessage; answer: ServerResponse }> {

@@ -8,7 +8,7 @@ import { build, BUCKET, form, upload, type Fixture, type TestUser } from '../bui
 
 const MIB = 1024 ** 2;
 
-/** Begins an upload on a socket of its own and leaves it open. */
+/** Starts an upload on its own socket and leaves it open. */
 async function beginUpload(
   url: string,
   user: TestUser,
