@@ -1,4 +1,4 @@
-import type { Violation } from './check/check-history.ts';
+import type { Violation } from './check/violations.ts';
 import type { FaultKind } from './plan/plan-faults.ts';
 
 /** Replaces text that must exist exactly once. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rows } from '@muniment/testing';
 import type { FaultRecord, History } from './history.ts';
 import type { Area } from './clients/probe.ts';
-import { waitingSince } from './trail.ts';
+import { findOldestUnsealed } from './trail.ts';
 
 const POLL_MS = 100;
 
@@ -53,7 +53,7 @@ export function watchTrail(
     while (!stopped || behind.size > 0) {
       await sleep(POLL_MS);
       if (behind.size === 0) continue;
-      const oldest = await waitingSince(rows).catch(() => -Infinity);
+      const oldest = await findOldestUnsealed(rows).catch(() => -Infinity);
       const now = history.now();
       for (const fault of behind) {
         if (oldest !== null && oldest <= history.beganAt + fault.healedAt) continue;

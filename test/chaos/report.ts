@@ -1,5 +1,5 @@
 import type { Evidence } from './check/check.ts';
-import { VIOLATIONS, type Violation } from './check/check-history.ts';
+import { VIOLATIONS, type Violation } from './check/violations.ts';
 import type { FaultRecord, History, Result } from './history.ts';
 
 export interface Summary {

@@ -1,25 +1,24 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, startFaultProxy, type FaultProxy } from '@muniment/cluster';
 import { until, type Teardown } from '@muniment/testing';
-import { startFleet, type Fleet } from '../e2e/fleet.ts';
+import type { Fleet } from '../e2e/fleet.ts';
 import { isReady } from '../e2e/processes.ts';
 import { openDatabase } from '../e2e/stores.ts';
 import { check } from './check/check.ts';
-import type { Violation } from './check/check-history.ts';
+import type { Violation } from './check/violations.ts';
 import { createWitness } from './check/checkpoints.ts';
 import { runClient } from './clients/client.ts';
 import { createHistory, type FaultRecord, type History } from './history.ts';
-import { openHouse } from './house.ts';
+import { createCheckerAccount } from './checker-account.ts';
 import { runIntegrator } from './clients/integrator.ts';
-import type { Proxies } from './nemesis/inject-fault.ts';
 import { createNemesis, type Nemesis } from './nemesis/nemesis.ts';
 import { planFaults, type FaultKind } from './plan/plan-faults.ts';
 import { probe } from './clients/probe.ts';
+import { REPLICAS, startProxiedFleet } from './proxied-fleet.ts';
 import { measureAnswers, watchTrail } from './recovery.ts';
 import { summarize, type Summary } from './report.ts';
-import { settle, slowSomeCommits } from './trail.ts';
+import { waitUntilComplete, slowSomeCommits } from './trail.ts';
 
 const MAX_EXTRA_MS = 30_000;
 
@@ -44,9 +43,8 @@ export interface ChaosResult extends Summary {
   faults: FaultRecord[];
 }
 
-const REPLICAS = 2;
 const PROGRESS_MS = 5_000;
-const SETTLE_TIMEOUT_MS = 60_000;
+const COMPLETE_TIMEOUT_MS = 60_000;
 const READY_TIMEOUT_MS = 40_000;
 const SLOW_COMMIT_MS = 150;
 
@@ -77,22 +75,17 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
   const nemesis = createNemesis({ fleet, rows, proxies, replicas: REPLICAS, history });
   t.teardown(() => nemesis.heal());
   const trail = watchTrail(rows, history);
-  const house = await openHouse(fleet);
-  const witness = createWitness(fleet, house, history);
+  const checker = await createCheckerAccount(fleet);
+  const witness = createWitness(fleet, checker, history);
   const progress = setInterval(() => print(progressLine(history, nemesis)), PROGRESS_MS);
+  const isEnough = (): boolean =>
+    history.operations.filter(({ result }) => result === 'ok').length >= leastActions;
   try {
-    const isEnough = (): boolean =>
-      history.operations.filter(({ result }) => result === 'ok').length >= leastActions;
-    await untilOver(durationMs, isEnough, (signal) => [
+    await runParts(durationMs, isEnough, (signal) => [
       nemesis.run(plan, signal, trail.healed),
       witness.watch(signal),
-      probe(fleet, house.token, history, signal),
-      ...[clients, clients + 1].map((client) =>
-        runIntegrator({ fleet, history, seed, client, token: house.token, signal }),
-      ),
-      ...Array.from({ length: clients }, (_, client) =>
-        runClient({ fleet, history, seed, client, signal }),
-      ),
+      probe(fleet, checker.token, history, signal),
+      ...startClients({ fleet, history, seed, signal, clients, token: checker.token }),
     ]);
   } finally {
     clearInterval(progress);
@@ -101,18 +94,40 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
 
   print('everything is healed; waiting until nothing is under way');
   await replicasAreReady(fleet);
-  const missing = await settle(rows, SETTLE_TIMEOUT_MS);
+  const missing = await waitUntilComplete(rows, COMPLETE_TIMEOUT_MS);
   await trail.stop();
   measureAnswers(history);
-  const { violations, evidence } = await check({
-    fleet,
-    rows,
-    history,
-    house,
-    witness,
-    seed,
-    missing,
-  });
+  const checked = await check({ fleet, rows, history, checker, witness, seed, missing });
+  return saveResult(options, history, checked);
+}
+
+/** Starts the customers, and two services of customers. */
+function startClients({
+  clients,
+  token,
+  ...options
+}: {
+  fleet: Fleet;
+  history: History;
+  seed: number;
+  signal: AbortSignal;
+  /** The number of customers. */
+  clients: number;
+  /** The token of the services. */
+  token: string;
+}): Promise<void>[] {
+  return [
+    ...[clients, clients + 1].map((client) => runIntegrator({ ...options, client, token })),
+    ...Array.from({ length: clients }, (_, client) => runClient({ ...options, client })),
+  ];
+}
+
+/** Writes the violations to the history, and the result to its file. */
+async function saveResult(
+  { seed, durationMs, folder }: ChaosOptions,
+  history: History,
+  { violations, evidence }: Awaited<ReturnType<typeof check>>,
+): Promise<ChaosResult> {
   for (const violation of violations) history.write({ type: 'violation', ...violation });
   await history.close();
   const result = {
@@ -124,32 +139,8 @@ export async function runChaos(t: Teardown, options: ChaosOptions): Promise<Chao
   return result;
 }
 
-async function startProxiedFleet(t: Teardown): Promise<{ fleet: Fleet; proxies: Proxies }> {
-  const settings: Record<string, string> = {
-    REPLICAS: String(REPLICAS),
-    RELAY_RESEND_AFTER_MS: '5000',
-    ACCESS_TOKEN_TTL_S: '86400',
-  };
-  const before = async (store: string): Promise<FaultProxy> => {
-    const port = await freePort();
-    const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port } });
-    t.teardown(() => proxy.stop());
-    Object.assign(settings, {
-      [`${store}_PORT`]: String(port),
-      [`PROXY_${store}_PORT`]: String(proxy.port),
-    });
-    return proxy;
-  };
-  const proxies = {
-    postgres: await before('POSTGRES'),
-    kinesis: await before('KINESIS'),
-    s3: await before('S3'),
-  };
-  return { proxies, fleet: await startFleet(t, settings) };
-}
-
 /** Runs all parts for `durationMs` and until enough is done. One that fails ends the others. */
-async function untilOver(
+async function runParts(
   durationMs: number,
   isEnough: () => boolean,
   start: (signal: AbortSignal) => Promise<void>[],

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rows } from '@muniment/testing';
 import { trailGaps } from '../e2e/stores.ts';
-import type { TrailEvent, Violation } from './check/check-history.ts';
+import type { TrailEvent, Violation } from './check/violations.ts';
 
 const OUTBOXES = ['identity', 'files', 'audit', 'app'];
 
@@ -40,7 +40,7 @@ export async function findCommitting(rows: Rows, service: string): Promise<strin
 }
 
 /** When the oldest unsealed event was committed, in ms since the epoch; null without one. */
-export async function waitingSince(rows: Rows): Promise<number | null> {
+export async function findOldestUnsealed(rows: Rows): Promise<number | null> {
   const outboxes = OUTBOXES.map((schema) => `select min(created_at) as at from ${schema}.outbox`);
   // Ids begin with their time, so only the newest part of the partitions is read.
   const unsealed = `
@@ -71,12 +71,12 @@ const QUIET_MS = 2_000;
  * Waits until outboxes are empty, lanes complete, events sealed and erasures done.
  * @returns what is still missing after `timeoutMs`
  */
-export async function settle(rows: Rows, timeoutMs: number): Promise<string[]> {
+export async function waitUntilComplete(rows: Rows, timeoutMs: number): Promise<string[]> {
   const deadline = performance.now() + timeoutMs;
   let quietSince = performance.now();
   let seen = -1;
   for (;;) {
-    const missing = await openEnds(rows).catch((error: unknown) => [
+    const missing = await findUnfinished(rows).catch((error: unknown) => [
       `the database does not answer: ${String(error)}`,
     ]);
     const count = await rows<{ count: number }>(
@@ -94,7 +94,7 @@ export async function settle(rows: Rows, timeoutMs: number): Promise<string[]> {
   }
 }
 
-async function openEnds(rows: Rows): Promise<string[]> {
+async function findUnfinished(rows: Rows): Promise<string[]> {
   const erasures = await rows<{ user_id: string }>(
     'select user_id from shared.erasures where not (identity_done and files_done and audit_done)',
   );

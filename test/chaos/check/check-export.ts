@@ -7,8 +7,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import type { Fleet } from '../../e2e/fleet.ts';
-import type { Proven, SavedCheckpoint } from './checkpoints.ts';
-import type { House } from '../house.ts';
+import type { Proven } from './check-proofs.ts';
+import type { SavedCheckpoint } from './checkpoints.ts';
+import type { CheckerAccount } from '../checker-account.ts';
 
 const VERIFIER = join(import.meta.dirname, '../../../packages/audit-verify/src/cli.ts');
 
@@ -21,7 +22,7 @@ interface Report {
 /** Exports the log and has `audit-verify` prove it, from a checkpoint of early in the run. */
 export async function checkExport(
   fleet: Fleet,
-  { token, keyFile }: House,
+  { token, keyFile }: CheckerAccount,
   events: number,
   saved: readonly SavedCheckpoint[],
 ): Promise<Proven> {

@@ -1,5 +1,7 @@
 import { test, type Test } from 'tap';
-import { checkHistory, checkSent, type TrailEvent } from './check-history.ts';
+import { checkHistory } from './check-history.ts';
+import { checkSent } from './check-sent.ts';
+import type { TrailEvent } from './violations.ts';
 import type { Operation } from '../history.ts';
 
 const ALICE = '0198a000-0000-7000-8000-00000000000a';

@@ -2,24 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../../e2e/fleet.ts';
 import type { Rows } from '@muniment/testing';
 import { checkExport } from './check-export.ts';
-import { checkHistory, checkSent, type Violation } from './check-history.ts';
-import {
-  checkConsistency,
-  checkInclusion,
-  checkPrefixes,
-  readCopies,
-  type Proven,
-  type Witness,
-} from './checkpoints.ts';
+import { checkHistory } from './check-history.ts';
+import { checkConsistency, checkInclusion, type Proven } from './check-proofs.ts';
+import { checkSent } from './check-sent.ts';
+import { checkPrefixes, readCopies, type Witness } from './checkpoints.ts';
+import type { Violation } from './violations.ts';
 import type { History } from '../history.ts';
-import type { House } from '../house.ts';
+import type { CheckerAccount } from '../checker-account.ts';
 import { checkTrail, readTrail } from '../trail.ts';
 
 export interface Finished {
   fleet: Fleet;
   rows: Rows;
   history: History;
-  house: House;
+  checker: CheckerAccount;
   witness: Witness;
   seed: number;
   /** What was still under way when the waiting timed out. */
@@ -46,7 +42,7 @@ export async function check({
   fleet,
   rows,
   history,
-  house,
+  checker,
   witness,
   seed,
   missing,
@@ -54,13 +50,13 @@ export async function check({
   const events = await readTrail(rows);
   // The trail comes first, because reading another account's proof adds an event.
   const ofTheTrail = await checkTrail(rows, events, missing);
-  const copies = await newestCopies(fleet, house, rows);
+  const copies = await newestCopies(fleet, checker, rows);
   const saved = [...witness.saved, ...copies.saved];
-  const consistency = await proven('consistency', checkConsistency(fleet, house, saved));
-  const inclusion = await proven('inclusion', checkInclusion(fleet, house, rows, seed));
+  const consistency = await proven('consistency', checkConsistency(fleet, checker, saved));
+  const inclusion = await proven('inclusion', checkInclusion(fleet, checker, rows, seed));
   const exported = await proven(
     'the export',
-    checkExport(fleet, house, events.length, witness.saved),
+    checkExport(fleet, checker, events.length, witness.saved),
   );
   const evidence: Evidence = {
     events: events.length,
@@ -72,7 +68,7 @@ export async function check({
   };
   const violations: Violation[] = [
     ...ofTheTrail,
-    ...checkHistory(history.operations, events, new Set([house.userId])),
+    ...checkHistory(history.operations, events, new Set([checker.userId])),
     ...checkSent(history.sent, events),
     ...witness.violations,
     ...copies.violations,
@@ -80,7 +76,7 @@ export async function check({
     ...consistency.violations,
     ...inclusion.violations,
     ...exported.violations,
-    ...(await checkCompleteness(fleet, house)),
+    ...(await checkCompleteness(fleet, checker)),
     ...Object.entries(evidence)
       .filter(([, count]) => count === 0)
       .map(([what]) => ({ kind: 'proof' as const, detail: `there are no ${what} to check` })),
@@ -97,13 +93,17 @@ async function proven(what: string, checked: Promise<Proven>): Promise<Proven> {
 }
 
 /** The checkpoints in S3, once the newest one in the database is among them. */
-async function newestCopies(fleet: Fleet, house: House, rows: Rows): ReturnType<typeof readCopies> {
+async function newestCopies(
+  fleet: Fleet,
+  checker: CheckerAccount,
+  rows: Rows,
+): ReturnType<typeof readCopies> {
   for (const deadline = performance.now() + COPIES_TIMEOUT_MS; ; await sleep(500)) {
     const [size] = await rows<{ tree: number; signed: number }>(
       `select size::float8 as tree, (select max(size)::float8 from audit.checkpoints) as signed
       from audit.tree`,
     );
-    const copies = await readCopies(fleet, house.key);
+    const copies = await readCopies(fleet, checker.key);
     if (size && size.tree === size.signed && copies.saved.at(-1)?.size === size.signed)
       return copies;
     if (performance.now() < deadline) continue;
@@ -115,7 +115,7 @@ async function newestCopies(fleet: Fleet, house: House, rows: Rows): ReturnType<
 }
 
 /** Checks that the product's own completeness report finds no fault either. */
-async function checkCompleteness(fleet: Fleet, { token }: House): Promise<Violation[]> {
+async function checkCompleteness(fleet: Fleet, { token }: CheckerAccount): Promise<Violation[]> {
   const answer = await fleet.call('GET', '/api/audit/completeness', { token });
   const text = await answer.text();
   if (!answer.ok)

@@ -102,9 +102,9 @@ export const FAULTS: Record<FaultKind, Terms> = {
 };
 
 /** Pause between two faults of one channel. */
-const SETTLE_MS = 3_000;
+const CHANNEL_PAUSE_MS = 3_000;
 /** Before the first fault. */
-const CALM_MS = 2_000;
+const FIRST_FAULT_AFTER_MS = 2_000;
 
 /**
  * Plans faults that are `everyMs` apart on average and may overlap. Equal arguments give equal
@@ -120,7 +120,7 @@ export function planFaults(
   const plan: PlannedFault[] = [];
   const freeAt = new Map<string, number>();
   let deck: FaultKind[] = [];
-  for (let at = CALM_MS; ; at += random.integer(everyMs / 2, everyMs * 1.5)) {
+  for (let at = FIRST_FAULT_AFTER_MS; ; at += random.integer(everyMs / 2, everyMs * 1.5)) {
     if (deck.length === 0) deck = random.shuffle(kinds);
     const kind = deck.pop() as FaultKind;
     const fault = planFault(random, kind, at, freeAt);
@@ -143,7 +143,7 @@ function planFault(
   } = FAULTS[kind];
   const durationMs = random.integer(least, most);
   const begins = Math.max(at, (channel !== undefined && freeAt.get(channel)) || 0);
-  if (channel !== undefined) freeAt.set(channel, begins + durationMs + SETTLE_MS);
+  if (channel !== undefined) freeAt.set(channel, begins + durationMs + CHANNEL_PAUSE_MS);
   return {
     kind,
     at: begins,

@@ -8,7 +8,7 @@ import type { Fleet } from '../e2e/fleet.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 /** The checker's own administrator account. */
-export interface House {
+export interface CheckerAccount {
   userId: string;
   token: string;
   /** The pinned key of the log. */
@@ -17,7 +17,7 @@ export interface House {
 }
 
 /** Creates an administrator as an operator would. */
-export async function openHouse(fleet: Fleet): Promise<House> {
+export async function createCheckerAccount(fleet: Fleet): Promise<CheckerAccount> {
   const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/admin.ts')], {
     env: { ...process.env, DATA: fleet.dataDir, EMAIL: 'chaos@example.com' },
   });
