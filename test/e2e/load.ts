@@ -30,16 +30,11 @@ export interface LoadOptions {
   reads: Read['kind'][];
 }
 
-/** One client per account changes and reads without pause and records every answer. */
-export function startLoad(
-  fleet: Fleet,
-  { accounts, reads }: LoadOptions,
-): { ledger: Ledger; stop(): Promise<Ledger> } {
-  const ledger: Ledger = { writes: [], reads: [], strange: [], slowest: 0 };
-  let stopped = false;
-  let counter = 0;
-  const unique = (what: string): string => `${what}-${process.pid}-${(counter += 1)}`;
+let counter = 0;
+const unique = (what: string): string => `${what}-${process.pid}-${(counter += 1)}`;
 
+/** Sends requests and records their answers in the ledger. */
+function createRecorder(fleet: Fleet, ledger: Ledger) {
   async function send(
     what: string,
     request: () => Promise<Response>,
@@ -75,6 +70,18 @@ export function startLoad(
     const { status } = await send(`${kind} ${path}`, () => fleet.call('GET', path, { token }));
     ledger.reads.push({ kind, status });
   }
+
+  return { read, write };
+}
+
+/** One client per account changes and reads without pause and records every answer. */
+export function startLoad(
+  fleet: Fleet,
+  { accounts, reads }: LoadOptions,
+): { ledger: Ledger; stop(): Promise<Ledger> } {
+  const ledger: Ledger = { writes: [], reads: [], strange: [], slowest: 0 };
+  let stopped = false;
+  const { read, write } = createRecorder(fleet, ledger);
 
   async function client({ token }: SignedIn): Promise<void> {
     const files: string[] = [];

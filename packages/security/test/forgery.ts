@@ -60,18 +60,27 @@ export const validClaims = (kid: string, changes: Record<string, unknown> = {}) 
   };
 };
 
-/** Every way that we know to get past a verifier without its key (RFC 8725), by name. */
-export const forgeries = (
-  kid: string,
-  own: ReturnType<typeof keyPair>,
-  good: string,
-): Record<string, string> => {
+interface Forger {
+  kid: string;
+  own: ReturnType<typeof keyPair>;
+  /** A valid token. */
+  good: string;
+}
+
+/** Signs with the right key what a verifier must refuse. */
+const signerOf =
+  ({ kid, own }: Forger) =>
+  (changes: Record<string, unknown>, headerChanges: Record<string, unknown> = {}): string =>
+    assemble(
+      { alg: 'EdDSA', typ: 'JWT', kid, ...headerChanges },
+      validClaims(kid, changes),
+      own.privateKey,
+    );
+
+function forgedAlgorithms(forger: Forger): Record<string, string> {
+  const { kid, own } = forger;
   const header = { alg: 'EdDSA', typ: 'JWT', kid };
-  const stranger = keyPair(kid);
-  const now = Math.floor(Date.now() / 1_000);
-  const [goodHeader = '', goodClaims = '', goodSignature = ''] = good.split('.');
-  const signed = (changes: Record<string, unknown>, headerChanges: Record<string, unknown> = {}) =>
-    assemble({ ...header, ...headerChanges }, validClaims(kid, changes), own.privateKey);
+  const signed = signerOf(forger);
   return {
     'alg none': assemble({ ...header, alg: 'none' }, validClaims(kid), null),
     'alg None': assemble({ ...header, alg: 'None' }, validClaims(kid), null),
@@ -87,10 +96,20 @@ export const forgeries = (
       hmac: JSON.stringify(own.row.public_jwk),
     }),
     'RS256 named': signed({}, { alg: 'RS256' }),
+  };
+}
+
+function forgedSignatures({ kid, good }: Forger): Record<string, string> {
+  const header = { alg: 'EdDSA', typ: 'JWT', kid };
+  const stranger = keyPair(kid);
+  const [goodHeader = '', goodClaims = '', goodSignature = ''] = good.split('.');
+  const adminClaims = segment(validClaims(kid, { role: 'admin' }));
+  const flipped = (goodSignature.startsWith('A') ? 'B' : 'A') + goodSignature.slice(1);
+  return {
     'stripped signature': `${goodHeader}.${goodClaims}.`,
     'two parts': `${goodHeader}.${goodClaims}`,
-    'swapped payload': `${goodHeader}.${segment(validClaims(kid, { role: 'admin' }))}.${goodSignature}`,
-    'flipped signature': `${goodHeader}.${goodClaims}.${goodSignature.startsWith('A') ? 'B' : 'A'}${goodSignature.slice(1)}`,
+    'swapped payload': `${goodHeader}.${adminClaims}.${goodSignature}`,
+    'flipped signature': `${goodHeader}.${goodClaims}.${flipped}`,
     'padded signature': `${good}==`,
     "a stranger's key under our kid": assemble(header, validClaims(kid), stranger.privateKey),
     'key brought along as jwk': assemble(
@@ -98,6 +117,13 @@ export const forgeries = (
       validClaims(kid),
       stranger.privateKey,
     ),
+  };
+}
+
+function forgedClaims(forger: Forger): Record<string, string> {
+  const signed = signerOf(forger);
+  const now = Math.floor(Date.now() / 1_000);
+  return {
     expired: signed({ exp: now - 1 }),
     'expires now': signed({ exp: now }),
     'no exp': signed({ exp: undefined }),
@@ -110,6 +136,17 @@ export const forgeries = (
     'no session': signed({ sid: undefined }),
     'session that is no UUID': signed({ sid: "' or 1=1 --" }),
     'role unknown': signed({ role: 'root' }),
+    'another typ': signed({}, { typ: 'refresh' }),
+    'unknown critical header': signed({}, { crit: ['x'], x: 1 }),
+    'very long': signed({ filler: 'x'.repeat(5_000) }),
+  };
+}
+
+function forgedKids(forger: Forger): Record<string, string> {
+  const { kid, own } = forger;
+  const header = { alg: 'EdDSA', typ: 'JWT', kid };
+  const signed = signerOf(forger);
+  return {
     'unknown kid': assemble({ ...header, kid: 'unknown' }, validClaims('unknown'), own.privateKey),
     'kid of header and claim differ': signed({ kid: 'another' }),
     'no kid in header': signed({}, { kid: undefined }),
@@ -117,15 +154,34 @@ export const forgeries = (
     'kid is a path': assemble({ ...header, kid: '../../dev/null' }, validClaims('../../dev/null'), {
       hmac: '',
     }),
-    'another typ': signed({}, { typ: 'refresh' }),
-    'unknown critical header': signed({}, { crit: ['x'], x: 1 }),
-    'very long': signed({ filler: 'x'.repeat(5_000) }),
+  };
+}
+
+function malformedTokens({ good }: Forger): Record<string, string> {
+  const [goodHeader = '', , goodSignature = ''] = good.split('.');
+  return {
     'not a token': 'abc',
     'only dots': '..',
     'empty objects': 'e30.e30.',
     'payload null': `${goodHeader}.${segment(null)}.${goodSignature}`,
   };
-};
+}
+
+/** Every known way to pass a verifier without its key (RFC 8725), by name. */
+export function forgeries(
+  kid: string,
+  own: ReturnType<typeof keyPair>,
+  good: string,
+): Record<string, string> {
+  const forger = { kid, own, good };
+  return {
+    ...forgedAlgorithms(forger),
+    ...forgedSignatures(forger),
+    ...forgedClaims(forger),
+    ...forgedKids(forger),
+    ...malformedTokens(forger),
+  };
+}
 
 /** A ring over rows that the test may change; counts how often they were read. */
 export const ringOf = (

@@ -95,11 +95,30 @@ const answerOf = (rows: readonly ApiTokenRow[]): Answer => {
   return { byDigest, byId };
 };
 
+const isLive = (
+  revocations: Pick<Revocations, 'isApiTokenRevoked'>,
+  { id, expiresAt }: Pick<ApiToken, 'id' | 'expiresAt'>,
+): boolean => !revocations.isApiTokenRevoked(id) && Date.now() < expiresAt.getTime();
+
+/** Whether an answer about a token of the user still holds. */
+function isRecent(
+  revocations: Pick<Revocations, 'isFresh' | 'now' | 'userChangedAt'>,
+  userId: string,
+  askedAt: number,
+): boolean {
+  const changedAt = revocations.userChangedAt(userId);
+  return (
+    revocations.isFresh() &&
+    revocations.now().monotonic - askedAt < CACHE_TTL_MS &&
+    (changedAt === undefined || changedAt < askedAt)
+  );
+}
+
 /**
  * Creates the cached look-up of API tokens, by SHA-256: a heap dump shows none.
  * Unknown tokens are not cached, because anybody can make up any number of them.
  */
-export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
+export function createApiTokenLookup(options: ApiTokenLookupOptions) {
   const {
     query,
     revocations,
@@ -109,7 +128,7 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
   } = options;
   /** The clock of the revocations, which answers are compared with. */
   const now = (): number => revocations.now().monotonic;
-  const remembered = new LRUCache<string, FoundToken>({ max });
+  const cache = new LRUCache<string, FoundToken>({ max });
   const ask = createBatchedLookup({
     kinds: ['digest', 'id'],
     timeoutMs,
@@ -119,18 +138,6 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
       answerOf(await query({ hashes: digest.map((one) => Buffer.from(one, 'base64')), ids: id })),
   });
 
-  const isCurrent = ({ id, expiresAt }: Pick<ApiToken, 'id' | 'expiresAt'>): boolean =>
-    !revocations.isApiTokenRevoked(id) && Date.now() < expiresAt.getTime();
-
-  const isAnswerValid = (userId: string, askedAt: number): boolean => {
-    const changedAt = revocations.userChangedAt(userId);
-    return (
-      revocations.isFresh() &&
-      now() - askedAt < CACHE_TTL_MS &&
-      (changedAt === undefined || changedAt < askedAt)
-    );
-  };
-
   return {
     /**
      * Finds a valid token by a text that `isApiToken` accepts.
@@ -138,19 +145,19 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
      */
     async find(text: string): Promise<FoundToken | undefined> {
       const digest = hash('sha256', text, 'base64');
-      const known = remembered.get(digest);
-      if (known && isAnswerValid(known.token.userId, known.askedAt))
-        return isCurrent(known.token) ? known : undefined;
+      const known = cache.get(digest);
+      if (known && isRecent(revocations, known.token.userId, known.askedAt))
+        return isLive(revocations, known.token) ? known : undefined;
       const { answer, askedAt } = await ask('digest', digest);
       const token = answer.byDigest.get(digest);
       if (!token) {
-        remembered.delete(digest);
+        cache.delete(digest);
         return undefined;
       }
       const found = { token, askedAt };
-      remembered.set(digest, found);
-      // The token may have been revoked while the answer was under way.
-      return isCurrent(token) ? found : undefined;
+      cache.set(digest, found);
+      // The token may have been revoked during the query.
+      return isLive(revocations, token) ? found : undefined;
     },
 
     /** Checks a token again. `token` is present after a query. Throws as `find` does. */
@@ -160,11 +167,12 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
       expiresAt: Date;
       askedAt: number;
     }): Promise<{ token?: ApiToken; asOf: number } | undefined> {
-      if (!isCurrent(known)) return undefined;
-      if (isAnswerValid(known.userId, known.askedAt)) return { asOf: now() - revocations.ageMs() };
+      if (!isLive(revocations, known)) return undefined;
+      if (isRecent(revocations, known.userId, known.askedAt))
+        return { asOf: now() - revocations.ageMs() };
       const { answer, askedAt } = await ask('id', known.id);
       const token = answer.byId.get(known.id);
-      return token && isCurrent(token) ? { token, asOf: askedAt } : undefined;
+      return token && isLive(revocations, token) ? { token, asOf: askedAt } : undefined;
     },
 
     /** Refuses a token that this replica has revoked. Call it after the commit. */
@@ -173,6 +181,6 @@ export const createApiTokenLookup = (options: ApiTokenLookupOptions) => {
     },
 
     /** For tests and metrics. */
-    remembered: () => remembered.size,
+    remembered: () => cache.size,
   };
-};
+}

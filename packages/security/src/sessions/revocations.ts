@@ -67,6 +67,59 @@ function* listEntries(entries: Entries): Generator<Entry, undefined> {
     for (const [id, expiresAt] of entries[kind]) yield [kind, id, expiresAt];
 }
 
+/** The entries of the set, and when each user last changed. */
+function createEntries(now: () => Instant) {
+  const entries: Entries = {
+    session: new Map(),
+    user: new Map(),
+    key: new Map(),
+    api_token: new Map(),
+  };
+  const usersChangedAt = new Map<string, number>();
+  let sweeping = [].values() as IterableIterator<Entry>;
+  return {
+    entries,
+    usersChangedAt,
+
+    /** @returns whether it is new, or expires later than known */
+    add({ kind, id, expiresAt }: Revocation): boolean {
+      const known = entries[kind].get(id) ?? 0;
+      if (expiresAt > known) entries[kind].set(id, expiresAt);
+      // Set each time, because it may be another change; one extra query costs little.
+      if (kind === 'user') usersChangedAt.set(id, now().monotonic);
+      return expiresAt > known;
+    },
+
+    clear(): void {
+      for (const kind of REVOCATION_KINDS) entries[kind].clear();
+      usersChangedAt.clear();
+    },
+
+    size: (kind?: RevocationKind): number =>
+      kind
+        ? entries[kind].size
+        : REVOCATION_KINDS.reduce((sum, each) => sum + entries[each].size, 0),
+
+    /**
+     * Deletes expired entries among the next 2,000, so that no call blocks for long.
+     * @param seconds the time since 1970
+     */
+    sweep(seconds: number): void {
+      for (let checked = 0; checked < SWEEP_SIZE; checked += 1) {
+        const next = sweeping.next();
+        if (next.done) {
+          sweeping = listEntries(entries);
+          return;
+        }
+        const [kind, id, expiresAt] = next.value;
+        if (expiresAt > seconds) continue;
+        entries[kind].delete(id);
+        if (kind === 'user') usersChangedAt.delete(id);
+      }
+    },
+  };
+}
+
 /**
  * Creates the set of revocations in memory, about 110 bytes an entry.
  * Unless its feed confirms completeness within 750 ms, the set is stale and admits nobody.
@@ -77,32 +130,18 @@ export function createRevocations(options: RevocationsOptions = {}) {
     maxEntries = 1_000_000,
     now = () => ({ monotonic: performance.now(), wall: Date.now() }),
   } = options;
-  const entries: Entries = {
-    session: new Map(),
-    user: new Map(),
-    key: new Map(),
-    api_token: new Map(),
-  };
-  const usersChangedAt = new Map<string, number>();
+  const { entries, usersChangedAt, add, clear, size, sweep } = createEntries(now);
   const listeners = new Set<(revocation: Revocation) => void>();
   const age = createAge(now);
-  let sweeping = [].values() as IterableIterator<Entry>;
-
-  const size = (kind?: RevocationKind): number =>
-    kind ? entries[kind].size : REVOCATION_KINDS.reduce((sum, each) => sum + entries[each].size, 0);
 
   return {
     now,
 
     /** @returns whether it is new, or expires later than known */
     add(revocation: Revocation): boolean {
-      const { kind, id, expiresAt } = revocation;
-      const known = entries[kind].get(id) ?? 0;
-      if (expiresAt > known) entries[kind].set(id, expiresAt);
-      // Set each time, because it may be another change; one extra query costs little.
-      if (kind === 'user') usersChangedAt.set(id, now().monotonic);
+      const isNew = add(revocation);
       for (const listener of listeners) listener(revocation);
-      return expiresAt > known;
+      return isNew;
     },
 
     /** Calls `listener` with each added revocation, known ones too. @returns how to stop */
@@ -124,8 +163,7 @@ export function createRevocations(options: RevocationsOptions = {}) {
     /** Empties the set, which is stale until all revocations are read again. */
     clear(): void {
       age.set(undefined);
-      for (const kind of REVOCATION_KINDS) entries[kind].clear();
-      usersChangedAt.clear();
+      clear();
     },
 
     /** How long ago the set was last known to be complete. */
@@ -134,23 +172,7 @@ export function createRevocations(options: RevocationsOptions = {}) {
     /** Compares clocks, not a timer: after a process pause a request may run first. */
     isFresh: (): boolean => age.ms() <= staleAfterMs && size() <= maxEntries,
 
-    /**
-     * Deletes expired entries among the next 2,000, so that no call blocks for long.
-     * @param seconds the time since 1970
-     */
-    sweep(seconds: number): void {
-      for (let checked = 0; checked < SWEEP_SIZE; checked++) {
-        const next = sweeping.next();
-        if (next.done) {
-          sweeping = listEntries(entries);
-          return;
-        }
-        const [kind, id, expiresAt] = next.value;
-        if (expiresAt > seconds) continue;
-        entries[kind].delete(id);
-        if (kind === 'user') usersChangedAt.delete(id);
-      }
-    },
+    sweep,
 
     /** For metrics and the limit on what is read. */
     size,
