@@ -56,7 +56,7 @@ async function measureMs(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** Measures what the event adds to a profile update: one transaction with and without it, in turns. */
+/** Measures the share of the event in a profile update: with and without it, in turns. */
 export async function measureEventShare(fleet: Fleet, trail: Trail): Promise<Measurement[]> {
   const { user, token } = await fleet.signUp();
   const update = createUpdate(trail, user.id);

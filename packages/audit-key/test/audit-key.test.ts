@@ -20,7 +20,7 @@ async function file(t: Test, text: string): Promise<string> {
 }
 
 test("the key pair of Go's own documentation signs the note of its documentation", async (t) => {
-  // golang.org/x/mod/sumdb/note, example_test.go: Ed25519 is deterministic, so the signature is the same to the bit.
+  // From golang.org/x/mod/sumdb/note, example_test.go. Ed25519 is deterministic.
   const signer = createSigner(
     'PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz',
   );
@@ -99,7 +99,7 @@ test('no file, no signing key, or keys of another log: the service would not sta
   });
 });
 
-test('a rotation brings a new key; the last one signs on beside it if asked, then is only remembered', async (t) => {
+test('a rotation creates a new key, beside which the last one may sign', async (t) => {
   const first = generateSigningKey(NAME);
   const overlapping = rotateKeys(`${first.signingKey}\n`, { overlap: true });
   const during = await loadLogKeys(await file(t, overlapping), NAME);

@@ -31,7 +31,7 @@ test('the first key of a file wraps, each of them unwraps', async (t) => {
   t.not(wrappedBy(again), wrappedBy(wrapped));
 });
 
-test('a process that runs takes up a change of the file: at the next wrap, and at what a new key has wrapped', async (t) => {
+test('a running process reads a changed file', async (t) => {
   const { file, write } = keyFile(t);
   const [older, newer] = [generateMasterKey(), generateMasterKey()];
   write(older);
@@ -47,7 +47,7 @@ test('a process that runs takes up a change of the file: at the next wrap, and a
   await t.rejects((await loadMasterKey(file)).unwrap(old, 'c'), { code: 'master_key_mismatch' });
 });
 
-test('a file that cannot be read any more, or makes no sense, leaves a running process its keys', async (t) => {
+test('an unreadable file leaves a running process its keys', async (t) => {
   const { file, write } = keyFile(t);
   write(generateMasterKey());
   const key = await loadMasterKey(file);

@@ -4,7 +4,7 @@ import { createPublicKeyRing, type PublicKeyRow, type SigningKey } from '../src/
 export const issuer = 'muniment';
 export const audience = 'muniment-api';
 
-/** A key pair in the forms that the table and the issuer have. */
+/** A key pair in the forms of the table and of the issuer. */
 export const keyPair = (kid: string) => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const { x = '' } = publicKey.export({ format: 'jwk' });
@@ -29,7 +29,7 @@ export const keyPair = (kid: string) => {
 
 const segment = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** A JWT put together by hand, so that each part of it can be wrong. */
+/** A JWT put together by hand, so that each part can be wrong. */
 export const assemble = (
   header: unknown,
   claims: unknown,
@@ -183,7 +183,7 @@ export function forgeries(
   };
 }
 
-/** A ring over rows that the test may change; counts how often they were read. */
+/** A ring over rows that the test may change. It counts its reads. */
 export const ringOf = (
   rows: PublicKeyRow[],
   t: { teardown(fn: () => void): void },

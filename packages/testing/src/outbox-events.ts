@@ -6,7 +6,7 @@ export type OutboxSchema = 'identity' | 'files' | 'audit' | 'app';
 /** An event before the relay has numbered it. */
 export type OutboxEvent = Omit<AuditEvent, 'seq'>;
 
-/** The events in an outbox in order, as the relay would send them, with personal values sealed. */
+/** The events in an outbox as the relay would send them, sealed. */
 export async function outboxEvents(rows: Rows, schema: OutboxSchema): Promise<OutboxEvent[]> {
   const stored = await rows<{ text: string }>(
     `select head || ',' || tail as text from ${schema}.outbox order by position`,

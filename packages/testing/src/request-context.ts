@@ -8,7 +8,7 @@ interface RequestContext {
   readonly traceparent: string | null;
 }
 
-/** A request as `inTransaction` reads it: without a caller, unless `overrides` names one. */
+/** A request as `inTransaction` reads it, without a caller by default. */
 export function requestContext(overrides: Partial<RequestContext> = {}): RequestContext {
   return {
     id: 'f'.repeat(32),

@@ -4,7 +4,7 @@ import { generateMasterKey } from '@muniment/master-key';
 import type { Teardown } from './teardown.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** The settings that every service needs, with a stream at which no server listens. */
+/** The settings that every service needs. No server listens at its stream. */
 export async function serviceEnvironment(
   t: Teardown,
   { databaseUrl, masterKey = generateMasterKey() }: { databaseUrl: string; masterKey?: string },
@@ -14,9 +14,9 @@ export async function serviceEnvironment(
   return {
     PORT: '0',
     LOG_LEVEL: 'silent',
-    // Tests of limits set it; the others may ask as often as they need.
+    // Only tests of limits turn them on.
     LIMITS: 'off',
-    // Zero: a busy machine delays the test's own event loop, which must not shed load.
+    // Zero, because a busy machine delays the test's own event loop.
     EVENT_LOOP_MAX_DELAY_MS: '0',
     MASTER_KEY_FILE: masterKeyFile,
     DATABASE_URL: databaseUrl,

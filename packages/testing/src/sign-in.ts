@@ -52,7 +52,7 @@ export async function signIn(
   return { userId, sessionId, email, role, sessionExpiresAt };
 }
 
-/** Issues access tokens by a signing key of the database, as the user service does. */
+/** Issues access tokens as the user service does. */
 export async function createTokenIssuer(
   t: Teardown,
   db: Kysely<unknown>,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Teardown } from './teardown.ts';
 
 /**
- * A folder for a server of this test, removed after the teardowns that were added later.
+ * A folder for a server of this test, removed after later teardowns.
  * `t.testdir()` may be removed while the server still writes.
  */
 export async function temporaryFolder(t: Teardown): Promise<string> {

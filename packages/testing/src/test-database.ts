@@ -4,7 +4,7 @@ import type { Role } from '@muniment/database/roles';
 import type { Teardown } from './teardown.ts';
 
 export interface TestDatabase {
-  /** Connection URL as one of the product's roles; the superuser when no role is given. */
+  /** Connection URL of one of the product's roles, or of the superuser. */
   url(role?: Role): string;
 }
 
@@ -18,10 +18,7 @@ async function runAsSuperuser(url: string, statement: string): Promise<void> {
   }
 }
 
-/**
- * Clones the migrated template into a database of this test and drops it afterwards.
- * @throws outside `scripts/test.ts`, which sets the environment
- */
+/** Clones the migrated template for this test. @throws outside `scripts/test.ts` */
 export async function createTestDatabase(t: Teardown): Promise<TestDatabase> {
   const serverUrl = process.env['TEST_POSTGRES_URL'];
   const template = process.env['TEST_DATABASE_TEMPLATE'];
@@ -43,7 +40,7 @@ export async function createTestDatabase(t: Teardown): Promise<TestDatabase> {
   };
 }
 
-/** A superuser's connection, to read or prepare what is stored. It closes with the test. */
+/** A superuser's connection to stored data. It closes with the test. */
 export async function connectSuperuser(t: Teardown, database: TestDatabase): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: database.url() });
   await client.connect();

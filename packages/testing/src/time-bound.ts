@@ -2,9 +2,8 @@ const MIN_WIDE_MS = 3_000;
 const MAX_EXTRA_MS = 30_000;
 
 /**
- * The bound of a measured time in milliseconds, or of a rate or ratio with its own `wide`.
- * `make test-long` sets TIGHT_BOUNDS and asserts `tight`. Elsewhere only a broken mechanism
- * misses the bound, however busy the machine is.
+ * The bound of a time in ms, or of a rate or ratio. `make test-long` asserts `tight`.
+ * Elsewhere only a broken mechanism exceeds the bound `wide`, however busy the machine is.
  */
 export function timeBound(
   tight: number,

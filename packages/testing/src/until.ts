@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface UntilOptions {
-  /** What is awaited, for the error; default: the source of the condition. */
+  /** What is awaited, for the error; by default the condition's source. */
   what?: string;
   timeoutMs?: number;
 }
@@ -9,7 +9,8 @@ export interface UntilOptions {
 const INTERVAL_MS = 10;
 
 /**
- * Calls a condition until it returns something other than false or undefined. @returns that value
+ * Calls a condition until it returns neither false nor undefined.
+ * @returns that value
  * @throws after `timeoutMs`, 60 s by default
  */
 export async function until<T>(

@@ -106,7 +106,7 @@ test('every column with wrapped values is known', async (t) => {
   );
 });
 
-test('a new master key changes no value, term or signature, and the old one opens nothing', async (t) => {
+test('after a rewrap the old master key opens nothing', async (t) => {
   const { owner, audit, producer, file, older, newer, write, events, read, terms, idempotency } =
     await open(t);
   const before = await loadMasterKey(file);
@@ -240,7 +240,7 @@ test('a new master key changes no value, term or signature, and the old one open
   }
 });
 
-test('a value that a replica wraps by the old key during a pass is found by the next', async (t) => {
+test('a value wrapped by the old key during a pass is found by the next pass', async (t) => {
   const { owner, other, producer, file, older, newer, write } = await open(t);
   const old = await loadMasterKey(file);
   await createSubjectKeys(old).forSubject(producer, { userId: randomUUID() });

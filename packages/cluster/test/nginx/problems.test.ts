@@ -194,7 +194,7 @@ test('limits answer a 429 problem with Retry-After, sooner for credentials', asy
   );
 });
 
-test("a large upload with no file service to take it gets the problem too, not nginx's own page", async (t) => {
+test('a large upload without a file service gets the problem', async (t) => {
   const { http } = await gateway(t, { uploadMaxBytes: 2 * 1024 * 1024 });
   t.match(
     await problem(

@@ -114,22 +114,12 @@ function isRecent(
   );
 }
 
-/**
- * Creates the cached look-up of API tokens, by SHA-256: a heap dump shows none.
- * Unknown tokens are not cached, because anybody can make up any number of them.
- */
-export function createApiTokenLookup(options: ApiTokenLookupOptions) {
-  const {
-    query,
-    revocations,
-    cacheSize: max = 10_000,
-    timeoutMs = 1_000,
-    isUnavailable = () => false,
-  } = options;
-  /** The clock of the revocations, which answers are compared with. */
-  const now = (): number => revocations.now().monotonic;
-  const cache = new LRUCache<string, FoundToken>({ max });
-  const ask = createBatchedLookup({
+/** @param now the clock of the revocations, which answers are compared with */
+const createTokenQuery = (
+  { query, timeoutMs = 1_000, isUnavailable = () => false }: ApiTokenLookupOptions,
+  now: () => number,
+) =>
+  createBatchedLookup({
     kinds: ['digest', 'id'],
     timeoutMs,
     isUnavailable,
@@ -137,6 +127,16 @@ export function createApiTokenLookup(options: ApiTokenLookupOptions) {
     query: async ({ digest, id }) =>
       answerOf(await query({ hashes: digest.map((one) => Buffer.from(one, 'base64')), ids: id })),
   });
+
+/**
+ * Creates the cached look-up of API tokens, by SHA-256: a heap dump shows none.
+ * Unknown tokens are not cached, because anybody can make up any number of them.
+ */
+export function createApiTokenLookup(options: ApiTokenLookupOptions) {
+  const { revocations } = options;
+  const now = (): number => revocations.now().monotonic;
+  const cache = new LRUCache<string, FoundToken>({ max: options.cacheSize ?? 10_000 });
+  const ask = createTokenQuery(options, now);
 
   return {
     /**

@@ -16,7 +16,7 @@ test('never more run than allowed, in order of arrival, also after failures', as
   };
   const run = (i: number) => gate.run(() => job(i)).catch(() => undefined);
   const jobs = Array.from({ length: 50 }, (_, i) => run(i));
-  // Newcomers at every moment, also while a place changes hands, must not slip in beside the queue.
+  // Newcomers must not overtake the queue, at whatever moment they come.
   for (let i = 50; gate.load().waiting > 0; i++) {
     if (i < 90) jobs.push(run(i));
     await (i % 4 === 0 ? sleep(1) : Promise.resolve());
@@ -60,7 +60,7 @@ test('a newcomer waits behind the queue', async (t) => {
   let finish = () => undefined as void;
   const first = new Promise<void>((resolve) => (finish = resolve));
   const jobs = [gate.run(() => first), gate.run(job('second'))];
-  // Reactions run in the order in which they were registered: this one right after the gate's own, before the second starts.
+  // Reactions run in order of registration: this one before the second job starts.
   const newcomer = first.then(() => gate.run(job('newcomer')));
   finish();
   await Promise.all([...jobs, newcomer]);

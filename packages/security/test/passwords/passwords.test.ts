@@ -95,7 +95,7 @@ test('an absent account costs what a present one costs', async (t) => {
     return user + system;
   };
   await hasher.verifyDummy('warm up the pool');
-  // CPU time, since wall time is at the mercy of whatever else the machine does.
+  // CPU time, because other work of the machine delays wall time.
   const present = await cpu(() => hasher.verify(hash, 'a wrong password'));
   const absent = await cpu(() => hasher.verifyDummy('a wrong password'));
   const unsettable = await cpu(() => hasher.verify(hash, 'short'));
@@ -140,7 +140,7 @@ test('a wrong password costs the same for an old hash as for no account', async 
     return performance.now() - start;
   };
   t.equal((await raised.verify(hash, 'correct horse battery')).needsRehash, true);
-  // In turns, and the fastest of each: what else runs on the machine can only add, and meets both.
+  // In turns, and the fastest of each: other work can only add time.
   let [known, unknown] = [Infinity, Infinity];
   for (let n = 0; n < 15; n += 1) {
     known = Math.min(known, await milliseconds(() => raised.verify(hash, 'not the password')));

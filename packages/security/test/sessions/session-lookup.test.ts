@@ -17,7 +17,7 @@ const claim = (sessionId: string, role: Role = 'customer') => ({
   role,
 });
 
-/** Stands for the view: what it holds can be changed, and each statement is noted. */
+/** Replaces the view. Its rows can change, and each statement is recorded. */
 const liveSessions = (...ids: string[]) => {
   const rows = new Map<string, LiveSessionRow>(
     ids.map((id) => [id, { session_id: id, user_id: `user of ${id}`, role: 'customer' }]),
@@ -219,7 +219,7 @@ test('an answer read after a process pause is too late', async (t) => {
     query: async (ids) => {
       const found = await query(ids);
       if (stop) {
-        // The event loop stands, as in a process that was stopped; the answer is there before any timer runs.
+        // The event loop is blocked, so the answer is there before any timer runs.
         for (const end = performance.now() + 60; performance.now() < end;);
         rows.delete('a');
       }
