@@ -7,7 +7,7 @@ const ESCAPED_NUL = '\\u0000';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads a record of the stream. A record that is no event in canonical form gives a fault, and the
+ * Decodes a record of the stream. Anything but an event in canonical form gives a fault, and the
  * reader quarantines it.
  */
 export function decodeRecord(data: Uint8Array): DecodedRecord {

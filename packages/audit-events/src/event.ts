@@ -28,8 +28,8 @@ export type Json =
  */
 export interface PersonalBlock {
   /**
-   * A user id; `address:<HMAC>` under the day's key for somebody without an account; `app:<HMAC>`
-   * for a subject that a tenant's own service named.
+   * A user id, `address:<HMAC>` under the day's key without an account, or `app:<HMAC>` for a
+   * tenant's own subject.
    */
   subject: string;
   key_id: string;

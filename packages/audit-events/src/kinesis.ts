@@ -26,8 +26,8 @@ export function createKinesisClient({
     ...(endpoint && { endpoint }),
     ...(credentials && { credentials }),
     maxAttempts: 1,
-    // HTTP/1.1, since the local server speaks no HTTP/2. Without throwOnRequestTimeout the handler
-    // only warns, and a half-open connection would hold the relay for ever.
+    // The local server speaks no HTTP/2. Without throwOnRequestTimeout a half-open connection would
+    // hold the relay for ever.
     requestHandler: new NodeHttpHandler({
       connectionTimeout: 1_000,
       requestTimeout: TIMEOUT_MS,

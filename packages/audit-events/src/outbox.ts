@@ -52,7 +52,7 @@ export async function claimRows<DB>(
 }
 
 /**
- * Claims rows that were sent and have not been stored for `afterMs`, and marks them as sent now.
+ * Claims sent rows that were not stored for `afterMs`, and marks them as sent now.
  * @returns undefined when the lease is lost
  */
 export async function claimUnstored<DB>(
@@ -121,8 +121,8 @@ export interface OutboxBacklog {
 }
 
 /**
- * Measures the rows that are not stored yet. Every replica runs it at every scrape, so it counts to
- * a bound and takes the lowest position for the oldest row.
+ * Measures unstored rows. Every replica runs it at every scrape, so the count has a bound and the
+ * lowest position counts as oldest.
  */
 export async function outboxBacklog<DB>(
   db: Kysely<DB>,

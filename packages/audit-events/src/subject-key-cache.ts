@@ -17,10 +17,7 @@ export interface SubjectKeyCache {
   findCurrent(subject: string): SubjectKey | undefined;
   /** The key that a stored block names. */
   findNamed(block: BlockKeyRef): SubjectKey | undefined;
-  /**
-   * To be opened before keys are read: what is saved through it after an erasure is not cached,
-   * since the key may have been read before the erasure.
-   */
+  /** Open it before keys are read: keys saved through it after an erasure are not cached. */
   openWriter(): SubjectKeyCacheWriter;
   /** Drops an erased subject's keys at once. */
   drop(subject: string): void;

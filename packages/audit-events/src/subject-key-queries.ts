@@ -27,7 +27,9 @@ export async function findSubjectKeys<DB>(
   return rows;
 }
 
-/** @returns the keys as stored: those of another transaction where it was faster; none for the erased */
+/**
+ * @returns the stored keys; those of a faster transaction where there was one, none for the erased
+ */
 export async function createSubjectKeyRows<DB>(
   db: Kysely<DB>,
   keys: readonly StoredKey[],

@@ -131,7 +131,9 @@ async function findBlockKeys<DB>(
   return blockKeys;
 }
 
-/** Subject keys, unwrapped by the master key: 10,000 at most stay in memory, for a minute at most. */
+/**
+ * Subject keys, unwrapped by the master key. At most 10,000 stay in memory, for at most a minute.
+ */
 export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
   const cache = createSubjectKeyCache();
   const store = { masterKey, cache };

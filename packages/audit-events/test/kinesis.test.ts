@@ -30,7 +30,7 @@ test('bytes are counted, not characters', (t) => {
   t.end();
 });
 
-/** What becomes of a batch put to such a stream, of which nobody wants to wait for longer than some seconds. */
+/** The outcome of a batch put to this stream, within some seconds. */
 async function putTo(t: Test, listener: RequestListener): Promise<string> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => {

@@ -136,7 +136,10 @@ export async function readStream(kinesis: KinesisClient): Promise<AuditEvent[]> 
   return events;
 }
 
-/** Faults in the numbering: an id with two numbers, a number with two ids, a lane with a hole. Sorted text, empty when all is well. */
+/**
+ * Lists faults in the numbering: ids with two numbers, numbers with two ids, holes. Empty when
+ * correct.
+ */
 export function numberingFaults(events: readonly AuditEvent[]): string[] {
   const faults = new Set<string>();
   const idOf = new Map<string, string>();

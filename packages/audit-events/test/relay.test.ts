@@ -166,7 +166,7 @@ test('one of several relays leads, and its successor repeats no number', async (
 test('relays that keep losing their lease neither repeat nor lose a number', async (t) => {
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
-  // A lease far shorter than a round: each of the three finds itself fenced in the middle of its work.
+  // The lease is far shorter than a round, so each relay is fenced during its work.
   for (let n = 0; n < 3; n += 1) startRelay(t, producer, kinesis, { leaseTtlMs: 40 });
   const ids = await recordMany(producer, 150);
   await until(async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 150);

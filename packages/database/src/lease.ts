@@ -21,8 +21,8 @@ export interface Lease {
 }
 
 /**
- * An id for one process. A replica that restarts under its old name must not pass for the one that
- * died, whose last batch may still be in flight.
+ * An id for one process. A restarted replica must differ from the dead one, whose last batch may
+ * still be in flight.
  */
 export function createHolderId(replica: string): string {
   return `${replica}/${randomUUID()}`;
@@ -64,8 +64,9 @@ export async function releaseLease<DB>(db: Kysely<DB>, lease: Lease): Promise<vo
 }
 
 /**
- * Locks the lease's row until the transaction ends, and tells whether the lease is still valid.
- * A rival waits for the lock, so a holder that was suspended cannot write beside its successor.
+ * Locks the lease's row until the transaction ends. A rival waits for the lock, so a suspended
+ * holder cannot write beside its successor.
+ * @returns whether the lease is still valid
  */
 export async function lockLease<DB>(trx: Transaction<DB>, lease: Lease): Promise<boolean> {
   const { rows } = await sql`

@@ -112,7 +112,7 @@ test('PostgreSQL ends a transaction that stays idle for ten seconds', async (t) 
   t.strictSame((await sql`select 1 as one`.execute(db)).rows, [{ one: 1 }]);
 });
 
-/** Passes bytes on until told to freeze what is open; what connects later passes again, as after a failover at the same address. */
+/** Forwards bytes until frozen; later connections pass again, as after a failover. */
 async function freezingProxy(t: Test): Promise<{ port: number; freeze(): void }> {
   const target = new URL(process.env.TEST_POSTGRES_URL ?? '');
   const sockets: Socket[] = [];

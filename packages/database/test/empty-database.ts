@@ -14,7 +14,7 @@ export async function asSuperuser<Row>(text: string, database = 'postgres'): Pro
   }
 }
 
-/** A database with nothing in it, owned by `migrator` and dropped after the test, as URLs by role. */
+/** An empty database owned by `migrator`, as URLs by role. It is dropped after the test. */
 export async function createEmptyDatabase(t: {
   teardown(fn: () => Promise<unknown>): void;
 }): Promise<{ name: string; url(role: string): string }> {

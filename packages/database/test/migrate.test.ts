@@ -10,9 +10,14 @@ import { createTestDatabase } from '@muniment/testing';
 import { asSuperuser, createEmptyDatabase } from './empty-database.ts';
 
 const table = (name: string) => `
-  export async function up(db) { await db.schema.createTable(${JSON.stringify(name)}).addColumn('id', 'integer').execute(); }
+  export async function up(db) {
+    await db.schema.createTable(${JSON.stringify(name)}).addColumn('id', 'integer').execute();
+  }
   export async function down(db) { await db.schema.dropTable(${JSON.stringify(name)}).execute(); }`;
-const BROKEN = `export async function up(db) { await db.schema.createTable('half').addColumn('id', 'integer').execute(); throw new Error('the second half fails'); }`;
+const BROKEN = `export async function up(db) {
+  await db.schema.createTable('half').addColumn('id', 'integer').execute();
+  throw new Error('the second half fails');
+}`;
 
 const tablesIn = async (database: string) =>
   (

@@ -70,7 +70,7 @@ const RIGHTS: [statement: string, allowed: readonly Role[]][] = [
   ['select * from shared.live_sessions', SERVICES],
   ['select * from shared.public_keys', SERVICES],
   ['select * from shared.revocations', SERVICES],
-  // What was revoked is written by the triggers and by nobody else; who keeps house may only let go of it.
+  // Only triggers insert revocations; the maintenance may only delete them.
   [`insert into identity.revocations values ('session', 'x', now(), now(), '1')`, []],
   ['update identity.revocations set counts_until = now()', []],
   ['delete from identity.revocations where counts_until < now()', ['user_service']],
@@ -186,7 +186,7 @@ test("only the product's roles may connect, and no service may create a table", 
 });
 
 test('an admin who is no superuser can run it again with new passwords', async (t) => {
-  // A server of its own: the roles of the shared one were made by a superuser, and only who made a role may alter it.
+  // The shared server's roles were made by a superuser, and only a role's creator may alter it.
   const postgres = await startPostgres({
     dataDir: join(await temporaryFolder(t), 'postgres'),
     durable: false,

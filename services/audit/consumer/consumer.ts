@@ -48,8 +48,8 @@ export interface Consumer {
 }
 
 /**
- * The consumer of one replica. The live replicas share the shards out among themselves. It reads at
- * least once, and the store dismisses what it has already, so each event takes effect once.
+ * The consumer of one replica. Live replicas share the shards. It reads at least once, and the
+ * store dismisses duplicates, so each event takes effect once.
  */
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { db, kinesis, stream: name, log } = options;

@@ -18,13 +18,13 @@ export interface ShardReaderOptions extends ShardCursorOptions {
   /** Encrypts what is quarantined. */
   subjectKeys?: SubjectKeys | undefined;
   leaseTtlMs: number;
-  /** Least time between two reads. Kinesis allows five a second and shard, for all readers together. */
+  /** Least time between two reads. Kinesis allows five a second per shard, for all readers. */
   pollMs: number;
   databaseOutage: Outage;
   /** A store that fails though the database answers. */
   storeFault: Outage;
   onStored(counts: StoredCounts): void;
-  /** Milliseconds from the last stored to the newest record; called before and after a batch is stored. */
+  /** Milliseconds from the last stored record to the newest. Called before and after each batch. */
   onLag(lagMs: number): void;
 }
 
@@ -67,8 +67,8 @@ async function storeAnswer(
 }
 
 /**
- * Reads a shard from its checkpoint and stores its events, until the shard ends, is lost, or `signal`
- * aborts. A stop lets the batch in progress be stored; outages are waited out with a growing pause.
+ * Stores a shard's events from its checkpoint on, until it ends, is lost, or `signal` aborts. A
+ * stop lets the batch in progress be stored. Outages are waited out with a growing pause.
  */
 export async function readShard(
   options: ShardReaderOptions,

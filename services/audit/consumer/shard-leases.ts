@@ -24,8 +24,7 @@ export interface StreamLoss {
 
 /**
  * Inserts the listed shards in one statement, so that no child is seen before its parent. It
- * deletes rows of the name's earlier stream and of trimmed shards: an unread parent would make its
- * children wait for ever.
+ * deletes shards of the earlier stream and trimmed ones, since unread parents block their children.
  * @returns the losses, to one of the replicas that notice
  */
 export async function registerShards(
@@ -173,8 +172,8 @@ export async function releaseShard(db: Kysely<Tables>, lease: ShardLease): Promi
 }
 
 /**
- * Moves the shard's checkpoint and marks its end, if the lease still stands. The row stays locked,
- * so a holder that was suspended cannot write beside its successor.
+ * Moves the shard's checkpoint and marks its end under the lease. The locked row keeps a suspended
+ * holder from writing beside its successor.
  * @returns false when the lease is lost; the transaction must then roll back
  */
 export async function moveCheckpoint(

@@ -23,7 +23,10 @@ export interface StreamWatchOptions {
 
 /** Follows which shards the stream has, and whether it is still the same stream. */
 export interface StreamWatch {
-  /** Lists the shards when it is time. @returns the stream as last seen; undefined before the first list */
+  /**
+   * Lists the shards when due.
+   * @returns the stream as last seen; undefined before the first list
+   */
   list(): Promise<StreamIdentity | undefined>;
   /** The next call lists: the stream may have changed. */
   listSoon(): void;

@@ -5,9 +5,8 @@ import type { Tables } from '../tables.ts';
 type Numbered = Pick<AuditEvent, 'source' | 'lane' | 'seq'>;
 
 /**
- * Locks the events' lanes for the transaction and finds the numbers that arrived before. After a
- * reshard two shards may carry one lane: the locks, in a fixed order, keep a number from being
- * stored twice.
+ * Locks the events' lanes for the transaction and finds numbers that arrived before. After a
+ * reshard two shards may carry one lane: ordered locks keep a number from being stored twice.
  * @returns indexes into `events`
  */
 export async function findReceived(

@@ -29,9 +29,9 @@ const sameEvent = (known: EventIdentity | undefined, { event }: ReceivedEvent): 
 const numberOf = ({ event }: ReceivedEvent): string => `${event.source}/${event.lane}/${event.seq}`;
 
 /**
- * Locks the events' lanes, and separates new events from repeats and from forged ones. A writer to
- * the stream could otherwise invent events, occupy a number before its event, or leave a hole of
- * millions. The outbox keeps each row until its event is stored, so it is the witness.
+ * Locks the events' lanes, and separates new events from repeats and forged ones. A writer to the
+ * stream could otherwise invent events or occupy numbers. The outbox keeps each row until it is
+ * stored, so it is the witness.
  */
 async function partEvents(
   trx: Transaction<Tables>,

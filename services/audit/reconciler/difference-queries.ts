@@ -71,9 +71,8 @@ export interface ReconciliationState {
 }
 
 /**
- * Reads the reconciler's progress, in its own role. `horizon` is when the table starts to hold all
- * events: the oldest event's month, or an hour after the newest archived month. The hour is for
- * rows that are younger than their event.
+ * Reads the reconciler's progress, in its own role. `horizon` is the oldest event's month, or an
+ * hour after the newest archived month. The hour is for rows that are younger than their event.
  */
 export async function readReconciliation(
   db: Kysely<Tables>,

@@ -18,8 +18,8 @@ async function findNext(
 }
 
 /**
- * The differences of a time. A first comparison near the rows is cheap; the ids that it finds are
- * compared again with all events, however far from its row one may be.
+ * Finds a span's differences. The first comparison reads near the rows; what it finds is compared
+ * again with all events.
  */
 export async function* findDifferences(
   db: Kysely<Tables>,
@@ -37,7 +37,7 @@ export async function* findDifferences(
   }
 }
 
-/** Those of the open differences that are gone: an event may come late, and a row may be repaired. */
+/** Finds open differences that are gone: an event came late, or a row was repaired. */
 export async function findResolved(
   db: Kysely<Tables>,
   open: readonly Difference[],

@@ -16,7 +16,8 @@ function rowLine({ index, record, key_id, nonce, ciphertext }: ArchivedRow): str
     key_id === null || nonce === null || ciphertext === null ? null : { key_id, nonce, ciphertext };
   const hash = leafHash(Buffer.from(record)).toString('base64');
   const place = `"index":${index},"hash":"${hash}"`;
-  return `{"event":${record},${place},"personal":null,"sealed_personal":${JSON.stringify(sealed)}}\n`;
+  const personal = `"personal":null,"sealed_personal":${JSON.stringify(sealed)}`;
+  return `{"event":${record},${place},${personal}}\n`;
 }
 
 /** Parses a row's line. @returns undefined for the header, a gap and the end */

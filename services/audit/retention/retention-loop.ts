@@ -31,7 +31,7 @@ async function archiveOldMonths(parts: Parts): Promise<void> {
   }
 }
 
-/** Archives months older than the policy. Off without AUDIT_RETENTION_MONTHS and its database role. */
+/** Archives months older than the policy. Off without AUDIT_RETENTION_MONTHS and its role. */
 export function startRetention(context: Parts & Pick<AuditContext, 'jobs' | 'metrics'>): void {
   const { config, data, http, jobs, metrics } = context;
   measureRetention(data.db, metrics, config.AUDIT_RETENTION_MONTHS);

@@ -85,8 +85,7 @@ async function writeArchive(
 }
 
 /**
- * The recorded archive, if it holds what the partition holds now: after a restore it need not be
- * written again.
+ * The recorded archive if it holds the partition's rows: after a restore it is not written again.
  */
 async function findValidArchive(
   { db, bucket, keys, log }: RetentionOptions,

@@ -10,7 +10,7 @@ export interface HistoryAlarmState {
 export interface HistoryAlarm {
   raise(reason: string): void;
   clear(): void;
-  /** Runs a round. An altered history raises the alarm. @returns the pause in ms, then or after the round */
+  /** Runs a round; an altered history raises the alarm. @returns the pause in ms */
   guard(round: () => Promise<number>, alarmPauseMs: number): Promise<number>;
   state(): HistoryAlarmState | undefined;
 }

@@ -32,8 +32,8 @@ function laneMoves(lanes: readonly LaneNews[], perLane: number): LaneNews[] {
 }
 
 /**
- * Merges the lanes by event id, which is by time, as far as each lane's order allows. Sorting is
- * stable, so an event stays behind an older one of its lane.
+ * Merges the lanes by event id, which is by time. The sort is stable, so an event stays behind an
+ * older one of its lane.
  */
 function merge(events: readonly UnsealedEvent[]): UnsealedEvent[] {
   let latest = '';

@@ -62,8 +62,8 @@ const ALARM_PAUSE_MS = 5_000;
 const COMPARE_TIMEOUT_MS = 2_000;
 
 /**
- * The sealer: the replica with the lease gives stored events their place in the log and signs its
- * heads. Nothing may be signed on an altered history, so a contradiction stops it with an alarm.
+ * The replica with the lease gives stored events their index and signs heads. Nothing may be signed
+ * on an altered history, so a contradiction stops it with an alarm.
  */
 export function createSealer(options: SealerOptions): Sealer {
   const { db, log, signer, publisher, leaseTtlMs = 3_000, checkpointMs = 1_000 } = options;

@@ -24,7 +24,10 @@ export interface KnownCheckpoint {
 
 /** Signs the tree's heads now and then, and has them published. */
 export interface Signing {
-  /** Compares the log with all that was signed; the bucket only for `timeoutMs`. @throws HistoryAltered */
+  /**
+   * Compares the log with every signed head; the bucket only for `timeoutMs`.
+   * @throws HistoryAltered
+   */
   compare(timeoutMs: number): Promise<void>;
   /** Ends the alarm if database, tree and bucket are as signed. @throws HistoryAltered */
   settleAlarm(): Promise<void>;

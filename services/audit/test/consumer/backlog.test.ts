@@ -99,7 +99,7 @@ test('a backlog is caught up at full speed, in memory that does not grow with it
   );
   t.ok(Math.max(...sizes) < 420, `${Math.round(Math.max(...sizes))} MiB`);
   t.ok(late - early < 60, `grew by ${Math.round(late - early)} MiB`);
-  // A fifth of the goal, since tests share their two cores; the goal itself is measured by the bench.
+  // A fifth of the goal, since tests share two cores. The bench measures the goal itself.
   t.ok(rate > timeBound(1_000, 100), `${Math.round(rate)} events/s`);
   const { rows } = await sql<{
     events: number;

@@ -6,7 +6,7 @@ import { test, type Test } from 'tap';
 import { until } from '@muniment/testing';
 import { recordMany, startParts, type Parts } from '../parts.ts';
 
-/** Stands before the stream and notes when which shard was read: by the iterators, which it has seen being given out. */
+/** A proxy before the stream that records when each shard was read, by its iterator. */
 async function watchReads(
   t: Test,
   parts: Parts,
@@ -63,7 +63,7 @@ async function watchReads(
   return { port: (proxy.address() as AddressInfo).port, reads };
 }
 
-/** The most reads of one shard within any 950 ms: a twentieth of the second is left for requests that were held up on their way. */
+/** The most reads of one shard within 950 ms; the rest of the second is for delayed requests. */
 const densest = (times: readonly number[]): number =>
   Math.max(
     0,

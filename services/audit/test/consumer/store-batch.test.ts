@@ -433,6 +433,6 @@ test('5,000 events a second are stored', async (t) => {
   t.comment(
     `${Math.round(rate)} events/s, ${((cpu.user + cpu.system) / 10_000).toFixed(0)} µs of CPU each`,
   );
-  // A fifth of the goal, since tests share their two cores; the goal itself is measured by the bench.
+  // A fifth of the goal, since tests share two cores. The bench measures the goal itself.
   t.ok(rate > timeBound(1_000, 100), `${Math.round(rate)} events/s`);
 });

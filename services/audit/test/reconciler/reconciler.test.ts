@@ -145,7 +145,7 @@ async function start(t: Test): Promise<Bench> {
 
 const then = () => uuidv7(Date.now() - 180_000);
 
-/** What the services do: sign-up with a session, a login, an upload, a change of the password, a rename. */
+/** Makes normal traffic: sign-up, login, upload, password change, rename. */
 async function traffic({
   user,
   session,
@@ -338,7 +338,7 @@ test('restored months and late events make no differences of archived months', a
     ]);
     return id;
   };
-  // The event of the first is in the archive; that of the second too, numbered a moment before midnight, when its row was made.
+  // Both events are in the archive; the second was numbered just before midnight.
   await bornAt(days(archived, 10));
   await bornAt(new Date(held.getTime() + 20));
   const ghost = await bornAt(days(held, 9));

@@ -80,7 +80,10 @@ export async function openArchiveTest(t: Test): Promise<ArchiveTest> {
     const next = new Date(startOf(month));
     next.setUTCMonth(next.getUTCMonth() + 1);
     await superuser.query(
-      `set role migrator; create table audit.events_${month} partition of audit.events for values from ('${uuidFloor(startOf(month))}') to ('${uuidFloor(next.getTime())}'); reset role`,
+      `set role migrator;
+      create table audit.events_${month} partition of audit.events
+        for values from ('${uuidFloor(startOf(month))}') to ('${uuidFloor(next.getTime())}');
+      reset role`,
     );
   }
 

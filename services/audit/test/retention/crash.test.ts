@@ -16,7 +16,7 @@ import {
 
 class Killed extends Error {}
 
-/** Counts what goes to PostgreSQL and S3, and dies at one of these calls: before it is made, or after it took effect and before its answer. */
+/** Counts calls to PostgreSQL and S3, and dies at one: before it, or after its effect. */
 function mortal(
   limit: number,
   when: 'before' | 'after',
@@ -55,7 +55,7 @@ function mortalDatabase<DB>(
               broken ||= error instanceof Killed;
               throw error;
             }),
-        // The connection of a process that is gone is gone: what it had not committed is rolled back.
+        // A killed process loses its connection, so uncommitted work is rolled back.
         release: () => client.release(broken),
       };
     },
@@ -113,7 +113,7 @@ async function openUploads({ bucket }: ArchiveTest): Promise<number> {
 const patient = { leaseTtlMs: 60_000 };
 
 for (const when of ['before', 'after'] as const) {
-  test(`killed ${when} any of its calls, retention loses nothing and says what it did once`, async (t) => {
+  test(`killed ${when} any of its calls, retention loses nothing and reports once`, async (t) => {
     let lived = false;
     let deaths = 0;
     for (let limit = 1; !lived; limit += 1) {

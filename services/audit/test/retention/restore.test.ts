@@ -247,7 +247,7 @@ test('what leaves the database is asked again by the database', async (t) => {
 test('an archive of several parts is written, verified and brought back as it was', async (t) => {
   const log = await openArchiveTest(t);
   const { personal } = anEvent();
-  // Nothing that compression could take: 300 times 40 KB of noise, of which base64 can give back a quarter.
+  // Incompressible: 300 times 40 KB of noise, of which base64 gives back a quarter.
   const events = await log.log(MARCH, 300, () => ({
     personal: {
       ...personal!,

@@ -126,7 +126,7 @@ test('while the bucket is away nothing is lost: it gets all of them later', asyn
   t.same(await log.objects(), [5, 6, 7].map(padded));
 });
 
-/** In front of the S3 server, a bucket with object lock: what is asked of it is kept, the rest is passed on. */
+/** A proxy that shows the S3 server's bucket as locking, and records its requests. */
 async function withObjectLock(
   t: Test,
   endpoint: string,
@@ -179,7 +179,7 @@ test('a bucket with object lock keeps each object for the configured time', asyn
   t.teardown(() => bucket.close());
   t.equal(await log.bucket.locks(), false);
   t.equal(await bucket.locks(), true);
-  // The local server knows of no lock and may refuse its headers; what is asked of it is what counts.
+  // The local server has no locks and may refuse their headers; the request is what counts.
   await createCheckpointPublisher({ db: log.db, bucket, signer: log.signer(), lockDays: 30 })
     .publish(never)
     .catch(() => {});

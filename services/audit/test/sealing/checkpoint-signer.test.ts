@@ -87,7 +87,7 @@ test('checkpoints follow from each other', async (t) => {
   }
 });
 
-/** A log of 600 leaves with a checkpoint at 300 and at 600; what its owner does to it then, and whether the sealer notices. */
+/** A log of 600 leaves with checkpoints at 300 and 600, which its owner then alters. */
 async function altered(
   t: Test,
   alter: (client: pg.Client, log: CertifiedLog) => Promise<unknown>,
@@ -166,7 +166,7 @@ test("the whole history made anew with a key of the owner's own: refused", async
 
 test('history made anew behind checkpoints that are no more: the bucket knows', async (t) => {
   const { restarted } = await altered(t, async (client) => {
-    // The best a database owner can do: a shorter log that is consistent in itself, of which no checkpoint in the database tells.
+    // A database owner's best forgery: a shorter, consistent log without its newest checkpoint.
     await client.query('delete from audit.checkpoints');
     await setHead(client, 1, Buffer.alloc(32, 7));
   });

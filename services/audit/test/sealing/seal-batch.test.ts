@@ -168,7 +168,7 @@ test('a batch reads what it seals and not the backlog behind it', async (t) => {
   await sql`
     update audit.lanes set received = int8multirange(int8range(1, ${sql.lit(backlog / 4 + 1)}))
     where source = 'user' and lane < 4`.execute(db);
-  // With statistics PostgreSQL takes a lane's backlog for a few rows, and then it reads and sorts them all whenever it is let.
+  // With statistics PostgreSQL underestimates a lane's backlog and would read and sort it whole.
   await owner.query('analyze audit.events');
   const read = async (): Promise<number> => {
     await sql`select pg_stat_force_next_flush()`.execute(db);

@@ -4,8 +4,8 @@ import { sealBatch } from '../../sealing/seal-batch.ts';
 import type { Tables } from '../../tables.ts';
 
 /**
- * Seals what is stored, as the sealer does, and lets go of its lease.
- * @param late ids of events that were put into the table past the lanes
+ * Seals what is stored, as the sealer does, and frees its lease.
+ * @param late ids of events that were inserted past the lanes
  */
 export async function sealStored(db: Kysely<Tables>, late: readonly string[] = []): Promise<void> {
   const lease = await acquireLease(db, 'audit', 'sealer', 'test', 60_000);

@@ -26,7 +26,10 @@ export async function openLog(t: Test): Promise<Log> {
   return { database, db };
 }
 
-/** Stores events as the consumer does, but for the shard. `missing`: numbers that are received without an event (quarantined, dismissed). */
+/**
+ * Stores events as the consumer does, without a shard. `missing` numbers are received without an
+ * event.
+ */
 export async function store(
   db: Kysely<Tables>,
   events: readonly AuditEvent[],

@@ -108,9 +108,7 @@ async function disable(
   onDisabled?.(reason);
 }
 
-/**
- * How long to leave the endpoint alone; an overloaded one may ask for more. 0 while it is not down.
- */
+/** How long the endpoint is paused; an overloaded one may ask for more. 0 while it is not down. */
 function restDelay(failures: number, { status, retryAfterMs }: SendOutcome): number {
   const delayMs = probeDelay(failures);
   const isOverloaded = status === 429 || status === 503;

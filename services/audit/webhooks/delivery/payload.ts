@@ -2,8 +2,8 @@ import { renderEntries, type RenderParts } from '../../trail/log-resource.ts';
 import type { DeliveryParts } from './delivery-queries.ts';
 
 /**
- * Makes the body of a delivery (Standard Webhooks 1.0.0, «Payload structure»). Each attempt makes
- * it anew, so an erasure between two applies to the second.
+ * Renders a delivery's body (Standard Webhooks 1.0.0, «Payload structure»). Each attempt renders it
+ * anew, so a later erasure applies.
  */
 export async function renderPayload(
   renderParts: RenderParts,

@@ -7,8 +7,8 @@ const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
 const PLATFORM = new Set(['168.63.129.16']);
 
 /**
- * Whether an address is on the public internet: not private, loopback, link-local, CGNAT,
- * multicast, reserved or a transition address. Invalid text is not public.
+ * Whether an address is public: not private, loopback, link-local, CGNAT, multicast, reserved or
+ * transitional. Invalid text is not public.
  */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address) || PLATFORM.has(address)) return false;

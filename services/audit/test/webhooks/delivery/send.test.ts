@@ -164,7 +164,7 @@ test('the connection goes to the checked address, and TLS verifies the name', as
   const tls = await certificate(t, name);
   const receiver = await startReceiver(t, tls);
   let lookups = 0;
-  // Rebinding: the first answer leads to the receiver (allowed for this test), any later one elsewhere.
+  // Rebinding: the first answer leads to the receiver (allowed here), later ones elsewhere.
   const resolve: Resolve = async () => {
     lookups += 1;
     return lookups === 1 ? ['127.0.0.1'] : ['127.0.0.2'];
