@@ -1,5 +1,6 @@
 export { outboxEvents, type OutboxEvent, type OutboxSchema } from './outbox-events.ts';
 export { requestContext } from './request-context.ts';
+export { requireStatedErrors } from './require-stated-errors.ts';
 export { serviceEnvironment } from './service-environment.ts';
 export {
   createTokenIssuer,

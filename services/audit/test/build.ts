@@ -7,12 +7,15 @@ import type { Role } from '@muniment/security';
 import {
   connectSuperuser,
   createTokenIssuer,
+  requireStatedErrors,
   rowsOf,
   serviceEnvironment,
   signIn,
   until,
 } from '@muniment/testing';
+import { CursorInvalid } from '@muniment/server';
 import { buildApp } from '../app.ts';
+import * as errors from '../errors.ts';
 import type { AuditContext } from '../context.ts';
 import { readConfig } from '../config.ts';
 import type { NewEvent } from '@muniment/audit-events';
@@ -39,6 +42,7 @@ export async function build(
   settings: Record<string, string> = {},
   tokenSeconds = 900,
 ): Promise<TestServer> {
+  requireStatedErrors(t, { ...errors, CursorInvalid });
   const parts = await startParts(t);
   const auditKeyFile = join(t.testdir(), 'audit-key');
   await writeFile(auditKeyFile, parts.auditKey.signingKey);

@@ -5,7 +5,12 @@ import { derivedEventId } from '@muniment/audit-events';
 import { principalOf } from '@muniment/security';
 import { defineRoute, idParams, rawBody } from '@muniment/server';
 import type { FileContext } from '../context.ts';
-import { FileNotFound, PreconditionFailed, RangeNotSatisfiable } from '../errors.ts';
+import {
+  FileNotFound,
+  ObjectStoreUnavailable,
+  PreconditionFailed,
+  RangeNotSatisfiable,
+} from '../errors.ts';
 import { fileDownloaded } from '../files/file-events.ts';
 import { findReadyFile } from '../files/file-queries.ts';
 import { servedMediaType } from '../files/media-type.ts';
@@ -30,7 +35,7 @@ export const downloadFile = defineRoute({
     206: rawBody('The bytes of the range.'),
     304: rawBody('The client has the current bytes.'),
   },
-  errors: [FileNotFound, PreconditionFailed, RangeNotSatisfiable],
+  errors: [FileNotFound, ObjectStoreUnavailable, PreconditionFailed, RangeNotSatisfiable],
   handler: (context: DownloadContext) => async (request, reply) => {
     const { id: userId } = principalOf(request);
     const file = await findReadyFile(context.data.db, { userId, id: request.params.id });

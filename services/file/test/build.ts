@@ -7,6 +7,7 @@ import {
   createTokenIssuer,
   type OutboxEvent,
   outboxEvents,
+  requireStatedErrors,
   rowsOf,
   serviceEnvironment,
   signIn,
@@ -16,8 +17,9 @@ import {
 import { createMasterKey } from '@muniment/master-key';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import type { App } from '@muniment/server';
+import { CursorInvalid, type App } from '@muniment/server';
 import { buildApp } from '../app.ts';
+import * as errors from '../errors.ts';
 import type { FileContext } from '../context.ts';
 import { readConfig } from '../config.ts';
 import type { FileResource } from '../files/file-resource.ts';
@@ -54,6 +56,7 @@ export const BUCKET = 'test-files';
 
 /** A file service with a database, and an S3 server behind a fault proxy. */
 export async function build(t: Teardown, settings: Record<string, string> = {}): Promise<Fixture> {
+  requireStatedErrors(t, { ...errors, CursorInvalid });
   const folder = await temporaryFolder(t);
   const database = await createTestDatabase(t);
   const key = Buffer.alloc(32, 7);

@@ -6,10 +6,19 @@ import {
   type OutboxEvent,
   outboxEvents,
   type Rows,
+  requireStatedErrors,
   rowsOf,
   serviceEnvironment,
 } from '@muniment/testing';
+import { CursorInvalid } from '@muniment/server';
+import {
+  AdminPasswordLength,
+  PasswordCommon,
+  PasswordLength,
+  PasswordMalformed,
+} from '@muniment/security';
 import { buildApp } from '../app.ts';
+import * as errors from '../errors.ts';
 import type { UserContext } from '../context.ts';
 import { readConfig } from '../config.ts';
 
@@ -37,10 +46,18 @@ export interface TestServer {
   replica(): Promise<TestServer>;
 }
 
+const SHARED_ERRORS = {
+  AdminPasswordLength,
+  CursorInvalid,
+  PasswordCommon,
+  PasswordLength,
+  PasswordMalformed,
+};
 export const PASSWORD = 'correct horse battery';
 
 /** A user service with its own database, closed when the test ends. */
 export async function build(t: Test, settings: Record<string, string> = {}): Promise<TestServer> {
+  requireStatedErrors(t, { ...errors, ...SHARED_ERRORS });
   const database = await createTestDatabase(t);
   const rows = rowsOf(await connectSuperuser(t, database));
   const environment = {
