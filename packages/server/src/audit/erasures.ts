@@ -12,7 +12,7 @@ export interface ErasurePart<DB = unknown> {
   column: 'identity_done' | 'files_done' | 'audit_done';
   /** Must be idempotent: it is called again until it has succeeded once. */
   erase(userId: string): Promise<void>;
-  /** In the transaction that ticks the part off, and so once, whichever replica does it. */
+  /** Runs in the transaction that marks the part as done, so exactly once over all replicas. */
   ticked?(trx: Transaction<DB>, userId: string): Promise<void>;
 }
 
@@ -20,26 +20,24 @@ const PAUSE_MS = 500;
 /** Caches live a minute at most: after that, what is erased has nothing left to drop. */
 const DROP_WINDOW = "interval '2 minutes'";
 
-/** Ticks the part off; of replicas that did the work at once, one comes first. */
+/** Marks the part as done. Of several replicas that did the work, only one marks it. */
 async function tickOff<DB>(db: Kysely<DB>, part: ErasurePart<DB>, userId: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const column = sql.ref(part.column);
-    const { numAffectedRows } =
-      await sql`update shared.erasures set ${column} = true where user_id = ${userId} and not ${column}`.execute(
-        trx,
-      );
+    const { numAffectedRows } = await sql`update shared.erasures set ${column} = true
+        where user_id = ${userId} and not ${column}`.execute(trx);
     if (numAffectedRows === 1n) await part.ticked?.(trx, userId);
   });
 }
 
 /**
- * Works off the deletions that were ordered, and tells this replica's caches of each, again in every round of the window: a request that was under
- * way may have filled a cache after the first. A deletion that fails waits for the next round and holds up no other.
+ * Carries out requested erasures, and drops each user from this replica's caches in every round of
+ * the window, since a request in progress may fill a cache again. A failed erasure blocks no other.
  */
 export function createErasureLoop<DB>(
   db: Kysely<DB>,
   part: ErasurePart<DB>,
-  forget: (userId: string) => void,
+  dropFromCaches: (userId: string) => void,
   onError: (error: unknown) => void,
 ): BackgroundLoop {
   return repeat(
@@ -48,10 +46,9 @@ export function createErasureLoop<DB>(
     async () => {
       const { rows } = await sql<{ user_id: string; done: boolean }>`
       select user_id, ${sql.ref(part.column)} as done from shared.erasures
-      where not ${sql.ref(part.column)} or not audit_done or requested_at > now() - ${sql.raw(DROP_WINDOW)}`.execute(
-        db,
-      );
-      // The order may be old and the key destroyed only now, the audit service having been away.
+      where not ${sql.ref(part.column)} or not audit_done
+        or requested_at > now() - ${sql.raw(DROP_WINDOW)}`.execute(db);
+      // The key may be destroyed long after the request, when the audit service was away.
       const erased = await sql<{
         subject: string;
       }>`select subject from keys.list_erased(${sql.raw(DROP_WINDOW)})`.execute(db);
@@ -59,7 +56,7 @@ export function createErasureLoop<DB>(
         ...rows.map((row) => row.user_id),
         ...erased.rows.map((row) => row.subject),
       ]))
-        forget(subject);
+        dropFromCaches(subject);
       for (const { user_id: userId } of rows.filter(({ done }) => !done)) {
         try {
           await part.erase(userId);

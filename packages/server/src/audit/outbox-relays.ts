@@ -30,7 +30,10 @@ const THROTTLED = new Set([
   'KMSThrottlingException',
 ]);
 
-/** Whether the stream answers. One that was up is asked again after ten seconds, or at once when `failing` says that sending fails; being throttled is an answer. */
+/**
+ * Checks whether the stream answers; a throttled call is an answer. A stream that was up is asked
+ * again after ten seconds, or at once while sending fails.
+ */
 function createStreamCheck(
   kinesis: KinesisClient,
   stream: string,
@@ -59,8 +62,8 @@ interface Carried extends Outbox {
 /** Gauges of the outboxes, one value for each source. */
 function measureOutboxes<DB>(db: Kysely<DB>, metrics: Registry, carried: readonly Carried[]): void {
   let reading: Promise<void> | undefined;
-  // One look serves both gauges of a scrape. A scrape must not fail because the database is down; a value of before the outage would say that
-  // all is well, so there is none.
+  // One read serves both gauges. While the database is down they are NaN: an old value would look
+  // healthy.
   const readBacklogs = (): Promise<void> => {
     reading ??= Promise.all(
       carried.map(async ({ schema, source }) => {
@@ -99,12 +102,12 @@ function measureOutboxes<DB>(db: Kysely<DB>, metrics: Registry, carried: readonl
 }
 
 export interface OutboxRelays {
-  /** Carries an outbox of this service to the stream once the relay is started. */
+  /** Relays an outbox of this service to the stream once the relay is started. */
   add(outbox: Outbox): Relay;
   streamCheck: DependencyCheck;
 }
 
-/** The relays of this service's outboxes, with their backlogs as metrics and the stream as a dependency that can wait. */
+/** Creates the relays of this service's outboxes, their metrics and the check of the stream. */
 export function createOutboxRelays<DB>({
   db,
   config,

@@ -17,7 +17,7 @@ import {
   type Viewer,
 } from '@muniment/security';
 
-/** What of a request an event tells. A FastifyRequest is one; an operator's command makes its own. */
+/** What events record of a request. An operator's command makes its own. */
 export interface RequestContext {
   readonly id: string;
   readonly ip: string;
@@ -30,20 +30,20 @@ export interface RequestContext {
 }
 
 /**
- * A request that may come again under its Idempotency-Key. What it commits is held open until it is answered and committed with that answer: after any crash
- * there are both or neither.
+ * A request that may be repeated under its Idempotency-Key. Its transaction stays open until the
+ * answer and commits with it, so a crash leaves both or neither.
  */
 export interface RepeatableRequest {
-  /** First thing in a transaction. @throws when the key is being acted upon by another request, or has been */
+  /** Starts a transaction. @throws when another request with this key is in progress or done */
   claim<DB>(trx: Transaction<DB>): Promise<void>;
   pending: PendingCommit | undefined;
 }
 
-/** What a request has done and not yet committed. */
+/** A request's transaction, complete but for its COMMIT. */
 export interface PendingCommit {
-  /** Whom its first event is about. */
+  /** The user whom its first event is about. */
   userId: string | null;
-  /** false: it is a record of something that has happened either way. */
+  /** False for a mere record of what has happened either way. */
   changes: boolean;
   /** What waits for its COMMIT. */
   afterCommit: (() => void)[];
@@ -52,7 +52,7 @@ export interface PendingCommit {
 }
 type Outcome = 'commit' | 'roll back' | RawBuilder<unknown>;
 
-/** An event as a handler states it: who, from where and under which request follows from the request. */
+/** An event as a handler states it. The request adds the caller, the address and its id. */
 export interface RequestEvent extends Omit<
   NewEvent,
   'subject' | 'personal' | 'request_id' | 'traceparent'
@@ -64,22 +64,21 @@ export interface RequestEvent extends Omit<
 }
 
 /**
- * Runs one change in one transaction. `record` puts the change's event into the outbox of that transaction; a change that recorded none is
- * rolled back with an error, so that nothing can be acknowledged without its event. A change that PostgreSQL ended for the sake of another one
- * (deadlock, serialization) is run again from its start, three times at most: it must do nothing outside of its transaction.
- * Rejects with `unauthenticated` when the caller's session has ended since the request was let in: an upload may have taken minutes.
+ * Runs a change and its event in one transaction; a change without an event is rolled back. After a
+ * conflict it runs again, so it must do nothing outside of its transaction.
+ * @throws Unauthenticated when the session has ended since, e.g. during a long upload
  */
 export type InTransaction<DB> = <T>(
   request: RequestContext,
   change: (trx: Transaction<DB>, record: (event: RequestEvent) => Promise<string>) => Promise<T>,
 ) => Promise<T>;
 
-/** Records what changes no row (a failed login, a download): committed when the promise resolves, before the answer's first byte. */
+/** Records what changes no row, e.g. a failed login. Committed before the answer's first byte. */
 export type RecordRequestEvent = (request: RequestContext, event: RequestEvent) => Promise<string>;
 
 function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
   const { principal, viewer } = request;
-  // Behind a viewer token there is somebody of whom only the address is known.
+  // Of a viewer token's user only the address is known.
   const subject =
     event.subject ??
     (principal ? { userId: principal.id } : viewer ? { address: request.ip } : undefined);
@@ -108,8 +107,8 @@ const MAX_ATTEMPTS = 3;
 const MAX_WAITING = 1_000;
 
 /**
- * Runs work again while PostgreSQL ends it for a conflict (deadlock, serialization), three times at most. The pause differs by chance, so that two which
- * met do not meet again.
+ * Runs work again after a deadlock or serialization failure, at most three times in all. The random
+ * pause keeps two conflicting transactions from meeting again.
  */
 export async function retryConflicts<T>(
   work: () => Promise<T>,
@@ -125,20 +124,20 @@ export async function retryConflicts<T>(
   }
 }
 
-/** Where a service's events go, and who tells that a caller is still signed in. */
+/** What transactions need of their service. */
 export interface TransactionParts {
   /** Schema of the outbox, one of ours. */
   schema: string;
   prepareEvent: PrepareEvent;
-  /** Asked before each change whether its caller is signed in still. */
+  /** Called before each change: whether its caller is still signed in. */
   revalidatePrincipal: RevalidatePrincipal;
   /** Called after a commit, to wake the relay. */
   onCommit(): void;
-  /** How many requests may hold a connection until they are answered. Fewer than there are: each may need another one on its way. */
+  /** Requests that may hold a connection until their answer. Each may need a second one. */
   maxPendingCommits?: number;
 }
 
-/** Does what must follow the COMMIT of what the request has done, such as telling this replica's caches: at once, or where it waits for the answer, after it. */
+/** Runs `act` after the request's COMMIT, e.g. to update caches; at once where none is pending. */
 export function afterCommit(request: Pick<RequestContext, 'idempotency'>, act: () => void): void {
   if (request.idempotency?.pending) request.idempotency.pending.afterCommit.push(act);
   else act();
@@ -152,7 +151,7 @@ type BeforeCommit<T> = (result: T, userId: string | null) => Promise<Outcome>;
 
 class RolledBack extends Error {}
 
-/** Makes the two ways in which anything leaves a trace. */
+/** Creates the only two ways in which events are recorded. */
 export function createTransactions<DB>(
   db: Kysely<DB>,
   { schema, prepareEvent, revalidatePrincipal, onCommit, maxPendingCommits = 4 }: TransactionParts,
@@ -180,8 +179,8 @@ export function createTransactions<DB>(
         if (rows.length === 0) throw new Error('a change without an audit event');
         const outcome = (await beforeCommit?.(result, userId)) ?? 'commit';
         if (outcome === 'roll back') throw new RolledBack();
-        // Not waited for: COMMIT goes out right behind it, which saves each change a round trip. Behind a statement that failed it is a ROLLBACK.
-        // No more than one statement can go so: Kysely lets a second wait for the first, and COMMIT for neither.
+        // Not awaited, so COMMIT follows without a round trip; after a failed statement PostgreSQL
+        // rolls back. Only one statement can go so: Kysely would queue a second behind COMMIT.
         written = insertOutboxRows(trx, schema, rows, outcome === 'commit' ? undefined : outcome);
         written.catch(() => {});
         return result;
@@ -189,20 +188,20 @@ export function createTransactions<DB>(
       await written;
       return result;
     } catch (error) {
-      // That COMMIT only says that it was none; the events say why.
+      // The failed insert of the events is the cause of a failed COMMIT.
       await written;
       throw error;
     }
   }
 
-  /** Answers as soon as all is done but the COMMIT, which waits for what the request is answered. */
+  /** Resolves before the COMMIT, which waits for the request's answer. */
   async function runDeferred<T>(
     request: RequestContext,
     repeatable: RepeatableRequest,
     changes: boolean,
     change: Change<DB, T>,
   ): Promise<T> {
-    // Another unit of the same request stands for itself; the answer goes with the last.
+    // An earlier transaction of the request commits alone; the answer goes with the last.
     const before = repeatable.pending;
     repeatable.pending = undefined;
     await before?.end('commit');
@@ -233,7 +232,6 @@ export function createTransactions<DB>(
               repeatable.pending = held;
               resolve(result);
               return outcome.promise;
-              // Its result has been used: it cannot be made anew.
             }),
           () => !handedOver,
         ),

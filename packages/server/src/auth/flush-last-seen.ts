@@ -4,7 +4,7 @@ import { repeat, type BackgroundLoop } from '../lifecycle/background-loops.ts';
 
 const PAUSE_MS = 15_000;
 
-/** Writes every few seconds which sessions or API tokens were in use, and at the stop, once the last request is answered, those that are left. */
+/** Writes when sessions or API tokens were last used, every 15 seconds and at the stop. */
 export function flushLastSeen(
   what: string,
   activity: LastSeen,

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { toRevocation, withTimeout, type Revocations } from '@muniment/security';
 
 export interface RevocationFeedOptions {
-  /** Straight to PostgreSQL: behind a pooler that lends connections by the transaction nothing is heard. */
+  /** Straight to PostgreSQL: a pooler in transaction mode delivers no notifications. */
   url: string;
   applicationName: string;
   revocations: Revocations;
@@ -12,7 +12,7 @@ export interface RevocationFeedOptions {
 }
 
 export interface RevocationFeed {
-  /** Resolves once the set is complete, or the first try to have it so has failed. */
+  /** Resolves once the set is complete, or the first attempt has failed. */
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Connections that were made so far. */
@@ -22,7 +22,7 @@ export interface RevocationFeed {
 }
 
 const BEAT_MS = 250;
-/** A silent connection is given up; the set has been stale for long by then. */
+/** A silent connection is closed; the set has been stale for long by then. */
 const ANSWER_MS = 2_000;
 const LEAST_PAUSE_MS = 50;
 const MOST_PAUSE_MS = 1_000;
@@ -31,17 +31,22 @@ const FULL_PAUSE_MS = 60_000;
 const PAGE = 5_000;
 
 const PAGE_TEXT = `
-  select kind, id, ceil(extract(epoch from counts_until))::bigint as counts_until from shared.revocations
+  select kind, id, ceil(extract(epoch from counts_until))::bigint as counts_until
+  from shared.revocations
   where (kind, id) > ($1, $2) order by kind, id limit ${PAGE}`;
 
 /**
- * What the last snapshot did not show, which is neither «later than» by a clock nor by a number: transactions commit in another order than they
- * began in. One row at least, for the snapshot that this answer is. Rows of transactions that are yet to come are another server's, out of a dump.
+ * Rows that the last snapshot did not show; no clock or number orders transactions by their commit.
+ * Always has a row, for the new snapshot. Rows of future transactions come from a foreign dump.
  */
 const BEAT_TEXT = `
-  select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as standby, extract(epoch from now())::float8 as now, r.kind, r.id, ceil(extract(epoch from r.counts_until))::bigint as counts_until
+  select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as standby,
+    extract(epoch from now())::float8 as now, r.kind, r.id,
+    ceil(extract(epoch from r.counts_until))::bigint as counts_until
   from (values (1)) once left join shared.revocations r
-    on r.announced_in >= pg_snapshot_xmin($1::pg_snapshot) and r.announced_in < pg_snapshot_xmax(pg_current_snapshot()) and not pg_visible_in_snapshot(r.announced_in, $1::pg_snapshot)`;
+    on r.announced_in >= pg_snapshot_xmin($1::pg_snapshot)
+      and r.announced_in < pg_snapshot_xmax(pg_current_snapshot())
+      and not pg_visible_in_snapshot(r.announced_in, $1::pg_snapshot)`;
 
 interface Row {
   kind: string | null;
@@ -55,9 +60,8 @@ interface Beat extends Row {
 }
 
 /**
- * Keeps the set of revocations as the database has it. A notification brings each within about a millisecond of its commit; each 250 ms a heart-beat
- * asks for whatever is new since the one before, and its answer proves that the set holds all that had been committed when it was sent, also where a
- * notification was lost. So only a feed whose heart-beats fail is ever stale.
+ * Follows the database's revocations. A notification brings each about 1 ms after its commit. A
+ * heart-beat every 250 ms brings lost ones and proves that the set is complete.
  */
 export function createRevocationFeed({
   url,
@@ -101,11 +105,11 @@ export function createRevocationFeed({
     const sentAt = revocations.now();
     const { rows } = await client.query<Beat>(BEAT_TEXT, [snapshot]);
     const [first] = rows;
-    // A standby is behind its primary, and what it does not have yet it does not show.
+    // A standby lags behind its primary, so its answer proves nothing.
     if (!first || first.standby) throw new Error('the feed has reached a standby');
     for (const row of rows) if (row.kind !== null && take(row)) unannounced += 1;
     revocations.confirmComplete(sentAt);
-    // By the clock that they were written by: this machine's may be ahead for a while, and what it let go of would not come back.
+    // By the database's clock: this machine's may be ahead, and swept rows would not come back.
     revocations.sweep(first.now);
     return first.snapshot;
   }
@@ -127,15 +131,15 @@ export function createRevocationFeed({
     client.on('notification', onNotification);
     await client.connect();
     connections += 1;
-    // With statistics that are old or none at all, the planner must not read the whole table four times a second.
+    // With poor statistics the planner would read the whole table four times a second.
     await client.query('set enable_seqscan = off');
     await client.query('listen muniment_revocations');
     const {
       rows: [taken],
     } = await client.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot');
-    // After the snapshot: what is committed while the pages are read, and is in none of them, is in the answer to the first heart-beat.
+    // After the snapshot: the first heart-beat brings what is committed while pages are read.
     if (!(await readAll(client))) {
-      // A part proves nothing, not even once some of it has gone: what was not read no heart-beat would bring. The database is asked until all of it fits.
+      // No heart-beat would bring the unread rest, so the database is asked until all fits.
       tell('lost', new Error(`there are more than ${revocations.maxEntries} revocations`));
       revocations.clear();
       await sleep(FULL_PAUSE_MS, undefined, { signal: stopping.signal, ref: false });
@@ -153,7 +157,7 @@ export function createRevocationFeed({
   }
 
   async function close(client: pg.Client): Promise<void> {
-    // With a question unanswered this cuts the line; else the other side is told, and may be past answering.
+    // The other side may no longer answer the end of the connection.
     await withTimeout(
       client.end().catch(() => {}),
       CLOSE_MS,
@@ -185,7 +189,7 @@ export function createRevocationFeed({
       await close(client);
       if (stopping.signal.aborted) return;
       tell('lost', error);
-      // Not all replicas at once, when it was the database that went.
+      // Random, so that replicas do not reconnect together after an outage.
       await sleep(pauseMs * (1 + Math.random()), undefined, {
         signal: stopping.signal,
         ref: false,

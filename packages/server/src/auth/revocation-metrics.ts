@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { REVOCATION_KINDS, type Revocations, type SessionLookup } from '@muniment/security';
 import type { RevocationFeed } from './revocation-feed.ts';
 
-/** How old the set of revocations is, how large, what keeping it takes, and how often the database had to be asked instead. */
+/** Measures the age and size of the set of revocations, and the lookups that replaced it. */
 export function measureRevocations(
   registry: Registry,
   {
@@ -24,7 +24,9 @@ export function measureRevocations(
   };
   new Gauge({
     name: 'muniment_revocation_feed_age_seconds',
-    help: 'How long ago the set of revocations was known to be complete; past 0.75 the database is asked.',
+    help:
+      'How long ago the set of revocations was known to be complete; ' +
+      'past 0.75 the database is asked.',
     registers: [registry],
     collect() {
       this.set(revocations.ageMs() / 1_000);
@@ -46,12 +48,15 @@ export function measureRevocations(
   );
   counter(
     'muniment_revocations_unannounced_total',
-    'Revocations that a heart-beat brought and no notification had: should they be many, notifications do not arrive.',
+    'Revocations that a heart-beat brought and no notification had: ' +
+      'should they be many, notifications do not arrive.',
     feed.unannounced,
   );
   new Counter({
     name: 'muniment_session_lookups_total',
-    help: 'Sessions looked up in the database, because the feed was stale or because their user had changed.',
+    help:
+      'Sessions looked up in the database, ' +
+      'because the feed was stale or because their user had changed.',
     labelNames: ['reason'],
     registers: [registry],
     collect() {

@@ -10,13 +10,13 @@ export interface Signing {
 /** The signing key of this replica as it is now. */
 export interface CurrentSigning {
   key(): SigningKey;
-  /** Looks whether the key may still sign and gets another if not. Never rejects. */
+  /** Replaces the key where it may no longer sign. Never rejects. */
   renew(): Promise<void>;
 }
 
 /**
- * Holds the signing key, and replaces it once the ring has read that it may sign no more: a key that is marked compromised (or retired) must not
- * go on signing until somebody restarts the replica. When no other can be had, the next read tries again.
+ * Replaces the signing key once the ring reads that it is compromised or retired, without a restart
+ * of the replica. Where that fails, the next read tries again.
  */
 export async function createSigning(
   load: () => Promise<Signing>,

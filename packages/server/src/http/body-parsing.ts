@@ -4,8 +4,8 @@ import { MalformedJson, MalformedRequest, MalformedText } from '../errors.ts';
 
 const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
-/** What PostgreSQL or canonical JSON cannot hold. Walks without recursion: 64 KiB of `[` would exhaust the stack. */
-function refusalOf(root: unknown): Error | undefined {
+/** Finds what PostgreSQL or canonical JSON cannot hold. 64 KiB of `[` would exhaust a recursion. */
+function findFault(root: unknown): Error | undefined {
   const open: unknown[] = [root];
   while (open.length > 0) {
     const value = open.pop();
@@ -18,7 +18,7 @@ function refusalOf(root: unknown): Error | undefined {
   return undefined;
 }
 
-/** The value of a JSON text that comes by another way than a body. @throws MalformedJson, MalformedText */
+/** Parses JSON that is not a body, e.g. a WebSocket's. @throws MalformedJson, MalformedText */
 export function parseStorableJson(text: string): unknown {
   let value: unknown;
   try {
@@ -26,14 +26,14 @@ export function parseStorableJson(text: string): unknown {
   } catch {
     throw new MalformedJson();
   }
-  const refusal = refusalOf(value);
-  if (refusal) throw refusal;
+  const fault = findFault(value);
+  if (fault) throw fault;
   return value;
 }
 
 /**
- * Takes JSON and nothing else, and refuses what PostgreSQL or canonical JSON cannot hold (NUL, lone surrogates, bytes that are
- * not UTF-8, numbers past the largest double) with a 400, before any handler could fail on it.
+ * Accepts only JSON bodies. A 400 refuses what PostgreSQL or canonical JSON cannot hold: NUL, lone
+ * surrogates, bytes that are not UTF-8, numbers past the largest double.
  */
 export function parseBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -43,7 +43,7 @@ export function parseBodies(app: FastifyInstance): void {
     if (!isUtf8(bytes)) return done(new MalformedText());
     const text = bytes.toString();
     return parseJson(request, text, (error: Error | null, value?: unknown) => {
-      return done(error ?? refusalOf(value) ?? null, value);
+      return done(error ?? findFault(value) ?? null, value);
     });
   });
   app.addHook('onRequest', (request, _reply, done) => {

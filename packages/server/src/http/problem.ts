@@ -16,7 +16,7 @@ export interface Problem {
   errors?: { pointer: string; message: string }[];
 }
 
-/** The product's names for what Fastify and its plugins call by codes of their own. */
+/** The product's codes for the codes of Fastify and its plugins. */
 const FRAMEWORK_CODES: Readonly<Record<string, string>> = {
   FST_ERR_VALIDATION: 'validation_failed',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
@@ -55,7 +55,7 @@ function codeOf(error: FastifyError, status: number): string {
   const code = error.code ?? '';
   if (code.startsWith('FST_'))
     return FRAMEWORK_CODES[code] ?? STATUS_FALLBACK[status] ?? 'malformed_request';
-  // @fastify/error turns the catalogues' codes to upper case; clients see them as they were written.
+  // @fastify/error turns codes to upper case; clients see them as the catalogues state them.
   return /^[A-Za-z][A-Za-z0-9_]*$/.test(code)
     ? code.toLowerCase()
     : (STATUS_FALLBACK[status] ?? 'malformed_request');
@@ -70,7 +70,7 @@ function validationErrors(error: FastifyError): Problem['errors'] {
   });
 }
 
-/** The problem that an error is answered with. Above 500 nothing of the error's own words gets out. */
+/** Renders an error. From 500 on its own message is hidden. */
 function renderProblem(error: FastifyError, requestId: string): Rendered {
   const status =
     error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 600
@@ -91,9 +91,7 @@ function renderProblem(error: FastifyError, requestId: string): Rendered {
       type: `https://muniment.dev/problems/${code}`,
       title: STATUS_CODES[status] ?? 'Error',
       status,
-      detail: hidden
-        ? 'Something went wrong here; it has been logged under the request id'
-        : error.message,
+      detail: hidden ? 'Something went wrong. It is logged under the request id.' : error.message,
       code,
       request_id: requestId,
       ...(errors && { errors }),
@@ -105,11 +103,11 @@ function renderProblem(error: FastifyError, requestId: string): Rendered {
   };
 }
 
-/** 503s not logged since the last line of their code, and when that was; by code, so the catalogues bound it. */
+/** Unlogged 503s by code. The catalogues bound its size. */
 const refusals = new Map<string, { loggedAt: number; unlogged: number }>();
 const REFUSAL_LOG_INTERVAL_MS = 1_000;
 
-/** Logs why requests get 503, one line a second for each code: in an outage every request gets one, and a flood of lines would bury the cause. */
+/** Logs one 503 a second for each code, since a flood of lines would bury an outage's cause. */
 function logRefusal(error: FastifyError, code: string, request: FastifyRequest): void {
   const last = refusals.get(code);
   const now = performance.now();
@@ -142,7 +140,7 @@ export function sendProblem(
       { err: error, operation: request.routeOptions.config.operation },
       'request failed',
     );
-  // The route's own serializer is for its success; a problem always has this one form.
+  // The route's own serializer is for success.
   return reply
     .code(problem.status)
     .headers(headers)
@@ -151,7 +149,7 @@ export function sendProblem(
     .send(problem);
 }
 
-/** Anything can be thrown; what is no Error would make the renderer itself fail, and Fastify's own form of answer escape. */
+/** Wraps what is thrown without being an Error, on which the renderer would fail. */
 function asError(thrown: unknown): FastifyError {
   return thrown instanceof Error
     ? (thrown as FastifyError)
@@ -160,32 +158,32 @@ function asError(thrown: unknown): FastifyError {
       });
 }
 
-/** The error of a catalogue that stands for what was thrown, where there is one. */
-function toldAs(thrown: unknown, isUnavailable: (error: unknown) => boolean): FastifyError {
+/** Translates a thrown value into an error of a catalogue, where one stands for it. */
+function translate(thrown: unknown, isUnavailable: (error: unknown) => boolean): FastifyError {
   const error = asError(thrown);
   if (error instanceof SyntaxError && error.statusCode === 400) return new MalformedJson();
   return isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
 }
 
-/** What of an error is told where there is no answer of HTTP to put it into. */
+/** The problem of an error that is not answered by HTTP, e.g. on a WebSocket. */
 export const problemOf = (
   thrown: unknown,
   requestId: string,
   isUnavailable: (error: unknown) => boolean,
-): Problem => renderProblem(toldAs(thrown, isUnavailable), requestId).problem;
+): Problem => renderProblem(translate(thrown, isUnavailable), requestId).problem;
 
-/** Makes this the one renderer of errors: those of handlers, of Fastify, of plugins, and of requests that match no route. */
+/** Renders the errors of handlers, Fastify and plugins, and of requests that match no route. */
 export function renderErrors(
   app: FastifyInstance,
   isUnavailable: (error: unknown) => boolean,
 ): void {
   app.setErrorHandler<FastifyError>((thrown, request, reply) =>
-    sendProblem(toldAs(thrown, isUnavailable), request, reply),
+    sendProblem(translate(thrown, isUnavailable), request, reply),
   );
   app.setNotFoundHandler((request, reply) => sendProblem(new NotFound(), request, reply));
 }
 
-/** The answer to a request that Fastify never sees, since it cannot be read or expects what nobody does. */
+/** The answer to a request that Fastify never sees: unreadable, or with an Expect header. */
 export function unreadableProblem(status: 400 | 408 | 417 | 431): {
   problem: Problem;
   headers: Record<string, string | number>;
@@ -197,7 +195,7 @@ export function unreadableProblem(status: 400 | 408 | 417 | 431): {
     type: `https://muniment.dev/problems/${code}`,
     title: STATUS_CODES[status] ?? 'Error',
     status,
-    detail: 'The request could not be read',
+    detail: 'The request could not be read. Send valid HTTP.',
     code,
     request_id,
   };
@@ -211,11 +209,12 @@ export function unreadableProblem(status: 400 | 408 | 417 | 431): {
   return { problem, headers };
 }
 
-/** The answer to bytes that are not HTTP: there is no request yet, so it is written to the socket as it is. */
+/** The bytes that answer what is not HTTP; without a request they go to the socket directly. */
 export function malformedRequestResponse(code: string | undefined): string {
   const status =
     code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
   const { problem, headers } = unreadableProblem(status);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('\r\n')}\r\n\r\n${JSON.stringify(problem)}`;
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines].join('\r\n');
+  return `${head}\r\n\r\n${JSON.stringify(problem)}`;
 }

@@ -2,7 +2,7 @@ import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 import { splitList } from '../lifecycle/config.ts';
 
-/** OWASP REST Security Cheat Sheet, «Security headers»: an answer is data, never a document that a browser may run, frame or keep. */
+/** OWASP REST Security Cheat Sheet: a browser must not run, frame or cache an answer. */
 export const SECURITY_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",

@@ -6,9 +6,9 @@ import { splitList } from '../lifecycle/config.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** When the gateway took the request, in milliseconds since the epoch: the same for every replica that a retry reaches. */
+    /** When the gateway received the request, in ms since the epoch; a retry does not change it. */
     readonly startedAtMs: number;
-    /** W3C Trace Context of the caller, if it sent a sane one. */
+    /** W3C Trace Context of the caller, where it is valid. */
     readonly traceparent: string | null;
   }
 }
@@ -21,11 +21,11 @@ const MAX_CLOCK_DISTANCE_MS = 5 * 60_000;
 export interface TrustedProxy {
   /** Tells whether an address is the gateway's. */
   trusts(address: string): boolean;
-  /** The gateway's request id when it has its form, else a fresh one: a caller must not choose what the trail is searched by. */
+  /** The gateway's request id, else a new one: callers must not choose ids of the audit trail. */
   requestId(request: IncomingMessage): string;
 }
 
-/** What is believed of a request's headers, and from whom: only the gateway's own address may speak for a client. */
+/** Trusts forwarded headers only from the gateway's own addresses. */
 export function trustedProxy(proxies: string): TrustedProxy {
   const inRange = proxyAddr.compile(splitList(proxies));
   const trusts = (address: string): boolean => inRange(address, 0);

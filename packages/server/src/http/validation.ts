@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { Ajv } from 'ajv';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-// RFC 3339 §5.6, with a zone: a time without one would mean something else on each machine. Zones and years as PostgreSQL takes them.
+// RFC 3339 §5.6 with a zone, without which a time differs by machine. Limits are PostgreSQL's.
 const DATE_TIME =
   /^(?!0000)(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-5]):[0-5]\d)$/;
 
@@ -28,8 +28,8 @@ function createAjv(coerceTypes: boolean): Ajv {
 }
 
 /**
- * Bodies are taken as they are typed: a number is not a string, an unknown field is an error. Only what arrives as text anyway (query, path, headers)
- * is converted to the schema's type. Ids in a path are read in lower case.
+ * Validates bodies without conversion: a number is not a string, an unknown field is an error. Only
+ * query, path and headers, which arrive as text, are converted. Path ids become lower case.
  */
 export function validateStrictly(app: FastifyInstance): void {
   const strict = createAjv(false);
@@ -37,7 +37,7 @@ export function validateStrictly(app: FastifyInstance): void {
   const compiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
     (httpPart === 'body' ? strict : converting).compile(schema);
   app.setValidatorCompiler(compiler);
-  // The same id in either case (RFC 9562 §4): what compares, caches and records it has it as it is stored.
+  // RFC 9562 §4 allows either case. Comparisons, caches and records use the stored one.
   app.addHook('preValidation', (request, _reply, done) => {
     const params = request.params as Record<string, string> | undefined;
     for (const name in params)

@@ -8,8 +8,8 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * The key in an `Idempotency-Key` field (draft-ietf-httpapi-idempotency-key-header §2.1): a String of RFC 8941, or, since most clients send it so, the bare
- * characters. Both forms of a key are one key.
+ * Parses an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header §2.1): a String of RFC
+ * 8941, or bare characters, as most clients send it. Both forms are the same key.
  * @throws IdempotencyKeyMalformed unless it is 1 to 255 visible ASCII characters
  */
 export function parseIdempotencyKey(field: string | string[]): string {
@@ -19,7 +19,7 @@ export function parseIdempotencyKey(field: string | string[]): string {
   return key;
 }
 
-/** HMAC-SHA-256 under the service's secret; what it is for and each part are told apart from the next by their lengths. */
+/** HMAC-SHA-256 under the service's secret. JSON keeps the purpose and the parts apart. */
 export function keyedHash(
   secret: Buffer,
   purpose: 'scope' | 'fingerprint',
@@ -30,20 +30,20 @@ export function keyedHash(
     .digest();
 }
 
-/** What opens an answer: the service's secret and what only the client sends, its key and its request's content. */
+/** What decrypts an answer: the service's secret, and the key and content the client sends. */
 export interface AnswerKey {
   secret: Buffer;
   key: string;
   content: string;
 }
 
-/** HKDF (RFC 5869). The secret is the salt, so that a key and a content that can be guessed still open nothing that was taken from the database. */
+/** HKDF (RFC 5869). With the secret as salt, a guessed key opens nothing of a stolen database. */
 const derive = ({ secret, key, content }: AnswerKey): Buffer =>
   Buffer.from(
     hkdfSync('sha256', JSON.stringify([key, content]), secret, 'muniment idempotency answer', 32),
   );
 
-/** AES-256-GCM, bound to the row that it is for. nonce ‖ ciphertext ‖ tag. */
+/** AES-256-GCM bound to its row: nonce ‖ ciphertext ‖ tag. */
 export function encryptAnswer(by: AnswerKey, scope: Buffer, answer: string): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', derive(by), nonce).setAAD(scope);

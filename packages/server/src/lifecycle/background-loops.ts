@@ -1,12 +1,12 @@
-/** Work that goes on beside requests: a relay, a consumer, a settler. */
+/** Work beside requests: a relay, a consumer, a cleanup. */
 export interface BackgroundLoop {
   name: string;
   start(): void;
-  /** Ends after the piece of work in hand and hands leases over. */
+  /** Ends after the current work and releases leases. */
   stop(): Promise<void>;
 }
 
-/** Calls `work` again and again with a pause between, until stopped; a failure is reported and the next round comes all the same. */
+/** Repeats `work` with a pause between, until stopped. A failure is reported and ends nothing. */
 export function repeat(
   name: string,
   pauseMs: number,

@@ -1,7 +1,7 @@
 import { pino, type Logger } from 'pino';
 import type { ServerConfig } from './config.ts';
 
-/** Where secrets could slip into a log line; pino writes `[redacted]` in their place. */
+/** Paths where secrets could enter a log line; pino writes `[redacted]` instead. */
 const REDACTED = [
   'password',
   'token',

@@ -3,12 +3,11 @@ import type { FastifyInstance } from 'fastify';
 import { Overloaded } from '@muniment/security';
 
 /**
- * Refuses work with 503 and Retry-After while the event loop lags: an answer that comes too late helps nobody, and the next replica may be idle.
- * Lagging is a state, not an instant: one stall (a start on a busy machine, a stopped process that goes on) is over when a request can be
- * looked at, and would refuse a second's worth of them for nothing. A stall shows in up to two samples, so it takes lag in a third.
+ * Refuses work with 503 and Retry-After while the event loop lags. A single stall is over once a
+ * request is handled, and shows in up to two samples; so only lag in a third one refuses.
  */
 export async function shedLoad(app: FastifyInstance, maxEventLoopDelayMs: number): Promise<void> {
-  // A sample in which the loop never turned counts as an endless delay, so one must not be shorter than the delay that is allowed.
+  // A sample without a turn of the loop counts as endless delay, so none may be that short.
   const sampleInterval = Math.max(500, maxEventLoopDelayMs);
   let laggingSince = -Infinity;
   let lastSeen = -Infinity;
@@ -16,7 +15,7 @@ export async function shedLoad(app: FastifyInstance, maxEventLoopDelayMs: number
     maxEventLoopDelay: maxEventLoopDelayMs,
     sampleInterval,
     pressureHandler(request) {
-      // Who asks whether this replica lives must hear that it does.
+      // Probes must learn that the replica lives.
       if (request.routeOptions.url?.startsWith('/health/')) return;
       const now = performance.now();
       if (now - lastSeen > 2 * sampleInterval) laggingSince = now;

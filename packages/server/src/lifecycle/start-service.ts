@@ -3,9 +3,9 @@ import type { ServerConfig } from './config.ts';
 import type { ServiceContext } from '../create-server.ts';
 
 /**
- * Runs a service until it is told to stop: config → app → listen. On SIGTERM or SIGINT, in this order: readiness turns 503, listening ends,
- * requests in flight are answered, loops hand their leases over, pools close. A process that has not managed by
- * SHUTDOWN_TIMEOUT_MS ends with exit code 1; so does one with an error that nobody caught, since its state is unknown.
+ * Runs a service: config → app → listen. On SIGTERM or SIGINT readiness turns 503, listening ends,
+ * requests are answered, loops release their leases, pools close. After SHUTDOWN_TIMEOUT_MS or an
+ * uncaught error, whose state is unknown, it exits with code 1.
  */
 export async function startService<Config extends ServerConfig, DB>(
   readConfig: (environment: NodeJS.ProcessEnv) => Config,
@@ -50,12 +50,11 @@ export async function startService<Config extends ServerConfig, DB>(
 
   try {
     await app.listen({ host: config.HOST, port: config.PORT });
-    // Written now and not at the exit, so that it is there for the next start even after a kill: stripping types costs 200 ms of CPU and 20 MB.
+    // Written now, so a kill does not lose it: stripping types costs 200 ms of CPU and 20 MB.
     flushCompileCache();
   } catch (error) {
-    console.error(
-      `cannot listen on ${config.HOST}:${config.PORT}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    const reason = error instanceof Error ? error.message : String(error);
+    console.error(`cannot listen on ${config.HOST}:${config.PORT}: ${reason}`);
     process.exit(1);
   }
 }

@@ -7,32 +7,33 @@ import { RateLimited } from '../errors.ts';
 import type { LimitName, LimitRule, LimitRules } from './rules.ts';
 import { rateLimitFields, type LimitState } from './rate-limit-fields.ts';
 
-/** A limit and whom it is counted for: a network, an e-mail key, a user id. */
+/** A limit and its subject: a network, an e-mail key, a user id. */
 export type Counted = readonly [name: LimitName, of: string];
 
-/** Tries that were taken before their outcome was known. */
+/** Attempts that were counted before their outcome was known. */
 export interface Consumed {
-  /** Gives them back: it was a success, or no try after all. Never rejects: what the tries were for has been decided, and its answer must not become another by this. */
+  /** Refunds them, e.g. after a success. Never rejects: the answer is already decided. */
   refund(): Promise<void>;
 }
 
 export interface Limits {
   enabled: boolean;
   /**
-   * Counts a try at every one of the limits, or at none when one refuses. Exact over all replicas, in one round trip; call it before what the limit protects.
-   * @param onFirstRefusal called for no more than one refusal of a limit in its window: for an event that a flood must not multiply
+   * Counts an attempt at all limits, or at none when one refuses. Exact over all replicas, in one
+   * round trip. Call it before what the limit protects.
+   * @param onFirstRefusal called once in a limit's window, so a flood does not multiply its event
    * @throws RateLimited (429)
    */
   consume(counted: readonly Counted[], onFirstRefusal?: () => Promise<unknown>): Promise<Consumed>;
-  /** Counts without refusing. @returns which of them went past their limit, each one once in its window */
+  /** Counts without refusing. `first` is true once in a window. */
   observe(counted: Counted): Promise<{ exceeded: boolean; first: boolean }>;
-  /** Gives a try back that another request has taken. */
+  /** Refunds an attempt that another request has consumed. */
   refund(counted: readonly Counted[]): Promise<void>;
   rule(name: LimitName): LimitRule;
   key(counted: Counted): Buffer;
   /** Counts a refusal in the metrics. */
   countRefusal(name: LimitName): void;
-  /** Secret for what else must be the same on all replicas, apart by its purpose. */
+  /** A secret for one purpose, the same on all replicas. */
   secret(purpose: string): Buffer;
 }
 
@@ -43,10 +44,10 @@ async function loadSecret<DB>(db: Kysely<DB>, masterKey: MasterKey): Promise<Buf
       ?.wrapped;
   let wrapped = await find();
   if (!wrapped) {
-    // Of replicas that begin at once, the first one's counts.
-    await sql`insert into shared.limit_secret (wrapped) values (${await masterKey.wrap(randomBytes(32), 'limits')}) on conflict do nothing`.execute(
-      db,
-    );
+    // Replicas may start at the same time; the first row stays.
+    await sql`insert into shared.limit_secret (wrapped)
+      values (${await masterKey.wrap(randomBytes(32), 'limits')})
+      on conflict do nothing`.execute(db);
     wrapped = await find();
   }
   if (!wrapped) throw new Error('the secret of the limits could not be stored');
@@ -61,7 +62,7 @@ interface Row {
   first_refusal: boolean;
 }
 
-/** Microseconds in which one try comes back. */
+/** Microseconds in which one attempt comes back. */
 export const intervalOf = ({ burst, seconds }: LimitRule): number =>
   Math.max(1, Math.round((seconds * 1_000_000) / burst));
 
@@ -73,7 +74,7 @@ export function rateLimited(states: readonly LimitState[], retrySeconds: number)
   });
 }
 
-const NOTHING_TAKEN: Consumed = { refund: async () => {} };
+const NOTHING_CONSUMED: Consumed = { refund: async () => {} };
 
 /** The limits that all replicas of all services share. */
 export async function createLimits<DB>(
@@ -111,11 +112,10 @@ export async function createLimits<DB>(
   });
   async function count(counted: readonly Counted[]): Promise<Row[]> {
     const { keys, intervals, bursts } = parameters(counted);
-    return (
-      await sql<Row>`select * from shared.take_limits(${keys}::bytea[], ${intervals}::bigint[], ${bursts}::integer[])`.execute(
-        db,
-      )
-    ).rows;
+    const { rows } = await sql<Row>`
+      select * from shared.take_limits(
+        ${keys}::bytea[], ${intervals}::bigint[], ${bursts}::integer[])`.execute(db);
+    return rows;
   }
   async function refund(counted: readonly Counted[]): Promise<void> {
     if (!enabled) return;
@@ -131,7 +131,7 @@ export async function createLimits<DB>(
     rule: (name) => rules[name],
     countRefusal: (name) => refusals.inc({ limit: name }),
     async consume(counted, onFirstRefusal) {
-      if (!enabled) return NOTHING_TAKEN;
+      if (!enabled) return NOTHING_CONSUMED;
       const rows = await count(counted);
       const refused = rows.flatMap((row, index) => {
         const name = counted[index]?.[0];

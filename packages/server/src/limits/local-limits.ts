@@ -3,29 +3,29 @@ import { sql, type Kysely } from 'kysely';
 import { intervalOf, rateLimited, type Counted, type Limits } from './limits.ts';
 import type { LimitState } from './rate-limit-fields.ts';
 
-/** Where a caller stands after a try. */
+/** The state of a caller's limit after an attempt. */
 export interface LocalDecision extends LimitState {
   allowed: boolean;
   retrySeconds: number;
 }
 
 export interface LocalLimits {
-  /** One try. Mostly without a round trip: it comes out of what this replica has taken from the shared budget before. */
+  /** Consumes one attempt, mostly from this replica's lease and so without a round trip. */
   tryConsume(counted: Counted): Promise<LocalDecision>;
   /** The same. @throws RateLimited (429) */
   consume(counted: Counted): Promise<void>;
-  /** How the caller stands as far as this replica knows. */
+  /** The caller's limit as far as this replica knows. */
   state(counted: Counted): LimitState | undefined;
 }
 
 interface Lease {
   tokens: number;
-  /** What is not used by then is lost, so that it cannot be spent on top of a later window. */
+  /** Unused tokens expire then, so that they do not add to a later window. */
   until: number;
-  /** How many to ask for next. */
+  /** Size of the next lease. */
   size: number;
   waiting: number;
-  /** Left in the shared budget when it was asked last. */
+  /** Remaining in the shared budget at the last lease. */
   remaining: number;
   fullAt: number;
   refusedUntil: number;
@@ -36,9 +36,9 @@ interface Lease {
 
 const LEASE_MS = 5_000;
 const AWAY_MS = 1_000;
-/** A database that has not answered by then counts as away: no request waits for its limit longer than that. */
+/** No request waits longer for its limit: a database that is slower counts as away. */
 const LOOKUP_TIMEOUT_MS = 250;
-/** A caller that is refused is not looked up for so long: a flood costs no round trips. */
+/** How long a refusal is cached, so that a flood costs no round trips. */
 const REFUSAL_MS = 1_000;
 const MAX_CALLERS = 20_000;
 
@@ -50,9 +50,9 @@ interface LeaseRow {
 }
 
 /**
- * Limits for what happens all the time. A replica takes tries from the budget that all replicas share, in chunks that double from one while they are used up, and
- * spends them locally: in sum there are never more than the limit, and whoever asks seldom wastes none. While the database is away each replica counts by
- * itself, as these limits guard against load and not against guessing.
+ * Limits for frequent requests. A replica leases attempts from the shared budget, in chunks that
+ * double while they are used up. While the database is away each replica counts alone, since these
+ * limits guard against load, not guessing.
  */
 export function createLocalLimits<DB>(
   db: Kysely<DB>,
@@ -61,7 +61,7 @@ export function createLocalLimits<DB>(
   now = (): number => performance.now(),
 ): LocalLimits {
   const leases = new Map<string, Lease>();
-  /** Until when nobody asks a database that was away. */
+  /** Until then a database that was away is not asked. */
   let awayUntil = 0;
 
   function leaseOf([name, of]: Counted): Lease {
@@ -80,7 +80,7 @@ export function createLocalLimits<DB>(
         localTat: 0,
       };
       const [oldest] = leases.size >= MAX_CALLERS ? leases.keys() : [];
-      // Its tries are lost, which errs on the safe side.
+      // Its unused attempts are lost, which is the safe side.
       if (oldest !== undefined) leases.delete(oldest);
       leases.set(id, lease);
     }
@@ -97,9 +97,9 @@ export function createLocalLimits<DB>(
       const {
         rows: [row],
       } = await sql<LeaseRow>`
-        select * from shared.lease_limit(${limits.key(counted)}, ${intervalOf(rule)}::bigint, ${rule.burst}::integer, ${most}::integer)`.execute(
-        db,
-      );
+        select * from shared.lease_limit(
+          ${limits.key(counted)}, ${intervalOf(rule)}::bigint,
+          ${rule.burst}::integer, ${most}::integer)`.execute(db);
       if (!row) return;
       lease.tokens = row.granted;
       lease.until = now() + LEASE_MS;
@@ -112,7 +112,7 @@ export function createLocalLimits<DB>(
     }
   }
 
-  /** The answer, or what there is to go by without: whoever asked too long ago still brings it when it comes. */
+  /** Waits for a lease for a bounded time. A late answer still fills the lease. */
   async function askBriefly(lease: Lease, counted: Counted): Promise<void> {
     lease.asking ??= ask(lease, counted).finally(() => {
       lease.asking = undefined;

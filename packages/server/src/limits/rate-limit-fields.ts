@@ -1,6 +1,6 @@
 import type { LimitRule } from './rules.ts';
 
-/** How a limit stands: tries that are left, and seconds until all are there again. */
+/** A limit's remaining attempts, and the seconds until all are available again. */
 export interface LimitState {
   name: string;
   rule: LimitRule;
@@ -8,7 +8,7 @@ export interface LimitState {
   resetSeconds: number;
 }
 
-/** `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): Structured Field lists (RFC 9651), an item for each limit. */
+/** Headers of draft-ietf-httpapi-ratelimit-headers-10: Structured Field lists (RFC 9651). */
 export function rateLimitFields(states: readonly LimitState[]): {
   'ratelimit-policy': string;
   ratelimit: string;

@@ -12,7 +12,7 @@ import { rateLimitFields } from './rate-limit-fields.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whose requests are many by nature are counted apart; else `requests`. */
+    /** The limit that counts the route's requests; absent: `requests`. */
     limit?: LimitName;
   }
 }
@@ -27,7 +27,7 @@ function countedIn(key: string): Counted {
   return [name as LimitName, caller];
 }
 
-/** Probes must hear how a replica is, and metrics be read, whatever else goes on. */
+/** Health probes and metrics must work under any load. */
 const isOperational = ({ routeOptions: { url = '' } }: FastifyRequest): boolean =>
   url.startsWith('/health') || url === '/metrics';
 
@@ -38,8 +38,8 @@ const NO_HEADERS = {
 };
 
 /**
- * Limits the requests of each caller over all replicas of all services, and says in every answer how the caller stands. Register it behind the authentication, whose
- * hook runs first then: who is refused there is limited by the gateway alone.
+ * Limits each caller's requests over all services, and states the limit in every answer. Register it
+ * after authentication: only the gateway limits requests that fail there.
  */
 export async function limitRequests(
   app: FastifyInstance,
@@ -50,18 +50,18 @@ export async function limitRequests(
   const { burst, seconds } = limits.rule('requests');
   const ask = callbackify(async (key: string) => {
     const { allowed, retrySeconds } = await leased.tryConsume(countedIn(key));
-    // The plugin refuses what is beyond its maximum; how much is left it is not asked.
+    // The plugin refuses what exceeds its maximum; its count is not shown.
     return { current: allowed ? 1 : Number.MAX_SAFE_INTEGER, ttl: retrySeconds * 1_000 };
   });
   const store: FastifyRateLimitStore = {
-    // The plugin gives more arguments behind the callback, which `callbackify` wants last.
+    // The plugin passes arguments after the callback, but `callbackify` needs it last.
     incr: (key, callback) => ask(key, callback),
     child: () => store,
   };
   await app.register(rateLimit, {
     max: burst,
     timeWindow: seconds * 1_000,
-    // The plugin makes one by `new`, which answers the object that the function returns.
+    // The plugin calls `new`, which returns the object that the function returns.
     store: function makeStore() {
       return store;
     } as unknown as FastifyRateLimitStoreCtor,
