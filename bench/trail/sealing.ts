@@ -150,7 +150,12 @@ export async function measureSealing(): Promise<Measurement[]> {
     const { db } = database;
     // PostgreSQL still writes what the migrations left.
     await sleep(500);
-    const lease = await acquireLease(db, 'audit', 'sealer', 'bench', 600_000);
+    const lease = await acquireLease(db, {
+      schema: 'audit',
+      name: 'sealer',
+      holder: 'bench',
+      ttlMs: 600_000,
+    });
     if (!lease) throw new Error('Another sealer holds the lease.');
     return [...(await measureRate(database, lease)), ...(await measureProofs(db))];
   });

@@ -42,7 +42,15 @@ export async function runMaintenance({
   await ensurePartitions(db, MONTHS_AHEAD);
   await deleteExpiredViewerTokens(db);
   // The lease is not released: it keeps the other replicas from doing it again for half a day.
-  if (!(await acquireLease(db, 'audit', 'day-keys', config.REPLICA, DAY_MS / 2))) return;
+  if (
+    !(await acquireLease(db, {
+      schema: 'audit',
+      name: 'day-keys',
+      holder: config.REPLICA,
+      ttlMs: DAY_MS / 2,
+    }))
+  )
+    return;
   const before = new Date(Date.now() - DAY_KEY_DAYS * DAY_MS);
   const destroyed = await destroyDayKeys(db, before);
   if (destroyed > 0) log.info({ destroyed }, 'day keys destroyed');

@@ -75,8 +75,7 @@ export function batchRecords(records: readonly StreamRecord[]): StreamRecord[][]
  * @throws when the whole request failed; then no record counts as sent
  */
 export async function putBatch(
-  kinesis: KinesisClient,
-  stream: string,
+  { kinesis, stream }: { kinesis: KinesisClient; stream: string },
   source: string,
   batch: readonly StreamRecord[],
 ): Promise<StreamRecord[]> {

@@ -58,9 +58,7 @@ export async function claimRows<DB>(
 export async function claimUnstored<DB>(
   db: Kysely<DB>,
   lease: Lease,
-  source: string,
-  afterMs: number,
-  limit: number,
+  { source, afterMs, limit }: { source: string; afterMs: number; limit: number },
 ): Promise<StreamRecord[] | undefined> {
   const outbox = sql.table(`${lease.schema}.outbox`);
   return db.transaction().execute(async (trx) => {

@@ -38,13 +38,17 @@ export function createRelayRounds<DB>(options: RelayRoundsOptions<DB>): RelayRou
     log.info({ source, epoch: held.lease.epoch }, 'relay lease taken');
     unstored = await countUnstored(db, schema);
     // The last holder may have died between committing numbers and sending them.
-    await send(held, await claimUnstored(db, held.lease, source, 0, 10_000), 'resent');
+    await send(
+      held,
+      await claimUnstored(db, held.lease, { source, afterMs: 0, limit: 10_000 }),
+      'resent',
+    );
   }
 
   async function resendOverdue(held: HeldLease): Promise<void> {
     const afterMs = await schedule.dueAfterMs(unstored);
     if (afterMs === undefined) return;
-    const overdue = await claimUnstored(db, held.lease, source, afterMs, 5_000);
+    const overdue = await claimUnstored(db, held.lease, { source, afterMs, limit: 5_000 });
     if (overdue && overdue.length > 0)
       log.warn({ source, rows: overdue.length }, 'sent rows are not stored; sending them again');
     await send(held, overdue, 'resent');

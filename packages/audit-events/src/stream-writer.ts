@@ -28,7 +28,7 @@ export function createStreamWriter(options: StreamWriterOptions): StreamWriter {
   return {
     async write(batch) {
       try {
-        const refused = await putBatch(kinesis, stream, source, batch);
+        const refused = await putBatch({ kinesis, stream }, source, batch);
         if (downSince) {
           log.info({ source, downSince }, 'stream takes records again');
           downSince = undefined;

@@ -47,7 +47,7 @@ async function putTo(t: Test, listener: RequestListener): Promise<string> {
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
   t.teardown(() => kinesis.destroy());
-  const put = putBatch(kinesis, 'events', 'user', records(1, 10)).then(
+  const put = putBatch({ kinesis, stream: 'events' }, 'user', records(1, 10)).then(
     () => 'sent',
     () => 'given up',
   );

@@ -14,7 +14,7 @@ import {
 } from './parts.ts';
 
 async function lead({ db }: Producer, holder = 'a', ttlMs = 60_000): Promise<Lease> {
-  const lease = await acquireLease(db, 'identity', 'relay', holder, ttlMs);
+  const lease = await acquireLease(db, { schema: 'identity', name: 'relay', holder, ttlMs });
   if (!lease) throw new Error('no lease');
   return lease;
 }
@@ -79,11 +79,17 @@ test('a row is deleted only behind the watermark: one beyond a hole stays', asyn
     [2, 3],
   );
   t.same(
-    eventsOf(await claimUnstored(db, lease, 'user', 0, 500)).map(({ seq }) => seq),
+    eventsOf(await claimUnstored(db, lease, { source: 'user', afterMs: 0, limit: 500 })).map(
+      ({ seq }) => seq,
+    ),
     [2, 3],
     'both are sent again',
   );
-  t.same(await claimUnstored(db, lease, 'user', 60_000, 500), [], 'and then not for a while');
+  t.same(
+    await claimUnstored(db, lease, { source: 'user', afterMs: 60_000, limit: 500 }),
+    [],
+    'and then not for a while',
+  );
 });
 
 test('a holder whose lease ran out writes nothing, even without a successor', async (t) => {
@@ -92,7 +98,10 @@ test('a holder whose lease ran out writes nothing, even without a successor', as
   await producer.recordEvent(producer.db, aRequest());
   await sleep(80);
   t.equal(await claimRows(producer.db, lease, 500), undefined);
-  t.equal(await claimUnstored(producer.db, lease, 'user', 0, 500), undefined);
+  t.equal(
+    await claimUnstored(producer.db, lease, { source: 'user', afterMs: 0, limit: 500 }),
+    undefined,
+  );
   t.equal((await outboxRows(producer.db))[0]?.seq, null);
 });
 
@@ -117,7 +126,12 @@ test('a successor waits for numbers being assigned, so none is assigned twice', 
   await db.transaction().execute(async (trx) => {
     await sql`select 1 from identity.leases where name = 'relay' for share`.execute(trx);
     await sleep(250);
-    const taking = acquireLease(db, 'identity', 'relay', 'b', 60_000).then(() => {
+    const taking = acquireLease(db, {
+      schema: 'identity',
+      name: 'relay',
+      holder: 'b',
+      ttlMs: 60_000,
+    }).then(() => {
       taken = true;
     });
     await sleep(150);

@@ -32,7 +32,12 @@ test('rows numbered by a killed relay are sent under the same numbers', async (t
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
   const ids = await recordMany(producer, 40);
-  const dead = await acquireLease(producer.db, 'identity', 'relay', 'dead', 100);
+  const dead = await acquireLease(producer.db, {
+    schema: 'identity',
+    name: 'relay',
+    holder: 'dead',
+    ttlMs: 100,
+  });
   t.equal((dead && (await claimRows(producer.db, dead, 25)))?.length, 25);
 
   startRelay(t, producer, kinesis);
@@ -46,9 +51,18 @@ test('rows sent by a killed relay are sent again under the same numbers', async 
   const producer = await startProducer(t);
   const kinesis = connect(t, (await startStream(t)).port);
   await recordMany(producer, 20);
-  const dead = await acquireLease(producer.db, 'identity', 'relay', 'dead', 100);
+  const dead = await acquireLease(producer.db, {
+    schema: 'identity',
+    name: 'relay',
+    holder: 'dead',
+    ttlMs: 100,
+  });
   if (!dead) return t.fail('no lease');
-  await putBatch(kinesis, STREAM, 'user', (await claimRows(producer.db, dead, 500)) ?? []);
+  await putBatch(
+    { kinesis, stream: STREAM },
+    'user',
+    (await claimRows(producer.db, dead, 500)) ?? [],
+  );
 
   await recordMany(producer, 20);
   startRelay(t, producer, kinesis);

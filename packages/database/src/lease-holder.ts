@@ -48,7 +48,7 @@ export function createLeaseHolder<DB>(options: LeaseOptions<DB>): LeaseHolder {
     // time.
     const now = performance.now();
     if (lease && now - renewedAt < ttlMs / 3) return lease;
-    lease = await acquireLease(db, schema, name, holder, ttlMs);
+    lease = await acquireLease(db, { schema, name, holder, ttlMs });
     renewedAt = now;
     return lease;
   }

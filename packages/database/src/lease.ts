@@ -35,10 +35,7 @@ export function createHolderId(replica: string): string {
  */
 export async function acquireLease<DB>(
   db: Kysely<DB>,
-  schema: string,
-  name: string,
-  holder: string,
-  ttlMs: number,
+  { schema, name, holder, ttlMs }: Omit<Lease, 'epoch'> & { ttlMs: number },
 ): Promise<Lease | undefined> {
   const { rows } = await sql<{ epoch: number }>`
     insert into ${sql.table(`${schema}.leases`)} as l (name, holder, epoch, expires_at)

@@ -8,16 +8,28 @@ test('a lease has one holder until it runs out, and its epoch tells holders apar
   const { db } = createDatabase({ url: database.url('user_service'), applicationName: 'test' });
   t.teardown(() => db.destroy());
 
-  const first = await acquireLease(db, 'identity', 'relay', 'a', 200);
+  const first = await acquireLease(db, {
+    schema: 'identity',
+    name: 'relay',
+    holder: 'a',
+    ttlMs: 200,
+  });
   t.equal(first?.epoch, 1);
-  t.equal(await acquireLease(db, 'identity', 'relay', 'b', 200), undefined);
   t.equal(
-    (await acquireLease(db, 'identity', 'relay', 'a', 200))?.epoch,
+    await acquireLease(db, { schema: 'identity', name: 'relay', holder: 'b', ttlMs: 200 }),
+    undefined,
+  );
+  t.equal(
+    (await acquireLease(db, { schema: 'identity', name: 'relay', holder: 'a', ttlMs: 200 }))?.epoch,
     1,
     'renewing keeps the epoch',
   );
   await sleep(250);
-  t.equal((await acquireLease(db, 'identity', 'relay', 'b', 5_000))?.epoch, 2);
+  t.equal(
+    (await acquireLease(db, { schema: 'identity', name: 'relay', holder: 'b', ttlMs: 5_000 }))
+      ?.epoch,
+    2,
+  );
   if (!first) return t.fail('no lease');
   t.equal(
     await db.transaction().execute((trx) => lockLease(trx, first)),
@@ -30,17 +42,29 @@ test('a holder that returns after its lease ran out gets a new epoch', async (t)
   const database = await createTestDatabase(t);
   const { db } = createDatabase({ url: database.url('user_service'), applicationName: 'test' });
   t.teardown(() => db.destroy());
-  await acquireLease(db, 'identity', 'relay', 'a', 50);
+  await acquireLease(db, { schema: 'identity', name: 'relay', holder: 'a', ttlMs: 50 });
   await sleep(80);
-  t.equal((await acquireLease(db, 'identity', 'relay', 'a', 50))?.epoch, 2);
+  t.equal(
+    (await acquireLease(db, { schema: 'identity', name: 'relay', holder: 'a', ttlMs: 50 }))?.epoch,
+    2,
+  );
 });
 
 test('a released lease is free at once', async (t) => {
   const database = await createTestDatabase(t);
   const { db } = createDatabase({ url: database.url('user_service'), applicationName: 'test' });
   t.teardown(() => db.destroy());
-  const lease = await acquireLease(db, 'identity', 'relay', 'a', 60_000);
+  const lease = await acquireLease(db, {
+    schema: 'identity',
+    name: 'relay',
+    holder: 'a',
+    ttlMs: 60_000,
+  });
   if (!lease) return t.fail('no lease');
   await releaseLease(db, lease);
-  t.equal((await acquireLease(db, 'identity', 'relay', 'b', 1_000))?.holder, 'b');
+  t.equal(
+    (await acquireLease(db, { schema: 'identity', name: 'relay', holder: 'b', ttlMs: 1_000 }))
+      ?.holder,
+    'b',
+  );
 });

@@ -163,11 +163,24 @@ test('a stop during work lets it end, drains, then frees the lease at once', asy
   await began.opened;
   const stopped = loop.stop();
   t.equal(loop.signal.aborted, true);
-  t.equal(await acquireLease(db, 'identity', 'loop', 'successor', 1_000), undefined);
+  t.equal(
+    await acquireLease(db, { schema: 'identity', name: 'loop', holder: 'successor', ttlMs: 1_000 }),
+    undefined,
+  );
   ended.open();
   await stopped;
   t.same(steps, ['worked', 'drained']);
-  t.equal((await acquireLease(db, 'identity', 'loop', 'successor', 1_000))?.epoch, 2);
+  t.equal(
+    (
+      await acquireLease(db, {
+        schema: 'identity',
+        name: 'loop',
+        holder: 'successor',
+        ttlMs: 1_000,
+      })
+    )?.epoch,
+    2,
+  );
   t.same(loop.status(), { leading: false, epoch: undefined });
 });
 

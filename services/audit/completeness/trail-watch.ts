@@ -86,7 +86,15 @@ async function logHoles({
   log,
   alarmAfterMs = ALARM_AFTER_S * 1_000,
 }: TrailWatchOptions): Promise<void> {
-  if (!(await acquireLease(db, 'audit', 'completeness', replica, LEASE_MS))) return;
+  if (
+    !(await acquireLease(db, {
+      schema: 'audit',
+      name: 'completeness',
+      holder: replica,
+      ttlMs: LEASE_MS,
+    }))
+  )
+    return;
   for (const hole of await saveHoles(db))
     log.info(logFields(hole), 'a hole in the trail is closed');
   for (const hole of await markOldHoles(db, alarmAfterMs))

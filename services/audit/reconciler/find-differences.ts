@@ -7,9 +7,7 @@ import type { Difference } from './difference-queries.ts';
 async function findNext(
   db: Kysely<Tables>,
   check: Check,
-  scope: Scope,
-  limit: number,
-  after = '',
+  { scope, limit, after = '' }: { scope: Scope; limit: number; after?: string | undefined },
 ): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select id from (${check.find(scope)}) as found 
@@ -29,9 +27,11 @@ export async function* findDifferences(
   for (const check of CHECKS) {
     let candidates: string[] = [];
     do {
-      candidates = await findNext(db, check, scope, page, candidates.at(-1));
+      candidates = await findNext(db, check, { scope, limit: page, after: candidates.at(-1) });
       const ids =
-        candidates.length === 0 ? [] : await findNext(db, check, { ids: candidates }, page);
+        candidates.length === 0
+          ? []
+          : await findNext(db, check, { scope: { ids: candidates }, limit: page });
       yield ids.map((id) => ({ kind: check.kind, row_type: check.rowType, row_id: id }));
     } while (candidates.length === page);
   }
@@ -49,7 +49,9 @@ export async function findResolved(
     const own = open.filter((one) => `${one.kind}/${one.row_type}` === group);
     if (own.length === 0) continue;
     const scope = { ids: own.map(({ row_id: id }) => id) };
-    const ids = await Promise.all(checks.map((check) => findNext(db, check, scope, page)));
+    const ids = await Promise.all(
+      checks.map((check) => findNext(db, check, { scope, limit: page })),
+    );
     const remaining = new Set(ids.flat());
     resolved.push(...own.filter(({ row_id: id }) => !remaining.has(id)));
   }

@@ -102,7 +102,15 @@ export function createReconciler({
   }
 
   async function round(): Promise<void> {
-    if (!(await acquireLease(leases, 'audit', 'reconciler', replica, everyMs * 3))) return;
+    if (
+      !(await acquireLease(leases, {
+        schema: 'audit',
+        name: 'reconciler',
+        holder: replica,
+        ttlMs: everyMs * 3,
+      }))
+    )
+      return;
     await compareRecent();
     const { swept_at: sweptAt } = await readReconciliation(db);
     if (!sweptAt || Date.now() - sweptAt.getTime() > DAY_MS) await sweep();

@@ -63,7 +63,11 @@ export async function* archiveLines(
   let next = 0;
   let rows = 0;
   while (content.last_index !== null) {
-    const page = await listMonth(db, month, next - 1, content.last_index, PAGE);
+    const page = await listMonth(db, month, {
+      after: next - 1,
+      last: content.last_index,
+      limit: PAGE,
+    });
     let text = '';
     for (const row of page) {
       if (row.index > next) text += await gap(next, row.index);

@@ -130,9 +130,7 @@ export interface ArchivedRow {
 export async function listMonth(
   db: Kysely<Tables>,
   month: string,
-  after: number,
-  last: number,
-  limit: number,
+  { after, last, limit }: { after: number; last: number; limit: number },
 ): Promise<ArchivedRow[]> {
   const { rows } = await sql<ArchivedRow>`
     select s.index, e.record, e.personal_key_id as key_id, e.personal_nonce as nonce,
@@ -161,8 +159,7 @@ export async function insertArchive(
 /** Drops a month's partition, with the search terms of its events. */
 export async function dropArchivedMonth(
   db: Kysely<unknown>,
-  month: string,
-  months: number,
+  { month, months }: { month: string; months: number },
   { holder, epoch }: Lease,
 ): Promise<void> {
   await sql`select audit.drop_archived_month(${month}, ${months}, ${holder}, ${epoch})`.execute(db);
@@ -196,8 +193,7 @@ export async function stageRows(
  */
 export async function finishRestore(
   db: Kysely<unknown>,
-  month: string,
-  keepDays: number,
+  { month, keepDays }: { month: string; keepDays: number },
   { holder, epoch }: Lease,
 ): Promise<number> {
   const { rows } = await sql<{

@@ -59,7 +59,7 @@ export async function restoreMonth(
         }
       });
       await stage();
-      const unreadable = await finishRestore(retentionDb, month, keepDays, lease);
+      const unreadable = await finishRestore(retentionDb, { month, keepDays }, lease);
       await announce(db, recordEvent);
       return { rows: archive.rows, unreadable };
     },

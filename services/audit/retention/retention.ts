@@ -127,7 +127,7 @@ export async function retain(options: RetentionOptions): Promise<string[] | unde
         (await writeArchive(options, month, held));
       if (!archive) continue;
       await held.renew();
-      await dropArchivedMonth(retentionDb, month, months, held.lease);
+      await dropArchivedMonth(retentionDb, { month, months }, held.lease);
       log.info({ month, rows: archive.rows }, 'an archived month was dropped');
       moved.push(month);
       await announce(db, recordEvent);

@@ -45,7 +45,12 @@ export function createCleanupLoop(options: CleanupOptions): BackgroundLoop {
     'cleanup',
     config.SETTLE_INTERVAL_MS,
     async () => {
-      lease = await acquireLease(db, 'files', 'settler', config.REPLICA, LEASE_MS);
+      lease = await acquireLease(db, {
+        schema: 'files',
+        name: 'settler',
+        holder: config.REPLICA,
+        ttlMs: LEASE_MS,
+      });
       if (lease) await cleanUp(options);
     },
     (error) => log.warn({ err: error }, 'the cleanup is incomplete; it is tried again'),

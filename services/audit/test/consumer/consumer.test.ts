@@ -232,7 +232,12 @@ test('lanes are sealed in order without holes while shards and replicas change',
   parts.relay().start();
   const first = parts.consumer({ replica: 'first' });
   first.start();
-  const lease = await acquireLease(parts.db, 'audit', 'sealer', 'a', 120_000);
+  const lease = await acquireLease(parts.db, {
+    schema: 'audit',
+    name: 'sealer',
+    holder: 'a',
+    ttlMs: 120_000,
+  });
   if (!lease) throw new Error('the sealer has another holder');
   let isFlowing = true;
   const seal = (async () => {

@@ -70,7 +70,12 @@ async function refused(parts: TestServer, event: AuditEvent, sealed: boolean): P
     records: [aRecord(event)],
   });
   await sql`delete from identity.outbox`.execute(parts.producer);
-  const lease = await acquireLease(parts.db, 'audit', 'sealer', 'test', 60_000);
+  const lease = await acquireLease(parts.db, {
+    schema: 'audit',
+    name: 'sealer',
+    holder: 'test',
+    ttlMs: 60_000,
+  });
   if (sealed && lease) await sealBatch(parts.db, lease, 100);
   await parts.superuser.query('alter table audit.events drop constraint refusing');
   return (await parts.db.selectFrom('audit.quarantine').select('id').executeTakeFirstOrThrow()).id;
@@ -135,7 +140,12 @@ for (const sealed of [false, true]) {
     t.match(answers[0]?.json(), { id, event_id: event.id, outcome: 'stored' });
     t.same(await storedIds(parts.db), [event.id]);
     t.equal(await countEvents(parts, 'QUARANTINE_REPLAYED'), 1);
-    const lease = await acquireLease(parts.db, 'audit', 'sealer', 'test', 60_000);
+    const lease = await acquireLease(parts.db, {
+      schema: 'audit',
+      name: 'sealer',
+      holder: 'test',
+      ttlMs: 60_000,
+    });
     if (lease) for (let round = 0; round < 3; round += 1) await sealBatch(parts.db, lease, 100);
     t.same(
       (await parts.db.selectFrom('audit.sealed').select('event_id').execute()).map(

@@ -117,7 +117,7 @@ test('what cannot be restored says why', async (t) => {
   await t.rejects(restoreMonth(log.options, MARCH, 1), RestoreImpossible, 'not archived');
   await t.rejects(restoreMonth(log.options, "x'; drop table", 1), RestoreImpossible, 'no month');
   await retain(log.options);
-  await acquireLease(log.db, 'audit', 'retention', 'another', 300);
+  await acquireLease(log.db, { schema: 'audit', name: 'retention', holder: 'another', ttlMs: 300 });
   await t.rejects(restoreMonth(log.options, MARCH, 1), RestoreImpossible, 'another is at it');
   await new Promise((resolve) => setTimeout(resolve, 350));
   await restoreMonth(log.options, MARCH, 1);
@@ -152,7 +152,12 @@ test('the database restores only rows that were sealed', async (t) => {
   await log.log(APRIL, 300);
   await log.sign();
   await retain(log.options);
-  const lease = (await acquireLease(log.db, 'audit', 'retention', 'attacker', 60_000))!;
+  const lease = (await acquireLease(log.db, {
+    schema: 'audit',
+    name: 'retention',
+    holder: 'attacker',
+    ttlMs: 60_000,
+  }))!;
   const rows: ArchivedRow[] = events.map((event, index) => ({
     index,
     record: sealedForm(event),
@@ -163,7 +168,7 @@ test('the database restores only rows that were sealed', async (t) => {
   const attempt = async (staged: ArchivedRow[]): Promise<number> => {
     await beginRestore(log.retentionDb, MARCH, lease);
     await stageRows(log.retentionDb, MARCH, staged);
-    return finishRestore(log.retentionDb, MARCH, 1, lease);
+    return finishRestore(log.retentionDb, { month: MARCH, keepDays: 1 }, lease);
   };
   const altered = (at: number, record: string): ArchivedRow[] =>
     rows.with(at, { ...rows[at]!, record });
@@ -196,7 +201,12 @@ test('what leaves the database is asked again by the database', async (t) => {
   const log = await openArchiveTest(t);
   await log.log(MARCH, 3);
   await log.sign();
-  const lease = (await acquireLease(log.db, 'audit', 'retention', 'attacker', 60_000))!;
+  const lease = (await acquireLease(log.db, {
+    schema: 'audit',
+    name: 'retention',
+    holder: 'attacker',
+    ttlMs: 60_000,
+  }))!;
   const call = (text: string): Promise<unknown> => sql.raw(text).execute(log.retentionDb);
   const drop = (month: string, months: number): Promise<unknown> =>
     call(

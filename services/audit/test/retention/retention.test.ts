@@ -191,6 +191,11 @@ test('a checkpoint of another key is no reason to drop anything', async (t) => {
 
 test('while another replica is at it, this one leaves it alone', async (t) => {
   const log = await openArchiveTest(t);
-  await acquireLease(log.db, 'audit', 'retention', 'another', 60_000);
+  await acquireLease(log.db, {
+    schema: 'audit',
+    name: 'retention',
+    holder: 'another',
+    ttlMs: 60_000,
+  });
   t.equal(await retain(log.options), undefined);
 });

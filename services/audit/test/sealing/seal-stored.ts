@@ -8,7 +8,12 @@ import type { Tables } from '../../tables.ts';
  * @param late ids of events that were inserted past the lanes
  */
 export async function sealStored(db: Kysely<Tables>, late: readonly string[] = []): Promise<void> {
-  const lease = await acquireLease(db, 'audit', 'sealer', 'test', 60_000);
+  const lease = await acquireLease(db, {
+    schema: 'audit',
+    name: 'sealer',
+    holder: 'test',
+    ttlMs: 60_000,
+  });
   if (!lease) throw new Error('another sealer is at work');
   const sealAll = async (): Promise<void> => {
     while ((await sealBatch(db, lease, 4_000)).more);

@@ -53,7 +53,7 @@ export async function sealerLease(
   holder = 'test',
   ttlMs = 60_000,
 ): Promise<Lease> {
-  const lease = await acquireLease(db, 'audit', 'sealer', holder, ttlMs);
+  const lease = await acquireLease(db, { schema: 'audit', name: 'sealer', holder, ttlMs });
   if (!lease) throw new Error('the sealer has another holder');
   return lease;
 }

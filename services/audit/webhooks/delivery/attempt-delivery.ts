@@ -126,7 +126,7 @@ async function saveFailure(
   const delaysMs = options.retryDelaysMs ?? RETRY_DELAYS_MS;
   const delayMs = retryDelay(attempts + 1, retryAfterMs, delaysMs);
   const failing = await inFencedTransaction(options.db, lease, async (trx) => {
-    await failDelivery(trx, webhookId, id, { status, error, delayMs });
+    await failDelivery(trx, { webhookId, eventId: id }, { status, error, delayMs });
     const state = await addFailure(trx, webhookId);
     const restMs = restDelay(state?.failures ?? 0, outcome);
     if (restMs > 0) await setProbe(trx, webhookId, restMs);

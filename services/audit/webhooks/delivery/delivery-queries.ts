@@ -164,8 +164,7 @@ export async function rescheduleDeliveries(
 /** Records a failed attempt; without a delay it was the last. */
 export async function failDelivery(
   trx: Transaction<Tables>,
-  webhookId: string,
-  eventId: string,
+  { webhookId, eventId }: { webhookId: string; eventId: string },
   attempt: { status: number | null; error: string | null; delayMs: number | undefined },
 ): Promise<void> {
   await sql`
