@@ -20,11 +20,12 @@ export function createBacklog(db: Kysely<Tables>): Backlog {
   return {
     async read(isSealing) {
       const lanes = await listLaneNews(db);
-      const before = numbers;
-      numbers = lanes.reduce((sum, lane) => sum + lane.watermark - lane.sealed_seq, 0);
+      const count = lanes.reduce((sum, lane) => sum + lane.watermark - lane.sealed_seq, 0);
       // The holder seals fresh numbers in a moment: only those that stay have an age worth a query.
-      const isStaying = numbers > 0 && (!isSealing || before > 0);
+      const isStaying = count > 0 && (!isSealing || numbers > 0);
       oldest = isStaying ? await findOldestUnsealed(db, lanes) : undefined;
+      // Set with `oldest`: a status read during the query would show numbers without an age.
+      numbers = count;
       return numbers > 0 || (await hasLateEvents(db));
     },
     clear() {
