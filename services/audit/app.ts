@@ -16,14 +16,15 @@ import { trail } from './trail/routes.ts';
 import { viewerTokens } from './viewer-tokens/routes.ts';
 import { webhooks } from './webhooks/routes.ts';
 
-/** Builds the audit service. It neither listens nor starts loops. */
+/** Builds the audit service. Its loops start once it listens. */
 export async function buildApp(config: Config): Promise<AuditContext> {
   const context = await createContext(config);
+  // Each adds its loops to `context.jobs`, which start once the service listens.
   startMaintenance(context);
   openErasure(context);
   openReconciler(context);
   startRetention(context);
-  // Lower rooms first: a room may import only from rooms before it in this list.
+  // By dependency: a feature imports only from features before it in this list.
   await registerFeatures(context.http.app, context, [
     trail,
     proofs,
@@ -36,6 +37,5 @@ export async function buildApp(config: Config): Promise<AuditContext> {
     completeness,
     webhooks,
   ]);
-
   return context;
 }

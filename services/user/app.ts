@@ -5,7 +5,7 @@ import { apiTokens } from './api-tokens/routes.ts';
 import type { Config } from './config.ts';
 import { createContext, type UserContext } from './context.ts';
 import { health } from './health/routes.ts';
-import { sendMails } from './mail/send-mails.ts';
+import { startMailSender } from './mail/send-mails.ts';
 import { startMaintenance } from './maintenance.ts';
 import { startRecoveries } from './passwords/process-recoveries.ts';
 import { passwords } from './passwords/routes.ts';
@@ -16,18 +16,19 @@ import { signIn } from './sign-in/routes.ts';
 import { signingKeys } from './signing-keys/routes.ts';
 import { webSocket } from './web-socket/routes.ts';
 
-/** Builds the user service. It neither listens nor starts loops. */
+/** Builds the user service. Its loops start once it listens. */
 export async function buildApp(config: Config): Promise<UserContext> {
   const context = await createContext(config);
   const { http, data, auth } = context;
-  // Without its hook: it only sets cookies. Authentication reads them in every service.
+  // The plugin only sets cookies, so it needs no hook: authentication parses them.
   await http.app.register(cookie, { hook: false });
   await auth.keys.refresh();
   await saveTokenLifetime(data.db, config.ACCESS_TOKEN_TTL_S);
+  // Each adds its loops to `context.jobs`, which start once the service listens.
   startMaintenance(context);
   startRecoveries(context);
-  sendMails(context);
-  // Lower rooms first: a room imports only from rooms above it in this list.
+  startMailSender(context);
+  // By dependency: a feature imports only from features before it in this list.
   await registerFeatures(http.app, context, [
     health,
     signingKeys,

@@ -31,6 +31,7 @@ export interface RelayRounds {
 /** Moves rows in rounds: numbers are committed before sending, and stored rows are deleted. */
 export function createRelayRounds<DB>(options: RelayRoundsOptions<DB>): RelayRounds {
   const { db, schema, source, log, schedule, send } = options;
+  /** Rows with a number that the audit service has not stored, as far as known. */
   let unstored = 0;
   let deletedAt = -Infinity;
 

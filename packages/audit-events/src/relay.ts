@@ -18,10 +18,10 @@ export interface RelayOptions<DB> {
   kinesis: KinesisClient;
   stream: string;
   log: LoopLogger;
-  /** A sent row that is not stored after this long is sent again. Milliseconds. */
+  /** A sent row that the audit service has not stored after this long is sent again. */
   resendAfterMs?: number;
   leaseTtlMs?: number;
-  /** Pause between two looks for rows that no wake announced. */
+  /** Pause between two rounds without a wake. */
   idleMs?: number;
 }
 
@@ -37,12 +37,12 @@ export interface Relay {
   start(): void;
   /** Ends the loop after the batch in progress and frees the lease. */
   stop(): Promise<void>;
-  /** A row was just committed in this process: look now instead of at the next round. */
+  /** Call after committing a row: the next round starts early. */
   wake(): void;
   status(): RelayStatus;
 }
 
-/** From a wake to the round. Under load 20 rounds a second then serve hundreds of events. */
+/** From a wake to its round. Under load 20 rounds a second then serve hundreds of events. */
 const GATHER_MS = 50;
 const IDLE_MS = 100;
 const RETRY_MS = 500;
@@ -60,7 +60,7 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     stream,
     source,
     log,
-    // The outage may have cost the stream what it had taken before.
+    // In the outage the stream may have lost records that it had accepted.
     onRecovered: () => schedule.resendEverything(),
   });
   const totals: SendTotals = { sent: 0, resent: 0 };

@@ -15,13 +15,13 @@ export interface LeasedLoopOptions<DB> extends LeaseOptions<DB> {
   onFailing(error: unknown): void;
   /** Called for the first round that succeeds after failed ones. */
   onRecovered?(): void;
-  /** Ends work that runs beside the rounds; at stop, before the release. */
+  /** Runs at stop, before the lease is freed: ends work that runs beside the rounds. */
   drain?(): Promise<void>;
   /** Pause after a round that failed. */
   retryMs: number;
   /** A failed round keeps the lease. Otherwise the next round starts with `onAcquired` again. */
   keepsLeaseOnError?: boolean;
-  /** From a wake to the round. Milliseconds. */
+  /** From a wake to its round, in milliseconds: one round then serves many wakes. */
   gatherMs?: number;
 }
 
@@ -35,7 +35,7 @@ export interface LeasedLoop {
   wake(): void;
   /** Whether this epoch of the lease is still this replica's, as far as it knows. */
   isHeld(lease: Lease): boolean;
-  /** A fenced write beside the rounds was refused: the next round asks the database again. */
+  /** Stops trusting this epoch, after a refused write. The next round asks the database again. */
   drop(lease: Lease): void;
   status(): LeasedLoopStatus;
 }
@@ -43,7 +43,7 @@ export interface LeasedLoop {
 export interface LeasedLoopStatus {
   /** Whether this replica holds the lease. */
   leading: boolean;
-  /** Of the lease that it holds. */
+  /** Epoch of the held lease. */
   epoch: number | undefined;
 }
 
@@ -76,17 +76,17 @@ export function createLeasedLoop<DB>(options: LeasedLoopOptions<DB>): LeasedLoop
     return pauseMs;
   }
 
-  function drop(): void {
+  function dropLease(): void {
     holder.drop();
     startedEpoch = undefined;
   }
 
   function onError(error: unknown): number {
     if (error instanceof LeaseLost) {
-      drop();
+      dropLease();
       return 0;
     }
-    if (!options.keepsLeaseOnError) drop();
+    if (!options.keepsLeaseOnError) dropLease();
     if (!isFailing) options.onFailing(error);
     isFailing = true;
     return options.retryMs;
@@ -106,7 +106,7 @@ export function createLeasedLoop<DB>(options: LeasedLoopOptions<DB>): LeasedLoop
     },
     isHeld: ({ epoch }) => holder.current()?.epoch === epoch,
     drop({ epoch }) {
-      if (holder.current()?.epoch === epoch) drop();
+      if (holder.current()?.epoch === epoch) dropLease();
     },
     status: () => ({ leading: holder.current() !== undefined, epoch: holder.current()?.epoch }),
   };

@@ -62,12 +62,12 @@ export interface ServiceContext<DB> {
   http: {
     app: App;
     log: FastifyBaseLogger;
-    /** The problem that HTTP would answer, for errors that are told another way. */
+    /** The problem that HTTP would answer, for errors that a web socket or a stream sends. */
     problemOf(error: unknown, requestId: string): Problem;
   };
   data: { db: Kysely<DB>; inTransaction: InTransaction<DB> };
   audit: {
-    /** Records what changes no row, before the answer's first byte. */
+    /** Records an event without a change of rows, before the answer's first byte. */
     record: RecordRequestEvent;
     /** Relays another outbox of the service. Wake the relay after a commit. */
     addOutbox(outbox: Outbox): Relay;
@@ -97,12 +97,12 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
   const { db, kinesis } = openStores<DB>(config, log);
   const jobs = createJobs();
   const parts = { ...options, db, kinesis, log, jobs, masterKey };
-  const { auth, feed, close } = openAuth(parts);
+  const { auth, feed, close: closeAuth } = openAuth(parts);
   app.addHook('onListen', async () => jobs.start());
   // Hooks run in reverse order: registered first, this closes the stores last.
   app.addHook('onClose', async () => {
     await jobs.stop();
-    await close();
+    await closeAuth();
     kinesis.destroy();
     await db.destroy();
   });
@@ -122,7 +122,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       metrics,
     });
     await authenticateRequests(app, auth, { ...parts, record: audit.record });
-    acceptKeys(app, { ...parts, auth, record: audit.record });
+    openIdempotency(app, { ...parts, auth, record: audit.record });
     requireDefinitions(app);
     measureRequests(app, metrics);
     measureAuth(metrics, auth, feed);
@@ -130,7 +130,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const health = reportHealth(app);
     health.add({ name: 'postgres', critical: true, check: () => checkWritable(db) });
     health.add(streamCheck);
-    health.add({ name: 'revocation_feed', critical: false, check: () => checkFresh(auth) });
+    health.add({ name: 'revocation_feed', critical: false, check: () => checkRevocations(auth) });
     return {
       http: { app, log, problemOf: (error, id) => problemOf(error, id, isUnavailable) },
       data: { db, inTransaction },
@@ -179,7 +179,7 @@ interface AuditParts<DB> extends ServerOptions<DB> {
   metrics: Registry;
 }
 
-/** The outboxes with their relays, and the two ways in which anything is recorded. */
+/** Opens the outboxes and relays, and both ways to record an event: with a change or without. */
 function createAudit<DB>(parts: AuditParts<DB>) {
   const { db, kinesis, jobs, config, schema, source, subjectKeys } = parts;
   const relays = createOutboxRelays(parts);
@@ -194,14 +194,14 @@ function createAudit<DB>(parts: AuditParts<DB>) {
     prepareEvent: createEventPreparer({ source, subjectKeys }),
     revalidatePrincipal: parts.auth.revalidate,
     onCommit: () => relay.wake(),
-    // Each may need another connection before it is answered.
+    // Each holds a connection, and its request may need another before it is answered.
     maxPendingCommits: Math.ceil(config.DATABASE_POOL_MAX / 2),
   });
   const { streamCheck } = relays;
   return { audit: { record, addOutbox, kinesis }, inTransaction, streamCheck };
 }
 
-function acceptKeys<DB>(
+function openIdempotency<DB>(
   app: App,
   parts: Omit<AuditParts<DB>, 'subjectKeys' | 'metrics'> & {
     masterKey: MasterKey;
@@ -238,6 +238,6 @@ async function checkWritable<DB>(db: Kysely<DB>): Promise<void> {
   if (!rows[0]?.writable) throw new Error('the database is read-only');
 }
 
-async function checkFresh({ revocations }: Auth): Promise<void> {
+async function checkRevocations({ revocations }: Auth): Promise<void> {
   if (!revocations.isFresh()) throw new Error('stale');
 }

@@ -23,20 +23,22 @@ export interface ConsumerOptions {
   log: LoopLogger;
   /** A shard whose holder is silent for this long is taken over. */
   leaseTtlMs?: number;
+  /** Least time between two reads of a shard. */
   pollMs?: number;
+  /** Least time between two lists of the stream's shards. */
   listEveryMs?: number;
 }
 
 export interface ConsumerStatus {
   shards: number;
-  /** The greatest distance from the last stored to the newest record, over the shards held here. */
+  /** From the last stored to the newest record; the maximum over the shards read here. */
   lagMs: number;
   stored: number;
   duplicates: number;
   quarantined: number;
   streamDownSince: Date | undefined;
   databaseDownSince: Date | undefined;
-  /** Since when nothing can be stored, whether the database is away or refuses. */
+  /** Since when nothing can be stored: the database is away, or refuses. */
   storeDownSince: Date | undefined;
 }
 
@@ -48,14 +50,15 @@ export interface Consumer {
 }
 
 /**
- * The consumer of one replica. Live replicas share the shards. It reads at least once, and the
- * store dismisses duplicates, so each event takes effect once.
+ * The consumer of one replica. Live replicas divide the shards among them. It reads at least once,
+ * and the store ignores duplicates, so each event takes effect once.
  */
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { db, kinesis, stream: name, log } = options;
   const leaseTtlMs = options.leaseTtlMs ?? 5_000;
   const owner = createHolderId(options.replica);
   const outages = watchOutages(log);
+  // The shards that this replica reads, each in a loop of its own.
   const readings = createReadings({
     db,
     kinesis,
@@ -79,7 +82,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     streamOutage: outages.stream,
     readings,
     listEveryMs: options.listEveryMs ?? 5_000,
-    // The next renewal waits for the list: a stream that answers nothing must not cost the leases.
+    // Leases are renewed after the list, so a stream that does not answer must not delay them.
     timeoutMs: Math.ceil(leaseTtlMs / 3),
   });
 

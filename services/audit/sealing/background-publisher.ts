@@ -7,7 +7,7 @@ export interface BackgroundPublisher {
   /** Starts to publish, unless a run is in progress. */
   start(signal: AbortSignal): void;
   /** Resolves when no run is in progress. It never rejects. */
-  settled(): Promise<void>;
+  whenPublished(): Promise<void>;
 }
 
 /** Publishes checkpoints beside the sealing, since S3 may be slow or away. */
@@ -38,6 +38,6 @@ export function createBackgroundPublisher(
         publishing = undefined;
       });
     },
-    settled: async () => publishing,
+    whenPublished: async () => publishing,
   };
 }

@@ -16,11 +16,11 @@ export interface SealerOptions {
   log: AlarmLogger;
   signer: CheckpointSigner;
   publisher: CheckpointPublisher;
-  /** A holder that is silent for this long is succeeded. */
+  /** Another replica takes over from a holder that is silent for this long. */
   leaseTtlMs?: number;
-  /** Pause between two looks for events to seal. */
+  /** Pause after a round that left nothing to seal. */
   pollMs?: number;
-  /** Most events that one transaction seals. */
+  /** Maximum of events that one transaction seals. */
   batch?: number;
   /** Least time between two checkpoints. */
   checkpointMs?: number;
@@ -29,14 +29,14 @@ export interface SealerOptions {
 export interface SealerStatus {
   /** Whether this replica seals. */
   holder: boolean;
-  /** Leaves of the tree at the last look. */
+  /** Leaves of the tree at the last round. */
   size: number;
   lastSealedAt: Date | undefined;
-  /** Numbers that were stored and not sealed at the last look. */
+  /** Events that were stored and not sealed at the last round. */
   unsealed: number;
   /** How long ago the oldest of them happened. */
   oldestUnsealedMs: number;
-  /** Sealed by this replica since its start. */
+  /** Events that this replica sealed since its start. */
   sealed: number;
   /** The newest signed head that this replica knows. */
   checkpoint: KnownCheckpoint | undefined;
@@ -53,10 +53,10 @@ export interface Sealer {
   status(): SealerStatus;
 }
 
-/** About 500 bytes each. A transaction of this many takes 80 ms, so no wait is long. */
+/** A transaction of this many events, of about 500 bytes each, takes some 80 ms. */
 const BATCH_SIZE = 4_000;
 const RETRY_MS = 500;
-/** Between two looks whether an alarm still holds. */
+/** Pause between two checks whether an alarm still holds. */
 const ALARM_PAUSE_MS = 5_000;
 /** Sealing goes on when comparing with the bucket takes longer: an outage of S3 stops nothing. */
 const COMPARE_TIMEOUT_MS = 2_000;
@@ -82,16 +82,17 @@ export function createSealer(options: SealerOptions): Sealer {
   }
 
   async function work({ lease }: HeldLease): Promise<number> {
-    const isNews = await backlog.read(true);
-    if (alarm.state()) await signing.settleAlarm();
-    const isMore = isNews && addBatch(sealed, await sealBatch(db, lease, batchSize));
-    if (isNews && !isMore) backlog.clear();
+    const isWorkWaiting = await backlog.read({ isSealing: true });
+    if (alarm.state()) await signing.resolveAlarm();
+    const isMore = isWorkWaiting && addBatch(sealed, await sealBatch(db, lease, batchSize));
+    if (isWorkWaiting && !isMore) backlog.clear();
     await signing.signWhenDue(lease);
     return isMore ? 0 : (options.pollMs ?? 50);
   }
 
+  /** A round of a replica that does not seal: it only keeps its status up to date. */
   async function observe(): Promise<number> {
-    await backlog.read(false);
+    await backlog.read({ isSealing: false });
     sealed.size = (await findHead(db)).size;
     await signing.observe();
     alarm.clear();
@@ -110,7 +111,7 @@ export function createSealer(options: SealerOptions): Sealer {
       void (await alarm.guard(() => compareWithSigned(held), alarmPauseMs)),
     work: (held) => alarm.guard(() => work(held), alarmPauseMs),
     observe: async () => void (await alarm.guard(observe, alarmPauseMs)),
-    drain: () => signing.settled(),
+    drain: () => signing.whenPublished(),
     onFailing: (error) => log.warn({ err: error }, 'sealer cannot go on; it tries again by itself'),
     onRecovered: () => log.info({}, 'sealer goes on'),
   });
@@ -128,9 +129,9 @@ export function createSealer(options: SealerOptions): Sealer {
 }
 
 interface SealedTotals {
-  /** Leaves of the tree at the last look. */
+  /** Leaves of the tree at the last round. */
   size: number;
-  /** Sealed by this replica since its start. */
+  /** Events that this replica sealed since its start. */
   count: number;
   lastAt: Date | undefined;
 }
@@ -147,17 +148,17 @@ const statusOf = ({ size, count, lastAt }: SealedTotals, backlog: Backlog) => ({
   size,
   sealed: count,
   lastSealedAt: lastAt,
-  unsealed: backlog.numbers(),
+  unsealed: backlog.unsealed(),
   oldestUnsealedMs: backlog.oldestMs(),
 });
 
-/** Sealing that stands still for longer needs an operator. */
-const LATE_MS = 60_000;
+/** Above this age of a waiting event, sealing stands still and needs an operator. */
+const MAX_UNSEALED_AGE_MS = 60_000;
 
 /** @throws when the history was altered, or waiting events have not been sealed for a minute */
 export function checkSealer({ alarm, oldestUnsealedMs, unsealed }: SealerStatus): void {
   if (alarm) throw new Error(alarm.reason);
-  if (unsealed > 0 && oldestUnsealedMs > LATE_MS)
+  if (unsealed > 0 && oldestUnsealedMs > MAX_UNSEALED_AGE_MS)
     throw new Error(
       `${unsealed} stored events are not sealed, ` +
         `the oldest for ${Math.round(oldestUnsealedMs / 1_000)} s`,

@@ -30,13 +30,13 @@ export interface Signing {
    */
   compare(timeoutMs: number): Promise<void>;
   /** Ends the alarm if database, tree and bucket are as signed. @throws HistoryAltered */
-  settleAlarm(): Promise<void>;
+  resolveAlarm(): Promise<void>;
   signWhenDue(lease: Lease): Promise<void>;
   /** On a replica that does not seal: reads the newest checkpoint. @throws HistoryAltered */
   observe(): Promise<void>;
   newest(): KnownCheckpoint | undefined;
   /** Resolves when nothing is being published. */
-  settled(): Promise<void>;
+  whenPublished(): Promise<void>;
 }
 
 export function createSigning(options: SigningOptions): Signing {
@@ -50,10 +50,10 @@ export function createSigning(options: SigningOptions): Signing {
       await signer.verify();
       publisher.recheck();
       publishing.start(signal());
-      await Promise.race([publishing.settled(), sleep(timeoutMs, undefined, { ref: false })]);
+      await Promise.race([publishing.whenPublished(), sleep(timeoutMs, undefined, { ref: false })]);
     },
-    async settleAlarm() {
-      await publishing.settled();
+    async resolveAlarm() {
+      await publishing.whenPublished();
       await signer.verify();
       publisher.recheck();
       await publisher.publish(signal());
@@ -73,6 +73,6 @@ export function createSigning(options: SigningOptions): Signing {
       if (stored && stored.size !== newest?.size) newest = { size: stored.size, at: new Date() };
     },
     newest: () => newest,
-    settled: () => publishing.settled(),
+    whenPublished: () => publishing.whenPublished(),
   };
 }

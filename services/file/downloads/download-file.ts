@@ -17,12 +17,12 @@ import { servedMediaType } from '../files/media-type.ts';
 import { parseRange, type ByteRange } from '../object-store/byte-range.ts';
 import { openObject } from '../object-store/open-object.ts';
 import type { ReadyFile } from '../tables.ts';
-import { ifRangeHolds, isNotModified } from './preconditions.ts';
+import { isNotModified, isRangeAllowed } from './preconditions.ts';
 
 type Download = FastifyRequest<{ Params: Static<typeof idParams> }>;
 type DownloadContext = Pick<FileContext, 'data' | 'audit' | 'config' | 'store' | 'presign'>;
 
-/** Sends a file's bytes, or 304 (RFC 9110 §13, §14). */
+/** Sends a file or a range of it, or 304 when the client has it already (RFC 9110 §13, §14). */
 export const downloadFile = defineRoute({
   method: ['GET', 'HEAD'],
   url: '/api/files/:id',
@@ -41,11 +41,12 @@ export const downloadFile = defineRoute({
     const file = await findReadyFile(context.data.db, { userId, id: request.params.id });
     if (!file) throw new FileNotFound();
     const validators = { etag: file.etag, lastModified: file.created };
+    // Throws PreconditionFailed for If-Match and If-Unmodified-Since.
     if (isNotModified(request.headers, validators))
       return reply.code(304).headers(validatorHeaders(file)).send();
     // RFC 9110 §14.2 defines Range for GET alone.
     if (request.method === 'HEAD') return answerHead(reply, file);
-    const range = ifRangeHolds(request.headers['if-range'], validators)
+    const range = isRangeAllowed(request.headers['if-range'], validators)
       ? readRange(request.headers.range, file)
       : undefined;
     reply.headers({ ...validatorHeaders(file), ...contentHeaders(file) });
@@ -95,7 +96,7 @@ interface Answer {
   range: ByteRange | undefined;
 }
 
-/** Commits the event before the answer's first byte. */
+/** Commits the event before the answer's first byte. Retried requests derive the same event id. */
 async function recordDownload(
   { audit }: Pick<FileContext, 'audit'>,
   request: Download,
@@ -117,7 +118,7 @@ async function sendByGateway(
   const { reply, file, range } = answer;
   const location = await context.presign(file.object_key, file.object_version);
   await recordDownload(context, request, answer);
-  // Under the real names Nginx would send these with problems too.
+  // Under their plain names Nginx would also send these with its own error when S3 fails.
   reply
     .removeHeader('cache-control')
     .headers({

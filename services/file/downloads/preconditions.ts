@@ -53,8 +53,8 @@ export function isNotModified(
   return modifiedSince !== undefined && modified <= modifiedSince;
 }
 
-/** Whether If-Range allows the Range, by strong tag or exact date (RFC 9110 §13.1.5). */
-export function ifRangeHolds(
+/** Whether If-Range allows a partial answer, by strong tag or exact date (RFC 9110 §13.1.5). */
+export function isRangeAllowed(
   value: string | readonly string[] | undefined,
   { etag, lastModified }: Validators,
 ): boolean {

@@ -32,7 +32,7 @@ export interface ObjectWriterOptions {
   store: ObjectStore;
   key: string;
   /** Called once with the first bytes, before any goes to S3. @returns the media type */
-  begin(head: Buffer): Promise<string>;
+  onHead(head: Buffer): Promise<string>;
   /** Aborted with the error of a failed part. */
   failure: AbortController;
 }
@@ -43,7 +43,7 @@ export interface ObjectWriterOptions {
  * cannot deadlock.
  */
 export function createObjectWriter(options: ObjectWriterOptions): ObjectWriter {
-  const { store, key, begin, failure } = options;
+  const { store, key, onHead, failure } = options;
   const { pool } = store;
   const upload = createObjectUpload(store, key);
   const sha256 = createHash('sha256');
@@ -64,7 +64,7 @@ export function createObjectWriter(options: ObjectWriterOptions): ObjectWriter {
   async function flush(): Promise<void> {
     if (!buffer) return;
     await sending;
-    if (!upload.isInParts()) await upload.startParts(await begin(buffer.subarray(0, filled)));
+    if (!upload.isInParts()) await upload.startParts(await onHead(buffer.subarray(0, filled)));
     const full = buffer;
     pool.settle(full);
     sending = upload.sendPart(full.subarray(0, filled)).finally(() => pool.release(full));
@@ -76,7 +76,7 @@ export function createObjectWriter(options: ObjectWriterOptions): ObjectWriter {
   async function putWhole(digest: string): Promise<StoredObject> {
     const body = buffer?.subarray(0, filled) ?? Buffer.alloc(0);
     if (buffer) pool.settle(buffer);
-    return upload.put(body, { mediaType: await begin(body), sha256: digest });
+    return upload.put(body, { mediaType: await onHead(body), sha256: digest });
   }
 
   async function complete(): Promise<StoredObject> {

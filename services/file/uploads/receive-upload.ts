@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import { principalOf } from '@muniment/security';
 import { uuidv7 } from '@muniment/database';
+import { principalOf } from '@muniment/security';
+import { deleteOrphan } from '../cleanup/orphan-queries.ts';
+import { touchPendingFile, withdrawPendingFile } from '../cleanup/pending-file-queries.ts';
 import type { FileContext } from '../context.ts';
 import { FileMissing, UploadSuperseded } from '../errors.ts';
 import { fileUploaded } from '../files/file-events.ts';
@@ -15,10 +17,8 @@ import {
 } from '../object-store/object-writer.ts';
 import { isS3Unavailable } from '../object-store/unavailable.ts';
 import type { ReadyFile } from '../tables.ts';
-import { deleteOrphan } from '../cleanup/orphan-queries.ts';
 import { uploadContent } from './digest-upload.ts';
 import { parseForm } from './parse-form.ts';
-import { touchPendingFile, withdrawPendingFile } from '../cleanup/pending-file-queries.ts';
 
 type UploadContext = Pick<FileContext, 'http' | 'data' | 'config' | 'store'>;
 
@@ -29,12 +29,12 @@ interface Upload {
   created: Date;
   /** The object's key in S3. */
   key: string;
-  /** Known once the file's part has begun. */
+  /** Known once the form's file part has begun. */
   file?: { name: string; declaredType: string };
-  /** Known once the first byte goes to S3. */
+  /** Known once the first bytes were read. */
   mediaType?: string;
-  /** Whether its row may exist. */
-  pending: boolean;
+  /** Set before the insert, which may succeed although its answer is lost. */
+  mayHaveRow: boolean;
   heartbeat?: NodeJS.Timeout;
   /** Aborted when the upload cannot succeed any more. */
   failure: AbortController;
@@ -42,18 +42,18 @@ interface Upload {
 
 /**
  * Receives one file: row `pending`, bytes to S3, then row `ready` with FILE_UPLOAD in one
- * transaction. A failure leaves nothing, or an orphan for the cleanup.
+ * transaction. A failure removes row and bytes, or leaves them to the cleanup.
  */
 export async function receiveUpload(
   context: UploadContext,
   request: FastifyRequest,
 ): Promise<ReadyFile> {
-  const upload = beginUpload(request);
+  const upload = createUpload(request);
   const { failure, key } = upload;
-  const begin = (head: Buffer): Promise<string> => insertRow(context, upload, head);
-  const writer = createObjectWriter({ store: context.store, key, failure, begin });
+  const onHead = (head: Buffer): Promise<string> => insertPending(context, upload, head);
+  const writer = createObjectWriter({ store: context.store, key, failure, onHead });
   try {
-    await readFile(context, request, { upload, writer });
+    await readForm(context, request, { upload, writer });
     const written = await writer.finish();
     return await commitFile(context, request, { upload, written });
   } catch (error) {
@@ -65,19 +65,19 @@ export async function receiveUpload(
   }
 }
 
-function beginUpload(request: FastifyRequest): Upload {
+function createUpload(request: FastifyRequest): Upload {
   const created = new Date();
   return {
     id: uuidv7(created.getTime()),
     userId: principalOf(request).id,
     created,
     key: randomUUID(),
-    pending: false,
+    mayHaveRow: false,
     failure: new AbortController(),
   };
 }
 
-function readFile(
+function readForm(
   { config }: UploadContext,
   request: FastifyRequest,
   { upload, writer }: { upload: Upload; writer: ObjectWriter },
@@ -96,12 +96,15 @@ function readFile(
 }
 
 /** Inserts the pending row and its heartbeat. @returns the media type */
-async function insertRow(context: UploadContext, upload: Upload, head: Buffer): Promise<string> {
+async function insertPending(
+  context: UploadContext,
+  upload: Upload,
+  head: Buffer,
+): Promise<string> {
   if (!upload.file) throw new FileMissing();
   const { id, userId, key: objectKey, created, file } = upload;
   upload.mediaType = await sniffMediaType(head, file.declaredType);
-  // Set before the insert: one whose answer is lost may have taken place.
-  upload.pending = true;
+  upload.mayHaveRow = true;
   const row = { id, userId, name: file.name, objectKey, created };
   if (!(await insertPendingFile(context.data.db, row))) throw new UploadSuperseded();
   upload.heartbeat = startHeartbeat(context, id);
@@ -125,6 +128,7 @@ async function commitFile(
   const { id, file, mediaType } = upload;
   if (!file || mediaType === undefined) throw new FileMissing();
   const { size, sha256, etag, versionId: objectVersion } = written;
+  // The content that the Idempotency-Key stands for is known only now.
   request.idempotency?.identify(uploadContent({ name: file.name, size, sha256 }));
   const stored: StoredFile = { id, size, sha256, etag, mimeType: mediaType, objectVersion };
   return data.inTransaction(request, async (trx, record) => {
@@ -143,20 +147,20 @@ interface FailedUpload {
 
 async function undoUpload(context: UploadContext, failed: FailedUpload): Promise<void> {
   const { id } = failed.upload;
-  await withdraw(context, failed).catch((error: unknown) =>
+  await removeFailed(context, failed).catch((error: unknown) =>
     context.http.log.warn({ err: error, file_id: id }, 'the cleanup will remove a failed upload'),
   );
 }
 
 /** Withdraws the row first, so it cannot become ready without bytes. */
-async function withdraw(
+async function removeFailed(
   { data }: UploadContext,
   { upload, writer, error }: FailedUpload,
 ): Promise<void> {
   // The commit took place and its answer was lost: the file stays.
-  if (upload.pending && !(await withdrawPendingFile(data.db, upload.id))) return;
-  // The cleanup removes the orphan, so the client waits for no second time-out.
+  if (upload.mayHaveRow && !(await withdrawPendingFile(data.db, upload.id))) return;
+  // The client must not wait for a second time-out of S3: the cleanup removes these bytes.
   if (isS3Unavailable(error) && writer.isInDoubt()) return;
   await writer.discard();
-  if (upload.pending) await deleteOrphan(data.db, upload.key);
+  if (upload.mayHaveRow) await deleteOrphan(data.db, upload.key);
 }

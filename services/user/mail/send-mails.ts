@@ -29,7 +29,7 @@ interface Sender extends Pick<UserContext, 'config' | 'data' | 'crypto' | 'http'
 }
 
 /** Sends the outbox's mails at least once: a crash may repeat one. */
-export function sendMails(context: UserContext): void {
+export function startMailSender(context: UserContext): void {
   const { config, data, crypto, http, mail, jobs, metrics } = context;
   const counters = measureMails(data.db, metrics);
   const sender: Sender = { config, data, crypto, http, mail, counters, isFailing: false };

@@ -21,7 +21,8 @@ import { revokeSession } from './session-queries.ts';
 type RotationContext = Pick<UserContext, 'config' | 'data' | 'auth' | 'audit'>;
 
 /**
- * Spends a refresh token and returns its child.
+ * Exchanges a refresh token for its child. A retry gets the same child; a later reuse of the spent
+ * token ends the session.
  * @throws RefreshTokenInvalid for unknown, expired, revoked and reused tokens alike
  */
 export async function rotateSessionToken(
@@ -29,17 +30,17 @@ export async function rotateSessionToken(
   request: RequestContext,
   parent: string,
 ): Promise<SessionTokens> {
-  const rotated = await spend(context, request, parent);
+  const rotated = await spendToken(context, request, parent);
   if (rotated) return rotated;
   const spent = await findSpentToken(context.data.db, hashRefreshToken(parent));
-  if (!spent) return refuse(context, request, parent);
+  if (!spent) return throwRefused(context, request, parent);
   const { sealed_child: sealedChild } = spent;
-  if (sealedChild) return repeat(context, request, { parent, spent, sealedChild });
-  return endReusedSession(context, request, spent);
+  if (sealedChild) return answerRetry(context, request, { parent, spent, sealedChild });
+  return revokeReusedSession(context, request, spent);
 }
 
-/** Undefined when the token is not there to be spent. */
-async function spend(
+/** Undefined for an unknown, expired or spent token, and for one whose session has ended. */
+async function spendToken(
   context: RotationContext,
   request: RequestContext,
   parent: string,
@@ -47,6 +48,7 @@ async function spend(
   const child = createRefreshToken();
   const rotation = {
     parentHash: hashRefreshToken(parent),
+    // For a retry. Only the parent opens it, so the database holds no usable token.
     sealedChild: sealChild(parent, child),
     childHash: hashRefreshToken(child),
     ttlSeconds: context.config.REFRESH_TOKEN_TTL_S,
@@ -64,8 +66,8 @@ async function spend(
   }
 }
 
-/** An identical retry within ten seconds gets the child that it lost. */
-async function repeat(
+/** A client that lost the answer retries: within `RETRY_WINDOW_S` it gets the same child. */
+async function answerRetry(
   context: RotationContext,
   request: RequestContext,
   { parent, spent, sealedChild }: { parent: string; spent: SpentToken; sealedChild: Buffer },
@@ -76,20 +78,20 @@ async function repeat(
     userId: spent.user_id,
     role: spent.role,
   });
-  if (!live) return refuse(context, request, parent);
+  if (!live) return throwRefused(context, request, parent);
   const tokens = issueTokens(context, spent, openChild(parent, sealedChild));
   await context.audit.record(request, refreshRepeated(spent));
   return tokens;
 }
 
-/** Ends the session: a spent token that returns late was stolen. */
-async function endReusedSession(
+/** After that window a spent token shows a theft, so its session ends (RFC 9700 §4.14.2). */
+async function revokeReusedSession(
   { data, auth }: RotationContext,
   request: RequestContext,
   spent: SpentToken,
 ): Promise<never> {
   await data.inTransaction(request, async (trx, record) => {
-    // Several may find out at once. The one that ends the session records it.
+    // Parallel requests may detect it. The one that ends the session records it.
     if (!(await revokeSession(trx, spent.session_id, 'refresh_token_reused')))
       throw new RefreshTokenInvalid();
     await record(tokenReuseDetected(spent));
@@ -98,8 +100,8 @@ async function endReusedSession(
   throw new RefreshTokenInvalid();
 }
 
-/** Records a formerly valid token for its owner; guesses are not recorded. */
-async function refuse(
+/** Records the refusal of a token that was once issued; a guessed one has no owner. */
+async function throwRefused(
   { data, audit }: RotationContext,
   request: RequestContext,
   parent: string,

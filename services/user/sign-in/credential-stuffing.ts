@@ -20,7 +20,7 @@ type Pattern = 'accounts_from_network' | 'networks_on_account' | 'failure_ratio'
  * Looks for credential stuffing after a failed login. Each pair of network and account counts once,
  * so typing errors are no pattern.
  */
-export async function observeFailure(
+export async function detectStuffing(
   context: StuffingContext,
   request: RequestContext,
   emailKey: string,
@@ -53,6 +53,6 @@ async function report(
   await audit.record(request, stuffingDetected(request.ip, pattern));
 }
 
-/** A successful login offsets one failed login. */
-export const refundFailure = ({ limits }: Pick<UserContext, 'limits'>): Promise<void> =>
+/** A successful login offsets one failed login in the failure ratio. */
+export const refundStuffingFailure = ({ limits }: Pick<UserContext, 'limits'>): Promise<void> =>
   limits.refund([['stuffing_global', '']]);

@@ -1,21 +1,27 @@
 import { clientNetwork } from '@muniment/security';
 import type { Consumed, RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { observeFailure, refundFailure, type StuffingContext } from './credential-stuffing.ts';
+import {
+  detectStuffing,
+  refundStuffingFailure,
+  type StuffingContext,
+} from './credential-stuffing.ts';
 import { findKnownDevice } from './device-tokens.ts';
 
 /** A login attempt, counted before its outcome so parallel guesses all count. */
 export interface LoginAttempt {
+  /** Leaves it counted, and looks for credential stuffing. */
   failed(): Promise<void>;
+  /** Refunds it, and offsets one failure in the ratio that shows credential stuffing. */
   succeeded(): Promise<void>;
-  /** For an attempt that an outage or overload left undecided. */
+  /** Refunds an attempt that an outage or overload left undecided. */
   refund(): Promise<void>;
 }
 
 interface CountedLogin {
   emailKey: string;
   deviceTokens: readonly string[];
-  /** Called once for each limit and window. */
+  /** Called at the first refusal of each limit and window. */
   onFirstRefusal(): Promise<unknown>;
 }
 
@@ -46,16 +52,16 @@ export async function consumeLoginAttempt(
       http.log.warn({ err: error }, 'the outcome of a login was not counted'),
     );
   return {
-    failed: () => logFailure(observeFailure(context, request, emailKey)),
+    failed: () => logFailure(detectStuffing(context, request, emailKey)),
     async succeeded() {
       await consumed.refund();
-      await logFailure(refundFailure(context));
+      await logFailure(refundStuffingFailure(context));
     },
     refund: () => consumed.refund(),
   };
 }
 
-/** Undefined for unknown devices, and for those that have exceeded their limit. */
+/** Undefined for unknown devices, and for known ones that have exceeded their limit. */
 async function consumeDeviceLimits(
   context: Pick<UserContext, 'limits'>,
   emailKey: string,

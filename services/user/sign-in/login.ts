@@ -24,7 +24,7 @@ const bodySchema = strictObject({
   device_token: Type.Optional(deviceTokenSchema),
 });
 
-/** Opens a session by address and password. Seed 000 calls it `/login`. */
+/** Opens a session by address and password. `/login` is its path in seed 000. */
 export const logInUser = defineRoute({
   method: 'POST',
   url: '/api/users/login',

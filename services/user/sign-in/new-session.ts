@@ -21,8 +21,8 @@ export interface Creation<Result> {
   /** null when no session is opened. */
   sessionId: string | null;
   result: Result;
-  /** Runs after the login's event, which comes first in the transaction. */
-  afterwards?: () => Promise<unknown>;
+  /** Runs in the same transaction, after the event of the sign-in is recorded. */
+  afterEvent?: () => Promise<unknown>;
 }
 
 export type OnSignedIn<Result> = (
@@ -42,18 +42,21 @@ export function openNewSession(
     return {
       sessionId: tokens.session_id,
       result: { user, tokens },
-      ...(replaced && { afterwards: () => revokeReplacedSession(trx, record, replaced) }),
+      ...(replaced && { afterEvent: () => revokeReplacedSession(trx, record, replaced) }),
     };
   };
 }
 
-/** Tells this replica of the replaced session's end, and adds the device token. */
-export function finishSignIn(
-  context: SignInContext,
+/** After the commit, this replica refuses the replaced session at once. */
+export function dropReplacedSession(
+  { auth }: Pick<UserContext, 'auth'>,
   request: RequestContext,
-  { signedIn, replaced }: { signedIn: SignedIn; replaced: ReplacedSession | undefined },
-): SignedIn {
-  const { user, tokens } = signedIn;
-  if (replaced) afterCommit(request, () => context.auth.sessions.drop(replaced.id));
+  replaced: ReplacedSession | undefined,
+): void {
+  if (replaced) afterCommit(request, () => auth.sessions.drop(replaced.id));
+}
+
+/** Adds the token by which a later login shows that this device is known. */
+export function addDeviceToken(context: SignInContext, { user, tokens }: SignedIn): SignedIn {
   return { user, tokens: { ...tokens, device_token: createDeviceToken(context, user.email_key) } };
 }

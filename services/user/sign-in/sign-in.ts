@@ -13,7 +13,8 @@ import {
 import { listDeviceTokens } from './device-tokens.ts';
 import { consumeLoginAttempt } from './login-limits.ts';
 import {
-  finishSignIn,
+  addDeviceToken,
+  dropReplacedSession,
   openNewSession,
   type OnSignedIn,
   type SignedIn,
@@ -29,7 +30,7 @@ export interface Credentials {
 }
 
 /**
- * Logs a user in by password. The new session ends `replaced`.
+ * Logs a user in by password. Always opens a new session, and ends the replaced one.
  * @throws EmailMalformed, InvalidCredentials, PasswordChangeRequired, RateLimited
  */
 export async function signIn(
@@ -42,12 +43,13 @@ export async function signIn(
     lock: 'share',
     onSignedIn: openNewSession(context, request, replaced),
   });
-  return finishSignIn(context, request, { signedIn, replaced });
+  dropReplacedSession(context, request, replaced);
+  return addDeviceToken(context, signedIn);
 }
 
 interface PasswordLogin<Result> {
   credentials: Credentials;
-  /** `update` where `onSignedIn` locks the user further: two `share` locks would deadlock. */
+  /** `update` where `onSignedIn` locks the row for update: two `share` holders would deadlock. */
   lock: 'share' | 'update';
   onSignedIn: OnSignedIn<Result>;
 }
@@ -98,7 +100,7 @@ export async function authenticatePassword<Result>(
     await attempt.failed();
     throw new InvalidCredentials();
   } catch (error) {
-    // An overload or an outage decides nothing.
+    // An overload or an outage says nothing about the password.
     if (!(error instanceof InvalidCredentials || error instanceof PasswordChangeRequired))
       await attempt.refund();
     throw error;
@@ -142,9 +144,9 @@ async function completeSignIn<Result>(
       if (!(await lockUnchangedUser(trx, id, { passwordHash, mode })))
         throw new InvalidCredentials();
       if (newHash !== undefined) await updatePasswordHash(trx, id, newHash);
-      const { sessionId, result, afterwards } = await onSignedIn(trx, user, record);
+      const { sessionId, result, afterEvent } = await onSignedIn(trx, user, record);
       await record(loginSucceeded(id, { email, sessionId }));
-      await afterwards?.();
+      await afterEvent?.();
       return { result };
     });
   } catch (error) {

@@ -7,7 +7,8 @@ import type { User } from '../tables.ts';
 import { parseEmail, type EmailAddress } from '../users/email-address.ts';
 import { insertUser, type NewUser } from '../users/user-queries.ts';
 import {
-  finishSignIn,
+  addDeviceToken,
+  dropReplacedSession,
   openNewSession,
   type OnSignedIn,
   type SignedIn,
@@ -25,7 +26,7 @@ export interface Registration {
 }
 
 /**
- * Creates an account with its first session, which ends `replaced`.
+ * Creates an account, opens its first session and ends the replaced one.
  * @throws EmailMalformed, EmailTaken, RateLimited, or a password rule's error
  */
 export async function signUp(
@@ -38,7 +39,8 @@ export async function signUp(
 ): Promise<SignedIn> {
   const onCreated = openNewSession(context, request, replaced);
   const signedIn = await createAccount(context, request, { registration, onCreated });
-  return finishSignIn(context, request, { signedIn, replaced });
+  dropReplacedSession(context, request, replaced);
+  return addDeviceToken(context, signedIn);
 }
 
 /** Creates an account without a session. @throws as `signUp` */
@@ -76,9 +78,9 @@ async function createAccount<Result>(
       await record(signupFailed(address, 'email_taken'));
       return undefined;
     }
-    const { sessionId, result, afterwards } = await onCreated(trx, user, record);
+    const { sessionId, result, afterEvent } = await onCreated(trx, user, record);
     await record(signupSucceeded(user, { email: address.email, sessionId }));
-    await afterwards?.();
+    await afterEvent?.();
     return { result };
   });
   if (!created) throw new EmailTaken();

@@ -17,7 +17,7 @@ test('objects of every size around a part arrive whole through two buffers', asy
       store,
       key: `k${size}`,
       failure: new AbortController(),
-      begin: async (head) => {
+      onHead: async (head) => {
         heads.push(head.length);
         return 'text/x-test';
       },
@@ -55,7 +55,7 @@ test('what is discarded leaves nothing, wherever it stood', async (t) => {
       store,
       key: 'k',
       failure: new AbortController(),
-      begin: async () => 'text/plain',
+      onHead: async () => 'text/plain',
     });
     await writer.write(randomBytes(size));
     if (finish) await writer.finish();
@@ -81,7 +81,7 @@ test('nothing goes to S3 when the beginning is refused', async (t) => {
       store,
       key: 'k',
       failure: new AbortController(),
-      begin: async () => {
+      onHead: async () => {
         throw new Error('refused');
       },
     });
@@ -106,7 +106,7 @@ test('a part that fails ends the wait for the client', async (t) => {
     store,
     key: 'k',
     failure,
-    begin: async () => {
+    onHead: async () => {
       setImmediate(() => s3.proxy.mode('pass'));
       return 'text/plain';
     },
