@@ -35,7 +35,7 @@ export {
   type PrepareEvent,
   type RecordEvent,
 } from './record-event.ts';
-export { createRelay, type Relay, type RelayOptions, type RelayStatus } from './relay.ts';
+export { createRelay, type Relay, type RelayOptions, type RelayStatus } from './relay/relay.ts';
 export { rotateSubjectKey, rotateSubjectKeys } from './rotate-subject-keys.ts';
 export {
   createSubjectKeys,
@@ -44,4 +44,4 @@ export {
   type Subject,
   type SubjectKeys,
 } from './subject-keys.ts';
-export type { LoopLogger } from './loop-logger.ts';
+export type { LoopLogger } from './relay/loop-logger.ts';

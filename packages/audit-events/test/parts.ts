@@ -13,7 +13,7 @@ import { createMasterKey, generateMasterKey, type MasterKey } from '@muniment/ma
 import type { AuditEvent } from '../src/event.ts';
 import { createKinesisClient } from '../src/kinesis.ts';
 import { createEventRecorder, type NewEvent, type RecordEvent } from '../src/record-event.ts';
-import { createRelay, type Relay, type RelayOptions } from '../src/relay.ts';
+import { createRelay, type Relay, type RelayOptions } from '../src/relay/relay.ts';
 import { createSubjectKeys, type SubjectKeys } from '../src/subject-keys.ts';
 
 export const STREAM = 'audit-events';

@@ -74,6 +74,7 @@ export function createReconciler({
 }: ReconcilerOptions): Reconciler {
   const stopping = new AbortController();
   const parts = { db, log, page };
+  const lease = { schema: 'audit', name: 'reconciler', holder: replica, ttlMs: everyMs * 3 };
 
   async function compareRecent(): Promise<void> {
     const { checked_until: before } = await readReconciliation(db);
@@ -102,15 +103,7 @@ export function createReconciler({
   }
 
   async function round(): Promise<void> {
-    if (
-      !(await acquireLease(leases, {
-        schema: 'audit',
-        name: 'reconciler',
-        holder: replica,
-        ttlMs: everyMs * 3,
-      }))
-    )
-      return;
+    if (!(await acquireLease(leases, lease))) return;
     await compareRecent();
     const { swept_at: sweptAt } = await readReconciliation(db);
     if (!sweptAt || Date.now() - sweptAt.getTime() > DAY_MS) await sweep();

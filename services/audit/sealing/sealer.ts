@@ -119,10 +119,9 @@ export function createSealer(options: SealerOptions): Sealer {
     start: () => loop.start(),
     stop: () => loop.stop(),
     status: () => ({
-      ...statusOf(sealed, backlog),
+      ...statusOf(sealed, backlog, publisher),
       holder: loop.status().leading,
       checkpoint: signing.newest(),
-      published: publisher.published(),
       alarm: alarm.state(),
     }),
   };
@@ -144,12 +143,17 @@ function addBatch(totals: SealedTotals, { head, sealed, more }: SealedBatch): bo
   return more;
 }
 
-const statusOf = ({ size, count, lastAt }: SealedTotals, backlog: Backlog) => ({
+const statusOf = (
+  { size, count, lastAt }: SealedTotals,
+  backlog: Backlog,
+  publisher: CheckpointPublisher,
+) => ({
   size,
   sealed: count,
   lastSealedAt: lastAt,
   unsealed: backlog.unsealed(),
   oldestUnsealedMs: backlog.oldestMs(),
+  published: publisher.published(),
 });
 
 /** Above this age of a waiting event, sealing stands still and needs an operator. */

@@ -95,7 +95,8 @@ test('a backlog is caught up at full speed, in memory that does not grow with it
     Math.max(...sizes.slice(-Math.ceil(sizes.length / 3))),
   ];
   t.comment(
-    `${Math.round(rate)} events/s; ${Math.round(early)} MiB at the most in the first third, ${Math.round(late)} in the last`,
+    `${Math.round(rate)} events/s; at most ${Math.round(early)} MiB in the first third, ` +
+      `${Math.round(late)} in the last`,
   );
   t.ok(Math.max(...sizes) < 420, `${Math.round(Math.max(...sizes))} MiB`);
   t.ok(late - early < 60, `grew by ${Math.round(late - early)} MiB`);

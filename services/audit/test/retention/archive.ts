@@ -45,15 +45,7 @@ export interface ArchiveTest extends Log {
 const startOf = (month: string): number =>
   Date.parse(`${month.replace('_', '-')}-01T00:00:00.000Z`);
 
-export async function openArchiveTest(t: Test): Promise<ArchiveTest> {
-  const log = await openLog(t);
-  const { db, database } = log;
-  const { db: retentionDb } = createDatabase<unknown>({
-    url: database.url('audit_retention'),
-    applicationName: 'test-retention',
-  });
-  t.teardown(() => retentionDb.destroy());
-  const superuser = await connectSuperuser(t, database);
+async function openTestBucket(t: Test) {
   const s3 = await startS3({
     dir: await temporaryFolder(t),
     buckets: ['audit'],
@@ -70,22 +62,37 @@ export async function openArchiveTest(t: Test): Promise<ArchiveTest> {
     AWS_SECRET_ACCESS_KEY: 'local',
   });
   t.teardown(() => bucket.close());
+  return bucket;
+}
+
+async function createPartition(superuser: ArchiveTest['superuser'], month: string): Promise<void> {
+  const next = new Date(startOf(month));
+  next.setUTCMonth(next.getUTCMonth() + 1);
+  await superuser.query(
+    `set role migrator;
+    create table audit.events_${month} partition of audit.events
+      for values from ('${uuidFloor(startOf(month))}') to ('${uuidFloor(next.getTime())}');
+    reset role`,
+  );
+}
+
+export async function openArchiveTest(t: Test): Promise<ArchiveTest> {
+  const log = await openLog(t);
+  const { db, database } = log;
+  const { db: retentionDb } = createDatabase<unknown>({
+    url: database.url('audit_retention'),
+    applicationName: 'test-retention',
+  });
+  t.teardown(() => retentionDb.destroy());
+  const superuser = await connectSuperuser(t, database);
+  const bucket = await openTestBucket(t);
   const { signingKey, verifierKey } = generateSigningKey(ORIGIN);
   const signer = createSigner(signingKey);
   const subjectKeys = createSubjectKeys(createMasterKey(randomBytes(32)));
   const tree = createTree({ db });
   let seq = 0;
 
-  for (const month of [MARCH, APRIL]) {
-    const next = new Date(startOf(month));
-    next.setUTCMonth(next.getUTCMonth() + 1);
-    await superuser.query(
-      `set role migrator;
-      create table audit.events_${month} partition of audit.events
-        for values from ('${uuidFloor(startOf(month))}') to ('${uuidFloor(next.getTime())}');
-      reset role`,
-    );
-  }
+  for (const month of [MARCH, APRIL]) await createPartition(superuser, month);
 
   return {
     ...log,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeaseLost, type HeldLease } from '@muniment/database';
-import { batchRecords, type StreamRecord } from './kinesis.ts';
+import { batchRecords, type StreamRecord } from '../kinesis.ts';
 import type { StreamWriter } from './stream-writer.ts';
 
 const MAX_BACKOFF_MS = 1_000;

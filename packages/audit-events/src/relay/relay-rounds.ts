@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely';
 import type { HeldLease } from '@muniment/database';
-import type { Source } from './event.ts';
+import type { Source } from '../event.ts';
 import type { LoopLogger } from './loop-logger.ts';
-import { claimRows, claimUnstored, countUnstored, deleteStored, hasUnclaimed } from './outbox.ts';
+import { claimRows, claimUnstored, countUnstored, deleteStored, hasUnclaimed } from '../outbox.ts';
 import type { SendRecords } from './record-sender.ts';
 import type { ResendSchedule } from './resend-schedule.ts';
 

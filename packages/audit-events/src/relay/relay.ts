@@ -1,7 +1,7 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Kysely } from 'kysely';
 import { createLeasedLoop } from '@muniment/database';
-import type { Source } from './event.ts';
+import type { Source } from '../event.ts';
 import type { LoopLogger } from './loop-logger.ts';
 import { createSender, type SendTotals } from './record-sender.ts';
 import { createRelayRounds } from './relay-rounds.ts';

@@ -1,7 +1,7 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import { putBatch, type StreamRecord } from './kinesis.ts';
+import { putBatch, type StreamRecord } from '../kinesis.ts';
 import type { LoopLogger } from './loop-logger.ts';
-import type { Source } from './event.ts';
+import type { Source } from '../event.ts';
 
 export interface StreamWriterOptions {
   kinesis: KinesisClient;

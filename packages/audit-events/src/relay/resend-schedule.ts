@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { storedProgress } from './outbox.ts';
+import { storedProgress } from '../outbox.ts';
 
 export interface ResendScheduleOptions<DB> {
   db: Kysely<DB>;
