@@ -22,7 +22,6 @@ import { buildApp } from '../app.ts';
 import * as errors from '../errors.ts';
 import type { FileContext } from '../context.ts';
 import { readConfig } from '../config.ts';
-import type { FileResource } from '../files/file-resource.ts';
 import { ensureSigningKey } from '../../user/signing-keys/signing-keys.ts';
 
 export interface TestUser {
@@ -54,19 +53,15 @@ export type OpenedEvent = Omit<OutboxEvent, 'personal'> & { personal: PersonalVa
 const CREDENTIALS = { accessKeyId: 'test-access-key', secretAccessKey: 'test-secret-key' };
 export const BUCKET = 'test-files';
 
-/** A file service with a database, and an S3 server behind a fault proxy. */
-export async function build(t: Teardown, settings: Record<string, string> = {}): Promise<Fixture> {
-  requireStatedErrors(t, { ...errors, CursorInvalid });
-  const folder = await temporaryFolder(t);
-  const database = await createTestDatabase(t);
-  const key = Buffer.alloc(32, 7);
-  const environment = await serviceEnvironment(t, {
-    databaseUrl: database.url('file_service'),
-    masterKey: key.toString('base64'),
-  });
+interface Store extends Pick<Fixture, 'stored'> {
+  endpoint: string;
+  proxy: FaultProxy;
+  stop(): Promise<void>;
+}
 
+async function startStore(t: Teardown): Promise<Store> {
   const s3 = await startS3({
-    dir: join(folder, 's3'),
+    dir: join(await temporaryFolder(t), 's3'),
     buckets: [BUCKET],
     durable: false,
     ...CREDENTIALS,
@@ -78,6 +73,51 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     forcePathStyle: true,
     credentials: CREDENTIALS,
   });
+  return {
+    endpoint: s3.endpoint,
+    proxy,
+    async stored() {
+      const [objects, uploads] = await Promise.all([
+        direct.send(new ListObjectsV2Command({ Bucket: BUCKET })),
+        direct.send(new ListMultipartUploadsCommand({ Bucket: BUCKET })),
+      ]);
+      return {
+        objects: (objects.Contents ?? []).map(({ Key = '' }) => Key),
+        uploads: (uploads.Uploads ?? []).map(({ Key = '' }) => Key),
+      };
+    },
+    async stop() {
+      await Promise.all([proxy.stop(), s3.stop()]);
+      direct.destroy();
+    },
+  };
+}
+
+async function openedEvents(
+  { crypto }: FileContext,
+  { superuser, auditor }: { superuser: pg.Pool; auditor: Kysely<unknown> },
+): Promise<OpenedEvent[]> {
+  const sealed = await outboxEvents(rowsOf(superuser), 'files');
+  const keys = await crypto.subjectKeys.forBlocks(
+    auditor,
+    sealed.flatMap(({ personal }) => personal ?? []),
+  );
+  return sealed.map(({ personal, ...event }) => {
+    const key = personal && keys.of(personal);
+    return { ...event, personal: key ? openPersonal(event.id, personal, key) : {} };
+  });
+}
+
+/** A file service with a database, and an S3 server behind a fault proxy. */
+export async function build(t: Teardown, settings: Record<string, string> = {}): Promise<Fixture> {
+  requireStatedErrors(t, { ...errors, CursorInvalid });
+  const s3 = await startStore(t);
+  const database = await createTestDatabase(t);
+  const key = Buffer.alloc(32, 7);
+  const environment = await serviceEnvironment(t, {
+    databaseUrl: database.url('file_service'),
+    masterKey: key.toString('base64'),
+  });
   const superuser = new pg.Pool({ connectionString: database.url(), max: 2 });
   superuser.on('error', () => undefined);
   // The file service may not read keys of subjects; the audit service may.
@@ -87,8 +127,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   });
   t.teardown(async () => {
     await Promise.all(servers.map(({ http }) => http.app.close()));
-    await Promise.all([superuser.end(), proxy.stop(), s3.stop()]);
-    direct.destroy();
+    await Promise.all([superuser.end(), s3.stop()]);
   });
 
   const servers: FileContext[] = [];
@@ -100,7 +139,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
         DATABASE_POOL_MAX: '4',
         SETTLE_INTERVAL_MS: '50',
         UPLOAD_LATE_MS: '0',
-        S3_ENDPOINT: proxy.url,
+        S3_ENDPOINT: s3.proxy.url,
         S3_BUCKET: BUCKET,
         S3_CONNECT_TIMEOUT_MS: '500',
         S3_REQUEST_TIMEOUT_MS: '1500',
@@ -119,17 +158,7 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
     files,
     app: files.http.app,
     query,
-    async events() {
-      const sealed = await outboxEvents(rowsOf(superuser), 'files');
-      const keys = await files.crypto.subjectKeys.forBlocks(
-        auditor,
-        sealed.flatMap(({ personal }) => personal ?? []),
-      );
-      return sealed.map(({ personal, ...event }) => {
-        const key = personal && keys.of(personal);
-        return { ...event, personal: key ? openPersonal(event.id, personal, key) : {} };
-      });
-    },
+    events: () => openedEvents(files, { superuser, auditor }),
     async signIn(role = 'customer') {
       const user = await signIn(rowsOf(superuser), { role });
       return {
@@ -138,67 +167,9 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
         headers: { authorization: `Bearer ${issuer.issue(user)}` },
       };
     },
-    async stored() {
-      const [objects, uploads] = await Promise.all([
-        direct.send(new ListObjectsV2Command({ Bucket: BUCKET })),
-        direct.send(new ListMultipartUploadsCommand({ Bucket: BUCKET })),
-      ]);
-      return {
-        objects: (objects.Contents ?? []).map(({ Key = '' }) => Key),
-        uploads: (uploads.Uploads ?? []).map(({ Key = '' }) => Key),
-      };
-    },
-    s3: { endpoint: s3.endpoint, proxy },
+    stored: s3.stored,
+    s3,
     replica,
     listen: () => files.http.app.listen({ host: '127.0.0.1', port: 0 }),
   };
-}
-
-/** A multipart/form-data body as a browser encodes it. */
-export async function form(
-  ...parts: { name?: string; filename?: string; type?: string; content: Buffer | string }[]
-): Promise<{ payload: Buffer; headers: { 'content-type': string } }> {
-  const data = new FormData();
-  for (const {
-    name = 'file',
-    filename = 'a.bin',
-    type = 'application/octet-stream',
-    content,
-  } of parts) {
-    data.append(
-      name,
-      new File([typeof content === 'string' ? content : new Uint8Array(content)], filename, {
-        type,
-      }),
-    );
-  }
-  const response = new Response(data);
-  return {
-    payload: Buffer.from(await response.arrayBuffer()),
-    headers: { 'content-type': response.headers.get('content-type') ?? '' },
-  };
-}
-
-/** Uploads one file. @returns its resource */
-export async function upload(
-  app: App,
-  user: TestUser,
-  content: Buffer | string,
-  filename = 'a.bin',
-  type?: string,
-): Promise<FileResource> {
-  const { payload, headers } = await form({
-    filename,
-    content,
-    ...(type !== undefined && { type }),
-  });
-  const answer = await app.inject({
-    method: 'POST',
-    url: '/api/files',
-    headers: { ...user.headers, ...headers },
-    payload,
-  });
-  if (answer.statusCode !== 201)
-    throw new Error(`upload answered ${answer.statusCode} ${answer.body}`);
-  return answer.json();
 }

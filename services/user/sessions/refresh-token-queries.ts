@@ -48,7 +48,8 @@ export async function rotateRefreshToken(
       where id = (select session_id from identity.refresh_tokens where token_hash = ${parentHash})
       for key share
     ), spent as (
-      update identity.refresh_tokens t set spent_at = clock_timestamp(), sealed_child = ${sealedChild}
+      update identity.refresh_tokens t
+      set spent_at = clock_timestamp(), sealed_child = ${sealedChild}
       from held join shared.live_sessions s on s.session_id = held.id
       where t.token_hash = ${parentHash} and t.session_id = held.id
         and t.spent_at is null and t.expires_at > now()
@@ -105,7 +106,7 @@ export async function wipeSealedChildren(db: Kysely<Tables>): Promise<void> {
 
 /** Deletes expired tokens. Spent ones stay until then, to show thefts. */
 export async function deleteExpiredRefreshTokens(db: Kysely<Tables>): Promise<void> {
-  await sql`delete from identity.refresh_tokens where expires_at < now() - interval '1 day'`.execute(
-    db,
-  );
+  await sql`
+    delete from identity.refresh_tokens
+    where expires_at < now() - interval '1 day'`.execute(db);
 }

@@ -29,19 +29,22 @@ interface Connection {
   stop(): Promise<void>;
 }
 
-function serve(
+interface MessageQueue {
+  push(text: string): void;
+  isAnswering(): boolean;
+  /** Drops waiting messages. @returns a promise of the current answer's end */
+  clear(): Promise<void>;
+}
+
+/** Answers messages in order and one at a time: an answer does not name its message. */
+function createMessageQueue(
   socket: WebSocket,
   handshake: FastifyRequest,
   { answer, onAnswer, log }: SocketsOptions,
-): Connection {
+): MessageQueue {
   const waiting: string[] = [];
   let waitingBytes = 0;
-  let allowance = BURST;
-  let countedAt = performance.now();
-  let isHeard = true;
-  let stopping = false;
-  let idle = true;
-  let answering = false;
+  let state: 'idle' | 'answering' | 'sending' = 'idle';
   let working: Promise<void> = Promise.resolve();
 
   /** Resolves once sent, so a client that reads nothing is not read. */
@@ -53,46 +56,75 @@ function serve(
   async function work(): Promise<void> {
     for (
       let text = waiting.shift();
-      text !== undefined && !stopping && socket.readyState === socket.OPEN;
+      text !== undefined && socket.readyState === socket.OPEN;
       text = waiting.shift()
     ) {
       waitingBytes -= text.length;
-      answering = true;
+      state = 'answering';
       const answered = await answer(handshake, text);
-      answering = false;
+      state = 'sending';
       onAnswer?.(answered);
       await send(JSON.stringify(answered.answer));
       if (waiting.length < WAITING_MESSAGES && waitingBytes < WAITING_BYTES) socket.resume();
     }
     // In the same turn: a message of the next turn would wait for another one.
-    idle = true;
+    state = 'idle';
   }
 
-  function isWithinRate(): boolean {
+  return {
+    push(text) {
+      waiting.push(text);
+      waitingBytes += text.length;
+      if (waiting.length >= WAITING_MESSAGES || waitingBytes >= WAITING_BYTES) socket.pause();
+      if (state !== 'idle') return;
+      working = work().catch((error: unknown) => {
+        log.warn({ err: error }, 'a socket failed');
+        socket.terminate();
+      });
+    },
+    isAnswering: () => state === 'answering',
+    clear() {
+      waiting.length = 0;
+      return working;
+    },
+  };
+}
+
+/** Counts messages against the rate. @returns false past it */
+function createRate(): () => boolean {
+  let allowance = BURST;
+  let countedAt = performance.now();
+  return () => {
     const now = performance.now();
     allowance = Math.min(BURST, allowance + ((now - countedAt) * PER_SECOND) / 1_000);
     countedAt = now;
     if (allowance < 1) return false;
     allowance -= 1;
     return true;
-  }
+  };
+}
+
+const closeGoingAway = (socket: WebSocket): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket.readyState === socket.CLOSED) return resolve();
+    socket.once('close', () => resolve());
+    socket.resume();
+    socket.close(GOING_AWAY, 'the replica stops');
+    setTimeout(() => socket.terminate(), STOP_TIMEOUT_MS / 2).unref();
+  });
+
+function serve(socket: WebSocket, handshake: FastifyRequest, options: SocketsOptions): Connection {
+  const queue = createMessageQueue(socket, handshake, options);
+  const isWithinRate = createRate();
+  let isHeard = true;
+  let stopping = false;
 
   socket.on('message', (data: RawData, isBinary: boolean) => {
     isHeard = true;
     if (stopping || socket.readyState !== socket.OPEN) return;
     if (isBinary) return socket.close(UNSUPPORTED_DATA, 'messages are JSON text');
     if (!isWithinRate()) return socket.close(POLICY_VIOLATION, 'too many messages');
-    const text = (data as Buffer).toString();
-    waiting.push(text);
-    waitingBytes += text.length;
-    if (waiting.length >= WAITING_MESSAGES || waitingBytes >= WAITING_BYTES) socket.pause();
-    if (!idle) return;
-    idle = false;
-    // In order and one at a time: an answer does not name its message.
-    working = work().catch((error: unknown) => {
-      log.warn({ err: error }, 'a socket failed');
-      socket.terminate();
-    });
+    queue.push((data as Buffer).toString());
   });
   socket.on('pong', () => {
     isHeard = true;
@@ -101,21 +133,14 @@ function serve(
   return {
     tick() {
       // A socket that is paused for an answer cannot be heard.
-      if (!isHeard && !answering) return socket.terminate();
+      if (!isHeard && !queue.isAnswering()) return socket.terminate();
       isHeard = false;
       socket.ping();
     },
     async stop() {
       stopping = true;
-      waiting.length = 0;
-      await withTimeout(working, STOP_TIMEOUT_MS / 2, () => undefined);
-      await new Promise<void>((resolve) => {
-        if (socket.readyState === socket.CLOSED) return resolve();
-        socket.once('close', () => resolve());
-        socket.resume();
-        socket.close(GOING_AWAY, 'the replica stops');
-        setTimeout(() => socket.terminate(), STOP_TIMEOUT_MS / 2).unref();
-      });
+      await withTimeout(queue.clear(), STOP_TIMEOUT_MS / 2, () => undefined);
+      await closeGoingAway(socket);
     },
   };
 }

@@ -8,7 +8,8 @@ import { test } from 'tap';
 import { until } from '@muniment/testing';
 import { insertPendingFile } from '../../files/file-queries.ts';
 import { touchPendingFile } from '../../cleanup/pending-file-queries.ts';
-import { build, BUCKET, upload } from '../build.ts';
+import { build, BUCKET } from '../build.ts';
+import { upload } from '../forms.ts';
 
 const ID = '01900000-0000-7000-8000-00000000000';
 

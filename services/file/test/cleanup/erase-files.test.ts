@@ -4,7 +4,8 @@ import { test } from 'tap';
 import { until } from '@muniment/testing';
 import { eraseFiles } from '../../cleanup/erase-files.ts';
 import { insertPendingFile } from '../../files/file-queries.ts';
-import { build, BUCKET, form, upload } from '../build.ts';
+import { build, BUCKET } from '../build.ts';
+import { form, upload } from '../forms.ts';
 
 test("an erasure removes the user's files and uploads, each with its event", async (t) => {
   const { app, files, signIn, query, events, stored, listen, s3 } = await build(t);
@@ -96,11 +97,14 @@ test("an erasure waits for the user's orphans and for no others", async (t) => {
   const { files, signIn, query, stored } = await build(t, { UPLOAD_LATE_MS: '600000' });
   const [user, other] = [await signIn(), await signIn()];
   await query(
-    `insert into files.orphans (object_key, user_id, since, not_before) select 'other-' || n, $1, now() - interval '1 hour', now() - interval '1 hour' from generate_series(1, 250) n`,
+    `insert into files.orphans (object_key, user_id, since, not_before)
+     select 'other-' || n, $1, now() - interval '1 hour', now() - interval '1 hour'
+     from generate_series(1, 250) n`,
     [other.id],
   );
   await query(
-    `insert into files.orphans (object_key, user_id, not_before) values ('own', $1, now() + interval '1 minute')`,
+    `insert into files.orphans (object_key, user_id, not_before)
+     values ('own', $1, now() + interval '1 minute')`,
     [user.id],
   );
   await files.store.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'own', Body: 'x' }));

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'tap';
-import { build, BUCKET, upload } from '../build.ts';
+import { build, BUCKET } from '../build.ts';
+import { upload } from '../forms.ts';
 
 test('the gateway gets a URL that S3 accepts, after the event', async (t) => {
   const { app, signIn, events, s3 } = await build(t);
@@ -23,7 +24,8 @@ test('the gateway gets a URL that S3 accepts, after the event', async (t) => {
   t.strictSame(rest, {
     etag: `"${createHash('md5').update(content).digest('hex')}"`,
     'content-type': 'application/octet-stream',
-    'x-accel-content-disposition': `attachment; filename="na?ve \\"x\\".bin"; filename*=UTF-8''na%C3%AFve%20%22x%22.bin`,
+    'x-accel-content-disposition':
+      'attachment; filename="na?ve \\"x\\".bin"; ' + `filename*=UTF-8''na%C3%AFve%20%22x%22.bin`,
     'x-accel-cache-control': 'private, no-cache',
     'x-content-type-options': 'nosniff',
     'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",

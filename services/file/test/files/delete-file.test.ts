@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { until } from '@muniment/testing';
-import { build, upload } from '../build.ts';
+import { build } from '../build.ts';
+import { upload } from '../forms.ts';
 
 test('a deleted file disappears at once, and its bytes are removed', async (t) => {
   const { app, signIn, events, query, stored, listen } = await build(t);

@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { build, upload } from '../build.ts';
+import { build } from '../build.ts';
+import { upload } from '../forms.ts';
 
 test("file names in events are readable only with the user's key", async (t) => {
   const { app, signIn, query, events } = await build(t);

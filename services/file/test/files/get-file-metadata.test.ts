@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { build, upload } from '../build.ts';
+import { build } from '../build.ts';
+import { upload } from '../forms.ts';
 
 test('the metadata of a file are what its upload answered', async (t) => {
   const { app, signIn } = await build(t);

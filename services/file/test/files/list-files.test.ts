@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { uuidv7 } from '@muniment/database';
-import { build, upload, type Fixture } from '../build.ts';
+import { build, type Fixture } from '../build.ts';
+import { upload } from '../forms.ts';
 
 type Answer = Awaited<ReturnType<Fixture['app']['inject']>>;
 

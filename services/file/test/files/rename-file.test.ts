@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { build, upload } from '../build.ts';
+import { build } from '../build.ts';
+import { upload } from '../forms.ts';
 
 test('a rename changes the name alone, and is an event', async (t) => {
   const { app, signIn, events } = await build(t);

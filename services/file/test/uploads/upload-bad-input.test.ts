@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { test, type Test } from 'tap';
-import { build, form, type Fixture, type TestUser } from '../build.ts';
+import tap, { test, type Test } from 'tap';
+import { build, type Fixture, type TestUser } from '../build.ts';
+import { form } from '../forms.ts';
 
 const MULTIPART = { 'content-type': 'multipart/form-data; boundary=b' };
 const part = (disposition: string, content: string, more = ''): string =>
@@ -15,19 +16,38 @@ async function nothingLeft(t: Test, { query, stored, events, files }: Fixture): 
   t.equal(files.store.pool.load().lent, 0);
 }
 
-test('a form that is not one file is refused and leaves nothing', async (t) => {
-  const fixture = await build(t, { UPLOAD_MAX_BYTES: String(12 * 1024 ** 2) });
-  const user = await fixture.signIn();
-  const send = (payload: Buffer | string, headers: Record<string, string> = MULTIPART) =>
-    fixture.app.inject({
+type BadForm = [
+  what: string,
+  status: number,
+  code: string,
+  payload: Buffer | string,
+  headers?: Record<string, string>,
+];
+
+const fixture = await build(tap, { UPLOAD_MAX_BYTES: String(12 * 1024 ** 2) });
+const user = await fixture.signIn();
+const large = randomBytes(11 * 1024 ** 2).toString('latin1');
+
+async function refused(t: Test, forms: readonly BadForm[]): Promise<void> {
+  for (const [what, status, code, payload, headers = MULTIPART] of forms) {
+    const answer = await fixture.app.inject({
       method: 'POST',
       url: '/api/files',
       headers: { ...user.headers, ...headers },
       payload,
     });
-  const large = randomBytes(11 * 1024 ** 2).toString('latin1');
+    t.equal(answer.headers['content-type'], 'application/problem+json', what);
+    t.strictSame(
+      [answer.statusCode, answer.json().code],
+      [status, code],
+      `${what}: ${answer.body}`,
+    );
+    await nothingLeft(t, fixture);
+  }
+}
 
-  const cases: [string, number, string, Buffer | string, Record<string, string>?][] = [
+test('a body that is no form is refused with 415 and leaves nothing', async (t) => {
+  await refused(t, [
     ['no body and no type', 415, 'unsupported_media_type', '', {}],
     ['JSON', 415, 'unsupported_media_type', '{}', { 'content-type': 'application/json' }],
     [
@@ -51,6 +71,11 @@ test('a form that is not one file is refused and leaves nothing', async (t) => {
       FILE + END,
       { 'content-type': 'multipart/form-dataX; boundary=b' },
     ],
+  ]);
+});
+
+test('a form with a broken boundary or end is refused and leaves nothing', async (t) => {
+  await refused(t, [
     [
       'no boundary',
       400,
@@ -80,7 +105,6 @@ test('a form that is not one file is refused and leaves nothing', async (t) => {
       { 'content-type': 'multipart/form-data; boundary=c' },
     ],
     ['an empty body', 400, 'malformed_multipart', ''],
-    ['no part', 400, 'file_missing', END],
     ['an end without a delimiter', 400, 'malformed_multipart', FILE],
     ['an end within the file', 400, 'malformed_multipart', FILE.slice(0, -3)],
     [
@@ -89,32 +113,13 @@ test('a form that is not one file is refused and leaves nothing', async (t) => {
       'malformed_multipart',
       Buffer.from(part('form-data; name="file"; filename="a"', large), 'latin1'),
     ],
-    ['a field without a file', 400, 'file_missing', part('form-data; name="file"', 'hello') + END],
-    [
-      'a file input left empty',
-      400,
-      'file_missing',
-      part('form-data; name="file"; filename=""', '') + END,
-    ],
-    ['two files', 400, 'too_many_files', FILE + FILE + END],
-    [
-      'a second file behind a large one',
-      400,
-      'too_many_files',
-      Buffer.from(part('form-data; name="file"; filename="a"', large) + FILE + END, 'latin1'),
-    ],
-    [
-      'an unknown field before',
-      400,
-      'unknown_field',
-      part('form-data; name="title"', 'x') + FILE + END,
-    ],
-    [
-      'an unknown field behind',
-      400,
-      'unknown_field',
-      FILE + part('form-data; name="__proto__"', 'x') + END,
-    ],
+    ['a boundary and nothing else', 400, 'malformed_multipart', '--b\r\n'],
+    ['a header block without end', 400, 'malformed_multipart', `--b\r\nX: ${'x'.repeat(9_000)}`],
+  ]);
+});
+
+test('a form with a malformed part is refused and leaves nothing', async (t) => {
+  await refused(t, [
     [
       'a part without a name',
       400,
@@ -149,8 +154,43 @@ test('a form that is not one file is refused and leaves nothing', async (t) => {
       'malformed_multipart',
       `--b\r\nnonsense\r\n${FILE.slice(5)}${END}`,
     ],
-    ['a boundary and nothing else', 400, 'malformed_multipart', '--b\r\n'],
-    ['a header block without end', 400, 'malformed_multipart', `--b\r\nX: ${'x'.repeat(9_000)}`],
+  ]);
+});
+
+test('a form without exactly one file is refused and leaves nothing', async (t) => {
+  await refused(t, [
+    ['no part', 400, 'file_missing', END],
+    ['a field without a file', 400, 'file_missing', part('form-data; name="file"', 'hello') + END],
+    [
+      'a file input left empty',
+      400,
+      'file_missing',
+      part('form-data; name="file"; filename=""', '') + END,
+    ],
+    ['two files', 400, 'too_many_files', FILE + FILE + END],
+    [
+      'a second file behind a large one',
+      400,
+      'too_many_files',
+      Buffer.from(part('form-data; name="file"; filename="a"', large) + FILE + END, 'latin1'),
+    ],
+    [
+      'an unknown field before',
+      400,
+      'unknown_field',
+      part('form-data; name="title"', 'x') + FILE + END,
+    ],
+    [
+      'an unknown field behind',
+      400,
+      'unknown_field',
+      FILE + part('form-data; name="__proto__"', 'x') + END,
+    ],
+  ]);
+});
+
+test('a malformed file name is refused and leaves nothing', async (t) => {
+  await refused(t, [
     [
       'bytes in a name that are not UTF-8',
       400,
@@ -197,6 +237,11 @@ test('a form that is not one file is refused and leaves nothing', async (t) => {
       'name_invalid',
       part(`form-data; name="file"; filename="${'é'.repeat(128)}"`, 'x') + END,
     ],
+  ]);
+});
+
+test('a file that is too large is refused with 413 and leaves nothing', async (t) => {
+  await refused(t, [
     [
       'a file that is too large',
       413,
@@ -213,17 +258,7 @@ test('a form that is not one file is refused and leaves nothing', async (t) => {
       FILE + END,
       { ...MULTIPART, 'content-length': String(13 * 1024 ** 2) },
     ],
-  ];
-  for (const [what, status, code, payload, headers] of cases) {
-    const answer = await send(payload, headers);
-    t.equal(answer.headers['content-type'], 'application/problem+json', what);
-    t.strictSame(
-      [answer.statusCode, answer.json().code],
-      [status, code],
-      `${what}: ${answer.body}`,
-    );
-    await nothingLeft(t, fixture);
-  }
+  ]);
 });
 
 test('a file of exactly the limit is taken, one byte more is not', async (t) => {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { build, form } from '../build.ts';
+import { build } from '../build.ts';
+import { form } from '../forms.ts';
 
 const HEAD = '--boundary\r\ncontent-disposition: form-data; name="file"; filename="n"\r\n\r\n';
 

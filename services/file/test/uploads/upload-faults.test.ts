@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { test, type Test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { build, BUCKET, form, upload, type Fixture, type TestUser } from '../build.ts';
+import { build, BUCKET, type Fixture, type TestUser } from '../build.ts';
+import { form, upload } from '../forms.ts';
 
 const MIB = 1024 ** 2;
 
@@ -20,7 +21,8 @@ async function beginUpload(
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   socket.write(
-    `POST /api/files HTTP/1.1\r\nHost: x\r\nAuthorization: ${user.headers.authorization}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${announced}\r\n\r\n`,
+    `POST /api/files HTTP/1.1\r\nHost: x\r\nAuthorization: ${user.headers.authorization}\r\n` +
+      `Content-Type: multipart/form-data; boundary=b\r\nContent-Length: ${announced}\r\n\r\n`,
   );
   socket.write('--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n');
   socket.write(bytes);

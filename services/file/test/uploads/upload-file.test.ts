@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'tap';
-import { build, form } from '../build.ts';
+import { build } from '../build.ts';
+import { form } from '../forms.ts';
 
 test('an upload is stored whole, listed and recorded', async (t) => {
   const { app, signIn, query, events, stored } = await build(t);

@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { build, form, type Fixture, type TestUser } from '../build.ts';
+import { build, type Fixture, type TestUser } from '../build.ts';
+import { form } from '../forms.ts';
 
 async function send(
   app: Fixture['app'],

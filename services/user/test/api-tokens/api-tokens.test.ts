@@ -113,7 +113,8 @@ test('a token stands in no event and no table', async (t) => {
   await me(server, token);
   await me(server, `${token.slice(0, -1)}!`);
   const tables = await server.rows<{ name: string }>(
-    `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('identity', 'shared', 'keys', 'audit', 'files')`,
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables
+     where schemaname in ('identity', 'shared', 'keys', 'audit', 'files')`,
   );
   let dump = '';
   for (const { name } of tables)
@@ -127,7 +128,8 @@ test('a token stands in no event and no table', async (t) => {
   t.notOk(dump.includes(token.slice(4, 30)), 'and not the token');
   const trail = JSON.stringify(await events());
   const [stored] = await server.rows<{ hash: string; base64: string }>(
-    `select encode(token_hash, 'hex') as hash, encode(token_hash, 'base64') as base64 from identity.api_tokens where id = $1`,
+    `select encode(token_hash, 'hex') as hash, encode(token_hash, 'base64') as base64
+     from identity.api_tokens where id = $1`,
     [id],
   );
   t.notOk(
@@ -241,7 +243,8 @@ test('a token cannot manage tokens, sessions or the account', async (t) => {
   );
   t.strictSame(
     await server.rows<{ count: number }>(
-      'select count(*)::int as count from identity.api_tokens where revoked_at is null and user_id = $1',
+      `select count(*)::int as count from identity.api_tokens
+         where revoked_at is null and user_id = $1`,
       [ada.user.id],
     ),
     [{ count: 1 }],
@@ -372,7 +375,9 @@ test('a user has at most a hundred tokens, also by concurrent requests', async (
   const { id } = await make();
   await server.rows(
     `insert into identity.api_tokens (id, user_id, token_hash, name, scopes, expires_at)
-    select gen_random_uuid(), $1, sha256(convert_to($1::uuid::text || n, 'UTF8')), 'n', '{files:read}', now() + interval '1 day' from generate_series(1, 97) n`,
+    select gen_random_uuid(), $1, sha256(convert_to($1::uuid::text || n, 'UTF8')),
+       'n', '{files:read}',
+       now() + interval '1 day' from generate_series(1, 97) n`,
     [ada.user.id],
   );
   const answers = await Promise.all(

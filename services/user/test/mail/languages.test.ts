@@ -42,7 +42,7 @@ test('every shipped language has every mail, with the same placeholders', (t) =>
   t.end();
 });
 
-test('own texts replace shipped ones; missing ones come from wider languages, then English', (t) => {
+test('own texts replace shipped ones, and wider languages fill the gaps', (t) => {
   const folder = t.testdir({
     'de-AT.json': JSON.stringify({
       password_changed: { subject: 'Servus von {{product}}', paragraphs: ['{{email}}'] },

@@ -283,7 +283,8 @@ test('events, logs and foreign tables hold no token and no address', async (t) =
     { what: 'the mail waits' },
   );
   const tables = await rows<{ name: string }>(
-    `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('identity', 'shared', 'keys', 'audit', 'files')`,
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables
+     where schemaname in ('identity', 'shared', 'keys', 'audit', 'files')`,
   );
   let dump = '';
   for (const { name } of tables)

@@ -10,7 +10,8 @@ test('browsers, programs and what says nothing', (t) => {
       { browser: 'Firefox 121', os: 'Windows 10', device: 'desktop' },
     ],
     [
-      'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.6099.43 Mobile Safari/537.36',
+      'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) ' +
+        'Chrome/120.0.6099.43 Mobile Safari/537.36',
       { browser: 'Chrome 120', os: 'Android 14', device: 'mobile' },
     ],
     [

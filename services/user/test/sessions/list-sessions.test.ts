@@ -2,7 +2,9 @@ import { test } from 'tap';
 import { build, PASSWORD, type SignedIn, type TestServer } from '../build.ts';
 
 const IPHONE =
-  'Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1 Mobile/15E148 Safari/604.1';
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) ' +
+  'AppleWebKit/605.1.15 (KHTML, like Gecko) ' +
+  'Version/17.1 Mobile/15E148 Safari/604.1';
 interface Page {
   data: { id: string }[];
   next_cursor: string | null;
@@ -60,7 +62,9 @@ test('fifty sessions are listed in pages, each once', async (t) => {
   await server.rows(
     `
     insert into identity.sessions (id, user_id, expires_at, idle_timeout, revoked_at, last_seen)
-    select uuidv7(), $1, now() + interval '1 day', interval '1 hour', case when n = 50 then now() end, now() - case when n = 51 then interval '2 hours' else '0' end
+    select uuidv7(), $1, now() + interval '1 day', interval '1 hour',
+       case when n = 50 then now() end,
+       now() - case when n = 51 then interval '2 hours' else '0' end
     from generate_series(1, 51) n`,
     [user.id],
   );
@@ -76,7 +80,8 @@ test('fifty sessions are listed in pages, each once', async (t) => {
   t.equal(pages, 8);
   const live = await server.rows<{ id: string }>(
     `
-    select id from identity.sessions where user_id = $1 and revoked_at is null and last_seen > now() - interval '1 hour' order by id desc`,
+    select id from identity.sessions where user_id = $1 and revoked_at is null
+       and last_seen > now() - interval '1 hour' order by id desc`,
     [user.id],
   );
   t.equal(live.length, 50);
@@ -110,7 +115,8 @@ test('a long or malformed user agent is stored as 512 well-formed bytes', async 
   const { token } = await server.register();
   await login(server, 'Mozilla/5.0 (\u00e9' + '\u00e9'.repeat(4_000));
   const [longest] = await server.rows<{ bytes: number; user_agent: string }>(
-    'select octet_length(user_agent) as bytes, user_agent from identity.sessions order by id desc limit 1',
+    `select octet_length(user_agent) as bytes, user_agent from identity.sessions
+     order by id desc limit 1`,
   );
   t.ok(longest && longest.bytes <= 512 && longest.bytes > 500, `${longest?.bytes} bytes`);
   t.equal(

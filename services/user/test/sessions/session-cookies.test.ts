@@ -135,7 +135,8 @@ test('a page of another origin changes nothing by cookies, with an event', async
   const cookies = await signIn(server);
   const access = header(cookies, 'login_info', 'secure');
   const before = await rows(
-    'select revoked_at from identity.sessions union all select spent_at from identity.refresh_tokens',
+    `select revoked_at from identity.sessions
+     union all select spent_at from identity.refresh_tokens`,
   );
   const evil = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
   const attacks: [string, 'POST' | 'PATCH' | 'DELETE', object?][] = [
@@ -173,7 +174,8 @@ test('a page of another origin changes nothing by cookies, with an event', async
   }
   t.strictSame(
     await rows(
-      'select revoked_at from identity.sessions union all select spent_at from identity.refresh_tokens',
+      `select revoked_at from identity.sessions
+     union all select spent_at from identity.refresh_tokens`,
     ),
     before,
   );

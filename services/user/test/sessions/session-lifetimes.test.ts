@@ -5,7 +5,8 @@ import { build, type TestServer } from '../build.ts';
 /** Ages all sessions and their tokens by so many seconds. */
 const pass = ({ rows }: TestServer, seconds: number): Promise<unknown> =>
   rows(
-    `update identity.sessions set last_seen = last_seen - $1 * interval '1 second', expires_at = expires_at - $1 * interval '1 second'`,
+    `update identity.sessions set last_seen = last_seen - $1 * interval '1 second',
+       expires_at = expires_at - $1 * interval '1 second'`,
     [seconds],
   );
 
@@ -234,7 +235,8 @@ test('the other services may touch sessions and not read them', async (t) => {
   for (const role of ['file_service', 'audit_service']) {
     const allowed = await server.rows(
       `
-      select has_function_privilege($1, 'shared.touch_sessions(uuid[], double precision[])', 'execute') as touch,
+      select has_function_privilege($1,
+         'shared.touch_sessions(uuid[], double precision[])', 'execute') as touch,
         has_table_privilege($1, 'identity.sessions', 'select, update') as read`,
       [role],
     );

@@ -239,7 +239,8 @@ test('twenty parallel refreshes of one token give one child token', async (t) =>
   t.notMatch(
     JSON.stringify(
       await here.rows(
-        `select encode(token_hash, 'escape'), encode(sealed_child, 'escape') from identity.refresh_tokens`,
+        `select encode(token_hash, 'escape'), encode(sealed_child, 'escape')
+         from identity.refresh_tokens`,
       ),
     ),
     [...children][0],
@@ -247,7 +248,8 @@ test('twenty parallel refreshes of one token give one child token', async (t) =>
   );
 
   await here.rows(
-    `update identity.refresh_tokens set spent_at = spent_at - interval '11 seconds' where spent_at is not null`,
+    `update identity.refresh_tokens set spent_at = spent_at - interval '11 seconds'
+     where spent_at is not null`,
   );
   t.equal((await here.call('GET', '/api/users/me', { token })).statusCode, 200);
   const reuses = await Promise.all(
@@ -286,7 +288,8 @@ test('an account deleted with its password leaves only the erasure order', async
   t.equal((await call('GET', '/api/users/me', { token })).statusCode, 401);
   t.strictSame(
     await rows(
-      'select 1 from identity.users union all select 1 from identity.sessions union all select 1 from identity.refresh_tokens',
+      `select 1 from identity.users union all select 1 from identity.sessions
+       union all select 1 from identity.refresh_tokens`,
     ),
     [],
   );

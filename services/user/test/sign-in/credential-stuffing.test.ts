@@ -44,7 +44,8 @@ t.test('a surplus of failed logins from anywhere is reported once', async (t) =>
   const one = await build(t, {
     LIMITS: 'on',
     LIMIT_RULES:
-      'stuffing_global=6/3600,login_account=100/3600,login_network=1000/3600,stuffing_network=100/3600,stuffing_account=100/3600',
+      'stuffing_global=6/3600,login_account=100/3600,login_network=1000/3600,' +
+      'stuffing_network=100/3600,stuffing_account=100/3600',
   });
   const two = await one.replica();
   await one.register('ada@example.com', PASSWORD);

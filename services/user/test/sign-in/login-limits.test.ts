@@ -2,7 +2,8 @@ import t from 'tap';
 import { build, PASSWORD, type TestServer } from '../build.ts';
 
 const RULES =
-  'login_account=5/3600,login_device=3/3600,register_network=5/3600,recovery_account=2/3600,password_confirmation=3/3600,email_change=2/3600';
+  'login_account=5/3600,login_device=3/3600,register_network=5/3600,' +
+  'recovery_account=2/3600,password_confirmation=3/3600,email_change=2/3600';
 const LIMITED = { LIMITS: 'on', LIMIT_RULES: RULES };
 
 const login = (

@@ -117,7 +117,8 @@ test('of replicas that all find a rotation due one rotates, once', async (t) => 
   t.equal(rotations.filter((rotation) => rotation !== undefined).length, 1);
   t.match(
     await server.rows(
-      `select status, count(*)::int as keys from identity.signing_keys group by status order by status`,
+      `select status, count(*)::int as keys from identity.signing_keys
+       group by status order by status`,
     ),
     [
       { status: 'active', keys: 1 },

@@ -290,7 +290,8 @@ test('ten parallel token requests for one account succeed without deadlock', asy
   while (
     (
       await server.rows(
-        `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        `select 1 from pg_stat_activity 
+         where datname = current_database() and wait_event_type = 'Lock'`,
       )
     ).length < 3
   )
@@ -487,15 +488,18 @@ test('sockets of one replica', async (t) => {
         'malformed_text',
       ],
       [
-        '{"channel":"auth/register","payload":{"email":"a@b.example","password":"long enough one","type":"admin"}}',
+        '{"channel":"auth/register","payload":{"email":"a@b.example",' +
+          '"password":"long enough one","type":"admin"}}',
         'message_invalid',
       ],
       [
-        '{"channel":"auth/register","payload":{"__proto__":{"type":"admin"},"email":"a@b.example","password":"long enough one"}}',
+        '{"channel":"auth/register","payload":{"__proto__":{"type":"admin"},' +
+          '"email":"a@b.example","password":"long enough one"}}',
         'message_invalid',
       ],
       [
-        '{"channel":"auth/generateToken","apiToken":"x","payload":{"email":"a@b.example","password":"long enough one"}}',
+        '{"channel":"auth/generateToken","apiToken":"x",' +
+          '"payload":{"email":"a@b.example","password":"long enough one"}}',
         'message_invalid',
       ],
       ['{"channel":"user/read","payload":{"id":"2"}}', 'message_invalid'],
