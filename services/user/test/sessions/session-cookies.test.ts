@@ -312,12 +312,12 @@ test("a login ends the browser's earlier session and no other", async (t) => {
   });
   for (const ended of [first, second, third]) t.equal(await status(ended.cookie), 401);
   for (
-    let tries = 0;
+    let attempts = 0;
     (await other.call('GET', '/api/users/me', { headers: { cookie: third.cookie } })).statusCode !==
     401;
-    tries += 1
+    attempts += 1
   )
-    t.ok(tries < 100, 'on the other replica too');
+    t.ok(attempts < 100, 'on the other replica too');
   t.equal(
     (await call('GET', '/api/users/me', { token: elsewhere.token })).statusCode,
     200,

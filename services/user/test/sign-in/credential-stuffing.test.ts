@@ -53,13 +53,13 @@ t.test('a surplus of failed logins from anywhere is reported once', async (t) =>
     (await one.events()).filter(
       ({ action, error }) => action === 'CREDENTIAL_STUFFING_DETECTED' && error === 'failure_ratio',
     ).length;
-  let tries = 0;
+  let attempts = 0;
   const fail = () =>
     login(
-      (tries += 1) % 2 ? one : two,
-      `u${tries}@example.com`,
+      (attempts += 1) % 2 ? one : two,
+      `u${attempts}@example.com`,
       'not the password',
-      `198.51.100.${tries}`,
+      `198.51.100.${attempts}`,
     );
   for (let index = 0; index < 10; index += 1) {
     await fail();

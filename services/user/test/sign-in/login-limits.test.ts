@@ -111,13 +111,17 @@ t.test('all known devices of an account share one limit', async (t) => {
   const devices: string[] = [];
   for (let index = 0; index < 4; index += 1)
     devices.push((await login(one, 'ada@example.com', PASSWORD)).json().device_token);
-  const tries = [];
+  const statuses = [];
   for (const device_token of devices)
     for (let index = 0; index < 3; index += 1)
-      tries.push(
+      statuses.push(
         (await login(one, 'ada@example.com', 'not the password', { device_token })).statusCode,
       );
-  t.equal(tries.filter((status) => status === 401).length, 7, 'five by devices, two as a stranger');
+  t.equal(
+    statuses.filter((status) => status === 401).length,
+    7,
+    'five by devices, two as a stranger',
+  );
 });
 
 t.test('an overload uses up no attempt', async (t) => {
