@@ -97,10 +97,10 @@ export const PLANTED_BUGS: PlantedBug[] = [
     mutations: [
       {
         file: 'packages/server/src/audit/transactions.ts',
-        find: "        written = insertOutboxRows(trx, schema, rows, outcome === 'commit' ? undefined : outcome);\n",
+        find: "      written = insertOutboxRows(trx, schema, rows, outcome === 'commit' ? undefined : outcome);\n",
         replace: [
-          '        written = insertOutboxRows(trx, schema, rows, undefined);',
-          "        if (outcome !== 'commit') setTimeout(() => void outcome.execute(db).catch(() => {}), 3_000);\n",
+          '      written = insertOutboxRows(trx, schema, rows, undefined);',
+          "      if (outcome !== 'commit') setTimeout(() => void outcome.execute(db).catch(() => {}), 3_000);\n",
         ].join('\n'),
       },
     ],

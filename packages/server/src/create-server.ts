@@ -39,9 +39,9 @@ import { problemOf, renderErrors, type Problem } from './http/problem.ts';
 import { secureHeaders } from './http/security-headers.ts';
 import { acceptIdempotencyKeys, deleteExpiredAnswersLoop } from './idempotency/idempotency.ts';
 import type { ServerConfig } from './lifecycle/config.ts';
-import { reportHealth, type Health } from './lifecycle/health.ts';
+import { reportHealth, type Health } from './operations/health.ts';
 import { createJobs, type Jobs } from './lifecycle/jobs.ts';
-import { measureRequests } from './lifecycle/metrics.ts';
+import { measureRequests } from './operations/metrics.ts';
 import { shedLoad } from './lifecycle/overload.ts';
 import { createRequestLimits, type RequestLimits } from './limits/create-request-limits.ts';
 

@@ -25,7 +25,7 @@ export { CursorInvalid } from './errors.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';
 export type { Jobs } from './lifecycle/jobs.ts';
 export { createErasureLoop, type ErasurePart } from './audit/erasures.ts';
-export type { DependencyCheck, Health } from './lifecycle/health.ts';
+export type { DependencyCheck, Health } from './operations/health.ts';
 export { deleteAnswersOfUser } from './idempotency/answers.ts';
 export type { IdempotentRequest } from './idempotency/keyed-request.ts';
 export type { Counted, Limits, Consumed } from './limits/limits.ts';

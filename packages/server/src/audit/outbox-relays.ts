@@ -5,7 +5,7 @@ import type { Kysely } from 'kysely';
 import { Gauge, type Registry } from 'prom-client';
 import { createRelay, outboxBacklog, type Relay, type Source } from '@muniment/audit-events';
 import type { ServerConfig } from '../lifecycle/config.ts';
-import type { DependencyCheck } from '../lifecycle/health.ts';
+import type { DependencyCheck } from '../operations/health.ts';
 
 export interface OutboxRelaysOptions<DB> {
   db: Kysely<DB>;

@@ -151,111 +151,134 @@ type BeforeCommit<T> = (result: T, userId: string | null) => Promise<Outcome>;
 
 class RolledBack extends Error {}
 
+/** What the functions below share. */
+interface Runner<DB> extends TransactionParts {
+  db: Kysely<DB>;
+  /** Bounds the requests that hold a connection until their answer. */
+  gate: ReturnType<typeof createConcurrencyLimit>;
+}
+
 /** Creates the only two ways in which events are recorded. */
 export function createTransactions<DB>(
   db: Kysely<DB>,
-  { schema, prepareEvent, revalidatePrincipal, onCommit, maxPendingCommits = 4 }: TransactionParts,
+  parts: TransactionParts,
 ): { inTransaction: InTransaction<DB>; record: RecordRequestEvent } {
-  const gate = createConcurrencyLimit({ concurrency: maxPendingCommits, queueLimit: MAX_WAITING });
-
-  async function run<T>(
-    request: RequestContext,
-    change: Change<DB, T>,
-    beforeCommit?: BeforeCommit<T>,
-  ): Promise<T> {
-    let written: Promise<void> = Promise.resolve();
-    try {
-      const result = await db.transaction().execute(async (trx) => {
-        if (beforeCommit) await request.idempotency?.claim(trx);
-        const rows: OutboxRow[] = [];
-        let userId: string | null = null;
-        const result = await change(trx, async (event) => {
-          const stated = eventOf(request, event);
-          if ('userId' in stated.subject) userId ??= stated.subject.userId;
-          const row = await prepareEvent(trx, stated);
-          rows.push(row);
-          return row.id;
-        });
-        if (rows.length === 0) throw new Error('a change without an audit event');
-        const outcome = (await beforeCommit?.(result, userId)) ?? 'commit';
-        if (outcome === 'roll back') throw new RolledBack();
-        // Not awaited, so COMMIT follows without a round trip; after a failed statement PostgreSQL
-        // rolls back. Only one statement can go so: Kysely would queue a second behind COMMIT.
-        written = insertOutboxRows(trx, schema, rows, outcome === 'commit' ? undefined : outcome);
-        written.catch(() => {});
-        return result;
-      });
-      await written;
-      return result;
-    } catch (error) {
-      // The failed insert of the events is the cause of a failed COMMIT.
-      await written;
-      throw error;
-    }
-  }
-
-  /** Resolves before the COMMIT, which waits for the request's answer. */
-  async function runDeferred<T>(
-    request: RequestContext,
-    repeatable: RepeatableRequest,
-    changes: boolean,
-    change: Change<DB, T>,
-  ): Promise<T> {
-    // An earlier transaction of the request commits alone; the answer goes with the last.
-    const before = repeatable.pending;
-    repeatable.pending = undefined;
-    await before?.end('commit');
-    return new Promise<T>((resolve, reject) => {
-      let handedOver = false;
-      const ended = gate.run(() =>
-        retryConflicts(
-          () =>
-            run(request, change, (result, userId) => {
-              const outcome = Promise.withResolvers<Outcome>();
-              handedOver = true;
-              const held: PendingCommit = {
-                userId,
-                changes,
-                afterCommit: [],
-                async end(wanted) {
-                  outcome.resolve(wanted);
-                  try {
-                    await ended;
-                  } catch (error) {
-                    if (error instanceof RolledBack) return;
-                    throw error;
-                  }
-                  onCommit();
-                  for (const act of held.afterCommit) act();
-                },
-              };
-              repeatable.pending = held;
-              resolve(result);
-              return outcome.promise;
-            }),
-          () => !handedOver,
-        ),
-      );
-      ended.catch(reject);
-    });
-  }
-
+  const { maxPendingCommits: concurrency = 4 } = parts;
+  const gate = createConcurrencyLimit({ concurrency, queueLimit: MAX_WAITING });
+  const runner: Runner<DB> = { ...parts, db, gate };
   return {
     async inTransaction(request, change) {
       const { principal } = request;
-      if (principal && !(await revalidatePrincipal(principal))) throw new Unauthenticated();
-      if (request.idempotency) return runDeferred(request, request.idempotency, true, change);
-      const result = await retryConflicts(() => run(request, change));
-      onCommit();
+      if (principal && !(await parts.revalidatePrincipal(principal))) throw new Unauthenticated();
+      if (request.idempotency) return runDeferred(runner, request, { changes: true, change });
+      const result = await retryConflicts(() => run(runner, request, { change }));
+      parts.onCommit();
       return result;
     },
     async record(request, event) {
-      if (request.idempotency)
-        return runDeferred(request, request.idempotency, false, (_trx, record) => record(event));
-      const row = await prepareEvent(db, eventOf(request, event));
-      await insertOutboxRows(db, schema, [row]);
-      onCommit();
+      const change: Change<DB, string> = (_trx, record) => record(event);
+      if (request.idempotency) return runDeferred(runner, request, { changes: false, change });
+      const row = await parts.prepareEvent(db, eventOf(request, event));
+      await insertOutboxRows(db, parts.schema, [row]);
+      parts.onCommit();
       return row.id;
     },
   };
+}
+
+async function run<DB, T>(
+  { db, schema, prepareEvent }: Runner<DB>,
+  request: RequestContext,
+  { change, beforeCommit }: { change: Change<DB, T>; beforeCommit?: BeforeCommit<T> },
+): Promise<T> {
+  let written: Promise<void> = Promise.resolve();
+  try {
+    const result = await db.transaction().execute(async (trx) => {
+      if (beforeCommit) await request.idempotency?.claim(trx);
+      const rows: OutboxRow[] = [];
+      let userId: string | null = null;
+      const changed = await change(trx, async (event) => {
+        const stated = eventOf(request, event);
+        if ('userId' in stated.subject) userId ??= stated.subject.userId;
+        const row = await prepareEvent(trx, stated);
+        rows.push(row);
+        return row.id;
+      });
+      if (rows.length === 0) throw new Error('a change without an audit event');
+      const outcome = (await beforeCommit?.(changed, userId)) ?? 'commit';
+      if (outcome === 'roll back') throw new RolledBack();
+      // Not awaited, so COMMIT follows without a round trip; after a failed statement PostgreSQL
+      // rolls back. Only one statement can go so: Kysely would queue a second behind COMMIT.
+      written = insertOutboxRows(trx, schema, rows, outcome === 'commit' ? undefined : outcome);
+      written.catch(() => {});
+      return changed;
+    });
+    await written;
+    return result;
+  } catch (error) {
+    // The failed insert of the events is the cause of a failed COMMIT.
+    await written;
+    throw error;
+  }
+}
+
+interface DeferredChange<DB, T> {
+  changes: boolean;
+  change: Change<DB, T>;
+}
+
+/** Resolves before the COMMIT, which waits for the request's answer. */
+async function runDeferred<DB, T>(
+  runner: Runner<DB>,
+  request: RequestContext & { readonly idempotency?: RepeatableRequest | null },
+  { changes, change }: DeferredChange<DB, T>,
+): Promise<T> {
+  const repeatable = request.idempotency;
+  if (!repeatable) throw new Error('only a repeatable request defers its COMMIT');
+  // An earlier transaction of the request commits alone; the answer goes with the last.
+  const before = repeatable.pending;
+  repeatable.pending = undefined;
+  await before?.end('commit');
+  return new Promise<T>((resolve, reject) => {
+    let answered = false;
+    const beforeCommit: BeforeCommit<T> = (result, userId) => {
+      const outcome = Promise.withResolvers<Outcome>();
+      answered = true;
+      const end = (wanted: Outcome): Promise<void> => {
+        outcome.resolve(wanted);
+        return ended;
+      };
+      repeatable.pending = createPendingCommit({ userId, changes, end }, runner.onCommit);
+      resolve(result);
+      return outcome.promise;
+    };
+    // Once its result is in use, a transaction cannot run again.
+    const attempt = () => run(runner, request, { change, beforeCommit });
+    const ended: Promise<void> = runner.gate
+      .run(() => retryConflicts(attempt, () => !answered))
+      .then(() => undefined);
+    ended.catch(reject);
+  });
+}
+
+function createPendingCommit(
+  { userId, changes, end }: Pick<PendingCommit, 'userId' | 'changes' | 'end'>,
+  onCommit: () => void,
+): PendingCommit {
+  const pending: PendingCommit = {
+    userId,
+    changes,
+    afterCommit: [],
+    async end(wanted) {
+      try {
+        await end(wanted);
+      } catch (error) {
+        if (error instanceof RolledBack) return;
+        throw error;
+      }
+      onCommit();
+      for (const act of pending.afterCommit) act();
+    },
+  };
+  return pending;
 }

@@ -23,10 +23,10 @@ export interface RevocationFeed {
 
 const BEAT_MS = 250;
 /** A silent connection is closed; the set has been stale for long by then. */
-const ANSWER_MS = 2_000;
-const LEAST_PAUSE_MS = 50;
-const MOST_PAUSE_MS = 1_000;
-const CLOSE_MS = 500;
+const ANSWER_TIMEOUT_MS = 2_000;
+const MIN_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 500;
 const FULL_PAUSE_MS = 60_000;
 const PAGE = 5_000;
 
@@ -59,155 +59,161 @@ interface Beat extends Row {
   now: number;
 }
 
+/** What a feed's functions share. */
+interface Feed extends RevocationFeedOptions {
+  stopping: AbortSignal;
+  /** Called once the set is complete, or could not be made so. */
+  onBegun(): void;
+  connections: number;
+  unannounced: number;
+  logged: 'followed' | 'lost' | undefined;
+}
+
 /**
  * Follows the database's revocations. A notification brings each about 1 ms after its commit. A
  * heart-beat every 250 ms brings lost ones and proves that the set is complete.
  */
-export function createRevocationFeed({
-  url,
-  applicationName,
-  revocations,
-  log,
-}: RevocationFeedOptions): RevocationFeed {
-  const stopping = new AbortController();
-  let begun = (): void => {};
-  const beginning = new Promise<void>((resolve) => {
-    begun = resolve;
-  });
-  let running: Promise<void> | undefined;
-  let connections = 0;
-  let unannounced = 0;
-  let told: 'followed' | 'lost' | undefined;
-
-  const take = ({ kind, id, counts_until }: Row): boolean => {
-    const revocation = toRevocation(kind, id, counts_until);
-    return revocation !== undefined && revocations.add(revocation);
+export function createRevocationFeed(options: RevocationFeedOptions): RevocationFeed {
+  const abort = new AbortController();
+  const begun = Promise.withResolvers<void>();
+  const feed: Feed = {
+    ...options,
+    stopping: abort.signal,
+    onBegun: begun.resolve,
+    connections: 0,
+    unannounced: 0,
+    logged: undefined,
   };
-
-  function onNotification({ payload = '' }: pg.Notification): void {
-    const [kind = '', id = '', until = ''] = payload.split(' ');
-    take({ kind, id, counts_until: until });
-  }
-
-  /** @returns false when there are more than this replica may hold */
-  async function readAll(client: pg.Client): Promise<boolean> {
-    let last: Row | undefined = { kind: '', id: '', counts_until: null };
-    for (let read = 0; last && read <= revocations.maxEntries; read += PAGE) {
-      const { rows }: { rows: Row[] } = await client.query(PAGE_TEXT, [last.kind, last.id]);
-      for (const row of rows) take(row);
-      last = rows.length === PAGE ? rows.at(-1) : undefined;
-    }
-    return last === undefined;
-  }
-
-  /** @returns the snapshot of the answer */
-  async function beat(client: pg.Client, snapshot: string): Promise<string> {
-    const sentAt = revocations.now();
-    const { rows } = await client.query<Beat>(BEAT_TEXT, [snapshot]);
-    const [first] = rows;
-    // A standby lags behind its primary, so its answer proves nothing.
-    if (!first || first.standby) throw new Error('the feed has reached a standby');
-    for (const row of rows) if (row.kind !== null && take(row)) unannounced += 1;
-    revocations.confirmComplete(sentAt);
-    // By the database's clock: this machine's may be ahead, and swept rows would not come back.
-    revocations.sweep(first.now);
-    return first.snapshot;
-  }
-
-  function tell(state: 'followed' | 'lost', err?: unknown): void {
-    begun();
-    if (state === told) return;
-    told = state;
-    if (state === 'followed') log.info('the revocation feed is followed');
-    else
-      log.warn(
-        { err },
-        'the revocation feed is lost; until it is back the database is asked about sessions',
-      );
-  }
-
-  /** Ends with the connection, by rejecting. */
-  async function follow(client: pg.Client, followed: () => void): Promise<never> {
-    client.on('notification', onNotification);
-    await client.connect();
-    connections += 1;
-    // With poor statistics the planner would read the whole table four times a second.
-    await client.query('set enable_seqscan = off');
-    await client.query('listen muniment_revocations');
-    const {
-      rows: [taken],
-    } = await client.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot');
-    // After the snapshot: the first heart-beat brings what is committed while pages are read.
-    if (!(await readAll(client))) {
-      // No heart-beat would bring the unread rest, so the database is asked until all fits.
-      tell('lost', new Error(`there are more than ${revocations.maxEntries} revocations`));
-      revocations.clear();
-      await sleep(FULL_PAUSE_MS, undefined, { signal: stopping.signal, ref: false });
-      throw new Error('the revocations are read again');
-    }
-    for (let snapshot = taken?.snapshot ?? ''; ;) {
-      const began = performance.now();
-      snapshot = await beat(client, snapshot);
-      followed();
-      await sleep(Math.max(0, BEAT_MS - (performance.now() - began)), undefined, {
-        signal: stopping.signal,
-        ref: false,
-      });
-    }
-  }
-
-  async function close(client: pg.Client): Promise<void> {
-    // The other side may no longer answer the end of the connection.
-    await withTimeout(
-      client.end().catch(() => {}),
-      CLOSE_MS,
-      () => {},
-    );
-  }
-
-  async function run(): Promise<void> {
-    let pauseMs = LEAST_PAUSE_MS;
-    while (!stopping.signal.aborted) {
-      const client = new pg.Client({
-        connectionString: url,
-        application_name: applicationName,
-        connectionTimeoutMillis: ANSWER_MS,
-        query_timeout: ANSWER_MS,
-        keepAlive: true,
-      });
-      const lost = new Promise<never>((_, reject) => {
-        client.on('error', reject);
-        client.on('end', () => reject(new Error('the connection was closed')));
-      });
-      const following = follow(client, () => {
-        pauseMs = LEAST_PAUSE_MS;
-        tell('followed');
-      });
-      const error: unknown = await Promise.race([following, lost]).catch(
-        (reason: unknown) => reason,
-      );
-      await close(client);
-      if (stopping.signal.aborted) return;
-      tell('lost', error);
-      // Random, so that replicas do not reconnect together after an outage.
-      await sleep(pauseMs * (1 + Math.random()), undefined, {
-        signal: stopping.signal,
-        ref: false,
-      }).catch(() => {});
-      pauseMs = Math.min(2 * pauseMs, MOST_PAUSE_MS);
-    }
-  }
-
+  let running: Promise<void> | undefined;
   return {
     async start() {
-      running ??= run();
-      await beginning;
+      running ??= run(feed);
+      await begun.promise;
     },
     async stop() {
-      stopping.abort();
+      abort.abort();
       await running;
     },
-    connections: () => connections,
-    unannounced: () => unannounced,
+    connections: () => feed.connections,
+    unannounced: () => feed.unannounced,
   };
+}
+
+/** Connects again and again until the feed stops. */
+async function run(feed: Feed): Promise<void> {
+  let pauseMs = MIN_PAUSE_MS;
+  while (!feed.stopping.aborted) {
+    const client = createClient(feed);
+    const lost = new Promise<never>((_, reject) => {
+      client.on('error', reject);
+      client.on('end', () => reject(new Error('the connection was closed')));
+    });
+    const following = follow(feed, client, () => {
+      pauseMs = MIN_PAUSE_MS;
+      logState(feed, 'followed');
+    });
+    const error: unknown = await Promise.race([following, lost]).catch((reason: unknown) => reason);
+    await close(client);
+    if (feed.stopping.aborted) return;
+    logState(feed, 'lost', error);
+    // Random, so that replicas do not reconnect together after an outage.
+    await pause(feed, pauseMs * (1 + Math.random())).catch(() => {});
+    pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
+  }
+}
+
+function createClient({ url, applicationName }: Feed): pg.Client {
+  return new pg.Client({
+    connectionString: url,
+    application_name: applicationName,
+    connectionTimeoutMillis: ANSWER_TIMEOUT_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+    keepAlive: true,
+  });
+}
+
+async function close(client: pg.Client): Promise<void> {
+  const ended = client.end().catch(() => {});
+  // The other side may no longer answer the end of the connection.
+  await withTimeout(ended, CLOSE_TIMEOUT_MS, () => {});
+}
+
+/** Rejects when the connection ends. */
+async function follow(feed: Feed, client: pg.Client, onFollowed: () => void): Promise<never> {
+  client.on('notification', ({ payload = '' }) => {
+    const [kind = '', id = '', until = ''] = payload.split(' ');
+    addRow(feed, { kind, id, counts_until: until });
+  });
+  await client.connect();
+  feed.connections += 1;
+  // With poor statistics the planner would read the whole table four times a second.
+  await client.query('set enable_seqscan = off');
+  await client.query('listen muniment_revocations');
+  const { rows } = await client.query<{ snapshot: string }>(
+    'select pg_current_snapshot()::text as snapshot',
+  );
+  // After the snapshot: the first heart-beat brings what is committed while pages are read.
+  if (!(await readAll(feed, client))) await waitForRoom(feed);
+  for (let snapshot = rows[0]?.snapshot ?? ''; ;) {
+    const beganAt = performance.now();
+    snapshot = await beat(feed, client, snapshot);
+    onFollowed();
+    await pause(feed, Math.max(0, BEAT_MS - (performance.now() - beganAt)));
+  }
+}
+
+const pause = ({ stopping }: Feed, ms: number): Promise<void> =>
+  sleep(ms, undefined, { signal: stopping, ref: false });
+
+/** No heart-beat would bring the unread rest, so the database is asked until all of it fits. */
+async function waitForRoom(feed: Feed): Promise<never> {
+  const { maxEntries } = feed.revocations;
+  logState(feed, 'lost', new Error(`there are more than ${maxEntries} revocations`));
+  feed.revocations.clear();
+  await pause(feed, FULL_PAUSE_MS);
+  throw new Error('the revocations are read again');
+}
+
+/** @returns false when there are more than this replica may hold */
+async function readAll(feed: Feed, client: pg.Client): Promise<boolean> {
+  let last: Row | undefined = { kind: '', id: '', counts_until: null };
+  for (let read = 0; last && read <= feed.revocations.maxEntries; read += PAGE) {
+    const { rows }: { rows: Row[] } = await client.query(PAGE_TEXT, [last.kind, last.id]);
+    for (const row of rows) addRow(feed, row);
+    last = rows.length === PAGE ? rows.at(-1) : undefined;
+  }
+  return last === undefined;
+}
+
+/** @returns the snapshot of the answer */
+async function beat(feed: Feed, client: pg.Client, snapshot: string): Promise<string> {
+  const { revocations } = feed;
+  const sentAt = revocations.now();
+  const { rows } = await client.query<Beat>(BEAT_TEXT, [snapshot]);
+  const [first] = rows;
+  // A standby lags behind its primary, so its answer proves nothing.
+  if (!first || first.standby) throw new Error('the feed has reached a standby');
+  for (const row of rows) if (row.kind !== null && addRow(feed, row)) feed.unannounced += 1;
+  revocations.confirmComplete(sentAt);
+  // By the database's clock: this machine's may be ahead, and swept rows would not come back.
+  revocations.sweep(first.now);
+  return first.snapshot;
+}
+
+/** @returns whether the revocation was new */
+function addRow({ revocations }: Feed, { kind, id, counts_until }: Row): boolean {
+  const revocation = toRevocation(kind, id, counts_until);
+  return revocation !== undefined && revocations.add(revocation);
+}
+
+function logState(feed: Feed, state: 'followed' | 'lost', err?: unknown): void {
+  feed.onBegun();
+  if (state === feed.logged) return;
+  feed.logged = state;
+  if (state === 'followed') feed.log.info('the revocation feed is followed');
+  else
+    feed.log.warn(
+      { err },
+      'the revocation feed is lost; until it is back the database is asked about sessions',
+    );
 }

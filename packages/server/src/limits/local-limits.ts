@@ -49,6 +49,17 @@ interface LeaseRow {
   retry_us: number;
 }
 
+/** What the functions below share. */
+interface Budget<DB> {
+  db: Kysely<DB>;
+  limits: Limits;
+  isUnavailable(error: unknown): boolean;
+  now(): number;
+  leases: Map<string, Lease>;
+  /** Until then a database that was away is not asked. */
+  awayUntil: number;
+}
+
 /**
  * Limits for frequent requests. A replica leases attempts from the shared budget, in chunks that
  * double while they are used up. While the database is away each replica counts alone, since these
@@ -60,108 +71,14 @@ export function createLocalLimits<DB>(
   isUnavailable: (error: unknown) => boolean,
   now = (): number => performance.now(),
 ): LocalLimits {
-  const leases = new Map<string, Lease>();
-  /** Until then a database that was away is not asked. */
-  let awayUntil = 0;
-
-  function leaseOf([name, of]: Counted): Lease {
-    const id = `${name}\0${of}`;
-    let lease = leases.get(id);
-    if (!lease) {
-      lease = {
-        tokens: 0,
-        until: 0,
-        size: 1,
-        waiting: 0,
-        remaining: limits.rule(name).burst,
-        fullAt: 0,
-        refusedUntil: 0,
-        asking: undefined,
-        localTat: 0,
-      };
-      const [oldest] = leases.size >= MAX_CALLERS ? leases.keys() : [];
-      // Its unused attempts are lost, which is the safe side.
-      if (oldest !== undefined) leases.delete(oldest);
-      leases.set(id, lease);
-    }
-    return lease;
-  }
-
-  async function ask(lease: Lease, counted: Counted): Promise<void> {
-    const rule = limits.rule(counted[0]);
-    const chunk = Math.max(1, Math.floor(rule.burst / 20));
-    const usedUp = lease.tokens === 0 && now() < lease.until;
-    lease.size = usedUp ? Math.min(chunk, lease.size * 2) : 1;
-    const most = Math.max(lease.size, Math.min(lease.waiting, rule.burst));
-    try {
-      const {
-        rows: [row],
-      } = await sql<LeaseRow>`
-        select * from shared.lease_limit(
-          ${limits.key(counted)}, ${intervalOf(rule)}::bigint,
-          ${rule.burst}::integer, ${most}::integer)`.execute(db);
-      if (!row) return;
-      lease.tokens = row.granted;
-      lease.until = now() + LEASE_MS;
-      lease.remaining = row.remaining;
-      lease.fullAt = now() + row.reset_us / 1_000;
-      lease.refusedUntil = row.granted > 0 ? 0 : now() + Math.min(REFUSAL_MS, row.retry_us / 1_000);
-    } catch (error) {
-      if (!isUnavailable(error)) throw error;
-      awayUntil = now() + AWAY_MS;
-    }
-  }
-
-  /** Waits for a lease for a bounded time. A late answer still fills the lease. */
-  async function askBriefly(lease: Lease, counted: Counted): Promise<void> {
-    lease.asking ??= ask(lease, counted).finally(() => {
-      lease.asking = undefined;
-    });
-    await withTimeout(lease.asking, LOOKUP_TIMEOUT_MS, () => {
-      awayUntil = now() + AWAY_MS;
-    });
-  }
-
-  function spendAlone(lease: Lease, [name]: Counted): boolean {
-    const { burst, seconds } = limits.rule(name);
-    const next = Math.max(lease.localTat, now()) + (seconds * 1_000) / burst;
-    if (next > now() + seconds * 1_000) return false;
-    lease.localTat = next;
-    return true;
-  }
-
-  async function decide(lease: Lease, counted: Counted): Promise<boolean> {
-    lease.waiting += 1;
-    try {
-      for (;;) {
-        if (lease.tokens > 0 && now() < lease.until) {
-          lease.tokens -= 1;
-          return true;
-        }
-        if (now() < lease.refusedUntil) return false;
-        if (now() < awayUntil) return spendAlone(lease, counted);
-        await askBriefly(lease, counted);
-      }
-    } finally {
-      lease.waiting -= 1;
-    }
-  }
-
-  function stateOf(lease: Lease, [name]: Counted): LimitState {
-    return {
-      name,
-      rule: limits.rule(name),
-      remaining: lease.remaining + lease.tokens,
-      resetSeconds: Math.max(0, (lease.fullAt - now()) / 1_000),
-    };
-  }
+  const budget: Budget<DB> = { db, limits, isUnavailable, now, leases: new Map(), awayUntil: 0 };
 
   async function tryConsume(counted: Counted): Promise<LocalDecision> {
-    const lease = leaseOf(counted);
-    const allowed = await decide(lease, counted);
+    const lease = findOrAddLease(budget, counted);
+    const allowed = await decide(budget, lease, counted);
     if (!allowed) limits.countRefusal(counted[0]);
     return {
-      ...stateOf(lease, counted),
+      ...stateOf(budget, lease, counted),
       allowed,
       retrySeconds: allowed ? 0 : Math.max(1, (lease.refusedUntil - now()) / 1_000),
     };
@@ -171,12 +88,107 @@ export function createLocalLimits<DB>(
     tryConsume,
     async consume(counted) {
       if (!limits.enabled) return;
-      const spent = await tryConsume(counted);
-      if (!spent.allowed) throw rateLimited([spent], spent.retrySeconds);
+      const decision = await tryConsume(counted);
+      if (!decision.allowed) throw rateLimited([decision], decision.retrySeconds);
     },
     state(counted) {
-      const lease = leases.get(counted.join('\0'));
-      return lease && stateOf(lease, counted);
+      const lease = budget.leases.get(counted.join('\0'));
+      return lease && stateOf(budget, lease, counted);
     },
+  };
+}
+
+function findOrAddLease<DB>({ leases, limits }: Budget<DB>, [name, of]: Counted): Lease {
+  const id = `${name}\0${of}`;
+  const known = leases.get(id);
+  if (known) return known;
+  const lease: Lease = {
+    tokens: 0,
+    until: 0,
+    size: 1,
+    waiting: 0,
+    remaining: limits.rule(name).burst,
+    fullAt: 0,
+    refusedUntil: 0,
+    asking: undefined,
+    localTat: 0,
+  };
+  const [oldest] = leases.size >= MAX_CALLERS ? leases.keys() : [];
+  // Its unused attempts are lost, which is the safe side.
+  if (oldest !== undefined) leases.delete(oldest);
+  leases.set(id, lease);
+  return lease;
+}
+
+async function decide<DB>(budget: Budget<DB>, lease: Lease, counted: Counted): Promise<boolean> {
+  const { now } = budget;
+  lease.waiting += 1;
+  try {
+    for (;;) {
+      if (lease.tokens > 0 && now() < lease.until) {
+        lease.tokens -= 1;
+        return true;
+      }
+      if (now() < lease.refusedUntil) return false;
+      if (now() < budget.awayUntil) return consumeAlone(budget, lease, counted);
+      await renewBriefly(budget, lease, counted);
+    }
+  } finally {
+    lease.waiting -= 1;
+  }
+}
+
+/** Counts by this replica's own clock while the database is away. */
+function consumeAlone<DB>({ limits, now }: Budget<DB>, lease: Lease, [name]: Counted): boolean {
+  const { burst, seconds } = limits.rule(name);
+  const next = Math.max(lease.localTat, now()) + (seconds * 1_000) / burst;
+  if (next > now() + seconds * 1_000) return false;
+  lease.localTat = next;
+  return true;
+}
+
+/** Waits for a lease for a bounded time. A late answer still fills the lease. */
+async function renewBriefly<DB>(budget: Budget<DB>, lease: Lease, counted: Counted): Promise<void> {
+  lease.asking ??= renew(budget, lease, counted).finally(() => {
+    lease.asking = undefined;
+  });
+  await withTimeout(lease.asking, LOOKUP_TIMEOUT_MS, () => {
+    budget.awayUntil = budget.now() + AWAY_MS;
+  });
+}
+
+async function renew<DB>(budget: Budget<DB>, lease: Lease, counted: Counted): Promise<void> {
+  const { db, limits, now, isUnavailable } = budget;
+  const rule = limits.rule(counted[0]);
+  const chunk = Math.max(1, Math.floor(rule.burst / 20));
+  const usedUp = lease.tokens === 0 && now() < lease.until;
+  lease.size = usedUp ? Math.min(chunk, lease.size * 2) : 1;
+  const wanted = Math.max(lease.size, Math.min(lease.waiting, rule.burst));
+  try {
+    const { rows } = await sql<LeaseRow>`
+      select * from shared.lease_limit(
+        ${limits.key(counted)}, ${intervalOf(rule)}::bigint,
+        ${rule.burst}::integer, ${wanted}::integer)`.execute(db);
+    if (rows[0]) fill(lease, rows[0], now());
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    budget.awayUntil = now() + AWAY_MS;
+  }
+}
+
+function fill(lease: Lease, row: LeaseRow, now: number): void {
+  lease.tokens = row.granted;
+  lease.until = now + LEASE_MS;
+  lease.remaining = row.remaining;
+  lease.fullAt = now + row.reset_us / 1_000;
+  lease.refusedUntil = row.granted > 0 ? 0 : now + Math.min(REFUSAL_MS, row.retry_us / 1_000);
+}
+
+function stateOf<DB>({ limits, now }: Budget<DB>, lease: Lease, [name]: Counted): LimitState {
+  return {
+    name,
+    rule: limits.rule(name),
+    remaining: lease.remaining + lease.tokens,
+    resetSeconds: Math.max(0, (lease.fullAt - now()) / 1_000),
   };
 }
