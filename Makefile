@@ -71,9 +71,11 @@ coverage: $(STAMP) ## run all tests and report what they reach
 	@tap report text
 bench: $(STAMP) ## measure on a fleet of its own; prints a table, writes .bench/results.json
 	@node bench/main.ts
-lint: $(STAMP) ## check the format and the rules
+lint: $(STAMP) ## check the format, the rules, the rooms and the style
 	@oxfmt --check .
 	@oxlint --type-aware
+	@node scripts/check-rooms.ts
+	@node scripts/check-style.ts
 format: $(STAMP) ## format all code (oxfmt, 100 columns)
 	@oxfmt .
 typecheck: $(STAMP) ## tsc

@@ -2,15 +2,23 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { REVOCATION_KINDS, type Revocations, type SessionLookup } from '@muniment/security';
 import type { RevocationFeed } from './revocation-feed.ts';
 
+interface Measured {
+  revocations: Revocations;
+  feed: RevocationFeed;
+  sessions: SessionLookup;
+}
+
 /** Measures the age and size of the set of revocations, and the lookups that replaced it. */
 export function measureRevocations(
   registry: Registry,
-  {
-    revocations,
-    feed,
-    sessions,
-  }: { revocations: Revocations; feed: RevocationFeed; sessions: SessionLookup },
+  { revocations, feed, sessions }: Measured,
 ): void {
+  measureSet(registry, revocations);
+  measureFeed(registry, feed);
+  measureLookups(registry, sessions);
+}
+
+function measureFeed(registry: Registry, feed: RevocationFeed): void {
   const counter = (name: string, help: string, read: () => number): void => {
     new Counter({
       name,
@@ -22,6 +30,20 @@ export function measureRevocations(
       },
     });
   };
+  counter(
+    'muniment_revocation_feed_connections_total',
+    'Connections of the feed: one, and one more for each time that it was lost.',
+    feed.connections,
+  );
+  counter(
+    'muniment_revocations_unannounced_total',
+    'Revocations that a heart-beat brought and no notification had: ' +
+      'should they be many, notifications do not arrive.',
+    feed.unannounced,
+  );
+}
+
+function measureSet(registry: Registry, revocations: Revocations): void {
   new Gauge({
     name: 'muniment_revocation_feed_age_seconds',
     help:
@@ -41,17 +63,9 @@ export function measureRevocations(
       for (const kind of REVOCATION_KINDS) this.set({ kind }, revocations.size(kind));
     },
   });
-  counter(
-    'muniment_revocation_feed_connections_total',
-    'Connections of the feed: one, and one more for each time that it was lost.',
-    feed.connections,
-  );
-  counter(
-    'muniment_revocations_unannounced_total',
-    'Revocations that a heart-beat brought and no notification had: ' +
-      'should they be many, notifications do not arrive.',
-    feed.unannounced,
-  );
+}
+
+function measureLookups(registry: Registry, sessions: SessionLookup): void {
   new Counter({
     name: 'muniment_session_lookups_total',
     help:

@@ -76,51 +76,40 @@ export function rateLimited(states: readonly LimitState[], retrySeconds: number)
 
 const NOTHING_CONSUMED: Consumed = { refund: async () => {} };
 
+interface LimitsOptions {
+  masterKey: MasterKey;
+  rules: LimitRules;
+  enabled: boolean;
+  metrics: Registry;
+  onRefundLost?(error: unknown): void;
+}
+
 /** The limits that all replicas of all services share. */
 export async function createLimits<DB>(
   db: Kysely<DB>,
-  {
-    masterKey,
-    rules,
-    enabled,
-    metrics,
-    onRefundLost = () => {},
-  }: {
-    masterKey: MasterKey;
-    rules: LimitRules;
-    enabled: boolean;
-    metrics: Registry;
-    onRefundLost?: (error: unknown) => void;
-  },
+  { masterKey, rules, enabled, metrics, onRefundLost = () => {} }: LimitsOptions,
 ): Promise<Limits> {
   const root = await loadSecret(db, masterKey);
   const secret = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', root, '', purpose, 32));
   const keySecret = secret('limit-keys');
-  const refusals = new Counter({
-    name: 'muniment_rate_limited_total',
-    help: 'Requests refused by a limit.',
-    labelNames: ['limit'],
-    registers: [metrics],
-  });
+  const refusals = createRefusalCounter(metrics);
   const key = ([name, of]: Counted): Buffer =>
     createHmac('sha256', keySecret).update(`${name}\0${of}`).digest().subarray(0, 16);
-  const parameters = (counted: readonly Counted[]) => ({
-    keys: counted.map(key),
-    intervals: counted.map(([name]) => intervalOf(rules[name])),
-    bursts: counted.map(([name]) => rules[name].burst),
-  });
+
   async function count(counted: readonly Counted[]): Promise<Row[]> {
-    const { keys, intervals, bursts } = parameters(counted);
+    const bursts = counted.map(([name]) => rules[name].burst);
     const { rows } = await sql<Row>`
       select * from shared.take_limits(
-        ${keys}::bytea[], ${intervals}::bigint[], ${bursts}::integer[])`.execute(db);
+        ${counted.map(key)}::bytea[], ${intervalsOf(counted, rules)}::bigint[],
+        ${bursts}::integer[])`.execute(db);
     return rows;
   }
   async function refund(counted: readonly Counted[]): Promise<void> {
     if (!enabled) return;
-    const { keys, intervals } = parameters(counted);
-    await sql`select shared.refund_limits(${keys}::bytea[], ${intervals}::bigint[])`.execute(db);
+    await sql`
+      select shared.refund_limits(
+        ${counted.map(key)}::bytea[], ${intervalsOf(counted, rules)}::bigint[])`.execute(db);
   }
 
   return {
@@ -132,31 +121,13 @@ export async function createLimits<DB>(
     countRefusal: (name) => refusals.inc({ limit: name }),
     async consume(counted, onFirstRefusal) {
       if (!enabled) return NOTHING_CONSUMED;
-      const rows = await count(counted);
-      const refused = rows.flatMap((row, index) => {
-        const name = counted[index]?.[0];
-        return row.allowed || !name
-          ? []
-          : [
-              {
-                row,
-                name,
-                state: {
-                  name,
-                  rule: rules[name],
-                  remaining: row.remaining,
-                  resetSeconds: row.reset_us / 1_000_000,
-                },
-              },
-            ];
-      });
+      const refused = findRefused(await count(counted), counted);
       if (refused.length === 0) return { refund: () => refund(counted).catch(onRefundLost) };
       for (const { name } of refused) refusals.inc({ limit: name });
       if (refused.some(({ row }) => row.first_refusal)) await onFirstRefusal?.();
-      throw rateLimited(
-        refused.map(({ state }) => state),
-        Math.max(...refused.map(({ row }) => row.retry_us)) / 1_000_000,
-      );
+      const states = refused.map(({ name, row }) => stateOf(name, rules[name], row));
+      const retryUs = Math.max(...refused.map(({ row }) => row.retry_us));
+      throw rateLimited(states, retryUs / 1_000_000);
     },
     async observe(counted) {
       const [row] = enabled ? await count([counted]) : [];
@@ -164,6 +135,31 @@ export async function createLimits<DB>(
     },
   };
 }
+
+const createRefusalCounter = (metrics: Registry): Counter<'limit'> =>
+  new Counter({
+    name: 'muniment_rate_limited_total',
+    help: 'Requests refused by a limit.',
+    labelNames: ['limit'],
+    registers: [metrics],
+  });
+
+const intervalsOf = (counted: readonly Counted[], rules: LimitRules): number[] =>
+  counted.map(([name]) => intervalOf(rules[name]));
+
+/** The limits that refuse, with their rows; the rows come in the order of `counted`. */
+const findRefused = (rows: readonly Row[], counted: readonly Counted[]) =>
+  counted.flatMap(([name], index) => {
+    const row = rows[index];
+    return row && !row.allowed ? [{ name, row }] : [];
+  });
+
+const stateOf = (name: LimitName, rule: LimitRule, row: Row): LimitState => ({
+  name,
+  rule,
+  remaining: row.remaining,
+  resetSeconds: row.reset_us / 1_000_000,
+});
 
 const SWEEP_PAUSE_MS = 30_000;
 const SWEEP_BATCH = 1_000;
