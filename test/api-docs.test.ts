@@ -47,7 +47,8 @@ function catalogued(): Coded[] {
     .flatMap((from) =>
       [
         ...read(from).matchAll(
-          /(?:createError(?:<[^>]*>)?|catalogued)\(\s*'([a-z_]+)',\s*(?:'[^']*'|"[^"]*"),\s*(\d{3})/g,
+          // A long sentence is several strings.
+          /createError(?:<[^>]*>)?\(\s*'([a-z_]+)',(?:[\s+]*(?:'[^']*'|"[^"]*"))+,\s*(\d{3})/g,
         ),
       ].map(([, code = '', status]) => ({ code, status: Number(status), from })),
     )
