@@ -52,11 +52,9 @@ async function deleteObjects(
     Key: file.object_key,
     ...(file.object_version !== null && { VersionId: file.object_version }),
   }));
-  const command = new DeleteObjectsCommand({
-    Bucket: bucket,
-    Delete: { Objects: objects, Quiet: true },
-  });
-  return (await attempt(() => s3.send(command))).Errors ?? [];
+  const command = () =>
+    new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: objects, Quiet: true } });
+  return (await attempt(() => s3.send(command()))).Errors ?? [];
 }
 
 /**

@@ -27,6 +27,7 @@ export interface ObjectUpload {
   discard(versionId: string | null): Promise<void>;
 }
 
+/** Each attempt gets a command of its own, as the SDK expects. */
 export function createObjectUpload(store: ObjectStore, key: string): ObjectUpload {
   const { s3, bucket, requestTimeoutMs } = store;
   const object = { Bucket: bucket, Key: key };
@@ -44,35 +45,37 @@ export function createObjectUpload(store: ObjectStore, key: string): ObjectUploa
 
   return {
     async put(body, { mediaType, sha256 }) {
-      const command = new PutObjectCommand({
-        ...object,
-        Body: body,
-        ContentLength: body.length,
-        ContentType: mediaType,
-        ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64'),
-      });
-      const stored = await attempt(() => s3.send(command, timeoutFor(body.length)), doubtObject);
+      const command = () =>
+        new PutObjectCommand({
+          ...object,
+          Body: body,
+          ContentLength: body.length,
+          ContentType: mediaType,
+          ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64'),
+        });
+      const stored = await attempt(() => s3.send(command(), timeoutFor(body.length)), doubtObject);
       doubtObject();
       return stored;
     },
     async startParts(mediaType) {
       const parameters = { ...object, ContentType: mediaType, ChecksumAlgorithm: 'CRC32' as const };
-      const command = new CreateMultipartUploadCommand(parameters);
-      uploadId = (await attempt(() => s3.send(command), doubtUpload)).UploadId;
+      const command = () => new CreateMultipartUploadCommand(parameters);
+      uploadId = (await attempt(() => s3.send(command()), doubtUpload)).UploadId;
     },
     isInParts: () => uploadId !== undefined,
     async sendPart(bytes) {
       const part = { PartNumber: parts.length + 1, ChecksumCRC32: crc32Of(bytes) };
       const body = { Body: bytes, ContentLength: bytes.length };
-      const command = new UploadPartCommand({ ...object, UploadId: uploadId, ...part, ...body });
-      const { ETag } = await attempt(() => s3.send(command, timeoutFor(bytes.length)));
+      const command = () =>
+        new UploadPartCommand({ ...object, UploadId: uploadId, ...part, ...body });
+      const { ETag } = await attempt(() => s3.send(command(), timeoutFor(bytes.length)));
       parts.push({ ...part, ETag });
     },
     completeParts() {
       doubtObject();
       const multipart = { UploadId: uploadId, MultipartUpload: { Parts: parts } };
-      const command = new CompleteMultipartUploadCommand({ ...object, ...multipart });
-      return attempt(() => s3.send(command));
+      const command = () => new CompleteMultipartUploadCommand({ ...object, ...multipart });
+      return attempt(() => s3.send(command()));
     },
     isInDoubt: () => uploadId !== undefined || doubt.upload || doubt.object,
     async discard(versionId) {
