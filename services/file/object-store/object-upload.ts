@@ -39,10 +39,7 @@ export function createObjectUpload(store: ObjectStore, key: string): ObjectUploa
   /** What S3 may hold without having confirmed it. */
   const doubt = { object: false, upload: false };
 
-  // A path to S3 at 1 MiB/s is slow, not dead.
-  const timeoutFor = (bytes: number): { requestTimeout: number } => ({
-    requestTimeout: requestTimeoutMs + Math.ceil(bytes / 1024 ** 2) * 1_000,
-  });
+  const timeoutFor = (bytes: number) => ({ requestTimeout: requestTimeoutMs + transferMs(bytes) });
   const doubtObject = (): void => void (doubt.object = true);
   const doubtUpload = (): void => void (doubt.upload = true);
 
@@ -76,13 +73,14 @@ export function createObjectUpload(store: ObjectStore, key: string): ObjectUploa
           timeoutFor(bytes.length),
         ),
       );
-      parts.push({ PartNumber: part.PartNumber, ETag, ChecksumCRC32: part.ChecksumCRC32 });
+      parts.push({ ...part, ETag });
     },
     completeParts() {
       doubtObject();
       const multipart = { UploadId: uploadId, MultipartUpload: { Parts: parts } };
-      const command = () => new CompleteMultipartUploadCommand({ ...object, ...multipart });
-      return attempt(() => s3.send(command()));
+      return attempt(() =>
+        s3.send(new CompleteMultipartUploadCommand({ ...object, ...multipart })),
+      );
     },
     isInDoubt: () => uploadId !== undefined || doubt.upload || doubt.object,
     async discard(versionId) {
@@ -92,6 +90,9 @@ export function createObjectUpload(store: ObjectStore, key: string): ObjectUploa
     },
   };
 }
+
+/** A path to S3 at 1 MiB/s is slow, not dead. */
+const transferMs = (bytes: number): number => Math.ceil(bytes / 1024 ** 2) * 1_000;
 
 function crc32Of(bytes: Buffer): string {
   const checksum = Buffer.alloc(4);
