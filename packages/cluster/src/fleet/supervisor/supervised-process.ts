@@ -44,6 +44,8 @@ interface Life {
   /** Before the next restart. */
   delayMs: number;
   stopping: boolean;
+  /** What follows the end of the last process: its group is swept, the change is reported. */
+  ended?: Promise<void>;
   timer?: NodeJS.Timeout;
 }
 
@@ -98,7 +100,7 @@ async function start(life: Life): Promise<void> {
   const onEnd = (how: string): void => {
     if (hasEnded) return;
     hasEnded = true;
-    void restart(life, { how, pid, livedMs: performance.now() - started });
+    life.ended = restart(life, { how, pid, livedMs: performance.now() - started });
   };
   child.once('error', (error) => onEnd(error.message));
   child.once('exit', (code, signal) =>
@@ -136,8 +138,7 @@ async function stop(life: Life): Promise<void> {
   const { spec, events, child } = life;
   life.stopping = true;
   clearTimeout(life.timer);
-  const pid = life.identity?.pid;
-  if (child && pid !== undefined && child.exitCode === null && child.signalCode === null) {
+  if (child && life.identity && child.exitCode === null && child.signalCode === null) {
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     child.kill(spec.stopSignal);
     const killer = setTimeout(() => {
@@ -146,7 +147,7 @@ async function stop(life: Life): Promise<void> {
     }, spec.stopTimeout);
     await exited;
     clearTimeout(killer);
-    await sweepGroup(pid);
   }
+  await life.ended;
   if ('postgres' in spec.ready) await clearStalePostgres(spec.ready.postgres);
 }

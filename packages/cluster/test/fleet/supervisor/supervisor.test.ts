@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
 import type { Plan } from '../../../src/fleet/supervisor/plan.ts';
@@ -178,6 +178,25 @@ test('a stop reverses the stages, kills late processes and leaves nothing', asyn
     allProcesses().filter(({ group }) => groups.has(group)),
     [],
   );
+});
+
+test('a stop waits for the group of a leader that has just died', async (t) => {
+  const data = folder(t);
+  const supervisor = supervise(
+    t,
+    planOf(data, [await fake(data, 'nginx', 'nginx', { WITH_CHILD: '1' })]),
+  );
+  await supervisor.start();
+  const { pid } = listed(data, 'nginx');
+  await until(() => allProcesses().filter(({ group }) => group === pid).length === 2);
+  process.kill(pid, 'SIGKILL');
+  while (!log(data).includes('ended by signal SIGKILL')) await setImmediate();
+  await supervisor.stop();
+  t.same(
+    allProcesses().filter(({ group }) => group === pid),
+    [],
+  );
+  t.match(log(data), /stopped\n$/, 'nothing is written after the stop');
 });
 
 test('a failed start names the process and its last log lines, and stops everything', async (t) => {
