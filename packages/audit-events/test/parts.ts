@@ -108,10 +108,16 @@ export function connect(t: Teardown, port: number): KinesisClient {
   return client;
 }
 
+/** A reader of a test waits: on a busy machine an answer may take longer than a relay's 5 s. */
+const PATIENT = { requestTimeout: 60_000 };
+
 /** Everything that lies in the stream. */
 export async function readStream(kinesis: KinesisClient): Promise<AuditEvent[]> {
   const events: AuditEvent[] = [];
-  const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName: STREAM }));
+  const { Shards = [] } = await kinesis.send(
+    new ListShardsCommand({ StreamName: STREAM }),
+    PATIENT,
+  );
   for (const { ShardId } of Shards) {
     let { ShardIterator: iterator } = await kinesis.send(
       new GetShardIteratorCommand({
@@ -119,10 +125,12 @@ export async function readStream(kinesis: KinesisClient): Promise<AuditEvent[]> 
         ShardId,
         ShardIteratorType: 'TRIM_HORIZON',
       }),
+      PATIENT,
     );
     for (;;) {
       const { Records = [], NextShardIterator } = await kinesis.send(
         new GetRecordsCommand({ ShardIterator: iterator }),
+        PATIENT,
       );
       if (Records.length === 0) break;
       events.push(
