@@ -21,7 +21,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted coverage bench lint format typecheck build deps run docker-run docker-logs docker-stop benchmark
+.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench lint format typecheck build deps run docker-run docker-logs docker-stop benchmark
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
@@ -66,6 +66,8 @@ chaos: $(STAMP) ## MINUTES=5 SEED=1: clients act while everything is killed, sto
 	@MINUTES='$(MINUTES)' SEED='$(SEED)' FAULTS='$(KINDS)' node test/chaos/main.ts
 chaos-planted: $(STAMP) ## the same, short, on copies with one planted bug each; every bug must be found (BUG=name for one, MINUTES=0.6 of load for each)
 	@BUG='$(BUG)' MINUTES='$(MINUTES)' node test/chaos/planted.ts
+mutants: $(STAMP) ## plant one-line bugs in critical code, one at a time, in a copy; the named tests must fail (ROOM=feed or MUTANT=name for some)
+	@ROOM='$(ROOM)' MUTANT='$(MUTANT)' node test/mutants/main.ts
 coverage: $(STAMP) ## run all tests and report what they reach
 	@node scripts/test.ts --no-disable-coverage
 	@tap report text

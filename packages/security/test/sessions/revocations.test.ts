@@ -109,6 +109,16 @@ test('the set is fresh for 750 ms by the clock that says more', (t) => {
   t.end();
 });
 
+test('an emptied set is stale until it is confirmed again', (t) => {
+  const { now } = clocks();
+  const revocations = createRevocations({ now });
+  revocations.confirmComplete(now());
+  t.ok(revocations.isFresh());
+  revocations.clear();
+  t.notOk(revocations.isFresh());
+  t.end();
+});
+
 test('with too many entries the set is stale', (t) => {
   const { now, pass } = clocks();
   const revocations = createRevocations({ now, maxEntries: 100 });

@@ -134,6 +134,15 @@ test('each change of a user costs one query', async (t) => {
   t.same(sessions.lookups(), { stale: 0, user_changed: 2 });
 });
 
+test('a cached answer is of one user only', async (t) => {
+  const { query } = liveSessions('a');
+  const { revocations } = revocationSet(true);
+  const sessions = createSessionLookup({ query, revocations });
+  for (const id of ['user of a', 'another']) revocations.add({ kind: 'user', id, expiresAt });
+  t.ok((await sessions.isLive(claim('a'))).live);
+  t.same(await sessions.isLive({ ...claim('a'), userId: 'another' }), { live: false });
+});
+
 test('an answer older than a change is not cached', async (t) => {
   const { query, rows } = liveSessions('a');
   const { revocations } = revocationSet(true);
