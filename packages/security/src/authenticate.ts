@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { challengeScope, readCredentials, rejectCredentials } from './credentials.ts';
-import { OriginRefused } from './errors.ts';
+import { CredentialsAmbiguous, OriginRefused, Unauthenticated } from './errors.ts';
 import {
   findApiTokenCaller,
   findSessionPrincipal,
@@ -34,6 +34,10 @@ export interface AuthenticationOptions
   apiTokens?: ApiTokenSources;
   /** Absent where viewer tokens have an unknown form. */
   viewers?: ViewerLookup;
+  /** Counts a request before it is refused or served. When it rejects, so does the request. */
+  onCaller?: (request: FastifyRequest) => Promise<void> | void;
+  /** Counts credentials that are missing or not valid, before anything is recorded. */
+  onRejected?: (request: FastifyRequest) => Promise<void> | void;
   /** Records the refusal of a known caller. When it rejects, so does the request. */
   onDenied?: (
     request: FastifyRequest,
@@ -64,52 +68,82 @@ interface RouteRequest {
   permission: Permission;
 }
 
-async function authenticateViewer(
-  viewers: ViewerLookup,
-  { request, reply }: RouteRequest,
-  token: string,
-): Promise<void> {
-  request.viewer = (await viewers(hashViewerToken(token))) ?? null;
-  if (!request.viewer) throw rejectCredentials(reply);
+/** A caller whose credentials are valid. */
+interface Caller {
+  principal: Principal | null;
+  viewer: Viewer | null;
+  byCookie: boolean;
+  /** Whether the API token's list of addresses holds the caller's. */
+  isAllowedHere: boolean;
 }
 
-async function authenticateApiToken(
-  { apiTokens, onDenied }: Authenticator,
-  { request, reply, permission }: RouteRequest,
-  token: string,
+/** @throws Unauthenticated, CredentialsAmbiguous */
+async function findCaller(
+  authenticator: Authenticator,
+  { request, reply }: RouteRequest,
+): Promise<Caller> {
+  const { apiTokens, cookies, viewers } = authenticator;
+  const { token, byCookie } = readCredentials(request, reply, cookies);
+  const caller: Caller = { principal: null, viewer: null, byCookie, isAllowedHere: true };
+  if (token !== undefined && viewers && isViewerToken(token))
+    caller.viewer = (await viewers(hashViewerToken(token))) ?? null;
+  else if (token !== undefined && apiTokens && !byCookie && isApiToken(token))
+    Object.assign(caller, await findApiTokenCaller(apiTokens, token, request.ip));
+  else if (token !== undefined)
+    caller.principal = (await findSessionPrincipal(authenticator, token)) ?? null;
+  if (!caller.principal && !caller.viewer) throw rejectCredentials(reply);
+  return caller;
+}
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Unauthenticated || error instanceof CredentialsAmbiguous;
+
+async function countRejection(
+  { onRejected }: Authenticator,
+  { request, reply }: RouteRequest,
 ): Promise<void> {
-  const caller = await findApiTokenCaller(apiTokens, token, request.ip);
-  request.principal = caller?.principal ?? null;
-  if (caller?.isAllowedHere) return;
+  try {
+    await onRejected?.(request);
+  } catch (error) {
+    // One answer for unknown tokens and for those that are valid elsewhere.
+    reply.removeHeader('www-authenticate');
+    throw error;
+  }
+}
+
+/** Sets `request.viewer` or `request.principal`, or throws the refusal. Each one is counted. */
+async function authenticate(authenticator: Authenticator, route: RouteRequest): Promise<Caller> {
+  const { request, reply, permission } = route;
+  const caller = await findCaller(authenticator, route).catch(async (error: unknown) => {
+    if (isRefusal(error)) await countRejection(authenticator, route);
+    throw error;
+  });
+  request.principal = caller.principal;
+  request.viewer = caller.viewer;
+  if (caller.isAllowedHere) return caller;
   // Answered as an unknown token: a thief must not learn that it is valid elsewhere.
-  if (caller) await onDenied?.(request, { permission, reason: 'address' });
+  await countRejection(authenticator, route);
+  await authenticator.onDenied?.(request, { permission, reason: 'address' });
+  request.principal = null;
   throw rejectCredentials(reply);
 }
 
-async function authenticateSession(
-  authenticator: Authenticator,
+/** @throws OriginRefused, PermissionDenied, SessionRequired, InsufficientScope */
+async function authorize(
+  { cookies, onDenied }: Authenticator,
   { request, reply, permission }: RouteRequest,
-  { token, byCookie }: { token: string; byCookie: boolean },
+  { access, byCookie }: { access: Exclude<RouteAccess, 'public'>; byCookie: boolean },
 ): Promise<void> {
-  const principal = await findSessionPrincipal(authenticator, token);
-  if (!principal) throw rejectCredentials(reply);
-  request.principal = principal;
-  if (!byCookie || isSafeMethod(request.method)) return;
   // Browsers add cookies to any page's request: a change needs our origin (OWASP ASVS 3.5.1).
-  if (authenticator.cookies?.isOwnPage(request)) return;
-  await authenticator.onDenied?.(request, { permission, reason: 'origin' });
-  throw new OriginRefused();
-}
-
-/** Sets `request.viewer` or `request.principal`, or throws the refusal. */
-function authenticate(authenticator: Authenticator, route: RouteRequest): Promise<void> {
-  const { apiTokens, cookies, viewers } = authenticator;
-  const { token, byCookie } = readCredentials(route.request, route.reply, cookies);
-  if (token === undefined) throw rejectCredentials(route.reply);
-  if (viewers && isViewerToken(token)) return authenticateViewer(viewers, route, token);
-  if (apiTokens && !byCookie && isApiToken(token))
-    return authenticateApiToken(authenticator, route, token);
-  return authenticateSession(authenticator, route, { token, byCookie });
+  if (byCookie && !isSafeMethod(request.method) && !cookies?.isOwnPage(request)) {
+    await onDenied?.(request, { permission, reason: 'origin' });
+    throw new OriginRefused();
+  }
+  const denial = findRouteDenial(request, access);
+  if (denial === undefined) return;
+  await onDenied?.(request, { permission, reason: denial });
+  if (denial === 'scope') challengeScope(reply, permission);
+  throwDenied(denial);
 }
 
 /** Why a known caller may not use the route; undefined when they may. */
@@ -122,7 +156,7 @@ function findRouteDenial(
 }
 
 /**
- * Authenticates and authorises every request to a route that is not public.
+ * Authenticates, counts and authorises every request to a route that is not public.
  * Registers `accessTokens` too. Register it before any route.
  */
 export const authentication = fp<AuthenticationOptions>(
@@ -136,19 +170,16 @@ export const authentication = fp<AuthenticationOptions>(
       isApiToken(text) ? findApiTokenCaller(options.apiTokens, text, ip) : undefined,
     );
     app.addHook('onRequest', async (request, reply) => {
-      if (request.is404) return;
       const { access } = request.routeOptions.config;
-      if (access === 'public') return;
+      if (request.is404 || access === 'public') return options.onCaller?.(request);
       // Only a route that was registered before this plugin gets here.
       if (access === undefined)
         throw new Error(`route ${request.routeOptions.url} was registered before authentication`);
-      const { permission } = access;
-      await authenticate(authenticator, { request, reply, permission });
-      const denial = findRouteDenial(request, access);
-      if (denial === undefined) return;
-      await options.onDenied?.(request, { permission, reason: denial });
-      if (denial === 'scope') challengeScope(reply, permission);
-      throwDenied(denial);
+      const route: RouteRequest = { request, reply, permission: access.permission };
+      const { byCookie } = await authenticate(authenticator, route);
+      // Counted before it is refused, so that refusals are bounded as well.
+      await options.onCaller?.(request);
+      await authorize(authenticator, route, { access, byCookie });
     });
   },
   { name: '@muniment/authentication', fastify: '5.x' },

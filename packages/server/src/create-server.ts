@@ -33,6 +33,7 @@ import {
   type Auth,
   type AuthOptions,
 } from './auth/create-auth.ts';
+import type { RecordDenial } from './limits/record-denial.ts';
 import { createApp, type App } from './http/create-app.ts';
 import { requireDefinitions } from './http/define-route.ts';
 import { problemOf, renderErrors, type Problem } from './http/problem.ts';
@@ -43,7 +44,7 @@ import { reportHealth, type Health } from './operations/health.ts';
 import { createJobs, type Jobs } from './lifecycle/jobs.ts';
 import { measureRequests } from './operations/metrics.ts';
 import { shedLoad } from './lifecycle/overload.ts';
-import { createRequestLimits, type RequestLimits } from './limits/create-request-limits.ts';
+import { openRequestLimits, type RequestLimits } from './limits/open-request-limits.ts';
 
 export interface ServerOptions<DB> extends AuthOptions<DB> {
   service: 'user' | 'file' | 'audit';
@@ -69,6 +70,7 @@ export interface ServiceContext<DB> {
   audit: {
     /** Records an event without a change of rows, before the answer's first byte. */
     record: RecordRequestEvent;
+    recordDenial: RecordDenial;
     /** Relays another outbox of the service. Wake the relay after a commit. */
     addOutbox(outbox: Outbox): Relay;
     kinesis: KinesisClient;
@@ -121,12 +123,13 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       auth,
       metrics,
     });
-    await authenticateRequests(app, auth, { ...parts, record: audit.record });
-    openIdempotency(app, { ...parts, auth, record: audit.record });
+    const { record } = audit;
+    const { limits, recordDenial } = await openRequestLimits(app, { ...parts, metrics, record });
+    await authenticateRequests(app, auth, { ...parts, limits, recordDenial });
+    openIdempotency(app, { ...parts, auth, record });
     requireDefinitions(app);
     measureRequests(app, metrics);
     measureAuth(metrics, auth, feed);
-    const limits = await createRequestLimits(app, { ...parts, metrics });
     const health = reportHealth(app);
     health.add({ name: 'postgres', critical: true, check: () => checkWritable(db) });
     health.add(streamCheck);
@@ -134,7 +137,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     return {
       http: { app, log, problemOf: (error, id) => problemOf(error, id, isUnavailable) },
       data: { db, inTransaction },
-      audit,
+      audit: { ...audit, recordDenial },
       auth: { ...auth, accessTokens: app.accessTokens },
       limits,
       jobs,

@@ -29,7 +29,8 @@ export type { DependencyCheck, Health } from './operations/health.ts';
 export { deleteAnswersOfUser } from './idempotency/answers.ts';
 export type { IdempotentRequest } from './idempotency/keyed-request.ts';
 export type { Counted, Limits, Consumed } from './limits/limits.ts';
-export type { RequestLimits } from './limits/create-request-limits.ts';
+export type { RecordDenial } from './limits/record-denial.ts';
+export type { RequestLimits } from './limits/open-request-limits.ts';
 export { startService } from './lifecycle/start-service.ts';
 export { afterCommit, retryConflicts } from './audit/transactions.ts';
 export type {

@@ -7,7 +7,7 @@ import type { UserContext } from '../context.ts';
 
 /**
  * The owner of the tokens: the caller or, for administrators, a service account.
- * @throws PermissionDenied, recorded, before the account is looked up
+ * @throws PermissionDenied or RateLimited, recorded, before the account is looked up
  * @throws ServiceAccountNotFound
  */
 export async function findTokenOwnerId(
@@ -20,15 +20,8 @@ export async function findTokenOwnerId(
   if (userId === undefined || userId === principal.id) return principal.id;
   const permission = 'service-accounts:manage';
   if (!isAllowed(principal, permission)) {
-    await audit.record(request, {
-      action: 'ACCESS_DENIED',
-      outcome: 'failure',
-      metadata: {
-        permission,
-        reason: 'role',
-        operation: request.routeOptions.config.operation ?? '',
-      },
-    });
+    const { operation = '' } = request.routeOptions.config;
+    await audit.recordDenial(request, { permission, reason: 'role', operation });
     throw new PermissionDenied();
   }
   if (!(await findServiceAccount(data.db, userId))) throw new ServiceAccountNotFound();

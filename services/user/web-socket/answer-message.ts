@@ -8,7 +8,6 @@ import { ChannelUnknown, MessageInvalid } from '../errors.ts';
 import { authGenerateToken } from './auth-generate-token.ts';
 import { authRegister } from './auth-register.ts';
 import type { Channel, SocketRequest } from './channel.ts';
-import { accessDenied } from './message-events.ts';
 import { userCreate } from './user-create.ts';
 import { userDelete } from './user-delete.ts';
 import { userRead } from './user-read.ts';
@@ -33,7 +32,12 @@ export interface Answered {
 /** A channel with its compiled schema. */
 interface KnownChannel {
   channel: Channel;
-  isValid(message: unknown): message is { payload: { id?: string }; apiToken?: string };
+  isValid(message: unknown): message is Message;
+}
+
+interface Message {
+  payload: { id?: string };
+  apiToken?: string;
 }
 
 const UNKNOWN_CHANNEL = 'unknown';
@@ -45,18 +49,17 @@ export function createMessages(
   const known = compileChannels(context);
   return async (handshake, text) => {
     const request = createRequest(handshake);
-    let name = UNKNOWN_CHANNEL;
+    const answered = (answer: object, outcome: string): Answered => ({
+      answer,
+      channel: request.channel,
+      outcome,
+    });
     try {
-      const message = parseStorableJson(text);
-      const entry = findChannel(known, message);
-      name = entry.channel.name;
-      request.operation = entry.channel.operation;
-      const answer = await answerMessage(context, request, { entry, message });
-      return { answer, channel: name, outcome: 'success' };
+      const read = await readMessage(context, request, { known, text });
+      return answered(await answerMessage(context, request, read), 'success');
     } catch (error) {
       const { code, message } = renderError(context, request, error);
-      const answer = { success: false, error: { code, message } };
-      return { answer, channel: name, outcome: code };
+      return answered({ success: false, error: { code, message } }, code);
     }
   };
 }
@@ -91,6 +94,7 @@ function createRequest({ ip, traceparent, headers }: FastifyRequest): SocketRequ
     viewer: null,
     traceparent,
     operation: UNKNOWN_CHANNEL,
+    channel: UNKNOWN_CHANNEL,
   };
 }
 
@@ -104,32 +108,51 @@ function findChannel(known: Map<string, KnownChannel>, message: unknown): KnownC
   return entry;
 }
 
+/** Reads a message. One that cannot be read counts as a request of its network. */
+async function readMessage(
+  { limits }: Pick<UserContext, 'limits'>,
+  request: SocketRequest,
+  { known, text }: { known: Map<string, KnownChannel>; text: string },
+): Promise<{ channel: Channel; message: Message }> {
+  try {
+    const message = parseStorableJson(text);
+    const { channel, isValid } = findChannel(known, message);
+    request.channel = channel.name;
+    request.operation = channel.operation;
+    if (!isValid(message)) throw new MessageInvalid();
+    return { channel, message };
+  } catch (error) {
+    await limits.countRequest(request, request);
+    throw error;
+  }
+}
+
 async function answerMessage(
   context: UserContext,
   request: SocketRequest,
-  { entry: { channel, isValid }, message }: { entry: KnownChannel; message: unknown },
+  { channel, message: { payload, apiToken } }: { channel: Channel; message: Message },
 ): Promise<object> {
-  if (!isValid(message)) throw new MessageInvalid();
-  const { payload, apiToken } = message;
   // RFC 9562 §4 allows either case; ids are compared and stored in lower case.
   const normalized =
     payload.id === undefined ? payload : { ...payload, id: payload.id.toLowerCase() };
   const authenticated = channel.token ? await authenticate(context, request, apiToken) : request;
+  await context.limits.countRequest(authenticated, request);
   return channel.run(context, authenticated, normalized);
 }
 
 async function authenticate(
-  { http, audit }: Pick<UserContext, 'http' | 'audit'>,
+  { http, audit, limits }: Pick<UserContext, 'http' | 'audit' | 'limits'>,
   request: SocketRequest,
   apiToken: string | undefined,
 ): Promise<SocketRequest> {
-  if (apiToken === undefined) throw new Unauthenticated();
-  const match = await http.app.apiTokenPrincipal(apiToken, request.ip);
-  if (!match) throw new Unauthenticated();
-  const authenticated = { ...request, principal: match.principal };
-  if (match.isAllowedHere) return authenticated;
+  const match =
+    apiToken === undefined ? undefined : await http.app.apiTokenPrincipal(apiToken, request.ip);
+  const authenticated = { ...request, principal: match?.principal ?? null };
+  if (match?.isAllowedHere) return authenticated;
+  await limits.countRejection(request);
+  const { operation } = request;
   // The trail tells the token's owner. The answer tells its finder nothing.
-  await audit.record(authenticated, accessDenied(request, { reason: 'address' }));
+  if (match) await audit.recordDenial(authenticated, { reason: 'address', operation });
   throw new Unauthenticated();
 }
 

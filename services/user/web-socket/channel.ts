@@ -8,10 +8,9 @@ import {
 } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { accessDenied } from './message-events.ts';
 
 /** A message of a socket, as a request of its own. */
-export type SocketRequest = RequestContext & { operation: string };
+export type SocketRequest = RequestContext & { operation: string; channel: string };
 
 /** What clients may send over a socket, as seed 002 names it. */
 export interface Channel<Payload extends TSchema = TSchema> {
@@ -36,8 +35,8 @@ export function callerOf({ principal }: SocketRequest): Principal {
 }
 
 /**
- * The caller, if permitted. A refusal is recorded.
- * @throws PermissionDenied, SessionRequired, InsufficientScope
+ * The caller, if permitted. A refusal is counted and recorded.
+ * @throws PermissionDenied, SessionRequired, InsufficientScope, RateLimited
  */
 export async function requirePermission(
   { audit }: Pick<UserContext, 'audit'>,
@@ -47,6 +46,6 @@ export async function requirePermission(
   const caller = callerOf(request);
   const reason = findDenial(caller, permission);
   if (reason === undefined) return caller;
-  await audit.record(request, accessDenied(request, { permission, reason }));
+  await audit.recordDenial(request, { permission, reason, operation: request.operation });
   return throwDenied(reason);
 }

@@ -1,16 +1,6 @@
 import type { RequestEvent } from '@muniment/server';
 import { aboutUser } from '../users/user-events.ts';
 
-/** A message that its token's owner may not send. */
-export const accessDenied = (
-  { operation }: { operation: string },
-  { permission, reason }: { permission?: string; reason: string },
-): RequestEvent => ({
-  action: 'ACCESS_DENIED',
-  outcome: 'failure',
-  metadata: { ...(permission !== undefined && { permission }), reason, operation },
-});
-
 export const userCreated = (user: { id: string; type: string; email: string }): RequestEvent => ({
   action: 'USER_CREATED',
   subject: { userId: user.id },

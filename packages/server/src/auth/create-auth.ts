@@ -26,11 +26,12 @@ import {
   type SessionLookup,
   type ViewerLookup,
 } from '@muniment/security';
-import type { RecordRequestEvent } from '../audit/transactions.ts';
 import type { App } from '../http/create-app.ts';
 import { ownOrigins, type ServerConfig } from '../lifecycle/config.ts';
 import type { Jobs } from '../lifecycle/jobs.ts';
+import { isOperational, type RequestCount } from '../limits/request-limit.ts';
 import { flushLastSeen } from './flush-last-seen.ts';
+import type { RecordDenial } from '../limits/record-denial.ts';
 import { createRevocationFeed, type RevocationFeed } from './revocation-feed.ts';
 import { measureRevocations } from './revocation-metrics.ts';
 import { createSigning, type Signing } from './signing.ts';
@@ -113,13 +114,19 @@ export function openAuth<DB>({ db, config, log, jobs }: AuthParts<DB>): {
   };
 }
 
-/** Makes the app authenticate each request, and records refusals to signed-in callers. */
+interface AuthenticationParts<DB> extends AuthParts<DB> {
+  masterKey: MasterKey;
+  limits: RequestCount;
+  recordDenial: RecordDenial;
+}
+
+/** Makes the app authenticate and count each request, and records refusals to known callers. */
 export async function authenticateRequests<DB>(
   app: App,
   auth: Auth,
-  parts: AuthParts<DB> & { masterKey: MasterKey; record: RecordRequestEvent },
+  parts: AuthenticationParts<DB>,
 ): Promise<void> {
-  const { db, config, log, masterKey, record, signing: load, viewers } = parts;
+  const { db, config, log, masterKey, limits, recordDenial, signing: load, viewers } = parts;
   const signing = load && (await createSigning(() => load(db, masterKey), auth.keys, log));
   if (signing) auth.keys.onRead(() => void signing.renew());
   await app.register(authentication, {
@@ -133,13 +140,15 @@ export async function authenticateRequests<DB>(
     audience: config.JWT_AUDIENCE,
     ...(signing && { signing }),
     ...(viewers && { viewers: viewers(db) }),
-    onDenied: async (request, { permission, reason }) => {
+    onCaller: (request) => {
+      if (isOperational(request)) return;
+      const { operation = '', limit } = request.routeOptions.config;
+      return limits.countRequest(request, { operation, ...(limit && { limit }) });
+    },
+    onRejected: (request) => limits.countRejection(request),
+    onDenied: (request, denied) => {
       const { operation = '' } = request.routeOptions.config;
-      await record(request, {
-        action: 'ACCESS_DENIED',
-        outcome: 'failure',
-        metadata: { permission, reason, operation },
-      });
+      return recordDenial(request, { ...denied, operation });
     },
   });
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Kysely } from 'kysely';
 import { canonicalJson } from '@muniment/audit-events';
-import { callerOf } from '../auth/caller.ts';
+import { callerOf } from '../limits/caller.ts';
 import { repeat, type BackgroundLoop } from '../lifecycle/background-loops.ts';
 import { deleteExpiredAnswers, findAnswer, loadIdempotencySecret } from './answers.ts';
 import { keyedHash, parseIdempotencyKey } from './encryption.ts';

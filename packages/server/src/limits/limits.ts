@@ -27,6 +27,8 @@ export interface Limits {
   consume(counted: readonly Counted[], onFirstRefusal?: () => Promise<unknown>): Promise<Consumed>;
   /** Counts without refusing. `first` is true once in a window. */
   observe(counted: Counted): Promise<{ exceeded: boolean; first: boolean }>;
+  /** Whether no replica has reported the limit in its window. Whoever asks first reports it. */
+  isFirstReport(counted: Counted): Promise<boolean>;
   /** Refunds an attempt that another request has consumed. */
   refund(counted: readonly Counted[]): Promise<void>;
   rule(name: LimitName): LimitRule;
@@ -129,11 +131,21 @@ export async function createLimits<DB>(
       const retryUs = Math.max(...refused.map(({ row }) => row.retry_us));
       throw rateLimited(states, retryUs / 1_000_000);
     },
+    isFirstReport: ([name, of]) =>
+      consumeOne(db, key([name, `report\0${of}`]), rules[name].seconds),
     async observe(counted) {
       const [row] = enabled ? await count([counted]) : [];
       return { exceeded: row !== undefined && !row.allowed, first: row?.first_refusal ?? false };
     },
   };
+}
+
+/** Consumes the one attempt that a window of so many seconds has. @returns whether it was there */
+async function consumeOne<DB>(db: Kysely<DB>, key: Buffer, seconds: number): Promise<boolean> {
+  const { rows } = await sql<Row>`
+    select * from shared.take_limits(
+      array[${key}::bytea], array[${seconds * 1_000_000}::bigint], array[1])`.execute(db);
+  return rows[0]?.allowed ?? false;
 }
 
 const createRefusalCounter = (metrics: Registry): Counter<'limit'> =>

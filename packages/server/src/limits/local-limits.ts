@@ -7,13 +7,19 @@ import type { LimitState } from './rate-limit-fields.ts';
 export interface LocalDecision extends LimitState {
   allowed: boolean;
   retrySeconds: number;
+  /** Whether it is this replica's first refusal in the limit's window. */
+  isFirstRefusal: boolean;
 }
 
 export interface LocalLimits {
   /** Consumes one attempt, mostly from this replica's lease and so without a round trip. */
   tryConsume(counted: Counted): Promise<LocalDecision>;
-  /** The same. @throws RateLimited (429) */
-  consume(counted: Counted): Promise<void>;
+  /**
+   * The same.
+   * @param onFirstRefusal called once in the limit's window, over all replicas
+   * @throws RateLimited (429)
+   */
+  consume(counted: Counted, onFirstRefusal?: () => Promise<unknown>): Promise<void>;
   /** The caller's limit as far as this replica knows. */
   state(counted: Counted): LimitState | undefined;
 }
@@ -29,6 +35,8 @@ interface Lease {
   remaining: number;
   fullAt: number;
   refusedUntil: number;
+  /** The end of the window in which a refusal was reported. */
+  reportedUntil: number;
   asking: Promise<void> | undefined;
   /** While the database is away: the theoretical arrival time of this replica's own count. */
   localTat: number;
@@ -81,15 +89,20 @@ export function createLocalLimits<DB>(
       ...stateOf(budget, lease, counted),
       allowed,
       retrySeconds: allowed ? 0 : Math.max(1, (lease.refusedUntil - now()) / 1_000),
+      isFirstRefusal: !allowed && isFirstRefusal(budget, lease, counted),
     };
   }
 
   return {
     tryConsume,
-    async consume(counted) {
+    async consume(counted, onFirstRefusal) {
       if (!limits.enabled) return;
       const decision = await tryConsume(counted);
-      if (!decision.allowed) throw rateLimited([decision], decision.retrySeconds);
+      if (decision.allowed) return;
+      // The replicas share one report, so that each flood is one event in a window.
+      if (onFirstRefusal && decision.isFirstRefusal && (await limits.isFirstReport(counted)))
+        await onFirstRefusal();
+      throw rateLimited([{ ...decision, remaining: 0 }], decision.retrySeconds);
     },
     state(counted) {
       const lease = budget.leases.get(counted.join('\0'));
@@ -110,6 +123,7 @@ function findOrAddLease<DB>({ leases, limits }: Budget<DB>, [name, of]: Counted)
     remaining: limits.rule(name).burst,
     fullAt: 0,
     refusedUntil: 0,
+    reportedUntil: 0,
     asking: undefined,
     localTat: 0,
   };
@@ -136,6 +150,13 @@ async function decide<DB>(budget: Budget<DB>, lease: Lease, counted: Counted): P
   } finally {
     lease.waiting -= 1;
   }
+}
+
+/** Only of refusals by the shared count: during an outage nothing could be recorded. */
+function isFirstRefusal<DB>({ limits, now }: Budget<DB>, lease: Lease, [name]: Counted): boolean {
+  if (now() >= lease.refusedUntil || now() < lease.reportedUntil) return false;
+  lease.reportedUntil = now() + limits.rule(name).seconds * 1_000;
+  return true;
 }
 
 /** Counts by this replica's own clock while the database is away. */

@@ -9,8 +9,12 @@ export interface LimitRule {
  * not; `network` an IPv4 address or an IPv6 /64. Where only failures count, a success is refunded.
  */
 const DEFAULTS = {
-  /** Every request: of a signed-in user, else of a network. */
+  /** Every request and WebSocket message: of a signed-in user, else of a network. */
   requests: { burst: 1_200, seconds: 60 },
+  /** Requests of one network with credentials that are missing or not valid. */
+  rejected_network: { burst: 1_200, seconds: 60 },
+  /** Refusals of a known caller for one reason. Each is an event, and the trail stays for ever. */
+  denials: { burst: 100, seconds: 15 * 60 },
   /** Introspections by one caller: a customer's service makes one for each of its requests. */
   introspection: { burst: 60_000, seconds: 60 },
   /** API tokens made by one user. */

@@ -3,16 +3,18 @@ import type { Kysely } from 'kysely';
 import type { Registry } from 'prom-client';
 import { isDatabaseUnavailable } from '@muniment/database';
 import type { MasterKey } from '@muniment/master-key';
+import type { RecordRequestEvent } from '../audit/transactions.ts';
 import type { App } from '../http/create-app.ts';
 import type { ServerConfig } from '../lifecycle/config.ts';
 import type { Jobs } from '../lifecycle/jobs.ts';
 import { createLimits, deleteFullLimits, type Counted, type Limits } from './limits.ts';
 import { createLocalLimits } from './local-limits.ts';
-import { limitRequests } from './request-limit.ts';
+import { createRecordDenial, type RecordDenial } from './record-denial.ts';
+import { createRequestCount, stateLimits, type RequestCount } from './request-limit.ts';
 import { limitRules } from './rules.ts';
 
 /** Limits that all replicas share. */
-export interface RequestLimits extends Limits {
+export interface RequestLimits extends Limits, RequestCount {
   /** Counts what happens all the time, mostly without a round trip. @throws RateLimited (429) */
   consumeLocal(counted: Counted): Promise<void>;
 }
@@ -24,13 +26,14 @@ interface RequestLimitsParts<DB> {
   metrics: Registry;
   jobs: Jobs;
   log: FastifyBaseLogger;
+  record: RecordRequestEvent;
 }
 
-/** Limits each caller's requests, and gives the limits to features. */
-export async function createRequestLimits<DB>(
+/** Opens the limits, which authentication counts each request by, and features their attempts. */
+export async function openRequestLimits<DB>(
   app: App,
-  { db, config, masterKey, metrics, jobs, log }: RequestLimitsParts<DB>,
-): Promise<RequestLimits> {
+  { db, config, masterKey, metrics, jobs, log, record }: RequestLimitsParts<DB>,
+): Promise<{ limits: RequestLimits; recordDenial: RecordDenial }> {
   const limits = await createLimits(db, {
     masterKey,
     rules: limitRules(config.LIMIT_RULES),
@@ -39,11 +42,13 @@ export async function createRequestLimits<DB>(
     onRefundLost: (error) => log.warn({ err: error }, 'attempts could not be refunded'),
   });
   const local = createLocalLimits(db, limits, isDatabaseUnavailable);
-  await limitRequests(app, limits, local);
+  if (limits.enabled) stateLimits(app, local);
   jobs.add(
     deleteFullLimits(db, (error) =>
       log.warn({ err: error }, 'limits could not be swept; it is tried again'),
     ),
   );
-  return { ...limits, consumeLocal: local.consume };
+  const recordDenial = createRecordDenial(limits, record);
+  const count = createRequestCount(local, record);
+  return { limits: { ...limits, ...count, consumeLocal: local.consume }, recordDenial };
 }
