@@ -1,5 +1,11 @@
-import type { Mutant } from './mutant.ts';
 import { FEED_MUTANTS } from './feed-mutants.ts';
+import type { Mutant } from './mutant.ts';
+import { SEALER_MUTANTS } from './sealer-mutants.ts';
+import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
 
 /** By room of the code. */
-export const MUTANTS: Record<string, Mutant[]> = { feed: FEED_MUTANTS };
+export const MUTANTS: Record<string, Mutant[]> = {
+  feed: FEED_MUTANTS,
+  sealer: SEALER_MUTANTS,
+  transactions: TRANSACTION_MUTANTS,
+};
