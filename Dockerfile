@@ -51,6 +51,8 @@ RUN --mount=type=cache,target=/root/.local/share/pnpm/store \
 # ---- the gateway: the same template as the local fleet's
 FROM ${NGINX} AS gateway
 COPY nginx/nginx.conf.template /etc/muniment/nginx.conf.template
+COPY nginx/pages /usr/share/muniment/pages
+COPY docs/api.md docs/authentication.md docs/audit.md /usr/share/muniment/pages/docs/
 COPY docker/gateway/start.sh /usr/local/bin/start-gateway
 USER 101:101
 EXPOSE 8080 8443

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { loadLogKeys } from '@muniment/audit-key';
 import { parseVerifierKey } from '@muniment/audit-verify';
 import { test } from 'tap';
+import { DOCUMENTS } from '../packages/cluster/src/nginx/prepare-pages.ts';
 import { parse } from 'yaml';
 
 const root = join(import.meta.dirname, '..');
@@ -183,6 +184,25 @@ test('only what an image needs is sent to the build', (t) => {
     );
   for (const file of sent)
     t.ok(statSync(join(root, file), { throwIfNoEntry: false }), `${file} exists`);
+  t.end();
+});
+
+test('the gateway’s image has its pages and the documents that they link to', (t) => {
+  const gateway = stages.get('gateway') ?? [];
+  t.ok(gateway.includes('COPY nginx/pages /usr/share/muniment/pages'));
+  const documents = gateway.find((line) => line.endsWith(' /usr/share/muniment/pages/docs/')) ?? '';
+  t.same(
+    documents.split(' ').slice(1, -1),
+    DOCUMENTS.map((name) => `docs/${name}`),
+  );
+  t.match(read('docker/gateway/start.sh'), 'PAGES=${PAGES:-/usr/share/muniment/pages}');
+  // In .dockerignore the last line that fits decides.
+  const ignore = read('.dockerignore').split('\n');
+  for (const name of DOCUMENTS)
+    t.ok(ignore.indexOf(`!docs/${name}`) > ignore.indexOf('**/*.md'), `${name} is sent`);
+  const environment = compose.services.gateway?.environment ?? {};
+  t.equal(environment.CORS_ORIGINS, '${CORS_ORIGINS:-}');
+  t.match(environment.MAIL_PAGE, /^http:\/\/localhost:/);
   t.end();
 });
 

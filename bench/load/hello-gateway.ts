@@ -50,6 +50,7 @@ export async function startHelloGateway(replicas: number): Promise<HelloGateway>
       s3Host: '127.0.0.1:9',
       uploadMaxBytes: 1024 * 1024,
       limits: false,
+      pages: dir,
       root: process.getuid?.() === 0,
     }),
   );

@@ -4,7 +4,9 @@
 #   S3_UPSTREAM S3_SCHEME S3_HOST                the object store; S3_HOST is what URLs are signed for
 #   RESOLVER           name server for lookups at run time; empty: one lookup at start
 #   UPLOAD_MAX_BYTES   as the file service has it      LIMITS=on|off      TLS_CERTIFICATE TLS_KEY   files; absent: no TLS
+#   CORS_ORIGINS       as the services have it         MAIL_PAGE   the mail catcher that the front page names; empty: none
 set -eu
+set -f # no value is a file pattern
 
 TEMPLATE=${TEMPLATE:-/etc/muniment/nginx.conf.template}
 TMP_DIR=${TMP_DIR:-/tmp/nginx}
@@ -43,7 +45,26 @@ case "${LIMITS:-on}" in
   *) echo "LIMITS must be on or off, not $LIMITS" >&2; exit 1 ;;
 esac
 
+# Nothing that has a meaning in nginx.conf may come from outside.
+cors_lines() {
+  for origin in $(echo "${CORS_ORIGINS:-}" | tr ', A-Z' '\n\na-z' | sort -u); do
+    case "$origin" in
+      *[!]a-z0-9.:/[_+-]* | *://*/* | ://*) ;;
+      *://?*) echo "\"$origin\" \"$origin\";"; continue ;;
+    esac
+    echo "CORS_ORIGINS must name origins such as https://app.example, without a path, not $origin" >&2
+    exit 1
+  done
+}
+CORS_ORIGINS=$(cors_lines)
+PAGES=${PAGES:-/usr/share/muniment/pages}
+MAIL_PAGE=${MAIL_PAGE:-}
+case "$MAIL_PAGE" in
+  *[!A-Za-z0-9.:/_-]*) echo "MAIL_PAGE must be a plain URL, not $MAIL_PAGE" >&2; exit 1 ;;
+esac
+
+export CORS_ORIGINS PAGES MAIL_PAGE
 export MAIN TMP_DIR ACCESS_LOG USER_SERVERS FILE_SERVERS AUDIT_SERVERS S3_SERVERS S3_URL S3_HOST LISTEN UPLOAD_MAX_BODY LIMITS
-envsubst '${MAIN} ${TMP_DIR} ${ACCESS_LOG} ${USER_SERVERS} ${FILE_SERVERS} ${AUDIT_SERVERS} ${S3_SERVERS} ${S3_URL} ${S3_HOST} ${LISTEN} ${UPLOAD_MAX_BODY} ${LIMITS}' \
+envsubst '${MAIN} ${TMP_DIR} ${ACCESS_LOG} ${USER_SERVERS} ${FILE_SERVERS} ${AUDIT_SERVERS} ${S3_SERVERS} ${S3_URL} ${S3_HOST} ${LISTEN} ${UPLOAD_MAX_BODY} ${LIMITS} ${CORS_ORIGINS} ${PAGES} ${MAIL_PAGE}' \
   < "$TEMPLATE" > "$TMP_DIR/nginx.conf"
 exec nginx -c "$TMP_DIR/nginx.conf" "$@"

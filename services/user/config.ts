@@ -58,14 +58,15 @@ export const settings = Type.Object({
       pattern: '^https?://[^#]+$',
       description:
         'Front-end page for a new password; links add `#token=...`. Absent: ' +
-        '`/reset-password` under PUBLIC_URL.',
+        "the gateway's own, `/reset-password` under PUBLIC_URL.",
     }),
   ),
   MAIL_LINK_EMAIL: Type.Optional(
     Type.String({
       pattern: '^https?://[^#]+$',
       description:
-        'Front-end page that confirms an address. Absent: `/confirm-email` under PUBLIC_URL.',
+        "Front-end page that confirms an address. Absent: the gateway's own, `/confirm-email` under " +
+        'PUBLIC_URL.',
     }),
   ),
   MAIL_LANGUAGES_DIR: Type.Optional(

@@ -17,6 +17,12 @@ export interface GatewayConfig {
   s3Host: string;
   uploadMaxBytes: number;
   limits: boolean;
+  /** Folder of the gateway's own pages, see preparePages. */
+  pages: string;
+  /** CORS_ORIGINS of the services: their pages may read the gateway's own problems. */
+  corsOrigins?: string;
+  /** URL of the mail catcher, which the front page names. */
+  mailPage?: string;
   /** Whether the master runs as root; its workers then run as nobody. */
   root: boolean;
 }
@@ -76,7 +82,28 @@ export function nginxConfig(config: GatewayConfig): string {
     // One MiB more for the multipart frame: the service itself answers a file slightly too large.
     UPLOAD_MAX_BODY: String(config.uploadMaxBytes + 1024 * 1024),
     LIMITS: config.limits ? LIMITS : '',
+    CORS_ORIGINS: corsLines(config.corsOrigins ?? ''),
+    PAGES: escaped(config.pages),
+    MAIL_PAGE: escaped(config.mailPage ?? ''),
   });
+}
+
+// What a browser's Origin can hold, and nothing that has a meaning in nginx's configuration.
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9.:[\]_-]{1,200}$/;
+
+/** The lines of nginx's map of origins. @throws FleetError for what is no origin */
+function corsLines(setting: string): string {
+  const origins = setting.split(',').flatMap((part) => part.trim().toLowerCase() || []);
+  return [...new Set(origins)]
+    .map((origin) => {
+      if (!ORIGIN.test(origin))
+        throw new FleetError(
+          `CORS_ORIGINS=${setting} is invalid. Name origins such as https://app.example, ` +
+            'without a path, comma separated.',
+        );
+      return `"${origin}" "${origin}";`;
+    })
+    .join('\n    ');
 }
 
 /** Fills in ${UPPER_CASE}, as envsubst does in a container. @throws for a missing value */
@@ -93,6 +120,10 @@ function groupOfNobody(): string {
   return /^nogroup:/m.test(readFileSync('/etc/group', 'utf8')) ? 'nogroup' : 'nobody';
 }
 
-function quoted(file: string): string {
-  return `"${file.replace(/["\\$]/g, '\\$&')}"`;
+function quoted(text: string): string {
+  return `"${escaped(text)}"`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/["\\$]/g, '\\$&');
 }

@@ -9,6 +9,7 @@ import type { Test } from 'tap';
 import { freePort } from '../../src/free-port.ts';
 import { ensureNginx } from '../../src/nginx/ensure-nginx.ts';
 import { type GatewayConfig, nginxConfig } from '../../src/nginx/nginx-config.ts';
+import { preparePages } from '../../src/nginx/prepare-pages.ts';
 import { tlsCertificate } from '../../src/nginx/tls-certificate.ts';
 
 export interface Seen {
@@ -64,12 +65,15 @@ export async function gateway(
     s3?: number;
     limits?: boolean;
     uploadMaxBytes?: number;
+    corsOrigins?: string;
+    mailPage?: string;
   },
 ): Promise<Gateway> {
   const nginx = await ensureNginx(() => {});
   const dir = mkdtempSync(path.join(tmpdir(), 'muniment nginx-')); // a space, as in a checkout under "My Projects"
   mkdirSync(path.join(dir, 'tmp'));
   const [port, tlsPort, nowhere] = [await freePort(), await freePort(), await freePort()];
+  const root = process.getuid?.() === 0;
   const certificate = tlsCertificate(path.join(dir, 'tls'));
   if (!certificate) throw new Error('openssl is needed');
   const config: GatewayConfig = {
@@ -85,7 +89,10 @@ export async function gateway(
     s3Host: `127.0.0.1:${options.s3 ?? nowhere}`,
     uploadMaxBytes: options.uploadMaxBytes ?? 2 * 1024 * 1024,
     limits: options.limits ?? false,
-    root: process.getuid?.() === 0,
+    pages: preparePages(dir, { root }),
+    ...(options.corsOrigins !== undefined && { corsOrigins: options.corsOrigins }),
+    ...(options.mailPage !== undefined && { mailPage: options.mailPage }),
+    root,
   };
   writeFileSync(path.join(dir, 'nginx.conf'), nginxConfig(config));
   const child = spawn(

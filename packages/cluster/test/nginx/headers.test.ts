@@ -104,6 +104,45 @@ test('the access log is JSON without query strings and share link tokens', async
   ]);
 });
 
+test('the access log names the method of the request, also where the gateway answers', async (t) => {
+  const user = await upstream(t, 'user');
+  const { http, port, dir } = await gateway(t, { user: [user.port] });
+  const sent: [string, string, number][] = [
+    ['GET', '/nothing/a', 404],
+    ['POST', '/nothing/b', 404],
+    ['DELETE', '/nothing/c', 404],
+    ['PROPFIND', '/nothing/d', 404],
+    ['PUT', '/api/files/e', 502],
+    ['PATCH', '/api/uploads/f', 502],
+    ['POST', '/api/audit/events', 502],
+    ['HEAD', '/reset-password', 200],
+    ['PUT', '/reset-password', 405],
+    ['DELETE', '/api/users/me', 200],
+    ['PATCH', '/users/me', 200],
+  ];
+  for (const [method, path, status] of sent)
+    t.equal((await fetch(http + path, { method })).status, status, `${method} ${path}`);
+  const large = { method: 'POST', body: 'x'.repeat(300_000) };
+  t.equal((await fetch(`${http}/login`, large)).status, 413);
+  await raw(port, 'TRACE /t HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await raw(port, 'GARBAGE\r\n\r\n');
+  await sleep(1300); // the log is flushed each second
+  const logged = readFileSync(path.join(dir, 'access.log'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { method: string; path: string; status: number })
+    .map(({ method, path, status }) => `${method} ${path} ${status}`);
+  t.same(
+    logged.toSorted(),
+    [
+      ...sent.map((entry) => entry.join(' ')),
+      'POST /login 413',
+      'TRACE /t 405',
+      '  400',
+    ].toSorted(),
+  );
+});
+
 test('X-Accel-Redirect of another service is neither followed nor passed on', async (t) => {
   const s3 = await upstream(t, 's3');
   const user = await upstream(t, 'user', (_request, response) =>

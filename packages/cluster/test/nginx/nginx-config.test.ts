@@ -9,6 +9,7 @@ const config = {
   s3Host: '127.0.0.1:5',
   uploadMaxBytes: 1024,
   limits: true,
+  pages: '/data/nginx/pages',
   root: false,
 };
 

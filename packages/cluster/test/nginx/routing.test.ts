@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'tap';
+import { freePort } from '../../src/free-port.ts';
 import { gateway, raw, upstream } from './gateway.ts';
 
 test('each path reaches its service, bare paths of the seed documents included', async (t) => {
@@ -56,6 +57,48 @@ test('each path reaches its service, bare paths of the seed documents included',
       method === 'POST' || method === 'PATCH' ? '{}' : '',
       `${method} ${path} with its body`,
     );
+  }
+});
+
+test('a bare path reaches the service as its client spelled it', async (t) => {
+  const user = await upstream(t, 'user');
+  const { port } = await gateway(t, { user: [user.port] });
+  for (const path of [
+    '/users/a%2Fb',
+    '/users/a%2fb/c%252F?x=%2F&y=a%20b',
+    '/vendor-profiles/by-country/D%45',
+    '/users/%3Fx=1',
+    '/users/a%23b',
+    '/users/%C3%A4%25',
+    '/users/a+b;c=d',
+    '/auth//sessions',
+    '/users?',
+  ])
+    for (const method of ['GET', 'DELETE']) {
+      const request = `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+      t.match(await raw(port, request), /^HTTP\/1\.1 200/, `${method} ${path}`);
+      t.match(user.seen.at(-1), { method, url: `/api${path}` }, `${method} ${path}`);
+    }
+});
+
+test('a change under a bare path moves on to another replica with its spelling', async (t) => {
+  const user = await upstream(t, 'user');
+  const { http } = await gateway(t, { user: [await freePort(), await freePort(), user.port] });
+  for (let n = 0; n < 3; n += 1) {
+    const answer = await fetch(`${http}/users/a%2Fb?n=1`, { method: 'PUT', body: '{}' });
+    t.equal(answer.status, 200);
+    t.match(user.seen.at(-1), { method: 'PUT', url: '/api/users/a%2Fb?n=1', body: '{}' });
+  }
+});
+
+test('credentials are limited under the bare paths too', async (t) => {
+  const user = await upstream(t, 'user');
+  const { http } = await gateway(t, { user: [user.port], limits: true });
+  for (const path of ['/users/login', '/auth/refresh']) {
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, () => fetch(http + path, { method: 'POST', body: '{}' })),
+    );
+    t.ok(answers.filter(({ status }) => status === 429).length > 10, path);
   }
 });
 

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ensureNginx } from '../../nginx/ensure-nginx.ts';
 import { nginxConfig } from '../../nginx/nginx-config.ts';
+import { preparePages } from '../../nginx/prepare-pages.ts';
 import { tlsCertificate } from '../../nginx/tls-certificate.ts';
 import { initDatabase } from '../../postgres/init-database.ts';
 import { postgresRuntime } from '../../postgres/unprivileged.ts';
@@ -69,6 +70,7 @@ function writeGatewayConfig(
   certificate: { certificate: string; key: string } | undefined,
 ): void {
   const dir = path.join(settings.data, 'nginx');
+  const root = process.getuid?.() === 0;
   mkdirSync(path.join(dir, 'tmp'), { recursive: true, mode: 0o700 });
   const portsOf = (service: string): number[] =>
     replicaNames(settings.replicas)
@@ -83,7 +85,10 @@ function writeGatewayConfig(
     s3Host: `127.0.0.1:${settings.proxyPorts.s3 ?? ports.s3 ?? 0}`,
     uploadMaxBytes: settings.uploadMaxBytes,
     limits: settings.limits,
-    root: process.getuid?.() === 0,
+    pages: preparePages(dir, { root }),
+    corsOrigins: settings.services.CORS_ORIGINS ?? '',
+    mailPage: `http://localhost:${ports.mail}`,
+    root,
   });
   writeAtomically(path.join(dir, 'nginx.conf'), config);
 }
