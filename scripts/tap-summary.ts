@@ -18,6 +18,7 @@ const FILE_RESULT = /^(not )?ok \d+ - (.*?)( # time=([\d.]+)ms)?( \{)?$/;
 // Why a file failed without a failed assertion: its exit code, a signal, or the time limit.
 const CAUSE = /^ {2}(exitCode|signal|expired): (?!null)/;
 const PASSING = /^\s*(ok \d+|\d+\.\.\d+$|# Subtest|# time=)/;
+const SKIPPED = /^\s+(?:not )?ok \d+ - (.*?) # SKIP (.*?)(?: # time=.*)?$/i;
 const RESULT_LINE = /^(\s+)(?:not )?ok \d+/;
 
 /** The workspace package of a test file, or its folder under `test/`. */
@@ -57,6 +58,13 @@ function reportPackages(files: readonly FileResult[]): string[] {
     });
 }
 
+/** A skipped test passes, so its reason is shown beside its file. */
+const skippedTests = (lines: readonly string[]): string[] =>
+  lines.flatMap((line) => {
+    const [, title, reason] = SKIPPED.exec(line) ?? [];
+    return title === undefined ? [] : [`  SKIPPED ${title}: ${reason}`];
+  });
+
 /** Prints one line for a passed file, and all but the passing assertions of a failed one. */
 export function summarizeTap(): TapSummary {
   let lines: string[] = [];
@@ -80,9 +88,10 @@ export function summarizeTap(): TapSummary {
       const seconds = Number(milliseconds ?? 0) / 1_000;
       files.push({ name, seconds, failed: failing, assertions: countAssertions(lines) });
       const details = failing ? lines.filter((one) => one.trim() !== '' && !PASSING.test(one)) : [];
+      const skipped = skippedTests(lines);
       lines = [];
       const time = milliseconds ? ` (${seconds.toFixed(1)} s)` : '';
-      return [`${failing ? 'FAILED' : 'ok    '} ${name}${time}`, ...details];
+      return [`${failing ? 'FAILED' : 'ok    '} ${name}${time}`, ...skipped, ...details];
     },
     report() {
       if (files.length < 2) return [];

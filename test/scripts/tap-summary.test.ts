@@ -37,6 +37,22 @@ test('a passed file is one line, a failed one shows what failed', async (t) => {
   t.strictSame(summary.counts(), { passed: 2, failed: 1 });
 });
 
+test('a skipped test is shown with its reason', async (t) => {
+  const summary = summarizeTap();
+  const printed = [
+    '# Subtest: a.test.ts',
+    '    # Subtest: with a tool',
+    '    ok 1 - with a tool # SKIP the tool cannot be had # time=0.1ms',
+    '    ok 2 - without',
+    '    1..2',
+    'ok 1 - a.test.ts # time=10ms',
+  ].flatMap((line) => summary.line(line));
+  t.strictSame(printed, [
+    'ok     a.test.ts (0.0 s)',
+    '  SKIPPED with a tool: the tool cannot be had',
+  ]);
+});
+
 test('the report has a line per package and the slowest files first', async (t) => {
   const summary = summarizeTap();
   for (const line of [

@@ -143,7 +143,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       jobs,
       crypto,
       health,
-      erasures: createErasures(app, { ...parts, ...crypto }),
+      erasures: createErasures(app, { ...parts, ...crypto, metrics }),
       metrics,
     };
   } catch (error) {

@@ -1,3 +1,5 @@
+export { findEmptyCounters } from './empty-counters.ts';
+export { findPromtool, type Promtool } from './find-promtool.ts';
 export { outboxEvents, type OutboxEvent, type OutboxSchema } from './outbox-events.ts';
 export { requestContext } from './request-context.ts';
 export { requireStatedErrors } from './require-stated-errors.ts';

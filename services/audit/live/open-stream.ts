@@ -1,5 +1,6 @@
 /** Why a stream ends. */
-export type StreamEnd = 'gone' | 'revoked' | 'expired' | 'stalled' | 'stopping';
+export const STREAM_ENDS = ['gone', 'revoked', 'expired', 'stalled', 'stopping'] as const;
+export type StreamEnd = (typeof STREAM_ENDS)[number];
 
 export interface StreamOptions {
   /** The user or token that the limit per reader counts. */

@@ -1,7 +1,8 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
+import { createCounter } from '@muniment/server';
 import type { BaseContext } from '../context.ts';
 import { createFeeds, type CreateFeed } from './feed.ts';
-import type { OpenStream, StreamOptions } from './open-stream.ts';
+import { STREAM_ENDS, type OpenStream, type StreamOptions } from './open-stream.ts';
 import { createStreamRegistry, type StreamRegistry } from './stream-registry.ts';
 import { createTail } from './tail.ts';
 
@@ -40,10 +41,10 @@ export function openStreams({ data: { db }, crypto, http, metrics, config }: Bas
 }
 
 const createEndedCounter = (metrics: Registry) =>
-  new Counter({
+  createCounter({
     name: 'muniment_streams_ended_total',
     help: 'Live streams that ended, by reason.',
-    labelNames: ['reason'],
+    labels: { reason: STREAM_ENDS },
     registers: [metrics],
   });
 

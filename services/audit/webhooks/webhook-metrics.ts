@@ -1,21 +1,20 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
+import { createCounter } from '@muniment/server';
 
 /** Counts attempts and disabled webhooks; each label has a value from the start. */
 export function createWebhookCounters(registry: Registry) {
-  const attempts = new Counter({
+  const attempts = createCounter({
     name: 'muniment_webhook_attempts_total',
     help: 'Attempts to deliver a webhook, by outcome.',
-    labelNames: ['outcome'],
+    labels: { outcome: ['delivered', 'failed', 'dead'] },
     registers: [registry],
   });
-  const disabled = new Counter({
+  const disabled = createCounter({
     name: 'muniment_webhooks_disabled_total',
     help: 'Webhooks that were turned off because of their endpoint, by reason.',
-    labelNames: ['reason'],
+    labels: { reason: ['gone', 'failing'] },
     registers: [registry],
   });
-  for (const outcome of ['delivered', 'failed', 'dead']) attempts.inc({ outcome }, 0);
-  for (const reason of ['gone', 'failing']) disabled.inc({ reason }, 0);
   return { attempts, disabled };
 }
 

@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
+import { createCounter } from '@muniment/server';
 import type { Tables } from '../tables.ts';
+import { TEMPLATES } from './languages.ts';
 import { findMailBacklog } from './mail-outbox-queries.ts';
 
 export interface MailCounters {
@@ -11,16 +13,16 @@ export interface MailCounters {
 /** Measures the mail outbox. @returns counters for the attempts */
 export function measureMails(db: Kysely<Tables>, metrics: Registry): MailCounters {
   measureBacklog(db, metrics);
-  const sent = new Counter({
+  const sent = createCounter({
     name: 'muniment_mails_sent_total',
     help: 'Mails that the mail server accepted.',
-    labelNames: ['template'],
+    labels: { template: TEMPLATES },
     registers: [metrics],
   });
-  const failed = new Counter({
+  const failed = createCounter({
     name: 'muniment_mail_failures_total',
     help: 'Failed attempts to send a mail, by whether it is tried again.',
-    labelNames: ['outcome'],
+    labels: { outcome: ['postponed', 'dead'] },
     registers: [metrics],
   });
   return {

@@ -1,20 +1,21 @@
-import { Counter, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { clientNetwork } from '@muniment/security';
-import type { RequestContext } from '@muniment/server';
+import { createCounter, type RequestContext } from '@muniment/server';
 import type { StuffingMetric, UserContext } from '../context.ts';
 import { stuffingDetected } from './sign-in-events.ts';
 
 export type StuffingContext = Pick<UserContext, 'audit' | 'limits' | 'stuffing'>;
 
+const PATTERNS = ['accounts_from_network', 'networks_on_account', 'failure_ratio'] as const;
+type Pattern = (typeof PATTERNS)[number];
+
 export const createStuffingMetric = (metrics: Registry): StuffingMetric =>
-  new Counter({
+  createCounter({
     name: 'muniment_credential_stuffing_detected_total',
     help: 'Windows in which failed logins had a pattern of credential stuffing.',
-    labelNames: ['pattern'],
+    labels: { pattern: PATTERNS },
     registers: [metrics],
   });
-
-type Pattern = 'accounts_from_network' | 'networks_on_account' | 'failure_ratio';
 
 /**
  * Looks for credential stuffing after a failed login. Each pair of network and account counts once,

@@ -1,5 +1,6 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
 import type { FastifyBaseLogger } from 'fastify';
+import { Gauge, type Registry } from 'prom-client';
 import type { SubjectKeys } from '@muniment/audit-events';
 import type { App } from '../http/create-app.ts';
 import { deleteAnswersOfUser } from '../idempotency/answers.ts';
@@ -70,6 +71,28 @@ export function createErasureLoop<DB>(
   );
 }
 
+/** An erasure that keeps failing shows in this gauge. NaN while PostgreSQL is away. */
+function measureErasures<DB>(
+  db: Kysely<DB>,
+  column: ErasurePart['column'],
+  metrics: Registry,
+): void {
+  const readAge = async (): Promise<number> => {
+    const { rows } = await sql<{ seconds: number }>`
+      select coalesce(extract(epoch from now() - min(requested_at)), 0)::float8 as seconds
+      from shared.erasures where not ${sql.ref(column)}`.execute(db);
+    return rows[0]?.seconds ?? 0;
+  };
+  new Gauge({
+    name: 'muniment_erasure_oldest_seconds',
+    help: "Age of the oldest requested erasure of which the service's part is not done.",
+    registers: [metrics],
+    async collect() {
+      this.set(await readAge().catch(() => NaN));
+    },
+  });
+}
+
 /** The service's part in erasures; it must state one. */
 export interface Erasures<DB> {
   handle(part: ErasurePart<DB>): void;
@@ -81,12 +104,13 @@ interface ErasuresParts<DB> {
   subjectKeys: SubjectKeys;
   jobs: Jobs;
   log: FastifyBaseLogger;
+  metrics: Registry;
 }
 
 /** Works off erasures by the part that the service states. An app without one does not start. */
 export function createErasures<DB>(
   app: App,
-  { db, schema, subjectKeys, jobs, log }: ErasuresParts<DB>,
+  { db, schema, subjectKeys, jobs, log, metrics }: ErasuresParts<DB>,
 ): Erasures<DB> {
   let handled = false;
   app.addHook('onReady', async () => {
@@ -95,6 +119,7 @@ export function createErasures<DB>(
   return {
     handle(part) {
       handled = true;
+      measureErasures(db, part.column, metrics);
       async function erase(userId: string): Promise<void> {
         await part.erase(userId);
         await deleteAnswersOfUser(db, schema, userId);

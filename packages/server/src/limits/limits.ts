@@ -1,9 +1,10 @@
 import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { sql, type Kysely } from 'kysely';
-import { Counter, type Registry } from 'prom-client';
+import type { Counter, Registry } from 'prom-client';
 import type { MasterKey } from '@muniment/master-key';
 import { repeat, type BackgroundLoop } from '../lifecycle/background-loops.ts';
 import { RateLimited } from '../errors.ts';
+import { createCounter } from '../operations/create-counter.ts';
 import type { LimitName, LimitRule, LimitRules } from './rules.ts';
 import { rateLimitFields, type LimitState } from './rate-limit-fields.ts';
 
@@ -95,7 +96,7 @@ export async function createLimits<DB>(
   const secret = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', root, '', purpose, 32));
   const keySecret = secret('limit-keys');
-  const refusals = createRefusalCounter(metrics);
+  const refusals = createRefusalCounter(metrics, Object.keys(rules));
   const key = ([name, of]: Counted): Buffer =>
     createHmac('sha256', keySecret).update(`${name}\0${of}`).digest().subarray(0, 16);
 
@@ -148,11 +149,11 @@ async function consumeOne<DB>(db: Kysely<DB>, key: Buffer, seconds: number): Pro
   return rows[0]?.allowed ?? false;
 }
 
-const createRefusalCounter = (metrics: Registry): Counter<'limit'> =>
-  new Counter({
+const createRefusalCounter = (metrics: Registry, names: readonly string[]): Counter<'limit'> =>
+  createCounter({
     name: 'muniment_rate_limited_total',
     help: 'Requests refused by a limit.',
-    labelNames: ['limit'],
+    labels: { limit: names },
     registers: [metrics],
   });
 

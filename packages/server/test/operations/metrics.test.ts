@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
+import { findPromtool } from '@muniment/testing';
 import { addRoute } from '../add-route.ts';
 import { build, type TestServer } from '../build.ts';
 import { checkExposition } from '../exposition.ts';
@@ -69,21 +70,19 @@ test('the exposition is well formed', async (t) => {
   t.ok(body.includes('process_cpu_seconds_total'), 'the process speaks, too');
 });
 
-test(
-  'promtool has nothing to say against it',
-  { skip: spawnSync('promtool', ['--version']).error ? 'promtool is not installed' : false },
-  async (t) => {
-    const { app } = await probe(t);
-    await app.inject(`/things/${ID}`);
-    const { body } = await app.inject('/metrics');
-    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
-      input: body,
-      encoding: 'utf8',
-    });
-    t.equal(`${stdout}${stderr}`, '');
-    t.equal(status, 0);
-  },
-);
+const promtool = await findPromtool();
+
+test('promtool has nothing to say against it', { skip: promtool.missing ?? false }, async (t) => {
+  const { app } = await probe(t);
+  await app.inject(`/things/${ID}`);
+  const { body } = await app.inject('/metrics');
+  const { status, stdout, stderr } = spawnSync(promtool.path ?? '', ['check', 'metrics'], {
+    input: body,
+    encoding: 'utf8',
+  });
+  t.equal(`${stdout}${stderr}`, '');
+  t.equal(status, 0);
+});
 
 test('the check of the exposition sees what is wrong with one', (t) => {
   const family = '# HELP a_total Things.\n# TYPE a_total counter\n';
