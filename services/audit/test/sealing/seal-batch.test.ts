@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import pg from 'pg';
-import { test } from 'tap';
+import { test, type Test } from 'tap';
 import { releaseLease, LeaseLost } from '@muniment/database';
+import { connectSuperuser, type TestDatabase } from '@muniment/testing';
 import { TreeMoved } from '../../errors.ts';
 import { findHead } from '../../proofs/tree/tree-queries.ts';
 import { rootOf } from '../../proofs/tree/grow-tree.ts';
@@ -234,6 +235,56 @@ test('a head that was moved or set back is refused, with everything of the batch
   await t.rejects(sealBatch(db, lease, 100), { code: '23505' });
   t.equal((await readLog(db)).length, 3);
   t.equal(await cursor(db, 4), 0);
+});
+
+/** Runs a statement of a superuser within each transaction that touches the table. */
+async function interfere(t: Test, database: TestDatabase, on: string, statement: string) {
+  const superuser = await connectSuperuser(t, database);
+  await superuser.query(`create function audit.interfere() returns trigger language plpgsql
+    security definer as $$ begin ${statement}; return null; end $$`);
+  await superuser.query(`create trigger interfere after ${on}
+    for each statement execute function audit.interfere()`);
+}
+
+test('a head that moves during the batch refuses the whole batch', async (t) => {
+  const { db, database } = await openLog(t);
+  const lease = await sealerLease(db);
+  await store(db, inLane(3, range(1, 3)));
+  await interfere(t, database, 'insert on audit.sealed', 'update audit.tree set size = 7');
+  await t.rejects(sealBatch(db, lease, 100), TreeMoved);
+  t.same(await readLog(db), []);
+  t.equal(await cursor(db, 3), 0);
+  t.equal((await findHead(db)).size, 0);
+});
+
+test('a lane that moves during the batch refuses the whole batch', async (t) => {
+  const { db, database } = await openLog(t);
+  const lease = await sealerLease(db);
+  await store(db, inLane(3, range(1, 3)));
+  await interfere(
+    t,
+    database,
+    'delete on audit.seal_late',
+    'update audit.seal_lanes set sealed_seq = 2 where lane = 3',
+  );
+  await t.rejects(sealBatch(db, lease, 100), TreeMoved);
+  t.same(await readLog(db), []);
+  t.equal(await cursor(db, 3), 0);
+});
+
+test('late events beyond one batch are told to wait for the next', async (t) => {
+  const { db } = await openLog(t);
+  const lease = await sealerLease(db);
+  const late = inLane(3, range(1, 3));
+  await store(db, inLane(3, [4]), late);
+  await sealBatch(db, lease, 100);
+  await store(db, late);
+  await db
+    .insertInto('audit.seal_late')
+    .values(late.map(({ id }) => ({ event_id: id })))
+    .execute();
+  t.match(await sealBatch(db, lease, 2), { sealed: 2, more: true });
+  t.match(await sealBatch(db, lease, 2), { sealed: 1, more: false });
 });
 
 test('of two transactions under one lease the second is refused', async (t) => {
