@@ -73,11 +73,20 @@ test("a customer's events, idempotent by their ids, move on from a replica that 
   const { http } = await gateway(t, {
     audit: [(await dying(t)).port, (await dying(t)).port, alive.port],
   });
-  const body = JSON.stringify({ events: 'x'.repeat(8 * 1024 * 1024) });
+  const body = JSON.stringify({ events: 'x'.repeat(250_000) });
   const response = await fetch(`${http}/api/audit/events`, { method: 'POST', body });
   t.equal(response.status, 200);
   await response.text();
   t.equal(Number(alive.seen.at(-1)?.headers['content-length']), body.length);
+});
+
+test('a large batch of events is not held back for a second attempt', async (t) => {
+  const replicas = [await dying(t), await dying(t)];
+  const { http } = await gateway(t, { audit: replicas.map(({ port }) => port) });
+  const body = JSON.stringify({ events: 'x'.repeat(8 * 1024 * 1024) });
+  const response = await fetch(`${http}/api/audit/events`, { method: 'POST', body });
+  t.match(await response.json(), { status: 502, code: 'bad_gateway' });
+  t.equal(replicas.flatMap(({ seen }) => seen).length, 1);
 });
 
 test('a replica that hangs costs a GET one read time-out and is then avoided', async (t) => {
