@@ -1,5 +1,7 @@
-import { startService } from '@muniment/server';
-import { buildApp } from './app.ts';
-import { readConfig } from './config.ts';
+import { startService } from '@muniment/server/start-service';
 
-await startService(readConfig, buildApp);
+await startService(async () => {
+  const { readConfig } = await import('./config.ts');
+  const { buildApp } = await import('./app.ts');
+  return { readConfig, buildApp };
+});

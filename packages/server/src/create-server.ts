@@ -97,7 +97,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
   const { log } = app;
   const masterKey = await loadMasterKey(config.MASTER_KEY_FILE);
   const { db, kinesis } = openStores<DB>(config, log);
-  const jobs = createJobs();
+  const jobs = createJobs(log);
   const parts = { ...options, db, kinesis, log, jobs, masterKey };
   const { auth, feed, close: closeAuth } = openAuth(parts);
   app.addHook('onListen', async () => jobs.start());

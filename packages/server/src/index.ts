@@ -32,7 +32,6 @@ export type { IdempotentRequest } from './idempotency/keyed-request.ts';
 export type { Counted, Limits, Consumed } from './limits/limits.ts';
 export type { RecordDenial } from './limits/record-denial.ts';
 export type { RequestLimits } from './limits/open-request-limits.ts';
-export { startService } from './lifecycle/start-service.ts';
 export { afterCommit, retryConflicts } from './audit/transactions.ts';
 export type {
   InTransaction,

@@ -1,3 +1,5 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { withTimeout } from '@muniment/security';
 import type { BackgroundLoop } from './background-loops.ts';
 
 /** Loops that run while the replica listens. */
@@ -8,10 +10,31 @@ export interface Jobs {
   closeAfter(close: () => unknown): void;
 }
 
-/** `start` and `stop` are the server's own; features only add. */
-export function createJobs(): Jobs & { start(): void; stop(): Promise<void> } {
+/** How long a stop waits for rounds in progress, e.g. for a mail server that does not answer. */
+const STOP_TIMEOUT_MS = 5_000;
+
+/**
+ * `start` and `stop` are the server's own; features only add. A stop leaves a loop that takes too
+ * long, as a crash would: the work is done again.
+ */
+export function createJobs(
+  log: Pick<FastifyBaseLogger, 'warn'>,
+  stopTimeoutMs = STOP_TIMEOUT_MS,
+): Jobs & { start(): void; stop(): Promise<void> } {
   const loops: BackgroundLoop[] = [];
   const closers: (() => unknown)[] = [];
+
+  async function stopLoops(): Promise<void> {
+    const running = new Set(loops.map(({ name }) => name));
+    const stopped = loops.map(async (loop) => {
+      await loop.stop();
+      running.delete(loop.name);
+    });
+    await withTimeout(Promise.all(stopped), stopTimeoutMs, () =>
+      log.warn({ loops: [...running] }, 'the stop does not wait for loops any longer'),
+    );
+  }
+
   return {
     add: (loop) => void loops.push(loop),
     closeAfter: (close) => void closers.push(close),
@@ -19,7 +42,7 @@ export function createJobs(): Jobs & { start(): void; stop(): Promise<void> } {
       for (const loop of loops) loop.start();
     },
     async stop() {
-      await Promise.all(loops.map((loop) => loop.stop()));
+      await stopLoops();
       await Promise.all(closers.map((close) => close()));
     },
   };

@@ -1,37 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
-import { join } from 'node:path';
-import { test, type Test } from 'tap';
+import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { environment } from '../build.ts';
-
-interface Service {
-  process: ChildProcess;
-  /** What it has written so far, to both outputs. */
-  output(): string;
-  url: string;
-  exit: Promise<number | null>;
-}
-
-async function start(t: Test, settings: Record<string, string | undefined> = {}): Promise<Service> {
-  const { env } = await environment(t);
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../probe-service.ts')], {
-    env: { ...env, LOG_LEVEL: 'info', ...settings },
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk) => {
-      output += String(chunk);
-    });
-  const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
-  t.teardown(() => child.kill('SIGKILL'));
-  const service: Service = { process: child, output: () => output, url: '', exit };
-  await until(() => output.includes('url=') || child.exitCode !== null);
-  service.url = /url=(\S+)/.exec(output)?.[1] ?? '';
-  return service;
-}
+import { startProbe } from './start-probe.ts';
 
 /** Over a connection that is kept, as the gateway's are. */
 async function request(url: string, agent: Agent): Promise<{ status: number; body: string }> {
@@ -43,7 +15,7 @@ async function request(url: string, agent: Agent): Promise<{ status: number; bod
 }
 
 test('told to stop, it turns unready, answers what is in flight, stops its loops and ends with 0', async (t) => {
-  const service = await start(t, { SHUTDOWN_DELAY_MS: '800' });
+  const service = await startProbe(t, { SHUTDOWN_DELAY_MS: '800' });
   const agent = new Agent({ keepAlive: true });
   t.teardown(() => agent.destroy());
   t.equal((await request(`${service.url}/health/ready`, agent)).status, 200);
@@ -69,7 +41,7 @@ test('told to stop, it turns unready, answers what is in flight, stops its loops
 });
 
 test('after the delay nobody new is let in, while a request in flight is still answered', async (t) => {
-  const service = await start(t);
+  const service = await startProbe(t);
   const slow = request(`${service.url}/slow`, new Agent());
   await until(() => service.output().includes('slow begins'));
   service.process.kill('SIGINT');
@@ -86,7 +58,7 @@ test('after the delay nobody new is let in, while a request in flight is still a
 });
 
 test('a second signal changes nothing', async (t) => {
-  const service = await start(t);
+  const service = await startProbe(t);
   const slow = request(`${service.url}/slow`, new Agent());
   await until(() => service.output().includes('slow begins'));
   service.process.kill('SIGTERM');
@@ -98,7 +70,7 @@ test('a second signal changes nothing', async (t) => {
 });
 
 test('a request that never ends is given the time-out, then the process ends with 1', async (t) => {
-  const service = await start(t, { SHUTDOWN_TIMEOUT_MS: '700' });
+  const service = await startProbe(t, { SHUTDOWN_TIMEOUT_MS: '700' });
   request(`${service.url}/stuck`, new Agent()).catch(() => {});
   await until(() => service.output().includes('stuck begins'));
   const stopped = performance.now();
@@ -114,7 +86,7 @@ test('an error that nobody caught ends the process with 1, and is logged', async
     ['/throw', 'nobody catches this'],
     ['/reject', 'nobody awaits this'],
   ] as const) {
-    const service = await start(t);
+    const service = await startProbe(t);
     await request(`${service.url}${path}`, new Agent()).catch(() => {});
     t.equal(await service.exit, 1);
     t.match(service.output(), message);
@@ -128,20 +100,31 @@ test('a port in use keeps it from starting, and it says which', async (t) => {
   t.teardown(() => holder.close());
   const address = holder.address();
   const port = typeof address === 'object' ? String(address?.port) : '';
-  const service = await start(t, { PORT: port });
+  const service = await startProbe(t, { PORT: port });
   t.equal(await service.exit, 1);
   t.match(service.output(), `cannot listen on 127.0.0.1:${port}`);
 });
 
 test('a setting that is missing, or a database that is away, keeps it from starting, without showing a secret', async (t) => {
-  const unset = await start(t, { MASTER_KEY_FILE: undefined });
+  const unset = await startProbe(t, { MASTER_KEY_FILE: undefined });
   t.equal(await unset.exit, 1);
   t.match(unset.output(), /cannot start: .*MASTER_KEY_FILE/);
-  const away = await start(t, {
+  const away = await startProbe(t, {
     MASTER_KEY_FILE: '/nowhere/master.key',
     DATABASE_URL: 'postgres://user_service:hunter2@127.0.0.1:9/muniment',
   });
   t.equal(await away.exit, 1);
   t.match(away.output(), 'cannot start');
   t.notMatch(unset.output() + away.output(), 'hunter2');
+});
+
+test('a stop while the service loads or is built ends it at once', async (t) => {
+  for (const phase of ['loading', 'building']) {
+    const service = await startProbe(t, { BUILD_MS: '20000' }, phase);
+    const stopped = performance.now();
+    service.process.kill('SIGTERM');
+    t.equal(await service.exit, 0, `${phase}: it ends by itself`);
+    t.ok(performance.now() - stopped < timeBound(2_000), `${phase}: and soon`);
+    t.notMatch(service.output(), 'url=', `${phase}: it never listens`);
+  }
 });
