@@ -16,6 +16,7 @@ interface Service {
   image?: string;
   build?: { target?: string };
   user?: string;
+  init?: boolean;
   read_only?: boolean;
   cap_drop?: string[];
   security_opt?: string[];
@@ -62,6 +63,12 @@ for (const line of instructions) {
 
 /** An exact version: three numbers or a dated release, never a moving tag. */
 const PINNED = /^[a-z0-9./-]+:(v?\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?|RELEASE\.[0-9TZ-]+)$/;
+
+test('every container has an init, so that no signal of a stop is lost', (t) => {
+  for (const [name, service] of services)
+    t.equal(service.init, true, `${name} is not process 1 of its container`);
+  t.end();
+});
 
 test('every container runs without root, capabilities, privileges or a writable root', (t) => {
   for (const [name, service] of services) {
