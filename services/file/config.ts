@@ -45,8 +45,10 @@ const settings = Type.Object({
   }),
   UPLOAD_IDLE_TIMEOUT_MS: Type.Integer({
     minimum: 10,
-    default: 30_000,
-    description: 'Maximum silence of a client within an upload before it gets 408.',
+    default: 10_000,
+    description:
+      'Maximum silence of a client within an upload before it gets 408. Less than the ' +
+      "gateway's 15 seconds, which end in a reset.",
   }),
   UPLOAD_MIN_BYTES_PER_S: Type.Integer({
     minimum: 0,

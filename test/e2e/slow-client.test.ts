@@ -10,11 +10,8 @@ import { openDatabase, storedObjects, trailGaps } from './stores.ts';
 const MIB = 1024 ** 2;
 
 test('a client that stops, is cut off or sends too much leaves nothing behind', async (t) => {
-  const fleet = await startFleet(t, {
-    DURABLE: 'off',
-    REPLICAS: '1',
-    UPLOAD_IDLE_TIMEOUT_MS: '2000',
-  });
+  // With the default time-outs: the service's must be shorter than the gateway's.
+  const fleet = await startFleet(t, { DURABLE: 'off', REPLICAS: '1' });
   const rows = await openDatabase(t, fleet);
   const { token } = await fleet.signUp();
   const before = await findProcess(fleet, 'file-1');
@@ -75,7 +72,7 @@ test('a client that stops, is cut off or sends too much leaves nothing behind', 
     ]);
     await uploadIsOpen();
     const started = performance.now();
-    const answers = sockets.map((socket) => readAnswer(socket, 20_000));
+    const answers = sockets.map((socket) => readAnswer(socket, 30_000));
     const other = await fleet.signUp();
     const { id } = (await (await fleet.upload(other.token, 'other.txt', 'of another')).json()) as {
       id: string;
@@ -93,7 +90,7 @@ test('a client that stops, is cut off or sends too much leaves nothing behind', 
         'upload_timeout',
         'who stopped',
       );
-    t.ok(performance.now() - started < timeBound(10_000), 'they are told within seconds');
+    t.ok(performance.now() - started < timeBound(14_000), 'before the gateway cuts them off');
     await nothingLeft(t, 'after silence');
   });
 
