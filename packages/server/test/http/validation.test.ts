@@ -107,6 +107,64 @@ test('what can only arrive as text is converted, and defaults are filled in', as
   }
 });
 
+test("a query's integer is decimal digits, and safe", async (t) => {
+  const { app } = await build(t);
+  addRoute(app, {
+    url: '/numbers/:number',
+    params: Type.Object({ number: Type.Integer() }),
+    query: strictObject({ after: Type.Optional(Type.Integer()) }),
+    handler: ({ params, query }) => ({ params, query }),
+  });
+  const numbers = { '7': 7, '-7': -7, '-0': 0, '007': 7, '9007199254740991': 2 ** 53 - 1 };
+  for (const [text, value] of Object.entries(numbers))
+    t.strictSame(
+      (await app.inject(`/numbers/${text}?after=${text}`)).json(),
+      { params: { number: value }, query: { after: value } },
+      text,
+    );
+  for (const text of [
+    'Infinity',
+    '-Infinity',
+    'NaN',
+    '0x10',
+    '0b1',
+    '0o7',
+    '1e1',
+    '1e999',
+    '1.0',
+    '1.',
+    '+1',
+    '--1',
+    '-',
+    '%201',
+    '1%20',
+    '1%0A',
+    '1_000',
+    '1n',
+    '%D9%A1',
+    'true',
+    'null',
+    '9007199254740992',
+    '-9007199254740992',
+    '9'.repeat(400),
+  ])
+    for (const url of [`/numbers/1?after=${text}`, `/numbers/${text}`])
+      if (url.length < 256) checkProblem(t, await app.inject(url), 400, 'validation_failed');
+  for (const query of ['after=', 'after', 'after=1&after=1', 'after[]=1'])
+    checkProblem(t, await app.inject(`/numbers/1?${query}`), 400, 'validation_failed');
+});
+
+test('a boolean in a query is true or false, and nothing else', async (t) => {
+  const { app } = await probe(t);
+  for (const text of ['1', '0', 'True', 'FALSE', '', 'null', 'toString', '__proto__'])
+    checkProblem(
+      t,
+      await app.inject({ method: 'POST', url: `/things/1?all=${text}`, payload: {} }),
+      400,
+      'validation_failed',
+    );
+});
+
 test('an id in a path is read in lower case, and nothing else is', async (t) => {
   const { app } = await build(t);
   addRoute(app, { url: '/things/:id/:name', handler: ({ params }) => params });
