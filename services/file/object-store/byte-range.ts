@@ -16,8 +16,10 @@ export function parseRange(
   const [first, last] = [match?.[1] ?? '', match?.[2] ?? ''];
   if (!match || (first === '' && last === '')) return undefined;
   if (first === '') {
-    const length = Math.min(Number(last), size);
-    return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 };
+    if (/^0+$/.test(last)) return 'unsatisfiable';
+    // A suffix longer than the file is the whole file, and of no bytes there is no part.
+    if (size === 0) return undefined;
+    return { start: Math.max(size - Number(last), 0), end: size - 1 };
   }
   if (last !== '' && isLess(last, first)) return undefined;
   const start = Number(first);
