@@ -37,11 +37,6 @@ export const UploadNotMultipart = createError(
   415,
 );
 export const NameInvalid = createError('name_invalid', 'The name %s. Choose another.', 400);
-export const PreconditionFailed = createError(
-  'precondition_failed',
-  'The file has changed. Fetch it again, then retry.',
-  412,
-);
 export const RangeNotSatisfiable = createError(
   'range_not_satisfiable',
   'The file has no bytes in this range. Ask for a range within its size.',

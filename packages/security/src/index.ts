@@ -36,7 +36,7 @@ export {
   type Principal,
   type SessionPrincipal,
 } from './principal.ts';
-export type { RouteAccess } from './route-access.ts';
+export { isSafeMethod, type RouteAccess } from './route-access.ts';
 export {
   AdminPasswordLength,
   CredentialsAmbiguous,

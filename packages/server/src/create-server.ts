@@ -34,6 +34,7 @@ import {
   type AuthOptions,
 } from './auth/create-auth.ts';
 import type { RecordDenial } from './limits/record-denial.ts';
+import { evaluatePreconditions } from './http/conditional-requests.ts';
 import { createApp, type App } from './http/create-app.ts';
 import { requireDefinitions } from './http/define-route.ts';
 import { problemOf, renderErrors, type Problem } from './http/problem.ts';
@@ -127,7 +128,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const { limits, recordDenial } = await openRequestLimits(app, { ...parts, metrics, record });
     await authenticateRequests(app, auth, { ...parts, limits, recordDenial });
     openIdempotency(app, { ...parts, auth, record });
-    requireDefinitions(app);
+    guardRoutes(app);
     measureRequests(app, metrics);
     measureAuth(metrics, auth, feed);
     const health = reportHealth(app);
@@ -220,6 +221,12 @@ function openIdempotency<DB>(
       log.warn({ err: error }, 'expired answers could not be deleted; it is tried again'),
     ),
   );
+}
+
+function guardRoutes(app: App): void {
+  // Registered behind idempotency, it runs before a stored answer is repeated.
+  evaluatePreconditions(app);
+  requireDefinitions(app);
 }
 
 function createRegistry(service: string): Registry {

@@ -21,6 +21,11 @@ export const MalformedJson = createError(
   'The body must be valid JSON without numbers that are too large.',
   400,
 );
+export const PreconditionFailed = createError(
+  'precondition_failed',
+  'The resource is not in the state that the request demands. Fetch it again, then retry.',
+  412,
+);
 export const RateLimited = createError('rate_limited', 'Too many attempts. Try again later.', 429);
 export const IdempotencyKeyMalformed = createError(
   'idempotency_key_malformed',

@@ -21,6 +21,15 @@ export {
   strictObject,
   uuid,
 } from './http/schemas.ts';
+export {
+  etagOf,
+  hasPreconditions,
+  isNotModified,
+  isRangeAllowed,
+  requirePreconditions,
+  validatorFields,
+  type Validators,
+} from './http/preconditions.ts';
 export { CursorInvalid } from './errors.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';
 export type { Jobs } from './lifecycle/jobs.ts';

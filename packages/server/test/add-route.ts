@@ -20,6 +20,8 @@ export function addRoute(app: App, { method = 'GET', handler, ...route }: ProbeR
     params: Type.Object({}),
     response: { 200: rawBody('What the test answers.') },
     errors: [],
+    // These handlers change nothing that a condition could name.
+    ...(/[:*]/.test(route.url) && { preconditions: 'handler' as const }),
     ...route,
     method,
     handler: () => handler as () => unknown,

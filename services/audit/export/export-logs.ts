@@ -52,6 +52,7 @@ export const exportLogs = defineRoute({
   query: querySchema,
   response: { 200: rawBody('The entries in the wanted format.') },
   errors: [FilterInvalid, CursorInvalid, ExportCapacity, CheckpointMissing],
+  preconditions: 'path',
   options: { exposeHeadRoute: false },
   handler: (context: ExportContext) => {
     const { EXPORT_CONCURRENCY: limit, EXPORT_STALL_MS: stallMs } = context.config;

@@ -42,6 +42,7 @@ export const streamLogs = defineRoute({
   headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 20 })) }),
   response: { 200: rawBody('Server-sent events named audit, each with one entry as JSON.') },
   errors: [FilterInvalid, CursorInvalid, StreamCapacity, TooManyStreams],
+  preconditions: 'path',
   // Fastify's route for HEAD would read the endless stream.
   options: { exposeHeadRoute: false },
   handler: (context: StreamContext) => async (request, reply) => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { decodeRecord } from '@muniment/audit-events';
 import { principalOf } from '@muniment/security';
+import { requirePreconditions } from '@muniment/server';
 import type { ReceivedEvent } from '../event-store/received-event.ts';
 import type { AuditContext } from '../context.ts';
 import { QuarantineNotFound, QuarantineRefused, QuarantineUnreadable } from '../errors.ts';
@@ -29,6 +30,7 @@ export async function replayEntry(
   id: string,
 ): Promise<Replay> {
   const entry = await findEntry(context, id);
+  requirePreconditions(request, undefined);
   const earlier = toReplayResource(entry);
   if (earlier) return earlier;
   try {

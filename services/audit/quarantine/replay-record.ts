@@ -27,6 +27,7 @@ export const replayRecord = defineRoute({
     QuarantineRefused,
   ],
   idempotency: 'own',
+  preconditions: 'handler',
   handler: (context: Pick<AuditContext, 'data' | 'crypto' | 'searchTerms'>) => (request) =>
     replayEntry(context, request, request.params.id),
 });

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { defineRoute, idParams } from '@muniment/server';
+import { defineRoute, idParams, requirePreconditions } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { ViewerTokenNotFound } from '../errors.ts';
 import { viewerTokenRevoked } from './viewer-token-events.ts';
@@ -15,12 +15,14 @@ export const revokeViewerToken = defineRoute({
   params: idParams,
   response: { 204: Type.Null() },
   errors: [ViewerTokenNotFound],
+  preconditions: 'handler',
   handler:
     ({ data }: Pick<AuditContext, 'data'>) =>
     async (request, reply) => {
       await data.inTransaction(request, async (trx, record) => {
         const token = await revokeValidToken(trx, request.params.id);
         if (!token) throw new ViewerTokenNotFound();
+        requirePreconditions(request, { lastModified: token.created });
         await record(viewerTokenRevoked(token));
       });
       return reply.code(204).send(null);

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { defineRoute, idParams } from '@muniment/server';
+import { defineRoute, idParams, requirePreconditions } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { WebhookNotFound } from '../errors.ts';
 import { deleteWebhook as deleteRow } from './delivery/webhook-queries.ts';
@@ -15,12 +15,14 @@ export const deleteWebhook = defineRoute({
   params: idParams,
   response: { 204: Type.Null() },
   errors: [WebhookNotFound],
+  preconditions: 'handler',
   handler:
     ({ data }: Pick<AuditContext, 'data'>) =>
     async (request, reply) => {
       await data.inTransaction(request, async (trx, record) => {
         const webhook = await deleteRow(trx, request.params.id);
         if (!webhook) throw new WebhookNotFound();
+        requirePreconditions(request, { lastModified: webhook.updated });
         await record(webhookDeleted(webhook));
       });
       return reply.code(204).send(null);

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { defineRoute, uuid } from '@muniment/server';
+import { defineRoute, requirePreconditions, uuid } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { WebhookDeliveryNotFound } from '../errors.ts';
 import { retryDelivery } from './delivery/delivery-queries.ts';
@@ -16,6 +16,7 @@ export const retryWebhookDelivery = defineRoute({
   params: Type.Object({ id: uuid, delivery_id: uuid }),
   response: { 202: deliverySchema },
   errors: [WebhookDeliveryNotFound],
+  preconditions: 'handler',
   handler:
     ({ data }: Pick<AuditContext, 'data'>) =>
     async (request, reply) => {
@@ -23,6 +24,7 @@ export const retryWebhookDelivery = defineRoute({
       const delivery = await data.inTransaction(request, async (trx, record) => {
         const due = await retryDelivery(trx, id, eventId);
         if (!due) throw new WebhookDeliveryNotFound();
+        requirePreconditions(request, undefined);
         await record(webhookRetried(id, eventId));
         return due;
       });

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { defineRoute, idParams } from '@muniment/server';
+import { defineRoute, idParams, requirePreconditions } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { WebhookNotFound } from '../errors.ts';
 import { wrapSecret } from './delivery/secrets.ts';
@@ -24,6 +24,7 @@ export const rotateWebhookSecret = defineRoute({
     ({ data: { db } }: Pick<AuditContext, 'data'>) =>
     async (_answer, request) =>
       (await findWebhook(db, (request.params as { id: string }).id)) !== undefined,
+  preconditions: 'handler',
   handler:
     ({ data, crypto }: Pick<AuditContext, 'data' | 'crypto'>) =>
     async (request) => {
@@ -33,6 +34,7 @@ export const rotateWebhookSecret = defineRoute({
       const previousUntil = new Date(Date.now() + OVERLAP_MS);
       await data.inTransaction(request, async (trx, record) => {
         if (!(await rotateSecret(trx, id, wrapped, previousUntil))) throw new WebhookNotFound();
+        requirePreconditions(request, undefined);
         await record(webhookSecretRotated(id));
       });
       return { secret: secretText(secret), previous_valid_until: previousUntil.toISOString() };

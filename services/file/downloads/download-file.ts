@@ -3,21 +3,23 @@ import type { Static } from 'typebox';
 import { create as contentDisposition } from 'content-disposition';
 import { derivedEventId } from '@muniment/audit-events';
 import { principalOf } from '@muniment/security';
-import { defineRoute, idParams, rawBody } from '@muniment/server';
-import type { FileContext } from '../context.ts';
 import {
-  FileNotFound,
-  ObjectStoreUnavailable,
-  PreconditionFailed,
-  RangeNotSatisfiable,
-} from '../errors.ts';
+  defineRoute,
+  idParams,
+  isNotModified,
+  isRangeAllowed,
+  rawBody,
+  validatorFields,
+} from '@muniment/server';
+import type { FileContext } from '../context.ts';
+import { FileNotFound, ObjectStoreUnavailable, RangeNotSatisfiable } from '../errors.ts';
 import { fileDownloaded } from '../files/file-events.ts';
 import { findReadyFile } from '../files/file-queries.ts';
+import { fileValidators } from '../files/file-resource.ts';
 import { servedMediaType } from '../files/media-type.ts';
 import { parseRange, type ByteRange } from '../object-store/byte-range.ts';
 import { openObject } from '../object-store/open-object.ts';
 import type { ReadyFile } from '../tables.ts';
-import { isNotModified, isRangeAllowed } from './preconditions.ts';
 
 type Download = FastifyRequest<{ Params: Static<typeof idParams> }>;
 type DownloadContext = Pick<FileContext, 'data' | 'audit' | 'config' | 'store' | 'presign'>;
@@ -35,15 +37,25 @@ export const downloadFile = defineRoute({
     206: rawBody('The bytes of the range.'),
     304: rawBody('The client has the current bytes.'),
   },
-  errors: [FileNotFound, ObjectStoreUnavailable, PreconditionFailed, RangeNotSatisfiable],
+  errors: [FileNotFound, ObjectStoreUnavailable, RangeNotSatisfiable],
+  preconditions: 'handler',
   handler: (context: DownloadContext) => async (request, reply) => {
     const { id: userId } = principalOf(request);
     const file = await findReadyFile(context.data.db, { userId, id: request.params.id });
     if (!file) throw new FileNotFound();
-    const validators = { etag: file.etag, lastModified: file.created };
+    const validators = fileValidators(file);
     // Throws PreconditionFailed for If-Match and If-Unmodified-Since.
-    if (isNotModified(request.headers, validators))
-      return reply.code(304).headers(validatorHeaders(file)).send();
+    if (isNotModified(request, validators))
+      return (
+        reply
+          .code(304)
+          // A cache updates what it holds by these (RFC 9111 §4.3.4), the name of a renamed file too.
+          .headers({
+            ...validatorHeaders(file),
+            'content-disposition': contentDisposition(file.name),
+          })
+          .send()
+      );
     // RFC 9110 §14.2 defines Range for GET alone.
     if (request.method === 'HEAD') return answerHead(reply, file);
     const range = isRangeAllowed(request.headers['if-range'], validators)
@@ -60,8 +72,7 @@ export const downloadFile = defineRoute({
 const CACHE_CONTROL = 'private, no-cache';
 
 const validatorHeaders = (file: ReadyFile) => ({
-  etag: file.etag,
-  'last-modified': file.created.toUTCString(),
+  ...validatorFields(fileValidators(file)),
   'cache-control': CACHE_CONTROL,
 });
 

@@ -1,10 +1,11 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
-import { defineRoute, idParams } from '@muniment/server';
+import { defineRoute, idParams, requirePreconditions } from '@muniment/server';
 import type { FileContext } from '../context.ts';
 import { FileNotFound } from '../errors.ts';
 import { fileDeleted } from './file-events.ts';
 import { markFileDeleted } from './file-queries.ts';
+import { fileValidators } from './file-resource.ts';
 
 /** Deletes a file at once. The cleanup removes its bytes later. */
 export const deleteFile = defineRoute({
@@ -16,6 +17,7 @@ export const deleteFile = defineRoute({
   params: idParams,
   response: { 204: Type.Null() },
   errors: [FileNotFound],
+  preconditions: 'handler',
   handler:
     ({ data }: Pick<FileContext, 'data'>) =>
     async (request, reply) => {
@@ -23,6 +25,7 @@ export const deleteFile = defineRoute({
       await data.inTransaction(request, async (trx, record) => {
         const file = await markFileDeleted(trx, { userId, id: request.params.id });
         if (!file) throw new FileNotFound();
+        requirePreconditions(request, fileValidators(file));
         await record(fileDeleted(file));
       });
       return reply.code(204).send(null);

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
-import { dateTime, nullable, uuid } from '@muniment/server';
-import type { ReadyFile } from '../tables.ts';
+import { dateTime, nullable, uuid, type Validators } from '@muniment/server';
+import type { FileRow, ReadyFile } from '../tables.ts';
 
 const scanStatus = Type.Union([
   Type.Literal('unscanned'),
@@ -23,6 +23,12 @@ export const fileSchema = Type.Object({
   updated: dateTime,
 });
 export type FileResource = Static<typeof fileSchema>;
+
+/** The validators of `/api/files/:id`: those of the bytes, which no change alters. */
+export const fileValidators = ({ etag, created }: FileRow): Validators => ({
+  ...(etag !== null && { etag }),
+  lastModified: created,
+});
 
 export function toFileResource(row: ReadyFile): FileResource {
   const { id, user_id, name, size, mime_type, sha256, etag, scan_status, created, updated } = row;

@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
-import { defineRoute, idParams, strictObject } from '@muniment/server';
+import { defineRoute, idParams, requirePreconditions, strictObject } from '@muniment/server';
 import type { FileContext } from '../context.ts';
 import { FileNotFound, NameInvalid } from '../errors.ts';
 import { fileRenamed } from './file-events.ts';
 import { checkFileName } from './file-name.ts';
 import { updateFileName } from './file-queries.ts';
-import { fileSchema, toFileResource } from './file-resource.ts';
+import { fileSchema, fileValidators, toFileResource } from './file-resource.ts';
 
 /** Gives a file another name. */
 export const renameFile = defineRoute({
@@ -19,6 +19,7 @@ export const renameFile = defineRoute({
   body: strictObject({ name: Type.String({ minLength: 1, maxLength: 1_024 }) }),
   response: { 200: fileSchema },
   errors: [FileNotFound, NameInvalid],
+  preconditions: 'handler',
   handler:
     ({ data }: Pick<FileContext, 'data'>) =>
     async (request) => {
@@ -28,6 +29,7 @@ export const renameFile = defineRoute({
       return data.inTransaction(request, async (trx, record) => {
         const file = await updateFileName(trx, { userId, id, name });
         if (!file) throw new FileNotFound();
+        requirePreconditions(request, fileValidators(file));
         await record(fileRenamed(file));
         return toFileResource(file);
       });

@@ -1,12 +1,17 @@
 import { Type } from 'typebox';
 import { sessionPrincipalOf } from '@muniment/security';
-import { defineRoute, strictObject } from '@muniment/server';
+import {
+  defineRoute,
+  hasPreconditions,
+  requirePreconditions,
+  strictObject,
+} from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { AccountChanged, PasswordIncorrect } from '../errors.ts';
 import { confirmPassword, lockConfirmedCaller } from '../passwords/confirm-password.ts';
 import { clearSessionCookies } from '../sessions/session-cookies.ts';
-import { deleteUser } from '../users/user-queries.ts';
-import { passwordSchema } from '../users/user-resource.ts';
+import { deleteUser, lockUser } from '../users/user-queries.ts';
+import { passwordSchema, toUserResource, userValidators } from '../users/user-resource.ts';
 import { accountDeleted } from './account-events.ts';
 
 type DeleteContext = Pick<
@@ -24,6 +29,7 @@ export const deleteAccount = defineRoute({
   body: strictObject({ password: passwordSchema }),
   response: { 204: Type.Null() },
   errors: [PasswordIncorrect, AccountChanged],
+  preconditions: 'handler',
   handler: (context: DeleteContext) => async (request, reply) => {
     const { auth, crypto, data } = context;
     const caller = sessionPrincipalOf(request);
@@ -34,6 +40,8 @@ export const deleteAccount = defineRoute({
     });
     await data.inTransaction(request, async (trx, record) => {
       await lockConfirmedCaller(trx, caller, checkedHash);
+      const locked = hasPreconditions(request) ? await lockUser(trx, id) : undefined;
+      if (locked) requirePreconditions(request, userValidators(locked, toUserResource(locked)));
       await deleteUser(trx, id);
       await record(accountDeleted(id));
     });

@@ -1,8 +1,8 @@
 import { principalOf, Unauthenticated } from '@muniment/security';
-import { defineRoute } from '@muniment/server';
+import { defineRoute, validatorFields } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { findUserById } from '../users/user-queries.ts';
-import { toUserResource, userSchema } from '../users/user-resource.ts';
+import { toUserResource, userSchema, userValidators } from '../users/user-resource.ts';
 
 export const getProfile = defineRoute({
   method: 'GET',
@@ -14,10 +14,12 @@ export const getProfile = defineRoute({
   errors: [],
   handler:
     ({ data: { db } }: Pick<UserContext, 'data'>) =>
-    async (request) => {
+    async (request, reply) => {
       const user = await findUserById(db, principalOf(request).id);
       // Deleted so recently that this replica does not know it yet.
       if (!user) throw new Unauthenticated();
-      return toUserResource(user);
+      const resource = toUserResource(user);
+      reply.headers(validatorFields(userValidators(user, resource)));
+      return resource;
     },
 });

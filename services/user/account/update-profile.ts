@@ -1,9 +1,20 @@
 import { Type } from 'typebox';
 import { principalOf, Unauthenticated } from '@muniment/security';
-import { defineRoute, nullable } from '@muniment/server';
+import {
+  defineRoute,
+  hasPreconditions,
+  nullable,
+  requirePreconditions,
+  validatorFields,
+} from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { updateProfile as updateUserProfile } from '../users/user-queries.ts';
-import { personNameSchema, toUserResource, userSchema } from '../users/user-resource.ts';
+import { lockUser, updateProfile as updateUserProfile } from '../users/user-queries.ts';
+import {
+  personNameSchema,
+  toUserResource,
+  userSchema,
+  userValidators,
+} from '../users/user-resource.ts';
 import { profileUpdated } from './account-events.ts';
 
 /** null clears a name. */
@@ -22,14 +33,24 @@ export const updateProfile = defineRoute({
   body: bodySchema,
   response: { 200: userSchema },
   errors: [],
+  preconditions: 'handler',
   handler:
     ({ data }: Pick<UserContext, 'data'>) =>
-    (request) =>
-      data.inTransaction(request, async (trx, record) => {
+    async (request, reply) => {
+      const user = await data.inTransaction(request, async (trx, record) => {
         const caller = principalOf(request);
-        const user = await updateUserProfile(trx, caller, request.body);
-        if (!user) throw new Unauthenticated();
+        if (hasPreconditions(request)) {
+          const locked = await lockUser(trx, caller.id);
+          if (!locked) throw new Unauthenticated();
+          requirePreconditions(request, userValidators(locked, toUserResource(locked)));
+        }
+        const updated = await updateUserProfile(trx, caller, request.body);
+        if (!updated) throw new Unauthenticated();
         await record(profileUpdated(caller.id, Object.keys(request.body).sort()));
-        return toUserResource(user);
-      }),
+        return updated;
+      });
+      const resource = toUserResource(user);
+      reply.headers(validatorFields(userValidators(user, resource)));
+      return resource;
+    },
 });

@@ -119,7 +119,7 @@ export async function revokeLiveApiToken(
   trx: Transaction<Tables>,
   id: string,
   caller: { userId: string; sessionId: string; managesServiceAccounts: boolean },
-): Promise<{ user_id: string; expires_at: Date } | undefined> {
+): Promise<{ user_id: string; created: Date; expires_at: Date } | undefined> {
   const owned = caller.managesServiceAccounts
     ? sql<boolean>`user_id in (
         select u.id from identity.users u where u.id = ${caller.userId} or u.service)`
@@ -131,7 +131,7 @@ export async function revokeLiveApiToken(
     .where(LIVE)
     .where(owned)
     .where(sessionIsLive(caller.sessionId))
-    .returning(['user_id', 'expires_at'])
+    .returning(['user_id', 'created', 'expires_at'])
     .executeTakeFirst();
 }
 

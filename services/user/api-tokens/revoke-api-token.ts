@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { isAllowed, sessionPrincipalOf } from '@muniment/security';
-import { afterCommit, defineRoute, idParams } from '@muniment/server';
+import { afterCommit, defineRoute, idParams, requirePreconditions } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { ApiTokenNotFound } from '../errors.ts';
 import { apiTokenRevoked } from './api-token-events.ts';
@@ -16,6 +16,7 @@ export const revokeApiToken = defineRoute({
   params: idParams,
   response: { 204: Type.Null() },
   errors: [ApiTokenNotFound],
+  preconditions: 'handler',
   handler:
     ({ data, auth }: Pick<UserContext, 'data' | 'auth'>) =>
     async (request, reply) => {
@@ -29,6 +30,7 @@ export const revokeApiToken = defineRoute({
       const revoked = await data.inTransaction(request, async (trx, record) => {
         const token = await revokeLiveApiToken(trx, id, caller);
         if (!token) throw new ApiTokenNotFound();
+        requirePreconditions(request, { lastModified: token.created });
         await record(apiTokenRevoked(id, token.user_id));
         return token;
       });

@@ -17,6 +17,7 @@ export const logOutSession = defineRoute({
   response: { 200: Type.Object({ success: Type.Literal(true) }) },
   errors: [SessionNotFound],
   options: { preSerialization: documentedFailures() },
+  preconditions: 'handler',
   handler: (context: Pick<UserContext, 'data' | 'auth' | 'config'>) => async (request, reply) => {
     if (await revokeOwnSession(context, request, request.params.id))
       clearSessionCookies(context, request, reply);

@@ -15,6 +15,7 @@ export const endSession = defineRoute({
   params: idParams,
   response: { 204: Type.Null() },
   errors: [SessionNotFound],
+  preconditions: 'handler',
   handler: (context: Pick<UserContext, 'data' | 'auth' | 'config'>) => async (request, reply) => {
     if (await revokeOwnSession(context, request, request.params.id))
       clearSessionCookies(context, request, reply);

@@ -1,7 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import type { Transaction } from 'kysely';
 import { sessionPrincipalOf } from '@muniment/security';
-import { afterCommit, type RequestContext, type RequestEvent } from '@muniment/server';
+import {
+  afterCommit,
+  requirePreconditions,
+  type RequestContext,
+  type RequestEvent,
+} from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { SessionNotFound } from '../errors.ts';
 import type { Tables } from '../tables.ts';
@@ -14,7 +19,7 @@ export type { ReplacedSession };
 /**
  * Ends one of the caller's sessions.
  * @returns whether it was the current one
- * @throws SessionNotFound alike for foreign, ended and unknown sessions
+ * @throws SessionNotFound alike for foreign, ended and unknown sessions; PreconditionFailed
  */
 export async function revokeOwnSession(
   { data, auth }: Pick<UserContext, 'data' | 'auth'>,
@@ -23,8 +28,9 @@ export async function revokeOwnSession(
 ): Promise<boolean> {
   const principal = sessionPrincipalOf(request);
   await data.inTransaction(request, async (trx, record) => {
-    if (!(await revokeLiveSession(trx, principal, { id, reason: 'ended_by_user' })))
-      throw new SessionNotFound();
+    const ended = await revokeLiveSession(trx, principal, { id, reason: 'ended_by_user' });
+    if (!ended) throw new SessionNotFound();
+    requirePreconditions(request, { lastModified: ended.created });
     await record(sessionRevoked(id));
   });
   afterCommit(request, () => auth.sessions.drop(id));

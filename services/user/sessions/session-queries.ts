@@ -90,21 +90,21 @@ export async function revokeSession(
   return result.numUpdatedRows > 0n;
 }
 
-/** Ends a session while the caller's own is live. @returns whether it did */
+/** Ends a session while the caller's own is live. @returns undefined where it did not */
 export async function revokeLiveSession(
   trx: Transaction<Tables>,
   principal: Pick<SessionPrincipal, 'id' | 'sessionId'>,
   { id, reason }: { id: string; reason: string },
-): Promise<boolean> {
-  const result = await trx
+): Promise<Pick<Session, 'created'> | undefined> {
+  return trx
     .updateTable('identity.sessions')
     .set({ revoked_at: sql<Date>`now()`, revoked_reason: reason })
     .where('id', '=', id)
     .where('user_id', '=', principal.id)
     .where(LIVE)
     .where(sessionIsLive(principal.sessionId))
+    .returning('created')
     .executeTakeFirst();
-  return result.numUpdatedRows > 0n;
 }
 
 /** Ends a user's live sessions but `except`. @returns their ids */

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { dateTime, nullable, uuid } from '@muniment/server';
+import { dateTime, etagOf, nullable, uuid, type Validators } from '@muniment/server';
 import type { User } from '../tables.ts';
 
 /** A user as the API shows it. */
@@ -32,9 +32,10 @@ export const passwordSchema = Type.String({ minLength: 1, maxLength: 2_048 });
 export const emailSchema = Type.String({ minLength: 3, maxLength: 320 });
 export const personNameSchema = Type.String({ minLength: 1, maxLength: 200 });
 
-export type UserRow = Pick<User, keyof Static<typeof userSchema>>;
+export type UserResource = Static<typeof userSchema>;
+export type UserRow = Pick<User, keyof UserResource>;
 
-export function toUserResource(user: UserRow): Static<typeof userSchema> {
+export function toUserResource(user: UserRow): UserResource {
   const { id, email, name, first_name, last_name, type, status, is_verified } = user;
   return {
     id,
@@ -49,3 +50,9 @@ export function toUserResource(user: UserRow): Static<typeof userSchema> {
     updated: user.updated.toISOString(),
   };
 }
+
+/** The validators of `/api/users/me`. */
+export const userValidators = (
+  { updated: lastModified }: Pick<UserRow, 'updated'>,
+  resource: UserResource,
+): Validators => ({ etag: etagOf(resource), lastModified });

@@ -15,6 +15,7 @@ import type {
 import { Type, type TSchema } from 'typebox';
 import type { RouteAccess } from '@muniment/security';
 import type { LimitName } from '../limits/rules.ts';
+import { findFault } from './check-definition.ts';
 import type { App } from './create-app.ts';
 
 /** An error of a catalogue, as `createError` makes it. */
@@ -62,6 +63,12 @@ export interface RouteDefinition<
   limit?: LimitName;
   /** See `acceptIdempotencyKeys`. */
   idempotency?: 'own' | 'content';
+  /**
+   * How If-Match and the like are evaluated (RFC 9110 §13). Absent: a read by its answer, a change
+   * before its handler. `path`: a read before its handler. `handler`: by the handler, on the row
+   * that it locks.
+   */
+  preconditions?: 'path' | 'handler';
   /** Answers that hold a secret are replayed only while this holds. */
   replayWhile?(context: Context): (answer: unknown, request: FastifyRequest) => Promise<boolean>;
   /** What Fastify takes besides: limits, hooks, a compiler of its own. */
@@ -107,7 +114,6 @@ declare module 'fastify' {
 }
 
 const EMPTY_QUERY = Type.Object({}, { additionalProperties: false });
-const OPERATION = /^[a-z0-9-]+\.[a-z0-9]+(_[a-z0-9]+)+$/;
 
 /** The OpenAPI tag of an operation: the folder of its feature. */
 export const tagOf = (operation: string): string => operation.split('.', 1)[0] ?? '';
@@ -166,15 +172,6 @@ export function defineRoute<
       route({ ...others, method, url: path, schema, config, handler });
   }
   return Object.assign(endpoint, { definition });
-}
-
-function findFault(definition: AnyRouteDefinition): string | undefined {
-  const { url, operation, summary, params, response } = definition;
-  if (!OPERATION.test(operation)) return `operation ${operation} is not <tag>.<verb>_<noun>`;
-  if (!/^[A-Z].*\.$/.test(summary)) return 'its summary is not a sentence';
-  if (/[:*]/.test(url) && !params) return 'its path has parameters without a schema';
-  if (Object.keys(response).length === 0) return 'it states no response';
-  return undefined;
 }
 
 /** Refuses routes that are not defined by `defineRoute`, and operations that are defined twice. */

@@ -42,6 +42,19 @@ export async function findWebhook(db: Kysely<Tables>, id: string): Promise<Webho
   return db.selectFrom('audit.webhooks').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** Locks a webhook until the transaction ends. */
+export async function lockWebhook(
+  trx: Transaction<Tables>,
+  id: string,
+): Promise<Webhook | undefined> {
+  return trx
+    .selectFrom('audit.webhooks')
+    .selectAll()
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
 /**
  * Replaces the secret; the current one becomes the previous. Of two rotations at once the second
  * sees the first's.

@@ -135,6 +135,35 @@ test('304, 412 and 416 come from the row and record no event', async (t) => {
   );
 });
 
+test('a 304 after a rename tells the new name', async (t) => {
+  const { app, signIn } = await build(t);
+  const user = await signIn();
+  const { id, etag } = await upload(app, user, 'hello', 'old.txt');
+  const url = `/api/files/${id}`;
+  await app.inject({ method: 'PATCH', url, headers: user.headers, payload: { name: 'new.txt' } });
+  for (const method of ['GET', 'HEAD'] as const) {
+    const headers = { ...user.headers, 'if-none-match': etag };
+    const answer = await app.inject({ method, url, headers });
+    t.equal(answer.statusCode, 304);
+    t.match(answer.headers['content-disposition'], /filename="?new\.txt/, method);
+  }
+});
+
+for (const mode of ['accel', 'stream'])
+  test(`the last bytes of an empty file are all of it, by ${mode}`, async (t) => {
+    const { app, signIn } = await build(t, { DOWNLOAD_MODE: mode });
+    const user = await signIn();
+    const { id } = await upload(app, user, '');
+    const get = (range: string) =>
+      app.inject({ url: `/api/files/${id}`, headers: { ...user.headers, range } });
+    const answer = await get('bytes=-5');
+    t.equal(answer.statusCode, 200);
+    t.equal(answer.body, '');
+    t.notHas(answer.headers, { 'content-range': String });
+    for (const range of ['bytes=0-', 'bytes=0-5', 'bytes=-0'])
+      t.equal((await get(range)).statusCode, 416, range);
+  });
+
 test('foreign, deleted, unfinished and absent files get the same answer', async (t) => {
   const { app, signIn, query, events } = await build(t);
   const [owner, other] = [await signIn(), await signIn()];
