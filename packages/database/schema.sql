@@ -30,8 +30,9 @@ CREATE TABLE audit.app_events (
   fingerprint bytea
 );
 ALTER TABLE audit.app_events ADD CONSTRAINT app_events_pkey PRIMARY KEY (tenant_id, caller_id);
+CREATE INDEX app_events_age ON audit.app_events USING btree (event_id);
 CREATE INDEX app_events_subject ON audit.app_events USING btree (subject) WHERE ((fingerprint IS NOT NULL) AND (subject IS NOT NULL));
-GRANT INSERT, SELECT ON audit.app_events TO audit_service;
+GRANT DELETE, INSERT, SELECT ON audit.app_events TO audit_service;
 GRANT UPDATE (fingerprint) ON audit.app_events TO audit_service;
 
 CREATE TABLE audit.archives (

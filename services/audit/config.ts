@@ -115,6 +115,14 @@ export const settings = Type.Object({
     default: 30_000,
     description: 'Time after which a live stream is closed whose reader reads nothing.',
   }),
+  APP_EVENT_ID_DAYS: Type.Integer({
+    minimum: 1,
+    maximum: 3_650,
+    default: 30,
+    description:
+      "Days in which a repeated id of a customer's own event is the same event. Later it is a new " +
+      'one.',
+  }),
   WEBHOOK_ALLOW: Type.String({
     default: '',
     description:

@@ -1,5 +1,6 @@
 import { acquireLease } from '@muniment/database';
 import { repeat } from '@muniment/server';
+import { deleteOldClaims } from './app-events/app-event-queries.ts';
 import type { AuditContext } from './context.ts';
 import { destroyDayKeys } from './erasure/subject-key-queries.ts';
 import { ensurePartitions } from './retention/partition-queries.ts';
@@ -31,8 +32,8 @@ export function startMaintenance(context: MaintenanceContext & Pick<AuditContext
 }
 
 /**
- * Adds the coming months' partitions, and deletes expired viewer tokens, day keys and dead
- * deliveries. Every replica calls it; it is idempotent.
+ * Adds the coming months' partitions, and deletes expired viewer tokens, day keys, dead deliveries
+ * and old ids of customers' events. Every replica calls it; it is idempotent.
  */
 export async function runMaintenance({
   data: { db },
@@ -41,6 +42,7 @@ export async function runMaintenance({
 }: MaintenanceContext): Promise<void> {
   await ensurePartitions(db, MONTHS_AHEAD);
   await deleteExpiredViewerTokens(db);
+  await deleteOldClaims(db, new Date(Date.now() - config.APP_EVENT_ID_DAYS * DAY_MS));
   // The lease is not released: it keeps the other replicas from doing it again for half a day.
   if (
     !(await acquireLease(db, {

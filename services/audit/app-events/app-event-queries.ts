@@ -1,4 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
+import { uuidv7 } from '@muniment/database';
 import type { Tables } from '../tables.ts';
 
 /** A caller's id within its tenant. */
@@ -52,6 +53,31 @@ export async function findClaims(
       ${ids.map(({ caller_id }) => caller_id)}::text[]) w(tenant_id, caller_id)
     join audit.app_events a using (tenant_id, caller_id)`.execute(db);
   return rows;
+}
+
+const LOWEST_RANDOM = Buffer.alloc(10);
+const DELETE_BATCH = 5_000;
+
+/**
+ * Deletes callers' ids that were claimed before a time. An event with such an id is a new one.
+ * Replicas may do it at once: each takes other rows.
+ * @returns how many
+ */
+export async function deleteOldClaims(
+  db: Kysely<Tables>,
+  before: Date,
+  batch = DELETE_BATCH,
+): Promise<number> {
+  // Our ids begin with the time of the claim.
+  const end = uuidv7(before.getTime(), LOWEST_RANDOM);
+  for (let deleted = 0; ;) {
+    const { numAffectedRows = 0n } = await sql`
+      delete from audit.app_events where (tenant_id, caller_id) in (
+        select tenant_id, caller_id from audit.app_events where event_id < ${end}::uuid
+        order by event_id limit ${batch} for update skip locked)`.execute(db);
+    deleted += Number(numAffectedRows);
+    if (numAffectedRows < batch) return deleted;
+  }
 }
 
 /**

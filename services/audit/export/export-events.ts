@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { derivedEventId } from '@muniment/audit-events';
 import type { RequestEvent } from '@muniment/server';
 import type { FilterQuery } from '../trail/filter.ts';
-import { filterInEvent } from '../trail/log-events.ts';
+import { describeFilter } from '../trail/log-events.ts';
 import type { Reader } from '../trail/readers/reader.ts';
 
 const SCOPES = { user: 'own', all: 'all', viewer: 'tenant' } as const;
@@ -18,18 +18,15 @@ export interface ExportedPart {
 }
 
 /** One per request: the gateway may repeat a GET on another replica, so the id follows from it. */
-export const auditExported = (
+export function auditExported(
   request: FastifyRequest,
-  { format, filter, reader, size, after, limit }: ExportedPart,
-): RequestEvent => ({
-  id: derivedEventId(request.id, request.startedAtMs),
-  action: 'AUDIT_EXPORTED',
-  metadata: {
-    format,
-    filter: filterInEvent(filter),
-    scope: SCOPES[reader.kind],
-    size,
-    after,
-    limit,
-  },
-});
+  { format, filter: query, reader, size, after, limit }: ExportedPart,
+): RequestEvent {
+  const { filter, personal } = describeFilter(query);
+  return {
+    id: derivedEventId(request.id, request.startedAtMs),
+    action: 'AUDIT_EXPORTED',
+    personal,
+    metadata: { format, filter, scope: SCOPES[reader.kind], size, after, limit },
+  };
+}

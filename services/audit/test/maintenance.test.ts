@@ -1,4 +1,6 @@
 import { test } from 'tap';
+import { uuidv7 } from '@muniment/database';
+import { deleteOldClaims } from '../app-events/app-event-queries.ts';
 import { runMaintenance } from '../maintenance.ts';
 import { build } from './build.ts';
 import { aLease, aRecord, anEvent } from './records.ts';
@@ -51,6 +53,23 @@ test('an event from the far future does not stop the making of partitions', asyn
   });
   await runMaintenance(server);
   t.same(await partitions(superuser), [monthName(0), monthName(2), 'events_default'].toSorted());
+});
+
+test("ids of customers' events are forgotten after their days, however many", async (t) => {
+  const { server, db, superuser } = await build(t, { APP_EVENT_ID_DAYS: '7' });
+  const claim = (days: number, name: string) =>
+    superuser.query(
+      `insert into audit.app_events (tenant_id, caller_id, event_id, fingerprint)
+       values ('acme', $1, $2, '')`,
+      [name, uuidv7(Date.now() - days * 86_400_000)],
+    );
+  for (let n = 0; n < 7; n += 1) await claim(8 + n, `old-${n}`);
+  await claim(6.9, 'young');
+  await claim(0, 'new');
+  t.equal(await deleteOldClaims(db, new Date(Date.now() - 9.5 * 86_400_000), 2), 5, 'in batches');
+  await runMaintenance(server);
+  const { rows } = await superuser.query('select caller_id from audit.app_events order by 1');
+  t.same(rows, [{ caller_id: 'new' }, { caller_id: 'young' }]);
 });
 
 test('day keys are deleted after thirty days, keys of users stay', async (t) => {

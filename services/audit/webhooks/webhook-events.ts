@@ -3,26 +3,30 @@ import type { Webhook } from './delivery/webhook-queries.ts';
 
 const aboutWebhook = (id: string) => ({ resource: id, resource_type: 'webhook' });
 
-/** The URL's host only: its path and query may hold a credential. */
+/**
+ * The URL's host only: its path and query may hold a credential. What the administrator typed is
+ * personal, since metadata is sealed for ever.
+ */
 const describe = ({ url, actions, tenant_id, include_personal, enabled }: Webhook) => ({
-  host: new URL(url).host,
-  actions,
-  tenant_id,
-  include_personal,
-  enabled,
+  personal: { host: new URL(url).host, tenant_id },
+  metadata: { actions, include_personal, enabled },
 });
 
 export const webhookCreated = (webhook: Webhook): RequestEvent => ({
   action: 'WEBHOOK_CREATED',
   ...aboutWebhook(webhook.id),
-  metadata: describe(webhook),
+  ...describe(webhook),
 });
 
-export const webhookUpdated = (webhook: Webhook, fields: readonly string[]): RequestEvent => ({
-  action: 'WEBHOOK_UPDATED',
-  ...aboutWebhook(webhook.id),
-  metadata: { fields: fields.toSorted(), ...describe(webhook) },
-});
+export function webhookUpdated(webhook: Webhook, fields: readonly string[]): RequestEvent {
+  const { personal, metadata } = describe(webhook);
+  return {
+    action: 'WEBHOOK_UPDATED',
+    ...aboutWebhook(webhook.id),
+    personal,
+    metadata: { fields: fields.toSorted(), ...metadata },
+  };
+}
 
 export const webhookSecretRotated = (id: string): RequestEvent => ({
   action: 'WEBHOOK_UPDATED',
@@ -33,7 +37,7 @@ export const webhookSecretRotated = (id: string): RequestEvent => ({
 export const webhookDeleted = (webhook: Webhook): RequestEvent => ({
   action: 'WEBHOOK_DELETED',
   ...aboutWebhook(webhook.id),
-  metadata: describe(webhook),
+  ...describe(webhook),
 });
 
 export const webhookRetried = (id: string, eventId: string): RequestEvent => ({
