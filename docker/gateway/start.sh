@@ -3,6 +3,7 @@
 #   USER_UPSTREAM FILE_UPSTREAM AUDIT_UPSTREAM   host:port; each address of the name is one server
 #   S3_UPSTREAM S3_SCHEME S3_HOST                the object store; S3_HOST is what URLs are signed for
 #   RESOLVER           name server for lookups at run time; empty: one lookup at start
+#   WORKER_PROCESSES   nginx's processes; not the machine's cores, of which compose gives it one
 #   UPLOAD_MAX_BYTES   as the file service has it      LIMITS=on|off      TLS_CERTIFICATE TLS_KEY   files; absent: no TLS
 #   CORS_ORIGINS       as the services have it         MAIL_PAGE   the mail catcher that the front page names; empty: none
 set -eu
@@ -25,11 +26,19 @@ servers() { echo "${resolver}server $1$resolve max_fails=3 fail_timeout=1s; serv
 USER_SERVERS=$(servers "${USER_UPSTREAM:-user:8080}")
 FILE_SERVERS=$(servers "${FILE_UPSTREAM:-file:8080}")
 AUDIT_SERVERS=$(servers "${AUDIT_UPSTREAM:-audit:8080}")
+# For streamed bodies not the upstreams above: nginx ends a request's attempts when the addresses of
+# an upstream change, and a stream cannot begin anew. By a variable it keeps those of its beginning.
+streamed() { # upstream, host:port
+  if [ -z "$RESOLVER" ]; then echo "proxy_pass http://$1;"; return; fi
+  echo "${resolver}resolver_timeout 2s; set \$streamed_to $2; proxy_pass http://\$streamed_to;"
+}
+UPLOAD_PASS=$(streamed file "${FILE_UPSTREAM:-file:8080}")
+EVENTS_PASS=$(streamed audit "${AUDIT_UPSTREAM:-audit:8080}")
 S3_UPSTREAM=${S3_UPSTREAM:-minio:9000}
 S3_SERVERS="${resolver}server $S3_UPSTREAM$resolve max_fails=0;"
 S3_URL="${S3_SCHEME:-http}://s3"
 S3_HOST=${S3_HOST:-$S3_UPSTREAM}
-MAIN="daemon off; pid $TMP_DIR/nginx.pid; error_log stderr warn;"
+MAIN="daemon off; worker_processes ${WORKER_PROCESSES:-2}; pid $TMP_DIR/nginx.pid; error_log stderr warn;"
 ACCESS_LOG=${ACCESS_LOG:-/dev/stdout}
 LISTEN="listen ${HTTP_LISTEN:-8080};"
 if [ -n "${TLS_CERTIFICATE:-}" ]; then
@@ -64,7 +73,7 @@ case "$MAIL_PAGE" in
 esac
 
 export CORS_ORIGINS PAGES MAIL_PAGE
-export MAIN TMP_DIR ACCESS_LOG USER_SERVERS FILE_SERVERS AUDIT_SERVERS S3_SERVERS S3_URL S3_HOST LISTEN UPLOAD_MAX_BODY LIMITS
-envsubst '${MAIN} ${TMP_DIR} ${ACCESS_LOG} ${USER_SERVERS} ${FILE_SERVERS} ${AUDIT_SERVERS} ${S3_SERVERS} ${S3_URL} ${S3_HOST} ${LISTEN} ${UPLOAD_MAX_BODY} ${LIMITS} ${CORS_ORIGINS} ${PAGES} ${MAIL_PAGE}' \
+export MAIN TMP_DIR ACCESS_LOG USER_SERVERS FILE_SERVERS AUDIT_SERVERS S3_SERVERS S3_URL S3_HOST LISTEN UPLOAD_PASS EVENTS_PASS UPLOAD_MAX_BODY LIMITS
+envsubst '${MAIN} ${TMP_DIR} ${ACCESS_LOG} ${USER_SERVERS} ${FILE_SERVERS} ${AUDIT_SERVERS} ${S3_SERVERS} ${S3_URL} ${S3_HOST} ${LISTEN} ${UPLOAD_PASS} ${EVENTS_PASS} ${UPLOAD_MAX_BODY} ${LIMITS} ${CORS_ORIGINS} ${PAGES} ${MAIL_PAGE}' \
   < "$TEMPLATE" > "$TMP_DIR/nginx.conf"
 exec nginx -c "$TMP_DIR/nginx.conf" "$@"

@@ -61,6 +61,7 @@ export function nginxConfig(config: GatewayConfig): string {
     MAIN: [
       ...(config.root ? [`user nobody ${groupOfNobody()};`] : []),
       'daemon off;',
+      'worker_processes auto;',
       `pid ${quoted(path.join(config.dir, 'nginx.pid'))};`,
       'error_log stderr warn;',
     ].join('\n'),
@@ -73,6 +74,8 @@ export function nginxConfig(config: GatewayConfig): string {
     S3_URL: 'http://s3',
     S3_HOST: config.s3Host,
     LISTEN: listen.join('\n    '),
+    UPLOAD_PASS: 'proxy_pass http://file;',
+    EVENTS_PASS: 'proxy_pass http://audit;',
     // One MiB more for the multipart frame: the service itself answers a file slightly too large.
     UPLOAD_MAX_BODY: String(config.uploadMaxBytes + 1024 * 1024),
     // Comments the lines of limits out.
