@@ -95,10 +95,13 @@ ENV SERVICE=${SERVICE} HOST=0.0.0.0 PORT=8080
 COPY --from=service-dependencies --chown=root:root /app /app
 COPY packages packages
 COPY services services
-COPY scripts/migrate.ts scripts/migrations.ts scripts/restore-month.ts scripts/
+COPY scripts/admin.ts scripts/fleet-environment.ts scripts/migrate.ts scripts/migrations.ts scripts/restore-month.ts scripts/
+COPY scripts/keys scripts/keys
 COPY docker/start-service.sh docker/
-# scripts/migrate.ts imports it by name, and the root package is not installed.
-RUN mkdir -p node_modules/@muniment && ln -sfn ../../packages/database node_modules/@muniment/database
+# The scripts import these by name, and the root package is not installed.
+RUN mkdir -p node_modules/@muniment && cd node_modules \
+  && for name in audit-events audit-key database master-key; do ln -sfn "../../packages/$name" "@muniment/$name"; done \
+  && ln -sfn ../packages/database/node_modules/pg pg
 USER node
 EXPOSE 8080
 # Readiness names what is missing. Docker does not restart an unhealthy container.

@@ -116,7 +116,7 @@ const ENV_HEAD = `# The settings of the services with their defaults.
 # make reads the copy \`.env\` in the checkout. The command line and the environment win over it.
 # REPLICAS, PORT (the gateway's), TLS_PORT, DATA, LIMITS and LOG_DAYS of \`make up\` can stand there too.
 # \`make up\` refuses unknown names, and what it sets itself: stores, keys and the mail server.
-# docker-compose.yml names the few that it takes from it.
+# docker-compose.yml passes them too, except a few that docs/operations/settings.md names.
 # For one service run by hand: node --env-file=<another copy> services/<service>/server.ts
 # PORT, REPLICA and DATABASE_URL differ for each service.`;
 

@@ -31,6 +31,7 @@ interface Service {
   volumes?: string[];
   logging?: { options?: Record<string, string> };
   healthcheck?: { disable?: boolean; test?: string[] };
+  profiles?: string[];
   depends_on?: string[] | Record<string, { condition: string }>;
   deploy?: {
     replicas?: unknown;
@@ -248,15 +249,17 @@ test("the services trust the gateway's address and no other", (t) => {
   t.end();
 });
 
+/** Names of secrets, and of files that hold them. PASSWORD_PASSES and the like are numbers. */
+const SECRET =
+  /(PASSWORD|SECRET|KEY|KEY_ID|DATABASE_URL|OWNER_URL|ADMIN_URL|SMTP_URL|_USER)(_?_FILE)?$/;
+
 test('secrets are declared files, and none is in the environment', (t) => {
   const used = new Set(services.flatMap(([, service]) => service.secrets ?? []));
   t.same([...used].toSorted(byName), Object.keys(compose.secrets).toSorted(byName));
   for (const [name, { environment = {}, secrets = [] }] of services) {
     for (const [variable, value] of Object.entries(environment)) {
-      if (
-        /PASSWORD|SECRET|KEY|DATABASE_URL|SMTP_URL|_USER_FILE/.test(variable) &&
-        variable !== 'GF_USERS_ALLOW_SIGN_UP'
-      ) {
+      if (SECRET.test(variable)) {
+        if (String(value).startsWith('/run/muniment/')) continue; // see the test of folders below
         t.match(String(value), /^\/run\/secrets\//, `${name} reads ${variable} from a file`);
         t.ok(
           secrets.includes(
@@ -272,26 +275,42 @@ test('secrets are declared files, and none is in the environment', (t) => {
   t.end();
 });
 
+/** The master key on the host. */
+const KEY_FILE = 'secrets/master/key';
+
+test('keys that a rotation replaces are mounted by their folder, which shows the new file', (t) => {
+  for (const name of ['user', 'file', 'audit']) {
+    const { environment = {}, volumes = [] } = compose.services[name] ?? {};
+    t.equal(environment.MASTER_KEY_FILE, '/run/muniment/master/key');
+    t.ok(volumes.includes('./secrets/master:/run/muniment/master:ro'), `${name} only reads it`);
+  }
+  const { environment = {}, volumes = [], profiles = [] } = compose.services.keys ?? {};
+  t.same(profiles, ['operator'], 'up never starts it');
+  for (const file of [environment.MASTER_KEY_FILE, environment.AUDIT_KEY_FILE]) {
+    const folder = /^\/run\/muniment\/([a-z]+)\/key$/.exec(file ?? '')?.[1] ?? 'none';
+    t.ok(volumes.includes(`./secrets/${folder}:/run/muniment/${folder}`), `it writes ${folder}`);
+  }
+  t.end();
+});
+
 test('make-secrets.sh creates every secret for its owner only, and overwrites none', async (t) => {
   const folder = t.testdir({ docker: { 'make-secrets.sh': read('docker/make-secrets.sh') } });
   const run = (): void => void execFileSync('sh', [join(folder, 'docker/make-secrets.sh')]);
   const contents = (): string[] =>
-    Object.values(compose.secrets).map(({ file }) => readFileSync(join(folder, file), 'utf8'));
+    [...Object.values(compose.secrets).map(({ file }) => file), KEY_FILE].map((file) =>
+      readFileSync(join(folder, file), 'utf8'),
+    );
   run();
   const made = contents();
   t.equal(statSync(join(folder, 'secrets')).mode & 0o777, 0o700);
-  for (const { file } of Object.values(compose.secrets))
+  for (const file of [...Object.values(compose.secrets).map((secret) => secret.file), KEY_FILE])
     t.equal(statSync(join(folder, file)).mode & 0o777, 0o444, file);
   t.equal(readFileSync(join(folder, 'secrets/.gitignore'), 'utf8'), '*\n', 'git never sees them');
-  t.equal(
-    Buffer.from(readFileSync(join(folder, 'secrets/master_key'), 'utf8').trimEnd(), 'base64')
-      .length,
-    32,
-  );
-  const { signers } = await loadLogKeys(join(folder, 'secrets/audit_key'), 'muniment.local/audit');
+  t.equal(Buffer.from(readFileSync(join(folder, KEY_FILE), 'utf8').trimEnd(), 'base64').length, 32);
+  const { signers } = await loadLogKeys(join(folder, 'secrets/audit/key'), 'muniment.local/audit');
   t.same(
     signers.map(({ verifier }) => verifier.id),
-    [parseVerifierKey(readFileSync(join(folder, 'secrets/audit_key.pub'), 'utf8').trimEnd()).id],
+    [parseVerifierKey(readFileSync(join(folder, 'secrets/audit/key.pub'), 'utf8').trimEnd()).id],
     "the log's keys belong together",
   );
   run();
@@ -325,7 +344,7 @@ test('services wait for migrations and stores, and have time to stop', (t) => {
   }
   for (const name of jobs) t.match(compose.services[name]?.restart, /^on-failure/);
   for (const [name, { healthcheck, build, image }] of services) {
-    if (jobs.includes(name)) continue;
+    if (jobs.includes(name) || name === 'keys') continue;
     t.ok(
       healthcheck?.test ?? build ?? image?.startsWith('muniment-'),
       `${name} has a health check, here or in its image`,

@@ -1,6 +1,7 @@
 /**
- * `node scripts/keys/rotate-audit-key.ts [--overlap] FILE`: adds a new signing key to a key file.
- * With --overlap the last key signs beside it until the next call. Writes FILE (0600) and FILE.pub.
+ * `node scripts/keys/rotate-audit-key.ts [--overlap] [--shared] FILE`: adds a new signing key.
+ * With --overlap the last key signs beside it until the next call. Writes FILE (0600) and FILE.pub;
+ * with --shared all may read them, since in containers the services run as another user.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -8,20 +9,24 @@ import { rotateKeys, verifierLines } from '@muniment/audit-key';
 import { writeAtomically } from '../../packages/cluster/src/write-atomically.ts';
 
 const {
-  values: { overlap },
+  values: { overlap, shared },
   positionals: [file],
 } = parseArgs({
-  options: { overlap: { type: 'boolean', default: false } },
+  options: {
+    overlap: { type: 'boolean', default: false },
+    shared: { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 });
 if (file === undefined) {
-  console.error('usage: node scripts/keys/rotate-audit-key.ts [--overlap] FILE');
+  console.error('usage: node scripts/keys/rotate-audit-key.ts [--overlap] [--shared] FILE');
   process.exit(2);
 }
 const text = rotateKeys(readFileSync(file, 'utf8'), { overlap });
-writeAtomically(file, text, { durable: true });
+const mode = shared ? 0o444 : 0o600;
+writeAtomically(file, text, { durable: true, mode });
 const [newest = '', ...earlier] = verifierLines(text);
-writeAtomically(`${file}.pub`, `${[newest, ...earlier].join('\n')}\n`, { durable: true });
+writeAtomically(`${file}.pub`, `${[newest, ...earlier].join('\n')}\n`, { durable: true, mode });
 console.log(
   [
     `${file} signs with ${newest}`,

@@ -26,6 +26,14 @@ test('a rotated file signs with the new key, and the public file names all keys'
   t.notMatch(published.join(), /PRIVATE/);
 });
 
+test('in containers the rotated files stay readable for the user of the services', (t) => {
+  const { signingKey } = generateSigningKey('example.com/log');
+  const file = join(t.testdir({ key: `${signingKey}\n` }), 'key');
+  t.equal(run('--shared', file).status, 0);
+  for (const name of [file, `${file}.pub`]) t.equal(statSync(name).mode & 0o777, 0o444);
+  t.end();
+});
+
 test('without a key file it prints its usage and creates nothing', (t) => {
   t.equal(run().status, 2);
   t.not(run('/nowhere/audit-key').status, 0);

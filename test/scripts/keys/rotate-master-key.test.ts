@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import pg from 'pg';
@@ -42,4 +42,23 @@ test('a second rotation at the same time changes nothing', async (t) => {
   t.match(after, /^[A-Za-z0-9+/=]{44}\n$/);
   t.not(after, before);
   t.notOk(`${stdout}${stderr}`.includes(after.trim()), 'the key is not printed');
+});
+
+test('in containers the key is written too, and stays readable for their users', async (t) => {
+  const database = await createTestDatabase(t);
+  const before = `${generateMasterKey()}\n`;
+  const folder = t.testdir({ key: before });
+  const file = join(folder, 'key');
+  const run = (...words: string[]) =>
+    spawnSync(process.execPath, [script, ...words], {
+      encoding: 'utf8',
+      env: { ...process.env, MASTER_KEY_FILE: file, DATABASE_OWNER_URL: database.url('migrator') },
+    });
+  t.equal(run().status, 0);
+  t.equal(readFileSync(file, 'utf8'), before, 'without --shared it only rewraps');
+  const { status, stderr } = run('--shared');
+  t.equal(status, 0, stderr);
+  t.match(readFileSync(file, 'utf8'), /^[A-Za-z0-9+/=]{44}\n$/);
+  t.not(readFileSync(file, 'utf8'), before);
+  t.equal(statSync(file).mode & 0o777, 0o444);
 });
