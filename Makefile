@@ -21,7 +21,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench lint format typecheck build deps run docker-run docker-logs docker-stop benchmark
+.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench lint format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
@@ -68,6 +68,8 @@ chaos-planted: $(STAMP) ## the same, short, on copies with one planted bug each;
 	@BUG='$(BUG)' MINUTES='$(MINUTES)' node test/chaos/planted.ts
 mutants: $(STAMP) ## plant one-line bugs in critical code, one at a time, in a copy; the named tests must fail (ROOM=feed or MUTANT=name for some)
 	@ROOM='$(ROOM)' MUTANT='$(MUTANT)' node test/mutants/main.ts
+test-docker: $(STAMP) ## run docker-compose.yml in an engine of its own with stand-ins for base images: flow, kills, scaling, upgrade (root, Debian; minutes)
+	@node test/docker/main.ts
 coverage: $(STAMP) ## run all tests and report what they reach
 	@node scripts/test.ts --no-disable-coverage
 	@tap report text
@@ -101,6 +103,8 @@ docker-run: ## docker compose up
 	sh docker/make-secrets.sh && docker compose up --detach --build
 docker-logs: ## docker compose logs
 	docker compose logs --follow
+docker-upgrade: ## build, migrate, and replace all replicas one at a time
+	docker compose build && docker compose run --rm migrate && sh docker/roll.sh
 docker-stop: ## docker compose down
 	docker compose down
 benchmark: bench ## = bench

@@ -1,3 +1,4 @@
+export { type DebianPackages, installDebianPackages } from './debian-packages.ts';
 export { FleetError } from './errors.ts';
 export type { Fault } from './faults/fault.ts';
 export { type FaultProxy, startFaultProxy } from './faults/fault-proxy.ts';

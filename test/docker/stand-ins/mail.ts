@@ -1,0 +1,28 @@
+/** Stands in for Mailpit: our own mail catcher, on its ports. `readyz` says whether it answers. */
+import { connect, createServer } from 'node:net';
+import { startMailCatcher } from '@muniment/cluster';
+
+const SMTP_PORT = 1025;
+const PAGE_PORT = 8025;
+
+/** The catcher listens on the loopback only. Here other containers must reach it. */
+function forward(port: number, to: number): void {
+  createServer((socket) => {
+    const upstream = connect(to, '127.0.0.1');
+    socket.pipe(upstream).pipe(socket);
+    socket.on('error', () => upstream.destroy());
+    upstream.on('error', () => socket.destroy());
+  }).listen(port, '0.0.0.0');
+}
+
+if (process.argv[2] === 'readyz') {
+  const socket = connect(PAGE_PORT, '127.0.0.1');
+  socket.on('connect', () => process.exit(0)).on('error', () => process.exit(1));
+} else {
+  const catcher = await startMailCatcher();
+  forward(SMTP_PORT, catcher.smtpPort);
+  forward(PAGE_PORT, catcher.pagePort);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => void catcher.stop().then(() => process.exit(0)));
+  console.log(`the stand-in for Mailpit takes mails on port ${SMTP_PORT}`);
+}

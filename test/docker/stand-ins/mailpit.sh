@@ -1,0 +1,2 @@
+#!/bin/sh
+exec node /app/stand-in/mail.ts "$@"
