@@ -757,7 +757,8 @@ CREATE TABLE identity.users (
   password_hash text,
   created timestamp with time zone DEFAULT now() NOT NULL,
   updated timestamp with time zone DEFAULT now() NOT NULL,
-  service boolean DEFAULT false NOT NULL
+  service boolean DEFAULT false NOT NULL,
+  password_epoch integer DEFAULT 0 NOT NULL
 );
 ALTER TABLE identity.users ADD CONSTRAINT users_email_key UNIQUE (email_key);
 ALTER TABLE identity.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);

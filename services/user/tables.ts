@@ -12,6 +12,8 @@ export interface UsersTable {
   email: string;
   email_key: string;
   password_hash: string | null;
+  /** Moves with each new password, which ends device tokens. */
+  password_epoch: Generated<number>;
   /** A program's account: no password, no mailbox, only API tokens. */
   service: Generated<boolean>;
   created: Generated<Date>;

@@ -78,6 +78,7 @@ export type {
   RevocationsOptions,
 } from './sessions/revocations.ts';
 export { DEVICE_TOKEN_TTL_S, issueDeviceToken, verifyDeviceToken } from './tokens/device-tokens.ts';
+export type { Device, DeviceOwner } from './tokens/device-tokens.ts';
 export { joinToken, splitToken } from './tokens/cookie-token.ts';
 export { createSessionCookies } from './tokens/session-cookies.ts';
 export type {

@@ -13,7 +13,8 @@ import { queueMail } from '../mail/queue-mail.ts';
 import { openSession } from '../sessions/open-session.ts';
 import { modeOf, sendTokens, whileSessionLives } from '../sessions/session-cookies.ts';
 import { revokeSessionsOfUser } from '../sessions/session-queries.ts';
-import { findUserById, updatePasswordHash } from '../users/user-queries.ts';
+import { createDeviceToken } from '../sign-in/device-tokens.ts';
+import { updatePassword } from '../users/user-queries.ts';
 import { passwordSchema, signedInSchema, toUserResource } from '../users/user-resource.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { deleteResetToken } from '../verification/recovery-queries.ts';
@@ -73,13 +74,11 @@ async function replacePassword(
   const { id } = caller;
   const { ended, ...replaced } = await data.inTransaction(request, async (trx, record) => {
     await lockConfirmedCaller(trx, caller, checkedHash);
-    await updatePasswordHash(trx, id, newHash);
+    const changed = await updatePassword(trx, id, { passwordHash: newHash });
     // A mailed link would undo the change, and a thief may have asked for another address.
     await deleteResetToken(trx, id);
     await deleteEmailChange(trx, id);
     const ended = await revokeSessionsOfUser(trx, id, { reason: 'password_changed' });
-    const changed = await findUserById(trx, id);
-    if (!changed) throw new AccountChanged();
     const tokens = await openSession(context, trx, { request, user: changed });
     await queueMail(trx, crypto.masterKey, {
       userId: id,
@@ -90,7 +89,9 @@ async function replacePassword(
     });
     const newSessionId = tokens.session_id;
     await record(passwordChanged(id, { sessionsEnded: ended.length, newSessionId }));
-    return { ended, changed, tokens };
+    // Earlier device tokens ended with the password, and this device is known.
+    const device_token = createDeviceToken(context, changed);
+    return { ended, changed, tokens: { ...tokens, device_token } };
   });
   afterCommit(request, () => {
     for (const sessionId of ended) auth.sessions.drop(sessionId);

@@ -1,4 +1,5 @@
 import type { RequestEvent } from '@muniment/server';
+import { countRevoked, type RevokedAccess } from '../sign-in/revoke-access.ts';
 import type { EmailAddress } from '../users/email-address.ts';
 import { aboutUser } from '../users/user-events.ts';
 
@@ -27,15 +28,12 @@ export const passwordChanged = (
   metadata: { sessions_ended: sessionsEnded, new_session_id: newSessionId },
 });
 
-export const passwordReset = (
-  userId: string,
-  { sessionsEnded, apiTokensRevoked }: { sessionsEnded: number; apiTokensRevoked: number },
-): RequestEvent => ({
+export const passwordReset = (userId: string, revoked: RevokedAccess): RequestEvent => ({
   action: 'PASSWORD_CHANGED',
   user_id: userId,
   subject: { userId },
   ...aboutUser(userId),
-  metadata: { sessions_ended: sessionsEnded, api_tokens_revoked: apiTokensRevoked, by: 'mail' },
+  metadata: { ...countRevoked(revoked), by: 'mail' },
 });
 
 export const recoveryRequested = ({ email, emailKey }: EmailAddress): RequestEvent => ({

@@ -2,8 +2,9 @@ import type { FastifyRequest } from 'fastify';
 import { uuidv7 } from '@muniment/database';
 import { clientNetwork } from '@muniment/security';
 import type { UserContext } from '../context.ts';
-import { findKnownDevice, listDeviceTokens } from '../sign-in/device-tokens.ts';
+import { findKnownDevice, readDevices } from '../sign-in/device-tokens.ts';
 import { parseEmail } from '../users/email-address.ts';
+import { findDeviceUsers } from '../users/user-queries.ts';
 import { insertRecoveryRequest } from '../verification/recovery-queries.ts';
 import { recoveryRateLimited, recoveryRequested } from './password-events.ts';
 import { sealRecoveryRequest } from './recovery-request.ts';
@@ -26,8 +27,10 @@ export async function requestRecovery(
   const address = parseEmail(wanted.email);
   const { emailKey } = address;
   // Known devices have their own limit, as at a login.
-  const deviceTokens = listDeviceTokens(context, request, wanted);
-  const device = findKnownDevice(context, emailKey, deviceTokens);
+  const device = await findDeviceOf(context, request, {
+    emailKey,
+    deviceToken: wanted.device_token,
+  });
   await limits.consume(
     [
       device === undefined ? ['recovery_account', emailKey] : ['recovery_device', device],
@@ -50,4 +53,20 @@ export async function requestRecovery(
     await insertRecoveryRequest(trx, id, sealed);
     await record(recoveryRequested(address));
   });
+}
+
+/** Looks up the tokens' accounts, never the address: time tells nothing of other accounts. */
+async function findDeviceOf(
+  context: Pick<UserContext, 'auth' | 'data' | 'limits'>,
+  request: FastifyRequest,
+  { emailKey, deviceToken }: { emailKey: string; deviceToken: string | undefined },
+): Promise<string | undefined> {
+  const devices = readDevices(context, request, deviceToken);
+  if (devices.length === 0) return undefined;
+  const ids = devices.map(({ userId }) => userId);
+  const users = await findDeviceUsers(context.data.db, ids);
+  return findKnownDevice(
+    devices,
+    users.find((user) => user.email_key === emailKey),
+  );
 }

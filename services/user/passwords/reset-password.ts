@@ -8,12 +8,15 @@ import {
   PasswordMalformed,
 } from '@muniment/security';
 import { afterCommit, defineRoute, strictObject } from '@muniment/server';
-import { revokeApiTokensOfUser } from '../api-tokens/api-token-queries.ts';
+import { dropAccess, revokeAccess } from '../sign-in/revoke-access.ts';
 import type { UserContext } from '../context.ts';
 import { ResetTokenInvalid } from '../errors.ts';
 import { queueMail } from '../mail/queue-mail.ts';
-import { revokeSessionsOfUser } from '../sessions/session-queries.ts';
-import { updatePasswordHash } from '../users/user-queries.ts';
+import { setDeviceCookie } from '../sessions/session-cookies.ts';
+import { createDeviceToken } from '../sign-in/device-tokens.ts';
+import { restoreLoginAttempts } from '../sign-in/login-limits.ts';
+import type { User } from '../tables.ts';
+import { updatePassword } from '../users/user-queries.ts';
 import { passwordSchema } from '../users/user-resource.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
@@ -32,7 +35,7 @@ const bodySchema = strictObject({
 
 type ResetContext = Pick<
   UserContext,
-  'audit' | 'auth' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
+  'audit' | 'auth' | 'config' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
 >;
 
 /** Sets a password by a mailed token, and ends all sessions and API tokens. */
@@ -54,14 +57,17 @@ export const resetPassword = defineRoute({
   handler: (context: ResetContext) => async (request, reply) => {
     const { token, password } = request.body;
     const attempt = await context.limits.consume([['reset_network', clientNetwork(request.ip)]]);
-    try {
-      await resetByToken(context, request, { token, password });
-    } catch (error) {
-      // Overload, an outage or a refused password does not show that the token is wrong.
-      if (!(error instanceof ResetTokenInvalid)) await attempt.refund();
-      throw error;
-    }
+    const user = await resetByToken(context, request, { token, password }).catch(
+      async (error: unknown) => {
+        // Overload, an outage or a refused password does not show that the token is wrong.
+        if (!(error instanceof ResetTokenInvalid)) await attempt.refund();
+        throw error;
+      },
+    );
     await attempt.refund();
+    await restoreLoginAttempts(context, user.email_key);
+    // The new password ended all device tokens. Its owner's device must not be a stranger's.
+    setDeviceCookie(context, reply, createDeviceToken(context, user));
     return reply.code(204).send(null);
   },
 });
@@ -70,31 +76,31 @@ async function resetByToken(
   context: ResetContext,
   request: FastifyRequest,
   { token, password }: { token: string; password: string },
-): Promise<void> {
+): Promise<User> {
   if (!isLinkToken('reset_password', token)) throw new ResetTokenInvalid();
   const tokenHash = hashLinkToken(token);
   const user = await findUserOfResetToken(context.data.db, tokenHash);
   if (!user) throw new ResetTokenInvalid();
   // A refused password leaves the token valid for another attempt.
   const newHash = await hashNewPassword(context, request, { user, password });
-  await replacePassword(context, request, { userId: user.id, tokenHash, newHash });
+  return replacePassword(context, request, { userId: user.id, tokenHash, newHash });
 }
 
 async function replacePassword(
-  { auth, crypto, data, mail }: ResetContext,
+  context: ResetContext,
   request: FastifyRequest,
   { userId, tokenHash, newHash }: { userId: string; tokenHash: Buffer; newHash: string },
-): Promise<void> {
-  const ended = await data.inTransaction(request, async (trx, record) => {
+): Promise<User> {
+  const { crypto, data, mail } = context;
+  const { changed, revoked } = await data.inTransaction(request, async (trx, record) => {
     // Each transaction locks the account before its token, else two would deadlock.
     const user = await lockRecoverableUser(trx, userId);
     if (!user || !(await consumeResetToken(trx, tokenHash))) throw new ResetTokenInvalid();
-    await updatePasswordHash(trx, userId, newHash);
+    const password = { passwordHash: newHash, provedAddress: true };
+    const changed = await updatePassword(trx, userId, password);
     // A thief may have asked for the change of address.
     await deleteEmailChange(trx, userId);
-    const sessions = await revokeSessionsOfUser(trx, userId, { reason: 'password_changed' });
-    // A thief may have created API tokens, and the owner cannot tell which.
-    const apiTokens = await revokeApiTokensOfUser(trx, userId);
+    const revoked = await revokeAccess(trx, userId, 'password_changed');
     await queueMail(trx, crypto.masterKey, {
       userId,
       template: 'password_changed',
@@ -102,12 +108,9 @@ async function replacePassword(
       to: user.email,
       values: { email: user.email },
     });
-    const counts = { sessionsEnded: sessions.length, apiTokensRevoked: apiTokens.length };
-    await record(passwordReset(userId, counts));
-    return { sessions, apiTokens };
+    await record(passwordReset(userId, revoked));
+    return { changed, revoked };
   });
-  afterCommit(request, () => {
-    for (const sessionId of ended.sessions) auth.sessions.drop(sessionId);
-    for (const { id, expires_at: expiresAt } of ended.apiTokens) auth.apiTokens.drop(id, expiresAt);
-  });
+  afterCommit(request, () => dropAccess(context, revoked));
+  return changed;
 }

@@ -67,14 +67,21 @@ export function setSessionCookies(
     maxAge: context.config.REFRESH_TOKEN_TTL_S,
     httpOnly: true,
   });
-  // It outlives the session: the device stays known.
-  if (device_token !== undefined)
-    reply.setCookie(names.device, device_token, {
-      ...ATTRIBUTES,
-      path: '/',
-      maxAge: DEVICE_TOKEN_TTL_S,
-      httpOnly: true,
-    });
+  if (device_token !== undefined) setDeviceCookie(context, reply, device_token);
+}
+
+/** It outlives the session: the device stays known. */
+export function setDeviceCookie(
+  { auth }: Pick<UserContext, 'auth'>,
+  reply: FastifyReply,
+  deviceToken: string,
+): void {
+  reply.setCookie(auth.cookies.names.device, deviceToken, {
+    ...ATTRIBUTES,
+    path: '/',
+    maxAge: DEVICE_TOKEN_TTL_S,
+    httpOnly: true,
+  });
 }
 
 /** Removes an ended session's cookies, where the request came with them. */

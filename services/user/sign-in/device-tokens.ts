@@ -1,30 +1,35 @@
-import { issueDeviceToken, verifyDeviceToken } from '@muniment/security';
+import { issueDeviceToken, verifyDeviceToken, type Device } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
+import type { User } from '../tables.ts';
 
 type LimitsContext = Pick<UserContext, 'limits'>;
+type DeviceUser = Pick<User, 'id' | 'password_epoch'>;
 
 const secretOf = ({ limits }: LimitsContext): Buffer => limits.secret('device-tokens');
 
-/** A token that later marks this device as known to the account. */
-export const createDeviceToken = (context: LimitsContext, emailKey: string): string =>
-  issueDeviceToken(secretOf(context), emailKey);
+/** A token that marks this device as known to the account, until it has a new password. */
+export const createDeviceToken = (context: LimitsContext, user: DeviceUser): string =>
+  issueDeviceToken(secretOf(context), { userId: user.id, passwordEpoch: user.password_epoch });
 
-/** The device tokens of a request's body and cookies, not yet verified. */
-export const listDeviceTokens = (
-  { auth }: Pick<UserContext, 'auth'>,
+/** The devices whose genuine tokens a request has in its body and cookies. */
+export function readDevices(
+  context: LimitsContext & Pick<UserContext, 'auth'>,
   request: RequestContext,
-  { device_token: token }: { device_token?: string },
-): string[] => [...(token === undefined ? [] : [token]), ...auth.cookies.deviceTokens(request)];
-
-/** The id of the first device that the account knows. */
-export function findKnownDevice(
-  context: LimitsContext,
-  emailKey: string,
-  deviceTokens: readonly string[],
-): string | undefined {
+  token: string | undefined,
+): Device[] {
   const secret = secretOf(context);
-  return deviceTokens
-    .map((token) => verifyDeviceToken(secret, emailKey, token))
-    .find((nonce) => nonce !== undefined);
+  const inBody = token === undefined ? [] : [token];
+  return [...inBody, ...context.auth.cookies.deviceTokens(request)]
+    .map((text) => verifyDeviceToken(secret, text))
+    .filter((device) => device !== undefined);
 }
+
+/** The id of the first device that the account knows by its current password. */
+export const findKnownDevice = (
+  devices: readonly Device[],
+  user: DeviceUser | undefined,
+): string | undefined =>
+  devices.find(
+    ({ userId, passwordEpoch }) => userId === user?.id && passwordEpoch === user.password_epoch,
+  )?.id;

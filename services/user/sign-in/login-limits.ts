@@ -1,12 +1,11 @@
 import { clientNetwork } from '@muniment/security';
-import type { Consumed, RequestContext } from '@muniment/server';
+import type { Counted, RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import {
   detectStuffing,
   refundStuffingFailure,
   type StuffingContext,
 } from './credential-stuffing.ts';
-import { findKnownDevice } from './device-tokens.ts';
 
 /** A login attempt, counted before its outcome so parallel guesses all count. */
 export interface LoginAttempt {
@@ -20,32 +19,31 @@ export interface LoginAttempt {
 
 interface CountedLogin {
   emailKey: string;
-  deviceTokens: readonly string[];
+  /** The id of a device that the account knows. */
+  device: string | undefined;
   /** Called at the first refusal of each limit and window. */
   onFirstRefusal(): Promise<unknown>;
 }
 
 /**
- * Counts a login attempt before its outcome. Known devices have their own limit, so an attacker
- * cannot lock the owner out.
+ * Counts a login attempt before its outcome. Each known device has its own limits, so neither an
+ * attacker nor another device can lock the owner out.
  * @throws RateLimited
  */
 export async function consumeLoginAttempt(
   context: StuffingContext & Pick<UserContext, 'http'>,
   request: RequestContext,
-  { emailKey, deviceTokens, onFirstRefusal }: CountedLogin,
+  { emailKey, device, onFirstRefusal }: CountedLogin,
 ): Promise<LoginAttempt> {
   const { limits, http } = context;
-  const consumed =
-    (await consumeDeviceLimits(context, emailKey, deviceTokens)) ??
-    (await limits.consume(
-      [
-        ['login_account', emailKey],
-        ['login_account_day', emailKey],
-        ['login_network', clientNetwork(request.ip)],
-      ],
-      onFirstRefusal,
-    ));
+  const counted: Counted[] =
+    device === undefined
+      ? [...strangersLimits(emailKey), ['login_network', clientNetwork(request.ip)]]
+      : [
+          ['login_device', device],
+          ['login_devices_day', device],
+        ];
+  const consumed = await limits.consume(counted, onFirstRefusal);
   /** The outcome is recorded, so a failure to count changes no answer. */
   const logFailure = (counting: Promise<void>): Promise<void> =>
     counting.catch((error: unknown) =>
@@ -61,24 +59,17 @@ export async function consumeLoginAttempt(
   };
 }
 
-/** Undefined for unknown devices, and for known ones that have exceeded their limit. */
-async function consumeDeviceLimits(
-  context: Pick<UserContext, 'limits'>,
-  emailKey: string,
-  deviceTokens: readonly string[],
-): Promise<Consumed | undefined> {
-  const device = findKnownDevice(context, emailKey, deviceTokens);
-  if (device === undefined) return undefined;
-  try {
-    return await context.limits.consume([
-      ['login_device', device],
-      ['login_devices_day', emailKey],
-    ]);
-  } catch (error) {
-    if (isRateLimited(error)) return undefined;
-    throw error;
-  }
-}
+/** What all unknown devices share. */
+const strangersLimits = (emailKey: string): Counted[] => [
+  ['login_account', emailKey],
+  ['login_account_day', emailKey],
+];
 
-const isRateLimited = (error: unknown): boolean =>
-  error instanceof Error && 'statusCode' in error && error.statusCode === 429;
+/**
+ * Gives unknown devices all attempts back once a mail has proved the owner. What strangers have
+ * failed before must not refuse the new password.
+ */
+export const restoreLoginAttempts = (
+  { limits }: Pick<UserContext, 'limits'>,
+  emailKey: string,
+): Promise<void> => limits.restore(strangersLimits(emailKey));

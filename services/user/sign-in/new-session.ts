@@ -58,5 +58,5 @@ export function dropReplacedSession(
 
 /** Adds the token by which a later login shows that this device is known. */
 export function addDeviceToken(context: SignInContext, { user, tokens }: SignedIn): SignedIn {
-  return { user, tokens: { ...tokens, device_token: createDeviceToken(context, user.email_key) } };
+  return { user, tokens: { ...tokens, device_token: createDeviceToken(context, user) } };
 }

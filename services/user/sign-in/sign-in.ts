@@ -5,12 +5,8 @@ import { InvalidCredentials, PasswordChangeRequired } from '../errors.ts';
 import type { ReplacedSession } from '../sessions/revoke-session.ts';
 import type { User } from '../tables.ts';
 import { parseEmail } from '../users/email-address.ts';
-import {
-  findUserByEmailKey,
-  lockUnchangedUser,
-  updatePasswordHash,
-} from '../users/user-queries.ts';
-import { listDeviceTokens } from './device-tokens.ts';
+import { findUserByEmailKey, lockUnchangedUser, updateRehashed } from '../users/user-queries.ts';
+import { findKnownDevice, readDevices } from './device-tokens.ts';
 import { consumeLoginAttempt } from './login-limits.ts';
 import {
   addDeviceToken,
@@ -66,15 +62,18 @@ export async function authenticatePassword<Result>(
   const { data, audit } = context;
   const address = parseEmail(credentials.email);
   const findUser = () => findUserByEmailKey(data.db, address.emailKey);
+  const devices = readDevices(context, request, credentials.device_token);
+  // One look-up in either order, so neither its time nor its number tells who has an account.
+  const known = devices.length > 0 ? { user: await findUser() } : undefined;
   // Counted before the password is hashed: a hash is what a flood would cost.
   const attempt = await consumeLoginAttempt(context, request, {
     emailKey: address.emailKey,
-    deviceTokens: listDeviceTokens(context, request, credentials),
+    device: findKnownDevice(devices, known?.user),
     onFirstRefusal: async () =>
       audit.record(request, loginFailed(address, await findUser(), 'rate_limited')),
   });
   try {
-    const user = await findUser();
+    const { user } = known ?? { user: await findUser() };
     const verified = await verifyPassword(context, user, credentials.password);
     if (
       user?.status === 'active' &&
@@ -143,7 +142,7 @@ async function completeSignIn<Result>(
     return await data.inTransaction(request, async (trx, record) => {
       if (!(await lockUnchangedUser(trx, id, { passwordHash, mode })))
         throw new InvalidCredentials();
-      if (newHash !== undefined) await updatePasswordHash(trx, id, newHash);
+      if (newHash !== undefined) await updateRehashed(trx, id, newHash);
       const { sessionId, result, afterEvent } = await onSignedIn(trx, user, record);
       await record(loginSucceeded(id, { email, sessionId }));
       await afterEvent?.();

@@ -43,7 +43,7 @@ export interface TestServer {
   /** The outbox's events in order. */
   events(): Promise<OutboxEvent[]>;
   /** A second replica over the same database. */
-  replica(): Promise<TestServer>;
+  replica(changed?: Record<string, string>): Promise<TestServer>;
 }
 
 const SHARED_ERRORS = {
@@ -71,8 +71,8 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
     for (const { http } of open) await http.app.close();
   });
 
-  async function start(): Promise<TestServer> {
-    const context = await buildApp(readConfig(environment));
+  async function start(changed: Record<string, string> = {}): Promise<TestServer> {
+    const context = await buildApp(readConfig({ ...environment, ...changed }));
     open.push(context);
     const testServer: TestServer = {
       context,

@@ -34,9 +34,21 @@ export async function insertUser(
 export async function findUserById(db: Kysely<Tables>, id: string): Promise<User | undefined> {
   const { rows } = await sql<User>`
     select id, type, status, is_verified, name, first_name, last_name, email, email_key,
-      password_hash, service, created, updated
+      password_hash, password_epoch, service, created, updated
     from identity.users where id = ${id}`.execute(db);
   return rows[0];
+}
+
+/** Finds the accounts of devices, each with what its device tokens are compared with. */
+export async function findDeviceUsers(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<Pick<User, 'id' | 'email_key' | 'password_epoch'>[]> {
+  return db
+    .selectFrom('identity.users')
+    .select(['id', 'email_key', 'password_epoch'])
+    .where('id', 'in', ids)
+    .execute();
 }
 
 /** Never a service account, which has no mailbox. */
@@ -131,7 +143,8 @@ export async function updateProfile(
     .executeTakeFirst();
 }
 
-export async function updatePasswordHash(
+/** Stores a stronger hash of the same password. */
+export async function updateRehashed(
   trx: Transaction<Tables>,
   id: string,
   passwordHash: string,
@@ -141,6 +154,29 @@ export async function updatePasswordHash(
     .set({ password_hash: passwordHash, updated: sql<Date>`now()` })
     .where('id', '=', id)
     .execute();
+}
+
+/**
+ * Sets or voids the password of a locked user. Devices that knew the account by the former one
+ * become unknown.
+ */
+export async function updatePassword(
+  trx: Transaction<Tables>,
+  id: string,
+  change: { passwordHash: string | null; provedAddress?: boolean },
+): Promise<User> {
+  const { passwordHash, provedAddress = false } = change;
+  return trx
+    .updateTable('identity.users')
+    .set({
+      password_hash: passwordHash,
+      password_epoch: sql<number>`password_epoch + 1`,
+      ...(provedAddress && { is_verified: true }),
+      updated: sql<Date>`now()`,
+    })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
 }
 
 /** Sets a user's role, and makes the account active. */

@@ -32,6 +32,8 @@ export interface Limits {
   isFirstReport(counted: Counted): Promise<boolean>;
   /** Refunds an attempt that another request has consumed. */
   refund(counted: readonly Counted[]): Promise<void>;
+  /** Gives limits their whole budget back. */
+  restore(counted: readonly Counted[]): Promise<void>;
   rule(name: LimitName): LimitRule;
   key(counted: Counted): Buffer;
   /** Counts a refusal in the metrics. */
@@ -108,18 +110,26 @@ export async function createLimits<DB>(
         ${bursts}::integer[])`.execute(db);
     return rows;
   }
-  async function refund(counted: readonly Counted[]): Promise<void> {
+  async function giveBack(counted: readonly Counted[], intervals: number[]): Promise<void> {
     if (!enabled) return;
     await sql`
       select shared.refund_limits(
-        ${counted.map(key)}::bytea[], ${intervalsOf(counted, rules)}::bigint[])`.execute(db);
+        ${counted.map(key)}::bytea[], ${intervals}::bigint[])`.execute(db);
   }
+  const refund = (counted: readonly Counted[]): Promise<void> =>
+    giveBack(counted, intervalsOf(counted, rules));
 
   return {
     enabled,
     key,
     secret,
     refund,
+    // As many attempts as there are, so the budget is full again.
+    restore: (counted) =>
+      giveBack(
+        counted,
+        counted.map(([name]) => intervalOf(rules[name]) * rules[name].burst),
+      ),
     rule: (name) => rules[name],
     countRefusal: (name) => refusals.inc({ limit: name }),
     async consume(counted, onFirstRefusal) {

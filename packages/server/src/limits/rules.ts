@@ -25,7 +25,7 @@ const DEFAULTS = {
   login_account_day: { burst: 100, seconds: 86_400 },
   /** Failures by a device on which the account has signed in. */
   login_device: { burst: 10, seconds: 15 * 60 },
-  /** Failures by all devices of an account: a thief of the password may have added many. */
+  /** The same in a day. Devices share nothing: one must not use up another's attempts. */
   login_devices_day: { burst: 100, seconds: 86_400 },
   /** Failures for any account. */
   login_network: { burst: 100, seconds: 15 * 60 },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { until } from '@muniment/testing';
-import { PASSWORD } from '../build.ts';
+import { build, PASSWORD } from '../build.ts';
 import { buildWithMail, tokenIn } from '../mailbox.ts';
 
 const ADA = 'Ada@example.com';
@@ -303,4 +303,60 @@ test('events, logs and foreign tables hold no token and no address', async (t) =
   ])
     t.notOk(dump.toLowerCase().includes(secret.toLowerCase()), secret);
   t.notMatch(JSON.stringify(await events()), /mpr_/);
+});
+
+const device = (answer: { cookies: { name: string; value: string }[] }): string =>
+  answer.cookies.find(({ name }) => name === 'device')?.value ?? '';
+
+test('after a reset by mail its owner can log in, whatever others have failed before', async (t) => {
+  const { call, register, resetTokenOf } = await buildWithMail(t, {
+    LIMITS: 'on',
+    LIMIT_RULES: 'login_account=2/3600,login_account_day=4/86400,login_device=2/3600',
+  });
+  await register(ADA);
+  const login = (password: string, more: object = {}) =>
+    call('POST', '/login', { body: { email: ADA, password, ...more } });
+  const { device_token: thiefs } = (await login(PASSWORD)).json<{ device_token: string }>();
+  const exhaust = async (more: object = {}): Promise<void> => {
+    for (let index = 0; index < 4; index += 1) await login('not the password', more);
+  };
+  await exhaust();
+  const reset = await call('POST', '/api/auth/reset-password', {
+    body: { token: await resetTokenOf(ADA), password: NEW },
+  });
+  t.equal(reset.statusCode, 204, reset.body);
+  t.equal((await login(NEW)).statusCode, 200, 'even as a stranger');
+  await exhaust();
+  await exhaust({ device_token: thiefs });
+  t.equal((await login(NEW, { device_token: thiefs })).statusCode, 429, 'the former device');
+  t.equal((await login(NEW, { device_token: device(reset) })).statusCode, 200, 'its own device');
+});
+
+test('a password set by mail proves the address', async (t) => {
+  const { call, register, resetTokenOf, rows } = await buildWithMail(t);
+  await register(ADA);
+  t.strictSame(await rows('select is_verified from identity.users'), [{ is_verified: false }]);
+  await call('POST', '/api/auth/reset-password', {
+    body: { token: await resetTokenOf(ADA), password: NEW },
+  });
+  t.strictSame(await rows('select is_verified from identity.users'), [{ is_verified: true }]);
+});
+
+test("a device's recovery limit is its own, and a stranger's token gives none", async (t) => {
+  const { call, register } = await build(t, {
+    LIMITS: 'on',
+    LIMIT_RULES: 'recovery_account=1/3600,recovery_device=1/3600',
+  });
+  await register(ADA);
+  const login = async (email: string) =>
+    (await call('POST', '/login', { body: { email, password: PASSWORD } })).json().device_token;
+  await register('eve@example.com');
+  const [adas, eves] = [await login(ADA), await login('eve@example.com')];
+  const ask = async (device_token?: string) =>
+    (await call('POST', '/api/auth/forgot-password', { body: { email: ADA, device_token } }))
+      .statusCode;
+  t.strictSame(
+    [await ask(), await ask(), await ask(eves), await ask(adas), await ask(adas)],
+    [202, 429, 429, 202, 429],
+  );
 });

@@ -102,26 +102,94 @@ t.test('a known device has its own limit, so attackers cannot lock the owner out
   t.notMatch(stored, device_token);
 });
 
-t.test('all known devices of an account share one limit', async (t) => {
-  const one = await build(t, {
-    LIMITS: 'on',
-    LIMIT_RULES: 'login_account=2/3600,login_device=3/3600,login_devices_day=5/86400',
-  });
+const NEW_PASSWORD = 'another good battery';
+const DEVICE_RULES = {
+  LIMITS: 'on',
+  LIMIT_RULES: 'login_account=2/3600,login_device=3/3600,login_devices_day=5/86400',
+};
+
+/** Fails to log in until every limit that the device tokens or a stranger have is used up. */
+async function exhaust(on: TestServer, email: string, devices: readonly string[]): Promise<void> {
+  for (const more of [...devices.map((device_token) => ({ device_token })), {}])
+    for (let index = 0; index < 4; index += 1)
+      await login(on, email, 'not the password', more, '203.0.113.9');
+}
+const deviceTokenOf = async (on: TestServer, email: string, password = PASSWORD): Promise<string> =>
+  (await login(on, email, password)).json<{ device_token: string }>().device_token;
+const statusOf = async (on: TestServer, password: string, device_token: string): Promise<number> =>
+  (await login(on, 'ada@example.com', password, { device_token }, '198.51.100.7')).statusCode;
+
+t.test("one known device's failures use up no other's attempts", async (t) => {
+  const one = await build(t, DEVICE_RULES);
   await one.register();
-  const devices: string[] = [];
+  const thiefs: string[] = [];
   for (let index = 0; index < 4; index += 1)
-    devices.push((await login(one, 'ada@example.com', PASSWORD)).json().device_token);
-  const statuses = [];
-  for (const device_token of devices)
-    for (let index = 0; index < 3; index += 1)
-      statuses.push(
-        (await login(one, 'ada@example.com', 'not the password', { device_token })).statusCode,
-      );
-  t.equal(
-    statuses.filter((status) => status === 401).length,
-    7,
-    'five by devices, two as a stranger',
+    thiefs.push(await deviceTokenOf(one, 'ada@example.com'));
+  const owners = await deviceTokenOf(one, 'ada@example.com');
+  await exhaust(one, 'ada@example.com', thiefs);
+  t.strictSame(
+    await Promise.all(thiefs.map((device) => statusOf(one, PASSWORD, device))),
+    [429, 429, 429, 429],
   );
+  t.equal(await statusOf(one, PASSWORD, owners), 200);
+});
+
+t.test("a known device that is past its limit leaves strangers' attempts alone", async (t) => {
+  const one = await build(t, DEVICE_RULES);
+  await one.register();
+  const device_token = await deviceTokenOf(one, 'ada@example.com');
+  const answers = [];
+  for (let index = 0; index < 9; index += 1)
+    answers.push(await statusOf(one, 'not the password', device_token));
+  t.strictSame(answers, [401, 401, 401, 429, 429, 429, 429, 429, 429]);
+  t.equal((await login(one, 'ada@example.com', PASSWORD)).statusCode, 200, 'a new device');
+});
+
+t.test('a changed password makes earlier devices strangers, and its own is known', async (t) => {
+  const one = await build(t, DEVICE_RULES);
+  await one.register();
+  const thiefs = await deviceTokenOf(one, 'ada@example.com');
+  const { token } = (await login(one, 'ada@example.com', PASSWORD)).json<{ token: string }>();
+  const changed = await one.call('POST', '/api/users/me/password', {
+    token,
+    body: { current_password: PASSWORD, new_password: NEW_PASSWORD },
+  });
+  const owners = changed.json<{ device_token: string }>().device_token;
+  await exhaust(one, 'ada@example.com', []);
+  t.equal(await statusOf(one, NEW_PASSWORD, thiefs), 429, 'no longer a known device');
+  await exhaust(one, 'ada@example.com', [thiefs]);
+  t.equal(await statusOf(one, NEW_PASSWORD, owners), 200);
+});
+
+t.test('a rehashed password keeps its devices', async (t) => {
+  const one = await build(t, DEVICE_RULES);
+  await one.register();
+  const device_token = await deviceTokenOf(one, 'ada@example.com');
+  const stronger = await one.replica({ PASSWORD_PASSES: '3' });
+  t.equal((await login(stronger, 'ada@example.com', PASSWORD)).statusCode, 200);
+  await exhaust(one, 'ada@example.com', []);
+  t.equal(await statusOf(one, PASSWORD, device_token), 200);
+});
+
+t.test('a deleted account leaves no known device to the next one of its address', async (t) => {
+  const one = await build(t, DEVICE_RULES);
+  const { token } = await one.register();
+  const former = await deviceTokenOf(one, 'ada@example.com');
+  await one.call('DELETE', '/api/users/me', { token, body: { password: PASSWORD } });
+  const { device_token } = (await one.register()) as unknown as { device_token: string };
+  await exhaust(one, 'ada@example.com', []);
+  t.equal(await statusOf(one, PASSWORD, former), 429);
+  t.equal(await statusOf(one, PASSWORD, device_token), 200);
+});
+
+t.test('a device stays known when its account gets a new address', async (t) => {
+  const one = await build(t, DEVICE_RULES);
+  await one.register();
+  const device_token = await deviceTokenOf(one, 'ada@example.com');
+  await one.rows(`update identity.users set email = 'a@example.com', email_key = 'a@example.com'`);
+  await exhaust(one, 'a@example.com', []);
+  t.equal((await login(one, 'a@example.com', PASSWORD)).statusCode, 429);
+  t.equal((await login(one, 'a@example.com', PASSWORD, { device_token })).statusCode, 200);
 });
 
 t.test('an overload uses up no attempt', async (t) => {
