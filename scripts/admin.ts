@@ -16,9 +16,14 @@ try {
     }),
   );
   try {
-    const { user_id, password, token, expires_in } = await makeAdmin(server, email);
+    const { user_id, password, password_voided, token, expires_in } = await makeAdmin(
+      server,
+      email,
+    );
     console.log(`admin    ${email} (${user_id})`);
     if (password !== undefined) console.log(`password ${password}   (shown once)`);
+    if (password_voided)
+      console.log('password void: nobody had confirmed the address, which gets a link by mail');
     console.log(`token    ${token}   (valid for ${expires_in} s)`);
   } finally {
     await server.http.app.close();

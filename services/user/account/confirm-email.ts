@@ -12,7 +12,7 @@ import {
   type EmailChange,
 } from '../verification/email-change-queries.ts';
 import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
-import { deleteResetToken } from '../verification/recovery-queries.ts';
+import { deleteResetTokens } from '../verification/recovery-queries.ts';
 import { emailChangeConflicted, emailChanged } from './account-events.ts';
 
 type ConfirmContext = Pick<UserContext, 'audit' | 'crypto' | 'data' | 'mail'>;
@@ -71,7 +71,7 @@ async function applyChange(
     if (!user || !(await consumeEmailChange(trx, tokenHash))) throw new EmailTokenInvalid();
     await updateEmail(trx, id, { email, email_key: emailKey });
     // A link mailed to the old address must not set the new one's password.
-    await deleteResetToken(trx, id);
+    await deleteResetTokens(trx, id);
     if (emailKey !== user.email_key) {
       await queueMail(trx, crypto.masterKey, {
         userId: id,

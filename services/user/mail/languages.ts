@@ -5,6 +5,7 @@ import Negotiator from 'negotiator';
 /** The mails, named by what they report or confirm. */
 export const TEMPLATES = [
   'reset_password',
+  'set_password',
   'password_changed',
   'confirm_email',
   'email_change_requested',

@@ -17,7 +17,7 @@ import { createDeviceToken } from '../sign-in/device-tokens.ts';
 import { updatePassword } from '../users/user-queries.ts';
 import { passwordSchema, signedInSchema, toUserResource } from '../users/user-resource.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
-import { deleteResetToken } from '../verification/recovery-queries.ts';
+import { deleteResetTokens } from '../verification/recovery-queries.ts';
 import { confirmPassword, lockConfirmedCaller } from './confirm-password.ts';
 import { hashNewPassword } from './hash-new-password.ts';
 import { passwordChanged } from './password-events.ts';
@@ -76,7 +76,7 @@ async function replacePassword(
     await lockConfirmedCaller(trx, caller, checkedHash);
     const changed = await updatePassword(trx, id, { passwordHash: newHash });
     // A mailed link would undo the change, and a thief may have asked for another address.
-    await deleteResetToken(trx, id);
+    await deleteResetTokens(trx, id);
     await deleteEmailChange(trx, id);
     const ended = await revokeSessionsOfUser(trx, id, { reason: 'password_changed' });
     const tokens = await openSession(context, trx, { request, user: changed });

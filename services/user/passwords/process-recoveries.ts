@@ -6,8 +6,8 @@ import { createLinkToken } from '../verification/link-tokens.ts';
 import {
   claimDueRequests,
   deleteRecoveryRequest,
+  insertResetToken,
   lockRecoverableUser,
-  replaceResetToken,
   type RecoveryRequestRow,
 } from '../verification/recovery-queries.ts';
 import { resetCodeSent } from './password-events.ts';
@@ -85,7 +85,7 @@ async function issueToken(
     const user = await lockRecoverableUser(trx, userId);
     if (!(await deleteRecoveryRequest(trx, id)) || !user) throw new AlreadyProcessed();
     const ttlSeconds = config.RESET_TOKEN_TTL_S;
-    await replaceResetToken(trx, userId, { tokenHash: hash, ttlSeconds });
+    await insertResetToken(trx, userId, { tokenHash: hash, ttlSeconds });
     await queueMail(trx, crypto.masterKey, {
       userId,
       template: 'reset_password',

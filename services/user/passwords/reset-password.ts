@@ -22,6 +22,7 @@ import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { hashLinkToken, isLinkToken } from '../verification/link-tokens.ts';
 import {
   consumeResetToken,
+  deleteResetTokens,
   findUserOfResetToken,
   lockRecoverableUser,
 } from '../verification/recovery-queries.ts';
@@ -96,6 +97,7 @@ async function replacePassword(
     // Each transaction locks the account before its token, else two would deadlock.
     const user = await lockRecoverableUser(trx, userId);
     if (!user || !(await consumeResetToken(trx, tokenHash))) throw new ResetTokenInvalid();
+    await deleteResetTokens(trx, userId);
     const password = { passwordHash: newHash, provedAddress: true };
     const changed = await updatePassword(trx, userId, password);
     // A thief may have asked for the change of address.

@@ -6,18 +6,22 @@ import type { UserContext } from '../context.ts';
 import { openSession, type SessionTokens } from '../sessions/open-session.ts';
 import type { Tables, User } from '../tables.ts';
 import { parseEmail, type EmailAddress } from '../users/email-address.ts';
-import { findUserByEmailKey, insertUser, updateUserType } from '../users/user-queries.ts';
+import { insertUser, lockUserByEmailKey } from '../users/user-queries.ts';
+import { grantAdmin, type GrantContext } from './grant-admin.ts';
+import { dropAccess } from './revoke-access.ts';
 import { administratorMade } from './sign-in-events.ts';
 
 export interface MadeAdmin extends SessionTokens {
   user_id: string;
   /** Only for a new account; shown once and stored nowhere. */
   password?: string;
+  /** Nobody had proved the address, so a mail leads to a new password. */
+  password_voided: boolean;
 }
 
 /** Makes an account an administrator's and opens a session, for operators. */
 export async function makeAdmin(
-  context: Pick<UserContext, 'config' | 'data' | 'auth' | 'passwords'>,
+  context: GrantContext & Pick<UserContext, 'data' | 'auth' | 'passwords'>,
   typedEmail: string,
 ): Promise<MadeAdmin> {
   const address = parseEmail(typedEmail);
@@ -25,14 +29,19 @@ export async function makeAdmin(
   const request = commandRequest();
   const password = randomBytes(18).toString('base64url');
   const passwordHash = await context.passwords.hash(password, { role: 'admin', email });
-  return context.data.inTransaction(request, async (trx, record) => {
-    const existing = await findUserByEmailKey(trx, emailKey);
+  const locale = context.mail.languages.choose(undefined);
+  const { made, revoked } = await context.data.inTransaction(request, async (trx, record) => {
+    const existing = await lockUserByEmailKey(trx, emailKey);
     const { id } = existing ?? (await insertAdmin(trx, address, passwordHash));
-    if (existing) await updateUserType(trx, id, 'admin');
+    const revoked =
+      existing && (await grantAdmin(context, { trx, record }, { user: existing, locale }));
     const tokens = await openSession(context, trx, { request, user: { id, type: 'admin' } });
-    await record(administratorMade(id, existing, { email, sessionId: tokens.session_id }));
-    return { user_id: id, ...tokens, ...(!existing && { password }) };
+    const sessionId = tokens.session_id;
+    await record(administratorMade(id, { existing, revoked, email, sessionId }));
+    return { revoked, made: { user_id: id, ...tokens, ...(!existing && { password }) } };
   });
+  if (revoked) dropAccess(context, revoked);
+  return { ...made, password_voided: revoked !== undefined };
 }
 
 /** The command bypasses the API, but not the audit trail. */

@@ -2,6 +2,7 @@ import type { RequestEvent } from '@muniment/server';
 import type { User } from '../tables.ts';
 import type { EmailAddress } from '../users/email-address.ts';
 import { aboutUser } from '../users/user-events.ts';
+import { countRevoked, type RevokedAccess } from './revoke-access.ts';
 
 /** `sessionId` is null where no session is opened. */
 interface Opened {
@@ -63,11 +64,26 @@ export const stuffingDetected = (ip: string, pattern: string): RequestEvent => (
   subject: { address: ip },
 });
 
-/** `existing` is the account before an operator made it an administrator's. */
+/** A link by which the mailbox's owner sets the first or a new password. */
+export const passwordLinkSent = (userId: string, email: string): RequestEvent => ({
+  action: 'CODE_SENT',
+  subject: { userId },
+  personal: { email },
+  ...aboutUser(userId),
+  metadata: { purpose: 'set_password', channel: 'mail' },
+});
+
+interface MadeAdministrator extends Opened {
+  /** The account before; undefined for a new one. */
+  existing: Pick<User, 'status'> | undefined;
+  /** What ended with a password that nobody had proved to be the owner's. */
+  revoked: RevokedAccess | undefined;
+}
+
+/** An operator made an account an administrator's. */
 export const administratorMade = (
   userId: string,
-  existing: Pick<User, 'status'> | undefined,
-  { email, sessionId }: Opened,
+  { existing, revoked, email, sessionId }: MadeAdministrator,
 ): RequestEvent => ({
   action: existing ? 'USER_UPDATED' : 'USER_CREATED',
   subject: { userId },
@@ -75,7 +91,12 @@ export const administratorMade = (
   ...aboutUser(userId),
   session_id: sessionId,
   metadata: {
-    fields: existing?.status === 'active' ? ['type'] : ['status', 'type'],
+    fields: [
+      ...(revoked ? ['password'] : []),
+      ...(existing?.status === 'active' ? [] : ['status']),
+      'type',
+    ],
+    ...(revoked && countRevoked(revoked)),
     type: 'admin',
     status: 'active',
     by: 'operator',

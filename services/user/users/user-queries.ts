@@ -64,6 +64,20 @@ export async function findUserByEmailKey(
     .executeTakeFirst();
 }
 
+/** Locks the user of an address until the transaction ends; never a service account. */
+export async function lockUserByEmailKey(
+  trx: Transaction<Tables>,
+  emailKey: string,
+): Promise<User | undefined> {
+  return trx
+    .selectFrom('identity.users')
+    .selectAll()
+    .where('email_key', '=', emailKey)
+    .where('service', '=', false)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
 export interface UnchangedUserLock {
   /** The hash that the password was checked against. */
   passwordHash: string;
@@ -179,7 +193,7 @@ export async function updatePassword(
     .executeTakeFirstOrThrow();
 }
 
-/** Sets a user's role, and makes the account active. */
+/** Sets a user's role, and makes the account active. For administrators call `grantAdmin`. */
 export async function updateUserType(
   trx: Transaction<Tables>,
   id: string,

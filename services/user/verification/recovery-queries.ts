@@ -59,19 +59,19 @@ export async function lockRecoverableUser(
     .executeTakeFirst();
 }
 
-/** Replaces a locked user's token and its unsent mail. */
-export async function replaceResetToken(
+/** Adds a token to those of a locked user. They live side by side until one is used. */
+export async function insertResetToken(
   trx: Transaction<Tables>,
   userId: string,
   { tokenHash, ttlSeconds }: { tokenHash: Buffer; ttlSeconds: number },
 ): Promise<void> {
-  await deleteResetToken(trx, userId);
   await sql`
     insert into identity.reset_tokens (user_id, token_hash, expires_at)
     values (${userId}, ${tokenHash}, now() + ${ttlSeconds} * interval '1 second')`.execute(trx);
 }
 
-export async function deleteResetToken(trx: Transaction<Tables>, userId: string): Promise<void> {
+/** Voids all of a locked user's tokens and their unsent mails. */
+export async function deleteResetTokens(trx: Transaction<Tables>, userId: string): Promise<void> {
   await trx.deleteFrom('identity.reset_tokens').where('user_id', '=', userId).execute();
 }
 

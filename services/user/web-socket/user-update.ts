@@ -11,7 +11,7 @@ import { parseEmail, type EmailAddress } from '../users/email-address.ts';
 import { updateUser } from '../users/user-queries.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
-import { deleteResetToken } from '../verification/recovery-queries.ts';
+import { deleteResetTokens } from '../verification/recovery-queries.ts';
 import { callerOf, defineChannel, requirePermission, type SocketRequest } from './channel.ts';
 import { lockUserFor } from './lock-user.ts';
 import { userUpdated, userUpdateRefused } from './message-events.ts';
@@ -80,7 +80,7 @@ async function leaveAddress(
   trx: Transaction<Tables>,
   { user: { id, email }, newEmail }: { user: User; newEmail: string },
 ): Promise<void> {
-  await deleteResetToken(trx, id);
+  await deleteResetTokens(trx, id);
   await deleteEmailChange(trx, id);
   await queueMail(trx, crypto.masterKey, {
     userId: id,

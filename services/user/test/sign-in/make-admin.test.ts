@@ -1,13 +1,19 @@
 import { test } from 'tap';
 import { makeAdmin } from '../../sign-in/make-admin.ts';
 import { build, PASSWORD } from '../build.ts';
+import { buildWithMail, tokenIn } from '../mailbox.ts';
 
-test('an existing account becomes an administrator and keeps its password', async (t) => {
-  const { context, register, call, events } = await build(t);
-  const { user } = await register('ada@example.com');
+const PROVED = 'update identity.users set is_verified = true';
+const NEW = 'a new and long password';
+
+test('an account with a proved address becomes an administrator, password kept', async (t) => {
+  const { context, register, call, events, rows } = await build(t);
+  const { user, token } = await register('ada@example.com');
+  await rows(PROVED);
   const made = await makeAdmin(context, 'ADA@example.com');
-  t.match(made, { user_id: user.id, password: undefined });
+  t.match(made, { user_id: user.id, password: undefined, password_voided: false });
   t.equal((await call('GET', '/api/users/me', { token: made.token })).json().type, 'admin');
+  t.equal((await call('GET', '/api/users/me', { token })).statusCode, 200);
   t.equal(
     (await call('POST', '/login', { body: { email: 'ada@example.com', password: PASSWORD } }))
       .statusCode,
@@ -16,6 +22,104 @@ test('an existing account becomes an administrator and keeps its password', asyn
   t.match(
     (await events()).map((event) => event.action),
     ['SIGNUP_SUCCESS', 'USER_UPDATED', 'LOGIN_SUCCESS'],
+  );
+});
+
+test('whoever registered an unproved address keeps nothing when it is promoted', async (t) => {
+  const server = await buildWithMail(t, { LIMITS: 'on', LIMIT_RULES: 'login_account=2/3600' });
+  const { call, context } = server;
+  const squatter = await server.register('root@example.com', NEW);
+  const { device_token } = squatter as unknown as { device_token: string };
+  const created = await call('POST', '/api/auth/tokens', {
+    token: squatter.token,
+    body: { name: 'x', scopes: ['profile:read'] },
+  });
+  const former = await server.resetTokenOf('root@example.com');
+  await call('POST', '/api/users/me/email', {
+    token: squatter.token,
+    body: { email: 'squatter@example.com', password: NEW },
+  });
+  const change = tokenIn((await server.mailsTo('squatter@example.com')).at(-1));
+
+  const made = await makeAdmin(context, 'root@example.com');
+  t.match(made, { user_id: squatter.user.id, password_voided: true });
+  const statusOf = async (token: string) =>
+    (await call('GET', '/api/users/me', { token })).statusCode;
+  t.equal(await statusOf(squatter.token), 401, 'access token');
+  t.equal(await statusOf(created.json().token), 401, 'API token');
+  t.equal(await statusOf(made.token), 200, "the operator's session");
+  const { refresh_token } = squatter;
+  const code = async (url: string, body: object) => (await call('POST', url, { body })).json().code;
+  t.equal(await code('/api/auth/refresh', { refresh_token }), 'refresh_token_invalid');
+  t.equal(
+    await code('/login', { email: 'root@example.com', password: NEW }),
+    'invalid_credentials',
+  );
+  t.equal(
+    await code('/api/auth/reset-password', { token: former, password: NEW }),
+    'reset_token_invalid',
+  );
+  t.equal(await code('/api/auth/confirm-email', { token: change }), 'email_token_invalid');
+  await code('/login', { email: 'root@example.com', password: NEW });
+  t.equal(
+    await code('/login', { email: 'root@example.com', password: NEW, device_token }),
+    'rate_limited',
+    'the device is a stranger',
+  );
+});
+
+test('the mailbox of a promoted, unproved address gets a link to set a password', async (t) => {
+  const { call, context, register, mailsTo, events } = await buildWithMail(t);
+  const { user } = await register('root@example.com');
+  await makeAdmin(context, 'root@example.com');
+  const [mail] = await mailsTo('root@example.com');
+  t.equal(mail?.subject, 'Set your password for Muniment');
+  const set = await call('POST', '/api/auth/reset-password', {
+    body: { token: tokenIn(mail), password: NEW },
+  });
+  t.equal(set.statusCode, 204, set.body);
+  const login = await call('POST', '/login', {
+    body: { email: 'root@example.com', password: NEW },
+  });
+  t.match(login.json(), { user: { id: user.id, type: 'admin', is_verified: true } });
+  t.match((await events()).slice(1, 3), [
+    { action: 'CODE_SENT', metadata: { purpose: 'set_password' }, personal: { subject: user.id } },
+    {
+      action: 'USER_UPDATED',
+      resource: user.id,
+      metadata: {
+        fields: ['password', 'type'],
+        sessions_ended: 1,
+        api_tokens_revoked: 0,
+        by: 'operator',
+      },
+    },
+  ]);
+});
+
+test('a login under way does not survive the promotion', async (t) => {
+  const { context, register, call, rows } = await build(t);
+  await register('root@example.com');
+  const { verify } = context.passwords;
+  context.passwords.verify = async (...given) => {
+    const verified = await verify(...given);
+    await makeAdmin(context, 'root@example.com');
+    return verified;
+  };
+  const login = await call('POST', '/login', {
+    body: { email: 'root@example.com', password: PASSWORD },
+  });
+  t.equal(login.json().code, 'invalid_credentials');
+  t.equal((await rows('select from identity.sessions where revoked_at is null')).length, 1);
+});
+
+test('an administrator is not voided by a second promotion', async (t) => {
+  const { context, call } = await build(t);
+  const { password } = await makeAdmin(context, 'root@example.com');
+  t.match(await makeAdmin(context, 'root@example.com'), { password_voided: false });
+  t.equal(
+    (await call('POST', '/login', { body: { email: 'root@example.com', password } })).statusCode,
+    200,
   );
 });
 
@@ -37,6 +141,7 @@ test('a new account is created with a password that is shown once', async (t) =>
 test('a password too short for an administrator is refused after the promotion', async (t) => {
   const { context, register, call, events, rows } = await build(t);
   await register('ada@example.com', 'ten chars!');
+  await rows(PROVED);
   await makeAdmin(context, 'ada@example.com');
   const login = (password: string) =>
     call('POST', '/login', { body: { email: 'ada@example.com', password } });
