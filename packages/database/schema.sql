@@ -671,7 +671,8 @@ CREATE TABLE identity.refresh_tokens (
   created timestamp with time zone DEFAULT now() NOT NULL,
   expires_at timestamp with time zone NOT NULL,
   spent_at timestamp with time zone,
-  sealed_child bytea
+  sealed_child bytea,
+  child_hash bytea
 );
 ALTER TABLE identity.refresh_tokens ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash);
 ALTER TABLE identity.refresh_tokens ADD CONSTRAINT refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES identity.sessions(id) ON DELETE CASCADE;

@@ -41,6 +41,8 @@ export interface RefreshTokensTable {
   expires_at: Date;
   spent_at: Date | null;
   sealed_child: Buffer | null;
+  /** Null while unspent. */
+  child_hash: Buffer | null;
 }
 
 export interface RecoveryRequestsTable {

@@ -11,7 +11,7 @@ import type { UserContext } from '../context.ts';
 import { AccountChanged, PasswordIncorrect } from '../errors.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import { openSession } from '../sessions/open-session.ts';
-import { modeOf, sendTokens, whileSessionLives } from '../sessions/session-cookies.ts';
+import { modeOf, sendTokens, whileUnrefreshed } from '../sessions/session-cookies.ts';
 import { revokeSessionsOfUser } from '../sessions/session-queries.ts';
 import { createDeviceToken } from '../sign-in/device-tokens.ts';
 import { updatePassword } from '../users/user-queries.ts';
@@ -46,7 +46,7 @@ export const changePassword = defineRoute({
     PasswordCommon,
     AccountChanged,
   ],
-  replayWhile: whileSessionLives,
+  replayWhile: whileUnrefreshed,
   handler: (context: ChangeContext) => async (request, reply) => {
     const { current_password: current, new_password: password } = request.body;
     const user = await confirmPassword(context, request, {

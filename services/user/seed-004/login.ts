@@ -6,7 +6,7 @@ import { findReplacedSession } from '../sessions/revoke-session.ts';
 import {
   rejectCrossOrigin,
   setSessionCookies,
-  whileSessionLives,
+  whileUnrefreshed,
 } from '../sessions/session-cookies.ts';
 import { signIn } from '../sign-in/sign-in.ts';
 import { emailSchema, passwordSchema } from '../users/user-resource.ts';
@@ -29,7 +29,7 @@ export const logIn = defineRoute({
   body: strictObject({ email: emailSchema, password: passwordSchema }),
   response: { 200: answerSchema },
   errors: [EmailMalformed, InvalidCredentials, PasswordChangeRequired],
-  replayWhile: whileSessionLives,
+  replayWhile: whileUnrefreshed,
   options: {
     preSerialization: documentedFailures({ incomplete: 'email and password is required' }),
   },

@@ -7,7 +7,7 @@ import { findReplacedSession } from '../sessions/revoke-session.ts';
 import {
   rejectCrossOrigin,
   setSessionCookies,
-  whileSessionLives,
+  whileUnrefreshed,
 } from '../sessions/session-cookies.ts';
 import { signUp } from '../sign-in/sign-up.ts';
 import { emailSchema, passwordSchema, personNameSchema } from '../users/user-resource.ts';
@@ -45,7 +45,7 @@ export const register = defineRoute({
   body: bodySchema,
   response: { 201: answerSchema },
   errors: [EmailMalformed, EmailTaken, PasswordCommon, PasswordLength, PasswordMalformed],
-  replayWhile: whileSessionLives,
+  replayWhile: whileUnrefreshed,
   options: { preSerialization: documentedFailures({ incomplete: INCOMPLETE }) },
   handler: (context: UserContext) => async (request, reply) => {
     rejectCrossOrigin(context, request, 'cookie');

@@ -9,7 +9,7 @@ import { defineRoute, nullable, strictObject, uuid } from '@muniment/server';
 import type { FastifyRequest } from 'fastify';
 import type { UserContext } from '../context.ts';
 import { RefreshTokenInvalid } from '../errors.ts';
-import { rotateSessionToken } from './rotate-token.ts';
+import { refuseReusedParent, rotateSessionToken } from './rotate-token.ts';
 import {
   rejectCrossOrigin,
   sendTokens,
@@ -42,7 +42,14 @@ export const refreshSession = defineRoute({
   body: bodySchema,
   response: { 200: tokensSchema },
   errors: [RefreshTokenInvalid],
-  replayWhile: whileSessionLives,
+  replayWhile: (context: RefreshContext) => async (answer, request) => {
+    const { token } = readToken(context, request, {
+      inBody: (request.body as { refresh_token: string } | null)?.refresh_token,
+      wanted: 'token',
+    });
+    await refuseReusedParent(context, request, token);
+    return whileSessionLives(context)(answer);
+  },
   handler: (context: RefreshContext) => async (request, reply) => {
     const { token, mode } = readToken(context, request, {
       inBody: request.body?.refresh_token,

@@ -49,7 +49,7 @@ export async function rotateRefreshToken(
       for key share
     ), spent as (
       update identity.refresh_tokens t
-      set spent_at = clock_timestamp(), sealed_child = ${sealedChild}
+      set spent_at = clock_timestamp(), sealed_child = ${sealedChild}, child_hash = ${childHash}
       from held join shared.live_sessions s on s.session_id = held.id
       where t.token_hash = ${parentHash} and t.session_id = held.id
         and t.spent_at is null and t.expires_at > now()
@@ -63,8 +63,10 @@ export async function rotateRefreshToken(
 }
 
 export interface SpentToken extends RefreshedSession {
-  /** Present only while an identical retry is answered. */
+  /** Present only within `RETRY_WINDOW_S`. */
   sealed_child: Buffer | null;
+  /** Its answer has arrived, so the parent's return is no retry. */
+  child_spent: boolean;
 }
 
 /** Finds a spent token whose session is live. */
@@ -75,12 +77,26 @@ export async function findSpentToken(
   const { rows } = await sql<SpentToken>`
     select s.session_id, s.user_id, s.role, ${LASTS_UNTIL} as lasts_until,
       case when t.spent_at > clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second'
-        then t.sealed_child end as sealed_child
+        then t.sealed_child end as sealed_child,
+      child.spent_at is not null as child_spent
     from identity.refresh_tokens t
       join shared.live_sessions s on s.session_id = t.session_id
       join identity.sessions held on held.id = t.session_id
+      left join identity.refresh_tokens child on child.token_hash = t.child_hash
     where t.token_hash = ${tokenHash} and t.spent_at is not null`.execute(db);
   return rows[0];
+}
+
+/** Whether any token of a session was spent, so the answer that opened it has arrived. */
+export async function isSessionRefreshed(db: Kysely<Tables>, sessionId: string): Promise<boolean> {
+  const spent = await db
+    .selectFrom('identity.refresh_tokens')
+    .select('session_id')
+    .where('session_id', '=', sessionId)
+    .where('spent_at', 'is not', null)
+    .limit(1)
+    .executeTakeFirst();
+  return spent !== undefined;
 }
 
 /** Finds the owner of a token, valid or not. */

@@ -21,8 +21,8 @@ import { revokeSession } from './session-queries.ts';
 type RotationContext = Pick<UserContext, 'config' | 'data' | 'auth' | 'audit'>;
 
 /**
- * Exchanges a refresh token for its child. A retry gets the same child; a later reuse of the spent
- * token ends the session.
+ * Exchanges a refresh token for its child. A retry gets the same child. Later, or once the child was
+ * spent, the token's return is a reuse that ends the session.
  * @throws RefreshTokenInvalid for unknown, expired, revoked and reused tokens alike
  */
 export async function rotateSessionToken(
@@ -34,9 +34,25 @@ export async function rotateSessionToken(
   if (rotated) return rotated;
   const spent = await findSpentToken(context.data.db, hashRefreshToken(parent));
   if (!spent) return throwRefused(context, request, parent);
-  const { sealed_child: sealedChild } = spent;
-  if (sealedChild) return answerRetry(context, request, { parent, spent, sealedChild });
+  const { sealed_child: sealedChild, child_spent: childSpent } = spent;
+  if (sealedChild && !childSpent)
+    return answerRetry(context, request, { parent, spent, sealedChild });
   return revokeReusedSession(context, request, spent);
+}
+
+/**
+ * Refuses a stored answer whose refresh token was spent: it arrived, so its request is a reuse. The
+ * event and the session's end are no part of the repeated request.
+ * @throws RefreshTokenInvalid
+ */
+export async function refuseReusedParent(
+  context: RotationContext,
+  { id, ip, headers, principal, traceparent }: RequestContext,
+  parent: string,
+): Promise<void> {
+  const spent = await findSpentToken(context.data.db, hashRefreshToken(parent));
+  if (!spent?.child_spent) return;
+  await revokeReusedSession(context, { id, ip, headers, principal, traceparent }, spent);
 }
 
 /** Undefined for an unknown, expired or spent token, and for one whose session has ended. */
@@ -84,7 +100,7 @@ async function answerRetry(
   return tokens;
 }
 
-/** After that window a spent token shows a theft, so its session ends (RFC 9700 §4.14.2). */
+/** A spent token that is no retry shows a theft, so its session ends (RFC 9700 §4.14.2). */
 async function revokeReusedSession(
   { data, auth }: RotationContext,
   request: RequestContext,

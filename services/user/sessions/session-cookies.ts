@@ -8,6 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
 import type { SessionTokens } from './open-session.ts';
 import type { UserContext } from '../context.ts';
+import { isSessionRefreshed } from './refresh-token-queries.ts';
 
 /** `token`: tokens are in the body. `cookie`: in cookies; scripts read only the payload. */
 export const sessionQuerySchema = Type.Object(
@@ -101,14 +102,27 @@ export function clearSessionCookies(
   });
 }
 
-/** Replays an answer with tokens only while their session lives. */
-export const whileSessionLives =
-  ({ data: { db } }: Pick<UserContext, 'data'>) =>
-  async (answer: unknown): Promise<boolean> => {
-    const { session_id: id, sessionData } = answer as {
-      session_id?: string;
-      sessionData?: { clientId: string };
-    };
-    const sessionId = id ?? sessionData?.clientId;
-    return sessionId !== undefined && (await queryLiveSessions(db)([sessionId])).length === 1;
+type WhileValid = (context: Pick<UserContext, 'data'>) => (answer: unknown) => Promise<boolean>;
+
+function sessionIdOf(answer: unknown): string | undefined {
+  const { session_id: id, sessionData } = answer as {
+    session_id?: string;
+    sessionData?: { clientId: string };
   };
+  return id ?? sessionData?.clientId;
+}
+
+/** Replays an answer with tokens only while their session lives. */
+export const whileSessionLives: WhileValid =
+  ({ data: { db } }) =>
+  async (answer) => {
+    const id = sessionIdOf(answer);
+    return id !== undefined && (await queryLiveSessions(db)([id])).length === 1;
+  };
+
+/** The same for the answer that opened the session, until its refresh token is spent. */
+export const whileUnrefreshed: WhileValid = (context) => async (answer) => {
+  const id = sessionIdOf(answer);
+  if (id === undefined || !(await whileSessionLives(context)(answer))) return false;
+  return !(await isSessionRefreshed(context.data.db, id));
+};

@@ -6,7 +6,7 @@ import {
   rejectCrossOrigin,
   sendTokens,
   sessionQuerySchema,
-  whileSessionLives,
+  whileUnrefreshed,
 } from '../sessions/session-cookies.ts';
 import {
   deviceTokenSchema,
@@ -36,7 +36,7 @@ export const logInUser = defineRoute({
   body: bodySchema,
   response: { 200: signedInSchema },
   errors: [EmailMalformed, InvalidCredentials, PasswordChangeRequired],
-  replayWhile: whileSessionLives,
+  replayWhile: whileUnrefreshed,
   handler: (context: SignInContext) => async (request, reply) => {
     const { session: mode } = request.query;
     rejectCrossOrigin(context, request, mode);

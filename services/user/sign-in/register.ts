@@ -7,7 +7,7 @@ import {
   rejectCrossOrigin,
   sendTokens,
   sessionQuerySchema,
-  whileSessionLives,
+  whileUnrefreshed,
 } from '../sessions/session-cookies.ts';
 import {
   emailSchema,
@@ -41,7 +41,7 @@ export const registerUser = defineRoute({
   body: bodySchema,
   response: { 201: signedInSchema },
   errors: [EmailMalformed, EmailTaken, PasswordLength, PasswordMalformed, PasswordCommon],
-  replayWhile: whileSessionLives,
+  replayWhile: whileUnrefreshed,
   handler: (context: SignInContext) => async (request, reply) => {
     const { session: mode } = request.query;
     rejectCrossOrigin(context, request, mode);
