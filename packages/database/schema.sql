@@ -687,9 +687,9 @@ CREATE TABLE identity.reset_tokens (
   created timestamp with time zone DEFAULT now() NOT NULL,
   expires_at timestamp with time zone NOT NULL
 );
-ALTER TABLE identity.reset_tokens ADD CONSTRAINT reset_tokens_pkey PRIMARY KEY (user_id);
 ALTER TABLE identity.reset_tokens ADD CONSTRAINT reset_tokens_token_hash_key UNIQUE (token_hash);
 ALTER TABLE identity.reset_tokens ADD CONSTRAINT reset_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+CREATE INDEX reset_tokens_user ON identity.reset_tokens USING btree (user_id);
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.reset_tokens TO user_service;
 
 CREATE TABLE identity.revocations (
@@ -745,6 +745,20 @@ CREATE TRIGGER signing_keys_announce_deletion AFTER DELETE ON identity.signing_k
 CREATE TRIGGER signing_keys_announce_end AFTER UPDATE OF status ON identity.signing_keys FOR EACH ROW WHEN (((new.status = 'compromised'::text) AND (old.status <> 'compromised'::text))) EXECUTE FUNCTION identity.announce_key_end();
 GRANT INSERT, SELECT, UPDATE ON identity.signing_keys TO user_service;
 
+CREATE TABLE identity.status_changes (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  user_id uuid NOT NULL,
+  previous text NOT NULL,
+  status text NOT NULL,
+  sessions_ended integer NOT NULL,
+  api_tokens_revoked integer NOT NULL,
+  changed_in xid8 DEFAULT pg_current_xact_id() NOT NULL,
+  changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE identity.status_changes ADD CONSTRAINT status_changes_pkey PRIMARY KEY (id);
+CREATE INDEX status_changes_user ON identity.status_changes USING btree (user_id);
+GRANT DELETE, SELECT ON identity.status_changes TO user_service;
+
 CREATE TABLE identity.users (
   id uuid NOT NULL,
   type text DEFAULT 'customer'::text NOT NULL,
@@ -771,6 +785,7 @@ CREATE INDEX users_service ON identity.users USING btree (id) WHERE service;
 CREATE INDEX users_updated ON identity.users USING brin (updated);
 CREATE TRIGGER users_announce_change AFTER UPDATE OF type, status, password_hash ON identity.users FOR EACH ROW WHEN (((old.type <> new.type) OR (old.status <> new.status) OR (old.password_hash IS DISTINCT FROM new.password_hash))) EXECUTE FUNCTION identity.announce_user_change();
 CREATE TRIGGER users_announce_deletion AFTER DELETE ON identity.users FOR EACH ROW EXECUTE FUNCTION identity.announce_user_change();
+CREATE TRIGGER users_end_access AFTER UPDATE OF status ON identity.users FOR EACH ROW WHEN ((old.status <> new.status)) EXECUTE FUNCTION identity.end_access_of_user();
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.users TO user_service;
 
 CREATE TABLE keys.erased_subjects (
@@ -1433,6 +1448,31 @@ CREATE OR REPLACE FUNCTION identity.announce_user_change()
 AS $function$
     begin
       perform identity.announce_revocation('user', old.id::text, identity.access_tokens_end());
+      return null;
+    end $function$
+;
+
+CREATE OR REPLACE FUNCTION identity.end_access_of_user()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare
+      sessions integer := 0;
+      tokens integer := 0;
+    begin
+      if new.status <> 'active' then
+        update identity.sessions s set revoked_at = now(), revoked_reason = 'account_' || new.status
+        where s.user_id = new.id and s.revoked_at is null and s.expires_at > clock_timestamp()
+          and s.last_seen + s.idle_timeout > clock_timestamp();
+        get diagnostics sessions = row_count;
+        update identity.api_tokens t set revoked_at = now()
+        where t.user_id = new.id and t.revoked_at is null and t.expires_at > clock_timestamp();
+        get diagnostics tokens = row_count;
+      end if;
+      insert into identity.status_changes (user_id, previous, status, sessions_ended, api_tokens_revoked)
+      values (new.id, old.status, new.status, sessions, tokens);
       return null;
     end $function$
 ;

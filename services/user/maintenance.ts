@@ -9,6 +9,7 @@ import {
 import { deleteExpiredRevocations, saveTokenLifetime } from './sessions/revocation-queries.ts';
 import { deleteEndedSessions } from './sessions/session-queries.ts';
 import { rotateKeys } from './signing-keys/rotate-signing-keys.ts';
+import { recordStatusChangesLoop } from './users/record-status-changes.ts';
 import { deleteExpiredEmailChanges } from './verification/email-change-queries.ts';
 import { deleteExpiredRecoveries } from './verification/recovery-queries.ts';
 
@@ -26,6 +27,7 @@ export function startMaintenance(context: UserContext): void {
   const onError = (error: unknown): void =>
     log.warn({ err: error }, 'maintenance of identity failed; it is tried again');
   jobs.add(repeat('sealed refresh tokens', WIPE_PAUSE_MS, () => wipeSealedChildren(db), onError));
+  jobs.add(recordStatusChangesLoop(context, onError));
   if (config.SIGNING_KEY_ROTATION_DAYS > 0)
     jobs.add(repeat('signing keys', DELETE_PAUSE_MS, () => rotateDueKey(context), onError));
   jobs.add(repeat('old sessions', DELETE_PAUSE_MS, () => deleteExpired(context), onError));

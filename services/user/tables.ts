@@ -101,6 +101,19 @@ export interface ApiTokensTable {
   revoked_at: Date | null;
 }
 
+/** Changes whose event is due. Only a trigger writes them. */
+export interface StatusChangesTable {
+  id: Generated<number>;
+  user_id: string;
+  previous: string;
+  status: string;
+  sessions_ended: number;
+  api_tokens_revoked: number;
+  /** The transaction, by which its own code finds the row. */
+  changed_in: Generated<string>;
+  changed_at: Generated<Date>;
+}
+
 export interface Tables {
   'identity.users': UsersTable;
   'identity.sessions': SessionsTable;
@@ -110,6 +123,7 @@ export interface Tables {
   'identity.email_changes': EmailChangesTable;
   'identity.mail_outbox': MailOutboxTable;
   'identity.api_tokens': ApiTokensTable;
+  'identity.status_changes': StatusChangesTable;
   'shared.erasures': { user_id: string; identity_done: Generated<boolean> };
 }
 

@@ -3,6 +3,7 @@ import type { RequestEvent } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import type { Tables, User } from '../tables.ts';
+import { consumeStatusChange } from '../users/status-change-queries.ts';
 import { updatePassword, updateUserType } from '../users/user-queries.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { createLinkToken } from '../verification/link-tokens.ts';
@@ -31,6 +32,8 @@ export async function grantAdmin(
 ): Promise<RevokedAccess | undefined> {
   const { id } = user;
   await updateUserType(trx, id, 'admin');
+  // The caller's event tells of the status too.
+  await consumeStatusChange(trx, id);
   if (user.type === 'admin' || user.is_verified || user.service) return undefined;
   await updatePassword(trx, id, { passwordHash: null });
   await deleteResetTokens(trx, id);

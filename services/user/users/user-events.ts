@@ -1,4 +1,5 @@
 import type { NewEvent } from '@muniment/audit-events';
+import type { StatusChange } from './status-change-queries.ts';
 
 /** A user that a restored backup brought back is deleted again. */
 export const erasureReplayed = (userId: string): NewEvent => ({
@@ -9,6 +10,23 @@ export const erasureReplayed = (userId: string): NewEvent => ({
   resource_type: 'user',
   request_id: `erasure-${userId}`,
   metadata: { reason: 'erasure_replayed' },
+});
+
+/** No request made the change, so it names no actor. */
+export const statusChangedBySql = (change: StatusChange & { id: number }): NewEvent => ({
+  action: 'USER_STATUS_CHANGED',
+  subject: { userId: change.user_id },
+  personal: {},
+  ...aboutUser(change.user_id),
+  request_id: `status-change-${change.id}`,
+  metadata: {
+    from: change.previous,
+    to: change.status,
+    sessions_ended: change.sessions_ended,
+    api_tokens_revoked: change.api_tokens_revoked,
+    changed_at: change.changed_at.toISOString(),
+    by: 'sql',
+  },
 });
 
 /** What an event about a user has in common with every other. */

@@ -178,19 +178,19 @@ test('one of twenty parallel attempts with a token sets the password', async (t)
   );
 });
 
-test('older, used, expired and invented tokens get one answer', async (t) => {
+test('replaced, used, expired and invented tokens get one answer', async (t) => {
   const { call, register, resetTokenOf, rows } = await buildWithMail(t);
   await register(ADA);
   const older = await resetTokenOf(ADA);
   const newer = await resetTokenOf(ADA);
   const reset = (token: string) =>
     call('POST', '/api/auth/reset-password', { body: { token, password: NEW } });
-  const answers = [await reset(older)];
   await rows(`update identity.reset_tokens set expires_at = now() - interval '1 second'`);
-  answers.push(await reset(newer));
-  await rows(`update identity.reset_tokens set expires_at = now() + interval '1 second'`);
+  const answers = [await reset(newer)];
+  await rows(`update identity.reset_tokens set expires_at = now() + interval '1 minute'`);
   t.equal((await reset(newer)).statusCode, 204);
   answers.push(
+    await reset(older),
     await reset(newer),
     await reset(`mpr_${'A'.repeat(43)}`),
     await reset('mpr_'),
@@ -253,7 +253,7 @@ test('a password that the rules refuse does not spend the token', async (t) => {
 
 test('a suspension or a password change voids the token', async (t) => {
   const { call, register, resetTokenOf, rows } = await buildWithMail(t);
-  const { token: access } = await register(ADA);
+  await register(ADA);
   const reset = async (token: string) =>
     (await call('POST', '/api/auth/reset-password', { body: { token, password: NEW } })).json()
       .code as string;
@@ -261,9 +261,9 @@ test('a suspension or a password change voids the token', async (t) => {
   await rows(`update identity.users set status = 'suspended'`);
   t.equal(await reset(first), 'reset_token_invalid');
   await rows(`update identity.users set status = 'active'`);
-  await sleep(600);
+  const login = await call('POST', '/login', { body: { email: ADA, password: PASSWORD } });
   const changed = await call('POST', '/api/users/me/password', {
-    token: access,
+    token: login.json<{ token: string }>().token,
     body: { current_password: PASSWORD, new_password: 'changed by its owner' },
   });
   t.equal(changed.statusCode, 200, changed.body);
@@ -359,4 +359,43 @@ test("a device's recovery limit is its own, and a stranger's token gives none", 
     [await ask(), await ask(), await ask(eves), await ask(adas), await ask(adas)],
     [202, 429, 429, 202, 429],
   );
+});
+
+test("a stranger's request voids no link of the owner, and a used one voids all", async (t) => {
+  const { call, register, resetTokenOf, rows } = await buildWithMail(t);
+  await register(ADA);
+  const owners = await resetTokenOf(ADA);
+  const strangers = [await resetTokenOf(ADA), await resetTokenOf(ADA)];
+  const reset = async (token: string, password: string) =>
+    (await call('POST', '/api/auth/reset-password', { body: { token, password } })).statusCode;
+  t.equal(await reset(owners, NEW), 204);
+  for (const token of strangers) t.equal(await reset(token, 'of a later link'), 422);
+  t.equal((await call('POST', '/login', { body: { email: ADA, password: NEW } })).statusCode, 200);
+  t.strictSame(await rows('select from identity.reset_tokens'), []);
+});
+
+test('of two links used at once one sets the password', async (t) => {
+  const { call, register, resetTokenOf, events } = await buildWithMail(t);
+  await register(ADA);
+  const tokens = [await resetTokenOf(ADA), await resetTokenOf(ADA)];
+  const answers = await Promise.all(
+    tokens.map((token, n) =>
+      call('POST', '/api/auth/reset-password', {
+        body: { token, password: `parallel try number ${n}` },
+      }),
+    ),
+  );
+  t.strictSame(answers.map(({ statusCode }) => statusCode).toSorted(), [204, 422]);
+  t.equal((await events()).filter(({ action }) => action === 'PASSWORD_CHANGED').length, 1);
+});
+
+test('each request gets a link of its own by mail', async (t) => {
+  const { call, register, mailsTo, catcher } = await buildWithMail(t);
+  await register(ADA);
+  const ask = () => call('POST', '/api/auth/forgot-password', { body: { email: ADA } });
+  await ask();
+  await ask();
+  const mails = await mailsTo(ADA, 2);
+  t.equal(new Set(mails.map(tokenIn)).size, 2);
+  t.equal(catcher.mails().length, 2);
 });
