@@ -71,6 +71,11 @@ interface VerifiedToken {
 
 /** Our tokens have about 600 characters. Longer texts are rejected unparsed. */
 const MAX_TOKEN_LENGTH = 4_096;
+/**
+ * The one spelling of a token. The last letter of a signature of 64 bytes holds two bits. Decoders
+ * ignore its other four and foreign letters, so one token would have many names.
+ */
+const SPELLING = /^[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]$/;
 
 const currentKey = (source: SigningKeySource): SigningKey =>
   typeof source === 'function' ? source() : source;
@@ -172,7 +177,7 @@ function createVerifier(
 ): AccessTokens['verify'] {
   const verified = new LRUCache<string, VerifiedToken>({ max: cacheSize });
   return async (token) => {
-    if (token.length > MAX_TOKEN_LENGTH) throw new Unauthenticated();
+    if (token.length > MAX_TOKEN_LENGTH || !SPELLING.test(token)) throw new Unauthenticated();
     const digest = hash('sha256', token, 'base64');
     let entry = verified.get(digest);
     // A compromised key leaves the ring, which invalidates its cached tokens.

@@ -222,3 +222,45 @@ test('a service without a signing key cannot issue', async (t) => {
     /no signing key/,
   );
 });
+
+test('a token has one spelling', async (t) => {
+  const { tokens } = await build(t);
+  const subject = { userId, sessionId, role: 'vendor', sessionExpiresAt } as const;
+  const { token } = tokens.issue(subject);
+  const isValid = (text: string): Promise<boolean> =>
+    tokens.verify(text).then(
+      () => true,
+      () => false,
+    );
+  const valid = [];
+  for (const last of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')
+    if (await isValid(token.slice(0, -1) + last)) valid.push(last);
+  t.strictSame(valid, [token.at(-1)]);
+  const [head = '', payload = '', signature = ''] = token.split('.');
+  const [start, end] = [signature.slice(0, 40), signature.slice(40)];
+  for (const text of [
+    `${token}=`,
+    `${token}==`,
+    `${token}.`,
+    `${token}~`,
+    `${token} `,
+    `${token}\n`,
+    `${head}.${payload}.~${signature}`,
+    `${head}.${payload}.${start}.${end}`,
+    `${head}.${payload}.${start}\n${end}`,
+    `${head}=.${payload}.${signature}`,
+    `${head}.${payload}=.${signature}`,
+  ])
+    t.notOk(await isValid(text), text.slice(-100));
+});
+
+test('the letters of plain base64 spell no token', async (t) => {
+  const { tokens } = await build(t);
+  for (let tries = 0; tries < 20; tries += 1) {
+    const { token } = tokens.issue({ userId, sessionId, role: 'vendor', sessionExpiresAt });
+    const [head, payload, signature = ''] = token.split('.');
+    const plain = signature.replaceAll('-', '+').replaceAll('_', '/');
+    const text = `${head}.${payload}.${plain}`;
+    if (plain !== signature) await t.rejects(tokens.verify(text), { code: 'UNAUTHENTICATED' });
+  }
+});
