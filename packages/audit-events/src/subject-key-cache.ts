@@ -19,6 +19,9 @@ export interface SubjectKeyCache {
   findNamed(block: BlockKeyRef): SubjectKey | undefined;
   /** Open it before keys are read: keys saved through it after an erasure are not cached. */
   openWriter(): SubjectKeyCacheWriter;
+  /** Whether a look-up was imitated within the time for which a found key stays. */
+  isImitated(name: string): boolean;
+  saveImitated(name: string): void;
   /** Drops an erased subject's keys at once. */
   drop(subject: string): void;
 }
@@ -33,6 +36,7 @@ export function createSubjectKeyCache(): SubjectKeyCache {
   const current = new LRUCache<string, SubjectKey>(limits);
   // By subject, so that an erasure finds them all.
   const named = new LRUCache<string, ReadonlyMap<string, SubjectKey>>(limits);
+  const imitated = new LRUCache<string, true>(limits);
   let erasures = 0;
 
   function openWriter(): SubjectKeyCacheWriter {
@@ -52,6 +56,8 @@ export function createSubjectKeyCache(): SubjectKeyCache {
     findCurrent: (subject) => current.get(subject),
     findNamed: ({ key_id, subject }) => named.get(subject)?.get(key_id),
     openWriter,
+    isImitated: (name) => imitated.has(name),
+    saveImitated: (name) => void imitated.set(name, true),
     drop(subject) {
       erasures += 1;
       current.delete(subject);

@@ -24,6 +24,11 @@ const today = (): string => `day:${new Date().toISOString().slice(0, 10)}`;
 export interface SubjectKeys {
   /** The key to encrypt under, created on first use; undefined for an erased subject. */
   forSubject<DB>(db: Kysely<DB>, subject: Subject): Promise<SubjectKey | undefined>;
+  /**
+   * Costs what finding the stored key of a subject costs, and has no other effect. For names that
+   * may be nobody's, so that time does not tell.
+   */
+  imitate<DB>(db: Kysely<DB>, name: string): Promise<void>;
   /** A key for values of unknown owners. It ends with the key of today, after 30 days. */
   forUnnamed<DB>(db: Kysely<DB>): Promise<SubjectKey>;
   /** The keys of subjects by name, created on first use in two statements. The erased have none. */
@@ -150,6 +155,12 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
       if ('userId' in subject) return findOrCreateKey(db, subject.userId);
       const dayKey = await findOrCreateKey(db, today());
       return dayKey && addressKey(addressSubject(subject.address, dayKey), dayKey);
+    },
+    async imitate(db, name) {
+      if (cache.isImitated(name)) return;
+      await findSubjectKeys(db, [name]);
+      await generateKey(masterKey, name);
+      cache.saveImitated(name);
     },
     async forUnnamed(db) {
       const dayKey = await findOrCreateKey(db, today());

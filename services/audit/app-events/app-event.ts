@@ -105,7 +105,7 @@ export function personalValuesOf({ actor, personal = {} }: AppEvent): JsonObject
 /** The caller's metadata, with values that have no column of their own under `event`. */
 export function metadataOf(
   { id, action, actor, occurred_at: occurredAt, metadata }: AppEvent,
-  recordedBy: string,
+  { userId, apiTokenId }: { userId: string; apiTokenId?: string | undefined },
 ): JsonObject {
   return {
     ...metadata,
@@ -116,7 +116,8 @@ export function metadataOf(
         actor: { id: actor.id, ...(actor.type !== undefined && { type: actor.type }) },
       }),
       ...(occurredAt && { occurred_at: new Date(occurredAt).toISOString() }),
-      recorded_by: recordedBy,
+      recorded_by: userId,
+      ...(apiTokenId !== undefined && { api_token: apiTokenId }),
     },
   };
 }

@@ -8,6 +8,8 @@ import { createRefusal, type EventFault } from './refusal.ts';
 /** Who records events, and in which request. */
 export interface Recorder {
   userId: string;
+  /** Absent in a session. */
+  apiTokenId?: string | undefined;
   requestId: string;
   traceparent: string | null;
 }
@@ -57,7 +59,7 @@ function composeRow(
     error: event.error ?? null,
     request_id: recorder.requestId,
     traceparent: recorder.traceparent,
-    metadata: metadataOf(event, recorder.userId),
+    metadata: metadataOf(event, recorder),
     personal: personalValuesOf(event),
   });
 }

@@ -48,8 +48,10 @@ export const recordEvents = defineRoute({
     return async (request, reply) => {
       // The body's own check puts the events in this form.
       const body = request.body as unknown as EventsBody;
+      const { id: userId, apiToken } = principalOf(request);
       const recorder = {
-        userId: principalOf(request).id,
+        userId,
+        apiTokenId: apiToken?.id,
         requestId: request.id,
         traceparent: request.traceparent,
       };

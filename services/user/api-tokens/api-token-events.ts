@@ -26,10 +26,14 @@ export const apiTokenCreated = (token: CreatedToken): RequestEvent => ({
   },
 });
 
-/** `scopes` are named where they were the reason. */
+/** `scopes` are named where they were the reason, `actorId` where nobody is signed in. */
 export const apiTokenRefused = (
   error: string,
-  { ownerId, scopes }: { ownerId: string; scopes?: readonly Permission[] },
+  {
+    ownerId,
+    scopes,
+    actorId,
+  }: { ownerId: string; scopes?: readonly Permission[]; actorId?: string },
 ): RequestEvent => ({
   action: 'API_TOKEN_CREATED',
   outcome: 'failure',
@@ -37,6 +41,7 @@ export const apiTokenRefused = (
   resource: ownerId,
   resource_type: 'user',
   ...(scopes && { metadata: { scopes } }),
+  ...(actorId !== undefined && { user_id: actorId, subject: { userId: actorId } }),
 });
 
 export const apiTokenRevoked = (id: string, ownerId: string): RequestEvent => ({

@@ -4,7 +4,7 @@ import type { UserContext } from '../context.ts';
 import { InvalidCredentials, PasswordChangeRequired } from '../errors.ts';
 import type { ReplacedSession } from '../sessions/revoke-session.ts';
 import type { User } from '../tables.ts';
-import { parseEmail } from '../users/email-address.ts';
+import { parseEmail, type EmailAddress } from '../users/email-address.ts';
 import { findUserByEmailKey, lockUnchangedUser, updateRehashed } from '../users/user-queries.ts';
 import { findKnownDevice, readDevices } from './device-tokens.ts';
 import { consumeLoginAttempt } from './login-limits.ts';
@@ -47,6 +47,8 @@ interface PasswordLogin<Result> {
   credentials: Credentials;
   /** `update` where `onSignedIn` locks the row for update: two `share` holders would deadlock. */
   lock: 'share' | 'update';
+  /** Called with the right password, before the transaction. What it throws refuses the login. */
+  beforeSignIn?: ((user: User) => Promise<unknown>) | undefined;
   onSignedIn: OnSignedIn<Result>;
 }
 
@@ -57,11 +59,10 @@ interface PasswordLogin<Result> {
 export async function authenticatePassword<Result>(
   context: SignInContext,
   request: RequestContext,
-  { credentials, lock, onSignedIn }: PasswordLogin<Result>,
+  { credentials, ...login }: PasswordLogin<Result>,
 ): Promise<Result> {
-  const { data, audit } = context;
   const address = parseEmail(credentials.email);
-  const findUser = () => findUserByEmailKey(data.db, address.emailKey);
+  const findUser = () => findUserByEmailKey(context.data.db, address.emailKey);
   const devices = readDevices(context, request, credentials.device_token);
   // One look-up in either order, so neither its time nor its number tells who has an account.
   const known = devices.length > 0 ? { user: await findUser() } : undefined;
@@ -70,40 +71,64 @@ export async function authenticatePassword<Result>(
     emailKey: address.emailKey,
     device: findKnownDevice(devices, known?.user),
     onFirstRefusal: async () =>
-      audit.record(request, loginFailed(address, await findUser(), 'rate_limited')),
+      recordFailure(context, request, { address, user: await findUser(), error: 'rate_limited' }),
   });
   try {
     const { user } = known ?? { user: await findUser() };
-    const verified = await verifyPassword(context, user, credentials.password);
-    if (
-      user?.status === 'active' &&
-      verified.ok &&
-      !isLongEnough(credentials.password, user.type)
-    ) {
-      await audit.record(request, loginFailed(address, user, 'password_change_required'));
-      // Only a caller who knows the password learns that it is too short for an administrator.
-      await attempt.succeeded();
-      throw new PasswordChangeRequired();
-    }
-    const { newHash } = verified;
-    const completion = { email: address.email, newHash, lock, onSignedIn };
-    const completed =
-      user && verified.ok
-        ? await completeSignIn(context, request, { user, ...completion })
-        : undefined;
-    if (completed) {
-      await attempt.succeeded();
-      return completed.result;
-    }
-    await audit.record(request, loginFailed(address, user, 'invalid_credentials'));
-    await attempt.failed();
-    throw new InvalidCredentials();
+    const { result } = await completeAttempt(context, request, {
+      ...login,
+      user,
+      address,
+      password: credentials.password,
+    });
+    await attempt.succeeded();
+    return result;
   } catch (error) {
+    if (error instanceof InvalidCredentials) await attempt.failed();
+    // Only a caller who knows the password learns that it is too short for an administrator.
+    else if (error instanceof PasswordChangeRequired) await attempt.succeeded();
     // An overload or an outage says nothing about the password.
-    if (!(error instanceof InvalidCredentials || error instanceof PasswordChangeRequired))
-      await attempt.refund();
+    else await attempt.refund();
     throw error;
   }
+}
+
+interface Attempt<Result> extends Omit<PasswordLogin<Result>, 'credentials'> {
+  user: User | undefined;
+  address: EmailAddress;
+  password: string;
+}
+
+/** @throws InvalidCredentials, PasswordChangeRequired, both recorded */
+async function completeAttempt<Result>(
+  context: SignInContext,
+  request: RequestContext,
+  { user, address, password, ...login }: Attempt<Result>,
+): Promise<{ result: Result }> {
+  const { ok, newHash } = await verifyPassword(context, user, password);
+  if (user?.status === 'active' && ok && !isLongEnough(password, user.type)) {
+    await recordFailure(context, request, { address, user, error: 'password_change_required' });
+    throw new PasswordChangeRequired();
+  }
+  const completion = { ...login, email: address.email, newHash };
+  const completed =
+    user && ok ? await completeSignIn(context, request, { user, ...completion }) : undefined;
+  if (completed) return completed;
+  await recordFailure(context, request, { address, user, error: 'invalid_credentials' });
+  throw new InvalidCredentials();
+}
+
+/** A known account's event needs its key, which may have to be read. Others' reads are imitated. */
+async function recordFailure(
+  { audit, crypto, data, limits }: SignInContext,
+  request: RequestContext,
+  { address, user, error }: { address: EmailAddress; user: User | undefined; error: string },
+): Promise<void> {
+  if (!user) {
+    const name = limits.key(['login_account', address.emailKey]).toString('hex');
+    await crypto.subjectKeys.imitate(data.db, name);
+  }
+  await audit.record(request, loginFailed(address, user, error));
 }
 
 interface Verified {
@@ -123,7 +148,7 @@ async function verifyPassword(
   return ok && needsRehash ? { ok, newHash: await passwords.rehash(password) } : { ok };
 }
 
-interface Completion<Result> extends Pick<PasswordLogin<Result>, 'lock' | 'onSignedIn'> {
+interface Completion<Result> extends Omit<PasswordLogin<Result>, 'credentials'> {
   user: User;
   email: string;
   newHash: string | undefined;
@@ -133,10 +158,11 @@ interface Completion<Result> extends Pick<PasswordLogin<Result>, 'lock' | 'onSig
 async function completeSignIn<Result>(
   { data }: Pick<UserContext, 'data'>,
   request: RequestContext,
-  { user, email, newHash, lock, onSignedIn }: Completion<Result>,
+  { user, email, newHash, lock, beforeSignIn, onSignedIn }: Completion<Result>,
 ): Promise<{ result: Result } | undefined> {
   const { id, status, password_hash: passwordHash } = user;
   if (status !== 'active' || passwordHash === null) return undefined;
+  await beforeSignIn?.(user);
   const mode = newHash === undefined ? lock : 'update';
   try {
     return await data.inTransaction(request, async (trx, record) => {

@@ -28,7 +28,7 @@ export async function consumeStatusChange(
     .executeTakeFirst();
 }
 
-/** Consumes changes that an operator's SQL has made, in order; none of another replica. */
+/** Consumes changes that an operator's SQL has made, in order. Of two replicas one gets each. */
 export async function consumeStatusChanges(
   trx: Kysely<Tables>,
   limit: number,
@@ -36,13 +36,7 @@ export async function consumeStatusChanges(
   const changes = await trx
     .deleteFrom('identity.status_changes')
     .where('id', 'in', (query) =>
-      query
-        .selectFrom('identity.status_changes')
-        .select('id')
-        .orderBy('id')
-        .limit(limit)
-        .forUpdate()
-        .skipLocked(),
+      query.selectFrom('identity.status_changes').select('id').orderBy('id').limit(limit),
     )
     .returning(['id', ...columns])
     .execute();

@@ -1,6 +1,7 @@
 import { strictObject } from '@muniment/server';
 import { roleAllows, type Permission } from '@muniment/security';
 import { InvalidCredentials } from '../errors.ts';
+import { apiTokenRefused } from '../api-tokens/api-token-events.ts';
 import { issueApiToken, TOKEN_TTL_S } from '../api-tokens/issue-api-token.ts';
 import { lockTokenOwner } from '../api-tokens/api-token-queries.ts';
 import { authenticatePassword } from '../sign-in/sign-in.ts';
@@ -26,6 +27,14 @@ export const authGenerateToken = defineChannel({
     authenticatePassword(server, request, {
       credentials: payload,
       lock: 'update',
+      // Not within the transaction: it would hold two connections.
+      beforeSignIn: ({ id }) =>
+        server.limits.consume([['token_creation', id]], () =>
+          server.audit.record(
+            request,
+            apiTokenRefused('rate_limited', { ownerId: id, actorId: id }),
+          ),
+        ),
       onSignedIn: async (trx, user, record) => {
         const owner = await lockTokenOwner(trx, user.id);
         if (!owner) throw new InvalidCredentials();

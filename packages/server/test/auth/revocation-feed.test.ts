@@ -198,10 +198,13 @@ test('a role, a suspension and a deletion count for the token that was issued be
   ]);
   await refusal(server, session);
   await server.rows(`update identity.users set status = 'active' where id = $1`, [session.userId]);
-  await until(async () => (await server.visit(session)) === 200, { timeoutMs: timeBound(1_000) });
-  await server.rows('delete from identity.users where id = $1', [session.userId]);
-  await refusal(server, session);
-  t.ok(server.sessions.lookups().user_changed >= 3, 'the database was asked after each change');
+  await sleep(600);
+  t.equal(await server.visit(session), 401, 'what has ended does not come back');
+  const deleted = await server.signIn('admin');
+  t.equal(await server.visit(deleted), 200);
+  await server.rows('delete from identity.users where id = $1', [deleted.userId]);
+  await refusal(server, deleted);
+  t.ok(server.sessions.lookups().user_changed >= 1, 'the database was asked after the change');
   t.ok(server.sessions.lookups().user_changed <= 10, 'and not at each request');
 });
 

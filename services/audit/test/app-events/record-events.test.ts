@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { createSubjectKeys } from '@muniment/audit-events';
 import { createDatabase } from '@muniment/database';
+import { createApiToken, hashApiToken } from '@muniment/security';
 import { until } from '@muniment/testing';
 import { acceptEvents } from '../../app-events/accept-events.ts';
 import { createSearchTerms } from '../../search/search-terms.ts';
@@ -310,4 +311,24 @@ test('callers without permission get a 401 or a 403', async (t) => {
   const parts = await start(t);
   t.equal((await post(parts, undefined, EVENT)).statusCode, 401);
   t.equal((await post(parts, await parts.signIn('customer'), EVENT)).statusCode, 403);
+});
+
+test('an event names the API token by which it came, and its owner', async (t) => {
+  const parts = await start(t);
+  const token = createApiToken();
+  const [stored] = (
+    await parts.superuser.query<{ id: string }>(
+      `insert into identity.api_tokens (id, user_id, token_hash, name, scopes, expires_at)
+       values (gen_random_uuid(), $1, $2, 'backend', '{audit:write-events}',
+         now() + interval '1 hour') returning id`,
+      [parts.admin.id, hashApiToken(token)],
+    )
+  ).rows;
+  t.equal((await post(parts, { ...parts.admin, token }, EVENT)).statusCode, 201);
+  t.equal((await post(parts, parts.admin, eventOf('evt-2'))).statusCode, 201);
+  const [byToken, inSession] = (await outbox(parts)).map(({ metadata }) => metadata) as {
+    event: object;
+  }[];
+  t.match(byToken?.event, { recorded_by: parts.admin.id, api_token: stored?.id });
+  t.notOk(Object.hasOwn(inSession?.event ?? {}, 'api_token'));
 });

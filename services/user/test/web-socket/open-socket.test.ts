@@ -608,3 +608,54 @@ test('a stop answers the current message and closes with 1001', async (t) => {
   t.equal((await client.closed).code, 1001);
   await stopped;
 });
+
+test('tokens made by password count as the others, before they are made', async (t) => {
+  const { server, client } = await build(t, {
+    LIMITS: 'on',
+    LIMIT_RULES: 'token_creation=2/3600,login_account=2/3600',
+  });
+  const { user, token } = await server.register('ada@example.com');
+  const generate = async (password = PASSWORD): Promise<string | true | undefined> => {
+    const payload = { email: 'ada@example.com', password };
+    const answer = await client.send({ channel: 'auth/generateToken', payload });
+    return answer.success || answer.error?.code;
+  };
+  const create = async () =>
+    (
+      await server.call('POST', '/api/auth/tokens', {
+        token,
+        body: { name: 'x', scopes: ['profile:read'] },
+      })
+    ).statusCode;
+  t.equal(await create(), 201);
+  t.equal(await generate('not the password'), 'invalid_credentials', 'counts no token');
+  t.equal(await generate(), true);
+  for (let index = 0; index < 3; index += 1) t.equal(await generate(), 'rate_limited');
+  t.equal(await create(), 429);
+  t.equal((await server.rows('select from identity.api_tokens')).length, 2);
+  const recorded = await server.events();
+  t.match(
+    recorded.filter(
+      ({ action, outcome }) => action === 'API_TOKEN_CREATED' && outcome === 'failure',
+    ),
+    [
+      {
+        error: 'rate_limited',
+        user_id: user.id,
+        resource: user.id,
+        personal: { subject: user.id },
+      },
+    ],
+    'one event a window',
+  );
+  t.equal(recorded.filter(({ action }) => action === 'LOGIN_SUCCESS').length, 1);
+  t.equal(
+    (
+      await server.call('POST', '/login', {
+        body: { email: 'ada@example.com', password: PASSWORD },
+      })
+    ).statusCode,
+    200,
+    'the right password used up no attempt',
+  );
+});
