@@ -74,10 +74,25 @@ test('a retry is answered within its window, and a reuse after it', async (t) =>
     const { refresh_token } = await server.register();
     await next(server, refresh_token);
     await age(server, seconds);
-    await wipeSealedChildren(server.context.data.db);
+    if (status === 200) await wipeSealedChildren(server.context.data.db);
     t.equal((await refresh(server, refresh_token)).statusCode, status, `${seconds} s`);
     t.equal((await reuses(server)).length, status === 200 ? 0 : 1);
   }
+});
+
+test('no retry is answered in a session that this replica knows has ended', async (t) => {
+  const server = await build(t);
+  const { refresh_token, session_id } = await server.register();
+  await next(server, refresh_token);
+  // The process was suspended after it read the row.
+  server.context.auth.sessions.drop(session_id);
+  t.match((await refresh(server, refresh_token)).json(), INVALID);
+  t.match((await server.events()).at(-1), {
+    action: 'TOKEN_REFRESHED',
+    outcome: 'failure',
+    error: 'refresh_token_invalid',
+    session_id,
+  });
 });
 
 test('a token spent long ago is still known, so its reuse ends the session', async (t) => {

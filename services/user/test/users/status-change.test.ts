@@ -14,7 +14,7 @@ const setStatus = ({ rows }: TestServer, status: string, id: string): Promise<un
   rows('update identity.users set status = $1 where id = $2', [status, id]);
 
 for (const status of ['suspended', 'inactive', 'pending']) {
-  test(`nothing of a ${status} account comes back with its status`, async (t) => {
+  test(`nothing comes back after an account was ${status}`, async (t) => {
     const here = await build(t);
     const there = await here.replica();
     const { user, token, refresh_token } = await here.register();
