@@ -1,7 +1,9 @@
 /**
  * The Kinesis server of docker compose: kinesalite, reachable from other containers.
- * For local use only: it checks no credentials and never throttles.
+ * For local use only: it never throttles. KINESIS_CREDENTIALS_FILE has the key pairs that it accepts,
+ * one a line: access key id, a space, secret.
  */
+import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { startKinesis } from '@muniment/cluster';
 
@@ -9,9 +11,20 @@ const name = process.env.KINESIS_STREAM ?? 'audit-events';
 const shards = Number(process.env.KINESIS_SHARDS ?? 4);
 const port = Number(process.env.PORT ?? 4567);
 
+function readCredentials(file = '') {
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  return lines.map((line) => {
+    const [accessKeyId, secretAccessKey] = line.split(' ');
+    if (!accessKeyId || !secretAccessKey)
+      throw new Error(`Write an access key id, a space and a secret on each line of ${file}.`);
+    return { accessKeyId, secretAccessKey };
+  });
+}
+
 const kinesis = await startKinesis({
   path: process.env.KINESIS_DATA ?? '/data',
   streams: [{ name, shards }],
+  credentials: readCredentials(process.env.KINESIS_CREDENTIALS_FILE),
 });
 // The server listens on the loopback only. Here other containers must reach it.
 const forwarder = createServer((socket) => {

@@ -25,8 +25,20 @@ keep s3_access_key_id muniment-files
 keep s3_secret_access_key "$(openssl rand -hex 24)"
 keep s3_audit_access_key_id muniment-audit
 keep s3_audit_secret_access_key "$(openssl rand -hex 24)"
-keep kinesis_credential local
-keep smtp_url smtp://mailpit:1025
+keep kinesis_access_key_id muniment-kinesis
+keep kinesis_secret_access_key "$(openssl rand -hex 24)"
+keep kinesis_credentials "$(for pair in kinesis s3 s3_audit; do
+  echo "$(cat "${pair}_access_key_id") $(cat "${pair}_secret_access_key")"
+done)"
+# Services accept each line; the gateway sends the first one. See docs/operations/keys.md.
+keep gateway_secret "$(openssl rand -hex 32)"
+# Services accept each line; Prometheus sends its own file, which has one line.
+keep metrics_token "$(openssl rand -hex 32)"
+keep prometheus_token "$(head -n 1 metrics_token)"
+# An earlier version wrote a URL without credentials.
+if [ "$(cat smtp_url 2>/dev/null)" = smtp://mailpit:1025 ]; then rm -f smtp_url; fi
+keep mail_auth "muniment:$(openssl rand -hex 16)"
+keep smtp_url "smtp://$(cat mail_auth)@mailpit:1025"
 keep grafana_admin_password "$(openssl rand -hex 16)"
 keep master/key "$(openssl rand -base64 32)"
 

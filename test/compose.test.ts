@@ -3,9 +3,12 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadLogKeys } from '@muniment/audit-key';
 import { parseVerifierKey } from '@muniment/audit-verify';
+import { parseSharedSecret } from '@muniment/security';
 import { test } from 'tap';
 import { DOCUMENTS } from '../packages/cluster/src/nginx/prepare-pages.ts';
 import { parse } from 'yaml';
+import { settings as auditSettings } from '../services/audit/config.ts';
+import { settings as userSettings } from '../services/user/config.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -251,7 +254,7 @@ test("the services trust the gateway's address and no other", (t) => {
 
 /** Names of secrets, and of files that hold them. PASSWORD_PASSES and the like are numbers. */
 const SECRET =
-  /(PASSWORD|SECRET|KEY|KEY_ID|DATABASE_URL|OWNER_URL|ADMIN_URL|SMTP_URL|_USER)(_?_FILE)?$/;
+  /(PASSWORD|SECRET|TOKEN|CREDENTIALS|AUTH|KEY|KEY_ID|DATABASE_URL|OWNER_URL|ADMIN_URL|SMTP_URL|_USER)(_?_FILE)?$/;
 
 test('secrets are declared files, and none is in the environment', (t) => {
   const used = new Set(services.flatMap(([, service]) => service.secrets ?? []));
@@ -313,16 +316,36 @@ test('make-secrets.sh creates every secret for its owner only, and overwrites no
     [parseVerifierKey(readFileSync(join(folder, 'secrets/audit/key.pub'), 'utf8').trimEnd()).id],
     "the log's keys belong together",
   );
+  const secret = (name: string): string =>
+    readFileSync(join(folder, 'secrets', name), 'utf8').trimEnd();
+  for (const name of ['gateway_secret', 'metrics_token'])
+    t.doesNotThrow(() => parseSharedSecret(secret(name), name));
+  t.equal(secret('prometheus_token'), secret('metrics_token'));
+  t.not(secret('gateway_secret'), secret('metrics_token'));
+  t.equal(secret('smtp_url'), `smtp://${secret('mail_auth')}@mailpit:1025`);
+  t.same(
+    secret('kinesis_credentials').split('\n'),
+    ['kinesis', 's3', 's3_audit'].map(
+      (pair) => `${secret(`${pair}_access_key_id`)} ${secret(`${pair}_secret_access_key`)}`,
+    ),
+    'the stream knows the key pair of each service',
+  );
   run();
   t.same(contents(), made);
 });
+
+/** Settings that are files themselves. */
+const FILE_SETTINGS = new Set(
+  Object.keys({ ...userSettings.properties, ...auditSettings.properties }).filter((name) =>
+    name.endsWith('_FILE'),
+  ),
+);
 
 test('start-service.sh reads every secret that a container gets as a file', (t) => {
   const script = read('docker/start-service.sh');
   for (const name of ['user', 'file', 'audit', 'migrate']) {
     for (const variable of Object.keys(compose.services[name]?.environment ?? {})) {
-      if (!variable.endsWith('_FILE') || ['MASTER_KEY_FILE', 'AUDIT_KEY_FILE'].includes(variable))
-        continue;
+      if (!variable.endsWith('_FILE') || FILE_SETTINGS.has(variable)) continue;
       t.match(script, new RegExp(`\\b${variable.slice(0, -'_FILE'.length)}\\b`), variable);
     }
   }
@@ -416,10 +439,11 @@ test('dashboard and alerts ask only for metrics that the code has', (t) => {
   t.end();
 });
 
-test("prometheus scrapes all replicas of every service, on the image's port", (t) => {
+test("prometheus scrapes all replicas of every service with its token, on the image's port", (t) => {
   const config = parse(read('docker/prometheus/prometheus.yml')) as {
     scrape_configs: {
       job_name: string;
+      authorization?: { credentials_file?: string };
       dns_sd_configs?: { names: string[]; type: string; port: number }[];
     }[];
   };
@@ -427,6 +451,8 @@ test("prometheus scrapes all replicas of every service, on the image's port", (t
   for (const name of ['user', 'file', 'audit']) {
     const job = config.scrape_configs.find(({ job_name }) => job_name === name);
     t.match(job?.dns_sd_configs, [{ names: [name], type: 'A', port }]);
+    t.equal(job?.authorization?.credentials_file, '/run/secrets/prometheus_token');
+    t.ok(compose.services[name]?.environment?.METRICS_TOKEN_FILE, `${name} asks for a token`);
   }
   t.end();
 });

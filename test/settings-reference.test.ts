@@ -43,6 +43,7 @@ test('only required settings are uncommented in .env.example', (t) => {
   t.same(set, [
     'PORT=',
     'DATABASE_URL=',
+    'GATEWAY_SECRET_FILE=',
     'MASTER_KEY_FILE=',
     'SMTP_URL=',
     'MAIL_FROM=',

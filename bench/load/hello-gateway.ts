@@ -51,6 +51,7 @@ export async function startHelloGateway(replicas: number): Promise<HelloGateway>
       uploadMaxBytes: 1024 * 1024,
       limits: false,
       pages: dir,
+      secret: 'a-gateway-that-no-service-stands-behind-at-all',
       root: process.getuid?.() === 0,
     }),
   );

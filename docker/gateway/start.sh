@@ -2,6 +2,7 @@
 # Renders nginx.conf from the repository's template and execs nginx.
 #   USER_UPSTREAM FILE_UPSTREAM AUDIT_UPSTREAM   host:port; each address of the name is one server
 #   S3_UPSTREAM S3_SCHEME S3_HOST                the object store; S3_HOST is what URLs are signed for
+#   GATEWAY_SECRET_FILE   its first line is sent to the services, which accept every line
 #   RESOLVER           name server for lookups at run time; empty: one lookup at start
 #   WORKER_PROCESSES   nginx's processes; not the machine's cores, of which compose gives it one
 #   UPLOAD_MAX_BYTES   as the file service has it      LIMITS=on|off      TLS_CERTIFICATE TLS_KEY   files; absent: no TLS
@@ -72,8 +73,16 @@ case "$MAIL_PAGE" in
   *[!A-Za-z0-9.:/_-]*) echo "MAIL_PAGE must be a plain URL, not $MAIL_PAGE" >&2; exit 1 ;;
 esac
 
+GATEWAY_SECRET=$(head -n 1 "$GATEWAY_SECRET_FILE")
+# Any other character could end the string in nginx.conf.
+case "$GATEWAY_SECRET" in
+  '' | *[!A-Za-z0-9_-]*) echo "$GATEWAY_SECRET_FILE must hold letters, digits, - and _" >&2; exit 1 ;;
+esac
+
+umask 077
 export CORS_ORIGINS PAGES MAIL_PAGE
-export MAIN TMP_DIR ACCESS_LOG USER_SERVERS FILE_SERVERS AUDIT_SERVERS S3_SERVERS S3_URL S3_HOST LISTEN UPLOAD_PASS EVENTS_PASS UPLOAD_MAX_BODY LIMITS
-envsubst '${MAIN} ${TMP_DIR} ${ACCESS_LOG} ${USER_SERVERS} ${FILE_SERVERS} ${AUDIT_SERVERS} ${S3_SERVERS} ${S3_URL} ${S3_HOST} ${LISTEN} ${UPLOAD_PASS} ${EVENTS_PASS} ${UPLOAD_MAX_BODY} ${LIMITS} ${CORS_ORIGINS} ${PAGES} ${MAIL_PAGE}' \
+export MAIN TMP_DIR ACCESS_LOG USER_SERVERS FILE_SERVERS AUDIT_SERVERS S3_SERVERS S3_URL S3_HOST LISTEN UPLOAD_PASS EVENTS_PASS UPLOAD_MAX_BODY LIMITS GATEWAY_SECRET
+envsubst '${MAIN} ${TMP_DIR} ${ACCESS_LOG} ${USER_SERVERS} ${FILE_SERVERS} ${AUDIT_SERVERS} ${S3_SERVERS} ${S3_URL} ${S3_HOST} ${LISTEN} ${UPLOAD_PASS} ${EVENTS_PASS} ${UPLOAD_MAX_BODY} ${LIMITS} ${CORS_ORIGINS} ${PAGES} ${MAIL_PAGE} ${GATEWAY_SECRET}' \
   < "$TEMPLATE" > "$TMP_DIR/nginx.conf"
+unset GATEWAY_SECRET
 exec nginx -c "$TMP_DIR/nginx.conf" "$@"

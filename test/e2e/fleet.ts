@@ -26,8 +26,8 @@ export interface FleetDescription {
     accessKeyId: string;
     secretAccessKey: string;
   };
-  kinesis: { endpoint: string; stream: string };
-  mail: { page: string; smtp: string };
+  kinesis: { endpoint: string; stream: string; accessKeyId: string; secretAccessKey: string };
+  mail: { page: string; smtp: string; user: string; passwordFile: string };
   environments: Record<'user' | 'file' | 'audit', Record<string, string>>;
 }
 

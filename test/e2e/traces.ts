@@ -53,13 +53,12 @@ export async function tablesWith(rows: Rows, value: string): Promise<string[]> {
 
 /** Every record that the stream still has. */
 export async function streamRecords(fleet: Fleet): Promise<string[]> {
-  const {
-    kinesis: { endpoint, stream },
-  } = await fleet.describe();
+  const { kinesis } = await fleet.describe();
+  const { endpoint, stream } = kinesis;
   const client = new KinesisClient({
     endpoint,
     region: 'us-east-1',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    credentials: kinesis,
     requestHandler: new NodeHttpHandler(),
   });
   try {

@@ -1,6 +1,7 @@
 // make status: the processes of the fleet. Exit code 1 when one of them is not ready.
 import { reportFailure } from './fleet/commands/output.ts';
 import { statusTable } from './fleet/commands/status-table.ts';
+import { MAIL_USER } from './fleet/plan/fleet-parts.ts';
 import { dataFolder } from './fleet/settings.ts';
 import { isSupervisorAlive, readState } from './fleet/supervisor/state.ts';
 
@@ -13,7 +14,11 @@ async function status(data: string): Promise<boolean> {
   const { text, healthy } = await statusTable(state);
   console.log(text);
   const mail = state.processes.find(({ name }) => name === 'mail');
-  if (mail) console.log(`\nmails that the fleet sends: http://localhost:${mail.port}`);
+  if (mail)
+    console.log(
+      `\nmails that the fleet sends: http://localhost:${mail.port} ` +
+        `(user ${MAIL_USER}, password in ${data}/secrets/mail-password)`,
+    );
   if (isSupervisorAlive(state)) return healthy;
   console.log('\nthe supervisor is gone: nothing is restarted (make up starts the fleet anew)');
   return false;

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { test } from 'tap';
+import { createTransport } from 'nodemailer';
+import { test, type Test } from 'tap';
 import { readState } from '../src/fleet/supervisor/state.ts';
 import { freePort } from '../src/free-port.ts';
 import { processesOf } from '../src/postgres/stale-postgres.ts';
@@ -11,6 +12,41 @@ import { folder } from './fleet/fake-fleet.ts';
 /** The printed lines for a shell. */
 function tryOut(output: string): string {
   return /Try it\..*\n([^]*?)\n\n/.exec(output)?.[1] ?? 'exit 1';
+}
+
+interface Described {
+  processes: { service: string; port: number }[];
+  kinesis: { endpoint: string };
+  mail: { page: string; smtp: string };
+  environments: Record<'user' | 'file' | 'audit', { METRICS_TOKEN_FILE: string }>;
+}
+
+/** What another user of this machine gets at the fleet's ports. */
+async function checkClosedPorts(t: Test, fleet: Described): Promise<void> {
+  for (const { service, port } of fleet.processes) {
+    if (service !== 'user' && service !== 'file' && service !== 'audit') continue;
+    const metrics = `http://127.0.0.1:${port}/metrics`;
+    t.equal((await fetch(metrics)).status, 401, `metrics of ${service}`);
+    const token = readFileSync(fleet.environments[service].METRICS_TOKEN_FILE, 'utf8').trimEnd();
+    const scrape = await fetch(metrics, { headers: { authorization: `Bearer ${token}` } });
+    t.equal(scrape.status, 200, `metrics of ${service}, with the token`);
+    t.equal((await fetch(`http://127.0.0.1:${port}/health/ready`)).status, 200);
+  }
+  t.equal((await fetch(fleet.mail.page)).status, 401, 'the page of the mails');
+  const listStreams = await fetch(fleet.kinesis.endpoint, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-amz-json-1.1',
+      'x-amz-target': 'Kinesis_20131202.ListStreams',
+    },
+    body: '{}',
+  });
+  t.match(await listStreams.json(), { __type: 'MissingAuthenticationTokenException' });
+  const { host } = new URL(fleet.mail.smtp);
+  const stranger = createTransport({ url: `smtp://${host}` });
+  await t.rejects(stranger.sendMail({ from: 'a@b.co', to: 'c@d.co', text: 'x' }), {
+    message: / 530 /,
+  });
 }
 
 test(
@@ -77,7 +113,11 @@ test(
       code: 0,
       output: /user-1 .* yes [^]*mails that the fleet sends: http:\/\/localhost:\d+/,
     });
-    t.strictSame(await (await fetch(`${fleet.mail.page}/api/messages`)).json(), []);
+    const password = readFileSync(fleet.mail.passwordFile, 'utf8').trimEnd();
+    const authorization = `Basic ${btoa(`${fleet.mail.user}:${password}`)}`;
+    const mails = await fetch(`${fleet.mail.page}/api/messages`, { headers: { authorization } });
+    t.strictSame(await mails.json(), []);
+    await checkClosedPorts(t, fleet);
 
     const other = await runCommand('up.ts', { ...env, DATA: `${data} 2` });
     t.equal(other.code, 1);

@@ -27,6 +27,7 @@ export {
   TOKEN_SCOPES,
 } from './tokens/api-tokens.ts';
 export { authentication, type AuthenticationOptions } from './authenticate.ts';
+export { readCredentials, rejectCredentials } from './credentials.ts';
 export {
   findDenial,
   isAllowed,
@@ -61,6 +62,7 @@ export type { Denial, Permission, Role } from './permissions.ts';
 export { createPublicKeyRing } from './keys/public-key-ring.ts';
 export type { PublicKeyRing, PublicKeyRingOptions } from './keys/public-key-ring.ts';
 export { loadPublicKeys } from './keys/read-keys.ts';
+export { loadSharedSecret, parseSharedSecret, type SharedSecret } from './keys/shared-secret.ts';
 export type { PublicJwk, PublicKeyRow, VerificationKey } from './keys/read-keys.ts';
 export {
   createRefreshToken,

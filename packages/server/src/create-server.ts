@@ -17,7 +17,7 @@ import {
   verifyMigrated,
   type MigrationSet,
 } from '@muniment/database';
-import type { AccessTokens } from '@muniment/security';
+import { loadSharedSecret, type AccessTokens } from '@muniment/security';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import { createErasures, type Erasures } from './audit/erasures.ts';
 import { createOutboxRelays, type Outbox } from './audit/outbox-relays.ts';
@@ -94,7 +94,8 @@ export interface ServiceContext<DB> {
  */
 export async function createServer<DB>(options: ServerOptions<DB>): Promise<ServiceContext<DB>> {
   const { service, config } = options;
-  const app = createApp(config, service);
+  const gatewaySecret = await loadSharedSecret(config.GATEWAY_SECRET_FILE);
+  const app = createApp(config, { service, gatewaySecret });
   const { log } = app;
   const masterKey = await loadMasterKey(config.MASTER_KEY_FILE);
   const { db, kinesis } = openStores<DB>(config, log);
@@ -129,7 +130,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     await authenticateRequests(app, auth, { ...parts, limits, recordDenial });
     openIdempotency(app, { ...parts, auth, record });
     guardRoutes(app);
-    measureRequests(app, metrics);
+    await measureRequests(app, { registry: metrics, tokenFile: config.METRICS_TOKEN_FILE });
     measureAuth(metrics, auth, feed);
     const health = reportHealth(app);
     health.add({ name: 'postgres', critical: true, check: () => checkWritable(db) });

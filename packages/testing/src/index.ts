@@ -3,7 +3,7 @@ export { findPromtool, type Promtool } from './find-promtool.ts';
 export { outboxEvents, type OutboxEvent, type OutboxSchema } from './outbox-events.ts';
 export { requestContext } from './request-context.ts';
 export { requireStatedErrors } from './require-stated-errors.ts';
-export { serviceEnvironment } from './service-environment.ts';
+export { GATEWAY_HEADERS, SCRAPE, serviceEnvironment } from './service-environment.ts';
 export {
   createTokenIssuer,
   signIn,

@@ -5,6 +5,7 @@ const least = {
   PORT: '0',
   DATABASE_URL: 'postgres://file_service@localhost/muniment',
   MASTER_KEY_FILE: '/k',
+  GATEWAY_SECRET_FILE: '/g',
 };
 
 test('the settings have the documented defaults and are frozen', async (t) => {

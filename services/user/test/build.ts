@@ -8,6 +8,7 @@ import {
   type Rows,
   requireStatedErrors,
   rowsOf,
+  GATEWAY_HEADERS,
   serviceEnvironment,
 } from '@muniment/testing';
 import { CursorInvalid } from '@muniment/server';
@@ -81,6 +82,7 @@ export async function build(t: Test, settings: Record<string, string> = {}): Pro
           method,
           url,
           headers: {
+            ...GATEWAY_HEADERS,
             'user-agent': 'tap',
             ...(token && { authorization: `Bearer ${token}` }),
             ...headers,

@@ -17,12 +17,12 @@ const MAX_SHARDS = 10;
 
 /** Splits or merges shards. @returns what was done, or why nothing was */
 export async function reshard(fleet: Fleet, kind: ReshardKind, choice: number): Promise<string> {
-  const { endpoint, stream } = (await fleet.describe()).kinesis;
+  const { endpoint, stream, ...credentials } = (await fleet.describe()).kinesis;
   const client = new KinesisClient({
     endpoint,
     region: 'us-east-1',
     maxAttempts: 1,
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    credentials,
     requestHandler: new NodeHttpHandler({ connectionTimeout: 500, requestTimeout: 2_000 }),
   });
   const deadline = performance.now() + RESHARD_TIMEOUT_MS;

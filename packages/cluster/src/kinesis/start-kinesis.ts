@@ -7,10 +7,13 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import kinesalite from 'kinesalite';
 import { mkdirSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Credentials } from '../s3/protocol/signature.ts';
+import { findRefusal, sendRefusal } from './find-refusal.ts';
 
 const DRAIN_TIMEOUT_MS = 1_000;
+const ANYBODY: Credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 export interface KinesisOptions {
   /** Default: a free port. */
@@ -19,6 +22,8 @@ export interface KinesisOptions {
   path?: string;
   /** Created when absent. */
   streams?: { name: string; shards: number }[];
+  /** Who may use it. Absent, for tests: everybody on this machine. */
+  credentials?: readonly Credentials[];
 }
 
 export interface RunningKinesis {
@@ -40,10 +45,17 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
   // Kinesalite closes its store under running requests, whose errors nothing can catch.
   const unanswered = new Set<ServerResponse>();
   let stopping = false;
-  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+  // Kinesalite looks at signatures and verifies none.
+  const [answer] = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request');
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (stopping) return void request.socket.destroy();
     unanswered.add(response);
     response.once('close', () => unanswered.delete(response));
+    const refusal = options.credentials && findRefusal(request, options.credentials);
+    if (!refusal) return answer?.(request, response);
+    request.resume();
+    sendRefusal(response, refusal);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -53,7 +65,8 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
   if (address === null || typeof address === 'string')
     throw new TypeError('kinesalite does not listen on TCP.');
   const endpoint = `http://127.0.0.1:${address.port}`;
-  for (const stream of options.streams ?? []) await createStream(endpoint, stream);
+  const [credentials = ANYBODY] = options.credentials ?? [];
+  for (const stream of options.streams ?? []) await createStream(endpoint, stream, credentials);
   return {
     endpoint,
     port: address.port,
@@ -73,11 +86,12 @@ export async function startKinesis(options: KinesisOptions = {}): Promise<Runnin
 async function createStream(
   endpoint: string,
   stream: { name: string; shards: number },
+  credentials: Credentials,
 ): Promise<void> {
   const client = new KinesisClient({
     endpoint,
     region: 'us-east-1',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    credentials,
     // The SDK's default is HTTP/2, which kinesalite does not speak (ERR_HTTP2_ERROR).
     requestHandler: new NodeHttpHandler({ connectionTimeout: 1000, requestTimeout: 5000 }),
   });

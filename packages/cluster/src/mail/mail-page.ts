@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isMailUser, parseBasic, type MailCredentials } from './credentials.ts';
 import type { CaughtMail, MailStore } from './mail-store.ts';
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -40,9 +41,18 @@ ${mails.map(article).join('\n')}
 // By DNS rebinding a foreign page could read the links under another host name.
 const LOCAL = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
-/** Serves the mails: a page at `/`, JSON at `/api/messages`. `?to=` filters, DELETE clears. */
+export interface MailPage {
+  store: MailStore;
+  /** Absent: nobody is asked. */
+  credentials: MailCredentials | undefined;
+}
+
+/**
+ * Serves the mails: a page at `/`, JSON at `/api/messages`. `?to=` filters, DELETE clears.
+ * `/health` answers without credentials and tells nothing.
+ */
 export function answerMailPage(
-  store: MailStore,
+  { store, credentials }: MailPage,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
@@ -62,6 +72,11 @@ export function answerMailPage(
   const to = searchParams.get('to')?.toLowerCase();
   if (!LOCAL.test(request.headers.host ?? ''))
     return send(421, 'text/plain', 'Use localhost as the host name.\n');
+  if (request.method === 'GET' && pathname === '/health') return send(200, 'text/plain', 'up\n');
+  if (credentials && !isMailUser(credentials, parseBasic(request.headers.authorization))) {
+    response.setHeader('www-authenticate', 'Basic realm="mails", charset="UTF-8"');
+    return send(401, 'text/plain', 'Sign in with the user and password of this fleet.\n');
+  }
   if (request.method === 'GET' && pathname === '/')
     return send(200, 'text/html', page(store.list()));
   if (request.method === 'GET' && pathname === '/api/messages') {

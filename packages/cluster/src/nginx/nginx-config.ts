@@ -23,6 +23,8 @@ export interface GatewayConfig {
   corsOrigins?: string;
   /** URL of the mail catcher, which the front page names. */
   mailPage?: string;
+  /** Sent to the services with each request. No character that needs quoting. */
+  secret: string;
   /** Whether the master runs as root; its workers then run as nobody. */
   root: boolean;
 }
@@ -83,6 +85,7 @@ export function nginxConfig(config: GatewayConfig): string {
     CORS_ORIGINS: corsLines(config.corsOrigins ?? ''),
     PAGES: escaped(config.pages),
     MAIL_PAGE: escaped(config.mailPage ?? ''),
+    GATEWAY_SECRET: config.secret,
   });
 }
 

@@ -14,11 +14,16 @@ import { startKinesis } from '../../src/kinesis/start-kinesis.ts';
 
 const streams = [{ name: 'audit-events', shards: 2 }];
 
-function client(t: { teardown(fn: () => void): void }, endpoint: string): KinesisClient {
+function client(
+  t: { teardown(fn: () => void): void },
+  endpoint: string,
+  credentials = { accessKeyId: 'local', secretAccessKey: 'local' },
+): KinesisClient {
   const made = new KinesisClient({
     endpoint,
     region: 'us-east-1',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    credentials,
+    maxAttempts: 1,
     requestHandler: new NodeHttpHandler({ connectionTimeout: 1000 }),
   });
   t.teardown(() => made.destroy());
@@ -70,4 +75,42 @@ test('records survive a restart; a deleted folder gives an empty stream', async 
     (await kinesis.send(new ListShardsCommand({ StreamName: 'audit-events' }))).Shards?.length,
     2,
   );
+});
+
+test('with credentials only their signatures are accepted', async (t) => {
+  const [ada, bob] = ['ada', 'bob'].map((name) => ({
+    accessKeyId: name,
+    secretAccessKey: `secret-of-${name}`,
+  }));
+  const kinesis = await startKinesis({ streams, credentials: [ada!, bob!] });
+  t.teardown(() => kinesis.stop());
+  const list = new ListShardsCommand({ StreamName: 'audit-events' });
+  for (const known of [ada, bob])
+    t.equal((await client(t, kinesis.endpoint, known).send(list)).Shards?.length, 2);
+  for (const [credentials, name] of [
+    [{ accessKeyId: 'eve', secretAccessKey: 'secret-of-ada' }, 'UnrecognizedClientException'],
+    [{ accessKeyId: 'ada', secretAccessKey: 'secret-of-bob' }, 'InvalidSignatureException'],
+  ] as const)
+    await t.rejects(client(t, kinesis.endpoint, credentials).send(list), { name });
+
+  const post = (url: string, headers: Record<string, string>) =>
+    fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-amz-json-1.1',
+        'x-amz-target': 'Kinesis_20131202.ListStreams',
+        ...headers,
+      },
+      body: '{}',
+    });
+  const made = 'AWS4-HMAC-SHA256 Credential=ada/x, SignedHeaders=host, Signature=x';
+  for (const [url, headers, type] of [
+    [kinesis.endpoint, {}, 'MissingAuthenticationTokenException'],
+    [kinesis.endpoint, { authorization: made }, 'InvalidSignatureException'],
+    [`${kinesis.endpoint}/?X-Amz-Algorithm=AWS4`, {}, 'MissingAuthenticationTokenException'],
+  ] as const) {
+    const refused = await post(url, headers);
+    t.equal(refused.status, 400);
+    t.match(await refused.json(), { __type: type });
+  }
 });

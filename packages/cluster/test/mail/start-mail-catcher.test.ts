@@ -64,6 +64,42 @@ test('another host name for the loopback is refused', async (t) => {
   t.equal(status, 421);
 });
 
+test('with credentials neither page nor SMTP serves anybody else', async (t) => {
+  const credentials = { user: 'muniment', password: 'p'.repeat(43) };
+  const catcher = await startMailCatcher({ credentials });
+  t.teardown(() => catcher.stop());
+  const mail = { from: 'a@b.co', to: 'c@d.co', text: 'x' };
+  const send = (userInfo: string) =>
+    createTransport({ url: catcher.smtpUrl.replace('//', `//${userInfo}`) }).sendMail(mail);
+  await t.rejects(send(''), { message: / 530 / });
+  await t.rejects(send(`muniment:${'q'.repeat(43)}@`), { message: / 535 / });
+  await t.rejects(send(`root:${credentials.password}@`), { message: / 535 / });
+  t.same(catcher.mails(), []);
+  await send(`muniment:${credentials.password}@`);
+  t.equal(catcher.mails().length, 1);
+
+  const url = `http://127.0.0.1:${catcher.pagePort}`;
+  const ask = (path: string, userInfo?: string, method = 'GET') =>
+    fetch(url + path, {
+      method,
+      ...(userInfo !== undefined && { headers: { authorization: `Basic ${btoa(userInfo)}` } }),
+    });
+  for (const userInfo of [undefined, '', 'muniment', 'muniment:', `:${credentials.password}`])
+    for (const [method, path] of [
+      ['GET', '/'],
+      ['GET', '/api/messages'],
+      ['DELETE', '/api/messages'],
+    ] as const) {
+      const refused = await ask(path, userInfo, method);
+      t.equal(refused.status, 401, `${method} ${path} as ${userInfo ?? 'nobody'}`);
+      t.match(refused.headers.get('www-authenticate'), /^Basic realm="mails"/);
+      t.notMatch(await refused.text(), 'c@d.co');
+    }
+  const shown = await ask('/api/messages', `muniment:${credentials.password}`);
+  t.match(await shown.json(), [{ to: ['c@d.co'] }]);
+  t.equal((await ask('/health')).status, 200, 'the probe needs no password');
+});
+
 test('a mail over 1 MiB is refused, and the next one is accepted', async (t) => {
   const catcher = await startMailCatcher();
   t.teardown(() => catcher.stop());

@@ -55,6 +55,8 @@ export interface Gateway {
   errorLog(): string;
 }
 
+export const GATEWAY_SECRET = 'the-secret-that-every-gateway-of-a-test-sends';
+
 /** Starts nginx in front of the given ports. All other upstreams refuse connections. */
 export async function gateway(
   t: Test,
@@ -93,6 +95,7 @@ export async function gateway(
     ...(options.corsOrigins !== undefined && { corsOrigins: options.corsOrigins }),
     ...(options.mailPage !== undefined && { mailPage: options.mailPage }),
     root,
+    secret: GATEWAY_SECRET,
   };
   writeFileSync(path.join(dir, 'nginx.conf'), nginxConfig(config));
   const child = spawn(

@@ -3,8 +3,9 @@ import { request as httpsRequest } from 'node:https';
 import { connect as http2Connect } from 'node:http2';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '@muniment/testing';
 import { test } from 'tap';
-import { gateway, raw, upstream } from './gateway.ts';
+import { gateway, GATEWAY_SECRET, raw, upstream } from './gateway.ts';
 
 test("the client address, request id, start time and scheme are the gateway's, whatever the client says", async (t) => {
   const user = await upstream(t, 'user');
@@ -19,6 +20,7 @@ test("the client address, request id, start time and scheme are the gateway's, w
       'x-forwarded-host': 'evil',
       'x-request-id': 'mine',
       'x-request-start': '1',
+      'x-gateway-secret': 'mine',
       traceparent,
     },
   });
@@ -33,8 +35,51 @@ test("the client address, request id, start time and scheme are the gateway's, w
     [headers['x-real-ip'], headers.forwarded, headers['x-forwarded-host'], headers.upgrade],
     [undefined, undefined, undefined, undefined],
   );
+  t.equal(headers['x-gateway-secret'], GATEWAY_SECRET);
   t.equal(response.headers.get('x-request-id'), headers['x-request-id']);
   t.equal(response.headers.get('server'), 'nginx', 'no version');
+});
+
+test('every way to a service carries the secret, and no log holds it', async (t) => {
+  const services = {
+    user: await upstream(t, 'user'),
+    file: await upstream(t, 'file'),
+    audit: await upstream(t, 'audit'),
+  };
+  const { http, dir, errorLog } = await gateway(t, {
+    user: [services.user.port],
+    file: [services.file.port],
+    audit: [services.audit.port],
+  });
+  const ways = [
+    'GET /health',
+    'GET /api/users/me',
+    'PATCH /api/users/me',
+    'GET /ws',
+    'GET /api/files',
+    'POST /api/files',
+    'GET /api/files/1',
+    'DELETE /api/files/1',
+    'POST /api/uploads',
+    'POST /api/audit/events',
+    'GET /api/audit/export',
+    'GET /api/audit/logs',
+    'POST /api/audit/webhooks',
+  ].map((way) => way.split(' ') as [string, string]);
+  for (const [method, url] of ways) {
+    const headers = { 'x-gateway-secret': 'mine', 'user-agent': 'tap' };
+    const answer = await fetch(http + url, { method, headers });
+    t.equal(answer.headers.get('x-gateway-secret'), null);
+  }
+  const seen = Object.values(services).flatMap((service) => service.seen);
+  t.equal(seen.length, ways.length);
+  for (const { method, url, headers } of seen)
+    t.equal(headers['x-gateway-secret'], GATEWAY_SECRET, `${method} ${url}`);
+  await until(() => readFileSync(path.join(dir, 'access.log'), 'utf8').includes('/webhooks'), {
+    what: 'the access log',
+  });
+  t.notOk(readFileSync(path.join(dir, 'access.log'), 'utf8').includes(GATEWAY_SECRET));
+  t.notOk(errorLog().includes(GATEWAY_SECRET));
 });
 
 test('nosniff and request id appear once; HSTS and HTTP/2 on TLS only', async (t) => {

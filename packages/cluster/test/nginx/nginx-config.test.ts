@@ -10,6 +10,7 @@ const config = {
   uploadMaxBytes: 1024,
   limits: true,
   pages: '/data/nginx/pages',
+  secret: 'secret-of-the-gateway',
   root: false,
 };
 

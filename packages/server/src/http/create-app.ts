@@ -7,6 +7,7 @@ import Fastify, {
   type FastifyInstance,
   type RawServerDefault,
 } from 'fastify';
+import type { SharedSecret } from '@muniment/security';
 import type { ServerConfig } from '../lifecycle/config.ts';
 import { createLogger } from '../lifecycle/logger.ts';
 import { parseBodies } from './body-parsing.ts';
@@ -25,8 +26,11 @@ export type App = FastifyInstance<
 >;
 
 /** Creates Fastify with our limits, strict validation and problem details, without any route. */
-export function createApp(config: ServerConfig, service: string): App {
-  const proxy = trustedProxy(config.TRUSTED_PROXIES);
+export function createApp(
+  config: ServerConfig,
+  { service, gatewaySecret }: { service: string; gatewaySecret: SharedSecret },
+): App {
+  const proxy = trustedProxy(config.TRUSTED_PROXIES, gatewaySecret);
   const loggerInstance: FastifyBaseLogger = createLogger(config, service);
   const app: App = Fastify({
     loggerInstance,
@@ -36,7 +40,8 @@ export function createApp(config: ServerConfig, service: string): App {
       requestIdLogLabel: 'request_id',
     }),
     trustProxy: proxy.trusts,
-    genReqId: (request) => proxy.requestId(request),
+    // Fastify's first call for each request, before anything reads a header.
+    genReqId: (request) => proxy.admit(request),
     bodyLimit: config.BODY_LIMIT_BYTES,
     // A closing replica still serves its kept-alive connections: the gateway does not retry a 503.
     return503OnClosing: false,
@@ -57,7 +62,7 @@ export function createApp(config: ServerConfig, service: string): App {
   }).withTypeProvider<TypeBoxTypeProvider>();
   const connections = trackConnections(app);
   refuseExpectations(app);
-  decorateRequests(app, proxy);
+  decorateRequests(app);
   validateStrictly(app);
   parseBodies(app);
   return app;

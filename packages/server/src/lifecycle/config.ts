@@ -24,9 +24,21 @@ export const serverSettings = {
   TRUSTED_PROXIES: Type.String({
     default: '127.0.0.1/32,::1/128',
     description:
-      "The gateway's addresses or CIDR ranges, comma separated. Only it may set " +
-      'X-Forwarded-For, X-Request-Id and X-Request-Start.',
+      "The gateway's addresses or CIDR ranges, comma separated. Only it, with the secret of " +
+      'GATEWAY_SECRET_FILE, may set X-Forwarded-For, X-Request-Id and X-Request-Start.',
   }),
+  GATEWAY_SECRET_FILE: Type.String({
+    description:
+      'File with the secret that the gateway sends in X-Gateway-Secret, of 43 to 128 letters, ' +
+      'digits, - or _. Each line is accepted.',
+  }),
+  METRICS_TOKEN_FILE: Type.Optional(
+    Type.String({
+      description:
+        'File with the bearer token that Prometheus sends to /metrics, of the same form. Each ' +
+        'line is accepted. Absent: nobody reads /metrics.',
+    }),
+  ),
   CORS_ORIGINS: Type.String({
     default: '',
     description: 'Origins that browsers may call from, comma separated. Empty: none.',

@@ -1,4 +1,12 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Histogram, collectDefaultMetrics, type Registry } from 'prom-client';
+import {
+  loadSharedSecret,
+  readCredentials,
+  rejectCredentials,
+  Unauthenticated,
+  type SharedSecret,
+} from '@muniment/security';
 import type { App } from '../http/create-app.ts';
 import { defineRoute } from '../http/define-route.ts';
 import { rawBody } from '../http/schemas.ts';
@@ -17,6 +25,20 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 
+interface MetricsSource {
+  registry: Registry;
+  /** Absent: nobody may read them. */
+  token: SharedSecret | undefined;
+}
+
+/** Prometheus is no user: its token comes from a file and opens nothing else. */
+function requireToken({ token }: MetricsSource) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { token: offered } = readCredentials(request, reply, undefined);
+    if (!token?.matches(offered)) throw rejectCredentials(reply);
+  };
+}
+
 const getMetrics = defineRoute({
   method: 'GET',
   url: '/metrics',
@@ -24,14 +46,20 @@ const getMetrics = defineRoute({
   summary: 'Get the metrics in the exposition format of Prometheus.',
   access: 'public',
   response: { 200: rawBody('Metrics in the text format 0.0.4.') },
-  errors: [],
-  options: { logLevel: 'silent' },
-  handler: (registry: Registry) => async (_request, reply) =>
-    reply.type(registry.contentType).send(await registry.metrics()),
+  errors: [Unauthenticated],
+  options: (source: MetricsSource) => ({ logLevel: 'silent', onRequest: requireToken(source) }),
+  handler:
+    ({ registry }: MetricsSource) =>
+    async (_request, reply) =>
+      reply.type(registry.contentType).send(await registry.metrics()),
 });
 
 /** Measures the process and each request by operation. No label ever holds an id. */
-export function measureRequests(app: App, registry: Registry): void {
+export async function measureRequests(
+  app: App,
+  { registry, tokenFile }: { registry: Registry; tokenFile: string | undefined },
+): Promise<void> {
+  const token = tokenFile === undefined ? undefined : await loadSharedSecret(tokenFile);
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const duration = new Histogram({
@@ -53,5 +81,5 @@ export function measureRequests(app: App, registry: Registry): void {
     );
     done();
   });
-  getMetrics(app, registry);
+  getMetrics(app, { registry, token });
 }

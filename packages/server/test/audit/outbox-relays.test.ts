@@ -3,13 +3,13 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
-import { requestContext, timeBound, until } from '@muniment/testing';
+import { requestContext, SCRAPE, timeBound, until } from '@muniment/testing';
 import { startFaultProxy } from '../../../cluster/src/faults/fault-proxy.ts';
 import { build, type TestServer } from '../build.ts';
 
 const ID = '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b';
 async function scrape({ app }: TestServer, name: string): Promise<number> {
-  const { body } = await app.inject('/metrics');
+  const { body } = await app.inject(SCRAPE);
   return Number(
     new RegExp(`^${name}\\{source="user",service="user"\\} (\\S+)$`, 'm').exec(body)?.[1],
   );
@@ -48,11 +48,11 @@ test('a scrape works while the database is away, with no value where there is no
   await recordThree(t, server);
   t.equal(await scrape(server, 'muniment_outbox_rows'), 3);
   proxy.mode('refuse');
-  t.equal((await server.app.inject('/metrics')).statusCode, 200);
+  t.equal((await server.app.inject(SCRAPE)).statusCode, 200);
   t.ok(Number.isNaN(await scrape(server, 'muniment_outbox_rows')));
   t.ok(Number.isNaN(await scrape(server, 'muniment_outbox_oldest_seconds')));
   t.match(
-    (await server.app.inject('/metrics')).body,
+    (await server.app.inject(SCRAPE)).body,
     /^muniment_outbox_rows\{source="user",service="user"\} nan$/im,
     'as Prometheus reads it',
   );

@@ -1,5 +1,6 @@
 import createError from '@fastify/error';
 import { test, type Test } from 'tap';
+import { SCRAPE } from '@muniment/testing';
 import { Type } from 'typebox';
 import { defineFeature, defineRoute, registerFeatures, type App } from '../../src/index.ts';
 import { build, checkProblem } from '../build.ts';
@@ -54,7 +55,7 @@ test('aliases share one operation in the metrics', async (t) => {
   const app = await started(t);
   await app.inject('/things/1');
   await app.inject('/old-things/1');
-  const { body } = await app.inject('/metrics');
+  const { body } = await app.inject(SCRAPE);
   t.match(body, /operation="things\.get_thing",method="GET",status="200"\} 2/);
 });
 

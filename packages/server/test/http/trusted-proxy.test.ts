@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test, type Test } from 'tap';
+import { GATEWAY_HEADERS, temporaryFolder } from '@muniment/testing';
 import { addRoute } from '../add-route.ts';
 import { build, type TestServer } from '../build.ts';
 
@@ -6,21 +9,41 @@ const GATEWAY = '10.1.0.5';
 const STRANGER = '203.0.113.9';
 const REQUEST_ID = '0123456789abcdef0123456789abcdef';
 
-async function probe(t: Test): Promise<TestServer> {
-  const server = await build(t, { settings: { TRUSTED_PROXIES: '10.1.0.0/24, ::1/128' } });
+async function probe(t: Test, settings: Record<string, string> = {}): Promise<TestServer> {
+  const server = await build(t, {
+    settings: { TRUSTED_PROXIES: '10.1.0.0/24, ::1/128', ...settings },
+  });
   addRoute(server.app, {
     url: '/who',
-    handler: ({ id, ip, startedAtMs, traceparent }) => ({ id, ip, startedAtMs, traceparent }),
+    handler: ({ id, ip, protocol, startedAtMs, traceparent, headers }) => ({
+      id,
+      ip,
+      protocol,
+      startedAtMs,
+      traceparent,
+      secret: headers['x-gateway-secret'] ?? null,
+    }),
   });
   return server;
 }
 
+interface Seen {
+  id: string;
+  ip: string;
+  protocol: string;
+  startedAtMs: number;
+  traceparent: string | null;
+  secret: string | null;
+}
+
+/** What a service sees of a request with the gateway's secret. */
 async function who(
   { app }: TestServer,
   remoteAddress: string,
   headers: Record<string, string | string[]>,
-): Promise<{ id: string; ip: string; startedAtMs: number; traceparent: string | null }> {
-  return (await app.inject({ url: '/who', remoteAddress, headers })).json();
+): Promise<Seen> {
+  const sent = { ...GATEWAY_HEADERS, ...headers };
+  return (await app.inject({ url: '/who', remoteAddress, headers: sent })).json();
 }
 
 test("the gateway's request id is taken in its one form, and answered in problems", async (t) => {
@@ -29,7 +52,7 @@ test("the gateway's request id is taken in its one form, and answered in problem
   const problem = await server.app.inject({
     url: '/nowhere',
     remoteAddress: GATEWAY,
-    headers: { 'x-request-id': REQUEST_ID },
+    headers: { ...GATEWAY_HEADERS, 'x-request-id': REQUEST_ID },
   });
   t.equal(problem.json().request_id, REQUEST_ID);
 });
@@ -65,6 +88,57 @@ test('a caller that is not the gateway cannot choose its request id, address or 
     t.equal(seen.ip, remoteAddress);
     t.ok(seen.startedAtMs >= before, remoteAddress);
   }
+});
+
+test('without the secret nothing is believed, even from an address of the gateway', async (t) => {
+  const server = await probe(t);
+  const secret = GATEWAY_HEADERS['x-gateway-secret'];
+  const before = Date.now();
+  for (const offered of [
+    undefined,
+    '',
+    'x'.repeat(secret.length),
+    secret.slice(0, -1),
+    `${secret}x`,
+    secret.toUpperCase(),
+    [secret, secret],
+    ['', secret],
+  ]) {
+    const { body } = await server.app.inject({
+      url: '/who',
+      remoteAddress: GATEWAY,
+      headers: {
+        ...(offered !== undefined && { 'x-gateway-secret': offered }),
+        'x-request-id': REQUEST_ID,
+        'x-forwarded-for': '198.51.100.7',
+        'x-forwarded-proto': 'https',
+        'x-request-start': String(before / 1_000 - 60),
+      },
+    });
+    const seen = JSON.parse(body) as Seen;
+    t.not(seen.id, REQUEST_ID);
+    t.match(seen, { ip: GATEWAY, protocol: 'http', secret: null }, String(offered));
+    t.ok(seen.startedAtMs >= before, String(offered));
+  }
+});
+
+test('no handler, log or error can show the secret', async (t) => {
+  const server = await probe(t);
+  const seen = await who(server, GATEWAY, { 'x-forwarded-proto': 'https' });
+  t.match(seen, { protocol: 'https', secret: null });
+});
+
+test('two values hold while the secret rotates', async (t) => {
+  const [older, newer] = ['o'.repeat(43), 'n'.repeat(43)];
+  const file = join(await temporaryFolder(t), 'secret');
+  await writeFile(file, `${older}\n${newer}\n`);
+  const server = await probe(t, { GATEWAY_SECRET_FILE: file });
+  for (const value of [older, newer])
+    t.equal(
+      (await who(server, GATEWAY, { 'x-gateway-secret': value, 'x-request-id': REQUEST_ID })).id,
+      REQUEST_ID,
+    );
+  t.not((await who(server, GATEWAY, { 'x-request-id': REQUEST_ID })).id, REQUEST_ID);
 });
 
 test("the client's address is the last one that the gateway did not write about itself", async (t) => {

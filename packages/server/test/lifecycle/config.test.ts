@@ -7,6 +7,7 @@ const least = {
   PORT: '8081',
   DATABASE_URL: 'postgres://user_service:hunter2@localhost/muniment',
   MASTER_KEY_FILE: '/run/master.key',
+  GATEWAY_SECRET_FILE: '/run/gateway-secret',
 };
 
 test('with the least that is needed, everything else has its default and numbers are numbers', (t) => {
@@ -33,6 +34,7 @@ test('a variable that is missing or malformed is named, and no value is shown', 
     ['DATABASE_URL', undefined],
     ['DATABASE_URL', 'mysql://root:hunter2@localhost'],
     ['MASTER_KEY_FILE', undefined],
+    ['GATEWAY_SECRET_FILE', undefined],
     ['LOG_LEVEL', 'hunter2'],
     ['DATABASE_POOL_MAX', '1'],
     ['DATABASE_POOL_MAX', 'hunter2'],

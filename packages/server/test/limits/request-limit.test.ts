@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import t, { type Test } from 'tap';
+import { GATEWAY_HEADERS } from '@muniment/testing';
 import { createLocalLimits } from '../../src/limits/local-limits.ts';
 import { limitRules } from '../../src/limits/rules.ts';
 import { createLimits } from '../../src/limits/limits.ts';
@@ -109,7 +110,7 @@ t.test(
         await app.inject({
           url: '/probe',
           remoteAddress: '127.0.0.1',
-          headers: { 'x-forwarded-for': '198.51.100.1' },
+          headers: { ...GATEWAY_HEADERS, 'x-forwarded-for': '198.51.100.1' },
         })
       ).statusCode,
       200,

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
-import { findPromtool } from '@muniment/testing';
+import { findPromtool, GATEWAY_HEADERS, SCRAPE } from '@muniment/testing';
 import { addRoute } from '../add-route.ts';
 import { build, type TestServer } from '../build.ts';
 import { checkExposition } from '../exposition.ts';
@@ -26,12 +26,42 @@ async function probe(t: Test): Promise<TestServer> {
   return server;
 }
 
+test('only the bearer token of Prometheus reads the metrics', async (t) => {
+  const { app } = await build(t);
+  const { authorization } = SCRAPE.headers;
+  for (const [headers, challenge] of [
+    [{}, 'Bearer realm="muniment"'],
+    [{ authorization: `${authorization}x` }, /error="invalid_token"/],
+    [{ authorization: 'Bearer x' }, /error="invalid_token"/],
+    [{ authorization: authorization.replace('Bearer', 'Basic') }, /error="invalid_token"/],
+    [{ ...GATEWAY_HEADERS }, 'Bearer realm="muniment"'],
+  ] as const)
+    for (const method of ['GET', 'HEAD'] as const) {
+      const answer = await app.inject({ method, url: '/metrics', headers });
+      t.equal(answer.statusCode, 401, `${method} ${JSON.stringify(headers)}`);
+      t.match(answer.headers['www-authenticate'], challenge);
+      t.notMatch(answer.body, 'process_cpu');
+    }
+  t.equal((await app.inject({ ...SCRAPE, method: 'HEAD' })).statusCode, 200);
+});
+
+test('without a token file nobody reads the metrics', async (t) => {
+  const { app } = await build(t, { settings: { METRICS_TOKEN_FILE: '' } });
+  t.equal((await app.inject(SCRAPE)).statusCode, 401);
+});
+
+test('the health routes need neither token nor secret', async (t) => {
+  const { app } = await build(t);
+  for (const url of ['/health/live', '/health/ready'])
+    t.not((await app.inject(url)).statusCode, 401, url);
+});
+
 test('requests are counted by operation, method and status', async (t) => {
   const { app } = await probe(t);
   await app.inject(`/things/${ID}`);
   await app.inject(`/things/${ID}?secret=1`);
   await app.inject({ method: 'POST', url: `/things/${ID}` });
-  const { body, headers } = await app.inject('/metrics');
+  const { body, headers } = await app.inject(SCRAPE);
   t.match(headers['content-type'], /^text\/plain; version=0\.0\.4/);
   t.match(
     body,
@@ -48,7 +78,7 @@ test('no label holds an id, a path or a query, and a scan of paths makes one ser
   await app.inject(`/things/${ID}?secret=1`);
   for (let i = 0; i < 50; i += 1)
     await app.inject({ method: i % 2 ? 'PUT' : 'GET', url: `/wp-${i}.php` });
-  const { body } = await app.inject('/metrics');
+  const { body } = await app.inject(SCRAPE);
   t.notMatch(body, new RegExp(`${ID}|/things|secret|wp-`));
   t.equal(
     [
@@ -65,7 +95,7 @@ test('no label holds an id, a path or a query, and a scan of paths makes one ser
 test('the exposition is well formed', async (t) => {
   const { app } = await probe(t);
   await app.inject(`/things/${ID}`);
-  const { body } = await app.inject('/metrics');
+  const { body } = await app.inject(SCRAPE);
   t.strictSame(checkExposition(body), []);
   t.ok(body.includes('process_cpu_seconds_total'), 'the process speaks, too');
 });
@@ -75,7 +105,7 @@ const promtool = await findPromtool();
 test('promtool has nothing to say against it', { skip: promtool.missing ?? false }, async (t) => {
   const { app } = await probe(t);
   await app.inject(`/things/${ID}`);
-  const { body } = await app.inject('/metrics');
+  const { body } = await app.inject(SCRAPE);
   const { status, stdout, stderr } = spawnSync(promtool.path ?? '', ['check', 'metrics'], {
     input: body,
     encoding: 'utf8',

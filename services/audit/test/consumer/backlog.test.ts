@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import { test } from 'tap';
 import { canonicalJson } from '@muniment/audit-events';
 import { freePort } from '@muniment/cluster';
-import { timeBound, until } from '@muniment/testing';
+import { serviceEnvironment, timeBound, until } from '@muniment/testing';
 import { STREAM, startParts } from '../parts.ts';
 import { anEvent, asSent } from '../records.ts';
 
@@ -52,12 +52,13 @@ test('a backlog is caught up at full speed, in memory that does not grow with it
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {
         PATH: process.env.PATH,
+        ...(await serviceEnvironment(t, {
+          databaseUrl: parts.database.url('audit_service'),
+          masterKey: parts.masterKeyText,
+        })),
         PORT: String(port),
         REPLICA: 'late',
-        LOG_LEVEL: 'silent',
-        MASTER_KEY_FILE: await file('master.key', parts.masterKeyText),
         AUDIT_KEY_FILE: await file('audit-key', parts.auditKey.signingKey),
-        DATABASE_URL: parts.database.url('audit_service'),
         KINESIS_ENDPOINT: parts.kinesis.endpoint,
         KINESIS_STREAM: STREAM,
         AWS_ACCESS_KEY_ID: 'local',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { test, type Test } from 'tap';
 import { freePort } from '@muniment/cluster';
-import { timeBound, until } from '@muniment/testing';
+import { SCRAPE, serviceEnvironment, timeBound, until } from '@muniment/testing';
 import {
   STREAM,
   allStored,
@@ -26,8 +26,6 @@ interface Replica {
 
 /** A real replica in a process of its own. */
 async function spawnReplica(t: Test, parts: Parts, name: string): Promise<Replica> {
-  const masterKeyFile = join(t.testdirName, `${name}.key`);
-  await writeFile(masterKeyFile, parts.masterKeyText);
   const auditKeyFile = join(t.testdirName, `${name}.audit-key`);
   await writeFile(auditKeyFile, parts.auditKey.signingKey);
   const port = await freePort();
@@ -35,12 +33,13 @@ async function spawnReplica(t: Test, parts: Parts, name: string): Promise<Replic
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       PATH: process.env.PATH,
+      ...(await serviceEnvironment(t, {
+        databaseUrl: parts.database.url('audit_service'),
+        masterKey: parts.masterKeyText,
+      })),
       PORT: String(port),
       REPLICA: name,
-      LOG_LEVEL: 'silent',
-      MASTER_KEY_FILE: masterKeyFile,
       AUDIT_KEY_FILE: auditKeyFile,
-      DATABASE_URL: parts.database.url('audit_service'),
       KINESIS_ENDPOINT: parts.kinesis.endpoint,
       KINESIS_STREAM: STREAM,
       AWS_ACCESS_KEY_ID: 'local',
@@ -88,9 +87,9 @@ test("a killed replica's shards are taken over within 10 s without a loss", asyn
   t.same(await storedIds(parts.db), ids.toSorted());
   t.same(await watermarks(parts), { whole: true, numbers: 80 });
 
-  const { status, body } = await fetch(`http://127.0.0.1:${survivor.port}/metrics`).then(
-    async (answer) => ({ status: answer.status, body: await answer.text() }),
-  );
+  const { status, body } = await fetch(`http://127.0.0.1:${survivor.port}/metrics`, {
+    headers: SCRAPE.headers,
+  }).then(async (answer) => ({ status: answer.status, body: await answer.text() }));
   t.equal(status, 200);
   t.match(body, /^muniment_consumer_shards\{service="audit"\} 2$/m);
   survivor.process.kill('SIGTERM');

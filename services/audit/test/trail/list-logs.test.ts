@@ -3,7 +3,7 @@ import { test } from 'tap';
 import { type AuditEvent } from '@muniment/audit-events';
 import { uuidv7 } from '@muniment/database';
 import { Value } from 'typebox/value';
-import { until } from '@muniment/testing';
+import { GATEWAY_HEADERS, until } from '@muniment/testing';
 import { logResourceSchema } from '../../trail/log-resource.ts';
 import { insertEvents } from '../../event-store/event-queries.ts';
 import { anEvent } from '../records.ts';
@@ -539,6 +539,7 @@ test('a reading that the gateway repeats at another replica is one event', async
   const parts = await build(t);
   const root = await parts.signIn('admin');
   const headers = {
+    ...GATEWAY_HEADERS,
     authorization: `Bearer ${root.token}`,
     'x-request-id': '5c1f0e6b9d3a4c2f8e7d6b5a49382716',
     'x-request-start': (Date.now() / 1_000).toFixed(3),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { LightMyRequestResponse } from 'fastify';
 import { Webhook } from 'standardwebhooks';
 import { test } from 'tap';
-import { until } from '@muniment/testing';
+import { SCRAPE, until } from '@muniment/testing';
 import { build, eventsOf, type Caller, type TestServer } from '../build.ts';
 import { storeSealed } from '../live/sealed.ts';
 import { startReceiver } from './delivery/receiver.ts';
@@ -341,7 +341,7 @@ test('an event arrives at its webhooks, with personal values only on demand', as
       metadata: { size: 5, filename: 'plans.pdf' },
     },
   });
-  const metrics = async () => (await parts.server.http.app.inject('/metrics')).body;
+  const metrics = async () => (await parts.server.http.app.inject(SCRAPE)).body;
   // The count follows the commit, a moment after the delivery.
   await until(async () =>
     (await metrics()).includes(

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'tap';
+import { GATEWAY_HEADERS } from '@muniment/testing';
 import { build, BUCKET } from '../build.ts';
 import { upload } from '../forms.ts';
 
@@ -212,12 +213,36 @@ test('a GET that the gateway retries at another replica is one event', async (t)
   const get = (to: typeof app, id: string) =>
     to.inject({
       url: `/api/files/${file.id}`,
-      headers: { ...user.headers, 'x-request-id': id.repeat(32), 'x-request-start': started },
+      headers: {
+        ...GATEWAY_HEADERS,
+        ...user.headers,
+        'x-request-id': id.repeat(32),
+        'x-request-start': started,
+      },
     });
   for (const to of [app, second.http.app]) t.equal((await get(to, 'a')).statusCode, 200);
   t.equal((await events()).filter(({ action }) => action === 'FILE_DOWNLOAD').length, 1);
   await get(second.http.app, 'b');
   t.equal((await events()).filter(({ action }) => action === 'FILE_DOWNLOAD').length, 2);
+});
+
+test('two downloads past the gateway under one request id and start time are two events', async (t) => {
+  const { app, signIn, events } = await build(t);
+  const user = await signIn();
+  const file = await upload(app, user, 'hello');
+  const chosen = {
+    'x-request-id': 'a'.repeat(32),
+    'x-request-start': (Date.now() / 1_000).toFixed(3),
+    'x-forwarded-for': '198.51.100.7',
+  };
+  for (let n = 0; n < 2; n += 1)
+    await app.inject({ url: `/api/files/${file.id}`, headers: { ...user.headers, ...chosen } });
+  const downloads = (await events()).filter(({ action }) => action === 'FILE_DOWNLOAD');
+  t.equal(downloads.length, 2);
+  for (const { request_id, personal } of downloads) {
+    t.not(request_id, chosen['x-request-id']);
+    t.equal(personal?.ip, '127.0.0.1');
+  }
 });
 
 test('what a browser might run is never served as what it is', async (t) => {

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { startFaultProxy, startMailCatcher } from '@muniment/cluster';
-import { timeBound, until } from '@muniment/testing';
+import { SCRAPE, timeBound, until } from '@muniment/testing';
 import { PASSWORD } from '../build.ts';
 import { buildWithMail, tokenIn, type MailServer } from '../mailbox.ts';
 
@@ -19,7 +19,9 @@ const due = ({ rows }: MailServer) =>
   rows(`update identity.mail_outbox set next_attempt = now() where claim is null`);
 const metric = async ({ call }: MailServer, name: RegExp): Promise<number> =>
   Number(
-    new RegExp(`^${name.source}\\S* (\\S+)$`, 'm').exec((await call('GET', '/metrics')).body)?.[1],
+    new RegExp(`^${name.source}\\S* (\\S+)$`, 'm').exec(
+      (await call('GET', '/metrics', { headers: SCRAPE.headers })).body,
+    )?.[1],
   );
 const smtp = async ({ call }: MailServer): Promise<string> =>
   (await call('GET', '/health/ready')).json().dependencies.smtp.status;

@@ -8,12 +8,18 @@ import { isSupervisorAlive, readState } from '../supervisor/state.ts';
 
 const READY_TIMEOUT_MS = 10_000;
 
+export interface MailAccess {
+  page: string;
+  user: string;
+  passwordFile: string;
+}
+
 /** The addresses of a running fleet. */
 export interface LaunchedFleet {
   http: string;
   https: string | null;
-  /** The page that shows the fleet's mails. */
-  mail: string;
+  /** The page that shows the fleet's mails, and who may see it. */
+  mail: MailAccess;
   /** Number of processes. */
   processes: number;
 }
@@ -24,12 +30,9 @@ export function readLaunchedFleet(data: string): LaunchedFleet {
     gateway,
     mail,
     processes,
-  }: {
-    gateway: { http: string; https: string | null };
-    mail: { page: string };
-    processes: unknown[];
-  } = JSON.parse(readFileSync(fleetFile(data), 'utf8'));
-  return { ...gateway, mail: mail.page, processes: processes.length };
+  }: { gateway: { http: string; https: string | null }; mail: MailAccess; processes: unknown[] } =
+    JSON.parse(readFileSync(fleetFile(data), 'utf8'));
+  return { ...gateway, mail, processes: processes.length };
 }
 
 /** The running fleet, if it has these settings and is ready. Otherwise reports why not. */

@@ -15,11 +15,13 @@ export function summary(
   const make = (target: string): string =>
     isDefault ? `make ${target}` : `make ${target} DATA='${folder}'`;
   const tls = https === null ? '(no TLS: openssl is not installed)' : `${https} (self-signed)`;
+  const password = path.join(folder, path.relative(data, mail.passwordFile));
   return `
 Muniment is ${state}: ${processes} processes.
 
   API       ${http}   ${tls}
-  mails     ${mail}   (every mail is shown here, none is delivered)
+  mails     ${mail.page}   (every mail is shown here, none is delivered)
+            user ${mail.user}, password in ${password}
 
 Try it. These lines can be pasted into a shell as they are:
 ${tryOut(http).join('\n')}

@@ -1,9 +1,11 @@
 import path from 'node:path';
 import type { PostgresRuntime } from '../../postgres/unprivileged.ts';
 import { type FleetSettings, ROOT } from '../settings.ts';
-import type { Secrets } from './secrets.ts';
+import { readSecret, type SecretFiles, type Secrets } from './secrets.ts';
 
 export const STREAM = 'audit-events';
+/** The one user of the mail catcher. */
+export const MAIL_USER = 'muniment';
 export const BUCKET = 'muniment-files';
 export const AUDIT_BUCKET = 'muniment-audit';
 /** Database connections of a replica's pool. */
@@ -15,6 +17,7 @@ export interface FleetParts {
   ports: Record<string, number>;
   secrets: Secrets;
   masterKeyFile: string;
+  secretFiles: SecretFiles;
   /** The file with the log's signing key. */
   auditKeyFile: string;
   postgres: PostgresRuntime;
@@ -31,6 +34,11 @@ export function portOf({ ports }: FleetParts, name: string): number {
 /** The port that the services connect to: in fault tests that of a proxy. */
 export function servicePortOf(parts: FleetParts, name: string): number {
   return parts.settings.proxyPorts[name] ?? portOf(parts, name);
+}
+
+/** Where mails are sent, with credentials. */
+export function smtpUrl({ secretFiles }: FleetParts, port: number): string {
+  return `smtp://${MAIL_USER}:${readSecret(secretFiles['mail-password'])}@127.0.0.1:${port}`;
 }
 
 export function logOf({ settings }: FleetParts, name: string): string {

@@ -12,7 +12,7 @@ import { fleetPlan } from './fleet-plan.ts';
 import { portNames, replicaNames } from './replica-names.ts';
 import type { Plan } from '../supervisor/plan.ts';
 import { assignPorts } from './assign-ports.ts';
-import { loadSecrets } from './secrets.ts';
+import { loadSecrets, readSecret } from './secrets.ts';
 import type { FleetSettings } from '../settings.ts';
 import { writeAtomically } from '../../write-atomically.ts';
 
@@ -39,7 +39,7 @@ export async function prepareFleet(
   settings.tlsPort ||= chosen['gateway-tls'] ?? 0;
 
   const postgres = postgresRuntime(path.join(data, 'postgres'));
-  const { secrets, masterKeyFile } = loadSecrets(data, postgres.dataDir);
+  const { secrets, masterKeyFile, secretFiles } = loadSecrets(data, postgres.dataDir);
   const auditKeyFile = ensureAuditKey(data, settings.services.AUDIT_ORIGIN);
   if (!existsSync(path.join(postgres.dataDir, 'PG_VERSION')))
     report('creating the database (first start)');
@@ -48,12 +48,17 @@ export async function prepareFleet(
   for (const [name, port] of Object.entries(settings.fixedPorts))
     await requireFree(port, name, `${name.toUpperCase()}_PORT=...`);
   const ports = await assignPorts(data, portNames(settings.replicas), settings.fixedPorts);
-  writeGatewayConfig(settings, ports, certificate);
+  writeGatewayConfig(settings, {
+    ports,
+    certificate,
+    secret: readSecret(secretFiles['gateway-secret']),
+  });
   const plan = fleetPlan({
     settings,
     ports,
     secrets,
     masterKeyFile,
+    secretFiles,
     auditKeyFile,
     postgres,
     nginx,
@@ -64,10 +69,16 @@ export async function prepareFleet(
   return plan;
 }
 
+interface GatewayParts {
+  ports: Record<string, number>;
+  certificate: { certificate: string; key: string } | undefined;
+  /** What Nginx proves itself by to the services. */
+  secret: string;
+}
+
 function writeGatewayConfig(
   settings: FleetSettings,
-  ports: Record<string, number>,
-  certificate: { certificate: string; key: string } | undefined,
+  { ports, certificate, secret }: GatewayParts,
 ): void {
   const dir = path.join(settings.data, 'nginx');
   const root = process.getuid?.() === 0;
@@ -89,6 +100,7 @@ function writeGatewayConfig(
     corsOrigins: settings.services.CORS_ORIGINS ?? '',
     mailPage: `http://localhost:${ports.mail}`,
     root,
+    secret,
   });
   writeAtomically(path.join(dir, 'nginx.conf'), config);
 }

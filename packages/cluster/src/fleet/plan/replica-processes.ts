@@ -10,6 +10,7 @@ import {
   portOf,
   servicePortOf,
   serviceUrl,
+  smtpUrl,
   STREAM,
   systemEnvironment,
 } from './fleet-parts.ts';
@@ -59,7 +60,7 @@ export function serviceEnvironment(
   parts: FleetParts,
   service: ServiceName,
 ): Record<string, string> {
-  const { settings, secrets, masterKeyFile } = parts;
+  const { settings, secrets, masterKeyFile, secretFiles } = parts;
   return {
     PUBLIC_URL: `http://localhost:${settings.port}`,
     DATABASE_POOL_MAX: String(POOL_MAX),
@@ -73,6 +74,8 @@ export function serviceEnvironment(
     TRUSTED_PROXIES: '127.0.0.1/32,::1/128',
     DATABASE_URL: serviceUrl(parts, `${service}_service`),
     MASTER_KEY_FILE: masterKeyFile,
+    GATEWAY_SECRET_FILE: secretFiles['gateway-secret'],
+    METRICS_TOKEN_FILE: secretFiles['metrics-token'],
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: secrets.s3AccessKeyId,
     AWS_SECRET_ACCESS_KEY: secrets.s3SecretAccessKey,
@@ -87,7 +90,7 @@ function ownEnvironment(parts: FleetParts, service: ServiceName): Record<string,
   switch (service) {
     case 'user':
       return {
-        SMTP_URL: `smtp://127.0.0.1:${servicePortOf(parts, 'smtp')}`,
+        SMTP_URL: smtpUrl(parts, servicePortOf(parts, 'smtp')),
         MAIL_FROM: 'Muniment <no-reply@muniment.localhost>',
       };
     case 'file':

@@ -19,14 +19,22 @@ const SECRET_NAMES = [
 
 export type Secrets = Record<(typeof SECRET_NAMES)[number], string>;
 
+/** Files with one secret a line, the one in use first. A deleted one is made again. */
+const SECRET_FILES = ['gateway-secret', 'metrics-token', 'mail-password'] as const;
+
+export type SecretFiles = Record<(typeof SECRET_FILES)[number], string>;
+
+export interface LoadedSecrets {
+  secrets: Secrets;
+  masterKeyFile: string;
+  secretFiles: SecretFiles;
+}
+
 /**
  * Loads the fleet's passwords and keys, created once: folder 0700, files 0600.
  * They are on the disk before the database. `databaseDir` may lie outside `data`.
  */
-export function loadSecrets(
-  data: string,
-  databaseDir: string,
-): { secrets: Secrets; masterKeyFile: string } {
+export function loadSecrets(data: string, databaseDir: string): LoadedSecrets {
   const folder = path.join(data, 'secrets');
   const masterKeyFile = path.join(folder, 'master.key');
   const passwords = path.join(folder, 'passwords.json');
@@ -54,5 +62,24 @@ export function loadSecrets(
     syncFolder(data);
     syncFolder(path.dirname(data));
   }
-  return { secrets, masterKeyFile };
+  return { secrets, masterKeyFile, secretFiles: ensureSecretFiles(folder) };
+}
+
+function ensureSecretFiles(folder: string): SecretFiles {
+  const files = SECRET_FILES.map((name) => [name, path.join(folder, name)] as const);
+  for (const [, file] of files)
+    if (!existsSync(file))
+      writeAtomically(file, `${randomBytes(32).toString('base64url')}\n`, { durable: true });
+  return Object.fromEntries(files) as SecretFiles;
+}
+
+/** The first line of a secret's file. @throws FleetError for one that would need quoting */
+export function readSecret(file: string): string {
+  const [first = ''] = readFileSync(file, 'utf8').split(/\r?\n/);
+  if (!/^[\w-]{43,128}$/.test(first))
+    throw new FleetError(
+      `${file} is malformed. Write 43 to 128 letters, digits, - or _ on each line, ` +
+        'or delete the file: a new one is made.',
+    );
+  return first;
 }

@@ -6,6 +6,7 @@ import {
   BUCKET,
   type FleetParts,
   logOf,
+  MAIL_USER,
   nodeCommand,
   POOL_MAX,
   portOf,
@@ -13,6 +14,7 @@ import {
   systemEnvironment,
 } from './fleet-parts.ts';
 import { SERVICES } from './replica-names.ts';
+import { readSecret } from './secrets.ts';
 
 // Beside the pool: listener, leases, reconciler and two to spare.
 const CONNECTIONS_PER_REPLICA = POOL_MAX + 5;
@@ -22,7 +24,7 @@ const STOP_TIMEOUT_MS = 5_000;
 
 /** PostgreSQL, Kinesis, S3 and the mail catcher. */
 export function storeProcesses(parts: FleetParts): ProcessSpec[] {
-  const { settings, secrets } = parts;
+  const { settings, secrets, secretFiles } = parts;
   const env = systemEnvironment(parts);
   return [
     postgresProcess(parts, env),
@@ -35,6 +37,9 @@ export function storeProcesses(parts: FleetParts): ProcessSpec[] {
         DIR: path.join(settings.data, 'kinesis'),
         STREAM,
         SHARDS: String(settings.shards),
+        // A service has one key pair for both servers.
+        ACCESS_KEY_ID: secrets.s3AccessKeyId,
+        SECRET_ACCESS_KEY: secrets.s3SecretAccessKey,
       },
     },
     {
@@ -51,11 +56,13 @@ export function storeProcesses(parts: FleetParts): ProcessSpec[] {
     },
     {
       ...nodeProcess(parts, 'mail'),
-      ready: { http: `http://127.0.0.1:${portOf(parts, 'mail')}/` },
+      ready: { http: `http://127.0.0.1:${portOf(parts, 'mail')}/health` },
       env: {
         ...env,
         SMTP_PORT: String(portOf(parts, 'smtp')),
         PAGE_PORT: String(portOf(parts, 'mail')),
+        MAIL_USER,
+        MAIL_PASSWORD: readSecret(secretFiles['mail-password']),
       },
     },
   ];

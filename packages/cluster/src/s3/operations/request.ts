@@ -43,7 +43,7 @@ export function readRequest(
   const authorization = authorize(
     { method, path, query, headers: incoming.headersDistinct },
     credentials,
-    Date.now(),
+    { now: Date.now() },
   );
   const headers = mergeHeaders(incoming, query, authorization);
   const header = (name: string): string | undefined => headers.get(name);

@@ -24,6 +24,14 @@ export interface Authorization {
   sign: (kind: 'PAYLOAD' | 'TRAILER', ...lines: string[]) => string;
 }
 
+/** When and for which service a signature must be valid. */
+export interface SignatureScope {
+  /** Milliseconds since the epoch. */
+  now: number;
+  /** Default: s3. */
+  service?: 's3' | 'kinesis';
+}
+
 /**
  * Verifies AWS Signature Version 4 of a header or a presigned URL, for any region.
  * Source: S3 API Reference, "Authenticating Requests (AWS Signature Version 4)".
@@ -32,14 +40,14 @@ export interface Authorization {
 export function authorize(
   request: SignedRequest,
   credentials: Credentials,
-  now: number,
+  { now, service: expectedService = 's3' }: SignatureScope,
 ): Authorization {
   const claim = readClaim(request);
   const [accessKeyId, day, region, service, terminal, ...more] = claim.credential.split('/');
   if (
     !day ||
     !region ||
-    service !== 's3' ||
+    service !== expectedService ||
     terminal !== 'aws4_request' ||
     more.length > 0 ||
     !claim.timestamp.startsWith(day)
@@ -54,8 +62,8 @@ export function authorize(
   checkTime(claim, now);
   checkSignedHeaders(request, claim);
 
-  const scope = `${day}/${region}/s3/aws4_request`;
-  const key = signingKey(credentials.secretAccessKey, day, region);
+  const scope = `${day}/${region}/${service}/aws4_request`;
+  const key = signingKey(credentials.secretAccessKey, { day, region, service });
   const canonical = canonicalRequest(request, claim);
   const expected = hmac(
     key,
@@ -139,12 +147,15 @@ function order(a: string, b: string): number {
 
 let cached: { id: string; key: Buffer } | undefined;
 
-function signingKey(secret: string, day: string, region: string): Buffer {
-  const id = `${day}/${region}/${secret}`;
+function signingKey(
+  secret: string,
+  { day, region, service }: { day: string; region: string; service: string },
+): Buffer {
+  const id = `${day}/${region}/${service}/${secret}`;
   if (cached?.id !== id) {
     cached = {
       id,
-      key: ['s3', 'aws4_request'].reduce<Buffer>(
+      key: [service, 'aws4_request'].reduce<Buffer>(
         hmac,
         hmac(hmac(Buffer.from(`AWS4${secret}`), day), region),
       ),

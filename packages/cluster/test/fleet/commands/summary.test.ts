@@ -8,7 +8,11 @@ import { folder } from '../fake-fleet.ts';
 const FLEET = {
   http: 'http://localhost:8080',
   https: 'https://localhost:8443',
-  mail: 'http://localhost:8025',
+  mail: {
+    page: 'http://localhost:8025',
+    user: 'muniment',
+    passwordFile: path.join(ROOT, '.data/secrets/mail-password'),
+  },
   processes: 11,
 };
 
@@ -17,6 +21,7 @@ test('a newcomer is told the addresses, what to try, and how to look, configure 
   t.match(text, /^\nMuniment is up after 12\.3 s: 11 processes\.$/m);
   t.match(text, /^  API +http:\/\/localhost:8080   https:\/\/localhost:8443 \(self-signed\)$/m);
   t.match(text, /^  mails +http:\/\/localhost:8025   \(every mail is shown here/m);
+  t.match(text, /^ +user muniment, password in \.data\/secrets\/mail-password$/m);
   for (const target of ['logs', 'status', 'down'])
     t.match(text, new RegExp(`^  \\w+ +make ${target}  `, 'm'), target);
   t.match(text, /^  settings +make up NAME=value, or a file \.env/m);

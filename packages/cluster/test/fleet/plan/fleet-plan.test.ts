@@ -62,6 +62,8 @@ test("a replica gets its role and settings, and nothing else of the developer's 
       HOST: '127.0.0.1',
       REPLICA: name,
       ACCESS_TOKEN_TTL_S: '60',
+      GATEWAY_SECRET_FILE: path.join(data, 'secrets/gateway-secret'),
+      METRICS_TOKEN_FILE: path.join(data, 'secrets/metrics-token'),
       DATABASE_URL: new RegExp(`^postgres://${service}_service:`),
     });
     t.same([env.AWS_PROFILE, env.PGHOST, env.CI_DEPLOY_TOKEN], [undefined, undefined, undefined]);
@@ -89,7 +91,7 @@ test('services connect to proxies; the migration and fleet.json have the real po
     S3_ENDPOINT: 'http://127.0.0.1:7003',
   });
   const user = plan.stages[1]!.processes.find(({ name }) => name === 'user-1')!;
-  t.match(user.env, { SMTP_URL: 'smtp://127.0.0.1:7004' });
+  t.match(user.env, { SMTP_URL: /^smtp:\/\/muniment:[\w-]{43}@127\.0\.0\.1:7004$/ });
   t.equal(file.env.SMTP_URL, undefined, 'only the user service gets a mail server');
   t.match(plan.stages[0]!.task?.env, { DATABASE_ADMIN_URL: /:20001\// });
   t.match(plan.facts, {

@@ -89,10 +89,11 @@ test('the worked examples of the API reference verify', (t) => {
     chunkedExample,
   ];
   for (const request of examples) {
-    t.doesNotThrow(() => authorize(request, example, exampleTime));
-    t.throws(() => authorize({ ...request, path: `${request.path}x` }, example, exampleTime), {
-      code: 'SignatureDoesNotMatch',
-    });
+    t.doesNotThrow(() => authorize(request, example, { now: exampleTime }));
+    t.throws(
+      () => authorize({ ...request, path: `${request.path}x` }, example, { now: exampleTime }),
+      { code: 'SignatureDoesNotMatch' },
+    );
   }
   const presigned: SignedRequest = {
     method: 'GET',
@@ -107,8 +108,8 @@ test('the worked examples of the API reference verify', (t) => {
       ['X-Amz-Signature', 'aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404'],
     ],
   };
-  t.doesNotThrow(() => authorize(presigned, example, exampleTime + 86_400_000));
-  t.throws(() => authorize(presigned, example, exampleTime + 86_401_000), {
+  t.doesNotThrow(() => authorize(presigned, example, { now: exampleTime + 86_400_000 }));
+  t.throws(() => authorize(presigned, example, { now: exampleTime + 86_401_000 }), {
     code: 'AccessDenied',
     message: 'Request has expired',
   });
@@ -116,7 +117,7 @@ test('the worked examples of the API reference verify', (t) => {
 });
 
 test('the worked example of signed chunks decodes, and not with a changed byte', async (t) => {
-  const authorization = authorize(chunkedExample, example, exampleTime);
+  const authorization = authorize(chunkedExample, example, { now: exampleTime });
   const body = (letter: string): Buffer =>
     Buffer.from(
       `10000;chunk-signature=ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648\r\n${'a'.repeat(65536)}\r\n` +
@@ -134,7 +135,7 @@ test('the worked example of signed chunks decodes, and not with a changed byte',
 });
 
 test('trailing headers are signed as the AWS common runtime signs them', (t) => {
-  const authorization = authorize(chunkedExample, example, exampleTime);
+  const authorization = authorize(chunkedExample, example, { now: exampleTime });
   t.equal(
     authorization.sign(
       'TRAILER',
