@@ -42,8 +42,8 @@ test('only required settings are uncommented in .env.example', (t) => {
     .filter((line) => line !== '' && !line.startsWith('#'));
   t.same(set, [
     'PORT=',
-    'DATABASE_URL=',
     'GATEWAY_SECRET_FILE=',
+    'DATABASE_URL=',
     'MASTER_KEY_FILE=',
     'SMTP_URL=',
     'MAIL_FROM=',

@@ -1,4 +1,5 @@
 import { test, type Test } from 'tap';
+import { GATEWAY_HEADERS } from '@muniment/testing';
 import { WebSocket } from 'ws';
 import { build as buildServer, PASSWORD, type TestServer } from '../build.ts';
 
@@ -16,7 +17,7 @@ async function build(t: Test, rules: string) {
   const port = typeof address === 'object' ? address?.port : 0;
   const open = (ip: string) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, {
-      headers: { 'user-agent': 'tap', 'x-forwarded-for': ip },
+      headers: { ...GATEWAY_HEADERS, 'user-agent': 'tap', 'x-forwarded-for': ip },
     });
     t.teardown(() => socket.terminate());
     const opened = new Promise((resolve) => socket.once('open', resolve));
