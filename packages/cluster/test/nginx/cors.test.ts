@@ -181,6 +181,7 @@ test('what is no origin stops the start and names CORS_ORIGINS', (t) => {
     uploadMaxBytes: 1024,
     limits: true,
     pages: '/data/pages',
+    secret: 'unused',
     root: false,
   };
   for (const corsOrigins of [

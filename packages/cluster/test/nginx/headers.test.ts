@@ -55,7 +55,6 @@ test('every way to a service carries the secret, and no log holds it', async (t)
     'GET /health',
     'GET /api/users/me',
     'PATCH /api/users/me',
-    'GET /ws',
     'GET /api/files',
     'POST /api/files',
     'GET /api/files/1',
@@ -220,13 +219,15 @@ test('a WebSocket upgrade reaches the user service at /ws only', async (t) => {
   const user = await upstream(t, 'user');
   user.server.on('upgrade', (request, socket) =>
     socket.end(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Url: ${request.url}\r\n\r\n`,
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Url: ${request.url}\r\nX-Secret: ${String(request.headers['x-gateway-secret'])}\r\n\r\n`,
     ),
   );
   const { port, http } = await gateway(t, { user: [user.port] });
   const ask = (url: string): string =>
     `GET ${url} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`;
-  t.match(await raw(port, ask('/ws')), /^HTTP\/1.1 101 Switching Protocols/);
+  const switched = await raw(port, ask('/ws'));
+  t.match(switched, /^HTTP\/1.1 101 Switching Protocols/);
+  t.match(switched, `X-Secret: ${GATEWAY_SECRET}`);
   await fetch(`${http}/api/users/me`, { headers: { 'x-probe': '1' } });
   t.equal(user.seen.at(-1)?.headers.upgrade, undefined);
 });
