@@ -1,10 +1,10 @@
 import { test } from 'tap';
-import { findEmptyCounters } from '@muniment/testing';
+import { findEmptyCounters, SCRAPE } from '@muniment/testing';
 import { build } from './build.ts';
 
 test("the user service's counters begin at 0, so that an alert sees the first event", async (t) => {
   const { context } = await build(t);
-  const { body } = await context.http.app.inject('/metrics');
+  const { body } = await context.http.app.inject(SCRAPE);
   t.strictSame(findEmptyCounters(body), []);
   const atZero = [
     'muniment_credential_stuffing_detected_total{pattern="accounts_from_network",service="user"} 0',
