@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { until } from '@muniment/testing';
 import type { Checks } from '../checks.ts';
 import { type ContainerFleet, SETTINGS } from '../container-fleet.ts';
@@ -78,8 +80,10 @@ async function checkSurroundings(
 }
 
 async function newestMail(fleet: ContainerFleet, email: string): Promise<string | false> {
+  const auth = await readFile(join(fleet.folder, 'secrets/mail_auth'), 'utf8');
   const answer = await fetch(
     `http://localhost:${fleet.ports.mail}/api/messages?to=${encodeURIComponent(email)}`,
+    { headers: { authorization: `Basic ${btoa(auth.trimEnd())}` } },
   );
   const mails = (await answer.json()) as { subject: string; text: string }[];
   const [newest] = mails;

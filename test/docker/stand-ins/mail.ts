@@ -1,4 +1,5 @@
 /** Stands in for Mailpit: our own mail catcher, on its ports. `readyz` says whether it answers. */
+import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { startMailCatcher } from '@muniment/cluster';
 
@@ -19,7 +20,9 @@ if (process.argv[2] === 'readyz') {
   const socket = connect(PAGE_PORT, '127.0.0.1');
   socket.on('connect', () => process.exit(0)).on('error', () => process.exit(1));
 } else {
-  const catcher = await startMailCatcher();
+  const auth = readFileSync(process.env.MP_UI_AUTH_FILE ?? 'no MP_UI_AUTH_FILE', 'utf8').trimEnd();
+  const [user = '', password = ''] = auth.split(':');
+  const catcher = await startMailCatcher({ credentials: { user, password } });
   forward(SMTP_PORT, catcher.smtpPort);
   forward(PAGE_PORT, catcher.pagePort);
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
