@@ -68,8 +68,8 @@ chaos-planted: $(STAMP) ## the same, short, on copies with one planted bug each;
 	@BUG='$(BUG)' MINUTES='$(MINUTES)' node test/chaos/planted.ts
 mutants: $(STAMP) ## plant one-line bugs in critical code, one at a time, in a copy; the named tests must fail (ROOM=feed or MUTANT=name for some)
 	@ROOM='$(ROOM)' MUTANT='$(MUTANT)' node test/mutants/main.ts
-test-docker: $(STAMP) ## run docker-compose.yml in an engine of its own with stand-ins for base images: flow, kills, scaling, upgrade (root, Debian; minutes)
-	@node test/docker/main.ts
+test-docker: $(STAMP) ## run docker-compose.yml in an engine of its own with stand-ins for base images: flow, kills, scaling, upgrade (root, Debian; minutes; STEPS=pattern for some)
+	@STEPS='$(STEPS)' node test/docker/main.ts
 coverage: $(STAMP) ## run all tests and report what they reach
 	@node scripts/test.ts --no-disable-coverage
 	@tap report text

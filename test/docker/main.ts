@@ -1,6 +1,7 @@
 /**
  * `make test-docker`: runs docker-compose.yml in a Docker engine of its own, with stand-ins for the
  * images of others, and takes everything down. docs/operations/run.md says what this shows.
+ * STEPS=pattern runs only the steps with such a name, after the flow.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -13,6 +14,7 @@ import { type Engine, startEngine } from './engine/start-engine.ts';
 import { buildStandIn, makeBaseImages } from './images/base-images.ts';
 import { readImageNames } from './images/image-names.ts';
 import { checkContainers } from './scenarios/containers.ts';
+import { answerEarly } from './scenarios/early-answers.ts';
 import { findFlow, runFlow } from './scenarios/flow.ts';
 import { runOperatorCommands } from './scenarios/operator.ts';
 import { killReplicas, roll, scale, stopReplicas, stopStarting } from './scenarios/under-load.ts';
@@ -59,6 +61,7 @@ async function runScenarios(fleet: ContainerFleet, checks: Checks): Promise<void
   await findFlow(fleet, checks, data);
   const steps = [
     ['users, file systems, settings, volumes', checkContainers],
+    ['early answers', answerEarly],
     ['stops under load', stopReplicas],
     ['stops at the start', stopStarting],
     ['kills under load', killReplicas],
@@ -66,7 +69,8 @@ async function runScenarios(fleet: ContainerFleet, checks: Checks): Promise<void
     ['an upgrade under load', roll],
     ["operator's commands", runOperatorCommands],
   ] as const;
-  for (const [what, step] of steps) {
+  const wanted = new RegExp(process.env.STEPS ?? '');
+  for (const [what, step] of steps.filter(([name]) => wanted.test(name))) {
     report(what);
     await step(fleet, checks);
   }

@@ -76,11 +76,12 @@ async function importImage(
   rmSync(archive);
 }
 
-/** Changes with everything that the images are made of, but their packages' versions. */
+/** Changes with what these images are made of, but for their packages' versions. */
 function hashRecipe(root: string, names: ImageNames): string {
   const hash = createHash('sha256').update(JSON.stringify(names));
-  for (const folder of ['test/docker/images', 'test/docker/stand-ins'])
-    for (const name of readdirSync(join(root, folder)).toSorted())
-      hash.update(readFileSync(join(root, folder, name)));
+  const folder = join(root, 'test/docker');
+  const files = readdirSync(join(folder, 'images')).map((name) => join('images', name));
+  for (const file of [...files, 'stand-ins/Dockerfile', 'stand-ins/postgres-entrypoint.sh'])
+    hash.update(readFileSync(join(folder, file)));
   return hash.digest('hex');
 }
