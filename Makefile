@@ -21,7 +21,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench lint format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
+.PHONY: help bootstrap up down rolling-restart status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench lint format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
@@ -33,6 +33,8 @@ up: $(STAMP) ## start PostgreSQL, Kinesis, S3, REPLICAS of each service and ngin
 	@$(FLEET) $(NODE) packages/cluster/src/up.ts
 down: $(STAMP) ## stop the fleet; its data stays in DATA
 	@$(FLEET) $(NODE) packages/cluster/src/down.ts
+rolling-restart: $(STAMP) ## restart every user, file and audit replica, one after another; no request is lost (needs REPLICAS=2 or more)
+	@$(FLEET) $(NODE) packages/cluster/src/rolling-restart.ts
 status: $(STAMP) ## process, port, pid, uptime, restarts, ready, memory
 	@$(FLEET) $(NODE) packages/cluster/src/status.ts
 logs: $(STAMP) ## follow the logs; S=user only those of one service

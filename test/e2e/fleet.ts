@@ -71,6 +71,8 @@ export interface OwnFleet extends Fleet {
   up(): Promise<void>;
   /** `make down`. */
   down(): Promise<void>;
+  /** `make rolling-restart`. @returns what it prints */
+  rollingRestart(): Promise<string>;
 }
 
 export interface AuditLog {
@@ -89,7 +91,7 @@ export interface AuditLog {
 export const PASSWORD = 'correct horse battery';
 let accounts = 0;
 
-async function run(script: string, environment: Record<string, string>): Promise<void> {
+async function run(script: string, environment: Record<string, string>): Promise<string> {
   const child = spawn(process.execPath, [join(root, 'packages/cluster/src', script)], {
     cwd: root,
     env: { ...process.env, ...environment },
@@ -102,6 +104,7 @@ async function run(script: string, environment: Record<string, string>): Promise
     });
   const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
   if (code !== 0) throw new Error(`${script} exited with ${code}:\n${output}`);
+  return output;
 }
 
 // PORT 0 chooses a port that the fleet keeps over its restarts.
@@ -131,8 +134,9 @@ export async function startFleet(
   await run('up.ts', environment);
   return {
     ...(await connectToFleet(dataDir)),
-    up: () => run('up.ts', environment),
-    down: () => run('down.ts', environment),
+    up: async () => void (await run('up.ts', environment)),
+    down: async () => void (await run('down.ts', environment)),
+    rollingRestart: () => run('rolling-restart.ts', environment),
   };
 }
 

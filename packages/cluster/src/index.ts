@@ -1,5 +1,10 @@
 export { type DebianPackages, installDebianPackages } from './debian-packages.ts';
 export { FleetError } from './errors.ts';
+export {
+  listReplicas,
+  restartReplica,
+  type RestartedReplica,
+} from './fleet/commands/restart-replicas.ts';
 export type { Fault } from './faults/fault.ts';
 export { type FaultProxy, startFaultProxy } from './faults/fault-proxy.ts';
 export { freePort } from './free-port.ts';

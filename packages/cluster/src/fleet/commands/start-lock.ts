@@ -5,7 +5,7 @@ import { isAlive, processStat } from '../supervisor/process-table.ts';
 
 const MAX_ATTEMPTS = 4;
 
-/** Locks a data folder against a second `make up` or `make down`. A dead process's lock is void. */
+/** Locks a data folder against a second command that changes the fleet. A dead process's lock is void. */
 export function lockData(data: string): () => void {
   const file = path.join(data, 'lock');
   const own = `${file}.${process.pid}`;
@@ -24,7 +24,7 @@ export function lockData(data: string): () => void {
         const holder: { pid: number; startTime: number } = JSON.parse(readFileSync(file, 'utf8'));
         if (isAlive(holder) || attempt >= MAX_ATTEMPTS)
           throw new FleetError(
-            `Another make up or make down (process ${holder.pid}) works on ${data}. ` +
+            `Another make command (process ${holder.pid}) works on ${data}. ` +
               'Wait until it has ended.',
             { cause: error },
           );

@@ -37,9 +37,19 @@ export function writeFleetFiles(
   });
 }
 
-function describeProcess({ spec, identity, restarts }: SupervisedProcess): ProcessState {
-  const { name, service, port, log, ready } = spec;
-  return { name, service, port, log, ready, restarts: restarts(), ...identity() };
+function describeProcess(process: SupervisedProcess): ProcessState {
+  const { name, service, port, log, ready } = process.spec;
+  const lastExit = process.lastExit();
+  return {
+    name,
+    service,
+    port,
+    log,
+    ready,
+    restarts: process.restarts(),
+    ...(lastExit === undefined ? {} : { lastExit }),
+    ...process.identity(),
+  };
 }
 
 function writeFleetDescription(plan: Plan, processes: readonly ProcessState[]): void {

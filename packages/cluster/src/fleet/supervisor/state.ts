@@ -12,6 +12,8 @@ export interface ProcessState {
   pid?: number;
   startTime?: number;
   restarts: number;
+  /** How the process before this one ended, e.g. `exit code 0`. */
+  lastExit?: string;
   ready: Readiness;
 }
 

@@ -28,6 +28,8 @@ export interface SupervisedProcess {
   restarts(): number;
   /** How the last one ended, while none lives. */
   exit(): string | undefined;
+  /** How the one before the living one ended. */
+  lastExit(): string | undefined;
   start(): Promise<void>;
   /** Stops it in order, then by SIGKILL. Resolves when its whole group is gone. */
   stop(): Promise<void>;
@@ -40,6 +42,7 @@ interface Life {
   child?: ChildProcess | undefined;
   identity?: Identity | undefined;
   exit?: string | undefined;
+  lastExit?: string | undefined;
   restarts: number;
   /** Before the next restart. */
   delayMs: number;
@@ -68,6 +71,7 @@ export function superviseProcess(
     identity: () => life.identity,
     restarts: () => life.restarts,
     exit: () => life.exit,
+    lastExit: () => life.lastExit,
     start: () => start(life),
     stop: () => stop(life),
   };
@@ -116,6 +120,7 @@ async function restart(
   const { spec, events } = life;
   life.identity = undefined;
   life.exit = how;
+  life.lastExit = how;
   events.log(
     `${spec.name}: process ${pid ?? '(none)'} ended by ${how} ` +
       `after ${(livedMs / 1000).toFixed(1)} s`,
