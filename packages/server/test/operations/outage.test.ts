@@ -167,7 +167,7 @@ test('a grant that is missing is a logged 500 for the signed-in caller, not an o
   const claims = Buffer.from('{}').toString('base64url');
   const answer = await app.inject({
     url: '/mine',
-    headers: { authorization: `Bearer ${header}.${claims}.${'a'.repeat(86)}` },
+    headers: { authorization: `Bearer ${header}.${claims}.${'A'.repeat(86)}` },
   });
   checkProblem(t, answer, 500, 'internal_error');
   t.match(logged, [{ err: { code: '42501' } }]);

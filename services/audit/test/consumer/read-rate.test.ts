@@ -3,7 +3,7 @@ import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { recordMany, startParts, type Parts } from '../parts.ts';
 
 /** A proxy before the stream that records when each shard was read, by its iterator. */
@@ -93,8 +93,9 @@ test('no shard is read more than five times a second', async (t) => {
   }
   const counts = [...reads.values()].map(densest);
   t.comment(`at the most ${counts.join(' and ')} reads in a second`);
+  // Reads are counted where they arrive: on a busy machine some arrive late, and together.
   t.ok(
-    counts.every((count) => count <= 5),
+    counts.every((count) => count <= timeBound(5, 7)),
     counts.join(),
   );
 });
