@@ -4,19 +4,30 @@ import { freePort } from '../../free-port.ts';
 import { writeAtomically } from '../../write-atomically.ts';
 import { isFree } from './busy-port.ts';
 
-/** A port for each name: a fixed one, or the last start's if no other program has taken it. */
-export async function assignPorts(
-  data: string,
-  names: string[],
-  fixed: Record<string, number> = {},
-): Promise<Record<string, number>> {
+export interface PortRequest {
+  /** Folder of the ports of the last start. */
+  data: string;
+  names: string[];
+  /** Ports that are not chosen, by name. */
+  fixed?: Record<string, number>;
+  /** Ports that the fleet uses for something else. */
+  taken?: readonly number[];
+  /** Process groups whose ports count as free. */
+  stopping?: ReadonlySet<number>;
+}
+
+/** A port for each name: a fixed one, or the last start's if nothing else has taken it. */
+export async function assignPorts(request: PortRequest): Promise<Record<string, number>> {
+  const { data, names, fixed = {}, taken = [], stopping } = request;
   const file = path.join(data, 'ports.json');
   const previous = readPorts(file);
   const ports: Record<string, number> = { ...fixed };
+  const isTaken = (port: number): boolean =>
+    taken.includes(port) || Object.values(ports).includes(port);
   for (const name of names) {
     if (fixed[name] !== undefined) continue;
     let port = previous[name];
-    while (port === undefined || Object.values(ports).includes(port) || !(await isFree(port)))
+    while (port === undefined || isTaken(port) || !(await isFree(port, stopping)))
       port = await freePort();
     ports[name] = port;
   }

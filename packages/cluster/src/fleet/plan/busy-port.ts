@@ -1,23 +1,49 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { FleetError } from '../../errors.ts';
 import { canListen } from '../../free-port.ts';
-import { commandLine } from '../supervisor/process-table.ts';
+import { commandLine, processStat } from '../supervisor/process-table.ts';
 
 const LISTENING = '0A';
 const MAX_HOLDERS = 3;
+const NO_GROUP = -1;
+
+/** Process groups whose ports count as free: those of the fleet that will be stopped. */
+type Groups = ReadonlySet<number>;
+const NONE: Groups = new Set();
+
+/** What a port is for, in words, and how another one is chosen. */
+export interface PortUse {
+  what: string;
+  howToChange: string;
+}
 
 /** @throws FleetError that names the port and the process that holds it */
-export async function requireFree(port: number, what: string, howToChange: string): Promise<void> {
-  if (await isFree(port)) return;
+export async function requireFree(
+  port: number,
+  { what, howToChange }: PortUse,
+  stopping: Groups = NONE,
+): Promise<void> {
+  if (await isFree(port, stopping)) return;
   throw new FleetError(
     `Port ${port} (${what}) is taken by ${describeHolders(port)}. ` +
       `Stop it or choose another port: ${howToChange}`,
   );
 }
 
-/** Whether nothing listens at this port, on any address, and this user may listen. */
-export async function isFree(port: number): Promise<boolean> {
-  return listenerInodes(port).length === 0 && (await canListen(port));
+/** Whether nothing else listens at this port, on any address, and this user may listen. */
+export async function isFree(port: number, stopping: Groups = NONE): Promise<boolean> {
+  const inodes = listenerInodes(port);
+  // A fleet that listens there may do so: nobody else could have the socket.
+  if (inodes.length > 0) return inodes.every((inode) => isHeldBy(stopping, inode));
+  return canListen(port);
+}
+
+function isHeldBy(groups: Groups, inode: string): boolean {
+  if (groups.size === 0) return false;
+  const holders = holdersOf(new Set([inode]));
+  return (
+    holders.length > 0 && holders.every((pid) => groups.has(processStat(pid)?.group ?? NO_GROUP))
+  );
 }
 
 function describeHolders(port: number): string {

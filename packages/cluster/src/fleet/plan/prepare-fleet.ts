@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { FleetError } from '../../errors.ts';
 import { ensureNginx } from '../../nginx/ensure-nginx.ts';
 import { nginxConfig } from '../../nginx/nginx-config.ts';
 import { preparePages } from '../../nginx/prepare-pages.ts';
@@ -7,7 +8,7 @@ import { tlsCertificate } from '../../nginx/tls-certificate.ts';
 import { initDatabase } from '../../postgres/init-database.ts';
 import { postgresRuntime } from '../../postgres/unprivileged.ts';
 import { ensureAuditKey } from './audit-key.ts';
-import { requireFree } from './busy-port.ts';
+import { type PortUse, requireFree } from './busy-port.ts';
 import { fleetPlan } from './fleet-plan.ts';
 import { portNames, replicaNames } from './replica-names.ts';
 import type { Plan } from '../supervisor/plan.ts';
@@ -16,27 +17,36 @@ import { loadSecrets, readSecret } from './secrets.ts';
 import type { FleetSettings } from '../settings.ts';
 import { writeAtomically } from '../../write-atomically.ts';
 
-/** Prepares ports, nginx, certificate, secrets and the database folder, and returns the plan. */
+export interface PreparedFleet {
+  plan: Plan;
+  /** The text of nginx.conf; write it when the fleet before has stopped. */
+  gatewayConfig: string;
+}
+
+export interface Preparation {
+  report(line: string): void;
+  /** Process groups of the fleet that will be stopped: their ports count as free. */
+  stopping?: ReadonlySet<number>;
+}
+
+/**
+ * Prepares ports, nginx, certificate, secrets and the database folder. All that can fail before a
+ * process starts fails here, and a running fleet of the same folder notices nothing.
+ */
 export async function prepareFleet(
   requested: FleetSettings,
-  report: (line: string) => void,
-): Promise<Plan> {
+  { report, stopping }: Preparation,
+): Promise<PreparedFleet> {
   const settings = { ...requested };
   const { data } = settings;
-  if (settings.port !== 0) await requireFree(settings.port, 'the gateway', 'make up PORT=...');
-  const chosen =
-    settings.port === 0 || settings.tlsPort === 0
-      ? await assignPorts(data, ['gateway', 'gateway-tls'])
-      : {};
-  settings.port ||= chosen.gateway ?? 0;
-  const nginx = await ensureNginx(report);
-
   const certificate = tlsCertificate(path.join(data, 'tls'));
   if (!certificate)
     report('without TLS: install openssl for it (Debian and Ubuntu: apt-get install -y openssl)');
-  else if (settings.tlsPort !== 0)
-    await requireFree(settings.tlsPort, 'the gateway with TLS', 'make up TLS_PORT=...');
-  settings.tlsPort ||= chosen['gateway-tls'] ?? 0;
+  const fixed = fixedPorts(settings, certificate !== undefined);
+  requireDistinct(fixed);
+  for (const { port, ...use } of fixed) await requireFree(port, use, stopping);
+  await chooseGatewayPorts(settings, { fixed, stopping });
+  const nginx = await ensureNginx(report);
 
   const postgres = postgresRuntime(path.join(data, 'postgres'));
   const { secrets, masterKeyFile, secretFiles } = loadSecrets(data, postgres.dataDir);
@@ -45,13 +55,12 @@ export async function prepareFleet(
     report('creating the database (first start)');
   initDatabase(postgres, { password: secrets.postgres, durable: settings.durable });
 
-  for (const [name, port] of Object.entries(settings.fixedPorts))
-    await requireFree(port, name, `${name.toUpperCase()}_PORT=...`);
-  const ports = await assignPorts(data, portNames(settings.replicas), settings.fixedPorts);
-  writeGatewayConfig(settings, {
-    ports,
-    certificate,
-    secret: readSecret(secretFiles['gateway-secret']),
+  const ports = await assignPorts({
+    data,
+    names: portNames(settings.replicas),
+    fixed: settings.fixedPorts,
+    taken: [settings.port, settings.tlsPort],
+    ...(stopping && { stopping }),
   });
   const plan = fleetPlan({
     settings,
@@ -66,7 +75,57 @@ export async function prepareFleet(
   });
   // As requested, without chosen ports: a later `make up` is compared with these.
   plan.settings = { ...requested };
-  return plan;
+  const secret = readSecret(secretFiles['gateway-secret']);
+  return { plan, gatewayConfig: gatewayConfig(settings, { ports, certificate, secret }) };
+}
+
+interface FixedPort extends PortUse {
+  port: number;
+}
+
+/** The ports that the settings name. */
+function fixedPorts(settings: FleetSettings, hasTls: boolean): FixedPort[] {
+  const { port, tlsPort, fixedPorts: stores } = settings;
+  const howToChange = (name: string): string => `make up ${name}=...`;
+  return [
+    { port, what: 'the gateway', howToChange: howToChange('PORT') },
+    ...(hasTls
+      ? [{ port: tlsPort, what: 'the gateway with TLS', howToChange: howToChange('TLS_PORT') }]
+      : []),
+    ...Object.entries(stores).map(([name, store]) => ({
+      port: store,
+      what: name,
+      howToChange: howToChange(`${name.toUpperCase()}_PORT`),
+    })),
+  ].filter((use) => use.port !== 0);
+}
+
+/** @throws FleetError when two settings name one port */
+function requireDistinct(ports: readonly FixedPort[]): void {
+  for (const [index, { port, what, howToChange }] of ports.entries()) {
+    const other = ports.slice(0, index).find((earlier) => earlier.port === port);
+    if (other)
+      throw new FleetError(
+        `Port ${port} is meant for ${other.what} and for ${what}. ` +
+          `Choose another port for one of them: ${howToChange}`,
+      );
+  }
+}
+
+/** Chooses a port for the gateway where the settings have 0. */
+async function chooseGatewayPorts(
+  settings: FleetSettings,
+  { fixed, stopping }: { fixed: readonly FixedPort[]; stopping: Preparation['stopping'] },
+): Promise<void> {
+  if (settings.port !== 0 && settings.tlsPort !== 0) return;
+  const chosen = await assignPorts({
+    data: settings.data,
+    names: ['gateway', 'gateway-tls'],
+    taken: fixed.map(({ port }) => port),
+    ...(stopping && { stopping }),
+  });
+  settings.port ||= chosen.gateway ?? 0;
+  settings.tlsPort ||= chosen['gateway-tls'] ?? 0;
 }
 
 interface GatewayParts {
@@ -76,18 +135,18 @@ interface GatewayParts {
   secret: string;
 }
 
-function writeGatewayConfig(
+function gatewayConfig(
   settings: FleetSettings,
   { ports, certificate, secret }: GatewayParts,
-): void {
-  const dir = path.join(settings.data, 'nginx');
+): string {
+  const dir = gatewayFolder(settings.data);
   const root = process.getuid?.() === 0;
   mkdirSync(path.join(dir, 'tmp'), { recursive: true, mode: 0o700 });
   const portsOf = (service: string): number[] =>
     replicaNames(settings.replicas)
       .filter((replica) => replica.service === service)
       .map(({ name }) => ports[name] ?? 0);
-  const config = nginxConfig({
+  return nginxConfig({
     dir,
     hosts: hasIpv6Loopback() ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'],
     port: settings.port,
@@ -102,7 +161,13 @@ function writeGatewayConfig(
     root,
     secret,
   });
-  writeAtomically(path.join(dir, 'nginx.conf'), config);
+}
+
+const gatewayFolder = (data: string): string => path.join(data, 'nginx');
+
+/** Writes nginx.conf, which a running Nginx would read when it is restarted. */
+export function writeGatewayConfig({ plan, gatewayConfig: text }: PreparedFleet): void {
+  writeAtomically(path.join(gatewayFolder(plan.data), 'nginx.conf'), text);
 }
 
 function hasIpv6Loopback(): boolean {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clearStalePostgres, processesOf } from '../../postgres/stale-postgres.ts';
 import { allProcesses, isAlive, processStat } from './process-table.ts';
-import type { FleetState, Identity } from './state.ts';
+import type { FleetState, Identity, ProcessState } from './state.ts';
 import { signalIfAlive } from './signals.ts';
 
 const STOP_TIMEOUT_MS = 5_000;
@@ -40,13 +40,17 @@ async function stopPostmaster(postmaster: Identity): Promise<void> {
 }
 
 function findOrphans(state: FleetState): Identity[] {
-  const running = allProcesses();
-  return state.processes.flatMap(({ pid, startTime, ready }) => {
-    // PostgreSQL ends last, by stopPostmaster.
-    if (pid === undefined || startTime === undefined || 'postgres' in ready) return [];
+  // PostgreSQL ends last, by stopPostmaster.
+  const groups = processGroups(state.processes.filter(({ ready }) => !('postgres' in ready)));
+  return allProcesses().filter(({ group, pid }) => groups.has(group) || groups.has(pid));
+}
+
+/** The process groups of a fleet, by their leaders' pids. */
+export function processGroups(processes: readonly ProcessState[]): Set<number> {
+  const leaders = processes.flatMap(({ pid, startTime }) => {
+    if (pid === undefined || startTime === undefined) return [];
     // A reused pid: neither the process nor its group is ours.
-    const leader = processStat(pid);
-    if (leader !== undefined && !isAlive({ pid, startTime })) return [];
-    return running.filter((process) => process.group === pid || process.pid === pid);
+    return processStat(pid) !== undefined && !isAlive({ pid, startTime }) ? [] : [pid];
   });
+  return new Set(leaders);
 }

@@ -5,10 +5,12 @@ import { test } from 'tap';
 import { isFree, requireFree } from '../../../src/fleet/plan/busy-port.ts';
 import { freePort } from '../../../src/free-port.ts';
 
+const GATEWAY = { what: 'the gateway', howToChange: 'make up PORT=...' };
+
 test('a free port is accepted', async (t) => {
   const port = await freePort();
   t.ok(await isFree(port));
-  await t.resolves(requireFree(port, 'the gateway', 'PORT=...'));
+  await t.resolves(requireFree(port, GATEWAY));
 });
 
 test('a busy port is an error that names port, holder and remedy', async (t) => {
@@ -20,7 +22,7 @@ test('a busy port is an error that names port, holder and remedy', async (t) => 
   );
   t.teardown(() => holder.kill());
   await new Promise((resolve) => holder.stdout.once('data', resolve));
-  await t.rejects(requireFree(port, 'the gateway', 'make up PORT=...'), {
+  await t.rejects(requireFree(port, GATEWAY), {
     name: 'FleetError',
     message: new RegExp(
       `^Port ${port} \\(the gateway\\) is taken by process ${holder.pid} \\(.*node.* -e require.*make up PORT=\\.\\.\\.$`,
@@ -39,7 +41,7 @@ test(
     // Loaded as root, since the checkout may be closed to others.
     const script = `import { requireFree } from ${JSON.stringify(path.join(import.meta.dirname, '../../../src/fleet/plan/busy-port.ts'))};
     process.setegid(65534); process.seteuid(65534);
-    await requireFree(${port}, 'the gateway', 'make up PORT=...').catch((error) => console.log(error.message));`;
+    await requireFree(${port}, ${JSON.stringify(GATEWAY)}).catch((error) => console.log(error.message));`;
     const asked = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -65,4 +67,22 @@ test('a listener on every address or on IPv6 alone counts as well', async (t) =>
     await new Promise((resolve) => server.close(resolve));
     t.ok(await isFree(port), `${host} closed`);
   }
+});
+
+test('a port of the fleet that will be stopped counts as free, unless others hold it too', async (t) => {
+  const port = await freePort();
+  const holder = spawn(
+    process.execPath,
+    ['-e', `require('net').createServer().listen(${port}, '127.0.0.1', () => console.log('up'))`],
+    { stdio: ['ignore', 'pipe', 'inherit'], detached: true },
+  );
+  t.teardown(() => holder.kill());
+  await new Promise((resolve) => holder.stdout.once('data', resolve));
+  const fleet = new Set([holder.pid ?? 0]);
+  t.ok(await isFree(port, fleet));
+  t.notOk(await isFree(port, new Set([process.pid])));
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(port, '::1', resolve));
+  t.teardown(() => server.close());
+  t.notOk(await isFree(port, fleet));
 });
