@@ -42,6 +42,7 @@ logs: $(STAMP) ## follow the logs; S=user only those of one service
 admin: $(STAMP) ## EMAIL=... makes or promotes an administrator and prints a token
 	@$(FLEET) EMAIL='$(EMAIL)' $(NODE) scripts/admin.ts
 verify: $(STAMP) ## FILE=export.ndjson[.gz] [KEY=DATA/audit-key.pub] [CHECKPOINT=] [CONSISTENCY=] verifies an export offline (the command's exit codes: audit-verify --help)
+	@test -n '$(FILE)' || { echo 'make verify: name the export, as in make verify FILE=trail.ndjson' >&2; exit 2; }
 	@key='$(KEY)'; data=$$($(FLEET) $(NODE) -p 'process.env.DATA || "./.data"') || exit; \
 	node packages/audit-verify/src/cli.ts --key "$${key:-$$data/audit-key.pub}" $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') '$(FILE)'
 rotate-master-key: $(STAMP) ## wrap all keys by a new master key, on a running fleet

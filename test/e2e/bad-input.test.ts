@@ -24,7 +24,7 @@ const ID = '01890000-0000-7000-8000-000000000000';
 const bodies: Record<string, Case> = {
   'malformed JSON': ['PATCH', '/api/users/me', json('{"name":'), 400, 'malformed_json'],
   'JSON that goes on': ['PATCH', '/api/users/me', json('{"name":"a"}}'), 400, 'malformed_json'],
-  'an empty body': ['PATCH', '/api/users/me', json(''), 400, 'malformed_json'],
+  'an empty body': ['PATCH', '/api/users/me', json(''), 400, 'validation_failed'],
   'a prototype in JSON': [
     'PATCH',
     '/api/users/me',
@@ -290,7 +290,13 @@ const paths: Record<string, Case> = {
   'no id of a log': ['GET', '/api/audit/logs/1', {}, 400, 'validation_failed'],
   'an unknown path': ['GET', '/api/nothing', {}, 404],
   'an unknown path of a service': ['GET', '/api/users/nothing/here', {}, 404, 'not_found'],
-  'a method that the path does not have': ['PUT', '/api/files', json('{}'), 404, 'not_found'],
+  'a method that the path does not have': [
+    'PUT',
+    '/api/files',
+    json('{}'),
+    405,
+    'method_not_allowed',
+  ],
   'an over-long URL': ['GET', `/api/files?cursor=${'a'.repeat(9_000)}`, {}, 414],
 };
 

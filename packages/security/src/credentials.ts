@@ -23,8 +23,11 @@ function isRepeated(rawHeaders: readonly string[], name: string): boolean {
   return count > 1;
 }
 
+/** How a caller may authenticate (RFC 6750 §3). */
+export const BEARER_CHALLENGE = 'Bearer realm="muniment"';
+
 function challenge(reply: FastifyReply, parameters = ''): void {
-  reply.header('www-authenticate', `Bearer realm="muniment"${parameters}`);
+  reply.header('www-authenticate', `${BEARER_CHALLENGE}${parameters}`);
 }
 
 /** The 401 for credentials that came but are not valid. */

@@ -14,7 +14,8 @@ export const CredentialsAmbiguous = createError(
 );
 export const OriginRefused = createError(
   'origin_refused',
-  'Session cookies count only on pages of allowed origins. Send a bearer token instead.',
+  'The Origin header is missing or names no allowed page. ' +
+    'Send the origin of PUBLIC_URL or CORS_ORIGINS, or use a bearer token.',
   403,
 );
 export const PermissionDenied = createError(

@@ -1,11 +1,13 @@
 import createError from '@fastify/error';
 
 /** Errors that any service can answer. Each service has its own catalogue beside this one. */
-export const NotFound = createError(
-  'not_found',
-  'There is nothing here. Check the path and the method.',
-  404,
+export const NotFound = createError('not_found', 'There is nothing here. Check the path.', 404);
+export const MethodNotAllowed = createError<[string, string]>(
+  'method_not_allowed',
+  'This path does not take %s. Use one of %s.',
+  405,
 );
+export const UnsupportedMediaType = createError<[string]>('unsupported_media_type', '%s', 415);
 export const MalformedRequest = createError(
   'malformed_request',
   'The request lacks a Host header. Send one.',

@@ -25,6 +25,9 @@ export interface Messages {
 const UNAUTHORIZED = new Set(['unauthenticated', 'invalid_credentials']);
 const INCOMPLETE = new Set(['validation_failed', 'malformed_json']);
 
+/** The document has no words for these, and only the reason tells what to send instead. */
+const TELLING = new Set([403, 412, 415, 422, 429]);
+
 interface Failure {
   status: number;
   code: string;
@@ -38,8 +41,7 @@ function messageFor({ status, code, detail }: Failure, { incomplete }: Messages)
   if (UNAUTHORIZED.has(code)) return 'Unauthorized';
   if (code === 'email_taken') return 'User exist';
   if (incomplete !== undefined && INCOMPLETE.has(code)) return incomplete;
-  // The document has no words for a bad address or password, but a person needs the reason.
-  return status === 422 ? detail : 'Error processing the request';
+  return TELLING.has(status) ? detail : 'Error processing the request';
 }
 
 /** Turns problems into the document's `{ success, message }`. */

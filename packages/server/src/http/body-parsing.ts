@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
-import { MalformedJson, MalformedRequest, MalformedText } from '../errors.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { MalformedJson, MalformedRequest, MalformedText, UnsupportedMediaType } from '../errors.ts';
+import { describeMediaTypes } from './media-types.ts';
 
 const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
@@ -32,7 +33,7 @@ export function parseStorableJson(text: string): unknown {
 }
 
 /**
- * Accepts only JSON bodies. A 400 refuses what PostgreSQL or canonical JSON cannot hold: NUL, lone
+ * Accepts only JSON bodies, and none where the route takes none, whatever its type. A 400 refuses what PostgreSQL or canonical JSON cannot hold: NUL, lone
  * surrogates, bytes that are not UTF-8, numbers past the largest double.
  */
 export function parseBodies(app: FastifyInstance): void {
@@ -40,17 +41,35 @@ export function parseBodies(app: FastifyInstance): void {
   app.removeContentTypeParser(['application/json', 'text/plain']);
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const bytes = body as Buffer;
+    if (bytes.length === 0) return done(null);
     if (!isUtf8(bytes)) return done(new MalformedText());
     const text = bytes.toString();
     return parseJson(request, text, (error: Error | null, value?: unknown) => {
       return done(error ?? findFault(value) ?? null, value);
     });
   });
+  // A body of any other type is read, since zero bytes are no body (RFC 9110 §8.3).
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) done(null);
+    else done(new UnsupportedMediaType(describeMediaTypes(request)));
+  });
   app.addHook('onRequest', (request, _reply, done) => {
+    dropTypeOfNothing(request);
     if (request.url.includes('%00')) return done(new MalformedText());
     // RFC 9112 §3.2
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       return done(new MalformedRequest());
     done();
   });
+}
+
+/** Fastify refuses a malformed type before it sees that there is no body. */
+function dropTypeOfNothing({ headers }: FastifyRequest): void {
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = headers;
+  if (
+    length === '0' &&
+    encoding === undefined &&
+    !headers['content-type']?.startsWith('multipart/')
+  )
+    delete headers['content-type'];
 }

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { DependencyUnavailable } from '@muniment/security';
-import { MalformedJson, NotFound } from '../errors.ts';
+import { BEARER_CHALLENGE, DependencyUnavailable } from '@muniment/security';
+import { MalformedJson, NotFound, UnsupportedMediaType } from '../errors.ts';
+import { describeMediaTypes } from './media-types.ts';
+import { describeFaults } from './validation-faults.ts';
 
 /** RFC 9457 problem details as every error of the product is answered. */
 export interface Problem {
@@ -20,7 +22,6 @@ export interface Problem {
 const FRAMEWORK_CODES: Readonly<Record<string, string>> = {
   FST_ERR_VALIDATION: 'validation_failed',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'content_length_mismatch',
@@ -40,6 +41,7 @@ const FRAMEWORK_CODES: Readonly<Record<string, string>> = {
 const STATUS_FALLBACK: Readonly<Record<number, string>> = {
   400: 'malformed_request',
   404: 'not_found',
+  405: 'method_not_allowed',
   413: 'body_too_large',
   415: 'unsupported_media_type',
   503: 'dependency_unavailable',
@@ -61,13 +63,20 @@ function codeOf(error: FastifyError, status: number): string {
     : (STATUS_FALLBACK[status] ?? 'malformed_request');
 }
 
-function validationErrors(error: FastifyError): Problem['errors'] {
-  return error.validation?.map((fault) => {
-    const property = fault.params.missingProperty ?? fault.params.additionalProperty;
-    const part = error.validationContext === 'body' ? '' : `/${error.validationContext ?? ''}`;
-    const pointer = `${part}${fault.instancePath}${typeof property === 'string' ? `/${property}` : ''}`;
-    return { pointer, message: fault.message ?? 'is not valid' };
-  });
+function validationErrors({
+  validation,
+  validationContext: context,
+}: FastifyError): Required<Pick<Problem, 'errors' | 'detail'>> | undefined {
+  if (!validation) return undefined;
+  const faults = describeFaults(validation);
+  const part = context === 'body' ? '' : `/${context ?? ''}`;
+  return {
+    errors: faults.map(({ path, field, message }) => ({
+      pointer: `${part}${path}${field === undefined ? '' : `/${field}`}`,
+      message,
+    })),
+    detail: faults.map(({ path, message }) => `${context ?? ''}${path} ${message}`).join(', '),
+  };
 }
 
 /** Renders an error. From 500 on its own message is hidden. */
@@ -77,7 +86,7 @@ function renderProblem(error: FastifyError, requestId: string): Rendered {
       ? error.statusCode
       : 500;
   const code = codeOf(error, status);
-  const errors = validationErrors(error);
+  const invalid = validationErrors(error);
   // Only a catalogue's own 503 was written for callers.
   const hidden = status >= 500 && !(status === 503 && error.name === 'FastifyError');
   const retryAfter =
@@ -91,10 +100,12 @@ function renderProblem(error: FastifyError, requestId: string): Rendered {
       type: `https://muniment.dev/problems/${code}`,
       title: STATUS_CODES[status] ?? 'Error',
       status,
-      detail: hidden ? 'Something went wrong. It is logged under the request id.' : error.message,
+      detail: hidden
+        ? 'Something went wrong. It is logged under the request id.'
+        : (invalid?.detail ?? error.message),
       code,
       request_id: requestId,
-      ...(errors && { errors }),
+      ...(invalid && { errors: invalid.errors }),
     },
     headers: {
       ...('headers' in error ? (error.headers as Record<string, string>) : {}),
@@ -140,6 +151,9 @@ export function sendProblem(
       { err: error, operation: request.routeOptions.config.operation },
       'request failed',
     );
+  // RFC 9110 §15.5.2 demands a challenge with each 401, of a login and a refresh too.
+  if (problem.status === 401 && !reply.hasHeader('www-authenticate'))
+    reply.header('www-authenticate', BEARER_CHALLENGE);
   // The route's own serializer is for success.
   return reply
     .code(problem.status)
@@ -165,6 +179,12 @@ function translate(thrown: unknown, isUnavailable: (error: unknown) => boolean):
   return isUnavailable(error) ? new DependencyUnavailable({ cause: error }) : error;
 }
 
+/** Says what to send, where Fastify says only what is refused. */
+const explain = (error: FastifyError, request: FastifyRequest): FastifyError =>
+  error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE'
+    ? new UnsupportedMediaType(describeMediaTypes(request))
+    : error;
+
 /** The problem of an error that is not answered by HTTP, e.g. on a WebSocket. */
 export const problemOf = (
   thrown: unknown,
@@ -178,7 +198,7 @@ export function renderErrors(
   isUnavailable: (error: unknown) => boolean,
 ): void {
   app.setErrorHandler<FastifyError>((thrown, request, reply) =>
-    sendProblem(translate(thrown, isUnavailable), request, reply),
+    sendProblem(explain(translate(thrown, isUnavailable), request), request, reply),
   );
   app.setNotFoundHandler((request, reply) => sendProblem(new NotFound(), request, reply));
 }

@@ -1,6 +1,9 @@
 import { test, type Test } from 'tap';
+import { Type } from 'typebox';
+import { strictObject } from '../../src/index.ts';
 import { addRoute } from '../add-route.ts';
 import { build, checkProblem, type TestServer } from '../build.ts';
+import { listen, raw } from '../raw-request.ts';
 
 async function echo(t: Test): Promise<TestServer> {
   const server = await build(t);
@@ -117,4 +120,37 @@ test('a name that would reach a prototype is refused, escaped or not', async (t)
     );
   }
   t.notOk('admin' in {});
+});
+
+test('zero bytes are no body, whatever their type is called', async (t) => {
+  const { app } = await echo(t);
+  const port = await listen(app);
+  const start = 'POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: ';
+  const form = 'multipart/form-data; boundary=b';
+  for (const [type, rest] of [
+    ['application/json', 'Content-Length: 0\r\n\r\n'],
+    ['text/plain', 'Content-Length: 0\r\n\r\n'],
+    ['nonsense', 'Content-Length: 0\r\n\r\n'],
+    [form, 'Content-Length: 0\r\n\r\n'],
+    ['application/json', '\r\n'],
+    ['nonsense', '\r\n'],
+    ['application/json', 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    ['text/plain', 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    [form, 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ] as const) {
+    const { statusCode, body } = await raw(port, `${start}${type}\r\n${rest}`);
+    t.equal(statusCode, 200, `${type}, ${rest} ${body}`);
+  }
+});
+
+test('a route that needs a body refuses zero bytes as a missing one', async (t) => {
+  const { app } = await build(t);
+  addRoute(app, {
+    method: 'POST',
+    url: '/strict',
+    body: strictObject({ name: Type.String() }),
+    handler: () => ({}),
+  });
+  const answer = await app.inject({ method: 'POST', url: '/strict', headers, payload: '' });
+  checkProblem(t, answer, 400, 'validation_failed');
 });

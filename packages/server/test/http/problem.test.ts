@@ -7,7 +7,7 @@ import type { InjectOptions } from 'fastify';
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
 import { until } from '@muniment/testing';
-import { strictObject } from '../../src/index.ts';
+import { nullable, strictObject } from '../../src/index.ts';
 import { addRoute } from '../add-route.ts';
 import { build, checkProblem, type TestServer } from '../build.ts';
 import { listen, raw } from '../raw-request.ts';
@@ -62,11 +62,11 @@ test('every way in which a request can be wrong is answered with a problem', asy
   const json = { 'content-type': 'application/json' };
   const cases: [string, InjectOptions, number, string][] = [
     ['no such path', { url: '/nowhere' }, 404, 'not_found'],
-    ['no such method on a path', { method: 'DELETE', url: '/things' }, 404, 'not_found'],
+    ['no such method on a path', { method: 'DELETE', url: '/things' }, 405, 'method_not_allowed'],
     ['malformed percent-encoding', { url: '/things/%zz' }, 400, 'malformed_url'],
     ['percent-encoded bytes that are no UTF-8', { url: '/things/%ff%fe' }, 400, 'malformed_url'],
     ['a parameter past its length', { url: `/things/${'a'.repeat(257)}` }, 414, 'malformed_url'],
-    ['no body', { method: 'POST', url: '/things', headers: json }, 400, 'malformed_json'],
+    ['no body', { method: 'POST', url: '/things', headers: json }, 400, 'validation_failed'],
     [
       'JSON cut short',
       { method: 'POST', url: '/things', headers: json, payload: '{"name":' },
@@ -144,8 +144,8 @@ test('every way in which a request can be wrong is answered with a problem', asy
         url: '/things',
         headers: { origin: 'https://evil.example', 'access-control-request-method': 'POST' },
       },
-      404,
-      'not_found',
+      405,
+      'method_not_allowed',
     ],
   ];
   for (const [name, request, status, code] of cases) {
@@ -171,6 +171,67 @@ test('a failed validation names the place of each fault as a pointer', async (t)
     payload: { name: 'abc' },
   });
   t.match(query.json(), { errors: [{ pointer: '/querystring/limit' }] });
+});
+
+test('a union is refused by one message that names what is allowed', async (t) => {
+  const { app } = await build(t);
+  addRoute(app, {
+    method: 'POST',
+    url: '/unions',
+    body: strictObject({
+      type: Type.Optional(Type.Union([Type.Literal('customer'), Type.Literal('vendor')])),
+      size: Type.Optional(nullable(Type.Union([Type.Literal(1), Type.Literal(2)]))),
+      kind: Type.Optional(Type.Enum(['a', 'b'])),
+      scope: Type.Optional(Type.Literal('own')),
+      name: Type.Optional(nullable(Type.String({ minLength: 2 }))),
+      inner: Type.Optional(nullable(strictObject({ id: Type.String() }))),
+    }),
+    handler: () => ({}),
+  });
+  for (const [payload, pointer, message] of [
+    [{ type: 'admin' }, '/type', 'must be one of "customer", "vendor"'],
+    [{ type: 1 }, '/type', 'must be one of "customer", "vendor"'],
+    [{ size: 3 }, '/size', 'must be one of 1, 2, null'],
+    [{ kind: 'c' }, '/kind', 'must be one of "a", "b"'],
+    [{ scope: 'all' }, '/scope', 'must be "own"'],
+    [{ name: 1 }, '/name', 'must be string or null'],
+    [{ name: '' }, '/name', 'must NOT have fewer than 2 characters'],
+    [{ inner: {} }, '/inner/id', "must have required property 'id'"],
+    [{ inner: 'x' }, '/inner', 'must be object or null'],
+  ] as const) {
+    const answer = await app.inject({ method: 'POST', url: '/unions', payload });
+    const problem = checkProblem(t, answer, 400, 'validation_failed');
+    t.strictSame(problem.errors, [{ pointer, message }], JSON.stringify(payload));
+    t.match(problem.detail, /^body\/\w+ must/);
+  }
+});
+
+test('a refused media type is told which one to send', async (t) => {
+  const { app } = await probe(t);
+  addRoute(app, { method: 'POST', url: '/bodiless', handler: () => ({}) });
+  const detail = async (url: string, headers: Record<string, string>) =>
+    (await app.inject({ method: 'POST', url, headers, payload: '{"name":"abc"}' })).json().detail;
+  const wanted =
+    'The body must be application/json. Send it with the header "Content-Type: application/json".';
+  for (const type of ['text/plain', 'json', '', 'application/problem+json'])
+    t.equal(await detail('/things', { 'content-type': type }), wanted, type);
+  t.equal(await detail('/things', {}), wanted);
+  const none = 'This route takes no body. Send none, and no Content-Type.';
+  t.equal(await detail('/bodiless', { 'content-type': 'text/plain' }), none);
+});
+
+test('each 401 says how to authenticate', async (t) => {
+  const { app } = await build(t);
+  const Wrong = createError('invalid_credentials', 'The password is wrong. Check it.', 401);
+  addRoute(app, {
+    url: '/wrong',
+    handler: () => {
+      throw new Wrong();
+    },
+  });
+  const { statusCode, headers } = await app.inject('/wrong');
+  t.equal(statusCode, 401);
+  t.equal(headers['www-authenticate'], 'Bearer realm="muniment"');
 });
 
 test('what a handler throws becomes a problem, and above 500 none of its words get out', async (t) => {
@@ -321,14 +382,14 @@ test('bytes that are not HTTP get a problem before the connection ends', async (
     [
       'TRACE, which would echo credentials',
       'TRACE /things HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
-      404,
-      'not_found',
+      405,
+      'method_not_allowed',
     ],
     [
       'a method of WebDAV',
       'PROPFIND /things HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
-      404,
-      'not_found',
+      405,
+      'method_not_allowed',
     ],
     ['no Host', 'GET /things/a HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
     [

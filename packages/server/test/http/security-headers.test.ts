@@ -1,7 +1,7 @@
 import type { InjectOptions } from 'fastify';
 import { test, type Test } from 'tap';
 import { addRoute } from '../add-route.ts';
-import { build, type TestServer } from '../build.ts';
+import { build, checkProblem, type TestServer } from '../build.ts';
 
 async function probe(t: Test, origins: string): Promise<TestServer> {
   const server = await build(t, { settings: { CORS_ORIGINS: origins } });
@@ -72,6 +72,14 @@ test('an origin on the list may call and read the headers that the API speaks in
       'Upload-Offset',
       'Upload-Length',
       'Upload-Expires',
+      'Accept-Ranges',
+      'Allow',
+      'Content-Disposition',
+      'Content-Range',
+      'Idempotent-Replayed',
+      'Muniment-Tree-Size',
+      'WWW-Authenticate',
+      'X-Request-Id',
     ])
       t.ok(exposed.includes(name), name);
   }
@@ -127,4 +135,27 @@ test('an error, too, can be read by an allowed origin', async (t) => {
   });
   t.equal(statusCode, 401);
   t.equal(headers['access-control-allow-origin'], 'https://app.example');
+});
+
+test('an OPTIONS that is no preflight is a method like any that no route takes', async (t) => {
+  const { app } = await probe(t, 'https://app.example');
+  const origin = 'https://app.example';
+  for (const headers of [{}, { origin }, { 'access-control-request-method': 'POST' }]) {
+    const answer = await app.inject({ method: 'OPTIONS', url: '/things', headers });
+    checkProblem(t, answer, 405, 'method_not_allowed');
+    t.equal(answer.headers.allow, 'GET, HEAD, POST');
+  }
+});
+
+test('a page of an allowed origin can read why its method or path is refused', async (t) => {
+  const { app } = await probe(t, 'https://app.example');
+  const headers = { origin: 'https://app.example' };
+  for (const [method, url, status] of [
+    ['DELETE', '/things', 405],
+    ['GET', '/nowhere', 404],
+  ] as const) {
+    const answer = await app.inject({ method, url, headers });
+    t.equal(answer.statusCode, status);
+    t.equal(answer.headers['access-control-allow-origin'], headers.origin);
+  }
 });

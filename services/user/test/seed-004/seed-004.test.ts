@@ -135,6 +135,9 @@ test("failures have the document's words, a 4xx and leave nothing", async (t) =>
   const { session_id: others } = await register('eve@example.com');
   const incomplete = 'email, firstnme, lstname, password is required';
   const processing = 'Error processing the request';
+  const origin =
+    'The Origin header is missing or names no allowed page. ' +
+    'Send the origin of PUBLIC_URL or CORS_ORIGINS, or use a bearer token.';
   const cases: [
     'GET' | 'POST',
     string,
@@ -160,7 +163,7 @@ test("failures have the document's words, a 4xx and leave nothing", async (t) =>
       'This is not an e-mail address. Check it for typing errors.',
     ],
     ['POST', 'register', '{"email":"a@b.co\\u0000"}', {}, 400, processing],
-    ['POST', 'register', PERSON, { origin: 'https://evil.example' }, 403, processing],
+    ['POST', 'register', PERSON, { origin: 'https://evil.example' }, 403, origin],
     ['POST', 'login', { email }, {}, 400, 'email and password is required'],
     ['POST', 'login', { password }, {}, 400, 'email and password is required'],
     ['POST', 'login', '', {}, 400, 'email and password is required'],
@@ -194,7 +197,23 @@ test("failures have the document's words, a 4xx and leave nothing", async (t) =>
       undefined,
       { cookie, origin: 'https://evil.example' },
       403,
-      processing,
+      origin,
+    ],
+    [
+      'POST',
+      `user/logout/${registered.json().sessionData.clientId}`,
+      undefined,
+      { cookie },
+      403,
+      origin,
+    ],
+    [
+      'POST',
+      'login',
+      `email=${email}`,
+      { 'content-type': 'text/plain' },
+      415,
+      'The body must be application/json. Send it with the header "Content-Type: application/json".',
     ],
   ];
   for (const [method, path, body, headers, status, message] of cases) {
