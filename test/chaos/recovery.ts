@@ -8,6 +8,7 @@ const POLL_MS = 100;
 
 /** The parts that a fault silences, by the end of its kind's name. */
 const SILENCED_BY: [RegExp, Area[]][] = [
+  [/^rolling_restart$/, ['user', 'file', 'audit']],
   [/_user(_committing)?$/, ['user']],
   [/_file(_committing)?$/, ['file']],
   [/_(audit|audit_committing|sealer|shard_holder)$/, ['audit']],

@@ -7,6 +7,7 @@ import {
   killInCommit,
   pause,
   replicaOf,
+  restartAll,
   wipeStream,
   type ProcessFaults,
 } from './process-faults.ts';
@@ -106,6 +107,7 @@ const INJECTIONS: Record<FaultKind, Injection> = {
   net_s3: disturb('s3'),
   split_shard: reshardBy('split_shard'),
   merge_shards: reshardBy('merge_shards'),
+  rolling_restart: restartAll,
 };
 
 export const injectFault: Injection = (faults, fault) => INJECTIONS[fault.kind](faults, fault);

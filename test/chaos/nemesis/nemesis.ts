@@ -33,11 +33,11 @@ export function createNemesis({ history, ...options }: NemesisOptions): Nemesis 
   const faults = { ...options, victims: createVictims(options.fleet) };
   const current = new Set<string>();
 
-  async function runFault(fault: PlannedFault): Promise<FaultRecord> {
+  async function runFault(fault: PlannedFault, signal: AbortSignal): Promise<FaultRecord> {
     const injectedAt = history.now();
     history.write({ type: 'fault', ...fault });
     current.add(fault.kind);
-    const target = await injectFault(faults, fault);
+    const target = await injectFault({ ...faults, signal }, fault);
     current.delete(fault.kind);
     const record: FaultRecord = {
       kind: fault.kind,
@@ -58,7 +58,7 @@ export function createNemesis({ history, ...options }: NemesisOptions): Nemesis 
       for (const fault of plan) {
         await abortableSleep(Math.max(0, fault.at - history.now()), signal);
         if (signal.aborted) break;
-        running.push(runFault(fault).then(healed));
+        running.push(runFault(fault, signal).then(healed));
       }
       await Promise.all(running);
     },

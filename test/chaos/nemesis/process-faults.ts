@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listReplicas, restartReplica } from '@muniment/cluster';
 import type { Rows } from '@muniment/testing';
 import type { Fleet } from '../../e2e/fleet.ts';
 import { findCommitting } from '../trail.ts';
@@ -13,6 +14,8 @@ export interface ProcessFaults {
   /** Replicas of each service. */
   replicas: number;
   victims: Victims;
+  /** Aborts when the clients stop. */
+  signal: AbortSignal;
 }
 
 const HOLDER_TIMEOUT_MS = 1_500;
@@ -89,4 +92,18 @@ export async function wipeStream({ fleet, victims, replicas }: ProcessFaults): P
   await victims.kill('kinesis');
   for (const resume of resumes) resume();
   return 'the records of the stream';
+}
+
+/** Restarts every replica, one after another, as `make rolling-restart` does. */
+export async function restartAll({ fleet, signal }: ProcessFaults): Promise<string> {
+  const done: string[] = [];
+  for (const name of listReplicas(fleet.dataDir)) {
+    if (signal.aborted) break;
+    // Other faults may keep it down for longer than the wait; the run checks for that at its end.
+    const { exit } = await restartReplica(fleet.dataDir, name).catch((error: unknown) => ({
+      exit: String(error),
+    }));
+    done.push(exit === 'exit code 0' ? name : `${name} (${exit})`);
+  }
+  return done.join(', ');
 }

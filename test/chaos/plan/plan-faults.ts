@@ -28,7 +28,8 @@ export type FaultKind =
   | 'net_s3'
   | 'throttle_kinesis'
   | 'split_shard'
-  | 'merge_shards';
+  | 'merge_shards'
+  | 'rolling_restart';
 
 export interface PlannedFault {
   kind: FaultKind;
@@ -99,6 +100,8 @@ export const FAULTS: Record<FaultKind, Terms> = {
   // A channel of its own: the local Kinesis server killed during a reshard stays UPDATING.
   split_shard: { durationMs: [0, 0], channel: 'kinesis' },
   merge_shards: { durationMs: [0, 0], channel: 'kinesis' },
+  // It lasts as long as six replicas need, some 20 seconds, or until the clients stop.
+  rolling_restart: { durationMs: [0, 0], channel: 'rolling_restart' },
 };
 
 /** Pause between two faults of one channel. */
