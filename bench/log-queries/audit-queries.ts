@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createDatabase } from '@muniment/database';
+import { EXAMINE_BATCH } from '../../services/audit/trail/find-page.ts';
 import {
   listByIndex,
   listNewestFirst,
@@ -34,9 +35,13 @@ async function measurePages(log: FilledLog): Promise<Measurement[]> {
   const plans: string[] = [];
   const measurements: Measurement[] = [];
   for (const [what, [query, from]] of Object.entries(cases)) {
-    const page = { size, before: from ?? before, limit: LIMIT };
+    const page = { size, before: from ?? before, limit: LIMIT, examine: EXAMINE_BATCH };
     measurements.push(
-      await measureQuery(database, { what, plans }, (db) => listNewestFirst(db, query, page)),
+      await measureQuery(
+        database,
+        { what, plans },
+        async (db) => (await listNewestFirst(db, query, page)).events,
+      ),
     );
   }
   const range = { from: half, to: half + 500, limit: LIMIT };

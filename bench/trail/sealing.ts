@@ -83,7 +83,7 @@ async function measureRate(database: Database<Tables>, lease: Lease): Promise<Me
   const startedAt = performance.now();
   let sealed = 0;
   for (let more = true; more;) {
-    const batch = await sealBatch(db, lease, BATCH);
+    const batch = await sealBatch(db, lease, { limit: BATCH });
     sealed += batch.sealed;
     ({ more } = batch);
   }

@@ -24,9 +24,11 @@ if (file === undefined) {
 }
 const text = rotateKeys(readFileSync(file, 'utf8'), { overlap });
 const mode = shared ? 0o444 : 0o600;
+const verifiers = verifierLines(text);
+const [newest = ''] = verifiers;
+// The public line first: a service never signs with a key that nobody can find.
+writeAtomically(`${file}.pub`, `${verifiers.join('\n')}\n`, { durable: true, mode });
 writeAtomically(file, text, { durable: true, mode });
-const [newest = '', ...earlier] = verifierLines(text);
-writeAtomically(`${file}.pub`, `${[newest, ...earlier].join('\n')}\n`, { durable: true, mode });
 console.log(
   [
     `${file} signs with ${newest}`,

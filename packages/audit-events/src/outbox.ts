@@ -1,4 +1,4 @@
-import { sql, type Kysely } from 'kysely';
+import { sql, type Kysely, type RawBuilder } from 'kysely';
 import { lockLease, type Lease } from '@muniment/database';
 import type { StreamRecord } from './kinesis.ts';
 
@@ -6,10 +6,24 @@ import type { StreamRecord } from './kinesis.ts';
  * Whether a row waits for its number. One cheap query, where claiming takes four statements ten
  * times a second.
  */
-export async function hasUnclaimed<DB>(db: Kysely<DB>, schema: string): Promise<boolean> {
-  const { rows } =
-    await sql`select 1 from ${sql.table(`${schema}.outbox`)} where seq is null limit 1`.execute(db);
+export async function hasUnclaimed<DB>(
+  db: Kysely<DB>,
+  schema: string,
+  fullLanes: readonly number[] = [],
+): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from ${sql.table(`${schema}.outbox`)}
+    where seq is null ${outside(fullLanes)} limit 1`.execute(db);
   return rows.length > 0;
+}
+
+const outside = (lanes: readonly number[]): RawBuilder<unknown> =>
+  lanes.length === 0 ? sql`` : sql`and lane <> all (${lanes}::smallint[])`;
+
+export interface Claim {
+  limit: number;
+  /** Lanes whose rows wait. */
+  fullLanes?: readonly number[];
 }
 
 /**
@@ -21,7 +35,7 @@ export async function hasUnclaimed<DB>(db: Kysely<DB>, schema: string): Promise<
 export async function claimRows<DB>(
   db: Kysely<DB>,
   lease: Lease,
-  limit: number,
+  { limit, fullLanes = [] }: Claim,
 ): Promise<StreamRecord[] | undefined> {
   const outbox = sql.table(`${lease.schema}.outbox`);
   const lanes = sql.table(`${lease.schema}.outbox_lanes`);
@@ -30,7 +44,7 @@ export async function claimRows<DB>(
     const { rows } = await sql<StreamRecord>`
       with waiting as (
         select position, lane from ${outbox}
-        where seq is null order by position limit ${limit} for update
+        where seq is null ${outside(fullLanes)} order by position limit ${limit} for update
       ), numbered as (
         select position, lane,
           row_number() over (partition by lane order by position) as offset_in_lane
@@ -88,19 +102,28 @@ export async function deleteStored<DB>(
   db: Kysely<DB>,
   schema: string,
   source: string,
-): Promise<number> {
-  const result = await sql`
-    delete from ${sql.table(`${schema}.outbox`)} o using shared.stored_watermarks w
-    where w.source = ${source} and w.lane = o.lane and o.seq <= w.watermark`.execute(db);
-  return Number(result.numAffectedRows ?? 0);
+): Promise<LaneRows[]> {
+  const { rows } = await sql<LaneRows>`
+    with deleted as (
+      delete from ${sql.table(`${schema}.outbox`)} o using shared.stored_watermarks w
+      where w.source = ${source} and w.lane = o.lane and o.seq <= w.watermark
+      returning o.lane
+    ) select lane, count(*) as rows from deleted group by lane`.execute(db);
+  return rows;
+}
+
+/** How many rows of a lane. */
+export interface LaneRows {
+  lane: number;
+  rows: number;
 }
 
 /** Counts the rows that have a number and are not known to be stored. */
-export async function countUnstored<DB>(db: Kysely<DB>, schema: string): Promise<number> {
-  const { rows } = await sql<{ rows: number }>`
-    select count(*) as rows from ${sql.table(`${schema}.outbox`)}
-    where seq is not null`.execute(db);
-  return rows[0]?.rows ?? 0;
+export async function countUnstored<DB>(db: Kysely<DB>, schema: string): Promise<LaneRows[]> {
+  const { rows } = await sql<LaneRows>`
+    select lane, count(*) as rows from ${sql.table(`${schema}.outbox`)}
+    where seq is not null group by lane`.execute(db);
+  return rows;
 }
 
 /** A sum of watermarks: it grows while the audit service stores the source's events in order. */

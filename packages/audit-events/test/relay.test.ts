@@ -38,7 +38,7 @@ test('rows numbered by a killed relay are sent under the same numbers', async (t
     holder: 'dead',
     ttlMs: 100,
   });
-  t.equal((dead && (await claimRows(producer.db, dead, 25)))?.length, 25);
+  t.equal((dead && (await claimRows(producer.db, dead, { limit: 25 })))?.length, 25);
 
   startRelay(t, producer, kinesis);
   await until(async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 40);
@@ -61,7 +61,7 @@ test('rows sent by a killed relay are sent again under the same numbers', async 
   await putBatch(
     { kinesis, stream: STREAM },
     'user',
-    (await claimRows(producer.db, dead, 500)) ?? [],
+    (await claimRows(producer.db, dead, { limit: 500 })) ?? [],
   );
 
   await recordMany(producer, 20);

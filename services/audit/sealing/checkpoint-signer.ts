@@ -38,9 +38,9 @@ export interface CheckpointSigner {
   /**
    * Signs the tree as it is, unless this size was signed.
    * @returns the checkpoint if it is new
-   * @throws HistoryAltered, LeaseLost
+   * @throws HistoryAltered, LeaseLost, what `beforeCommit` throws
    */
-  sign(lease: Lease): Promise<StoredCheckpoint | undefined>;
+  sign(lease: Lease, beforeCommit?: () => void): Promise<StoredCheckpoint | undefined>;
 }
 
 /** Reads the database's newest checkpoint. @throws HistoryAltered when it contradicts `anchor` */
@@ -86,7 +86,7 @@ export function createCheckpointSigner(options: CheckpointSignerOptions): Checkp
       await requireConsistent(db, signed, await findHead(db));
       return signed.size;
     },
-    async sign(lease) {
+    async sign(lease, beforeCommit = () => {}) {
       const head = await findHead(db);
       const root = rootOf(head);
       if (anchor) await requireConsistent(db, anchor, head);
@@ -99,6 +99,7 @@ export function createCheckpointSigner(options: CheckpointSignerOptions): Checkp
       await db.transaction().execute(async (trx) => {
         await requireLease(trx, lease);
         if (!(await insertCheckpoint(trx, checkpoint))) throw new LeaseLost(lease.name);
+        beforeCommit();
       });
       anchor = checkpoint;
       return checkpoint;

@@ -10,6 +10,8 @@ export interface HistoryAlarmState {
 export interface HistoryAlarm {
   raise(reason: string): void;
   clear(): void;
+  /** Called before each commit: the bucket is compared meanwhile. @throws HistoryAltered while raised */
+  requireNone(): void;
   /** Runs a round; an altered history raises the alarm. @returns the pause in ms */
   guard(round: () => Promise<number>, alarmPauseMs: number): Promise<number>;
   state(): HistoryAlarmState | undefined;
@@ -33,6 +35,9 @@ export function createHistoryAlarm(log: AlarmLogger): HistoryAlarm {
     raise,
     clear: () => {
       state = undefined;
+    },
+    requireNone() {
+      if (state) throw new HistoryAltered(state.reason);
     },
     async guard(round, alarmPauseMs) {
       try {

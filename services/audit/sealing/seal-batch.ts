@@ -52,12 +52,13 @@ function merge(events: readonly UnsealedEvent[]): UnsealedEvent[] {
 /**
  * Gives the next events their indexes. Rows, full tiles, lane cursors and the head change in one
  * transaction, under the lease.
- * @throws LeaseLost; TreeMoved when the tree is not where this transaction found it
+ * @throws LeaseLost; TreeMoved when the tree is not where this transaction found it; what
+ * `beforeCommit` throws
  */
 export async function sealBatch(
   db: Kysely<Tables>,
   lease: Lease,
-  limit: number,
+  { limit, beforeCommit = () => {} }: { limit: number; beforeCommit?: () => void },
 ): Promise<SealedBatch> {
   return db.transaction().execute(async (trx) => {
     await requireLease(trx, lease);
@@ -85,6 +86,7 @@ export async function sealBatch(
     );
     if (tiles.length > 0) await insertTiles(trx, tiles);
     if (!(await updateHead(trx, before.size, head))) throw new TreeMoved(before.size);
+    beforeCommit();
     return { head, sealed: events.length, more };
   });
 }

@@ -84,7 +84,8 @@ export function createSealer(options: SealerOptions): Sealer {
   async function work({ lease }: HeldLease): Promise<number> {
     const isWorkWaiting = await backlog.read({ isSealing: true });
     if (alarm.state()) await signing.resolveAlarm();
-    const isMore = isWorkWaiting && addBatch(sealed, await sealBatch(db, lease, batchSize));
+    const batch = { limit: batchSize, beforeCommit: alarm.requireNone };
+    const isMore = isWorkWaiting && addBatch(sealed, await sealBatch(db, lease, batch));
     if (isWorkWaiting && !isMore) backlog.clear();
     await signing.signWhenDue(lease);
     return isMore ? 0 : (options.pollMs ?? 50);

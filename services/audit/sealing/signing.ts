@@ -64,7 +64,8 @@ export function createSigning(options: SigningOptions): Signing {
       const now = performance.now();
       if (now - signedAt < checkpointMs) return;
       signedAt = now;
-      const signed = await signer.sign(lease);
+      alarm.requireNone();
+      const signed = await signer.sign(lease, alarm.requireNone);
       if (signed) newest = { size: signed.size, at: new Date() };
       publishing.start(signal());
     },

@@ -61,21 +61,40 @@ export async function findLogEnd(db: Kysely<Tables>): Promise<{ size: number; be
   return { size: rows[0]?.size ?? 0, before: idAfter(rows[0]?.newest ?? FIRST_ID) };
 }
 
-/** A page of the log as it was at `page.size` entries, newest first. */
+/** Part of a list, newest first. */
+export interface ExaminedEvents {
+  events: LoggedEvent[];
+  /** Everything from this id on was examined; undefined when nothing is left before it. */
+  examinedTo: string | undefined;
+}
+
+/** A match, or the last event that a scan has looked at. */
+interface Candidate extends LoggedEvent {
+  candidate: string;
+  is_last: boolean;
+  matches: boolean;
+}
+
+/** Part of the log as it was at `page.size` entries, newest first. */
 export async function listNewestFirst(
   db: Kysely<Tables>,
   query: LogQuery,
   page: ListPage,
-): Promise<LoggedEvent[]> {
+): Promise<ExaminedEvents> {
   const range = idRange(query.filter, page.before);
   const scans = await chooseScans(db, query, { range, page });
   const union = sql.join(
     scans.map((scan) => sql`(${scan})`),
     sql` union all `,
   );
-  const { rows } = await sql<LoggedEvent>`
-    select * from (${union}) found order by id desc limit ${page.limit}`.execute(db);
-  return rows;
+  const { rows } = await sql<Candidate>`
+    select * from (${union}) found order by candidate desc limit ${page.limit}`.execute(db);
+  // Behind the first scan's end the others' matches wait for the next part, or it would skip some.
+  const end = rows.findIndex(({ is_last: isLast }) => isLast);
+  const examined = end < 0 ? rows : rows.slice(0, end + 1);
+  const events = examined.filter(({ matches }) => matches);
+  const isMore = end >= 0 || rows.length === page.limit;
+  return { events, examinedTo: isMore ? examined.at(-1)?.candidate : undefined };
 }
 
 /** Matching entries from `from` to before `to`, in the log's order. Archived events are absent. */

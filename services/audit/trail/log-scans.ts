@@ -11,6 +11,8 @@ export interface ListPage {
   /** Only events with a smaller id. */
   before: string;
   limit: number;
+  /** Candidates that one scan examines. Common filters that rarely meet would else read the log. */
+  examine: number;
 }
 
 /** The ids that a scan reads: from `floor` to before `before`. */
@@ -130,6 +132,41 @@ async function findActions(db: Kysely<Tables>, prefix: string): Promise<string[]
   return rows.length > MAX_ACTIONS ? undefined : rows.map(({ action }) => action);
 }
 
+interface Candidates {
+  /** The rows in the scan's order, numbered. */
+  from: Condition;
+  /** Their alias. */
+  alias: 'e' | 't';
+  id: Condition;
+  order: Condition;
+}
+
+/**
+ * The matches among the first candidates. The last candidate comes too, matching or not: it shows
+ * how far back the scan has looked.
+ */
+function examine(
+  { from, alias, id, order }: Candidates,
+  conditions: readonly Condition[],
+  page: ListPage,
+): Condition {
+  const matches = sql`(s.index < ${page.size} and ${allOf(conditions)})`;
+  const isLast = sql`${sql.ref(alias)}.number = ${page.examine}`;
+  return sql`
+    select ${eventColumns}, ${id} as candidate, ${isLast} as is_last,
+      case when ${isLast} then coalesce(${matches}, false) else true end as matches
+    from ${from}
+    left join lateral (select index from audit.sealed where event_id = e.id offset 0) s on true
+    where ${matches} or ${isLast} ${order} limit ${page.limit}`;
+}
+
+/** The first candidates with their numbers. */
+const numbered = (candidates: Condition, alias: Candidates['alias'], page: ListPage): Condition => {
+  const name = sql.ref(alias);
+  return sql`(select ${name}.*, row_number() over () as number
+    from (${candidates} limit ${page.examine}) ${name}) ${name}`;
+};
+
 /**
  * The newest matching events of each value of a driver. Comparing rows pins the scan to the index
  * on these columns and the id. The plain range of ids prunes partitions; `is not null` allows
@@ -145,17 +182,19 @@ function drivenScan(
   const arrays = sql.join(
     columns.map((_, column) => sql`${values.map((row) => row[column])}::${sql.raw(type)}[]`),
   );
+  const order = sql`
+    order by ${sql.join(columns.map((name) => sql`e.${sql.ref(name)} desc`))}, e.id desc`;
+  const candidates = sql`
+    select e.* from audit.events e
+    where (${own}, e.id) >= (${given}, ${range.floor}::uuid)
+      and (${own}, e.id) < (${given}, ${range.before}::uuid)
+      and e.id >= ${range.floor}::uuid and e.id < ${range.before}::uuid
+      and ${allOf(columns.map((name) => sql`e.${sql.ref(name)} is not null`))} ${order}`;
+  const from = numbered(candidates, 'e', page);
   return sql`
     select x.* from unnest(${arrays}) as d(${sql.join(columns.map((name) => sql.ref(name)))})
     cross join lateral (
-      select ${eventColumns} from audit.events e ${placeInLog}
-      where (${own}, e.id) >= (${given}, ${range.floor}::uuid)
-        and (${own}, e.id) < (${given}, ${range.before}::uuid)
-        and e.id >= ${range.floor}::uuid and e.id < ${range.before}::uuid
-        and ${allOf(columns.map((name) => sql`e.${sql.ref(name)} is not null`))}
-        and s.index < ${page.size} and ${allOf(conditions)}
-      order by ${sql.join(columns.map((name) => sql`e.${sql.ref(name)} desc`))}, e.id desc
-      limit ${page.limit}
+      ${examine({ from, alias: 'e', id: sql`e.id`, order }, conditions, page)}
     ) x`;
 }
 
@@ -164,22 +203,25 @@ function termScan(
   conditions: readonly Condition[],
   { range, page }: { range: IdRange; page: ListPage },
 ): Condition {
-  return sql`
-    select ${eventColumns} from audit.search_terms t
-    cross join lateral (select * from audit.events where id = t.event_id offset 0) e ${placeInLog}
+  const order = sql`order by t.term desc, t.event_id desc`;
+  const candidates = sql`
+    select t.term, t.event_id from audit.search_terms t
     where (t.term, t.event_id) >= (${term}::bytea, ${range.floor}::uuid)
-      and (t.term, t.event_id) < (${term}::bytea, ${range.before}::uuid)
-      and s.index < ${page.size} and ${allOf(conditions)}
-    order by t.term desc, t.event_id desc limit ${page.limit}`;
+      and (t.term, t.event_id) < (${term}::bytea, ${range.before}::uuid) ${order}`;
+  // OFFSET 0, as in `placeInLog`.
+  const from = sql`${numbered(candidates, 't', page)}
+    left join lateral (select * from audit.events where id = t.event_id offset 0) e on true`;
+  return examine({ from, alias: 't', id: sql`t.event_id`, order }, conditions, page);
 }
 
 function plainScan(
   conditions: readonly Condition[],
   { range, page }: { range: IdRange; page: ListPage },
 ): Condition {
-  return sql`
-    select ${eventColumns} from audit.events e ${placeInLog}
-    where e.id >= ${range.floor}::uuid and e.id < ${range.before}::uuid
-      and s.index < ${page.size} and ${allOf(conditions)}
-    order by e.id desc limit ${page.limit}`;
+  const order = sql`order by e.id desc`;
+  const candidates = sql`
+    select e.* from audit.events e
+    where e.id >= ${range.floor}::uuid and e.id < ${range.before}::uuid ${order}`;
+  const from = numbered(candidates, 'e', page);
+  return examine({ from, alias: 'e', id: sql`e.id`, order }, conditions, page);
 }

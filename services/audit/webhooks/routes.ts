@@ -7,6 +7,7 @@ import { listWebhookDeliveries } from './list-webhook-deliveries.ts';
 import { listWebhooks } from './list-webhooks.ts';
 import { retryWebhookDelivery } from './retry-webhook-delivery.ts';
 import { rotateWebhookSecret } from './rotate-webhook-secret.ts';
+import { testWebhook } from './test-webhook.ts';
 import { updateWebhook } from './update-webhook.ts';
 
 /** Webhooks: where events of the log are sent, and what waits to be sent. */
@@ -18,6 +19,7 @@ export const webhooks = defineFeature<AuditContext>({
     updateWebhook,
     deleteWebhook,
     rotateWebhookSecret,
+    testWebhook,
     listWebhookDeliveries,
     retryWebhookDelivery,
   ],

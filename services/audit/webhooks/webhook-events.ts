@@ -1,4 +1,5 @@
 import type { RequestEvent } from '@muniment/server';
+import type { TestResult } from './delivery/send-test.ts';
 import type { Webhook } from './delivery/webhook-queries.ts';
 
 const aboutWebhook = (id: string) => ({ resource: id, resource_type: 'webhook' });
@@ -32,6 +33,17 @@ export const webhookSecretRotated = (id: string): RequestEvent => ({
   action: 'WEBHOOK_UPDATED',
   ...aboutWebhook(id),
   metadata: { fields: ['secret'] },
+});
+
+export const webhookTested = (
+  id: string,
+  { delivered, status, error }: Pick<TestResult, 'delivered' | 'status' | 'error'>,
+): RequestEvent => ({
+  action: 'WEBHOOK_TESTED',
+  outcome: delivered ? 'success' : 'failure',
+  error,
+  ...aboutWebhook(id),
+  metadata: { status },
 });
 
 export const webhookDeleted = (webhook: Webhook): RequestEvent => ({

@@ -4,11 +4,15 @@ import { createDispatcher } from './delivery/dispatcher.ts';
 import { parseAllowList, parseEndpoint, resolveByDns, vetEndpoint } from './delivery/endpoint.ts';
 import { renderPayload } from './delivery/payload.ts';
 import { createSender } from './delivery/send.ts';
+import { sendTest, type TestResult } from './delivery/send-test.ts';
+import type { Webhook } from './delivery/webhook-queries.ts';
 import { createWebhookCounters, measureDeliveries } from './webhook-metrics.ts';
 
 export interface Webhooks {
   /** Checks that deliveries may go to a URL. @throws WebhookUrlRefused, with the reason */
   checkUrl(url: string): Promise<void>;
+  /** Sends a test message. It never rejects for what the endpoint does. */
+  sendTest(webhook: Webhook): Promise<TestResult>;
 }
 
 /** Opens the outgoing webhooks: their deliveries, and the rule of where they may go. */
@@ -17,13 +21,15 @@ export function openWebhooks({ data, crypto, http, jobs, metrics, config }: Base
   const { masterKey, subjectKeys } = crypto;
   const allowList = parseAllowList(config.WEBHOOK_ALLOW);
   const { attempts, disabled } = createWebhookCounters(metrics);
+  const { WEBHOOK_TIMEOUT_MS: timeoutMs } = config;
+  const send = createSender({ allowList, resolve: resolveByDns, timeoutMs });
   const dispatcher = createDispatcher({
     db,
     inTransaction,
     masterKey,
     replica: config.REPLICA,
     log: http.log,
-    send: createSender({ allowList, resolve: resolveByDns, timeoutMs: config.WEBHOOK_TIMEOUT_MS }),
+    send,
     render: (parts) => renderPayload({ db, subjectKeys }, parts),
     pollMs: config.WEBHOOK_POLL_MS,
     leaseTtlMs: config.WEBHOOK_LEASE_TTL_MS,
@@ -40,5 +46,6 @@ export function openWebhooks({ data, crypto, http, jobs, metrics, config }: Base
     async checkUrl(url) {
       await vetEndpoint(parseEndpoint(url, allowList), resolveByDns);
     },
+    sendTest: (webhook) => sendTest({ masterKey, send }, webhook),
   };
 }

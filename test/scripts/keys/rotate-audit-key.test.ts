@@ -34,6 +34,17 @@ test('in containers the rotated files stay readable for the user of the services
   t.end();
 });
 
+test('a key whose public line cannot be written is not used', async (t) => {
+  const first = generateSigningKey('example.com/log');
+  // A folder stands where the public file belongs.
+  const file = join(
+    t.testdir({ 'audit-key': `${first.signingKey}\n`, 'audit-key.pub': {} }),
+    'audit-key',
+  );
+  t.not(run(file).status, 0);
+  t.equal(readFileSync(file, 'utf8'), `${first.signingKey}\n`);
+});
+
 test('without a key file it prints its usage and creates nothing', (t) => {
   t.equal(run().status, 2);
   t.not(run('/nowhere/audit-key').status, 0);

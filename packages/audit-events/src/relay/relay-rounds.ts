@@ -5,11 +5,15 @@ import type { LoopLogger } from './loop-logger.ts';
 import { claimRows, claimUnstored, countUnstored, deleteStored, hasUnclaimed } from '../outbox.ts';
 import type { SendRecords } from './record-sender.ts';
 import type { ResendSchedule } from './resend-schedule.ts';
+import { createUnstoredRows } from './unstored-rows.ts';
 
 const CLAIM_ROWS = 500;
 const DELETE_EVERY_MS = 250;
-/** Above this many unstored rows none are claimed: an outage must not fill the stream twice. */
-const MAX_UNSTORED = 50_000;
+/**
+ * Above this many unstored rows of a lane none of it are claimed: an outage must not fill the stream
+ * twice.
+ */
+const MAX_UNSTORED = 5_000;
 
 export interface RelayRoundsOptions<DB> {
   db: Kysely<DB>;
@@ -20,6 +24,8 @@ export interface RelayRoundsOptions<DB> {
   idleMs: number;
   schedule: ResendSchedule;
   send: SendRecords;
+  /** Most unstored rows of a lane. */
+  maxUnstored?: number | undefined;
 }
 
 /** What the relay's leased loop does with the outbox. */
@@ -31,13 +37,12 @@ export interface RelayRounds {
 /** Moves rows in rounds: numbers are committed before sending, and stored rows are deleted. */
 export function createRelayRounds<DB>(options: RelayRoundsOptions<DB>): RelayRounds {
   const { db, schema, source, log, schedule, send } = options;
-  /** Rows with a number that the audit service has not stored, as far as known. */
-  let unstored = 0;
+  const unstored = createUnstoredRows(options.maxUnstored ?? MAX_UNSTORED);
   let deletedAt = -Infinity;
 
   async function onAcquired(held: HeldLease): Promise<void> {
     log.info({ source, epoch: held.lease.epoch }, 'relay lease taken');
-    unstored = await countUnstored(db, schema);
+    unstored.set(await countUnstored(db, schema));
     // The last holder may have died between committing numbers and sending them.
     await send(
       held,
@@ -47,7 +52,7 @@ export function createRelayRounds<DB>(options: RelayRoundsOptions<DB>): RelayRou
   }
 
   async function resendOverdue(held: HeldLease): Promise<void> {
-    const afterMs = await schedule.dueAfterMs(unstored);
+    const afterMs = await schedule.dueAfterMs(unstored.total());
     if (afterMs === undefined) return;
     const overdue = await claimUnstored(db, held.lease, { source, afterMs, limit: 5_000 });
     if (overdue && overdue.length > 0)
@@ -56,14 +61,16 @@ export function createRelayRounds<DB>(options: RelayRoundsOptions<DB>): RelayRou
   }
 
   async function work(held: HeldLease): Promise<number> {
-    const isWaiting = unstored < MAX_UNSTORED && (await hasUnclaimed(db, schema));
-    const claimed = isWaiting ? await claimRows(db, held.lease, CLAIM_ROWS) : [];
-    unstored += claimed?.length ?? 0;
+    const fullLanes = unstored.fullLanes();
+    const claimed = (await hasUnclaimed(db, schema, fullLanes))
+      ? await claimRows(db, held.lease, { limit: CLAIM_ROWS, fullLanes })
+      : [];
+    unstored.add(claimed ?? []);
     await send(held, claimed, 'sent');
     const now = performance.now();
     if (now - deletedAt > DELETE_EVERY_MS) {
       deletedAt = now;
-      unstored -= await deleteStored(db, schema, source);
+      unstored.subtract(await deleteStored(db, schema, source));
       await resendOverdue(held);
     }
     return claimed?.length === CLAIM_ROWS ? 0 : options.idleMs;

@@ -23,6 +23,8 @@ export interface RelayOptions<DB> {
   leaseTtlMs?: number;
   /** Pause between two rounds without a wake. */
   idleMs?: number;
+  /** Most rows of a lane that have a number and are not stored. */
+  maxUnstored?: number;
 }
 
 export interface RelayStatus {
@@ -70,6 +72,7 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     source,
     log,
     idleMs: options.idleMs ?? IDLE_MS,
+    maxUnstored: options.maxUnstored,
     schedule,
     send: createSender({ writer, totals, leaseTtlMs, signal: (): AbortSignal => loop.signal }),
   });

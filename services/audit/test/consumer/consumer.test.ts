@@ -242,7 +242,7 @@ test('lanes are sealed in order without holes while shards and replicas change',
   let isFlowing = true;
   const seal = (async () => {
     while (isFlowing) {
-      await sealBatch(parts.db, lease, 200);
+      await sealBatch(parts.db, lease, { limit: 200 });
       await sleep(50);
     }
   })();
@@ -286,7 +286,7 @@ test('lanes are sealed in order without holes while shards and replicas change',
   isFlowing = false;
   await Promise.all([flow, seal]);
   await allStored(parts, ids.length, 40_000);
-  while ((await sealBatch(parts.db, lease, 1_000)).sealed > 0);
+  while ((await sealBatch(parts.db, lease, { limit: 1_000 })).sealed > 0);
   const sealed = await parts.db
     .selectFrom('audit.sealed as s')
     .innerJoin('audit.events as e', 'e.id', 's.event_id')

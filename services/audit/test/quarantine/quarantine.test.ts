@@ -76,7 +76,7 @@ async function refused(parts: TestServer, event: AuditEvent, sealed: boolean): P
     holder: 'test',
     ttlMs: 60_000,
   });
-  if (sealed && lease) await sealBatch(parts.db, lease, 100);
+  if (sealed && lease) await sealBatch(parts.db, lease, { limit: 100 });
   await parts.superuser.query('alter table audit.events drop constraint refusing');
   return (await parts.db.selectFrom('audit.quarantine').select('id').executeTakeFirstOrThrow()).id;
 }
@@ -146,7 +146,8 @@ for (const sealed of [false, true]) {
       holder: 'test',
       ttlMs: 60_000,
     });
-    if (lease) for (let round = 0; round < 3; round += 1) await sealBatch(parts.db, lease, 100);
+    if (lease)
+      for (let round = 0; round < 3; round += 1) await sealBatch(parts.db, lease, { limit: 100 });
     t.same(
       (await parts.db.selectFrom('audit.sealed').select('event_id').execute()).map(
         (row) => row.event_id,

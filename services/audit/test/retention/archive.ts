@@ -127,7 +127,7 @@ export async function openArchiveTest(t: Test): Promise<ArchiveTest> {
       });
       await store(db, events);
       const lease = await sealerLease(db);
-      while ((await sealBatch(db, lease, 4_000)).more);
+      while ((await sealBatch(db, lease, { limit: 4_000 })).more);
       return events;
     },
     async sign() {

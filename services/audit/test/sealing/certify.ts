@@ -11,7 +11,7 @@ export async function certify(
   { sign = true } = {},
 ): Promise<void> {
   const lease = await sealerLease(db);
-  while ((await sealBatch(db, lease, 10_000)).more);
+  while ((await sealBatch(db, lease, { limit: 10_000 })).more);
   if (sign) {
     const key = createSigner(auditKey.signingKey);
     const signer = createCheckpointSigner({

@@ -23,7 +23,7 @@ async function checkpoints(log: CertifiedLog, sizes: readonly number[]): Promise
   let from = 1;
   for (const to of sizes) {
     await store(log.db, inLane(3, range(from, to)));
-    await sealBatch(log.db, lease, 10_000);
+    await sealBatch(log.db, lease, { limit: 10_000 });
     await signer.sign(lease);
     from = to + 1;
   }
@@ -52,7 +52,7 @@ test('a successor goes on where the bucket ends, however many there are', async 
   await checkpoints(log, []);
   const lease = await sealerLease(log.db);
   await store(log.db, inLane(4, range(1, 5)));
-  await sealBatch(log.db, lease, 100);
+  await sealBatch(log.db, lease, { limit: 100 });
   const signer = log.signer();
   await signer.verify();
   await signer.sign(lease);

@@ -36,7 +36,7 @@ test("the head is signed under the log's name, once for each size; an empty log 
   t.equal(await signer.sign(lease), undefined);
   const events = inLane(3, range(1, 300));
   await store(log.db, events);
-  await sealBatch(log.db, lease, 1_000);
+  await sealBatch(log.db, lease, { limit: 1_000 });
   const signed = await signer.sign(lease);
   t.match(openCheckpoint(signed?.note ?? '', log.keys.verifiers), {
     size: 300,
@@ -66,7 +66,7 @@ test('checkpoints follow from each other', async (t) => {
     [257, 700],
   ] as const) {
     await store(log.db, inLane(3, range(from, to)));
-    await sealBatch(log.db, lease, 1_000);
+    await sealBatch(log.db, lease, { limit: 1_000 });
     // A process of its own each time: what it knows of the past is what is stored.
     const signer = log.signer();
     await signer.verify();
@@ -101,7 +101,7 @@ async function altered(
     [301, 600],
   ] as const) {
     await store(log.db, inLane(3, range(from, to)));
-    await sealBatch(log.db, lease, 1_000);
+    await sealBatch(log.db, lease, { limit: 1_000 });
     await signer.sign(lease);
     const publisher = log.publisher(signer);
     await publisher.publish(new AbortController().signal);
@@ -178,7 +178,7 @@ test('checkpoints count by current and past keys, and by no other', async (t) =>
   const lease = await sealerLease(log.db);
   await log.signer().sign(lease);
   await store(log.db, inLane(3, range(1, 10)));
-  await sealBatch(log.db, lease, 100);
+  await sealBatch(log.db, lease, { limit: 100 });
   const next = createSigner(generateSigningKey(ORIGIN).signingKey);
   await t.rejects(
     log.signer({ signers: [next], verifiers: [next.verifier] }).verify(),

@@ -29,14 +29,14 @@ test("stored events get indexes from 0, and the head is their records' tree", as
   const events = inLane(3, range(1, 5));
   await store(db, events);
   const lease = await sealerLease(db);
-  t.match(await sealBatch(db, lease, 100), { sealed: 5, more: false });
+  t.match(await sealBatch(db, lease, { limit: 100 }), { sealed: 5, more: false });
   const log = await readLog(db);
   t.same(
     log.map(({ index, seq }) => [index, seq]),
     range(0, 4).map((index) => [index, index + 1]),
   );
   t.same(rootOf(await findHead(db)), naiveRoot(leafHashes(events)));
-  t.match(await sealBatch(db, lease, 100), { sealed: 0, more: false });
+  t.match(await sealBatch(db, lease, { limit: 100 }), { sealed: 0, more: false });
 });
 
 test('each lane is sealed in the order of its numbers, whatever the ids say', async (t) => {
@@ -52,7 +52,7 @@ test('each lane is sealed in the order of its numbers, whatever the ids say', as
     ),
   );
   await store(db, events.toReversed());
-  await sealBatch(db, await sealerLease(db), 100);
+  await sealBatch(db, await sealerLease(db), { limit: 100 });
   const log = await readLog(db);
   for (const lane of [3, 9])
     t.same(
@@ -67,7 +67,7 @@ test('lanes are merged by time', async (t) => {
   const sorted = events.map(({ id }) => id).toSorted();
   const ordered = events.map((event, n) => ({ ...event, id: sorted[n] as string }));
   await store(db, ordered);
-  await sealBatch(db, await sealerLease(db), 100);
+  await sealBatch(db, await sealerLease(db), { limit: 100 });
   t.same(
     (await readLog(db)).map(({ id }) => id),
     sorted,
@@ -80,7 +80,7 @@ test('a hole stops its own lane and no other; once it is filled the lane goes on
   const [first, hole, after] = inLane(3, [1, 2, 3]);
   if (!first || !hole || !after) throw new Error('three events');
   await store(db, [first, after, ...inLane(4, range(1, 3))]);
-  await sealBatch(db, lease, 100);
+  await sealBatch(db, lease, { limit: 100 });
   t.same((await readLog(db)).map(({ lane, seq }) => `${lane}/${seq}`).toSorted(byText), [
     '3/1',
     '4/1',
@@ -89,7 +89,7 @@ test('a hole stops its own lane and no other; once it is filled the lane goes on
   ]);
   t.equal(await cursor(db, 3), 1);
   await store(db, [hole]);
-  await sealBatch(db, lease, 100);
+  await sealBatch(db, lease, { limit: 100 });
   t.same(
     (await readLog(db)).slice(4).map(({ lane, seq }) => [lane, seq]),
     [
@@ -107,7 +107,7 @@ test("received numbers without an event are skipped, also at a lane's end", asyn
     inLane(3, [1, 3]),
     [2, 4, 5].map((seq) => ({ source: 'user', lane: 3, seq })),
   );
-  await sealBatch(db, lease, 100);
+  await sealBatch(db, lease, { limit: 100 });
   t.same(
     (await readLog(db)).map(({ seq }) => seq),
     [1, 3],
@@ -122,10 +122,10 @@ test('a batch is bounded, moves every lane, and loses no event', async (t) => {
     db,
     [3, 4, 5].flatMap((lane) => inLane(lane, range(1, 30))),
   );
-  const first = await sealBatch(db, lease, 10);
+  const first = await sealBatch(db, lease, { limit: 10 });
   t.ok(first.sealed <= 12 && first.more, `${first.sealed}`);
   t.same(new Set((await readLog(db)).map(({ lane }) => lane)), new Set([3, 4, 5]));
-  while ((await sealBatch(db, lease, 10)).more);
+  while ((await sealBatch(db, lease, { limit: 10 })).more);
   const log = await readLog(db);
   t.equal(log.length, 90);
   for (const lane of [3, 4, 5])
@@ -147,8 +147,8 @@ test('a batch within which all numbers of a lane are quarantined moves the lane 
     inLane(3, [31, 32]),
     range(1, 30).map((seq) => ({ source: 'user', lane: 3, seq })),
   );
-  t.match(await sealBatch(db, lease, 10), { sealed: 0, more: true });
-  while ((await sealBatch(db, lease, 10)).more);
+  t.match(await sealBatch(db, lease, { limit: 10 }), { sealed: 0, more: true });
+  while ((await sealBatch(db, lease, { limit: 10 })).more);
   t.same(
     (await readLog(db)).map(({ seq }) => seq),
     [31, 32],
@@ -181,7 +181,7 @@ test('a batch reads what it seals and not the backlog behind it', async (t) => {
     return row?.read ?? NaN;
   };
   const before = await read();
-  t.match(await sealBatch(db, lease, 400), { sealed: 400, more: true });
+  t.match(await sealBatch(db, lease, { limit: 400 }), { sealed: 400, more: true });
   const rows = (await read()) - before;
   t.ok(rows >= 400 && rows < backlog / 4, `${rows} rows read for 400 sealed`);
 });
@@ -192,13 +192,13 @@ test("an event that a replay stored behind its lane's cursor is sealed once", as
   const [first, quarantined, third] = inLane(3, [1, 2, 3]);
   if (!first || !quarantined || !third) throw new Error('three events');
   await store(db, [first, third], [quarantined]);
-  await sealBatch(db, lease, 100);
+  await sealBatch(db, lease, { limit: 100 });
   await store(db, [quarantined]);
   await db
     .insertInto('audit.seal_late')
     .values([{ event_id: quarantined.id }, { event_id: first.id }])
     .execute();
-  t.match(await sealBatch(db, lease, 100), { sealed: 1 });
+  t.match(await sealBatch(db, lease, { limit: 100 }), { sealed: 1 });
   t.same(
     (await readLog(db)).map(({ seq }) => seq),
     [1, 3, 2],
@@ -211,28 +211,28 @@ test('a holder that was succeeded, or whose lease ran out, seals nothing', async
   await store(db, inLane(3, [1, 2]));
   const expired = await sealerLease(db, 'zombie', 30);
   await sleep(50);
-  await t.rejects(sealBatch(db, expired, 100), LeaseLost);
+  await t.rejects(sealBatch(db, expired, { limit: 100 }), LeaseLost);
   const successor = await sealerLease(db, 'successor');
-  await t.rejects(sealBatch(db, expired, 100), LeaseLost);
+  await t.rejects(sealBatch(db, expired, { limit: 100 }), LeaseLost);
   t.same(await readLog(db), []);
   t.equal(await cursor(db, 3), 0);
-  t.match(await sealBatch(db, successor, 100), { sealed: 2 });
+  t.match(await sealBatch(db, successor, { limit: 100 }), { sealed: 2 });
   await releaseLease(db, successor);
-  await t.rejects(sealBatch(db, successor, 100), LeaseLost);
+  await t.rejects(sealBatch(db, successor, { limit: 100 }), LeaseLost);
 });
 
 test('a head that was moved or set back is refused, with everything of the batch', async (t) => {
   const { db } = await openLog(t);
   const lease = await sealerLease(db);
   await store(db, inLane(3, range(1, 3)));
-  await sealBatch(db, lease, 100);
+  await sealBatch(db, lease, { limit: 100 });
   // What a restored or altered row would look like: the tree is younger than the log.
   await db
     .updateTable('audit.tree')
     .set({ size: 0, edge: Buffer.alloc(0) })
     .execute();
   await store(db, inLane(4, range(1, 3)));
-  await t.rejects(sealBatch(db, lease, 100), { code: '23505' });
+  await t.rejects(sealBatch(db, lease, { limit: 100 }), { code: '23505' });
   t.equal((await readLog(db)).length, 3);
   t.equal(await cursor(db, 4), 0);
 });
@@ -294,7 +294,9 @@ test('of two transactions under one lease the second is refused', async (t) => {
     db,
     [3, 4].flatMap((lane) => inLane(lane, range(1, 400))),
   );
-  const results = await Promise.allSettled([1, 2, 3].map(() => sealBatch(db, lease, 1_000)));
+  const results = await Promise.allSettled(
+    [1, 2, 3].map(() => sealBatch(db, lease, { limit: 1_000 })),
+  );
   const log = await readLog(db);
   t.equal(log.length, 800);
   t.same(
@@ -317,13 +319,13 @@ test('an event replayed behind a hole is sealed once, in its place', async (t) =
   if (!first || !hole || !replayed || !last) throw new Error('four events');
   await store(db, [first, replayed]);
   await db.insertInto('audit.seal_late').values({ event_id: replayed.id }).execute();
-  await sealBatch(db, lease, 100);
+  await sealBatch(db, lease, { limit: 100 });
   t.same(
     (await readLog(db)).map(({ seq }) => seq),
     [1],
   );
   await store(db, [hole, last]);
-  await sealBatch(db, lease, 100);
+  await sealBatch(db, lease, { limit: 100 });
   t.same(
     (await readLog(db)).map(({ seq }) => seq),
     [1, 2, 3, 4],

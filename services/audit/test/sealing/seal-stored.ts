@@ -16,7 +16,7 @@ export async function sealStored(db: Kysely<Tables>, late: readonly string[] = [
   });
   if (!lease) throw new Error('another sealer is at work');
   const sealAll = async (): Promise<void> => {
-    while ((await sealBatch(db, lease, 4_000)).more);
+    while ((await sealBatch(db, lease, { limit: 4_000 })).more);
   };
   await sealAll();
   if (late.length > 0) {

@@ -98,7 +98,7 @@ test('a checkpoint is signed at the start and after each change', async (t) => {
 test('killed between sealing and signing: the successor signs what was sealed', async (t) => {
   const log = await openCertifiedLog(t);
   await store(log.db, inLane(3, range(1, 10)));
-  await sealBatch(log.db, await sealerLease(log.db, 'dead', 100), 100);
+  await sealBatch(log.db, await sealerLease(log.db, 'dead', 100), { limit: 100 });
   const successor = log.sealer();
   successor.start();
   await until(() => successor.status().checkpoint?.size === 10);

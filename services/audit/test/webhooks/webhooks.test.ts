@@ -285,6 +285,37 @@ test('dead deliveries are listed page by page, and can be retried', async (t) =>
   t.equal((await call('GET', `/${id}/deliveries`)).json<Page>().data.length, 10);
 });
 
+test('a test message is signed, told to the caller and recorded, whatever the endpoint answers', async (t) => {
+  const receiver = await startReceiver(t);
+  const parts = await build(t, { WEBHOOK_ALLOW: receiver.host });
+  const call = caller(parts, await parts.signIn('admin'));
+  const { id, secret } = (
+    await call('POST', '', { url: `http://${receiver.host}/hook` })
+  ).json<Resource>();
+  await call('PATCH', `/${id}`, { enabled: false });
+  const good = await call('POST', `/${id}/test`);
+  t.equal(good.statusCode, 200, good.body);
+  t.match(good.json(), { delivered: true, status: 204, error: null, duration_ms: Number });
+  const [received] = receiver.received;
+  const headers = received?.headers as Record<string, string>;
+  t.match(new Webhook(secret).verify(received?.body ?? '', headers), {
+    type: 'webhook.test',
+    data: { webhook_id: id },
+  });
+  t.equal(headers['webhook-id'], good.json<{ id: string }>().id);
+
+  receiver.answer = (_, response) => void response.writeHead(500).end('secret words');
+  const bad = await call('POST', `/${id}/test`);
+  t.match(bad.json(), { delivered: false, status: 500, error: 'status' });
+  t.notMatch(bad.body, /secret words/);
+  t.match((await call('GET', `/${id}`)).json(), { failures: 0, enabled: false });
+  t.match((await recorded(parts)).slice(-2), [
+    { action: 'WEBHOOK_TESTED', outcome: 'success', resource: id, metadata: { status: 204 } },
+    { action: 'WEBHOOK_TESTED', outcome: 'failure', error: 'status', metadata: { status: 500 } },
+  ]);
+  t.equal((await call('POST', `/${randomUUID()}/test`)).statusCode, 404);
+});
+
 test('an event arrives at its webhooks, with personal values only on demand', async (t) => {
   const receiver = await startReceiver(t);
   const parts = await build(t, { WEBHOOK_ALLOW: receiver.host, WEBHOOK_POLL_MS: '50' });
