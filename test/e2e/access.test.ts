@@ -160,6 +160,7 @@ const table: Record<string, Row> = {
   },
   'DELETE /api/audit/webhooks/:id': { access: 'admin', answers: 404 },
   'POST /api/audit/webhooks/:id/secret': { access: 'admin', answers: 404 },
+  'POST /api/audit/webhooks/:id/test': { access: 'admin', answers: 404 },
   'GET /api/audit/webhooks/:id/deliveries': { access: 'admin', answers: 404 },
   'POST /api/audit/webhooks/:id/deliveries/:delivery_id/retry': { access: 'admin', answers: 404 },
   'GET /api/audit/completeness': { access: 'admin', answers: 200 },
