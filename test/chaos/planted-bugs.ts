@@ -27,8 +27,8 @@ export const PLANTED_BUGS: PlantedBug[] = [
     mutations: [
       {
         file: 'packages/audit-events/src/outbox.ts',
-        find: 'where w.source = ${source} and w.lane = o.lane and o.seq <= w.watermark`',
-        replace: 'where w.source = ${source} and w.lane = o.lane and o.seq is not null`',
+        find: 'where w.source = ${source} and w.lane = o.lane and o.seq <= w.watermark',
+        replace: 'where w.source = ${source} and w.lane = o.lane and o.seq is not null',
       },
     ],
     faults: ['wipe_stream', 'kill_kinesis', 'kill_relay'],
@@ -66,7 +66,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     mutations: [
       {
         file: 'packages/audit-events/src/outbox.ts',
-        find: 'where seq is null order by position limit ${limit} for update',
+        find: 'where seq is null ${outside(fullLanes)} order by position limit ${limit} for update',
         replace: [
           'where seq is null and position > (',
           '  select coalesce(max(position), 0) from ${outbox} where seq is not null)',

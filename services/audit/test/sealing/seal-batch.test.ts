@@ -251,7 +251,7 @@ test('a head that moves during the batch refuses the whole batch', async (t) => 
   const lease = await sealerLease(db);
   await store(db, inLane(3, range(1, 3)));
   await interfere(t, database, 'insert on audit.sealed', 'update audit.tree set size = 7');
-  await t.rejects(sealBatch(db, lease, 100), TreeMoved);
+  await t.rejects(sealBatch(db, lease, { limit: 100 }), TreeMoved);
   t.same(await readLog(db), []);
   t.equal(await cursor(db, 3), 0);
   t.equal((await findHead(db)).size, 0);
@@ -267,7 +267,7 @@ test('a lane that moves during the batch refuses the whole batch', async (t) => 
     'delete on audit.seal_late',
     'update audit.seal_lanes set sealed_seq = 2 where lane = 3',
   );
-  await t.rejects(sealBatch(db, lease, 100), TreeMoved);
+  await t.rejects(sealBatch(db, lease, { limit: 100 }), TreeMoved);
   t.same(await readLog(db), []);
   t.equal(await cursor(db, 3), 0);
 });
@@ -277,14 +277,14 @@ test('late events beyond one batch are told to wait for the next', async (t) => 
   const lease = await sealerLease(db);
   const late = inLane(3, range(1, 3));
   await store(db, inLane(3, [4]), late);
-  await sealBatch(db, lease, 100);
+  await sealBatch(db, lease, { limit: 100 });
   await store(db, late);
   await db
     .insertInto('audit.seal_late')
     .values(late.map(({ id }) => ({ event_id: id })))
     .execute();
-  t.match(await sealBatch(db, lease, 2), { sealed: 2, more: true });
-  t.match(await sealBatch(db, lease, 2), { sealed: 1, more: false });
+  t.match(await sealBatch(db, lease, { limit: 2 }), { sealed: 2, more: true });
+  t.match(await sealBatch(db, lease, { limit: 2 }), { sealed: 1, more: false });
 });
 
 test('of two transactions under one lease the second is refused', async (t) => {
