@@ -41,7 +41,7 @@ import { problemOf, renderErrors, type Problem } from './http/problem.ts';
 import { secureHeaders } from './http/security-headers.ts';
 import { acceptIdempotencyKeys, deleteExpiredAnswersLoop } from './idempotency/idempotency.ts';
 import type { ServerConfig } from './lifecycle/config.ts';
-import { reportHealth, type Health } from './operations/health.ts';
+import { reportHealth, type DependencyCheck, type Health } from './operations/health.ts';
 import { createJobs, type Jobs } from './lifecycle/jobs.ts';
 import { measureRequests } from './operations/metrics.ts';
 import { shedLoad } from './lifecycle/overload.ts';
@@ -132,10 +132,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     guardRoutes(app);
     await measureRequests(app, { registry: metrics, tokenFile: config.METRICS_TOKEN_FILE });
     measureAuth(metrics, auth, feed);
-    const health = reportHealth(app);
-    health.add({ name: 'postgres', critical: true, check: () => checkWritable(db) });
-    health.add(streamCheck);
-    health.add({ name: 'revocation_feed', critical: false, check: () => checkRevocations(auth) });
+    const health = openHealth(app, { db, auth, streamCheck });
     return {
       http: { app, log, problemOf: (error, id) => problemOf(error, id, isUnavailable) },
       data: { db, inTransaction },
@@ -239,6 +236,21 @@ function createRegistry(service: string): Registry {
 function recogniseOutages<DB>({ unavailable = [] }: ServerOptions<DB>) {
   return (error: unknown): boolean =>
     isDatabaseUnavailable(error) || unavailable.some((recognises) => recognises(error));
+}
+
+interface HealthParts<DB> {
+  db: Kysely<DB>;
+  auth: Auth;
+  streamCheck: DependencyCheck;
+}
+
+/** Reports what every service depends on. Only the database is critical. */
+function openHealth<DB>(app: App, { db, auth, streamCheck }: HealthParts<DB>): Health {
+  const health = reportHealth(app);
+  health.add({ name: 'postgres', critical: true, check: () => checkWritable(db) });
+  health.add(streamCheck);
+  health.add({ name: 'revocation_feed', critical: false, check: () => checkRevocations(auth) });
+  return health;
 }
 
 /** After a failover the old address may lead to a standby, where nothing can be changed. */
