@@ -23,7 +23,10 @@ export interface StreamRegistry {
   open(options: StreamOptions): OpenStream;
   size(): number;
   wakeAll(): void;
-  /** Ends all streams, and opens none from then on. */
+  /**
+   * Ends all streams, and each later one right behind its opening. A refusal would be worse: an
+   * EventSource connects again after an end and never after an error.
+   */
   stop(): void;
 }
 
@@ -51,8 +54,7 @@ export function createStreamRegistry(options: StreamRegistryOptions): StreamRegi
 
   function requireRoom(owner: string): void {
     const retryAfter = RETRY_AFTER_SECONDS;
-    if (isStopping || streams.size >= max)
-      throw Object.assign(new StreamCapacity(), { retryAfter });
+    if (streams.size >= max) throw Object.assign(new StreamCapacity(), { retryAfter });
     if (countOpen(streams, owner) >= maxPerOwner)
       throw Object.assign(new TooManyStreams(), { retryAfter });
   }
@@ -68,7 +70,8 @@ export function createStreamRegistry(options: StreamRegistryOptions): StreamRegi
       });
       streams.add(stream);
       onSize?.(streams.size);
-      startChecking();
+      if (isStopping) stream.close('stopping');
+      else startChecking();
       return stream;
     },
     size: () => streams.size,

@@ -29,9 +29,8 @@ export async function openSocket(app: App, context: UserContext): Promise<void> 
     errorHandler: (error, socket) => {
       if (!('code' in error && String(error.code).startsWith('WS_ERR_'))) socket.terminate();
     },
-    preClose(done) {
-      void sockets.stop().finally(() => app.websocketServer.close(() => done()));
-    },
+    // A handshake that comes later is answered too, and closed with 1001.
+    preClose: (done) => void sockets.stop().finally(done),
   });
   defineSocketRoute(sockets)(app, context);
 }

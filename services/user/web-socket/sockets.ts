@@ -16,7 +16,7 @@ const PER_SECOND = 20;
 /** Limits past which a connection is not read. */
 const WAITING_MESSAGES = 8;
 const WAITING_BYTES = 128 * 1024;
-/** Half is for the current answer, half for the closing handshake. */
+/** Half is for the answers, half for the closing handshake. */
 const STOP_TIMEOUT_MS = 2_000;
 
 // RFC 6455 §7.4.1
@@ -32,8 +32,8 @@ interface Connection {
 interface MessageQueue {
   push(text: string): void;
   isAnswering(): boolean;
-  /** Drops waiting messages. @returns a promise of the current answer's end */
-  clear(): Promise<void>;
+  /** Resolves when every message has its answer. */
+  settled(): Promise<void>;
 }
 
 /** Answers messages in order and one at a time: an answer does not name its message. */
@@ -83,10 +83,7 @@ function createMessageQueue(
       });
     },
     isAnswering: () => state === 'answering',
-    clear() {
-      waiting.length = 0;
-      return working;
-    },
+    settled: () => working,
   };
 }
 
@@ -139,7 +136,7 @@ function serve(socket: WebSocket, handshake: FastifyRequest, options: SocketsOpt
     },
     async stop() {
       stopping = true;
-      await withTimeout(queue.clear(), STOP_TIMEOUT_MS / 2, () => undefined);
+      await withTimeout(queue.settled(), STOP_TIMEOUT_MS / 2, () => undefined);
       await closeGoingAway(socket);
     },
   };
@@ -148,7 +145,7 @@ function serve(socket: WebSocket, handshake: FastifyRequest, options: SocketsOpt
 export interface Sockets {
   open(socket: WebSocket, handshake: FastifyRequest): void;
   size(): number;
-  /** Lets each finish its current answer, then closes it with 1001. */
+  /** Answers what each has sent, then closes it with 1001. */
   stop(): Promise<void>;
 }
 

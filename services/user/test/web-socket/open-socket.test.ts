@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { WebSocket, type ClientOptions } from 'ws';
@@ -590,7 +591,7 @@ test('pages of other origins open no socket', async (t) => {
   t.equal(plain.headers.upgrade, 'websocket');
 });
 
-test('a stop answers the current message and closes with 1001', async (t) => {
+test('a stop answers the messages that have come and closes with 1001', async (t) => {
   const { server, client } = await build(t);
   client.socket.send(
     JSON.stringify({
@@ -603,59 +604,36 @@ test('a stop answers the current message and closes with 1001', async (t) => {
     server.context.passwords.load().running === 0
   )
     await sleep(1);
+  // Both wait behind the registration.
+  client.socket.send('{}');
+  client.socket.send('{}');
+  await sleep(5);
   const stopped = server.context.http.app.close();
   t.match(await client.answer(), { success: true });
+  t.match(await client.answer(), { success: false });
+  t.match(await client.answer(), { success: false });
   t.equal((await client.closed).code, 1001);
   await stopped;
 });
 
-test('tokens made by password count as the others, before they are made', async (t) => {
-  const { server, client } = await build(t, {
-    LIMITS: 'on',
-    LIMIT_RULES: 'token_creation=2/3600,login_account=2/3600',
+test('a handshake that comes during a stop is answered and closed with 1001', async (t) => {
+  const { server, client } = await build(t);
+  const kept = connectTcp(Number(new URL(urlOf(server)).port), '127.0.0.1');
+  t.teardown(() => kept.destroy());
+  let text = '';
+  kept.setEncoding('latin1').on('data', (chunk) => {
+    text += String(chunk);
   });
-  const { user, token } = await server.register('ada@example.com');
-  const generate = async (password = PASSWORD): Promise<string | true | undefined> => {
-    const payload = { email: 'ada@example.com', password };
-    const answer = await client.send({ channel: 'auth/generateToken', payload });
-    return answer.success || answer.error?.code;
-  };
-  const create = async () =>
-    (
-      await server.call('POST', '/api/auth/tokens', {
-        token,
-        body: { name: 'x', scopes: ['profile:read'] },
-      })
-    ).statusCode;
-  t.equal(await create(), 201);
-  t.equal(await generate('not the password'), 'invalid_credentials', 'counts no token');
-  t.equal(await generate(), true);
-  for (let index = 0; index < 3; index += 1) t.equal(await generate(), 'rate_limited');
-  t.equal(await create(), 429);
-  t.equal((await server.rows('select from identity.api_tokens')).length, 2);
-  const recorded = await server.events();
-  t.match(
-    recorded.filter(
-      ({ action, outcome }) => action === 'API_TOKEN_CREATED' && outcome === 'failure',
-    ),
-    [
-      {
-        error: 'rate_limited',
-        user_id: user.id,
-        resource: user.id,
-        personal: { subject: user.id },
-      },
-    ],
-    'one event a window',
+  kept.write('GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  await until(() => text.includes('live'), { what: 'the connection is kept' });
+  const stopped = server.context.http.app.close();
+  await client.closed;
+  kept.write(
+    'GET /ws HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n' +
+      'sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
   );
-  t.equal(recorded.filter(({ action }) => action === 'LOGIN_SUCCESS').length, 1);
-  t.equal(
-    (
-      await server.call('POST', '/login', {
-        body: { email: 'ada@example.com', password: PASSWORD },
-      })
-    ).statusCode,
-    200,
-    'the right password used up no attempt',
-  );
+  await once(kept, 'close');
+  t.match(text, 'HTTP/1.1 101');
+  t.match(text, '\x03\xe9', 'close code 1001');
+  await stopped;
 });

@@ -10,6 +10,8 @@ const POLL_MS = 20;
 /** Longer than SHUTDOWN_TIMEOUT_MS, at which a replica ends itself. */
 const STOP_TIMEOUT_MS = 35_000;
 const READY_TIMEOUT_MS = 60_000;
+/** Nginx skips a replica for a second behind its last failure, and would have none to use. */
+const SKIPPED_MS = 1_500;
 
 export interface RestartedReplica {
   name: string;
@@ -62,10 +64,12 @@ export async function restartReplica(data: string, name: string): Promise<Restar
     ms: READY_TIMEOUT_MS,
     failure: `${name} did not come back. Its log is ${log}.`,
   });
+  const readyMs = performance.now() - endedAt;
+  await sleep(SKIPPED_MS);
   return {
     name,
     stopMs: endedAt - signalledAt,
-    readyMs: performance.now() - endedAt,
+    readyMs,
     exit: findReplica(data, name).lastExit ?? 'unknown',
   };
 }

@@ -1,0 +1,162 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import { timeBound, until } from '@muniment/testing';
+import { effectsAreRecorded, recordEffects } from './effects.ts';
+import { PASSWORD, startFleet, type Fleet, type FleetProcess } from './fleet.ts';
+import { isAcknowledged, startLoad } from './load.ts';
+import { findProcess, isReady } from './processes.ts';
+import { openDatabase } from './stores.ts';
+
+/** Of six replicas each: 24 restarts. */
+const ROUNDS = Number(process.env['ROLLING_ROUNDS'] ?? 4);
+const REQUESTS = 16;
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function untilReady(fleet: Fleet, names: string[]): Promise<void> {
+  await until(
+    async () =>
+      (await Promise.all(names.map(async (name) => isReady(await findProcess(fleet, name))))).every(
+        Boolean,
+      ),
+    { what: `${names.join(' and ')} are ready` },
+  );
+}
+
+/** Stops a replica while requests are under way. @returns their answers and when the stop ended */
+async function stopUnder(
+  replica: FleetProcess,
+  { afterMs, send }: { afterMs: number; send(index: number): Promise<number> },
+): Promise<{ statuses: number[]; endedMs: number }> {
+  let lastAnswer = 0;
+  const answers = Promise.all(
+    Array.from({ length: REQUESTS }, async (_, index) => {
+      const status = await send(index);
+      lastAnswer = performance.now();
+      return status;
+    }),
+  );
+  await sleep(afterMs);
+  process.kill(replica.pid, 'SIGTERM');
+  const stopped = performance.now();
+  const ended = until(() => !isAlive(replica.pid) && performance.now(), {
+    what: `${replica.name} ends`,
+  });
+  const statuses = await answers;
+  return { statuses, endedMs: (await ended) - Math.max(lastAnswer, stopped) };
+}
+
+test('a stop loses none of the requests under way and ends with the last answer', async (t) => {
+  const fleet = await startFleet(t, { DURABLE: 'off' });
+  const account = await fleet.signUp();
+  const bytes = 'x'.repeat(200_000);
+  const signIn = async (): Promise<number> => {
+    const json = { email: account.user.email, password: PASSWORD };
+    const answer = await fleet.call('POST', '/login', { json });
+    await answer.text();
+    return answer.status;
+  };
+  const upload = async (index: number): Promise<number> => {
+    const answer = await fleet.upload(account.token, `file-${index}`, bytes);
+    await answer.text();
+    return answer.status;
+  };
+  for (const afterMs of [60, 90, 120, 160, 200])
+    for (const { name, send, status } of [
+      { name: 'user-1', send: signIn, status: 200 },
+      { name: 'file-1', send: upload, status: 201 },
+    ]) {
+      await untilReady(fleet, [name, name.replace('1', '2')]);
+      const replica = await findProcess(fleet, name);
+      const { statuses, endedMs } = await stopUnder(replica, { afterMs, send });
+      t.strictSame(
+        statuses,
+        Array.from({ length: REQUESTS }, () => status),
+        `${name}, stopped after ${afterMs} ms`,
+      );
+      t.ok(endedMs < timeBound(1_000), `it ended ${Math.round(endedMs)} ms behind the last answer`);
+      await until(async () => (await findProcess(fleet, name)).pid !== replica.pid, {
+        what: `${name} is back`,
+      });
+    }
+});
+
+/** The gateway's log lines of failed requests, which name the replicas that it tried. */
+async function failuresOf(fleet: Fleet): Promise<string[]> {
+  const log = await readFile(join(fleet.dataDir, 'nginx/access.log'), 'utf8');
+  return log.split('\n').filter((line) => /"status":5/.test(line));
+}
+
+/** Reads a stream of events again and again, as browsers do. @returns how often it ended */
+async function followTrail(fleet: Fleet, token: string, signal: AbortSignal): Promise<number> {
+  let ends = 0;
+  while (!signal.aborted) {
+    try {
+      const answer = await fleet.call('GET', '/api/audit/stream', { token, signal });
+      await answer.text();
+      ends += 1;
+    } catch {
+      await sleep(50);
+    }
+  }
+  return ends;
+}
+
+/** Holds a WebSocket open, and opens it again. @returns the close codes */
+async function holdSocket(fleet: Fleet, signal: AbortSignal): Promise<number[]> {
+  const codes: number[] = [];
+  while (!signal.aborted) {
+    const socket = new WebSocket(`${fleet.url.replace('http', 'ws')}/ws`);
+    const closed = new Promise<number>((resolve) => {
+      socket.addEventListener('close', ({ code }) => resolve(code));
+      signal.addEventListener('abort', () => socket.close(1000), { once: true });
+    });
+    codes.push(await closed);
+  }
+  return codes;
+}
+
+test('rolling restarts under load lose no request, and each stop is orderly', async (t) => {
+  t.setTimeout(60_000 + ROUNDS * 90_000);
+  const fleet = await startFleet(t, { DURABLE: 'off' });
+  const rows = await openDatabase(t, fleet);
+  await recordEffects(rows);
+  const accounts = await Promise.all(Array.from({ length: 4 }, () => fleet.signUp()));
+  const ending = new AbortController();
+  const reader = await fleet.signUp();
+  const streams = followTrail(fleet, reader.token, ending.signal);
+  const sockets = holdSocket(fleet, ending.signal);
+  const load = startLoad(fleet, { accounts, reads: ['profile', 'list', 'download', 'trail'] });
+  const stops: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const output = await fleet.rollingRestart();
+    stops.push(...Array.from(output.matchAll(/stopped after ([\d.]+) s/g), ([, s]) => Number(s)));
+  }
+  const ledger = await load.stop();
+  ending.abort();
+  t.comment(
+    `${stops.length} stops, the longest ${Math.max(...stops)} s; ${ledger.reads.length} reads, ` +
+      `${ledger.writes.length} changes; slowest answer ${Math.round(ledger.slowest)} ms`,
+  );
+  t.equal(stops.length, ROUNDS * 6, 'each replica stopped in each round');
+  t.ok(Math.max(...stops) < timeBound(5_000) / 1_000, 'sockets and streams end within 5 s');
+  for (const line of await failuresOf(fleet)) t.comment(line);
+  t.strictSame(ledger.strange, [], 'no answer was lost');
+  t.strictSame(
+    [...ledger.reads, ...ledger.writes].filter((answer) => !isAcknowledged(answer)),
+    [],
+    'every request succeeded',
+  );
+  t.ok(ledger.writes.length > 100 * ROUNDS, 'there was a load');
+  t.ok((await streams) > 0, 'a stream was ended by a stop');
+  t.ok((await sockets).includes(1001), 'a socket was told that the replica stops');
+  await effectsAreRecorded(t, rows, ledger);
+});
