@@ -4,7 +4,7 @@
 # Settings of the fleet come from the command line, else from the environment, else from the file .env, else by default
 # (packages/cluster/src/fleet/settings.ts). Not exported: the tests must not find a PORT in their environment.
 pass  = $(if $($(1)),$(1)='$($(1))')
-FLEET := ENV_FILE=.env $(foreach name,REPLICAS PORT TLS_PORT DATA LIMITS LOG_DAYS,$(call pass,$(name)))
+FLEET := ENV_FILE=.env $(foreach name,REPLICAS PORT TLS_PORT DATA LIMITS LOG_DAYS,$(call pass,$(name))) $(if $(CORS),CORS_ORIGINS='$(CORS)')
 NODE  := node --import ./packages/cluster/src/load-env-file.ts
 
 ARCH  := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
@@ -25,6 +25,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
+	@echo '        [CORS=http://localhost:5173]: origins of front ends, comma separated'
 	@echo 'These and the settings in .env.example can also stand in a file .env: one NAME=value a line.'
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
