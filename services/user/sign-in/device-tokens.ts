@@ -18,9 +18,11 @@ export function readDevices(
   request: RequestContext,
   token: string | undefined,
 ): Device[] {
-  const secret = secretOf(context);
   const inBody = token === undefined ? [] : [token];
-  return [...inBody, ...context.auth.cookies.deviceTokens(request)]
+  const texts = [...inBody, ...context.auth.cookies.deviceTokens(request)];
+  if (texts.length === 0) return [];
+  const secret = secretOf(context);
+  return texts
     .map((text) => verifyDeviceToken(secret, text))
     .filter((device) => device !== undefined);
 }

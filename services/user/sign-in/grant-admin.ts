@@ -4,7 +4,7 @@ import type { UserContext } from '../context.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import type { Tables, User } from '../tables.ts';
 import { consumeStatusChange } from '../users/status-change-queries.ts';
-import { updatePassword, updateUserType } from '../users/user-queries.ts';
+import { updatePassword, updateUserToAdmin } from '../users/user-queries.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { createLinkToken } from '../verification/link-tokens.ts';
 import { deleteResetTokens, insertResetToken } from '../verification/recovery-queries.ts';
@@ -31,7 +31,7 @@ export async function grantAdmin(
   { user, locale }: Grant,
 ): Promise<RevokedAccess | undefined> {
   const { id } = user;
-  await updateUserType(trx, id, 'admin');
+  await updateUserToAdmin(trx, id);
   // The caller's event tells of the status too.
   await consumeStatusChange(trx, id);
   if (user.type === 'admin' || user.is_verified || user.service) return undefined;

@@ -193,15 +193,11 @@ export async function updatePassword(
     .executeTakeFirstOrThrow();
 }
 
-/** Sets a user's role, and makes the account active. For administrators call `grantAdmin`. */
-export async function updateUserType(
-  trx: Transaction<Tables>,
-  id: string,
-  type: Role,
-): Promise<void> {
+/** Makes a user an active administrator. Only `grantAdmin` may call it. */
+export async function updateUserToAdmin(trx: Transaction<Tables>, id: string): Promise<void> {
   await trx
     .updateTable('identity.users')
-    .set({ type, status: 'active', updated: sql<Date>`now()` })
+    .set({ type: 'admin', status: 'active', updated: sql<Date>`now()` })
     .where('id', '=', id)
     .execute();
 }
