@@ -107,6 +107,11 @@ export const UpgradeRequired = createError(
   'This URL serves WebSockets only. Open it as one (RFC 6455).',
   426,
 );
+export const HandshakeMalformed = createError<[string]>(
+  'handshake_malformed',
+  '%s. Open the WebSocket as RFC 6455 says.',
+  400,
+);
 export const SocketCapacity = createError(
   'socket_capacity',
   'This replica has no WebSocket left. Connect again shortly.',

@@ -30,6 +30,7 @@ export {
   validatorFields,
   type Validators,
 } from './http/preconditions.ts';
+export { rawProblem } from './http/problem.ts';
 export { CursorInvalid } from './errors.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';
 export type { Jobs } from './lifecycle/jobs.ts';

@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import websocket from '@fastify/websocket';
 import type { FastifyRequest } from 'fastify';
 import { OriginRefused } from '@muniment/security';
-import { defineRoute, ownOrigins, rawBody, type App } from '@muniment/server';
+import { defineRoute, ownOrigins, rawBody, rawProblem, type App } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { SocketCapacity, UpgradeRequired } from '../errors.ts';
+import { HandshakeMalformed, SocketCapacity, UpgradeRequired } from '../errors.ts';
 import { createMessages } from './answer-message.ts';
 import { countMessages, measureSockets } from './socket-metrics.ts';
 import { createSockets, type Sockets } from './sockets.ts';
@@ -14,6 +16,8 @@ const CLOSE_TIMEOUT_MS = 1_000;
 /** A variable, since @types/ws lacks the time-out. */
 const SOCKET_OPTIONS = { maxPayload: MAX_MESSAGE_BYTES, closeTimeout: CLOSE_TIMEOUT_MS };
 const FULL_RETRY_AFTER_S = 5;
+/** Those of ws. RFC 6455 §4.4 wants them named with a refusal. */
+const SUPPORTED_VERSIONS = '13, 8';
 
 /** Opens the WebSocket of seed 002 (RFC 6455). Each message is authenticated. */
 export async function openSocket(app: App, context: UserContext): Promise<void> {
@@ -32,10 +36,29 @@ export async function openSocket(app: App, context: UserContext): Promise<void> 
     // A handshake that comes later is answered too, and closed with 1001.
     preClose: (done) => void sockets.stop().finally(done),
   });
-  defineSocketRoute(sockets)(app, context);
+  const handshakes = new WeakMap<IncomingMessage, FastifyRequest>();
+  answerHandshakeErrors(app, context, handshakes);
+  defineSocketRoute(sockets, handshakes)(app, context);
 }
 
-const defineSocketRoute = (sockets: Sockets) =>
+/** ws itself would answer a handshake that breaks RFC 6455 by HTML. */
+function answerHandshakeErrors(
+  app: App,
+  { http }: Pick<UserContext, 'http'>,
+  handshakes: WeakMap<IncomingMessage, FastifyRequest>,
+): void {
+  app.websocketServer.on('wsClientError', (error, socket, handshake) => {
+    const id = handshakes.get(handshake)?.id ?? randomBytes(16).toString('hex');
+    const problem = http.problemOf(new HandshakeMalformed(error.message), id);
+    socket.once('finish', () => socket.destroy());
+    socket.end(rawProblem(problem, { 'sec-websocket-version': SUPPORTED_VERSIONS }));
+  });
+}
+
+const defineSocketRoute = (
+  sockets: Sockets,
+  handshakes: WeakMap<IncomingMessage, FastifyRequest>,
+) =>
   defineRoute({
     method: 'GET',
     url: '/ws',
@@ -46,7 +69,10 @@ const defineSocketRoute = (sockets: Sockets) =>
     errors: [OriginRefused, SocketCapacity, UpgradeRequired],
     options: ({ config }: Pick<UserContext, 'config'>) => ({
       exposeHeadRoute: false,
-      preHandler: async (request) => admit(request, { config, sockets }),
+      preHandler: async (request) => {
+        handshakes.set(request.raw, request);
+        admit(request, { config, sockets });
+      },
       wsHandler: (socket, request) => sockets.open(socket, request),
     }),
     handler: () => async () => {

@@ -131,3 +131,20 @@ test('other methods of /ws are the user service’s to answer', async (t) => {
     t.equal((await fetch(`${http}/ws`, { method })).status, 200, method);
   t.equal(user.seen.length, 4);
 });
+
+test('a POST with Upgrade reaches the service as a plain request', async (t) => {
+  let upgrades = 0;
+  const user = await upstream(t, 'user');
+  // A service answers such an upgrade, and reads nothing more from its connection.
+  user.server.on('upgrade', (_request, socket) => {
+    upgrades += 1;
+    socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}');
+  });
+  const { http, port } = await gateway(t, { user: [user.port] });
+  const fields =
+    'Host: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nContent-Length: 0\r\n';
+  for (const method of ['POST', 'DELETE', 'HEAD', 'OPTIONS'])
+    t.match(await raw(port, `${method} /ws HTTP/1.1\r\n${fields}\r\n`), /^HTTP\/1\.1 200/, method);
+  t.equal(upgrades, 0);
+  t.equal((await fetch(`${http}/api/users/me`)).status, 200, 'the pool holds no dead connection');
+});

@@ -62,10 +62,25 @@ export function createApp(
   }).withTypeProvider<TypeBoxTypeProvider>();
   const connections = trackConnections(app);
   refuseExpectations(app);
+  closeRefusedUpgrades(app);
   decorateRequests(app);
   validateStrictly(app);
   parseBodies(app);
   return app;
+}
+
+/** Node reads no request behind an upgrade. A gateway that kept the connection would wait in vain. */
+function closeRefusedUpgrades(app: App): void {
+  const isUpgrade = (request: IncomingMessage & { upgrade?: boolean }): boolean =>
+    request.upgrade === true;
+  app.addHook('onRequest', (request, reply, done) => {
+    if (isUpgrade(request.raw)) reply.header('connection', 'close');
+    done();
+  });
+  app.addHook('onResponse', (request, _reply, done) => {
+    if (isUpgrade(request.raw)) request.raw.socket.end();
+    done();
+  });
 }
 
 function refuseExpectations(app: App): void {

@@ -219,22 +219,31 @@ export function unreadableProblem(status: 400 | 408 | 417 | 431): {
     code,
     request_id,
   };
-  const headers = {
+  return { problem, headers: closingHeaders(problem) };
+}
+
+function closingHeaders(problem: Problem): Record<string, string | number> {
+  return {
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(JSON.stringify(problem)),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     connection: 'close',
   };
-  return { problem, headers };
+}
+
+/** The bytes of a problem for a socket that Fastify does not answer on. */
+export function rawProblem(problem: Problem, headers: Record<string, string> = {}): string {
+  const lines = Object.entries({ ...closingHeaders(problem), ...headers }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  const head = [`HTTP/1.1 ${problem.status} ${problem.title}`, ...lines].join('\r\n');
+  return `${head}\r\n\r\n${JSON.stringify(problem)}`;
 }
 
 /** The bytes that answer what is not HTTP; without a request they go to the socket directly. */
 export function malformedRequestResponse(code: string | undefined): string {
   const status =
     code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const { problem, headers } = unreadableProblem(status);
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines].join('\r\n');
-  return `${head}\r\n\r\n${JSON.stringify(problem)}`;
+  return rawProblem(unreadableProblem(status).problem);
 }
