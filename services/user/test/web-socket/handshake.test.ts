@@ -1,9 +1,10 @@
 import { connect } from 'node:net';
 import { test } from 'tap';
-import { timeBound } from '@muniment/testing';
+import { GATEWAY_HEADERS, timeBound } from '@muniment/testing';
 import { build, type TestServer } from '../build.ts';
 
 const VALID = {
+  ...GATEWAY_HEADERS,
   host: 'localhost',
   connection: 'Upgrade',
   upgrade: 'websocket',
