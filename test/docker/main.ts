@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createChecks, type Checks } from './checks.ts';
 import { type ContainerFleet, copyCheckout, createContainerFleet } from './container-fleet.ts';
-import { logCommandsTo } from './engine/command.ts';
+import { command, logCommandsTo } from './engine/command.ts';
 import { installEngine, requireMachine } from './engine/install-engine.ts';
 import { type Engine, startEngine } from './engine/start-engine.ts';
 import { buildStandIn, makeBaseImages } from './images/base-images.ts';
@@ -33,6 +33,24 @@ const report = (line: string): void => {
 const LEFT_OUT =
   'not run: the real images of MinIO (object lock, policies), PostgreSQL, nginx, Prometheus, Mailpit ' +
   'and Grafana';
+
+/** What an interrupted run has left: the engine would start it again. It is ours alone. */
+async function removeLeftovers({ env }: Engine): Promise<void> {
+  for (const [list, remove] of [
+    [
+      ['ps', '--all', '--quiet'],
+      ['rm', '--force', '--volumes'],
+    ],
+    [
+      ['volume', 'ls', '--quiet'],
+      ['volume', 'rm'],
+    ],
+  ] as const) {
+    const found = (await command(['docker', ...list], { env })).split('\n').filter(Boolean);
+    if (found.length > 0) await command(['docker', ...remove, ...found], { env });
+  }
+  await command(['docker', 'network', 'prune', '--force'], { env });
+}
 
 async function build(engine: Engine, fleet: ContainerFleet): Promise<void> {
   const names = readImageNames(root);
@@ -94,6 +112,7 @@ async function main(): Promise<boolean> {
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => end(signal));
   const checks = createChecks(report);
   try {
+    await removeLeftovers(engine);
     const folder = join(cache, 'checkout');
     await copyCheckout(root, folder);
     const fleet = await createContainerFleet(folder, engine.env);
