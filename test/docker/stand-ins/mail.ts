@@ -1,4 +1,4 @@
-/** Stands in for Mailpit: our own mail catcher, on its ports. `readyz` says whether it answers. */
+/** Stands in for Mailpit: our own mail catcher, on its ports. */
 import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { startMailCatcher } from '@muniment/cluster';
@@ -16,16 +16,11 @@ function forward(port: number, to: number): void {
   }).listen(port, '0.0.0.0');
 }
 
-if (process.argv[2] === 'readyz') {
-  const socket = connect(PAGE_PORT, '127.0.0.1');
-  socket.on('connect', () => process.exit(0)).on('error', () => process.exit(1));
-} else {
-  const auth = readFileSync(process.env.MP_UI_AUTH_FILE ?? 'no MP_UI_AUTH_FILE', 'utf8').trimEnd();
-  const [user = '', password = ''] = auth.split(':');
-  const catcher = await startMailCatcher({ credentials: { user, password } });
-  forward(SMTP_PORT, catcher.smtpPort);
-  forward(PAGE_PORT, catcher.pagePort);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.on(signal, () => void catcher.stop().then(() => process.exit(0)));
-  console.log(`the stand-in for Mailpit takes mails on port ${SMTP_PORT}`);
-}
+const auth = readFileSync(process.env.MP_UI_AUTH_FILE ?? 'no MP_UI_AUTH_FILE', 'utf8').trimEnd();
+const [user = '', password = ''] = auth.split(':');
+const catcher = await startMailCatcher({ credentials: { user, password } });
+forward(SMTP_PORT, catcher.smtpPort);
+forward(PAGE_PORT, catcher.pagePort);
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.on(signal, () => void catcher.stop().then(() => process.exit(0)));
+console.log(`the stand-in for Mailpit takes mails on port ${SMTP_PORT}`);

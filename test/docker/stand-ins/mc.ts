@@ -29,13 +29,6 @@ async function ask(name: string, path: string, body: object): Promise<string> {
 
 async function run(): Promise<string> {
   const [first = '', second = '', third = '', alias = '', name = '', value = ''] = words;
-  if (line === 'ready local') {
-    const answer = await fetch('http://127.0.0.1:9000/stand-in/ready', {
-      signal: AbortSignal.timeout(2_000),
-    });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    return 'ready';
-  }
   if (first === 'alias' && second === 'set') {
     const [, , aliasName = '', url = '', user = '', password = ''] = words;
     mkdirSync(folder, { recursive: true });
