@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { test } from 'tap';
 import { acquireLease, type Lease } from '@muniment/database';
+import { connectSuperuser, until } from '@muniment/testing';
 import type { AuditEvent } from '../src/event.ts';
 import { claimRows, claimUnstored, deleteStored, outboxBacklog } from '../src/outbox.ts';
 import {
@@ -184,3 +185,62 @@ test('claims that run at once under one lease give each row one number', async (
     Array.from({ length: 60 }, (_, n) => n + 1),
   );
 });
+
+test('a row that another claim numbers meanwhile keeps its number', async (t) => {
+  const producer = await startProducer(t);
+  const { db, database, recordEvent } = producer;
+  const lease = await lead(producer);
+  const rival = await connectSuperuser(t, database);
+  for (let n = 0; n < 2; n += 1)
+    await recordEvent(
+      db,
+      aRequest({ subject: { userId: '018f0000-0000-7000-8000-00000000000a' } }),
+    );
+  await rival.query('begin');
+  await rival.query(`update identity.outbox set seq = 901, sent_at = now()
+    where position = (select min(position) from identity.outbox)`);
+  const claim = claimRows(db, lease, { limit: 500 });
+  await until(
+    async () =>
+      (
+        await rival.query(`select from pg_stat_activity where wait_event_type = 'Lock'
+        and datname = current_database() and query like '%waiting as%'`)
+      ).rowCount === 1,
+    { what: 'the claim waits for the row' },
+  );
+  await rival.query('commit');
+  t.equal((await claim)?.length, 1);
+  t.strictSame(
+    (await outboxRows(db)).map(({ seq }) => seq),
+    [901, 1],
+  );
+});
+
+test('what is stored of another source deletes no row', async (t) => {
+  const producer = await startProducer(t);
+  const { db, audit, recordEvent } = producer;
+  const lease = await lead(producer);
+  await recordEvent(db, aRequest());
+  const events = eventsOf(await claimRows(db, lease, { limit: 500 }));
+  await markStored(
+    audit,
+    events.map((event) => ({ ...event, source: 'file' })),
+  );
+  t.equal(total(await deleteStored(db, 'identity', 'user')), 0);
+  t.equal((await outboxRows(db)).length, 1);
+});
+
+for (const schema of ['identity', 'files', 'audit', 'app'])
+  test(`no two rows of the outbox of ${schema} have one number`, async (t) => {
+    const { database } = await startProducer(t);
+    const client = await connectSuperuser(t, database);
+    const insert = (lane: number) =>
+      client.query(
+        `insert into ${schema}.outbox (event_id, lane, seq, head, tail)
+         values (gen_random_uuid(), $1, 7, '', '')`,
+        [lane],
+      );
+    await insert(3);
+    await insert(4);
+    await t.rejects(insert(3), { code: '23505', constraint: 'outbox_claimed' });
+  });

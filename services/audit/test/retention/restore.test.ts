@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { test } from 'tap';
 import { sql } from 'kysely';
 import { sealedForm } from '@muniment/audit-events';
@@ -145,6 +146,32 @@ test('an archive that was altered in the bucket is not brought back', async (t) 
   );
   t.match(await restoreMonth(log.options, MARCH, 1), { rows: 30 });
 });
+
+for (const [what, alter, level] of [
+  // The leaf covers the commitment, not the ciphertext: every proof still verifies.
+  [
+    'whose ciphertexts were altered',
+    (text: string) => text.replaceAll('"nonce":"', '"nonce":"AAAA'),
+    6,
+  ],
+  ['that was compressed anew', (text: string) => text, 1],
+] as const)
+  test(`an archive ${what} is not brought back`, async (t) => {
+    const log = await openArchiveTest(t);
+    await log.log(MARCH, 30);
+    await log.sign();
+    await retain(log.options);
+    const key = (await findArchive(log.db, MARCH))?.object_key ?? '';
+    const original = Buffer.from((await log.bucket.get(key)) ?? []);
+    const text = gunzipSync(original).toString();
+    const altered = gzipSync(alter(text), { level });
+    t.notOk(altered.equals(original));
+    await log.bucket.put(key, altered);
+    await t.rejects(restoreMonth(log.options, MARCH, 1), /not the object that was written/);
+    t.same(await log.partitions(), []);
+    await log.bucket.put(key, original);
+    t.match(await restoreMonth(log.options, MARCH, 1), { rows: 30 });
+  });
 
 test('the database restores only rows that were sealed', async (t) => {
   const log = await openArchiveTest(t);

@@ -205,3 +205,20 @@ test('in an overlap both keys sign, and either opens', async (t) => {
   for (const { verifiers } of [one, two])
     t.match(openCheckpoint(signed?.note ?? '', verifiers), { size: 0 });
 });
+
+for (const [what, change] of [
+  ['root', "root = decode(repeat('09', 32), 'hex')"],
+  ['size', 'size = size - 1'],
+] as const)
+  test(`a stored ${what} that its own signed note contradicts is an altered history`, async (t) => {
+    const log = await openCertifiedLog(t);
+    const lease = await sealerLease(log.db);
+    await store(log.db, inLane(3, range(1, 10)));
+    await sealBatch(log.db, lease, { limit: 100 });
+    await log.signer().sign(lease);
+    const client = await owner(t, log);
+    await client.query(`update audit.checkpoints set ${change} where size = 10`);
+    const expected = { message: /note of the checkpoint/ };
+    await t.rejects(log.signer().observe(), expected);
+    await t.rejects(log.signer().verify(), expected);
+  });

@@ -332,3 +332,15 @@ test('an event replayed behind a hole is sealed once, in its place', async (t) =
   );
   t.same(await db.selectFrom('audit.seal_late').selectAll().execute(), []);
 });
+
+test('what fails before the commit leaves nothing of a batch', async (t) => {
+  const { db } = await openLog(t);
+  const lease = await sealerLease(db);
+  await store(db, inLane(3, range(1, 5)));
+  const beforeCommit = (): void => {
+    throw new Error('an alarm');
+  };
+  await t.rejects(sealBatch(db, lease, { limit: 100, beforeCommit }), /an alarm/);
+  t.equal((await readLog(db)).length, 0);
+  t.match(await sealBatch(db, lease, { limit: 100 }), { sealed: 5 });
+});

@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startS3 } from '@muniment/cluster';
 import { test } from 'tap';
-import { timeBound, until } from '@muniment/testing';
+import { signNote } from '@muniment/audit-key';
+import { formatCheckpoint } from '@muniment/audit-verify';
+import { connectSuperuser, timeBound, until } from '@muniment/testing';
+import { HistoryAltered } from '../../errors.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import { checkSealer } from '../../sealing/sealer.ts';
 import { anEvent } from '../records.ts';
 import { inLane, range, readLog, sealerLease, store, type Log } from './sealed-log.ts';
-import { openCertifiedLog } from './signer-parts.ts';
+import { openCertifiedLog, ORIGIN } from './signer-parts.ts';
 
 const isSealed = ({ db }: Log, count: number): Promise<boolean> =>
   until(async () => (await readLog(db)).length >= count, { timeoutMs: timeBound(10_000) });
@@ -155,6 +158,65 @@ test('an altered log is neither sealed nor signed until it is repaired', async (
   await log.db.updateTable('audit.tree').set({ size, edge }).execute();
   await until(() => running.status().checkpoint?.size === 15);
   t.equal(running.status().alarm, undefined);
+});
+
+test('an alarm raised while a batch is sealed stops that very batch', async (t) => {
+  const log = await openCertifiedLog(t);
+  const superuser = await connectSuperuser(t, log.database);
+  const signer = log.signer();
+  const publisher = log.publisher(signer);
+  let raise: ((error: Error) => void) | undefined;
+  const running = log.sealer({
+    signer,
+    leaseTtlMs: 5_000,
+    publisher: {
+      ...publisher,
+      publish: () => new Promise<void>((_, reject) => void (raise = reject)),
+    },
+  });
+  running.start();
+  await until(() => running.status().checkpoint?.size === 0);
+  await superuser.query('begin');
+  await superuser.query('select from audit.tree for update');
+  await store(log.db, inLane(3, range(1, 5)));
+  await until(
+    async () =>
+      (
+        await superuser.query(`select from pg_stat_activity
+        where wait_event_type = 'Lock' and datname = current_database()`)
+      ).rowCount === 1,
+    { what: 'the batch waits for the head' },
+  );
+  raise?.(new HistoryAltered('the bucket has another checkpoint'));
+  await until(() => running.status().alarm !== undefined, { what: 'the alarm' });
+  await superuser.query('commit');
+  await sleep(300);
+  t.equal((await readLog(log.db)).length, 0);
+  raise?.(new HistoryAltered('the bucket has another checkpoint'));
+});
+
+test('a repaired tree ends no alarm while the bucket holds what it contradicts', async (t) => {
+  const log = await openCertifiedLog(t);
+  const running = log.sealer();
+  running.start();
+  await store(log.db, inLane(3, range(1, 10)));
+  await until(() => running.status().published === 10);
+  const { edge } = await log.db.selectFrom('audit.tree').select('edge').executeTakeFirstOrThrow();
+  const setEdge = (bytes: Buffer) =>
+    log.db.updateTable('audit.tree').set({ edge: bytes }).execute();
+  await setEdge(Buffer.alloc(edge.length, 9));
+  await until(() => running.status().alarm !== undefined);
+  const forged = { origin: ORIGIN, size: 12, root: Buffer.alloc(32, 1) };
+  await log.bucket.put(
+    'checkpoints/0000000000000012',
+    await signNote(formatCheckpoint(forged), log.keys.signers),
+  );
+  await setEdge(edge);
+  await store(log.db, inLane(4, range(1, 5)));
+  await until(() => /and 12 were signed/.test(running.status().alarm?.reason ?? ''), {
+    what: 'the alarm names the checkpoint in the bucket',
+  });
+  t.equal((await readLog(log.db)).length, 10);
 });
 
 test('readiness tells of sealing that stands still', (t) => {
