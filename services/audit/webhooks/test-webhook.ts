@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { defineRoute, idParams, nullable } from '@muniment/server';
+import { defineRoute, idParams, nullable, requirePreconditions } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
 import { WebhookNotFound } from '../errors.ts';
 import { findWebhook } from './delivery/webhook-queries.ts';
@@ -23,11 +23,14 @@ export const testWebhook = defineRoute({
     }),
   },
   errors: [WebhookNotFound],
+  preconditions: 'handler',
   handler:
     ({ data: { db }, audit, webhooks }: Pick<AuditContext, 'data' | 'audit' | 'webhooks'>) =>
     async (request) => {
       const webhook = await findWebhook(db, request.params.id);
       if (!webhook) throw new WebhookNotFound();
+      // Before the message goes out: it cannot be taken back.
+      requirePreconditions(request, undefined);
       const result = await webhooks.sendTest(webhook);
       await audit.record(request, webhookTested(webhook.id, result));
       return result;
