@@ -171,8 +171,23 @@ export const settings = Type.Object({
   EXPORT_CONCURRENCY: Type.Integer({
     minimum: 1,
     maximum: 100,
+    default: 6,
+    description:
+      'Maximum concurrent exports of a replica. One more takes the place of a slow reader, or ' +
+      'gets 503 and Retry-After.',
+  }),
+  EXPORT_MAX_PER_READER: Type.Integer({
+    minimum: 1,
+    maximum: 100,
     default: 2,
-    description: 'Maximum concurrent exports of a replica. One more gets 503 and Retry-After.',
+    description:
+      'Maximum concurrent exports of one user, or of the viewers of one tenant, at a replica. ' +
+      'One more gets 429 and Retry-After.',
+  }),
+  EXPORT_MIN_BYTES_PER_S: Type.Integer({
+    minimum: 0,
+    default: 16 * 1024,
+    description: 'Rate below which the reader of an export is slow, over five seconds.',
   }),
   EXPORT_STALL_MS: Type.Integer({
     minimum: 1_000,

@@ -22,6 +22,26 @@ export const ExportCapacity = createError(
   'This replica runs as many exports as it can. Try again shortly.',
   503,
 );
+export const TooManyExports = createError(
+  'too_many_exports',
+  'You have as many exports running as are allowed. Wait for one to end.',
+  429,
+);
+export const TooManyBatches = createError(
+  'too_many_batches',
+  'You are sending as many large batches as are allowed. Wait for an answer first.',
+  429,
+);
+export const BatchCapacity = createError(
+  'batch_capacity',
+  'This replica receives as many large batches as it can. Try again shortly.',
+  503,
+);
+export const BatchTimeout = createError(
+  'batch_timeout',
+  'The batch came too slowly. Send it again, or a smaller one.',
+  408,
+);
 export const CheckpointMissing = createError(
   'checkpoint_missing',
   'The log has no signed checkpoint yet. Try again shortly.',

@@ -117,6 +117,20 @@ export const settings = Type.Object({
     default: 1_000,
     description: 'Maximum open WebSockets of a replica.',
   }),
+  SOCKET_MAX_PER_NETWORK: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 50,
+    description:
+      'Maximum open WebSockets of one network (IPv4 address or IPv6 /64) at a replica. One ' +
+      'more gets 429 and Retry-After.',
+  }),
+  SOCKET_FIRST_MESSAGE_MS: Type.Integer({
+    minimum: 100,
+    maximum: 3_600_000,
+    default: 30_000,
+    description: 'Time after which a WebSocket is closed of which no message has succeeded.',
+  }),
   PASSWORD_QUEUE_LIMIT: Type.Integer({
     minimum: 0,
     default: 64,

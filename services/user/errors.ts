@@ -117,6 +117,11 @@ export const SocketCapacity = createError(
   'This replica has no WebSocket left. Connect again shortly.',
   503,
 );
+export const TooManySockets = createError(
+  'too_many_sockets',
+  'Your network has as many WebSockets open as are allowed. Close one first.',
+  429,
+);
 export const FormMalformed = createError(
   'form_malformed',
   'The form has a field twice. Send each field once.',

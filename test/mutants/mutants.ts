@@ -1,4 +1,5 @@
 import { FEED_MUTANTS } from './feed-mutants.ts';
+import { LIMIT_MUTANTS } from './limit-mutants.ts';
 import type { Mutant } from './mutant.ts';
 import { REFRESH_MUTANTS } from './refresh-mutants.ts';
 import { SEALER_MUTANTS } from './sealer-mutants.ts';
@@ -7,6 +8,7 @@ import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
 /** By room of the code. */
 export const MUTANTS: Record<string, Mutant[]> = {
   feed: FEED_MUTANTS,
+  limits: LIMIT_MUTANTS,
   refresh: REFRESH_MUTANTS,
   sealer: SEALER_MUTANTS,
   transactions: TRANSACTION_MUTANTS,

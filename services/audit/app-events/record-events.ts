@@ -1,9 +1,17 @@
+import type { Readable } from 'node:stream';
 import type { FastifySchemaCompiler } from 'fastify';
 import { Type } from 'typebox';
 import { createConcurrencyLimit, principalOf } from '@muniment/security';
 import { defineRoute, uuid, type App } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
-import { EventIdReused, EventTooLarge } from '../errors.ts';
+import {
+  BatchCapacity,
+  BatchTimeout,
+  EventIdReused,
+  EventTooLarge,
+  TooManyBatches,
+} from '../errors.ts';
+import { createBodyRoom } from './body-room.ts';
 import { acceptEvents } from './accept-events.ts';
 import { appEventsBodySchema } from './app-event.ts';
 import { createBodyCheck, type EventsBody } from './check-body.ts';
@@ -13,6 +21,8 @@ const BODY_LIMIT = 9 * 1024 * 1024;
 /** A batch costs CPU time and thousands of locks, so only a few run beside other requests. */
 const MAX_RUNNING_BATCHES = 4;
 const MAX_WAITING_BATCHES = 100;
+/** 24 of 9 MiB are well below a replica's memory, and 8 of one caller well below all. */
+const LARGE_BODIES = { max: 24, maxPerCaller: 8, timeoutMs: 60_000 };
 
 const acceptedSchema = Type.Object({
   data: Type.Array(
@@ -33,12 +43,16 @@ export const recordEvents = defineRoute({
   access: { permission: 'audit:write-events' },
   body: appEventsBodySchema,
   response: { 200: acceptedSchema, 201: acceptedSchema },
-  errors: [EventIdReused, EventTooLarge],
+  errors: [BatchCapacity, BatchTimeout, EventIdReused, EventTooLarge, TooManyBatches],
   idempotency: 'own',
-  options: (_context: unknown, app) => ({
-    bodyLimit: BODY_LIMIT,
-    validatorCompiler: compileBodyCheck(app),
-  }),
+  options: (_context: unknown, app) => {
+    const admit = createBodyRoom(LARGE_BODIES);
+    return {
+      bodyLimit: BODY_LIMIT,
+      preParsing: async (request, reply, body) => admit(request, reply, body as Readable),
+      validatorCompiler: compileBodyCheck(app),
+    };
+  },
   handler: (context: Pick<AuditContext, 'data' | 'audit' | 'crypto' | 'searchTerms'>) => {
     const relay = context.audit.addOutbox({ schema: 'app', source: 'app' });
     const limit = createConcurrencyLimit({

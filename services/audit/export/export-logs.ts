@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { Type, type Static } from 'typebox';
 import { CursorInvalid, defineRoute, rawBody, strictObject } from '@muniment/server';
 import type { AuditContext } from '../context.ts';
-import { CheckpointMissing, ExportCapacity, FilterInvalid } from '../errors.ts';
+import { CheckpointMissing, ExportCapacity, FilterInvalid, TooManyExports } from '../errors.ts';
 import { filterProperties, pickFilter, scopeProperty } from '../trail/filter.ts';
 import { cursorBinding, decodeExportCursor } from '../trail/cursor.ts';
 import { createLogQuery } from '../trail/log-query.ts';
@@ -51,25 +51,29 @@ export const exportLogs = defineRoute({
   access: { permission: 'audit:read-own', viewer: true },
   query: querySchema,
   response: { 200: rawBody('The entries in the wanted format.') },
-  errors: [FilterInvalid, CursorInvalid, ExportCapacity, CheckpointMissing],
+  errors: [FilterInvalid, CursorInvalid, ExportCapacity, TooManyExports, CheckpointMissing],
   preconditions: 'path',
   options: { exposeHeadRoute: false },
   handler: (context: ExportContext) => {
-    const { EXPORT_CONCURRENCY: limit, EXPORT_STALL_MS: stallMs } = context.config;
-    const slots = createExportSlots(limit);
+    const { config } = context;
+    const slots = createExportSlots({
+      max: config.EXPORT_CONCURRENCY,
+      maxPerOwner: config.EXPORT_MAX_PER_READER,
+    });
     return async (request, reply): Promise<FastifyReply> => {
       const reader = readerOf(request, request.query.scope);
       const wanted = await parseQuery(context, request.query, reader);
-      const release = slots.acquire();
-      if (!release) throw new ExportCapacity();
+      const slot = slots.acquire(ownerOf(reader));
       try {
         const { text, size } = await startExport(context, request, wanted);
-        const stream = createWatchedStream(text, {
+        const { stream, ...running } = createWatchedStream(text, {
           reply,
-          stallMs,
+          stallMs: config.EXPORT_STALL_MS,
+          minBytesPerSecond: config.EXPORT_MIN_BYTES_PER_S,
           mayRead: async () => (await revalidateReader(context, request, reader)) !== undefined,
         });
-        stream.once('close', release);
+        slot.run(running);
+        stream.once('close', slot.release);
         const { mediaType, extension } = formats[wanted.format];
         return reply
           .type(mediaType)
@@ -77,12 +81,16 @@ export const exportLogs = defineRoute({
           .header('muniment-tree-size', String(size))
           .send(stream);
       } catch (error) {
-        release();
+        slot.release();
         throw error;
       }
     };
   },
 });
+
+/** A tenant's viewers share their places: each of its tokens is made by the same customer. */
+const ownerOf = (reader: Reader): string =>
+  reader.kind === 'viewer' ? `tenant:${reader.tenantId}` : `user:${reader.userId}`;
 
 /** @throws FilterInvalid, CursorInvalid */
 async function parseQuery(

@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { OriginRefused } from '@muniment/security';
 import { defineRoute, ownOrigins, rawBody, rawProblem, type App } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { HandshakeMalformed, SocketCapacity, UpgradeRequired } from '../errors.ts';
+import { HandshakeMalformed, SocketCapacity, TooManySockets, UpgradeRequired } from '../errors.ts';
 import { createMessages } from './answer-message.ts';
 import { countMessages, measureSockets } from './socket-metrics.ts';
 import { createSockets, type Sockets } from './sockets.ts';
@@ -15,7 +15,6 @@ const MAX_MESSAGE_BYTES = 64 * 1024;
 const CLOSE_TIMEOUT_MS = 1_000;
 /** A variable, since @types/ws lacks the time-out. */
 const SOCKET_OPTIONS = { maxPayload: MAX_MESSAGE_BYTES, closeTimeout: CLOSE_TIMEOUT_MS };
-const FULL_RETRY_AFTER_S = 5;
 /** Those of ws. RFC 6455 §4.4 wants them named with a refusal. */
 const SUPPORTED_VERSIONS = '13, 8';
 
@@ -25,6 +24,9 @@ export async function openSocket(app: App, context: UserContext): Promise<void> 
     answer: createMessages(context),
     log: context.http.log,
     onAnswer: countMessages(context.metrics),
+    max: context.config.SOCKET_MAX,
+    maxPerNetwork: context.config.SOCKET_MAX_PER_NETWORK,
+    firstMessageMs: context.config.SOCKET_FIRST_MESSAGE_MS,
   });
   measureSockets(context.metrics, sockets);
   await app.register(websocket, {
@@ -66,7 +68,7 @@ const defineSocketRoute = (
     summary: 'Open a WebSocket for the channels of the AsyncAPI document.',
     access: 'public',
     response: { 101: rawBody('The connection is a WebSocket from here on.') },
-    errors: [OriginRefused, SocketCapacity, UpgradeRequired],
+    errors: [OriginRefused, SocketCapacity, TooManySockets, UpgradeRequired],
     options: ({ config }: Pick<UserContext, 'config'>) => ({
       exposeHeadRoute: false,
       preHandler: async (request) => {
@@ -89,6 +91,5 @@ function admit(
     throw Object.assign(new UpgradeRequired(), { headers: { upgrade: 'websocket' } });
   const { origin } = request.headers;
   if (origin !== undefined && !ownOrigins(config).includes(origin)) throw new OriginRefused();
-  if (sockets.size() >= config.SOCKET_MAX)
-    throw Object.assign(new SocketCapacity(), { retryAfter: FULL_RETRY_AFTER_S });
+  sockets.requireRoom(request);
 }

@@ -1,21 +1,27 @@
-import { withTimeout } from '@muniment/security';
+import { clientNetwork, withTimeout } from '@muniment/security';
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { RawData, WebSocket } from 'ws';
+import { SocketCapacity, TooManySockets } from '../errors.ts';
 import type { Answered } from './answer-message.ts';
+import { createMessageQueue } from './message-queue.ts';
 
 export interface SocketsOptions {
   answer: (handshake: FastifyRequest, text: string) => Promise<Answered>;
   log: Pick<FastifyBaseLogger, 'warn'>;
   onAnswer?(answered: Answered): void;
   pingMs?: number;
+  /** Most sockets of this replica. */
+  max: number;
+  /** Most sockets of one network among them. */
+  maxPerNetwork: number;
+  /** A socket is closed unless a message of it succeeds in this time. */
+  firstMessageMs: number;
 }
 
 /** Messages of a connection in a burst, then each second. */
 const BURST = 40;
 const PER_SECOND = 20;
-/** Limits past which a connection is not read. */
-const WAITING_MESSAGES = 8;
-const WAITING_BYTES = 128 * 1024;
+const FULL_RETRY_AFTER_S = 5;
 /** Half is for the answers, half for the closing handshake. */
 const STOP_TIMEOUT_MS = 2_000;
 
@@ -27,64 +33,6 @@ const POLICY_VIOLATION = 1008;
 interface Connection {
   tick(): void;
   stop(): Promise<void>;
-}
-
-interface MessageQueue {
-  push(text: string): void;
-  isAnswering(): boolean;
-  /** Resolves when every message has its answer. */
-  settled(): Promise<void>;
-}
-
-/** Answers messages in order and one at a time: an answer does not name its message. */
-function createMessageQueue(
-  socket: WebSocket,
-  handshake: FastifyRequest,
-  { answer, onAnswer, log }: SocketsOptions,
-): MessageQueue {
-  const waiting: string[] = [];
-  let waitingBytes = 0;
-  let state: 'idle' | 'answering' | 'sending' = 'idle';
-  let working: Promise<void> = Promise.resolve();
-
-  /** Resolves once sent, so a client that reads nothing is not read. */
-  const send = (text: string): Promise<void> =>
-    new Promise((resolve) => {
-      socket.send(text, () => resolve());
-    });
-
-  async function work(): Promise<void> {
-    for (
-      let text = waiting.shift();
-      text !== undefined && socket.readyState === socket.OPEN;
-      text = waiting.shift()
-    ) {
-      waitingBytes -= text.length;
-      state = 'answering';
-      const answered = await answer(handshake, text);
-      state = 'sending';
-      onAnswer?.(answered);
-      await send(JSON.stringify(answered.answer));
-      if (waiting.length < WAITING_MESSAGES && waitingBytes < WAITING_BYTES) socket.resume();
-    }
-    // In the same turn: a message of the next turn would wait for another one.
-    state = 'idle';
-  }
-
-  return {
-    push(text) {
-      waiting.push(text);
-      waitingBytes += text.length;
-      if (waiting.length >= WAITING_MESSAGES || waitingBytes >= WAITING_BYTES) socket.pause();
-      if (state !== 'idle') return;
-      working = work().catch((error: unknown) => {
-        log.warn({ err: error }, 'a socket failed');
-        socket.terminate();
-      });
-    },
-    isAnswering: () => state === 'answering',
-    settled: () => working,
-  };
 }
 
 /** Counts messages against the rate. @returns false past it */
@@ -111,7 +59,25 @@ const closeGoingAway = (socket: WebSocket): Promise<void> =>
   });
 
 function serve(socket: WebSocket, handshake: FastifyRequest, options: SocketsOptions): Connection {
-  const queue = createMessageQueue(socket, handshake, options);
+  const first = { hasSucceeded: false, isLate: false };
+  const closeLate = (): void => {
+    if (first.isLate && !first.hasSucceeded)
+      socket.close(POLICY_VIOLATION, 'no message has succeeded in time');
+  };
+  const queue = createMessageQueue(socket, handshake, {
+    ...options,
+    onAnswer(answered) {
+      options.onAnswer?.(answered);
+      first.hasSucceeded ||= answered.outcome === 'success';
+      closeLate();
+    },
+  });
+  const deadline = setTimeout(() => {
+    first.isLate = true;
+    // A message that is being answered may still succeed.
+    if (!queue.isAnswering()) closeLate();
+  }, options.firstMessageMs).unref();
+  socket.once('close', () => clearTimeout(deadline));
   const isWithinRate = createRate();
   let isHeard = true;
   let stopping = false;
@@ -143,6 +109,8 @@ function serve(socket: WebSocket, handshake: FastifyRequest, options: SocketsOpt
 }
 
 export interface Sockets {
+  /** @throws TooManySockets, SocketCapacity */
+  requireRoom(handshake: Pick<FastifyRequest, 'ip'>): void;
   open(socket: WebSocket, handshake: FastifyRequest): void;
   size(): number;
   /** Answers what each has sent, then closes it with 1001. */
@@ -151,23 +119,33 @@ export interface Sockets {
 
 /** The sockets of this replica. They hold no state, so clients may continue elsewhere. */
 export function createSockets(options: SocketsOptions): Sockets {
-  const connections = new Set<Connection>();
+  const connections = new Map<Connection, { network: string }>();
   let stopping = false;
   const timer = setInterval(() => {
-    for (const connection of connections) connection.tick();
+    for (const connection of connections.keys()) connection.tick();
   }, options.pingMs ?? 30_000).unref();
+  const countOf = (network: string): number =>
+    [...connections.values()].filter((one) => one.network === network).length;
   return {
+    requireRoom({ ip }) {
+      const retryAfter = FULL_RETRY_AFTER_S;
+      // No network gets more than a small part of the places.
+      if (countOf(clientNetwork(ip)) >= options.maxPerNetwork)
+        throw Object.assign(new TooManySockets(), { retryAfter });
+      if (connections.size >= options.max)
+        throw Object.assign(new SocketCapacity(), { retryAfter });
+    },
     open(socket, handshake) {
       if (stopping) return socket.close(GOING_AWAY, 'the replica stops');
       const connection = serve(socket, handshake, options);
-      connections.add(connection);
+      connections.set(connection, { network: clientNetwork(handshake.ip) });
       socket.once('close', () => connections.delete(connection));
     },
     size: () => connections.size,
     async stop() {
       stopping = true;
       clearInterval(timer);
-      await Promise.all([...connections].map((connection) => connection.stop()));
+      await Promise.all([...connections.keys()].map((connection) => connection.stop()));
     },
   };
 }

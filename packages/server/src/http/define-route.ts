@@ -86,6 +86,7 @@ type FastifyOptions = Partial<
     | 'onRequest'
     | 'onSend'
     | 'preHandler'
+    | 'preParsing'
     | 'preSerialization'
     | 'validatorCompiler'
     | 'wsHandler'

@@ -120,6 +120,58 @@ test('a second one at once is told so at once, also by another replica, and what
   t.strictSame((await post(server, 'k')).json(), { n: 1 });
 });
 
+test('a 429 is not kept under its key, though it has left an event', async (t) => {
+  const server = await build(t, { settings: { LIMIT_RULES: 'token_creation=1/3600' } });
+  addRoute(server.app, {
+    method: 'POST',
+    url: '/probe',
+    async handler(request) {
+      await server.limits.consume([['token_creation', 'ada']], () =>
+        server.recordFor(request, { ...EVENT, outcome: 'failure', error: 'rate_limited' }),
+      );
+      return { done: true };
+    },
+  });
+  t.equal((await post(server, 'first')).statusCode, 200);
+  checkProblem(t, await post(server, 'k'), 429, 'rate_limited');
+  t.match(await server.events(), [{ error: 'rate_limited' }]);
+  t.strictSame(await kept(server), []);
+  checkProblem(t, await post(server, 'k'), 429, 'rate_limited');
+  t.equal((await server.events()).length, 1, 'one event in the window');
+  await server.rows('delete from shared.limits');
+  const again = await post(server, 'k');
+  t.equal(again.statusCode, 200);
+  t.equal(again.headers['idempotent-replayed'], undefined);
+});
+
+test('a mere record outlives a failure of ours, which is not kept', async (t) => {
+  const server = await build(t);
+  let fails = true;
+  addRoute(server.app, {
+    method: 'POST',
+    url: '/probe',
+    async handler(request) {
+      await server.recordFor(request, EVENT);
+      if (fails) throw new Error('a bug');
+      return { done: true };
+    },
+  });
+  checkProblem(t, await post(server, 'k'), 500, 'internal_error');
+  t.equal((await server.events()).length, 1);
+  t.strictSame(await kept(server), []);
+  fails = false;
+  t.strictSame((await post(server, 'k')).json(), { done: true });
+  t.equal((await server.events()).length, 2);
+});
+
+test('an answer that is no text is not kept, and its change is', async (t) => {
+  const server = await build(t);
+  probeRoute(server, { answered: ({ n }) => Buffer.from(`${n}`) });
+  t.equal((await post(server, 'k')).body, '1');
+  t.strictSame(await leases(server), [{ name: 'probe-1' }]);
+  t.strictSame(await kept(server), []);
+});
+
 async function startProbe(
   t: Test,
   env: Record<string, string>,

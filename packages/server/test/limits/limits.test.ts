@@ -120,6 +120,20 @@ t.test('the first refusal in a window is told once, whichever replica it falls t
   t.equal(told, 1);
 });
 
+t.test('of several limits that refuse, the longest wait is said', async (t) => {
+  const { one } = await buildLimits(t, 'login_account=1/3600,login_network=1/60');
+  const counted: Counted[] = [
+    ['login_account', 'ada'],
+    ['login_network', '192.0.2.1'],
+  ];
+  await one.consume(counted);
+  const refused = await one
+    .consume(counted)
+    .catch((error: unknown) => error as { retryAfter: number; headers: { ratelimit: string } });
+  t.match(refused, { retryAfter: 3600 });
+  t.match(refused, { headers: { ratelimit: /"login_account";r=0;.*"login_network";r=0;/ } });
+});
+
 t.test('a clock that was put back keeps nobody out for longer than the window', async (t) => {
   const { server, one } = await buildLimits(t, 'login_account=1/1');
   await one.consume([['login_account', 'ada']]);
