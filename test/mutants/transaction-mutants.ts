@@ -1,7 +1,6 @@
 import type { Mutant } from './mutant.ts';
 
 const TRANSACTIONS = 'packages/server/src/audit/transactions.ts';
-const IDEMPOTENCY = 'packages/server/src/idempotency/idempotency.ts';
 const DEFERRED_TEST = 'packages/server/test/audit/deferred-commits.test.ts';
 const TRANSACTIONS_TEST = 'packages/server/test/audit/transactions.test.ts';
 const IDEMPOTENCY_TEST = 'packages/server/test/idempotency/idempotency.test.ts';

@@ -116,7 +116,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const metrics = createRegistry(service);
     const crypto = { masterKey, subjectKeys: createSubjectKeys(masterKey) };
     renderErrors(app, isUnavailable);
-    await secureHeaders(app, config.CORS_ORIGINS);
+    const refuseUnknown = await secureHeaders(app, config.CORS_ORIGINS);
     await shedLoad(app, config.EVENT_LOOP_MAX_DELAY_MS);
     await feed.start();
     const { audit, inTransaction, streamCheck } = createAudit({
@@ -128,6 +128,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const { record } = audit;
     const { limits, recordDenial } = await openRequestLimits(app, { ...parts, metrics, record });
     await authenticateRequests(app, auth, { ...parts, limits, recordDenial });
+    refuseUnknown();
     openIdempotency(app, { ...parts, auth, record });
     guardRoutes(app);
     await measureRequests(app, { registry: metrics, tokenFile: config.METRICS_TOKEN_FILE });

@@ -122,7 +122,7 @@ async function readMessage(
     if (!isValid(message)) throw new MessageInvalid();
     return { channel, message };
   } catch (error) {
-    await limits.countRequest(request, request);
+    await limits.countMessage(request, request);
     throw error;
   }
 }
@@ -136,7 +136,7 @@ async function answerMessage(
   const normalized =
     payload.id === undefined ? payload : { ...payload, id: payload.id.toLowerCase() };
   const authenticated = channel.token ? await authenticate(context, request, apiToken) : request;
-  await context.limits.countRequest(authenticated, request);
+  await context.limits.countMessage(authenticated, request);
   return channel.run(context, authenticated, normalized);
 }
 

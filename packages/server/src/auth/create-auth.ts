@@ -29,7 +29,7 @@ import {
 import type { App } from '../http/create-app.ts';
 import { ownOrigins, type ServerConfig } from '../lifecycle/config.ts';
 import type { Jobs } from '../lifecycle/jobs.ts';
-import { isOperational, type RequestCount } from '../limits/request-limit.ts';
+import type { RequestCount } from '../limits/request-limit.ts';
 import { flushLastSeen } from './flush-last-seen.ts';
 import type { RecordDenial } from '../limits/record-denial.ts';
 import { createRevocationFeed, type RevocationFeed } from './revocation-feed.ts';
@@ -140,11 +140,7 @@ export async function authenticateRequests<DB>(
     audience: config.JWT_AUDIENCE,
     ...(signing && { signing }),
     ...(viewers && { viewers: viewers(db) }),
-    onCaller: (request) => {
-      if (isOperational(request)) return;
-      const { operation = '', limit } = request.routeOptions.config;
-      return limits.countRequest(request, { operation, ...(limit && { limit }) });
-    },
+    onCaller: (request) => limits.countRequest(request),
     onRejected: (request) => limits.countRejection(request),
     onDenied: (request, denied) => {
       const { operation = '' } = request.routeOptions.config;

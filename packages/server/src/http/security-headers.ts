@@ -40,10 +40,14 @@ const isPreflight = ({ headers }: FastifyRequest): boolean =>
   headers.origin !== undefined && headers['access-control-request-method'] !== undefined;
 
 /**
- * Sets the security headers on every answer, and CORS for the origins allowed by name. Refuses what
- * no route takes before its body is read, by an error that those origins can read.
+ * Sets the security headers on every answer, and CORS for the origins allowed by name.
+ * @returns what refuses a request that no route takes, before its body is read. Call it once
+ * requests are counted, so that refusals are.
  */
-export async function secureHeaders(app: FastifyInstance, corsOrigins: string): Promise<void> {
+export async function secureHeaders(
+  app: FastifyInstance,
+  corsOrigins: string,
+): Promise<() => void> {
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
     done();
@@ -55,10 +59,11 @@ export async function secureHeaders(app: FastifyInstance, corsOrigins: string): 
     else done();
   });
   await allowOrigins(app, splitList(corsOrigins));
-  app.addHook('onRequest', (request, _reply, done) => {
-    if (request.is404) done(refusalOf(request));
-    else done();
-  });
+  return () =>
+    void app.addHook('onRequest', (request, _reply, done) => {
+      if (request.is404) done(refusalOf(request));
+      else done();
+    });
 }
 
 async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {

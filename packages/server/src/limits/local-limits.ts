@@ -7,18 +7,22 @@ import type { LimitState } from './rate-limit-fields.ts';
 export interface LocalDecision extends LimitState {
   allowed: boolean;
   retrySeconds: number;
-  /** Whether it is this replica's first refusal in the limit's window. */
-  isFirstRefusal: boolean;
 }
 
 export interface LocalLimits {
   /** Consumes one attempt, mostly from this replica's lease and so without a round trip. */
   tryConsume(counted: Counted): Promise<LocalDecision>;
   /**
-   * The same.
+   * Throws what a refused attempt is answered.
    * @param onFirstRefusal called once in the limit's window, over all replicas
    * @throws RateLimited (429)
    */
+  refuse(
+    counted: Counted,
+    retrySeconds: number,
+    onFirstRefusal?: () => Promise<unknown>,
+  ): Promise<never>;
+  /** Both. @throws RateLimited (429) */
   consume(counted: Counted, onFirstRefusal?: () => Promise<unknown>): Promise<void>;
   /** The caller's limit as far as this replica knows. */
   state(counted: Counted): LimitState | undefined;
@@ -89,20 +93,29 @@ export function createLocalLimits<DB>(
       ...stateOf(budget, lease, counted),
       allowed,
       retrySeconds: allowed ? 0 : Math.max(1, (lease.refusedUntil - now()) / 1_000),
-      isFirstRefusal: !allowed && isFirstRefusal(budget, lease, counted),
     };
+  }
+
+  async function refuse(
+    counted: Counted,
+    retrySeconds: number,
+    onFirstRefusal?: () => Promise<unknown>,
+  ): Promise<never> {
+    const lease = findOrAddLease(budget, counted);
+    const state = { ...stateOf(budget, lease, counted), remaining: 0 };
+    // The replicas share one report, so that each flood is one event in a window.
+    if (isFirstRefusal(budget, lease, counted) && onFirstRefusal)
+      if (await limits.isFirstReport(counted)) await onFirstRefusal();
+    throw rateLimited([state], retrySeconds);
   }
 
   return {
     tryConsume,
+    refuse,
     async consume(counted, onFirstRefusal) {
       if (!limits.enabled) return;
-      const decision = await tryConsume(counted);
-      if (decision.allowed) return;
-      // The replicas share one report, so that each flood is one event in a window.
-      if (onFirstRefusal && decision.isFirstRefusal && (await limits.isFirstReport(counted)))
-        await onFirstRefusal();
-      throw rateLimited([{ ...decision, remaining: 0 }], decision.retrySeconds);
+      const { allowed, retrySeconds } = await tryConsume(counted);
+      if (!allowed) await refuse(counted, retrySeconds, onFirstRefusal);
     },
     state(counted) {
       const lease = budget.leases.get(counted.join('\0'));

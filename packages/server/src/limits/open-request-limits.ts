@@ -49,6 +49,6 @@ export async function openRequestLimits<DB>(
     ),
   );
   const recordDenial = createRecordDenial(limits, record);
-  const count = createRequestCount(local, record);
+  const count = await createRequestCount(app, limits, { local, record });
   return { limits: { ...limits, ...count, consumeLocal: local.consume }, recordDenial };
 }
