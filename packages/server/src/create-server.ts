@@ -34,7 +34,7 @@ import {
   type AuthOptions,
 } from './auth/create-auth.ts';
 import type { RecordDenial } from './limits/record-denial.ts';
-import { evaluatePreconditions } from './http/conditional-requests.ts';
+import { evaluatePreconditions } from './http/conditional/conditional-requests.ts';
 import { createApp, type App } from './http/create-app.ts';
 import { requireDefinitions } from './http/define-route.ts';
 import { problemOf, renderErrors, type Problem } from './http/problem.ts';

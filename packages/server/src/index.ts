@@ -29,7 +29,7 @@ export {
   requirePreconditions,
   validatorFields,
   type Validators,
-} from './http/preconditions.ts';
+} from './http/conditional/preconditions.ts';
 export { rawProblem } from './http/problem.ts';
 export { CursorInvalid } from './errors.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';

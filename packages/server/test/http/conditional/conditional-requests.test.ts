@@ -1,8 +1,8 @@
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
-import { defineRoute, requirePreconditions, validatorFields } from '../../src/index.ts';
-import { addRoute } from '../add-route.ts';
-import { build, checkProblem, type TestServer } from '../build.ts';
+import { defineRoute, requirePreconditions, validatorFields } from '../../../src/index.ts';
+import { addRoute } from '../../add-route.ts';
+import { build, checkProblem, type TestServer } from '../../build.ts';
 
 const EVENT = { action: 'PROFILE_UPDATE', subject: { address: 'somebody' } };
 const MODIFIED = new Date('2026-03-01T12:00:00Z');

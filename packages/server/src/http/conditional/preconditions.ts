@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isSafeMethod } from '@muniment/security';
-import { PreconditionFailed } from '../errors.ts';
+import { PreconditionFailed } from '../../errors.ts';
 
 /** What tells one state of a resource from another. What a resource lacks is absent. */
 export interface Validators {

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { isSafeMethod } from '@muniment/security';
-import type { App } from './create-app.ts';
+import type { App } from '../create-app.ts';
 import { hasPreconditions, isNotModified, requirePreconditions } from './preconditions.ts';
 
 /**

@@ -4,7 +4,7 @@ import {
   isRangeAllowed,
   requirePreconditions,
   type ConditionalRequest,
-} from '../../src/http/preconditions.ts';
+} from '../../../src/http/conditional/preconditions.ts';
 
 const validators = { etag: '"abc"', lastModified: new Date('2026-03-01T12:00:00.700Z') };
 const [before, same, after] = [
