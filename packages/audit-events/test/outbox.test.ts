@@ -191,6 +191,8 @@ test('a row that another claim numbers meanwhile keeps its number', async (t) =>
   const { db, database, recordEvent } = producer;
   const lease = await lead(producer);
   const rival = await connectSuperuser(t, database);
+  // Within its transaction the rival would see pg_stat_activity as it first was.
+  const watcher = await connectSuperuser(t, database);
   for (let n = 0; n < 2; n += 1)
     await recordEvent(
       db,
@@ -203,7 +205,7 @@ test('a row that another claim numbers meanwhile keeps its number', async (t) =>
   await until(
     async () =>
       (
-        await rival.query(`select from pg_stat_activity where wait_event_type = 'Lock'
+        await watcher.query(`select from pg_stat_activity where wait_event_type = 'Lock'
         and datname = current_database() and query like '%waiting as%'`)
       ).rowCount === 1,
     { what: 'the claim waits for the row' },
