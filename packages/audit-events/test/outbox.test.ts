@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { test } from 'tap';
 import { acquireLease, type Lease } from '@muniment/database';
-import { connectSuperuser, until } from '@muniment/testing';
+import { connectSuperuser, rowsOf, untilBlocked } from '@muniment/testing';
 import type { AuditEvent } from '../src/event.ts';
 import { claimRows, claimUnstored, deleteStored, outboxBacklog } from '../src/outbox.ts';
 import {
@@ -191,8 +191,6 @@ test('a row that another claim numbers meanwhile keeps its number', async (t) =>
   const { db, database, recordEvent } = producer;
   const lease = await lead(producer);
   const rival = await connectSuperuser(t, database);
-  // Within its transaction the rival would see pg_stat_activity as it first was.
-  const watcher = await connectSuperuser(t, database);
   for (let n = 0; n < 2; n += 1)
     await recordEvent(
       db,
@@ -202,14 +200,7 @@ test('a row that another claim numbers meanwhile keeps its number', async (t) =>
   await rival.query(`update identity.outbox set seq = 901, sent_at = now()
     where position = (select min(position) from identity.outbox)`);
   const claim = claimRows(db, lease, { limit: 500 });
-  await until(
-    async () =>
-      (
-        await watcher.query(`select from pg_stat_activity where wait_event_type = 'Lock'
-        and datname = current_database() and query like '%waiting as%'`)
-      ).rowCount === 1,
-    { what: 'the claim waits for the row' },
-  );
+  await untilBlocked(rowsOf(rival), 'the claim waits for the row');
   await rival.query('commit');
   t.equal((await claim)?.length, 1);
   t.strictSame(

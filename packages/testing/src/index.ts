@@ -16,4 +16,5 @@ export { temporaryFolder } from './temporary-folder.ts';
 export type { Teardown } from './teardown.ts';
 export { connectSuperuser, createTestDatabase, type TestDatabase } from './test-database.ts';
 export { timeBound } from './time-bound.ts';
+export { untilBlocked } from './until-blocked.ts';
 export { until, type UntilOptions } from './until.ts';

@@ -3,7 +3,7 @@ import { startS3 } from '@muniment/cluster';
 import { test } from 'tap';
 import { signNote } from '@muniment/audit-key';
 import { formatCheckpoint } from '@muniment/audit-verify';
-import { connectSuperuser, timeBound, until } from '@muniment/testing';
+import { connectSuperuser, rowsOf, timeBound, until, untilBlocked } from '@muniment/testing';
 import { HistoryAltered } from '../../errors.ts';
 import { sealBatch } from '../../sealing/seal-batch.ts';
 import { checkSealer } from '../../sealing/sealer.ts';
@@ -179,14 +179,7 @@ test('an alarm raised while a batch is sealed stops that very batch', async (t) 
   await superuser.query('begin');
   await superuser.query('select from audit.tree for update');
   await store(log.db, inLane(3, range(1, 5)));
-  await until(
-    async () =>
-      (
-        await superuser.query(`select from pg_stat_activity
-        where wait_event_type = 'Lock' and datname = current_database()`)
-      ).rowCount === 1,
-    { what: 'the batch waits for the head' },
-  );
+  await untilBlocked(rowsOf(superuser), 'the batch waits for the head');
   raise?.(new HistoryAltered('the bucket has another checkpoint'));
   await until(() => running.status().alarm !== undefined, { what: 'the alarm' });
   await superuser.query('commit');

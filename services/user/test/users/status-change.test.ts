@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { timeBound, until } from '@muniment/testing';
+import { timeBound, until, untilBlocked } from '@muniment/testing';
 import { makeAdmin } from '../../sign-in/make-admin.ts';
 import { recordStatusChanges } from '../../users/record-status-changes.ts';
 import { build, PASSWORD, type TestServer } from '../build.ts';
@@ -114,14 +114,7 @@ test('a login that commits during the suspension is ended by it', async (t) => {
   const login = server.call('POST', '/login', {
     body: { email: 'ada@example.com', password: PASSWORD },
   });
-  await until(
-    async () =>
-      (
-        await server.rows(`select from pg_stat_activity 
-         where wait_event_type = 'Lock' and datname = current_database()`)
-      ).length > 0,
-    { what: 'the login waits for the row' },
-  );
+  await untilBlocked(server.rows, 'the login waits for the row');
   await server.rows('commit');
   t.equal((await login).json().code, 'invalid_credentials');
   t.strictSame(await server.rows('select from identity.sessions where revoked_at is null'), []);

@@ -3,7 +3,7 @@ import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { WebSocket, type ClientOptions } from 'ws';
-import { until } from '@muniment/testing';
+import { until, untilBlocked } from '@muniment/testing';
 import { buildWithMail } from '../mailbox.ts';
 import { build as buildServer, PASSWORD, type SignedIn, type TestServer } from '../build.ts';
 
@@ -288,15 +288,7 @@ test('ten parallel token requests for one account succeed without deadlock', asy
       payload: { email: 'ada@example.com', password: PASSWORD },
     }),
   );
-  while (
-    (
-      await server.rows(
-        `select 1 from pg_stat_activity 
-         where datname = current_database() and wait_event_type = 'Lock'`,
-      )
-    ).length < 3
-  )
-    await sleep(10);
+  await untilBlocked(server.rows, 'three requests wait for the account', 3);
   await server.rows('commit');
   const answers = await Promise.all(sent);
   t.ok(
