@@ -27,6 +27,8 @@ const RETURN_FREED_MEMORY = {
   MALLOC_MMAP_THRESHOLD_: '131072',
 };
 
+const LOOPBACK_NAMES = ['localhost', '127.0.0.1'];
+
 /** All replicas of the three services. */
 export function replicaProcesses(parts: FleetParts): ProcessSpec[] {
   const { settings } = parts;
@@ -61,8 +63,9 @@ export function serviceEnvironment(
   service: ServiceName,
 ): Record<string, string> {
   const { settings, secrets, masterKeyFile, secretFiles } = parts;
+  const publicUrl = settings.services.PUBLIC_URL ?? `http://localhost:${settings.port}`;
   return {
-    PUBLIC_URL: `http://localhost:${settings.port}`,
+    PUBLIC_URL: publicUrl,
     DATABASE_POOL_MAX: String(POOL_MAX),
     LIMITS: settings.limits ? 'on' : 'off',
     ...(service === 'file'
@@ -70,6 +73,7 @@ export function serviceEnvironment(
       : {}),
     ...settings.services,
     ...systemEnvironment(parts),
+    CORS_ORIGINS: ownPages(parts, publicUrl).join(','),
     HOST: '127.0.0.1',
     TRUSTED_PROXIES: '127.0.0.1/32,::1/128',
     DATABASE_URL: serviceUrl(parts, `${service}_service`),
@@ -83,6 +87,18 @@ export function serviceEnvironment(
     KINESIS_STREAM: STREAM,
     ...ownEnvironment(parts, service),
   };
+}
+
+/** A developer opens the local gateway by either name and scheme. All of them are our pages. */
+function ownPages({ settings, tlsPort }: FleetParts, publicUrl: string): string[] {
+  const configured = settings.services.CORS_ORIGINS;
+  const pages = configured === undefined || configured === '' ? [] : [configured];
+  const hostname = URL.canParse(publicUrl) ? new URL(publicUrl).hostname : '';
+  if (!LOOPBACK_NAMES.includes(hostname)) return pages;
+  return LOOPBACK_NAMES.flatMap((name) => [
+    `http://${name}:${settings.port}`,
+    ...(tlsPort === undefined ? [] : [`https://${name}:${tlsPort}`]),
+  ]).concat(pages);
 }
 
 function ownEnvironment(parts: FleetParts, service: ServiceName): Record<string, string> {

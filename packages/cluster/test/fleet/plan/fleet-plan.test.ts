@@ -38,6 +38,21 @@ test('stores start first, then the replicas, nginx last; names and ports are uni
   t.end();
 });
 
+test('every loopback address of the gateway is an own page, unless it is public', (t) => {
+  const originsOf = (environment: NodeJS.ProcessEnv): string | undefined =>
+    planFor(folder(t), environment).stages[1]!.processes[0]!.env.CORS_ORIGINS;
+  const local = [
+    'http://localhost:8080',
+    'https://localhost:8443',
+    'http://127.0.0.1:8080',
+    'https://127.0.0.1:8443',
+  ].join(',');
+  t.equal(originsOf({}), local);
+  t.equal(originsOf({ CORS_ORIGINS: 'http://localhost:5173' }), `${local},http://localhost:5173`);
+  t.equal(originsOf({ PUBLIC_URL: 'https://api.example' }), '');
+  t.end();
+});
+
 test("the fleet's PostgreSQL is durable and has connections for every pool", (t) => {
   const words = (environment: Record<string, string>): string =>
     planFor(folder(t), environment).stages[0]!.processes[0]!.command.join(' ');
