@@ -352,7 +352,7 @@ test('a position that no stream has sent, or a malformed one, is a 400', async (
         headers: { authorization: `Bearer ${ada.token}` },
       })
     ).statusCode,
-    404,
+    405,
   );
 });
 
