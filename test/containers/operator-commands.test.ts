@@ -90,7 +90,9 @@ test('an image holds each command with all that it imports', (t) => {
 test('run.md shows every command, with a service whose image has it', (t) => {
   const page = read('docs/operations/run.md');
   const shown = [
-    ...page.matchAll(/docker compose run --rm(?: --no-deps)?(?: --user \S+)? ([a-z]+) ([a-z-]+)/g),
+    ...page.matchAll(
+      /docker compose run --rm(?: --no-deps)?(?: --user "[^"\n]+")? ([a-z]+) ([a-z-]+)/g,
+    ),
   ].map(([, service = '', command = '']) => ({ service, command }));
   for (const { service, command } of shown) {
     const { build, image } = services[service] ?? {};

@@ -61,7 +61,7 @@ test('an invalid registration is refused with its code and leaves nothing', asyn
   const { call, rows, events } = await build(t);
   const cases: [object | string, number, string][] = [
     ['{"email":', 400, 'malformed_json'],
-    ['', 400, 'malformed_json'],
+    ['', 400, 'validation_failed'],
     ['{"email":"a@b.co","password":"long enough\\u0000"}', 400, 'malformed_text'],
     ['{"email":"a@b.co","password":"long enough\\ud800"}', 400, 'malformed_text'],
     ['{"__proto__":{"x":1},"email":"a@b.co","password":"long enough"}', 400, 'malformed_json'],
