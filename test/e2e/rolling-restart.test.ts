@@ -9,8 +9,8 @@ import { isAcknowledged, startLoad } from './load.ts';
 import { findProcess, isReady } from './processes.ts';
 import { openDatabase } from './stores.ts';
 
-/** Of six replicas each: 24 restarts. */
-const ROUNDS = Number(process.env['ROLLING_ROUNDS'] ?? 4);
+/** Of six replicas each. `make test-long` restarts 24 in a row, which takes three minutes. */
+const ROUNDS = Number(process.env['ROLLING_ROUNDS'] ?? timeBound(4, 1));
 const REQUESTS = 16;
 
 function isAlive(pid: number): boolean {

@@ -77,8 +77,8 @@ export const LIMIT_MUTANTS: Mutant[] = [
   {
     name: 'each-replica-reports',
     file: LOCAL,
-    find: ' && (await limits.isFirstReport(counted))',
-    replace: '',
+    find: 'if (await limits.isFirstReport(counted)) await onFirstRefusal();',
+    replace: 'await onFirstRefusal();',
     tests: [LOCAL_TEST],
   },
   {
@@ -124,7 +124,7 @@ export const LIMIT_MUTANTS: Mutant[] = [
   {
     name: 'message-uncounted',
     file: 'services/user/web-socket/answer-message.ts',
-    find: `  await context.limits.countRequest(authenticated, request);
+    find: `  await context.limits.countMessage(authenticated, request);
 `,
     replace: '',
     tests: [MESSAGES_TEST],
@@ -132,7 +132,7 @@ export const LIMIT_MUTANTS: Mutant[] = [
   {
     name: 'unreadable-message-uncounted',
     file: 'services/user/web-socket/answer-message.ts',
-    find: `    await limits.countRequest(request, request);
+    find: `    await limits.countMessage(request, request);
 `,
     replace: '',
     tests: [MESSAGES_TEST],
