@@ -148,6 +148,11 @@ test('a client that stops, is cut off or sends too much leaves nothing behind', 
 
   t.equal((await findProcess(fleet, 'file-1')).pid, before.pid, 'the replica lives');
   await until(async () => (await trailGaps(rows)).length === 0, { what: 'the trail is complete' });
+  // Lists show what is sealed.
+  const unsealed = (): Promise<unknown[]> =>
+    rows(`select from audit.events e
+      where not exists (select from audit.sealed s where s.event_id = e.id)`);
+  await until(async () => (await unsealed()).length === 0, { what: 'the trail is sealed' });
   t.strictSame(
     (await fleet.trail(token)).map(({ action }) => action),
     ['SIGNUP_SUCCESS', 'FILE_UPLOAD', 'FILE_DELETE'],
