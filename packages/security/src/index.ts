@@ -26,9 +26,8 @@ export {
   isTokenScope,
   TOKEN_SCOPES,
 } from './tokens/api-tokens.ts';
-export { BEARER_CHALLENGE } from './credentials.ts';
 export { authentication, type AuthenticationOptions } from './authenticate.ts';
-export { readCredentials, rejectCredentials } from './credentials.ts';
+export { BEARER_CHALLENGE, readCredentials, rejectCredentials } from './credentials.ts';
 export {
   findDenial,
   isAllowed,

@@ -33,8 +33,9 @@ export function parseStorableJson(text: string): unknown {
 }
 
 /**
- * Accepts only JSON bodies, and none where the route takes none, whatever its type. A 400 refuses what PostgreSQL or canonical JSON cannot hold: NUL, lone
- * surrogates, bytes that are not UTF-8, numbers past the largest double.
+ * Accepts only JSON bodies. Zero bytes are no body, whatever their type. A 400 refuses what
+ * PostgreSQL or canonical JSON cannot hold: NUL, lone surrogates, bytes that are not UTF-8, numbers
+ * past the largest double.
  */
 export function parseBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
