@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, statfs } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -34,9 +34,13 @@ async function temporaryParent(): Promise<string> {
   return space && space.bavail * space.bsize >= MIN_FREE_MEMORY ? MEMORY_FOLDER : tmpdir();
 }
 
-/** Stops the fleet that end-to-end tests share, if one of them has started it. */
-async function stopSharedFleet(dataDir: string): Promise<void> {
-  if (!existsSync(dataDir)) return;
+/** Stops the fleet that end-to-end tests share, and what an interrupted test has left. */
+async function stopFleets(folder: string): Promise<void> {
+  const fleets = (await readdir(folder)).map((name) => join(folder, name));
+  await Promise.all(fleets.filter((fleet) => existsSync(join(fleet, 'state.json'))).map(stopFleet));
+}
+
+async function stopFleet(dataDir: string): Promise<void> {
   const script = join(import.meta.dirname, '../packages/cluster/src/down.ts');
   const down = spawn(process.execPath, [script], {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -49,12 +53,20 @@ async function runTap(args: string[], env: NodeJS.ProcessEnv): Promise<TapRun> {
   const tap = spawn(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env,
+    // A process group, so that a signal reaches the test files too.
+    detached: true,
   });
   const exit = new Promise<number>((resolve) => tap.on('exit', (code) => resolve(code ?? 1)));
+  // Left alone, tap would go on with its test files, for as long as these take.
+  const stop = (): void => {
+    if (tap.pid !== undefined) process.kill(-tap.pid, 'SIGKILL');
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   const summary = summarizeTap();
   for await (const line of createInterface(tap.stdout))
     for (const text of summary.line(line)) console.log(text);
   const code = await exit;
+  process.off('SIGINT', stop).off('SIGTERM', stop);
   for (const text of summary.report()) console.log(text);
   return { code, ...summary.counts() };
 }
@@ -63,7 +75,6 @@ async function runTap(args: string[], env: NodeJS.ProcessEnv): Promise<TapRun> {
 await ensureNginx((line) => console.log(line));
 const folder = await mkdtemp(join(await temporaryParent(), 'muniment-test-'));
 const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), durable: false });
-const fleetFolder = join(folder, 'fleet');
 let run: TapRun = { code: 1, passed: 0, failed: 0 };
 try {
   // No secrets: this server trusts the loopback and lives as long as the run.
@@ -76,13 +87,13 @@ try {
   run = await runTap(process.argv.slice(2), {
     ...process.env,
     TMPDIR: folder,
-    TEST_FLEET_DIR: fleetFolder,
+    TEST_FLEET_DIR: join(folder, 'fleet'),
     NODE_COMPILE_CACHE: COMPILE_CACHE,
     TEST_POSTGRES_URL: postgres.superuserUrl,
     TEST_DATABASE_TEMPLATE: TEMPLATE,
   });
 } finally {
-  await stopSharedFleet(fleetFolder);
+  await stopFleets(folder);
   await postgres.stop();
   await rm(folder, { recursive: true, force: true });
 }

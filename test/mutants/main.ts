@@ -23,11 +23,15 @@ async function runTests(copy: string, tests: readonly string[]): Promise<Run> {
     cwd: copy,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const stop = (signal: NodeJS.Signals): void => void child.kill(signal);
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   let output = '';
   const collect = (chunk: Buffer): void => void (output += chunk.toString());
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  process.off('SIGINT', stop).off('SIGTERM', stop);
+  if (code === null) throw new Error('the tests were stopped');
   return { passed: code === 0, output };
 }
 
