@@ -77,8 +77,8 @@ export const LIMIT_MUTANTS: Mutant[] = [
   {
     name: 'each-replica-reports',
     file: LOCAL,
-    find: 'if (await limits.isFirstReport(counted)) await onFirstRefusal();',
-    replace: 'await onFirstRefusal();',
+    find: 'if (mayReport && (await limits.isFirstReport(counted)))',
+    replace: 'if (mayReport)',
     tests: [LOCAL_TEST],
   },
   {

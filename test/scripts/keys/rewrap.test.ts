@@ -16,7 +16,7 @@ import { loadIdempotencySecret } from '../../../packages/server/src/idempotency/
 import { deleteSubjectKey } from '../../../services/audit/erasure/subject-key-queries.ts';
 import { createSearchTerms } from '../../../services/audit/search/search-terms.ts';
 import type { Tables } from '../../../services/audit/tables.ts';
-import { unwrapSecret, wrapSecret } from '../../../services/audit/webhooks/delivery/secrets.ts';
+import { unwrapSecrets, wrapSecret } from '../../../services/audit/webhooks/delivery/secrets.ts';
 import { openMail } from '../../../services/user/mail/queue-mail.ts';
 import { rewrapAll, WRAPPED_COLUMNS } from '../../../scripts/keys/rewrap.ts';
 import {
@@ -210,13 +210,7 @@ test('after a rewrap the old master key opens nothing', async (t) => {
     from audit.webhooks where id = $1`,
     [webhook],
   );
-  t.same(
-    stored && [
-      await unwrapSecret(after, webhook, stored.one),
-      await unwrapSecret(after, webhook, stored.other),
-    ],
-    secrets,
-  );
+  t.same(stored && (await unwrapSecrets(after, webhook, [stored.one, stored.other])), secrets);
   const {
     rows: [waiting],
   } = await owner.query<{ wrapped: Buffer }>(

@@ -28,7 +28,7 @@ export interface Limits {
   consume(counted: readonly Counted[], onFirstRefusal?: () => Promise<unknown>): Promise<Consumed>;
   /** Counts without refusing. `first` is true once in a window. */
   observe(counted: Counted): Promise<{ exceeded: boolean; first: boolean }>;
-  /** Whether no replica has reported the limit in its window. Whoever asks first reports it. */
+  /** True once in the limit's window, over all replicas: for the first that asks. */
   isFirstReport(counted: Counted): Promise<boolean>;
   /** Refunds an attempt that another request has consumed. */
   refund(counted: readonly Counted[]): Promise<void>;

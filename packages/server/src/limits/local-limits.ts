@@ -104,8 +104,8 @@ export function createLocalLimits<DB>(
     const lease = findOrAddLease(budget, counted);
     const state = { ...stateOf(budget, lease, counted), remaining: 0 };
     // The replicas share one report, so that each flood is one event in a window.
-    if (isFirstRefusal(budget, lease, counted) && onFirstRefusal)
-      if (await limits.isFirstReport(counted)) await onFirstRefusal();
+    const mayReport = isFirstRefusal(budget, lease, counted) && onFirstRefusal;
+    if (mayReport && (await limits.isFirstReport(counted))) await mayReport();
     throw rateLimited([state], retrySeconds);
   }
 

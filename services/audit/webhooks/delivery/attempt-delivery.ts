@@ -14,7 +14,7 @@ import {
   type DeliveryParts,
 } from './delivery-queries.ts';
 import { DOWN_AFTER_FAILURES, probeDelay, RETRY_DELAYS_MS, retryDelay } from './retry-schedule.ts';
-import { unwrapSecret } from './secrets.ts';
+import { unwrapSecrets } from './secrets.ts';
 import type { Send, SendOutcome } from './send.ts';
 import { signedHeaders } from './signature.ts';
 import { addFailure, clearFailures, disableWebhook, setProbe } from './webhook-queries.ts';
@@ -151,11 +151,8 @@ export async function attemptDelivery(
   const { db, masterKey } = options;
   const parts = await findDeliveryParts(db, webhookId, eventId);
   if (!parts) return inFencedTransaction(db, lease, (trx) => markDead(trx, webhookId, eventId));
-  const secrets = await Promise.all(
-    [parts.wrapped_secret, parts.wrapped_previous_secret]
-      .filter((wrapped) => wrapped !== null)
-      .map((wrapped) => unwrapSecret(masterKey, webhookId, wrapped)),
-  );
+  const { wrapped_secret: current, wrapped_previous_secret: previous } = parts;
+  const secrets = await unwrapSecrets(masterKey, webhookId, [current, previous]);
   const body = await options.render(parts);
   const timestamp = Math.floor(Date.now() / 1_000);
   const headers = signedHeaders({ id: eventId, timestamp, body }, secrets);

@@ -7,8 +7,14 @@ export const wrapSecret = (
   secret: Buffer,
 ): Promise<Buffer> => masterKey.wrap(secret, `webhook:${webhookId}`);
 
-export const unwrapSecret = (
+/** The secrets that sign: the current one, and during a rotation the previous one. */
+export const unwrapSecrets = (
   masterKey: MasterKey,
   webhookId: string,
-  wrapped: Buffer,
-): Promise<Buffer> => masterKey.unwrap(wrapped, `webhook:${webhookId}`);
+  wrapped: readonly (Buffer | null)[],
+): Promise<Buffer[]> =>
+  Promise.all(
+    wrapped
+      .filter((secret) => secret !== null)
+      .map((secret) => masterKey.unwrap(secret, `webhook:${webhookId}`)),
+  );

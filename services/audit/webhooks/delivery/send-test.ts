@@ -1,6 +1,6 @@
 import { uuidv7 } from '@muniment/database';
 import type { MasterKey } from '@muniment/master-key';
-import { unwrapSecret } from './secrets.ts';
+import { unwrapSecrets } from './secrets.ts';
 import type { Send } from './send.ts';
 import { signedHeaders } from './signature.ts';
 import type { Webhook } from './webhook-queries.ts';
@@ -26,12 +26,12 @@ export async function sendTest(
   const id = uuidv7(now.getTime());
   const data = { webhook_id: webhook.id };
   const body = JSON.stringify({ type: 'webhook.test', timestamp: now.toISOString(), data });
-  const wrapped = [webhook.wrapped_secret];
-  const { wrapped_previous_secret: previous, previous_secret_until: until } = webhook;
-  if (previous && until && until > now) wrapped.push(previous);
-  const secrets = await Promise.all(
-    wrapped.map((secret) => unwrapSecret(masterKey, webhook.id, secret)),
-  );
+  const { wrapped_secret: current, wrapped_previous_secret: previous } = webhook;
+  const isRotating = (webhook.previous_secret_until?.getTime() ?? 0) > now.getTime();
+  const secrets = await unwrapSecrets(masterKey, webhook.id, [
+    current,
+    isRotating ? previous : null,
+  ]);
   const timestamp = Math.trunc(now.getTime() / 1_000);
   const began = performance.now();
   const headers = signedHeaders({ id, timestamp, body }, secrets);

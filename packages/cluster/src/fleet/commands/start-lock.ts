@@ -5,7 +5,10 @@ import { isAlive, processStat } from '../supervisor/process-table.ts';
 
 const MAX_ATTEMPTS = 4;
 
-/** Locks a data folder against a second command that changes the fleet. A dead process's lock is void. */
+/**
+ * Locks a data folder against a second command that changes the fleet. A dead process's lock is
+ * void.
+ */
 export function lockData(data: string): () => void {
   const file = path.join(data, 'lock');
   const own = `${file}.${process.pid}`;

@@ -25,7 +25,8 @@ function findRefusal(
   options: { cwd: string; env: Record<string, string> },
 ): Promise<string | undefined> {
   const script = `import { readConfig } from './services/${service}/config.ts';
-    try { readConfig(process.env); } catch (error) { console.log(error.message); process.exit(1); }`;
+    try { readConfig(process.env); }
+    catch (error) { console.log(error.message); process.exit(1); }`;
   return new Promise((resolve) =>
     execFile(
       process.execPath,

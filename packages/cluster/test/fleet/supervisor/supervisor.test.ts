@@ -132,7 +132,8 @@ test('a process that keeps dying is restarted with growing delays', async (t) =>
   t.same(delays.slice(0, 4), [50, 100, 200, 400]);
 });
 
-test('the group of a killed leader is ended before it restarts', async (t) => {
+/** A fleet of one process with a child, whose leader was just killed. */
+async function killLeader(t: Test) {
   const data = folder(t);
   const supervisor = supervise(
     t,
@@ -140,13 +141,16 @@ test('the group of a killed leader is ended before it restarts', async (t) => {
   );
   await supervisor.start();
   const { pid } = listed(data, 'nginx');
-  await until(() => allProcesses().filter(({ group }) => group === pid).length === 2);
+  const members = () => allProcesses().filter(({ group }) => group === pid);
+  await until(() => members().length === 2);
   process.kill(pid, 'SIGKILL');
+  return { data, supervisor, pid, members };
+}
+
+test('the group of a killed leader is ended before it restarts', async (t) => {
+  const { data, pid, members } = await killLeader(t);
   await until(() => listed(data, 'nginx').pid !== pid);
-  t.same(
-    allProcesses().filter(({ group }) => group === pid),
-    [],
-  );
+  t.same(members(), []);
 });
 
 test('a stop reverses the stages, kills late processes and leaves nothing', async (t) => {
@@ -181,21 +185,10 @@ test('a stop reverses the stages, kills late processes and leaves nothing', asyn
 });
 
 test('a stop waits for the group of a leader that has just died', async (t) => {
-  const data = folder(t);
-  const supervisor = supervise(
-    t,
-    planOf(data, [await fake(data, 'nginx', 'nginx', { WITH_CHILD: '1' })]),
-  );
-  await supervisor.start();
-  const { pid } = listed(data, 'nginx');
-  await until(() => allProcesses().filter(({ group }) => group === pid).length === 2);
-  process.kill(pid, 'SIGKILL');
+  const { data, supervisor, members } = await killLeader(t);
   while (!log(data).includes('ended by signal SIGKILL')) await setImmediate();
   await supervisor.stop();
-  t.same(
-    allProcesses().filter(({ group }) => group === pid),
-    [],
-  );
+  t.same(members(), []);
   t.match(log(data), /stopped\n$/, 'nothing is written after the stop');
 });
 
