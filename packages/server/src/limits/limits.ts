@@ -32,7 +32,7 @@ export interface Limits {
   isFirstReport(counted: Counted): Promise<boolean>;
   /** Refunds an attempt that another request has consumed. */
   refund(counted: readonly Counted[]): Promise<void>;
-  /** Gives limits their whole budget back. */
+  /** Gives limits their whole budget back. It never rejects: what it follows has taken effect. */
   restore(counted: readonly Counted[]): Promise<void>;
   rule(name: LimitName): LimitRule;
   key(counted: Counted): Buffer;
@@ -129,7 +129,7 @@ export async function createLimits<DB>(
       giveBack(
         counted,
         counted.map(([name]) => intervalOf(rules[name]) * rules[name].burst),
-      ),
+      ).catch(onRefundLost),
     rule: (name) => rules[name],
     countRefusal: (name) => refusals.inc({ limit: name }),
     async consume(counted, onFirstRefusal) {
