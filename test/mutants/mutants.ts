@@ -3,6 +3,7 @@ import { LIMIT_MUTANTS } from './limit-mutants.ts';
 import type { Mutant } from './mutant.ts';
 import { REFRESH_MUTANTS } from './refresh-mutants.ts';
 import { SEALER_MUTANTS } from './sealer-mutants.ts';
+import { TRAIL_MUTANTS } from './trail-mutants.ts';
 import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
 
 /** By room of the code. */
@@ -11,5 +12,6 @@ export const MUTANTS: Record<string, Mutant[]> = {
   limits: LIMIT_MUTANTS,
   refresh: REFRESH_MUTANTS,
   sealer: SEALER_MUTANTS,
+  trail: TRAIL_MUTANTS,
   transactions: TRANSACTION_MUTANTS,
 };
