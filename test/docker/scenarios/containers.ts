@@ -1,4 +1,3 @@
-import { tryCommand } from '../engine/command.ts';
 import type { Checks } from '../checks.ts';
 import { type ContainerFleet, SETTINGS } from '../container-fleet.ts';
 
@@ -43,16 +42,4 @@ async function checkVolumes(fleet: ContainerFleet, check: Checks['check']): Prom
   const names = (await fleet.docker(['volume', 'ls', '--quiet'])).trim().split('\n');
   const anonymous = names.filter((name) => !name.startsWith('muniment_'));
   check('no container leaves an anonymous volume', anonymous.length === 0, anonymous);
-}
-
-/** The end of the logs of a service, for the report of a failure. */
-export async function lastLogs(
-  fleet: ContainerFleet,
-  env: Record<string, string>,
-): Promise<string> {
-  const { output } = await tryCommand(['docker', 'compose', 'logs', '--tail', '15'], {
-    cwd: fleet.folder,
-    env,
-  });
-  return output;
 }
