@@ -41,10 +41,8 @@ test(
       for (let n = 1; running; n++) {
         const email = `ada-${client}-${n}@example.com`;
         if ((await post('/api/users/register', email)) === 201) acknowledged.push(email);
-        else {
-          refused += 1;
-          await sleep(50);
-        }
+        else refused += 1;
+        await sleep(50);
       }
     });
     await until(() => acknowledged.length >= 5);

@@ -1,8 +1,8 @@
 import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { PASSWORD, shareFleet, type FleetProcess } from './fleet.ts';
-import { isProblem } from './problems.ts';
-import { openDatabase } from './stores.ts';
+import { PASSWORD, shareFleet, type FleetProcess } from '../fleet.ts';
+import { isProblem } from '../problems.ts';
+import { openDatabase } from '../stores.ts';
 
 interface Answer {
   success?: boolean;

@@ -3,13 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
 import { until } from '@muniment/testing';
-import { assemble, keyPair } from '../../packages/security/test/forgery.ts';
-import { type CallOptions, type Fleet, PASSWORD, type SignedIn, shareFleet } from './fleet.ts';
-import { isProblem } from './problems.ts';
-import { openDatabase } from './stores.ts';
+import { assemble, keyPair } from '../../../packages/security/test/forgery.ts';
+import { type CallOptions, type Fleet, PASSWORD, type SignedIn, shareFleet } from '../fleet.ts';
+import { isProblem } from '../problems.ts';
+import { openDatabase } from '../stores.ts';
 
 const ABSENT = '01890000-0000-7000-8000-000000000000';
-const services = join(import.meta.dirname, '../../services');
+const services = join(import.meta.dirname, '../../../services');
 
 interface Owner extends SignedIn {
   fileId: string;

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { test, type Test } from 'tap';
 import { until } from '@muniment/testing';
-import { findChromium, openPage, type Page } from './browser.ts';
-import { PASSWORD, shareFleet, type Fleet } from './fleet.ts';
+import { findChromium, openPage, type Page } from '../browser.ts';
+import { PASSWORD, shareFleet, type Fleet } from '../fleet.ts';
 
 const NEW_PASSWORD = 'a better horse battery';
 const PHONE = 360;

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { PASSWORD, shareFleet } from './fleet.ts';
+import { PASSWORD, shareFleet } from '../fleet.ts';
 
 test("the seed documents' flow works through the gateway on two replicas", async (t) => {
   const fleet = await shareFleet();

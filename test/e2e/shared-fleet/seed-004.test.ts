@@ -1,9 +1,9 @@
 import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { shareFleet, type CallOptions } from './fleet.ts';
-import { isProblem } from './problems.ts';
-import { sendRaw } from './raw-http.ts';
-import { openDatabase } from './stores.ts';
+import { shareFleet, type CallOptions } from '../fleet.ts';
+import { isProblem } from '../problems.ts';
+import { sendRaw } from '../raw-http.ts';
+import { openDatabase } from '../stores.ts';
 
 const PERSON = {
   email: 'testemail@gmail.com',

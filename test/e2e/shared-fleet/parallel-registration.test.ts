@@ -1,8 +1,8 @@
 import { test } from 'tap';
 import { until } from '@muniment/testing';
-import { PASSWORD, shareFleet } from './fleet.ts';
-import { isProblem } from './problems.ts';
-import { openDatabase } from './stores.ts';
+import { PASSWORD, shareFleet } from '../fleet.ts';
+import { isProblem } from '../problems.ts';
+import { openDatabase } from '../stores.ts';
 
 test('twenty parallel registrations of one address make one account', async (t) => {
   const fleet = await shareFleet();

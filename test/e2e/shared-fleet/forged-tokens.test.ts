@@ -1,11 +1,11 @@
 import { createHmac, createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import { test } from 'tap';
-import { keyPair } from '../../packages/security/test/forgery.ts';
-import { buildApp } from '../../services/user/app.ts';
-import { readConfig } from '../../services/user/config.ts';
-import { shareFleet } from './fleet.ts';
-import { isProblem } from './problems.ts';
-import { ensureSigningKey } from '../../services/user/signing-keys/signing-keys.ts';
+import { keyPair } from '../../../packages/security/test/forgery.ts';
+import { buildApp } from '../../../services/user/app.ts';
+import { readConfig } from '../../../services/user/config.ts';
+import { shareFleet } from '../fleet.ts';
+import { isProblem } from '../problems.ts';
+import { ensureSigningKey } from '../../../services/user/signing-keys/signing-keys.ts';
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const decode = (part: string | undefined): Record<string, unknown> =>
