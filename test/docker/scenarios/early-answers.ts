@@ -6,7 +6,10 @@ const UPLOADS = 36;
 const BYTES = 4 * 1024 ** 2;
 const GATEWAY_ON_ITS_NETWORK = '10.231.77.2';
 
-/** Uploads that are refused before they are read: the answer must arrive, not a cut connection. */
+/**
+ * Uploads that are refused before they are read: the answer must arrive, not a cut connection. The
+ * client keeps connections, so it uses none that an earlier answer has ended.
+ */
 export async function answerEarly(fleet: ContainerFleet, { check }: Checks): Promise<void> {
   for (const [how, host, port] of [
     ['at the published port', '127.0.0.1', fleet.ports.http],
