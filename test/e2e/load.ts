@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { timeBound } from '@muniment/testing';
 import type { Fleet, SignedIn } from './fleet.ts';
 
 export interface Write {
@@ -29,6 +30,9 @@ export interface LoadOptions {
   /** The paths that each client reads. */
   reads: Read['kind'][];
 }
+
+/** Of each client, between two rounds of requests. Without it the clients starve the fleet. */
+const PAUSE_MS = timeBound(10, 60);
 
 let counter = 0;
 const unique = (what: string): string => `${what}-${process.pid}-${(counter += 1)}`;
@@ -74,7 +78,7 @@ function createRecorder(fleet: Fleet, ledger: Ledger) {
   return { read, write };
 }
 
-/** One client per account changes and reads without pause and records every answer. */
+/** One client per account changes and reads and records every answer. */
 export function startLoad(
   fleet: Fleet,
   { accounts, reads }: LoadOptions,
@@ -114,7 +118,7 @@ export function startLoad(
           }),
         );
       }
-      await sleep(10);
+      await sleep(PAUSE_MS);
     }
   }
 
