@@ -1,5 +1,7 @@
 /** An upload that fills a buffer with its client's bytes. */
 export interface Filler {
+  /** Whose upload it is: callers share the buffers. */
+  owner: string;
   /** Bytes in the buffer so far. */
   filled(): number;
   /** Ends the upload, which is too slow while others wait. */
@@ -9,7 +11,8 @@ export interface Filler {
 /** A fixed number of buffers. */
 export interface BufferPool {
   /**
-   * Lends a buffer with undefined content; waiters are served in order.
+   * Lends a buffer with undefined content. The caller who holds the fewest is served first, and
+   * each caller's uploads in order.
    * @returns undefined at the time-out
    * @throws the signal's reason once it is aborted
    */
@@ -33,9 +36,21 @@ export interface BufferPoolOptions {
 /** No client is judged by its rate before this time. */
 const GRACE_MS = 5_000;
 
+interface Holder extends Filler {
+  since: number;
+  /** False while the buffer waits for S3. */
+  isFilling: boolean;
+}
+
+interface Waiter {
+  owner: string;
+  resolve(buffer: Buffer): void;
+}
+
 /**
  * The memory that a replica's uploads share. Without a buffer an upload's socket is not read, so
- * TCP slows its client. While uploads wait, the slowest client below the minimum rate is ended.
+ * TCP slows its client. While uploads wait, the slowest client below the minimum rate is ended,
+ * then the slowest of a caller who holds more than a waiting one.
  */
 export function createBufferPool({
   buffers,
@@ -44,36 +59,37 @@ export function createBufferPool({
   minBytesPerSecond,
 }: BufferPoolOptions): BufferPool {
   const free: Buffer[] = [];
-  const filling = new Map<Buffer, Filler & { since: number }>();
-  const waiters = new Set<{ resolve(buffer: Buffer): void }>();
+  const held = new Map<Buffer, Holder>();
+  const waiters = new Set<Waiter>();
   let allocated = 0;
   let patrol: NodeJS.Timeout | undefined;
 
   function lend(buffer: Buffer, filler: Filler): Buffer {
-    filling.set(buffer, { filled: filler.filled, cancel: filler.cancel, since: performance.now() });
+    const { owner, filled, cancel } = filler;
+    held.set(buffer, { owner, filled, cancel, since: performance.now(), isFilling: true });
     return buffer;
   }
 
-  function endSlowest(): void {
+  /** Ends one upload at a time: its buffer may be all that is needed. */
+  function makeRoom(): void {
     if (waiters.size === 0) {
       clearInterval(patrol);
       patrol = undefined;
       return;
     }
-    const now = performance.now();
-    const slow = [...filling.values()]
-      .map((holder) => ({
-        holder,
-        ms: now - holder.since,
-        rate: (holder.filled() * 1_000) / (now - holder.since),
-      }))
-      .filter(({ ms, rate }) => ms > GRACE_MS && rate < minBytesPerSecond)
-      .sort((a, b) => a.rate - b.rate);
-    slow[0]?.holder.cancel();
+    const slowest = slowestFirst(held);
+    const counts = countByOwner(held);
+    const fewest = Math.min(...[...waiters].map(({ owner }) => counts.get(owner) ?? 0));
+    // Only where one buffer less still leaves its owner no fewer than the waiting caller.
+    const isCrowding = ({ owner }: Holder): boolean => (counts.get(owner) ?? 0) > fewest + 1;
+    const ended =
+      slowest.find(({ rate }) => rate < minBytesPerSecond) ??
+      slowest.find(({ holder }) => isCrowding(holder));
+    ended?.holder.cancel();
   }
 
   function wait(filler: Filler, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
-    patrol ??= setInterval(endSlowest, 250).unref();
+    patrol ??= setInterval(makeRoom, 250).unref();
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         waiters.delete(waiter);
@@ -88,8 +104,9 @@ export function createBufferPool({
         leave();
         resolve(undefined);
       }, waitMs);
-      const waiter = {
-        resolve(buffer: Buffer) {
+      const waiter: Waiter = {
+        owner: filler.owner,
+        resolve(buffer) {
           leave();
           resolve(lend(buffer, filler));
         },
@@ -109,14 +126,54 @@ export function createBufferPool({
       // Without zeroes: only bytes that an upload has written are sent.
       return lend(Buffer.allocUnsafeSlow(bufferBytes), filler);
     },
-    settle: (buffer) => void filling.delete(buffer),
+    settle(buffer) {
+      const holder = held.get(buffer);
+      if (holder) holder.isFilling = false;
+    },
     release(buffer) {
-      filling.delete(buffer);
+      held.delete(buffer);
+      const next = chooseWaiter(waiters, countByOwner(held));
       // Passed on directly, so a newcomer cannot overtake the waiters.
-      const [first] = waiters;
-      if (first) first.resolve(buffer);
+      if (next) next.resolve(buffer);
       else free.push(buffer);
     },
     load: () => ({ free: free.length, lent: allocated - free.length, waiting: waiters.size }),
   };
+}
+
+function countByOwner(held: ReadonlyMap<Buffer, Holder>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { owner } of held.values()) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  return counts;
+}
+
+/** Of those who hold the fewest, who came first. */
+function chooseWaiter(
+  waiters: Iterable<Waiter>,
+  counts: ReadonlyMap<string, number>,
+): Waiter | undefined {
+  let chosen: Waiter | undefined;
+  let fewest = Infinity;
+  for (const waiter of waiters) {
+    const count = counts.get(waiter.owner) ?? 0;
+    if (count >= fewest) continue;
+    chosen = waiter;
+    fewest = count;
+  }
+  return chosen;
+}
+
+interface JudgedHolder {
+  holder: Holder;
+  /** Bytes per second. */
+  rate: number;
+}
+
+/** Clients that have filled for longer than the grace. */
+function slowestFirst(held: ReadonlyMap<Buffer, Holder>): JudgedHolder[] {
+  const now = performance.now();
+  return [...held.values()]
+    .filter(({ isFilling, since }) => isFilling && now - since > GRACE_MS)
+    .map((holder) => ({ holder, rate: (holder.filled() * 1_000) / (now - holder.since) }))
+    .toSorted((a, b) => a.rate - b.rate);
 }

@@ -31,6 +31,8 @@ export interface ObjectWriter {
 export interface ObjectWriterOptions {
   store: ObjectStore;
   key: string;
+  /** The user whose upload it is. */
+  owner: string;
   /** Called once with the first bytes, before any goes to S3. @returns the media type */
   onHead(head: Buffer): Promise<string>;
   /** Aborted with the error of a failed part. */
@@ -43,7 +45,7 @@ export interface ObjectWriterOptions {
  * cannot deadlock.
  */
 export function createObjectWriter(options: ObjectWriterOptions): ObjectWriter {
-  const { store, key, onHead, failure } = options;
+  const { store, key, owner, onHead, failure } = options;
   const { pool } = store;
   const upload = createObjectUpload(store, key);
   const sha256 = createHash('sha256');
@@ -54,8 +56,8 @@ export function createObjectWriter(options: ObjectWriterOptions): ObjectWriter {
   const written: { versionId: string | null } = { versionId: null };
 
   async function acquireBuffer(): Promise<Buffer> {
-    const filler = { filled: () => filled, cancel: () => failure.abort(new UploadTimeout()) };
-    const acquired = await pool.acquire(filler, failure.signal);
+    const cancel = (): void => failure.abort(new UploadTimeout());
+    const acquired = await pool.acquire({ owner, filled: () => filled, cancel }, failure.signal);
     if (!acquired) throw Object.assign(new UploadCapacity(), { retryAfter: RETRY_AFTER_S });
     return acquired;
   }

@@ -49,9 +49,9 @@ export async function receiveUpload(
   request: FastifyRequest,
 ): Promise<ReadyFile> {
   const upload = createUpload(request);
-  const { failure, key } = upload;
+  const { failure, key, userId: owner } = upload;
   const onHead = (head: Buffer): Promise<string> => insertPending(context, upload, head);
-  const writer = createObjectWriter({ store: context.store, key, failure, onHead });
+  const writer = createObjectWriter({ store: context.store, key, owner, failure, onHead });
   try {
     await readForm(context, request, { upload, writer });
     const written = await writer.finish();

@@ -3,6 +3,7 @@ import { test } from 'tap';
 import { createBufferPool } from '../../object-store/buffer-pool.ts';
 
 const steady = {
+  owner: 'ada',
   filled: () => 1_000_000,
   cancel: () => {
     throw new Error('was told to give way');
@@ -72,6 +73,7 @@ test('while others wait, the slowest dripping client is ended', async (t) => {
   });
   const ended: string[] = [];
   const filler = (name: string, bytes: number) => ({
+    owner: name,
     filled: () => bytes,
     cancel: () => {
       ended.push(name);
@@ -96,4 +98,60 @@ test('while others wait, the slowest dripping client is ended', async (t) => {
   t.strictSame(ended, [], 'nobody waits');
   t.ok(await pool.acquire(steady));
   t.strictSame(ended, ['slowest']);
+});
+
+test('a freed buffer goes to the caller who holds the fewest', async (t) => {
+  const pool = createBufferPool({
+    buffers: 2,
+    bufferBytes: 16,
+    waitMs: 5_000,
+    minBytesPerSecond: 0,
+  });
+  const [a] = [await pool.acquire(steady), await pool.acquire(steady)];
+  if (!a) throw new Error('no buffer');
+  const order: string[] = [];
+  const adas = pool.acquire(steady).then(() => order.push('ada'));
+  const bobs = pool.acquire({ ...steady, owner: 'bob' }).then((buffer) => {
+    order.push('bob');
+    return buffer;
+  });
+  pool.release(a);
+  pool.release((await bobs) ?? a);
+  await adas;
+  t.strictSame(order, ['bob', 'ada']);
+});
+
+test('a caller who holds more than one that waits gives a buffer up, the slowest', async (t) => {
+  const pool = createBufferPool({
+    buffers: 3,
+    bufferBytes: 16,
+    waitMs: 20_000,
+    minBytesPerSecond: 1,
+  });
+  const ended: string[] = [];
+  const held = new Map<string, Buffer | undefined>();
+  const filler = (owner: string, bytes: number) => ({
+    owner,
+    filled: () => bytes,
+    cancel: () => {
+      ended.push(`${owner} ${bytes}`);
+      const buffer = held.get(`${owner} ${bytes}`);
+      if (buffer) pool.release(buffer);
+    },
+  });
+  for (const [owner, bytes] of [
+    ['ada', 2_000_000],
+    ['ada', 1_000_000],
+    ['bob', 500_000],
+  ] as const)
+    held.set(`${owner} ${bytes}`, await pool.acquire(filler(owner, bytes)));
+  t.ok(await pool.acquire(filler('eve', 0)));
+  t.strictSame(ended, ['ada 1000000'], 'bob has one only');
+  const another = pool.acquire(filler('eve', 0));
+  await sleep(600);
+  t.strictSame(ended, ['ada 1000000'], 'all hold one, so they wait their turn');
+  const last = held.get('bob 500000');
+  if (!last) throw new Error('no buffer');
+  pool.release(last);
+  t.equal(await another, last);
 });

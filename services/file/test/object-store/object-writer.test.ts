@@ -15,6 +15,7 @@ test('objects of every size around a part arrive whole through two buffers', asy
     const heads: number[] = [];
     const writer = createObjectWriter({
       store,
+      owner: 'ada',
       key: `k${size}`,
       failure: new AbortController(),
       onHead: async (head) => {
@@ -53,6 +54,7 @@ test('what is discarded leaves nothing, wherever it stood', async (t) => {
   ] as const) {
     const writer = createObjectWriter({
       store,
+      owner: 'ada',
       key: 'k',
       failure: new AbortController(),
       onHead: async () => 'text/plain',
@@ -79,6 +81,7 @@ test('nothing goes to S3 when the beginning is refused', async (t) => {
   for (const size of [10, PART + 10]) {
     const writer = createObjectWriter({
       store,
+      owner: 'ada',
       key: 'k',
       failure: new AbortController(),
       onHead: async () => {
@@ -104,6 +107,7 @@ test('a part that fails ends the wait for the client', async (t) => {
   const failure = new AbortController();
   const writer = createObjectWriter({
     store,
+    owner: 'ada',
     key: 'k',
     failure,
     onHead: async () => {

@@ -70,6 +70,29 @@ test('a silent client gets 408 and leaves nothing', async (t) => {
   await nothingLeft(t, fixture);
 });
 
+test("one caller's slow uploads leave room for another's", async (t) => {
+  const fixture = await build(t, {
+    UPLOAD_BUFFERS: '2',
+    UPLOAD_IDLE_TIMEOUT_MS: '60000',
+    SETTLE_INTERVAL_MS: '60000',
+  });
+  const [slow, other] = [await fixture.signIn(), await fixture.signIn()];
+  const url = await fixture.listen();
+  // Far above the minimum rate for as long as the other one waits.
+  for (const _ of [1, 2]) {
+    const socket = await beginUpload(url, slow, randomBytes(MIB), 20 * MIB);
+    t.teardown(async () => socket.destroy());
+  }
+  await until(() => fixture.files.store.pool.load().lent === 2, { what: 'both buffers are lent' });
+  const { payload, headers } = await form({ content: randomBytes(1_000) });
+  const answer = await fetch(`${url}/api/files`, {
+    method: 'POST',
+    headers: { ...other.headers, ...headers },
+    body: new Uint8Array(payload),
+  });
+  t.equal(answer.status, 201, await answer.text());
+});
+
 test('a client that waits for our S3 is not silent', async (t) => {
   const fixture = await build(t, { UPLOAD_IDLE_TIMEOUT_MS: '250', S3_REQUEST_TIMEOUT_MS: '20000' });
   const user = await fixture.signIn();
