@@ -9,8 +9,10 @@ const PUBLISHER = 'services/audit/sealing/checkpoint-publisher.ts';
 const SIGNING = 'services/audit/sealing/signing.ts';
 const SEALER = 'services/audit/sealing/sealer.ts';
 const ALARM = 'services/audit/sealing/history-alarm.ts';
+const ALARM_TEST = 'services/audit/test/sealing/history-alarm.test.ts';
 const BATCH_TEST = 'services/audit/test/sealing/seal-batch.test.ts';
 const SIGNER_TEST = 'services/audit/test/sealing/checkpoint-signer.test.ts';
+const CHECKS_TEST = 'services/audit/test/sealing/signed-head-checks.test.ts';
 const PUBLISHER_TEST = 'services/audit/test/sealing/checkpoint-publisher.test.ts';
 const SEALER_TEST = 'services/audit/test/sealing/sealer.test.ts';
 
@@ -132,7 +134,7 @@ export const SEALER_MUTANTS: Mutant[] = [
     file: SIGNER,
     find: 'if (anchor && (!stored || stored.size < anchor.size))',
     replace: 'if (anchor && !stored)',
-    tests: [SIGNER_TEST],
+    tests: [CHECKS_TEST],
   },
   {
     name: 'note-of-another-tree',
@@ -153,7 +155,7 @@ export const SEALER_MUTANTS: Mutant[] = [
     file: SIGNER,
     find: 'if (anchor?.size === signed.size && !anchor.root.equals(signed.root))',
     replace: 'if (false as boolean)',
-    tests: [SIGNER_TEST],
+    tests: [CHECKS_TEST],
   },
   {
     name: 'anchor-not-compared',
@@ -161,7 +163,7 @@ export const SEALER_MUTANTS: Mutant[] = [
     find: `    if (anchor) await requireConsistent(db, anchor, head);
     if (stored)`,
     replace: '    if (stored)',
-    tests: [SIGNER_TEST],
+    tests: [CHECKS_TEST],
   },
   {
     name: 'stored-checkpoint-not-compared',
@@ -169,7 +171,7 @@ export const SEALER_MUTANTS: Mutant[] = [
     find: `    if (stored) await requireConsistent(db, stored, head);
 `,
     replace: '',
-    tests: [SIGNER_TEST],
+    tests: [CHECKS_TEST],
   },
   {
     name: 'signed-without-comparing',
@@ -177,7 +179,7 @@ export const SEALER_MUTANTS: Mutant[] = [
     find: `      if (anchor) await requireConsistent(db, anchor, head);
       if (anchor?.size`,
     replace: '      if (anchor?.size',
-    tests: [SIGNER_TEST],
+    tests: [CHECKS_TEST],
   },
   {
     name: 'signed-without-lease',
@@ -192,28 +194,28 @@ export const SEALER_MUTANTS: Mutant[] = [
     file: SIGNER,
     find: 'if (!(await insertCheckpoint(trx, checkpoint))) throw new LeaseLost(lease.name);',
     replace: 'await insertCheckpoint(trx, checkpoint);',
-    tests: [SIGNER_TEST],
+    tests: [CHECKS_TEST],
   },
   {
     name: 'log-of-another-name',
     file: HEAD,
     find: 'if (checkpoint.origin !== origin)',
     replace: `if (checkpoint.origin === '')`,
-    tests: [SIGNER_TEST],
+    tests: [CHECKS_TEST],
   },
   {
     name: 'shorter-tree-accepted',
     file: HEAD,
     find: 'if (head.size < signed.size)',
     replace: 'if (head.size < 0)',
-    tests: [SIGNER_TEST],
+    tests: [CHECKS_TEST],
   },
   {
     name: 'inconsistent-tree-accepted',
     file: HEAD,
     find: 'if (!isConsistent)',
     replace: 'if (!isConsistent && proof.length === 0)',
-    tests: [SIGNER_TEST],
+    tests: [CHECKS_TEST],
   },
   {
     name: 'bucket-not-compared',
@@ -264,7 +266,7 @@ export const SEALER_MUTANTS: Mutant[] = [
     find: `    await signing.compare(Math.min(COMPARE_TIMEOUT_MS, leaseTtlMs / 2));
 `,
     replace: '',
-    tests: [SEALER_TEST],
+    tests: [ALARM_TEST],
   },
   {
     name: 'alarm-ends-unchecked',
@@ -274,7 +276,7 @@ export const SEALER_MUTANTS: Mutant[] = [
       await publisher.publish`,
     replace: `      publisher.recheck();
       await publisher.publish`,
-    tests: [SEALER_TEST],
+    tests: [ALARM_TEST],
   },
   {
     name: 'alarm-ends-without-the-bucket',
@@ -289,7 +291,7 @@ export const SEALER_MUTANTS: Mutant[] = [
     file: ALARM,
     find: 'if (!(error instanceof HistoryAltered)) throw error;',
     replace: 'if (!(error instanceof Error)) throw error;',
-    tests: [SEALER_TEST],
+    tests: [ALARM_TEST],
   },
   {
     name: 'readiness-hides-the-alarm',

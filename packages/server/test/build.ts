@@ -67,6 +67,8 @@ export interface BuildOptions extends Partial<
   databasePort?: number;
   /** Where the revocation feed reaches it, if not as the rest does. */
   feedPort?: number;
+  /** Makes another replica of this server, over its database. */
+  beside?: TestServer;
 }
 
 /** The environment of a server over its own database, with a stream at which no server listens. */
@@ -85,10 +87,13 @@ export async function environment(
 }
 
 /** A server with no routes of a service, over its own database; closed when the test ends. */
-export async function build(
-  t: Test,
-  { settings, databasePort, feedPort, checks = [], erasure, ...options }: BuildOptions = {},
-): Promise<TestServer> {
+export async function build(t: Test, options: BuildOptions = {}): Promise<TestServer> {
+  const { beside } = options;
+  if (beside) {
+    const config = { ...beside.config, REPLICA: 'probe-2' };
+    return start(t, { config, rows: beside.rows }, options);
+  }
+  const { settings, databasePort, feedPort } = options;
   const { env, database } = await environment(t, settings);
   const databaseUrl = new URL(env.DATABASE_URL ?? '');
   if (databasePort !== undefined) databaseUrl.port = String(databasePort);
@@ -99,14 +104,22 @@ export async function build(
     DATABASE_URL: databaseUrl.href,
     DATABASE_DIRECT_URL: feedUrl.href,
   });
-  const rows = rowsOf(await connectSuperuser(t, database));
+  return start(t, { config, rows: rowsOf(await connectSuperuser(t, database)) }, options);
+}
+
+async function start(
+  t: Test,
+  { config, rows }: Pick<TestServer, 'config' | 'rows'>,
+  { checks = [], erasure, unavailable, signing }: BuildOptions,
+): Promise<TestServer> {
   const context = await createServer<unknown>({
     service: 'user',
     schema: 'identity',
     source: 'user',
     config,
     migrations: [],
-    ...options,
+    ...(unavailable && { unavailable }),
+    ...(signing && { signing }),
   });
   for (const check of checks) context.health.add(check);
   context.erasures.handle(erasure ?? { column: 'identity_done', erase: async () => {} });

@@ -60,6 +60,26 @@ test('a change and its event are committed together', async (t) => {
   ]);
 });
 
+test('an event names the API token by which its request came', async (t) => {
+  const server = await build(t);
+  const id = '0190a1b2-c3d4-7e5f-8a9b-0000000000bb';
+  const principal: Principal = {
+    id: USER,
+    role: 'customer',
+    expiresAt: PRINCIPAL.expiresAt,
+    sessionId: null,
+    apiToken: { id, scopes: ['profile:write'], askedAt: 0 },
+  };
+  const event = { action: 'PROFILE_UPDATE', metadata: { fields: ['name'] } };
+  await server.recordFor(requestContext({ principal }), event);
+  await server.recordFor(SIGNED_IN, event);
+  const events = await server.events();
+  t.strictSame(
+    events.map(({ metadata }) => metadata),
+    [{ fields: ['name'], api_token: id }, { fields: ['name'] }],
+  );
+});
+
 test('a change without an event is rolled back with an error', async (t) => {
   const server = await build(t);
   await t.rejects(

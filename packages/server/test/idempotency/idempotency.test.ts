@@ -120,6 +120,33 @@ test('a second one at once is told so at once, also by another replica, and what
   t.strictSame((await post(server, 'k')).json(), { n: 1 });
 });
 
+for (const [what, body, status, code] of [
+  ['the same content', { a: 1 }, 409, 'idempotency_in_progress'],
+  ['other content', { a: 2 }, 422, 'idempotency_key_reused'],
+] as const)
+  test(`${what} under a key that another replica answers meanwhile does nothing`, async (t) => {
+    const server = await build(t);
+    const other = await build(t, { beside: server });
+    probeRoute(server, { answered: (answer) => answer });
+    const begun = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    addRoute(other.app, {
+      method: 'POST',
+      url: '/probe',
+      async handler(request) {
+        begun.resolve();
+        await answered.promise;
+        return other.inTransaction(request, async (_trx, record) => ({ id: await record(EVENT) }));
+      },
+    });
+    const late = post(other, 'k', body);
+    await begun.promise;
+    t.strictSame((await post(server, 'k', { a: 1 })).json(), { n: 1 });
+    answered.resolve();
+    checkProblem(t, await late, status, code);
+    t.equal((await server.events()).length, 1);
+  });
+
 test('a 429 is not kept under its key, though it has left an event', async (t) => {
   const server = await build(t, { settings: { LIMIT_RULES: 'token_creation=1/3600' } });
   addRoute(server.app, {

@@ -94,6 +94,32 @@ test('another checkpoint of the same size in the bucket is two histories', async
   await t.rejects(publisher.publish(never), HistoryAltered);
 });
 
+test("an older checkpoint under a larger one's name raises the alarm", async (t) => {
+  const log = await openCertifiedLog(t);
+  await checkpoints(log, [8, 10]);
+  const publisher = log.publisher(log.signer());
+  await publisher.publish(never);
+  await log.bucket.put(padded(12), (await log.bucket.get(padded(8))) ?? '');
+  publisher.recheck();
+  await t.rejects(publisher.publish(never), { message: /0012 is the checkpoint of 8 leaves/ });
+});
+
+test('more checkpoints than one batch are all published', async (t) => {
+  const log = await openCertifiedLog(t);
+  const sizes = range(1, 201);
+  const signed = sizes.map(async (size) => {
+    const root = Buffer.alloc(32, size);
+    const note = await signNote(formatCheckpoint({ origin: ORIGIN, size, root }), log.keys.signers);
+    return { size, root, note };
+  });
+  await log.db
+    .insertInto('audit.checkpoints')
+    .values(await Promise.all(signed))
+    .execute();
+  await log.publisher(log.signer()).publish(never);
+  t.same(await log.objects(), sizes.map(padded));
+});
+
 test('what else lies in the bucket is no checkpoint', async (t) => {
   const log = await openCertifiedLog(t);
   await checkpoints(log, [8]);

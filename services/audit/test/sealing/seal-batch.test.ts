@@ -257,20 +257,26 @@ test('a head that moves during the batch refuses the whole batch', async (t) => 
   t.equal((await findHead(db)).size, 0);
 });
 
-test('a lane that moves during the batch refuses the whole batch', async (t) => {
-  const { db, database } = await openLog(t);
-  const lease = await sealerLease(db);
-  await store(db, inLane(3, range(1, 3)));
-  await interfere(
-    t,
-    database,
-    'delete on audit.seal_late',
-    'update audit.seal_lanes set sealed_seq = 2 where lane = 3',
-  );
-  await t.rejects(sealBatch(db, lease, { limit: 100 }), TreeMoved);
-  t.same(await readLog(db), []);
-  t.equal(await cursor(db, 3), 0);
-});
+for (const [how, sealedSeq] of [
+  ['on', 5],
+  ['back', 1],
+] as const)
+  test(`a lane that moves ${how} during the batch refuses the whole batch`, async (t) => {
+    const { db, database } = await openLog(t);
+    const lease = await sealerLease(db);
+    await store(db, inLane(3, range(1, 3)));
+    await sealBatch(db, lease, { limit: 100 });
+    await store(db, inLane(3, range(4, 6)));
+    await interfere(
+      t,
+      database,
+      'delete on audit.seal_late',
+      `update audit.seal_lanes set sealed_seq = ${sealedSeq} where lane = 3`,
+    );
+    await t.rejects(sealBatch(db, lease, { limit: 100 }), TreeMoved);
+    t.equal((await readLog(db)).length, 3);
+    t.equal(await cursor(db, 3), 3);
+  });
 
 test('late events beyond one batch are told to wait for the next', async (t) => {
   const { db } = await openLog(t);
