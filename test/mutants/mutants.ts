@@ -1,4 +1,7 @@
+import { ACCOUNT_MUTANTS } from './account-mutants.ts';
 import { FEED_MUTANTS } from './feed-mutants.ts';
+import { IDEMPOTENCY_MUTANTS } from './idempotency-mutants.ts';
+import { INGEST_MUTANTS } from './ingest-mutants.ts';
 import { LIMIT_MUTANTS } from './limit-mutants.ts';
 import type { Mutant } from './mutant.ts';
 import { REFRESH_MUTANTS } from './refresh-mutants.ts';
@@ -8,7 +11,10 @@ import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
 
 /** By room of the code. */
 export const MUTANTS: Record<string, Mutant[]> = {
+  account: ACCOUNT_MUTANTS,
   feed: FEED_MUTANTS,
+  idempotency: IDEMPOTENCY_MUTANTS,
+  ingest: INGEST_MUTANTS,
   limits: LIMIT_MUTANTS,
   refresh: REFRESH_MUTANTS,
   sealer: SEALER_MUTANTS,

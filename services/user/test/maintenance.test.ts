@@ -4,6 +4,9 @@ import {
   wipeSealedChildren,
 } from '../sessions/refresh-token-queries.ts';
 import { deleteEndedSessions } from '../sessions/session-queries.ts';
+import { createLinkToken } from '../verification/link-tokens.ts';
+import { deleteExpiredRecoveries, insertResetToken } from '../verification/recovery-queries.ts';
+import { queueMail } from '../mail/queue-mail.ts';
 import { build } from './build.ts';
 
 test('a sealed child token is deleted once no retry may use it', async (t) => {
@@ -42,4 +45,30 @@ test('ended tokens and sessions are deleted after days, live ones stay', async (
   await rows(`update identity.refresh_tokens set expires_at = now() - interval '2 days'`);
   await deleteExpiredRefreshTokens(context.data.db);
   t.strictSame(await rows('select 1 from identity.refresh_tokens'), []);
+});
+
+test('a link whose mail is still to be sent stays, however long that takes', async (t) => {
+  const { context, register, rows } = await build(t);
+  const { user } = await register();
+  const { token, hash } = createLinkToken('reset_password');
+  await context.data.db.transaction().execute(async (trx) => {
+    await insertResetToken(trx, user.id, { tokenHash: hash, ttlSeconds: 60 });
+    await queueMail(trx, context.crypto.masterKey, {
+      userId: user.id,
+      template: 'reset_password',
+      locale: 'en',
+      to: user.email,
+      values: { email: user.email },
+      token,
+      resetToken: hash,
+    });
+  });
+  const isKept = async () => {
+    await deleteExpiredRecoveries(context.data.db);
+    return (await rows('select from identity.reset_tokens')).length === 1;
+  };
+  await rows(`update identity.reset_tokens set expires_at = now() - interval '2 hours'`);
+  t.ok(await isKept());
+  await rows('delete from identity.mail_outbox');
+  t.notOk(await isKept());
 });

@@ -147,6 +147,26 @@ for (const [what, body, status, code] of [
     t.equal((await server.events()).length, 1);
   });
 
+test('one key on two resources of a route acts on each', async (t) => {
+  const server = await build(t);
+  const acted: unknown[] = [];
+  addRoute(server.app, {
+    method: 'POST',
+    url: '/probe/:id',
+    async handler(request) {
+      acted.push((request.params as { id: string }).id);
+      await server.recordFor(request, EVENT);
+      return request.params;
+    },
+  });
+  const headers = { 'idempotency-key': 'k' };
+  for (const id of ['one', 'other', 'one']) {
+    const answer = await server.app.inject({ method: 'POST', url: `/probe/${id}`, headers });
+    t.strictSame(answer.json(), { id });
+  }
+  t.strictSame(acted, ['one', 'other']);
+});
+
 test('a 429 is not kept under its key, though it has left an event', async (t) => {
   const server = await build(t, { settings: { LIMIT_RULES: 'token_creation=1/3600' } });
   addRoute(server.app, {

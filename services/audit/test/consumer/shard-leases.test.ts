@@ -147,12 +147,21 @@ test('a shard that the stream no longer lists is deleted', async (t) => {
       .execute((trx) =>
         moveCheckpoint(trx, lease, { ttlMs: 5_000, checkpoint: null, isEnded: true }),
       );
-  await registerShards(db, { ...STREAM, shards: shards('2', '3') });
+  t.same(
+    await registerShards(db, { ...STREAM, shards: shards('2', '3') }),
+    [],
+    'it was read to its end: nothing is lost',
+  );
   t.same(
     (await db.selectFrom('audit.shards').select('shard_id').orderBy('shard_id').execute()).map(
       (row) => row.shard_id,
     ),
     ['2', '3'],
+  );
+  t.same(
+    await registerShards(db, { ...STREAM, shards: shards('3') }),
+    [{ kind: 'shard_trimmed', shard_id: '2' }],
+    'this one was not',
   );
 });
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { sealedForm } from '@muniment/audit-events';
+import { sealedForm, type AuditEvent } from '@muniment/audit-events';
 import { createDatabase, LeaseLost } from '@muniment/database';
 import { createTestDatabase, timeBound } from '@muniment/testing';
 import pg from 'pg';
@@ -171,23 +171,35 @@ test('another event under a used number is quarantined', async (t) => {
   const kept = await quarantine(db);
   t.equal(kept.length, 2);
   t.match(kept[0], { reason: 'contradiction', detail: /user\/3\/1/ });
+  t.match(kept[1], { reason: 'contradiction', counted: false });
   t.same(kept[0]?.data.toString(), aRecord(second).data.toString());
 });
 
-test('another event under a used id is quarantined, and its number counts', async (t) => {
-  const { db } = await open(t);
-  const lease = await aLease(db);
-  const event = anEvent();
-  const other = anEvent({ id: event.id, seq: 2, action: 'FILE_DELETE' });
-  t.same(
-    await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(event), aRecord(other)] }),
-    { stored: 1, duplicates: 0, quarantined: 1 },
-  );
-  t.match(await lane(db), { watermark: 2 });
-  t.match(await quarantine(db), [
-    { reason: 'contradiction', detail: /the id/, counted: true, event_id: event.id },
-  ]);
-});
+for (const [what, rival] of Object.entries({
+  action: { action: 'FILE_DELETE', seq: 2 },
+  request: { request_id: 'r2', seq: 2 },
+  source: { source: 'file' },
+} satisfies Record<string, Partial<AuditEvent>>))
+  test(`an event of another ${what} under a used id is quarantined; its number counts`, async (t) => {
+    const { db } = await open(t);
+    const lease = await aLease(db);
+    const event = anEvent();
+    const other = anEvent({ id: event.id, ...rival });
+    t.same(
+      await storeBatch({ db, ttlMs: 5_000 }, lease, { records: [aRecord(event), aRecord(other)] }),
+      { stored: 1, duplicates: 0, quarantined: 1 },
+    );
+    const { watermark } = await db
+      .selectFrom('audit.lanes')
+      .select('watermark')
+      .where('source', '=', other.source)
+      .where('lane', '=', other.lane)
+      .executeTakeFirstOrThrow();
+    t.equal(watermark, other.seq);
+    t.match(await quarantine(db), [
+      { reason: 'contradiction', detail: /the id/, counted: true, event_id: event.id },
+    ]);
+  });
 
 test('an undecodable record is quarantined, and its number does not count', async (t) => {
   const { db } = await open(t);

@@ -178,6 +178,39 @@ test('a record whose event arrived by itself is marked as known', async (t) => {
   t.same(await storedIds(parts.db), [event.id]);
 });
 
+test('a rival that came after the event of its number is never replayed', async (t) => {
+  const parts = await build(t);
+  const admin = await parts.signIn('admin');
+  const event = anEvent();
+  await asSent(parts.producer, [event]);
+  await storeBatch({ db: parts.db, ttlMs: 5_000, ...attested }, await aLease(parts.db), {
+    records: [aRecord(event)],
+  });
+  const rival = await quarantined(parts, Buffer.from(canonicalJson(anEvent())));
+  t.match((await replay(parts, admin, rival)).json(), {
+    status: 409,
+    code: 'quarantine_contradicted',
+  });
+  t.same(await storedIds(parts.db), [event.id]);
+});
+
+test('a replayed event that its outbox attests is stored, and its number counts', async (t) => {
+  const parts = await build(t);
+  const admin = await parts.signIn('admin');
+  const event = anEvent();
+  const id = await quarantined(parts, Buffer.from(canonicalJson(event)));
+  await asSent(parts.producer, [event]);
+  t.match((await replay(parts, admin, id)).json(), { outcome: 'stored' });
+  t.same(await storedIds(parts.db), [event.id]);
+  const { watermark } = await parts.db
+    .selectFrom('audit.lanes')
+    .select('watermark')
+    .where('source', '=', event.source)
+    .where('lane', '=', event.lane)
+    .executeTakeFirstOrThrow();
+  t.equal(watermark, event.seq);
+});
+
 test('a record that cannot be replayed stays, and the answer says why', async (t) => {
   const parts = await build(t);
   const admin = await parts.signIn('admin');

@@ -170,6 +170,22 @@ test('a new password voids a pending change of address', async (t) => {
   );
 });
 
+test('a changed password voids a pending change of address too', async (t) => {
+  const { call, register, mailsTo, rows } = await buildWithMail(t);
+  const { token } = await register(OLD);
+  await call('POST', '/api/users/me/email', { token, body: { email: NEW, password: PASSWORD } });
+  const link = tokenIn((await mailsTo(NEW))[0]);
+  const passwords = { current_password: PASSWORD, new_password: 'the owner has noticed' };
+  t.equal(
+    (await call('POST', '/api/users/me/password', { token, body: passwords })).statusCode,
+    200,
+  );
+  t.match((await call('POST', '/api/auth/confirm-email', { body: { token: link } })).json(), {
+    code: 'email_token_invalid',
+  });
+  t.strictSame(await rows('select email from identity.users'), [{ email: OLD }]);
+});
+
 test('confirming the current address verifies it and sends no other mail', async (t) => {
   const { call, register, mailsTo, catcher } = await buildWithMail(t);
   const { token } = await register(OLD);
