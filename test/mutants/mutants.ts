@@ -1,5 +1,6 @@
 import { ACCOUNT_MUTANTS } from './account-mutants.ts';
 import { FEED_MUTANTS } from './feed-mutants.ts';
+import { FILE_MUTANTS } from './file-mutants.ts';
 import { IDEMPOTENCY_MUTANTS } from './idempotency-mutants.ts';
 import { INGEST_MUTANTS } from './ingest-mutants.ts';
 import { LIMIT_MUTANTS } from './limit-mutants.ts';
@@ -8,11 +9,13 @@ import { REFRESH_MUTANTS } from './refresh-mutants.ts';
 import { SEALER_MUTANTS } from './sealer-mutants.ts';
 import { TRAIL_MUTANTS } from './trail-mutants.ts';
 import { TRANSACTION_MUTANTS } from './transaction-mutants.ts';
+import { WEBHOOK_MUTANTS } from './webhook-mutants.ts';
 
 /** By room of the code. */
 export const MUTANTS: Record<string, Mutant[]> = {
   account: ACCOUNT_MUTANTS,
   feed: FEED_MUTANTS,
+  files: FILE_MUTANTS,
   idempotency: IDEMPOTENCY_MUTANTS,
   ingest: INGEST_MUTANTS,
   limits: LIMIT_MUTANTS,
@@ -20,4 +23,5 @@ export const MUTANTS: Record<string, Mutant[]> = {
   sealer: SEALER_MUTANTS,
   trail: TRAIL_MUTANTS,
   transactions: TRANSACTION_MUTANTS,
+  webhooks: WEBHOOK_MUTANTS,
 };

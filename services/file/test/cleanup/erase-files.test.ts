@@ -124,3 +124,21 @@ test("an erasure waits for the user's orphans and for no others", async (t) => {
   );
   t.equal((await query('select from files.orphans where user_id = $1', [other.id])).length, 250);
 });
+
+test('an erasure of more files than one batch deletes all, each with its event', async (t) => {
+  const { files, signIn, query, events } = await build(t);
+  const user = await signIn();
+  await query(
+    `insert into files.files (id, user_id, name, object_key, status, size, mime_type, sha256, etag)
+     select uuidv7(), $1, 'x', 'key-' || n, 'ready', 1, 'text/plain', 'x', '"x"'
+     from generate_series(1, 201) n`,
+    [user.id],
+  );
+  const { data, store, crypto } = files;
+  const { subjectKeys } = crypto;
+  await eraseFiles({ db: data.db, store, subjectKeys, lateMs: 0 }).erase(user.id);
+  t.strictSame(await query('select status, count(*)::int as files from files.files group by 1'), [
+    { status: 'purged', files: 201 },
+  ]);
+  t.equal((await events()).filter(({ action }) => action === 'FILE_DELETE').length, 201);
+});

@@ -1,7 +1,11 @@
 import { test } from 'tap';
 import { findReadyFile, insertPendingFile, markFileReady } from '../../files/file-queries.ts';
 import { findOrphans } from '../../cleanup/orphan-queries.ts';
-import { withdrawAbandonedFiles, withdrawPendingFile } from '../../cleanup/pending-file-queries.ts';
+import {
+  touchPendingFile,
+  withdrawAbandonedFiles,
+  withdrawPendingFile,
+} from '../../cleanup/pending-file-queries.ts';
 import { build } from '../build.ts';
 
 const ID = '01900000-0000-7000-8000-000000000001';
@@ -70,6 +74,12 @@ test('a file is not withdrawn once its commit took place', async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 300));
   });
   t.equal(await withdrawal, false);
+  const again = { id: ID, size: 2, mimeType: 'x', sha256: 'y', etag: '"y"', objectVersion: null };
+  t.equal(
+    await db.transaction().execute((trx) => markFileReady(trx, again)),
+    undefined,
+    'a file is made once',
+  );
   t.ok(await findReadyFile(db, { userId: user.id, id: ID }));
   t.strictSame(
     (await findOrphans(db, { limit: 10, lateMs: 0 })).map(({ object_key: key }) => key),
@@ -94,9 +104,8 @@ test('only uploads that have been silent for long are abandoned', async (t) => {
       objectKey: `k${n}`,
       created: new Date(),
     });
-  await query(
-    `update files.files set updated = now() - interval '61 seconds' where object_key = 'k1'`,
-  );
+  await query(`update files.files set updated = now() - interval '61 seconds'`);
+  await touchPendingFile(db, ID.replace(/1$/, '2'));
   t.equal(await withdrawAbandonedFiles(db, 60_000, 10), 1);
   t.strictSame(
     (await findOrphans(db, { limit: 10, lateMs: 0 })).map(({ object_key: key }) => key),

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { S3Client } from '@aws-sdk/client-s3';
 import { test, type Test } from 'tap';
-import { purgeDeletedFiles } from '../../cleanup/purge-objects.ts';
+import { purgeDeletedFiles, removeOrphans } from '../../cleanup/purge-objects.ts';
 import { build } from '../build.ts';
 import { upload } from '../forms.ts';
 
@@ -35,7 +35,7 @@ test('a file whose object S3 refuses to delete is not called purged', async (t) 
   const { app, files, signIn, query } = await build(t);
   const user = await signIn();
   const [refused, gone] = [await upload(app, user, 'one'), await upload(app, user, 'two')];
-  await query(`update files.files set status = 'deleted'`);
+  await query(`update files.files set status = 'deleted', updated = now() - interval '1 hour'`);
   const [row] = await query<{ object_key: string }>(
     'select object_key from files.files where id = $1',
     [refused.id],
@@ -46,5 +46,26 @@ test('a file whose object S3 refuses to delete is not called purged', async (t) 
   t.strictSame(await query('select id, status from files.files order by status'), [
     { id: refused.id, status: 'deleted' },
     { id: gone.id, status: 'purged' },
+  ]);
+  t.strictSame(
+    await query(`select updated > now() - interval '1 minute' as deferred
+      from files.files where status = 'deleted'`),
+    [{ deferred: true }],
+    'others come first',
+  );
+});
+
+test('an orphan whose removal fails lets the others come first', async (t) => {
+  const { files, query, s3, signIn } = await build(t);
+  const user = await signIn();
+  await query(
+    `insert into files.orphans (object_key, user_id, not_before)
+     values ('one', $1, now() - interval '2 hours'), ('other', $1, now() - interval '1 hour')`,
+    [user.id],
+  );
+  s3.proxy.mode('refuse');
+  await t.rejects(removeOrphans({ db: files.data.db, store: files.store }, 0));
+  t.strictSame(await query('select object_key from files.orphans where not_before > now()'), [
+    { object_key: 'one' },
   ]);
 });

@@ -1,0 +1,84 @@
+import type { Mutant } from './mutant.ts';
+
+const QUERIES = 'services/file/files/file-queries.ts';
+const PENDING = 'services/file/cleanup/pending-file-queries.ts';
+const PURGE = 'services/file/cleanup/purge-objects.ts';
+const ERASE = 'services/file/cleanup/erase-files.ts';
+const PENDING_TEST = 'services/file/test/cleanup/pending-file-queries.test.ts';
+const PURGE_TEST = 'services/file/test/cleanup/purge-objects.test.ts';
+const ERASE_TEST = 'services/file/test/cleanup/erase-files.test.ts';
+
+/** Uploads that fail, objects that S3 keeps, and erasures. */
+export const FILE_MUTANTS: Mutant[] = [
+  {
+    name: 'upload-of-an-erased-user',
+    file: QUERIES,
+    find: `
+    where not exists (select from shared.erasures where user_id = \${file.userId}::uuid)\``,
+    replace: '`',
+    tests: [ERASE_TEST],
+  },
+  {
+    name: 'file-made-twice',
+    file: QUERIES,
+    find: `where id = \${file.id} and status = 'pending'`,
+    replace: 'where id = ${file.id}',
+    tests: [PENDING_TEST],
+  },
+  {
+    name: 'lost-commit-undone',
+    file: PENDING,
+    find: `return rows[0]?.status !== 'ready';`,
+    replace: 'return true;',
+    tests: [PENDING_TEST],
+  },
+  {
+    name: 'live-upload-withdrawn',
+    file: PENDING,
+    find: 'set updated = now() where id = ${id}',
+    replace: 'set updated = updated where id = ${id}',
+    tests: [PENDING_TEST],
+  },
+  {
+    name: 'orphan-removed-once',
+    file: PURGE,
+    find: 'await (isFinal ? deleteOrphan(db, key) : awaitFinalOrphan(db, key, lateMs));',
+    replace: 'await deleteOrphan(db, key);',
+    tests: [ERASE_TEST],
+  },
+  {
+    name: 'failed-orphan-stays-first',
+    file: PURGE,
+    find: '      await deferOrphan(db, key);\n',
+    replace: '',
+    tests: [PURGE_TEST],
+  },
+  {
+    name: 'refused-object-stays-first',
+    file: PURGE,
+    find: '    await deferDeletedFiles(db, idsOf(refused));\n',
+    replace: '',
+    tests: [PURGE_TEST],
+  },
+  {
+    name: 'pending-uploads-outlive-an-erasure',
+    file: ERASE,
+    find: '      await withdrawPendingFilesOfUser(db, userId);\n',
+    replace: '',
+    tests: [ERASE_TEST],
+  },
+  {
+    name: 'one-batch-erased',
+    file: ERASE,
+    find: 'while ((await deleteBatch(userId)) === BATCH_SIZE);',
+    replace: 'await deleteBatch(userId);',
+    tests: [ERASE_TEST],
+  },
+  {
+    name: 'late-upload-outlives-an-erasure',
+    file: 'services/file/cleanup/cleanup-loop.ts',
+    find: '  for (const userId of await findErasedUsersWithFiles(db)) await erase(userId);\n',
+    replace: '',
+    tests: [ERASE_TEST],
+  },
+];
