@@ -5,6 +5,8 @@ const RESET = 'services/user/passwords/reset-password.ts';
 const CONFIRM = 'services/user/passwords/confirm-password.ts';
 const GRANT = 'services/user/sign-in/grant-admin.ts';
 const USERS = 'services/user/users/user-queries.ts';
+const INTROSPECT = 'services/user/api-tokens/introspect-token.ts';
+const INTROSPECT_TEST = 'services/user/test/api-tokens/introspect-token.test.ts';
 const LOCK_TEST = 'services/user/test/users/caller-lock.test.ts';
 const EMAIL_TEST = 'services/user/test/account/change-email.test.ts';
 const RECOVERY_TEST = 'services/user/test/passwords/recovery.test.ts';
@@ -116,5 +118,19 @@ export const ACCOUNT_MUTANTS: Mutant[] = [
     .where('status', '=', 'active');`,
     replace: `    .where('password_hash', '=', passwordHash);`,
     tests: [STATUS_TEST],
+  },
+  {
+    name: 'introspected-beyond-the-role',
+    file: INTROSPECT,
+    find: 'denialOf({ role, scopes }, scope) === undefined',
+    replace: `denialOf({ role: 'admin', scopes }, scope) === undefined`,
+    tests: [INTROSPECT_TEST],
+  },
+  {
+    name: 'introspected-by-a-stale-feed',
+    file: INTROSPECT,
+    find: '(!revocations.isFresh() && !(await keys.revalidate(claims.kid)))',
+    replace: '(!revocations.isFresh() && !keys)',
+    tests: [INTROSPECT_TEST],
   },
 ];

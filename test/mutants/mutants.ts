@@ -5,6 +5,7 @@ import { IDEMPOTENCY_MUTANTS } from './idempotency-mutants.ts';
 import { INGEST_MUTANTS } from './ingest-mutants.ts';
 import { LIMIT_MUTANTS } from './limit-mutants.ts';
 import type { Mutant } from './mutant.ts';
+import { READING_MUTANTS } from './reading-mutants.ts';
 import { REFRESH_MUTANTS } from './refresh-mutants.ts';
 import { SEALER_MUTANTS } from './sealer-mutants.ts';
 import { TRAIL_MUTANTS } from './trail-mutants.ts';
@@ -19,6 +20,7 @@ export const MUTANTS: Record<string, Mutant[]> = {
   idempotency: IDEMPOTENCY_MUTANTS,
   ingest: INGEST_MUTANTS,
   limits: LIMIT_MUTANTS,
+  reading: READING_MUTANTS,
   refresh: REFRESH_MUTANTS,
   sealer: SEALER_MUTANTS,
   trail: TRAIL_MUTANTS,

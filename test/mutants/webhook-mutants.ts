@@ -62,6 +62,13 @@ export const WEBHOOK_MUTANTS: Mutant[] = [
     tests: [ATTEMPT_TEST],
   },
   {
+    name: 'connected-elsewhere',
+    file: 'services/audit/webhooks/delivery/send.ts',
+    find: `if (!addresses.includes(peer.remoteAddress ?? ''))`,
+    replace: 'if (addresses.length === 0)',
+    tests: ['services/audit/test/webhooks/delivery/send.test.ts'],
+  },
+  {
     name: 'private-beside-public',
     file: 'services/audit/webhooks/delivery/endpoint.ts',
     find: '!addresses.every(isPublicAddress)',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { test } from 'tap';
 import { build, type Caller, type TestServer } from '../build.ts';
+import { storeSealed } from '../live/sealed.ts';
 
 interface CreatedToken {
   id: string;
@@ -113,6 +114,22 @@ test('a token reads until it is revoked, and is refused at once afterwards', asy
     `select head from audit.outbox where head like '%VIEWER_TOKEN_REVOKED%'`,
   );
   t.equal(rows.length, 1);
+});
+
+test("a token reads the events of its tenant's application alone", async (t) => {
+  const parts = await build(t);
+  const admin = await parts.signIn('admin');
+  await storeSealed(parts.db, [
+    { source: 'app', tenant_id: 'acme', action: 'ORDER_PAID' },
+    { source: 'app', tenant_id: 'other', action: 'ORDER_LOST' },
+    { source: 'audit', tenant_id: 'acme', action: 'VIEWER_TOKEN_CREATED' },
+  ]);
+  const viewer = viewerOf(await createToken(parts, admin, { tenant_id: 'acme' }));
+  for (const query of ['', '&order=log', '&action=ORDER_PAID']) {
+    const answer = await parts.get(`/api/audit/logs?limit=10${query}`, viewer);
+    const actions = answer.json<{ action: string }[]>().map(({ action }) => action);
+    t.strictSame(actions, ['ORDER_PAID'], query);
+  }
 });
 
 test("a token ends with its time, or its creator's account or role", async (t) => {

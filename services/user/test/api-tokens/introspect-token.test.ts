@@ -130,3 +130,27 @@ test('introspection needs its permission and a valid form', async (t) => {
     'no other route takes forms',
   );
 });
+
+test("scopes beyond the owner's present role are not told", async (t) => {
+  const { server, ada, root, make, form } = await build(t);
+  const { token: service } = await make(root, ['tokens:introspect']);
+  const setRole = (role: string) =>
+    server.rows(`update identity.users set type = $2 where id = $1`, [ada.user.id, role]);
+  await setRole('admin');
+  await until(() => server.context.auth.revocations.userChangedAt(ada.user.id) !== undefined);
+  const { token } = await make(ada, ['profile:read', 'tokens:introspect']);
+  await setRole('customer');
+  const scopeNow = async () => (await form(token, service)).json<{ scope: string }>().scope;
+  await until(async () => (await scopeNow()) === 'profile:read', { what: 'the role counts' });
+  t.match((await form(token, service)).json(), { role: 'customer', scope: 'profile:read' });
+});
+
+test('a token of a key that is not valid any more is inactive, also by a stale feed', async (t) => {
+  const { server, ada, root, make, form } = await build(t);
+  const { token: service } = await make(root, ['tokens:introspect']);
+  const { revocations, keys } = server.context.auth;
+  revocations.isFresh = () => false;
+  t.match((await form(ada.token, service)).json(), { active: true });
+  keys.revalidate = () => Promise.resolve(false);
+  isInactive(t, await form(ada.token, service), 'its key');
+});

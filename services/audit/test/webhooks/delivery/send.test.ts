@@ -193,6 +193,18 @@ test('the connection goes to the checked address, and TLS verifies the name', as
   t.equal(receiver.received.length, 1);
 });
 
+test('nothing is written to a peer whose address is not literally a checked one', async (t) => {
+  const receiver = await startReceiver(t);
+  // The runtime reports this address as ::ffff:127.0.0.1.
+  const resolve: Resolve = async () => ['::ffff:7f00:1'];
+  const host = `hooks.example.test:${receiver.port}`;
+  t.match(await sender(host, { resolve })(`http://${host}/`, {}, '{}'), {
+    delivered: false,
+    error: 'address_refused',
+  });
+  t.same(receiver.received, []);
+});
+
 test('an attempt that is cut off by its caller is no failure of the receiver', async (t) => {
   const receiver = await startReceiver(t);
   receiver.answer = () => {};
