@@ -81,4 +81,13 @@ export const FILE_MUTANTS: Mutant[] = [
     replace: '',
     tests: [ERASE_TEST],
   },
+  {
+    name: 'bytes-before-the-event',
+    file: 'services/file/downloads/download-file.ts',
+    find: `    await recordDownload(context, request, answer);
+  } catch`,
+    replace: `    void recordDownload(context, request, answer);
+  } catch`,
+    tests: ['services/file/test/downloads/download-file.test.ts'],
+  },
 ];

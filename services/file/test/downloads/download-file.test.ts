@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
 import { test } from 'tap';
-import { GATEWAY_HEADERS } from '@muniment/testing';
+import { GATEWAY_HEADERS, untilBlocked, type Rows } from '@muniment/testing';
 import { build, BUCKET } from '../build.ts';
 import { upload } from '../forms.ts';
 
@@ -329,3 +330,26 @@ test('stream mode: an empty file, and 503 without an event when S3 is down', asy
   );
   t.equal((await events()).filter(({ action }) => action === 'FILE_DOWNLOAD').length, 1);
 });
+
+for (const mode of ['accel', 'stream'])
+  test(`no byte is sent before the event is committed, by ${mode}`, async (t) => {
+    const { app, files, query, signIn, events } = await build(t, { DOWNLOAD_MODE: mode });
+    const user = await signIn();
+    const file = await upload(app, user, 'bytes');
+    await query(`
+      create function files.wait() returns trigger language plpgsql
+        as 'begin perform pg_advisory_xact_lock(7); return new; end';
+      create trigger wait before insert on files.outbox for each row execute function files.wait()`);
+    let answered = false;
+    const { answer } = await files.data.db.transaction().execute(async (trx) => {
+      await sql`select pg_advisory_xact_lock(7)`.execute(trx);
+      const request = app
+        .inject({ url: `/api/files/${file.id}`, headers: user.headers })
+        .finally(() => (answered = true));
+      await untilBlocked(query as Rows, 'the event waits for the outbox');
+      t.notOk(answered);
+      return { answer: request };
+    });
+    t.equal((await answer).statusCode, 200);
+    t.equal((await events()).filter(({ action }) => action === 'FILE_DOWNLOAD').length, 1);
+  });
