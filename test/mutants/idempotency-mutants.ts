@@ -47,13 +47,6 @@ export const IDEMPOTENCY_MUTANTS: Mutant[] = [
     tests: [SERVER_TEST],
   },
   {
-    name: 'answered-meanwhile-unnoticed',
-    file: KEYED,
-    find: 'if (!free || fingerprint) throw inProgress();',
-    replace: 'if (!free) throw inProgress();',
-    tests: [SERVER_TEST],
-  },
-  {
     name: 'other-content-in-a-race',
     file: KEYED,
     find: `  if (fingerprint && !timingSafeEqual(fingerprint, fingerprintOf(keyed, contentOf(keyed))))
