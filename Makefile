@@ -60,8 +60,9 @@ dev: $(STAMP) ## one replica each, started again when its source changes; follow
 
 test: $(STAMP) ## run all tests (T=path/to/x.test.ts for one)
 	@node scripts/test.ts $(T)
-test-long: $(STAMP) ## run all tests with tight bounds of time, then the fault tests five times; stops at the first failure
+test-long: $(STAMP) ## run all tests with tight bounds of time, those of test/long too, then the fault tests five times; stops at the first failure
 	@TIGHT_BOUNDS=1 node scripts/test.ts
+	@TIGHT_BOUNDS=1 node scripts/test.ts $(wildcard test/long/*.test.ts)
 	@for round in 1 2 3 4 5; do echo "faults, round $$round of 5"; TIGHT_BOUNDS=1 node scripts/test.ts $(or $(T),$(FAULTS)) || exit 1; done
 	@$(if $(T),true,TIGHT_BOUNDS=1 PAUSE_MS=30000 node scripts/test.ts test/e2e/revocation.test.ts)
 	@$(if $(T),true,TIGHT_BOUNDS=1 TIMING_ROUNDS=2000 node scripts/test.ts --timeout=900 services/user/test/passwords/recovery-timing.test.ts services/user/test/sign-in/sign-in-timing.test.ts)

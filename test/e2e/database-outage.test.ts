@@ -15,6 +15,7 @@ test('without PostgreSQL requests get 503; afterwards all works without a restar
   t.teardown(() => proxy.stop());
   const fleet = await startFleet(t, {
     DURABLE: 'off',
+    REPLICAS: '1',
     POSTGRES_PORT: String(postgresPort),
     PROXY_POSTGRES_PORT: String(proxy.port),
     RELAY_RESEND_AFTER_MS: '3000',

@@ -14,6 +14,7 @@ test('without the object store only uploads and downloads are refused', async (t
   t.teardown(() => proxy.stop());
   const fleet = await startFleet(t, {
     DURABLE: 'off',
+    REPLICAS: '1',
     S3_PORT: String(s3Port),
     PROXY_S3_PORT: String(proxy.port),
     S3_REQUEST_TIMEOUT_MS: '2000',

@@ -3,10 +3,10 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { PASSWORD, startFleet } from './fleet.ts';
-import { isProblem } from './problems.ts';
-import { openDatabase, trailGaps } from './stores.ts';
-import { provenSizes } from './traces.ts';
+import { PASSWORD, startFleet } from '../e2e/fleet.ts';
+import { isProblem } from '../e2e/problems.ts';
+import { openDatabase, trailGaps } from '../e2e/stores.ts';
+import { provenSizes } from '../e2e/traces.ts';
 
 const root = join(import.meta.dirname, '../..');
 
