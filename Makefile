@@ -58,7 +58,7 @@ dev: $(STAMP) ## one replica each, started again when its source changes; follow
 	@$(FLEET) REPLICAS=1 WATCH=on $(NODE) packages/cluster/src/up.ts
 	@$(FLEET) $(NODE) packages/cluster/src/logs.ts
 
-test: $(STAMP) ## run all tests (T=path/to/x.test.ts for one)
+test: $(STAMP) ## run all tests but test/long (T=path/to/x.test.ts for one)
 	@node scripts/test.ts $(T)
 test-long: $(STAMP) ## run all tests with tight bounds of time, those of test/long too, then the fault tests five times; stops at the first failure
 	@TIGHT_BOUNDS=1 node scripts/test.ts

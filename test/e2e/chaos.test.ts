@@ -10,7 +10,7 @@ test('under random faults the trail equals what the clients were told', async (t
   t.setTimeout(240_000);
   const result = await runChaos(t, {
     seed: Number(process.env['SEED'] ?? 1),
-    durationMs: 22_000,
+    durationMs: 32_000,
     faultEveryMs: 1_100,
     leastActions: 201,
     folder,
@@ -20,5 +20,5 @@ test('under random faults the trail equals what the clients were told', async (t
   t.strictSame(result.violations, []);
   const acknowledged = result.actions.reduce((sum, { ok }) => sum + ok, 0);
   t.ok(acknowledged > 200, `${acknowledged} actions were acknowledged`);
-  t.ok(result.faults.length > 10, `${result.faults.length} faults`);
+  t.ok(result.faults.length > 15, `${result.faults.length} faults`);
 });

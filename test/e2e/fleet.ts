@@ -91,8 +91,12 @@ export interface AuditLog {
 export const PASSWORD = 'correct horse battery';
 let accounts = 0;
 
-async function run(script: string, environment: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, [join(root, 'packages/cluster/src', script)], {
+/** Runs a script as `make` does; its path is the checkout's. @returns what it prints */
+export async function runScript(
+  script: string,
+  environment: Record<string, string>,
+): Promise<string> {
+  const child = spawn(process.execPath, [join(root, script)], {
     cwd: root,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -128,15 +132,15 @@ export async function startFleet(
   const dataDir = await mkdtemp(join(tmpdir(), 'muniment-fleet-'));
   const environment = { DATA: dataDir, ...SETTINGS, ...settings };
   t.teardown(async () => {
-    await run('down.ts', environment);
+    await runScript('packages/cluster/src/down.ts', environment);
     await rm(dataDir, { recursive: true, force: true });
   });
-  await run('up.ts', environment);
+  await runScript('packages/cluster/src/up.ts', environment);
   return {
     ...(await connectToFleet(dataDir)),
-    up: async () => void (await run('up.ts', environment)),
-    down: async () => void (await run('down.ts', environment)),
-    rollingRestart: () => run('rolling-restart.ts', environment),
+    up: async () => void (await runScript('packages/cluster/src/up.ts', environment)),
+    down: async () => void (await runScript('packages/cluster/src/down.ts', environment)),
+    rollingRestart: () => runScript('packages/cluster/src/rolling-restart.ts', environment),
   };
 }
 
@@ -156,7 +160,7 @@ export async function shareFleet(): Promise<Fleet> {
     },
   );
   if (isFirst) {
-    await run('up.ts', { DATA: dataDir, DURABLE: 'off', ...SETTINGS });
+    await runScript('packages/cluster/src/up.ts', { DATA: dataDir, DURABLE: 'off', ...SETTINGS });
     await writeFile(started, '');
   }
   await until(() => existsSync(started), { what: 'the shared fleet', timeoutMs: 90_000 });

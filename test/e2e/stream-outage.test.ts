@@ -87,6 +87,7 @@ test('a stream that is lost for ten seconds costs no event and doubles none', as
   // From here on the stream is silent instead of refusing.
   proxy.mode('blackhole');
   await sleep(Math.max(3_000, began + 10_000 - performance.now()));
+  await until(() => load.ledger.writes.length > 100, { what: 'actions go on' });
   const waiting = await rows<{ rows: number }>('select count(*)::int as rows from identity.outbox');
   const during = load.ledger.writes.length;
   proxy.mode('pass');
@@ -98,7 +99,7 @@ test('a stream that is lost for ten seconds costs no event and doubles none', as
     `${during} changes; ${waiting[0]?.rows} events of the user service waited at the end; ` +
       `slowest answer ${Math.round(ledger.slowest)} ms`,
   );
-  t.ok(during > timeBound(100, 30), 'actions went on');
+  t.ok(during > 100, 'actions went on');
   t.strictSame(ledger.strange, [], 'every request was answered as ever');
   t.strictSame(
     [...ledger.writes, ...ledger.reads].filter((action) => !isAcknowledged(action)),

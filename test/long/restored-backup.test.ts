@@ -1,31 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
-import { PASSWORD, startFleet } from '../e2e/fleet.ts';
+import { PASSWORD, runScript, startFleet } from '../e2e/fleet.ts';
 import { isProblem } from '../e2e/problems.ts';
 import { openDatabase, trailGaps } from '../e2e/stores.ts';
 import { provenSizes } from '../e2e/traces.ts';
-
-const root = join(import.meta.dirname, '../..');
-
-/** Runs a command as `make` does, beside the running fleet. */
-async function command(script: string, environment: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, [join(root, 'scripts', script)], {
-    cwd: root,
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-  const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
-  if (code !== 0) throw new Error(`${script} exited with ${code}:\n${output}`);
-  return output;
-}
 
 /** Copies with owner and mode, which PostgreSQL checks. */
 const copyFolder = (from: string, to: string): void => void execFileSync('cp', ['-a', from, to]);
@@ -61,12 +42,15 @@ test('an erasure is repeated on a backup restored from before it', async (t) => 
   const keyFile = environments.audit.MASTER_KEY_FILE ?? '';
   const oldKey = await readFile(keyFile, 'utf8');
   t.match(
-    await command('keys/rotate-master-key.ts', { DATA: fleet.dataDir }),
+    await runScript('scripts/keys/rotate-master-key.ts', { DATA: fleet.dataDir }),
     /[1-9]\d* keys are wrapped by the new master key/,
   );
   t.not(await readFile(keyFile, 'utf8'), oldKey);
   t.match(
-    await command('keys/rotate-subject-keys.ts', { DATA: fleet.dataDir, SUBJECT: ada.user.id }),
+    await runScript('scripts/keys/rotate-subject-keys.ts', {
+      DATA: fleet.dataDir,
+      SUBJECT: ada.user.id,
+    }),
     /1 subject has a new key/,
   );
   t.equal((await login(ada)).status, 200);

@@ -65,8 +65,7 @@ export function createBufferPool({
   let patrol: NodeJS.Timeout | undefined;
 
   function lend(buffer: Buffer, filler: Filler): Buffer {
-    const { owner, filled, cancel } = filler;
-    held.set(buffer, { owner, filled, cancel, since: performance.now(), isFilling: true });
+    held.set(buffer, { ...filler, since: performance.now(), isFilling: true });
     return buffer;
   }
 
@@ -78,10 +77,10 @@ export function createBufferPool({
       return;
     }
     const slowest = slowestFirst(held);
-    const counts = countByOwner(held);
-    const fewest = Math.min(...[...waiters].map(({ owner }) => counts.get(owner) ?? 0));
-    // Only where one buffer less still leaves its owner no fewer than the waiting caller.
-    const isCrowding = ({ owner }: Holder): boolean => (counts.get(owner) ?? 0) > fewest + 1;
+    const countOf = countByOwner(held);
+    const fewest = Math.min(...[...waiters].map(countOf));
+    // Once a buffer has changed hands, its old owner still holds no fewer than its new one.
+    const isCrowding = (holder: Holder): boolean => countOf(holder) > fewest + 1;
     const ended =
       slowest.find(({ rate }) => rate < minBytesPerSecond) ??
       slowest.find(({ holder }) => isCrowding(holder));
@@ -132,7 +131,9 @@ export function createBufferPool({
     },
     release(buffer) {
       held.delete(buffer);
-      const next = chooseWaiter(waiters, countByOwner(held));
+      const countOf = countByOwner(held);
+      // The sort is stable: of those who hold the fewest, who came first.
+      const [next] = [...waiters].toSorted((a, b) => countOf(a) - countOf(b));
       // Passed on directly, so a newcomer cannot overtake the waiters.
       if (next) next.resolve(buffer);
       else free.push(buffer);
@@ -141,26 +142,10 @@ export function createBufferPool({
   };
 }
 
-function countByOwner(held: ReadonlyMap<Buffer, Holder>): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { owner } of held.values()) counts.set(owner, (counts.get(owner) ?? 0) + 1);
-  return counts;
-}
-
-/** Of those who hold the fewest, who came first. */
-function chooseWaiter(
-  waiters: Iterable<Waiter>,
-  counts: ReadonlyMap<string, number>,
-): Waiter | undefined {
-  let chosen: Waiter | undefined;
-  let fewest = Infinity;
-  for (const waiter of waiters) {
-    const count = counts.get(waiter.owner) ?? 0;
-    if (count >= fewest) continue;
-    chosen = waiter;
-    fewest = count;
-  }
-  return chosen;
+/** @returns how many buffers the owner of an upload holds */
+function countByOwner(held: ReadonlyMap<Buffer, Holder>): (upload: { owner: string }) => number {
+  const byOwner = Map.groupBy(held.values(), ({ owner }) => owner);
+  return ({ owner }) => byOwner.get(owner)?.length ?? 0;
 }
 
 interface JudgedHolder {

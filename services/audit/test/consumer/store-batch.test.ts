@@ -180,7 +180,7 @@ for (const [what, rival] of Object.entries({
   request: { request_id: 'r2', seq: 2 },
   source: { source: 'file' },
 } satisfies Record<string, Partial<AuditEvent>>))
-  test(`an event of another ${what} under a used id is quarantined; its number counts`, async (t) => {
+  test(`another ${what} under a used id is quarantined; its number counts`, async (t) => {
     const { db } = await open(t);
     const lease = await aLease(db);
     const event = anEvent();

@@ -332,7 +332,7 @@ test('after a reset by mail its owner can log in, whatever others have failed be
   t.equal((await login(NEW, { device_token: device(reset) })).statusCode, 200, 'its own device');
 });
 
-test('a reset that has taken effect is answered, also when no attempts can be restored', async (t) => {
+test('a reset that took effect is answered, also when no attempts can be restored', async (t) => {
   const { call, register, resetTokenOf, rows } = await buildWithMail(t, { LIMITS: 'on' });
   await register(ADA);
   const token = await resetTokenOf(ADA);
