@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { freePort } from '../../free-port.ts';
+import { claimBlockOf, freePort } from '../../free-port.ts';
 import { writeAtomically } from '../../write-atomically.ts';
 import { isFree } from './busy-port.ts';
 
@@ -26,13 +26,25 @@ export async function assignPorts(request: PortRequest): Promise<Record<string, 
     taken.includes(port) || Object.values(ports).includes(port);
   for (const name of names) {
     if (fixed[name] !== undefined) continue;
-    let port = previous[name];
-    while (port === undefined || isTaken(port) || !(await isFree(port, stopping)))
-      port = await freePort();
-    ports[name] = port;
+    const last = previous[name];
+    ports[name] =
+      last !== undefined && !isTaken(last) && (await canKeep(last, stopping))
+        ? last
+        : await newPort(isTaken);
   }
   writeAtomically(file, `${JSON.stringify({ ...previous, ...ports }, undefined, 2)}\n`);
   return ports;
+}
+
+/** Whether nothing else took the port of the last start, nor is about to. */
+const canKeep = async (port: number, stopping: PortRequest['stopping']): Promise<boolean> =>
+  (await claimBlockOf(port)) && (await isFree(port, stopping));
+
+async function newPort(isTaken: (port: number) => boolean): Promise<number> {
+  for (;;) {
+    const port = await freePort();
+    if (!isTaken(port) && (await isFree(port))) return port;
+  }
 }
 
 function readPorts(file: string): Record<string, number> {
