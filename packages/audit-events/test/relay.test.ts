@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
-import { acquireLease } from '@muniment/database';
+import { acquireLease, releaseLease } from '@muniment/database';
 import { timeBound, until } from '@muniment/testing';
 import { putBatch } from '../src/kinesis.ts';
 import { claimRows } from '../src/outbox.ts';
@@ -36,9 +36,11 @@ test('rows numbered by a killed relay are sent under the same numbers', async (t
     schema: 'identity',
     name: 'relay',
     holder: 'dead',
-    ttlMs: 100,
+    ttlMs: 60_000,
   });
-  t.equal((dead && (await claimRows(producer.db, dead, { limit: 25 })))?.length, 25);
+  if (!dead) return t.fail('no lease');
+  t.equal((await claimRows(producer.db, dead, { limit: 25 }))?.length, 25);
+  await releaseLease(producer.db, dead);
 
   startRelay(t, producer, kinesis);
   await until(async () => distinct((await readStream(kinesis)).map(({ id }) => id)).length === 40);
@@ -55,7 +57,7 @@ test('rows sent by a killed relay are sent again under the same numbers', async 
     schema: 'identity',
     name: 'relay',
     holder: 'dead',
-    ttlMs: 100,
+    ttlMs: 60_000,
   });
   if (!dead) return t.fail('no lease');
   await putBatch(
@@ -63,6 +65,7 @@ test('rows sent by a killed relay are sent again under the same numbers', async 
     'user',
     (await claimRows(producer.db, dead, { limit: 500 })) ?? [],
   );
+  await releaseLease(producer.db, dead);
 
   await recordMany(producer, 20);
   startRelay(t, producer, kinesis);

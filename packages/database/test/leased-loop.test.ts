@@ -46,9 +46,12 @@ function startLoop(t: Test, options: LoopParts): LeasedLoop {
 async function steal(db: Kysely<unknown>): Promise<void> {
   await sql`
     update identity.leases
-    set holder = 'thief', epoch = epoch + 1, expires_at = clock_timestamp() + interval '300 ms'
+    set holder = 'thief', epoch = epoch + 1, expires_at = clock_timestamp() + interval '1 minute'
     where name = 'loop'`.execute(db);
 }
+
+const endTheft = (db: Kysely<unknown>): Promise<unknown> =>
+  sql`update identity.leases set expires_at = clock_timestamp() where holder = 'thief'`.execute(db);
 
 const holderOf = async (db: Kysely<unknown>): Promise<string | undefined> =>
   (
@@ -68,7 +71,7 @@ test('a stale holder is refused its write, and starts again with its new epoch',
   const [paused, continued] = [gate(), gate()];
   const epochs: number[] = [];
   const written: number[] = [];
-  startLoop(t, {
+  const loop = startLoop(t, {
     db,
     onAcquired: ({ lease }) => void epochs.push(lease.epoch),
     async work({ lease }) {
@@ -86,6 +89,8 @@ test('a stale holder is refused its write, and starts again with its new epoch',
   await paused.opened;
   await steal(db);
   continued.open();
+  await until(() => !loop.status().leading);
+  await endTheft(db);
   await until(() => written.length > 0);
   t.equal(epochs.length, 2);
   t.equal(epochs[0], 1);
@@ -117,6 +122,7 @@ test('a lease that is lost in the middle of work ends the round at the renewal',
   await until(() => renewed.length > 0);
   t.same(renewed, ['lost']);
   await until(() => !loop.status().leading);
+  await endTheft(db);
   await until(() => loop.status().leading);
   t.equal(loop.status().epoch, 3);
 });
@@ -127,9 +133,9 @@ test('long work that renews keeps its lease beyond the time to live', async (t) 
   let epoch = 0;
   startLoop(t, {
     db,
-    ttlMs: 200,
+    ttlMs: 1_000,
     async work(held) {
-      for (let n = 0; n < 20; n += 1) {
+      for (let n = 0; n < 50; n += 1) {
         await sleep(25);
         await held.renew();
       }

@@ -63,14 +63,14 @@ test('a shard has one owner at a time, and each change of owner raises its epoch
 test("a silent owner's shards are free; one that renews keeps them", async (t) => {
   const db = await open(t);
   await registerShards(db, { ...STREAM, shards: shards('1', '2') });
-  const [silent] = await claimShards(db, STREAM, { owner: 'silent', ttlMs: 400, limit: 1 });
-  const [lively] = await claimShards(db, STREAM, { owner: 'lively', ttlMs: 400, limit: 1 });
+  const [silent] = await claimShards(db, STREAM, { owner: 'silent', ttlMs: 2_000, limit: 1 });
+  const [lively] = await claimShards(db, STREAM, { owner: 'lively', ttlMs: 2_000, limit: 1 });
   if (!silent || !lively) return t.fail('no lease');
   t.same(
     await renewLeases(db, [{ lease: lively, read: undefined }], 60_000),
     new Set([lively.shardId]),
   );
-  await sleep(450);
+  await sleep(2_050);
   t.match(await claimShards(db, STREAM, { owner: 'successor', ttlMs: 60_000, limit: 2 }), [
     { shardId: silent.shardId },
   ]);

@@ -5,7 +5,7 @@ import { sql } from 'kysely';
 import { sealedForm } from '@muniment/audit-events';
 import { generateSigningKey } from '@muniment/audit-key';
 import { parseVerifierKey } from '@muniment/audit-verify';
-import { acquireLease } from '@muniment/database';
+import { acquireLease, releaseLease } from '@muniment/database';
 import { ArchiveRefuted, RestoreImpossible } from '../../errors.ts';
 import {
   beginRestore,
@@ -118,9 +118,14 @@ test('what cannot be restored says why', async (t) => {
   await t.rejects(restoreMonth(log.options, MARCH, 1), RestoreImpossible, 'not archived');
   await t.rejects(restoreMonth(log.options, "x'; drop table", 1), RestoreImpossible, 'no month');
   await retain(log.options);
-  await acquireLease(log.db, { schema: 'audit', name: 'retention', holder: 'another', ttlMs: 300 });
+  const another = (await acquireLease(log.db, {
+    schema: 'audit',
+    name: 'retention',
+    holder: 'another',
+    ttlMs: 60_000,
+  }))!;
   await t.rejects(restoreMonth(log.options, MARCH, 1), RestoreImpossible, 'another is at it');
-  await new Promise((resolve) => setTimeout(resolve, 350));
+  await releaseLease(log.db, another);
   await restoreMonth(log.options, MARCH, 1);
   await t.rejects(restoreMonth(log.options, MARCH, 1), /is there/, 'it is there already');
 });

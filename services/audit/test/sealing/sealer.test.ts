@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startS3 } from '@muniment/cluster';
 import { test } from 'tap';
+import { releaseLease } from '@muniment/database';
 import { signNote } from '@muniment/audit-key';
 import { formatCheckpoint } from '@muniment/audit-verify';
 import { connectSuperuser, rowsOf, timeBound, until, untilBlocked } from '@muniment/testing';
@@ -101,7 +102,9 @@ test('a checkpoint is signed at the start and after each change', async (t) => {
 test('killed between sealing and signing: the successor signs what was sealed', async (t) => {
   const log = await openCertifiedLog(t);
   await store(log.db, inLane(3, range(1, 10)));
-  await sealBatch(log.db, await sealerLease(log.db, 'dead', 100), { limit: 100 });
+  const dead = await sealerLease(log.db, 'dead');
+  await sealBatch(log.db, dead, { limit: 100 });
+  await releaseLease(log.db, dead);
   const successor = log.sealer();
   successor.start();
   await until(() => successor.status().checkpoint?.size === 10);
