@@ -4,6 +4,8 @@ const QUERIES = 'services/file/files/file-queries.ts';
 const PENDING = 'services/file/cleanup/pending-file-queries.ts';
 const PURGE = 'services/file/cleanup/purge-objects.ts';
 const ERASE = 'services/file/cleanup/erase-files.ts';
+const DOWNLOAD = 'services/file/downloads/download-file.ts';
+const OPENED_TEST = 'services/file/test/downloads/opened-object.test.ts';
 const PENDING_TEST = 'services/file/test/cleanup/pending-file-queries.test.ts';
 const PURGE_TEST = 'services/file/test/cleanup/purge-objects.test.ts';
 const ERASE_TEST = 'services/file/test/cleanup/erase-files.test.ts';
@@ -89,5 +91,21 @@ export const FILE_MUTANTS: Mutant[] = [
     replace: `    void recordDownload(context, request, answer);
   } catch`,
     tests: ['services/file/test/downloads/download-file.test.ts'],
+  },
+  {
+    name: 'stream-left-open',
+    file: DOWNLOAD,
+    find: 'bytes.destroy();',
+    replace: '',
+    tests: [OPENED_TEST],
+  },
+  {
+    name: 'purged-during-the-download',
+    file: DOWNLOAD,
+    find: `if (!found) throw new FileNotFound();
+    throw error;`,
+    replace: `void found;
+    throw error;`,
+    tests: [OPENED_TEST],
   },
 ];
