@@ -19,6 +19,7 @@ import {
 } from '@muniment/database';
 import { loadSharedSecret, type AccessTokens } from '@muniment/security';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
+import { openActivity, type Activity } from './audit/activity.ts';
 import { createErasures, type Erasures } from './audit/erasures.ts';
 import { createOutboxRelays, type Outbox } from './audit/outbox-relays.ts';
 import {
@@ -74,6 +75,8 @@ export interface ServiceContext<DB> {
     recordDenial: RecordDenial;
     /** Relays another outbox of the service. Wake the relay after a commit. */
     addOutbox(outbox: Outbox): Relay;
+    /** Whether events are recorded: loops that carry them slow down while none are. */
+    activity: Activity;
     kinesis: KinesisClient;
   };
   auth: Auth & {
@@ -100,7 +103,8 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
   const masterKey = await loadMasterKey(config.MASTER_KEY_FILE);
   const { db, kinesis } = openStores<DB>(config, log);
   const jobs = createJobs(log);
-  const parts = { ...options, db, kinesis, log, jobs, masterKey };
+  const { activity, channel } = openActivity(db);
+  const parts = { ...options, db, kinesis, log, jobs, masterKey, activity, channel };
   const { auth, feed, close: closeAuth } = openAuth(parts);
   app.addHook('onListen', async () => jobs.start());
   // Hooks run in reverse order: registered first, this closes the stores last.
@@ -180,11 +184,12 @@ interface AuditParts<DB> extends ServerOptions<DB> {
   subjectKeys: SubjectKeys;
   auth: Auth;
   metrics: Registry;
+  activity: Activity;
 }
 
 /** Opens the outboxes and relays, and both ways to record an event: with a change or without. */
 function createAudit<DB>(parts: AuditParts<DB>) {
-  const { db, kinesis, jobs, config, schema, source, subjectKeys } = parts;
+  const { db, kinesis, jobs, config, schema, source, subjectKeys, activity } = parts;
   const relays = createOutboxRelays(parts);
   function addOutbox(outbox: Outbox): Relay {
     const relay = relays.add(outbox);
@@ -196,17 +201,20 @@ function createAudit<DB>(parts: AuditParts<DB>) {
     schema,
     prepareEvent: createEventPreparer({ source, subjectKeys }),
     revalidatePrincipal: parts.auth.revalidate,
-    onCommit: () => relay.wake(),
+    onCommit() {
+      relay.wake();
+      activity.recorded();
+    },
     // Each holds a connection, and its request may need another before it is answered.
     maxPendingCommits: Math.ceil(config.DATABASE_POOL_MAX / 2),
   });
   const { streamCheck } = relays;
-  return { audit: { record, addOutbox, kinesis }, inTransaction, streamCheck };
+  return { audit: { record, addOutbox, activity, kinesis }, inTransaction, streamCheck };
 }
 
 function openIdempotency<DB>(
   app: App,
-  parts: Omit<AuditParts<DB>, 'subjectKeys' | 'metrics'> & {
+  parts: Omit<AuditParts<DB>, 'subjectKeys' | 'metrics' | 'activity'> & {
     masterKey: MasterKey;
     record: RecordRequestEvent;
   },

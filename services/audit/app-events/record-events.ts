@@ -71,6 +71,7 @@ export const recordEvents = defineRoute({
       };
       const data = await limit.run(() => acceptEvents(context, body, recorder));
       relay.wake();
+      context.audit.activity.recorded();
       const isAnyNew = data.some(({ status }) => status === 'created');
       return reply.code(isAnyNew ? 201 : 200).send({ data });
     };

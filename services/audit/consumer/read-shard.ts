@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable, LeaseLost } from '@muniment/database';
+import type { Activity } from '@muniment/server';
 import { findSent } from '../event-store/sent-event-queries.ts';
 import type { SearchTerms } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
@@ -20,6 +21,8 @@ export interface ShardReaderOptions extends ShardCursorOptions {
   leaseTtlMs: number;
   /** Least time between two reads. Kinesis allows five a second per shard, for all readers. */
   pollMs: number;
+  /** The shard is read once a second while no events are recorded. */
+  activity?: Pick<Activity, 'isResting' | 'untilWork'> | undefined;
   databaseOutage: Outage;
   /** A store that fails though the database answers. */
   storeFault: Outage;
@@ -29,11 +32,17 @@ export interface ShardReaderOptions extends ShardCursorOptions {
 }
 
 const MAX_BACKOFF_MS = 2_000;
+const REST_MS = 1_000;
+/** From the announcement of an event to its record in the stream: the relay gathers for 50 ms. */
+const ARRIVAL_MS = 100;
 
 const ageOf = (record: { ApproximateArrivalTimestamp?: Date | undefined } | undefined): number =>
   record?.ApproximateArrivalTimestamp
     ? Math.max(0, Date.now() - record.ApproximateArrivalTimestamp.getTime())
     : 0;
+
+const isCaughtUp = ({ Records = [], MillisBehindLatest = 0 }: GetRecordsCommandOutput): boolean =>
+  Records.length === 0 && MillisBehindLatest === 0;
 
 /** Stores the records of an answer. @returns whether the shard has ended */
 async function storeAnswer(
@@ -75,7 +84,7 @@ export async function readShard(
   lease: ShardLease,
   signal: AbortSignal,
 ): Promise<'ended' | 'lost' | 'stopped'> {
-  const { pollMs, databaseOutage, storeFault } = options;
+  const { pollMs, activity, databaseOutage, storeFault } = options;
   const cursor = createShardCursor(options, lease, signal);
   const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {});
   let failures = 0;
@@ -84,6 +93,7 @@ export async function readShard(
   while (!signal.aborted) {
     const startedAt = performance.now();
     const answer = await cursor.read();
+    const isEmpty = typeof answer === 'object' && isCaughtUp(answer);
     if (answer === 'expired') failures = 0;
     else if (answer === 'failed') failures += 1;
     else {
@@ -100,6 +110,10 @@ export async function readShard(
       }
     }
     const backoffMs = Math.min(MAX_BACKOFF_MS, pollMs * 2 ** Math.min(failures, 8));
+    if (failures === 0 && isEmpty && activity?.isResting()) {
+      await activity.untilWork(REST_MS, signal);
+      await pause(ARRIVAL_MS);
+    }
     const pauseMs = failures === 0 ? pollMs - (performance.now() - startedAt) : backoffMs;
     if (pauseMs > 0) await pause(pauseMs);
   }

@@ -7,7 +7,7 @@ import { checkSealer, createSealer, type Sealer } from './sealer.ts';
 
 /** Opens what seals stored events and signs the log. It starts with listening. */
 export function openSealing(
-  { data: { db }, bucket, http, jobs, health, metrics, config }: BaseContext,
+  { data: { db }, audit: { activity }, bucket, http, jobs, health, metrics, config }: BaseContext,
   keys: LogKeys,
 ): Sealer {
   const signer = createCheckpointSigner({ db, keys, origin: config.AUDIT_ORIGIN });
@@ -21,7 +21,9 @@ export function openSealing(
     leaseTtlMs: config.SEALER_LEASE_TTL_MS,
     pollMs: config.SEALER_POLL_MS,
     checkpointMs: config.AUDIT_CHECKPOINT_MS,
+    isResting: activity.isResting,
   });
+  activity.onWork(sealer.wake);
   health.add({ name: 'sealer', critical: false, check: async () => checkSealer(sealer.status()) });
   measureSealer(sealer, metrics);
   jobs.add({ name: 'sealer', ...sealer });

@@ -20,6 +20,8 @@ export interface SealerOptions {
   leaseTtlMs?: number;
   /** Pause after a round that left nothing to seal. */
   pollMs?: number;
+  /** Whether no events are recorded. Then a round a second looks for what was not announced. */
+  isResting?: () => boolean;
   /** Maximum of events that one transaction seals. */
   batch?: number;
   /** Least time between two checkpoints. */
@@ -50,12 +52,15 @@ export interface Sealer {
   start(): void;
   /** Ends after the batch in progress and frees the lease. */
   stop(): Promise<void>;
+  /** Events may have been stored: starts the next round early. */
+  wake(): void;
   status(): SealerStatus;
 }
 
 /** A transaction of this many events, of about 500 bytes each, takes some 80 ms. */
 const BATCH_SIZE = 4_000;
 const RETRY_MS = 500;
+const REST_MS = 1_000;
 /** Pause between two checks whether an alarm still holds. */
 const ALARM_PAUSE_MS = 5_000;
 /** Sealing goes on when comparing with the bucket takes longer: an outage of S3 stops nothing. */
@@ -88,7 +93,8 @@ export function createSealer(options: SealerOptions): Sealer {
     const isMore = isWorkWaiting && addBatch(sealed, await sealBatch(db, lease, batch));
     if (isWorkWaiting && !isMore) backlog.clear();
     await signing.signWhenDue(lease);
-    return isMore ? 0 : (options.pollMs ?? 50);
+    if (isMore) return 0;
+    return options.isResting?.() ? REST_MS : (options.pollMs ?? 50);
   }
 
   /** A round of a replica that does not seal: it only keeps its status up to date. */
@@ -119,6 +125,7 @@ export function createSealer(options: SealerOptions): Sealer {
   return {
     start: () => loop.start(),
     stop: () => loop.stop(),
+    wake: () => loop.wake(),
     status: () => ({
       ...statusOf(sealed, backlog, publisher),
       holder: loop.status().leading,

@@ -21,7 +21,7 @@ export interface RelayRoundsOptions<DB> {
   source: Source;
   log: LoopLogger;
   /** Pause after a round that found no more rows. */
-  idleMs: number;
+  idleMs(): number;
   schedule: ResendSchedule;
   send: SendRecords;
   /** Most unstored rows of a lane. */
@@ -73,7 +73,7 @@ export function createRelayRounds<DB>(options: RelayRoundsOptions<DB>): RelayRou
       unstored.subtract(await deleteStored(db, schema, source));
       await resendOverdue(held);
     }
-    return claimed?.length === CLAIM_ROWS ? 0 : options.idleMs;
+    return claimed?.length === CLAIM_ROWS ? 0 : options.idleMs();
   }
 
   return { onAcquired, work };

@@ -23,6 +23,8 @@ export interface RelayOptions<DB> {
   leaseTtlMs?: number;
   /** Pause between two rounds without a wake. */
   idleMs?: number;
+  /** Whether no events are recorded. Then a round a second looks for what was not announced. */
+  isResting?: () => boolean;
   /** Most rows of a lane that have a number and are not stored. */
   maxUnstored?: number;
 }
@@ -47,6 +49,7 @@ export interface Relay {
 /** From a wake to its round. Under load 20 rounds a second then serve hundreds of events. */
 const GATHER_MS = 50;
 const IDLE_MS = 100;
+const REST_MS = 1_000;
 const RETRY_MS = 500;
 
 /**
@@ -71,7 +74,7 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     schema,
     source,
     log,
-    idleMs: options.idleMs ?? IDLE_MS,
+    idleMs: () => (options.isResting?.() ? REST_MS : (options.idleMs ?? IDLE_MS)),
     maxUnstored: options.maxUnstored,
     schedule,
     send: createSender({ writer, totals, leaseTtlMs, signal: (): AbortSignal => loop.signal }),

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Kysely } from 'kysely';
 import { Gauge, type Registry } from 'prom-client';
 import { createRelay, outboxBacklog, type Relay, type Source } from '@muniment/audit-events';
+import type { Activity } from './activity.ts';
 import type { ServerConfig } from '../lifecycle/config.ts';
 import type { DependencyCheck } from '../operations/health.ts';
 
@@ -13,6 +14,7 @@ export interface OutboxRelaysOptions<DB> {
   kinesis: KinesisClient;
   log: FastifyBaseLogger;
   metrics: Registry;
+  activity: Activity;
 }
 
 /** An outbox of this service and whose events lie in it. */
@@ -114,6 +116,7 @@ export function createOutboxRelays<DB>({
   kinesis,
   log,
   metrics,
+  activity,
 }: OutboxRelaysOptions<DB>): OutboxRelays {
   const carried: Carried[] = [];
   measureOutboxes(db, metrics, carried);
@@ -127,7 +130,9 @@ export function createOutboxRelays<DB>({
         stream: config.KINESIS_STREAM,
         log,
         resendAfterMs: config.RELAY_RESEND_AFTER_MS,
+        isResting: activity.isResting,
       });
+      activity.onWork(relay.wake);
       carried.push({ ...outbox, relay });
       return relay;
     },

@@ -32,7 +32,7 @@ import type { Jobs } from '../lifecycle/jobs.ts';
 import type { RequestCount } from '../limits/request-limit.ts';
 import { flushLastSeen } from './flush-last-seen.ts';
 import type { RecordDenial } from '../limits/record-denial.ts';
-import { createRevocationFeed, type RevocationFeed } from './revocation-feed.ts';
+import { createRevocationFeed, type Channel, type RevocationFeed } from './revocation-feed.ts';
 import { measureRevocations } from './revocation-metrics.ts';
 import { createSigning, type Signing } from './signing.ts';
 
@@ -63,10 +63,12 @@ interface AuthParts<DB> extends AuthOptions<DB> {
   config: ServerConfig;
   log: FastifyBaseLogger;
   jobs: Jobs;
+  /** Another channel that the feed's connection hears. */
+  channel: Channel;
 }
 
 /** Opens what authentication reads. `start` follows the revocations, `close` ends that. */
-export function openAuth<DB>({ db, config, log, jobs }: AuthParts<DB>): {
+export function openAuth<DB>({ db, config, log, jobs, channel }: AuthParts<DB>): {
   auth: Auth;
   feed: RevocationFeed;
   close(): Promise<void>;
@@ -84,6 +86,7 @@ export function openAuth<DB>({ db, config, log, jobs }: AuthParts<DB>): {
     url: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL,
     applicationName: `muniment-${config.REPLICA}-feed`,
     revocations,
+    channel,
     log,
   });
   const lookup = { revocations, isUnavailable: isDatabaseUnavailable };
@@ -114,7 +117,7 @@ export function openAuth<DB>({ db, config, log, jobs }: AuthParts<DB>): {
   };
 }
 
-interface AuthenticationParts<DB> extends AuthParts<DB> {
+interface AuthenticationParts<DB> extends Omit<AuthParts<DB>, 'channel'> {
   masterKey: MasterKey;
   limits: RequestCount;
   recordDenial: RecordDenial;

@@ -3,11 +3,20 @@ import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { toRevocation, withTimeout, type Revocations } from '@muniment/security';
 
+/** Another channel of the feed's connection. */
+export interface Channel {
+  name: string;
+  onNotification(): void;
+  /** Called at each change, and once the channel is heard again after a loss. */
+  onListening(isListening: boolean): void;
+}
+
 export interface RevocationFeedOptions {
   /** Straight to PostgreSQL: a pooler in transaction mode delivers no notifications. */
   url: string;
   applicationName: string;
   revocations: Revocations;
+  channel?: Channel;
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>;
 }
 
@@ -113,6 +122,7 @@ async function run(feed: Feed): Promise<void> {
       logState(feed, 'followed');
     });
     const error: unknown = await Promise.race([following, lost]).catch((reason: unknown) => reason);
+    feed.channel?.onListening(false);
     await close(client);
     if (feed.stopping.aborted) return;
     logState(feed, 'lost', error);
@@ -140,7 +150,8 @@ async function close(client: pg.Client): Promise<void> {
 
 /** Rejects when the connection ends. */
 async function follow(feed: Feed, client: pg.Client, onFollowed: () => void): Promise<never> {
-  client.on('notification', ({ payload = '' }) => {
+  client.on('notification', ({ channel, payload = '' }) => {
+    if (channel === feed.channel?.name) return feed.channel.onNotification();
     const [kind = '', id = '', until = ''] = payload.split(' ');
     addRow(feed, { kind, id, counts_until: until });
   });
@@ -149,6 +160,10 @@ async function follow(feed: Feed, client: pg.Client, onFollowed: () => void): Pr
   // With poor statistics the planner would read the whole table four times a second.
   await client.query('set enable_seqscan = off');
   await client.query('listen muniment_revocations');
+  if (feed.channel) {
+    await client.query(`listen ${feed.channel.name}`);
+    feed.channel.onListening(true);
+  }
   const { rows } = await client.query<{ snapshot: string }>(
     'select pg_current_snapshot()::text as snapshot',
   );
