@@ -22,7 +22,7 @@ interface ActivityOptions {
   now?: () => number;
 }
 
-const NAME = 'muniment_work';
+const NAME = 'event_recorded';
 const REST_AFTER_MS = 10_000;
 /**
  * An announcement this old is repeated with the next event. So each event has loops that stay quick

@@ -157,7 +157,9 @@ test('whatever ends or changes a session, a user or a key announces it in its ow
   );
   await rows(`update identity.signing_keys set status = 'retired'`);
   await rows(`update identity.signing_keys set status = 'compromised'`);
-  const keys = (await rows('select 1 from identity.signing_keys')).length;
+  // The server makes new ones at once.
+  const keys = (await rows(`select from identity.signing_keys where status = 'compromised'`))
+    .length;
   t.ok(keys > 0 && (await known(() => revocations.size('key') === keys)), 'a key');
   const size = revocations.size();
 
