@@ -16,6 +16,8 @@ import { migrationSets } from './migrations.ts';
 import { summarizeTap } from './tap-summary.ts';
 
 const TEMPLATE = 'muniment_template';
+/** An option of tap's own command. */
+const COVERAGE = '--no-disable-coverage';
 const MEMORY_FOLDER = '/dev/shm';
 const MIN_FREE_MEMORY = 4 * 1024 ** 3;
 
@@ -50,7 +52,10 @@ async function stopFleet(dataDir: string): Promise<void> {
 }
 
 async function runTap(args: string[], env: NodeJS.ProcessEnv): Promise<TapRun> {
-  const tap = spawn(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...args], {
+  const program = args.includes(COVERAGE)
+    ? 'node_modules/tap/dist/esm/run.mjs'
+    : 'scripts/run-test-files.ts';
+  const tap = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env,
     // A process group, so that a signal reaches the test files too.
