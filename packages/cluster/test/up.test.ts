@@ -118,6 +118,9 @@ test(
     const mails = await fetch(`${fleet.mail.page}/api/messages`, { headers: { authorization } });
     t.strictSame(await mails.json(), []);
     await checkClosedPorts(t, fleet);
+    const origin = `http://127.0.0.1:${env.PORT}`;
+    const missing = await fetch(`${fleet.gateway.http}/nothing`, { headers: { origin } });
+    t.equal(missing.headers.get('access-control-allow-origin'), origin, 'under its other name');
 
     const other = await runCommand('up.ts', { ...env, DATA: `${data} 2` });
     t.equal(other.code, 1);

@@ -11,6 +11,7 @@ import { ensureAuditKey } from './audit-key.ts';
 import { type PortUse, requireFree } from './busy-port.ts';
 import { fleetPlan } from './fleet-plan.ts';
 import { portNames, replicaNames } from './replica-names.ts';
+import { allowedOrigins } from './replica-processes.ts';
 import type { Plan } from '../supervisor/plan.ts';
 import { assignPorts } from './assign-ports.ts';
 import { loadSecrets, readSecret } from './secrets.ts';
@@ -156,7 +157,7 @@ function gatewayConfig(
     uploadMaxBytes: settings.uploadMaxBytes,
     limits: settings.limits,
     pages: preparePages(dir, { root }),
-    corsOrigins: settings.services.CORS_ORIGINS ?? '',
+    corsOrigins: allowedOrigins({ settings, ...(certificate && { tlsPort: settings.tlsPort }) }),
     mailPage: `http://localhost:${ports.mail}`,
     root,
     secret,

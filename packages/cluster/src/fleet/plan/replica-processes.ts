@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { ROOT } from '../settings.ts';
+import { type FleetSettings, ROOT } from '../settings.ts';
 import type { ProcessSpec } from '../supervisor/plan.ts';
 import {
   AUDIT_BUCKET,
@@ -63,9 +63,8 @@ export function serviceEnvironment(
   service: ServiceName,
 ): Record<string, string> {
   const { settings, secrets, masterKeyFile, secretFiles } = parts;
-  const publicUrl = settings.services.PUBLIC_URL ?? `http://localhost:${settings.port}`;
   return {
-    PUBLIC_URL: publicUrl,
+    PUBLIC_URL: publicUrlOf(settings),
     DATABASE_POOL_MAX: String(POOL_MAX),
     LIMITS: settings.limits ? 'on' : 'off',
     ...(service === 'file'
@@ -73,7 +72,7 @@ export function serviceEnvironment(
       : {}),
     ...settings.services,
     ...systemEnvironment(parts),
-    CORS_ORIGINS: ownPages(parts, publicUrl).join(','),
+    CORS_ORIGINS: allowedOrigins(parts),
     HOST: '127.0.0.1',
     TRUSTED_PROXIES: '127.0.0.1/32,::1/128',
     DATABASE_URL: serviceUrl(parts, `${service}_service`),
@@ -89,16 +88,29 @@ export function serviceEnvironment(
   };
 }
 
-/** A developer opens the local gateway by either name and scheme. All of them are our pages. */
-function ownPages({ settings, tlsPort }: FleetParts, publicUrl: string): string[] {
+const publicUrlOf = ({ services, port }: FleetSettings): string =>
+  services.PUBLIC_URL ?? `http://localhost:${port}`;
+
+/**
+ * CORS_ORIGINS of the services and of the gateway. A developer opens the local gateway by either
+ * name and scheme, and all of them are our pages.
+ */
+export function allowedOrigins({
+  settings,
+  tlsPort,
+}: Pick<FleetParts, 'settings' | 'tlsPort'>): string {
   const configured = settings.services.CORS_ORIGINS;
   const pages = configured === undefined || configured === '' ? [] : [configured];
+  const publicUrl = publicUrlOf(settings);
   const hostname = URL.canParse(publicUrl) ? new URL(publicUrl).hostname : '';
-  if (!LOOPBACK_NAMES.includes(hostname)) return pages;
-  return LOOPBACK_NAMES.flatMap((name) => [
-    `http://${name}:${settings.port}`,
-    ...(tlsPort === undefined ? [] : [`https://${name}:${tlsPort}`]),
-  ]).concat(pages);
+  const local = LOOPBACK_NAMES.includes(hostname) ? LOOPBACK_NAMES : [];
+  return local
+    .flatMap((name) => [
+      `http://${name}:${settings.port}`,
+      ...(tlsPort === undefined ? [] : [`https://${name}:${tlsPort}`]),
+    ])
+    .concat(pages)
+    .join(',');
 }
 
 function ownEnvironment(parts: FleetParts, service: ServiceName): Record<string, string> {
