@@ -4,10 +4,9 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
+import { glob, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ensureNginx, startPostgres } from '@muniment/cluster';
 import { migrateToLatest } from '@muniment/database/migrate';
@@ -38,8 +37,11 @@ async function temporaryParent(): Promise<string> {
 
 /** Stops the fleet that end-to-end tests share, and what an interrupted test has left. */
 async function stopFleets(folder: string): Promise<void> {
-  const fleets = (await readdir(folder)).map((name) => join(folder, name));
-  await Promise.all(fleets.filter((fleet) => existsSync(join(fleet, 'state.json'))).map(stopFleet));
+  const stopping: Promise<void>[] = [];
+  // A test may put its fleet into a folder of its own.
+  for await (const state of glob(['*/state.json', '*/*/state.json'], { cwd: folder }))
+    stopping.push(stopFleet(join(folder, dirname(state))));
+  await Promise.all(stopping);
 }
 
 async function stopFleet(dataDir: string): Promise<void> {

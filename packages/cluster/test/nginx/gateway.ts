@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestListener, type Server, createServer } from 'node:http';
 import { connect } from 'node:net';
@@ -55,6 +55,18 @@ export interface Gateway {
   errorLog(): string;
 }
 
+const running = new Set<ChildProcess>();
+// With --bail a test ends without its teardown.
+process.once('exit', () => running.forEach((nginx) => nginx.kill()));
+
+function spawnNginx(program: string, dir: string) {
+  const args = ['-p', `${dir}/`, '-c', path.join(dir, 'nginx.conf'), '-e', 'stderr'];
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
 export const GATEWAY_SECRET = 'the-secret-that-every-gateway-of-a-test-sends';
 
 /** Starts nginx in front of the given ports. All other upstreams refuse connections. */
@@ -98,11 +110,7 @@ export async function gateway(
     secret: GATEWAY_SECRET,
   };
   writeFileSync(path.join(dir, 'nginx.conf'), nginxConfig(config));
-  const child = spawn(
-    nginx,
-    ['-p', `${dir}/`, '-c', path.join(dir, 'nginx.conf'), '-e', 'stderr'],
-    { stdio: ['ignore', 'inherit', 'pipe'] },
-  );
+  const child = spawnNginx(nginx, dir);
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
   const exited = new Promise((resolve) => child.once('exit', resolve));

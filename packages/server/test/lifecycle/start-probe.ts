@@ -13,6 +13,10 @@ export interface Probe {
   exit: Promise<number | null>;
 }
 
+const running = new Set<ChildProcess>();
+// With --bail a test ends without its teardown.
+process.once('exit', () => running.forEach((probe) => probe.kill('SIGKILL')));
+
 /** Starts the probe service and waits until it has written `ready` or has ended. */
 export async function startProbe(
   t: Test,
@@ -23,6 +27,8 @@ export async function startProbe(
   const child = spawn(process.execPath, [join(import.meta.dirname, '../probe-service.ts')], {
     env: { ...env, LOG_LEVEL: 'info', ...settings },
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {
