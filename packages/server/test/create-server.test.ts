@@ -47,6 +47,14 @@ test('a server is not made without its master key', async (t) => {
   );
 });
 
+test("a server is not made without the gateway's secret", async (t) => {
+  const { env } = await environment(t);
+  const file = join(t.testdirName, 'none.secret');
+  await t.rejects(createServer(options({ ...env, GATEWAY_SECRET_FILE: file })), {
+    message: /none\.secret cannot be read/,
+  });
+});
+
 test('a route that does not say who may call it keeps the server from being used', async (t) => {
   const { app } = await build(t);
   t.throws(() => app.get('/open', {}, () => ({})), /does not say who may call it/);

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { readConfig } from '../config.ts';
 
@@ -29,4 +31,10 @@ test('a bad value stops the start and names its variable', async (t) => {
   ] as const) {
     t.throws(() => readConfig({ ...least, [name]: value }), new RegExp(name), `${name}=${value}`);
   }
+});
+
+test('a silent upload is answered before the gateway ends it by a reset', async (t) => {
+  const nginx = join(import.meta.dirname, '../../../nginx/nginx.conf.template');
+  const [, seconds] = /client_body_timeout (\d+)s;/.exec(readFileSync(nginx, 'utf8')) ?? [];
+  t.ok(readConfig(least).UPLOAD_IDLE_TIMEOUT_MS < Number(seconds) * 1_000, `${seconds} s`);
 });

@@ -98,6 +98,21 @@ test('every refusal by the gateway is a problem with a code', async (t) => {
   t.same(service.seen, []);
 });
 
+test('a method that the gateway itself refuses is answered by those that there are', async (t) => {
+  const { port } = await gateway(t, {});
+  for (const [path, allow] of [
+    ['/', 'GET, HEAD'],
+    ['/reset-password', 'GET, HEAD'],
+    ['/api/users/me', 'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS'],
+    ['/users/me?x=/docs/', 'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS'],
+  ] as const) {
+    const text = `TRACE ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    const answer = await raw(port, text);
+    t.match(answer, /^HTTP\/1\.1 405 /, path);
+    t.strictSame(answer.match(/^Allow: .*$/gm), [`Allow: ${allow}`], path);
+  }
+});
+
 test('a file within the limit passes, one over it is a 413 problem, chunked or not', async (t) => {
   let hash = '';
   const file = await upstream(t, 'file', (request, response) => {

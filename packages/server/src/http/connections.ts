@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { malformedRequestResponse } from './problem.ts';
 
 /** Silence after which a stopping replica closes a connection. Nginx closes its own after 500 ms. */
-const IDLE_MS = 750;
+export const IDLE_MS = 750;
 /** How long the rest of a body is read behind an early answer, e.g. a refused upload's. */
 const LINGER_MS = 5_000;
 /** WebSockets end by their own closing handshake. This bounds those that do not. */

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { InjectOptions } from 'fastify';
 import { test, type Test } from 'tap';
 import { addRoute } from '../add-route.ts';
@@ -158,4 +160,18 @@ test('a page of an allowed origin can read why its method or path is refused', a
     t.equal(answer.statusCode, status);
     t.equal(answer.headers['access-control-allow-origin'], headers.origin);
   }
+});
+
+test('the gateway exposes the same headers of its own answers', async (t) => {
+  const { app } = await probe(t, 'https://app.example');
+  const { headers } = await app.inject({
+    url: '/things',
+    headers: { origin: 'https://app.example' },
+  });
+  const nginx = readFileSync(
+    join(import.meta.dirname, '../../../../nginx/nginx.conf.template'),
+    'utf8',
+  );
+  const [, exposed] = /map \$cors_origin \$cors_expose \{[^}]*default "([^"]+)";/.exec(nginx) ?? [];
+  t.equal(exposed, headers['access-control-expose-headers']);
 });

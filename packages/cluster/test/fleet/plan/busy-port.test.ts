@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import { test } from 'tap';
 import { isFree, requireFree } from '../../../src/fleet/plan/busy-port.ts';
@@ -85,4 +86,22 @@ test('a port of the fleet that will be stopped counts as free, unless others hol
   await new Promise<void>((resolve) => server.listen(port, '::1', resolve));
   t.teardown(() => server.close());
   t.notOk(await isFree(port, fleet));
+});
+
+test('a port at which nothing listens, but that cannot be had, is not free', async (t) => {
+  const server = createServer((socket) => socket.resume());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const client = connect(typeof address === 'object' ? (address?.port ?? 0) : 0, '127.0.0.1');
+  t.teardown(() => {
+    client.destroy();
+    server.close();
+  });
+  await once(client, 'connect');
+  // The own port of an outgoing connection, as any program may have.
+  const port = client.localPort ?? 0;
+  t.notOk(await isFree(port));
+  await t.rejects(requireFree(port, GATEWAY), {
+    message: /is taken by an unknown process, or this user may not use it\. .* make up PORT/,
+  });
 });
