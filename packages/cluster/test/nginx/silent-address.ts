@@ -17,14 +17,17 @@ export async function silentPort(t: Test): Promise<number> {
   const listener = spawn(process.execPath, ['-e', LISTEN], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const exited = once(listener, 'exit');
+  // With --bail a test ends without its teardown.
+  const kill = (): void => void listener.kill('SIGKILL');
+  process.once('exit', kill);
+  const exited = once(listener, 'exit').then(() => process.off('exit', kill));
   const [line] = (await once(listener.stdout, 'data')) as [Buffer];
   const port = Number(line.toString());
   listener.kill('SIGSTOP');
   const waiting: Socket[] = [];
   t.teardown(async () => {
     for (const socket of waiting) socket.destroy();
-    listener.kill('SIGKILL');
+    kill();
     await exited;
   });
   while (waiting.length < MAX_WAITING) {
