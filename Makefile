@@ -21,7 +21,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down rolling-restart status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench lint format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
+.PHONY: help bootstrap up down rolling-restart status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench bench-peers lint format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
@@ -80,6 +80,8 @@ coverage: $(STAMP) ## run all tests and report what they reach
 	@tap report text
 bench: $(STAMP) ## measure on a fleet of its own; prints a table, writes .bench/results.json
 	@node bench/main.ts
+bench-peers: $(STAMP) ## the same load on Directus, Parse Server, bare Fastify and a fleet of its own (TARGETS=a,b OPS=a,b SECONDS=6 ROUNDS=1 WARMUP=2; CONC, CONC_BIG, BURN_IN); installs them into .bench/peers
+	@$(foreach name,TARGETS OPS SECONDS ROUNDS WARMUP BURN_IN CONC CONC_BIG LOGIN_STALL_TIME,$(call pass,$(name))) node bench/peers/main.ts
 lint: $(STAMP) ## check the format, the rules, the rooms and the style
 	@oxfmt --check .
 	@oxlint --type-aware

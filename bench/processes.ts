@@ -17,7 +17,9 @@ export async function cpuMs(processes: readonly FleetProcess[]): Promise<number>
 }
 
 /** Resident memory of the largest of the processes, in MB. */
-export async function largestRssMb(processes: readonly FleetProcess[]): Promise<number> {
+export async function largestRssMb(
+  processes: readonly Pick<FleetProcess, 'pid'>[],
+): Promise<number> {
   const sizes = await Promise.all(
     processes.map(async ({ pid }) => {
       const status = await readFile(`/proc/${pid}/status`, 'utf8');

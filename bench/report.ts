@@ -1,4 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { renderTable } from './table.ts';
 
 export interface Measurement {
   what: string;
@@ -31,15 +32,7 @@ export async function report(measurements: readonly Measurement[]): Promise<void
     verdict(one),
     one.beside ?? '',
   ]);
-  const heads = ['what', 'measured', 'goal', '', 'beside'];
-  const widths = heads.map((head, column) =>
-    Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const line = (cells: string[]): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
-  console.log(line(heads));
-  console.log(`|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`);
-  for (const row of rows) console.log(line(row));
+  console.log(renderTable(['what', 'measured', 'goal', '', 'beside'], rows));
   await mkdir('.bench', { recursive: true });
   const results = { at: new Date().toISOString(), node: process.version, measurements };
   await writeFile('.bench/results.json', `${JSON.stringify(results, null, 2)}\n`);

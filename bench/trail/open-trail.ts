@@ -63,5 +63,22 @@ export async function countStored({ rows }: Trail): Promise<number> {
   return (await rows(query))[0]?.stored ?? 0;
 }
 
+/** Whether every event is stored and sealed. Cheap, because it is asked while work goes on. */
+export async function isCaughtUp({ rows }: Trail): Promise<boolean> {
+  const query = sql<{ done: boolean }>`
+    select not exists (select from identity.outbox)
+      and not exists (select from files.outbox)
+      and not exists (select from audit.outbox)
+      and not exists (select from app.outbox)
+      and (select size from audit.tree) >= (select sum(watermark) from audit.lanes) as done`;
+  return (await rows(query))[0]?.done ?? false;
+}
+
+export async function countActions({ rows }: Trail, action: string): Promise<number> {
+  const query = sql<{ stored: number }>`
+    select count(*)::int8 as stored from audit.events where action = ${action}`;
+  return Number((await rows(query))[0]?.stored ?? 0);
+}
+
 export const percentile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * share)] ?? NaN;

@@ -22,5 +22,6 @@ export {
   type RunningPostgres,
   startPostgres,
 } from './postgres/start-postgres.ts';
+export { type PostgresRuntime, postgresRuntime } from './postgres/unprivileged.ts';
 export { type S3Options, type S3Server, startS3 } from './s3/start-s3.ts';
 export { writeAtomically } from './write-atomically.ts';

@@ -27,6 +27,8 @@ export interface PostgresOptions {
 
 export interface RunningPostgres {
   port: number;
+  /** Of the postmaster. */
+  pid: number;
   /** postgres://postgres…@127.0.0.1:port/postgres */
   superuserUrl: string;
   stop(): Promise<void>;
@@ -76,6 +78,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   const secret = options.password === undefined ? '' : `:${encodeURIComponent(options.password)}`;
   return {
     port,
+    pid: child.pid ?? 0,
     superuserUrl: `postgres://postgres${secret}@127.0.0.1:${port}/postgres`,
     stop: () => stop(child, exited),
   };
