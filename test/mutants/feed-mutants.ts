@@ -201,4 +201,25 @@ export const FEED_MUTANTS: Mutant[] = [
     replace: 'or',
     tests: [FEED_TEST],
   },
+  {
+    name: 'question-wakes-nobody',
+    file: SET,
+    find: '      questions.wake();\n',
+    replace: '',
+    tests: [FEED_TEST],
+  },
+  {
+    name: 'feed-never-rests',
+    file: FEED,
+    find: 'feed.revocations.unaskedMs() > REST_AFTER_MS',
+    replace: 'false',
+    tests: [FEED_TEST],
+  },
+  {
+    name: 'rest-is-reported-as-a-loss',
+    file: FEED,
+    find: 'const restMs = isResting ? REST_BEAT_MS : 0;',
+    replace: 'const restMs = isResting ? 0 : 0;',
+    tests: [FEED_TEST],
+  },
 ];

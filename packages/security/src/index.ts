@@ -101,6 +101,7 @@ export { createRevalidatePrincipal } from './sessions/revalidate.ts';
 export type { RevalidatePrincipal } from './sessions/revalidate.ts';
 export { createConcurrencyLimit } from './concurrency/concurrency-limit.ts';
 export { createTurnBatch } from './concurrency/turn-batch.ts';
+export { createWakeUp, type WakeUp } from './concurrency/wake-up.ts';
 export { withTimeout } from './concurrency/with-timeout.ts';
 export { createViewerToken, hashViewerToken, isViewerToken } from './tokens/viewer-tokens.ts';
 export type { Viewer, ViewerLookup } from './tokens/viewer-tokens.ts';

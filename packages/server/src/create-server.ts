@@ -43,6 +43,7 @@ import { secureHeaders } from './http/security-headers.ts';
 import { acceptIdempotencyKeys, deleteExpiredAnswersLoop } from './idempotency/idempotency.ts';
 import type { ServerConfig } from './lifecycle/config.ts';
 import { reportHealth, type DependencyCheck, type Health } from './operations/health.ts';
+import type { RevocationFeed } from './auth/revocation-feed.ts';
 import { createJobs, type Jobs } from './lifecycle/jobs.ts';
 import { measureRequests } from './operations/metrics.ts';
 import { shedLoad } from './lifecycle/overload.ts';
@@ -137,7 +138,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     guardRoutes(app);
     await measureRequests(app, { registry: metrics, tokenFile: config.METRICS_TOKEN_FILE });
     measureAuth(metrics, auth, feed);
-    const health = openHealth(app, { db, auth, streamCheck });
+    const health = openHealth(app, { db, feed, streamCheck });
     return {
       http: { app, log, problemOf: (error, id) => problemOf(error, id, isUnavailable) },
       data: { db, inTransaction },
@@ -249,16 +250,16 @@ function recogniseOutages<DB>({ unavailable = [] }: ServerOptions<DB>) {
 
 interface HealthParts<DB> {
   db: Kysely<DB>;
-  auth: Auth;
+  feed: RevocationFeed;
   streamCheck: DependencyCheck;
 }
 
 /** Reports what every service depends on. Only the database is critical. */
-function openHealth<DB>(app: App, { db, auth, streamCheck }: HealthParts<DB>): Health {
+function openHealth<DB>(app: App, { db, feed, streamCheck }: HealthParts<DB>): Health {
   const health = reportHealth(app);
   health.add({ name: 'postgres', critical: true, check: () => checkWritable(db) });
   health.add(streamCheck);
-  health.add({ name: 'revocation_feed', critical: false, check: () => checkRevocations(auth) });
+  health.add({ name: 'revocation_feed', critical: false, check: () => checkFeed(feed) });
   return health;
 }
 
@@ -270,6 +271,6 @@ async function checkWritable<DB>(db: Kysely<DB>): Promise<void> {
   if (!rows[0]?.writable) throw new Error('the database is read-only');
 }
 
-async function checkRevocations({ revocations }: Auth): Promise<void> {
-  if (!revocations.isFresh()) throw new Error('stale');
+async function checkFeed(feed: RevocationFeed): Promise<void> {
+  if (!feed.isFollowed()) throw new Error('stale');
 }

@@ -1,3 +1,5 @@
+import { createWakeUp } from '../concurrency/wake-up.ts';
+
 /** What can be revoked. A revoked `user` has changed, so the database must be asked. */
 export const REVOCATION_KINDS = ['session', 'user', 'key', 'api_token'] as const;
 export type RevocationKind = (typeof REVOCATION_KINDS)[number];
@@ -133,6 +135,8 @@ export function createRevocations(options: RevocationsOptions = {}) {
   const { entries, usersChangedAt, add, clear, size, sweep } = createEntries(now);
   const listeners = new Set<(revocation: Revocation) => void>();
   const age = createAge(now);
+  const questions = createWakeUp();
+  let askedAt = now().monotonic;
 
   return {
     now,
@@ -169,13 +173,27 @@ export function createRevocations(options: RevocationsOptions = {}) {
     /** How long ago the set was last known to be complete. */
     ageMs: age.ms,
 
-    /** Compares clocks, not a timer: after a process pause a request may run first. */
-    isFresh: (): boolean => age.ms() <= staleAfterMs && size() <= maxEntries,
+    /**
+     * Whether the set may be believed. Asking wakes its feed.
+     * Compares clocks, not a timer: after a process pause a request may run first.
+     */
+    isFresh(): boolean {
+      askedAt = now().monotonic;
+      questions.wake();
+      return age.ms() <= staleAfterMs && size() <= maxEntries;
+    },
+
+    /** How long nobody has asked whether the set is fresh. */
+    unaskedMs: (): number => now().monotonic - askedAt,
+
+    /** Resolves when somebody asks, after `ms`, or once the signal is aborted. */
+    untilAsked: questions.wait,
 
     sweep,
 
     /** For metrics and the limit on what is read. */
     size,
     maxEntries,
+    staleAfterMs,
   };
 }

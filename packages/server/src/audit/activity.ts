@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely';
+import { createWakeUp } from '@muniment/security';
 import type { Channel } from '../auth/revocation-feed.ts';
 
 /**
@@ -45,12 +46,14 @@ export function createActivity({
   now = () => performance.now(),
 }: ActivityOptions): HeardActivity {
   const listeners = new Set<() => void>();
+  const waits = createWakeUp();
   let announcedAt = now();
   let isListening = false;
 
   function wake(): void {
     announcedAt = now();
     for (const listener of listeners) listener();
+    waits.wake();
   }
 
   async function tellOthers(): Promise<void> {
@@ -79,19 +82,7 @@ export function createActivity({
       void tellOthers();
     },
     onWork: (listener) => void listeners.add(listener),
-    untilWork: (ms, signal) =>
-      new Promise((resolve) => {
-        const end = (): void => {
-          clearTimeout(timer);
-          listeners.delete(end);
-          signal.removeEventListener('abort', end);
-          resolve();
-        };
-        const timer = setTimeout(end, ms);
-        listeners.add(end);
-        signal.addEventListener('abort', end);
-        if (signal.aborted) end();
-      }),
+    untilWork: waits.wait,
   };
   return { activity, channel };
 }

@@ -24,6 +24,8 @@ export interface RevocationFeed {
   /** Resolves once the set is complete, or the first attempt has failed. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** Whether the set is fresh, or would be after a question that ends the feed's rest. */
+  isFollowed(): boolean;
   /** Connections that were made so far. */
   connections(): number;
   /** Revocations that a heart-beat brought before their notification had come. */
@@ -31,6 +33,10 @@ export interface RevocationFeed {
 }
 
 const BEAT_MS = 250;
+/** Without a question about a session. */
+const REST_AFTER_MS = 10_000;
+/** A heart-beat at rest finds a connection that was lost unheard. */
+const REST_BEAT_MS = 5_000;
 /** A silent connection is closed; the set has been stale for long by then. */
 const ANSWER_TIMEOUT_MS = 2_000;
 const MIN_PAUSE_MS = 50;
@@ -73,6 +79,7 @@ interface Feed extends RevocationFeedOptions {
   stopping: AbortSignal;
   /** Called once the set is complete, or could not be made so. */
   onBegun(): void;
+  isResting: boolean;
   connections: number;
   unannounced: number;
   logged: 'followed' | 'lost' | undefined;
@@ -81,6 +88,9 @@ interface Feed extends RevocationFeedOptions {
 /**
  * Follows the database's revocations. A notification brings each about 1 ms after its commit. A
  * heart-beat every 250 ms brings lost ones and proves that the set is complete.
+ *
+ * While nobody asks about a session, it beats every five seconds, and the set is stale. So the
+ * first request asks the database, and wakes the feed.
  */
 export function createRevocationFeed(options: RevocationFeedOptions): RevocationFeed {
   const abort = new AbortController();
@@ -89,6 +99,7 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
     ...options,
     stopping: abort.signal,
     onBegun: begun.resolve,
+    isResting: false,
     connections: 0,
     unannounced: 0,
     logged: undefined,
@@ -103,6 +114,7 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
       abort.abort();
       await running;
     },
+    isFollowed: () => isFollowed(feed),
     connections: () => feed.connections,
     unannounced: () => feed.unannounced,
   };
@@ -123,6 +135,7 @@ async function run(feed: Feed): Promise<void> {
     });
     const error: unknown = await Promise.race([following, lost]).catch((reason: unknown) => reason);
     feed.channel?.onListening(false);
+    feed.isResting = false;
     await close(client);
     if (feed.stopping.aborted) return;
     logState(feed, 'lost', error);
@@ -173,8 +186,16 @@ async function follow(feed: Feed, client: pg.Client, onFollowed: () => void): Pr
     const beganAt = performance.now();
     snapshot = await beat(feed, client, snapshot);
     onFollowed();
-    await pause(feed, Math.max(0, BEAT_MS - (performance.now() - beganAt)));
+    feed.isResting = feed.revocations.unaskedMs() > REST_AFTER_MS;
+    if (feed.isResting) await feed.revocations.untilAsked(REST_BEAT_MS, feed.stopping);
+    else await pause(feed, Math.max(0, BEAT_MS - (performance.now() - beganAt)));
+    feed.stopping.throwIfAborted();
   }
+}
+
+function isFollowed({ revocations, isResting }: Feed): boolean {
+  const restMs = isResting ? REST_BEAT_MS : 0;
+  return revocations.ageMs() <= restMs + revocations.staleAfterMs;
 }
 
 const pause = ({ stopping }: Feed, ms: number): Promise<void> =>

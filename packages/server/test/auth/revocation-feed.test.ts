@@ -279,6 +279,25 @@ test('a half-open feed connection: nobody revoked is let in after their second, 
   t.match((await server.health.check()).revocation_feed, { status: 'up' });
 });
 
+test('a feed that nobody asks rests: the next request asks the database, and wakes it', async (t) => {
+  const server = await withFeed(t);
+  const { revocations } = server;
+  const [revoked, other] = [await server.signIn(), await server.signIn()];
+  t.equal(await server.visit(revoked), 200);
+  await until(() => revocations.ageMs() > 1_500, { what: 'the rest', timeoutMs: 20_000 });
+  t.match((await server.health.check()).revocation_feed, { status: 'up' }, 'as it should be');
+  await loseNotifications(server);
+  await server.revoke(revoked);
+  t.notOk(revocations.isSessionRevoked(revoked.sessionId), 'nothing has told the replica');
+  const lookups = server.sessions.lookups().stale;
+  t.equal(await server.visit(revoked), 401);
+  t.equal(server.sessions.lookups().stale, lookups + 1);
+  // Before the next heart-beat of the rest.
+  await until(() => revocations.ageMs() < 250, { what: 'the heart-beat', timeoutMs: 3_000 });
+  t.ok(revocations.isSessionRevoked(revoked.sessionId));
+  t.equal(await server.visit(other), 200);
+});
+
 test('what was revoked while the feed was away is read when it is back, however much', async (t) => {
   const { server, proxy } = await throughProxy(t);
   const session = await server.signIn();
