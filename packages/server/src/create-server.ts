@@ -103,8 +103,8 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
   const { log } = app;
   const masterKey = await loadMasterKey(config.MASTER_KEY_FILE);
   const { db, kinesis } = openStores<DB>(config, log);
-  const jobs = createJobs(log);
   const { activity, channel } = openActivity(db);
+  const jobs = createJobs({ log, activity });
   const parts = { ...options, db, kinesis, log, jobs, masterKey, activity, channel };
   const { auth, feed, close: closeAuth } = openAuth(parts);
   app.addHook('onListen', async () => jobs.start());
@@ -122,7 +122,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const crypto = { masterKey, subjectKeys: createSubjectKeys(masterKey) };
     renderErrors(app, isUnavailable);
     const refuseUnknown = await secureHeaders(app, config.CORS_ORIGINS);
-    await shedLoad(app, config.EVENT_LOOP_MAX_DELAY_MS);
+    shedLoad(app, config.EVENT_LOOP_MAX_DELAY_MS);
     await feed.start();
     const { audit, inTransaction, streamCheck } = createAudit({
       ...parts,

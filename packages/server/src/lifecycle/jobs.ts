@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { withTimeout } from '@muniment/security';
+import type { Activity } from '../audit/activity.ts';
 import type { BackgroundLoop } from './background-loops.ts';
 
 /** Loops that run while the replica listens. */
@@ -13,14 +14,21 @@ export interface Jobs {
 /** How long a stop waits for rounds in progress, e.g. for a mail server that does not answer. */
 const STOP_TIMEOUT_MS = 5_000;
 
+interface JobsOptions {
+  log: Pick<FastifyBaseLogger, 'warn'>;
+  activity?: Activity;
+  stopTimeoutMs?: number;
+}
+
 /**
  * `start` and `stop` are the server's own; features only add. A stop leaves a loop that takes too
  * long, as a crash would: the work is done again.
  */
-export function createJobs(
-  log: Pick<FastifyBaseLogger, 'warn'>,
+export function createJobs({
+  log,
+  activity,
   stopTimeoutMs = STOP_TIMEOUT_MS,
-): Jobs & { start(): void; stop(): Promise<void> } {
+}: JobsOptions): Jobs & { start(): void; stop(): Promise<void> } {
   const loops: BackgroundLoop[] = [];
   const closers: (() => unknown)[] = [];
 
@@ -39,7 +47,7 @@ export function createJobs(
     add: (loop) => void loops.push(loop),
     closeAfter: (close) => void closers.push(close),
     start() {
-      for (const loop of loops) loop.start();
+      for (const loop of loops) loop.start(activity);
     },
     async stop() {
       await stopLoops();

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DELAY_RESOLUTION_MS } from '../lifecycle/overload.ts';
 import { Histogram, collectDefaultMetrics, type Registry } from 'prom-client';
 import {
   loadSharedSecret,
@@ -60,7 +61,7 @@ export async function measureRequests(
   { registry, tokenFile }: { registry: Registry; tokenFile: string | undefined },
 ): Promise<void> {
   const token = tokenFile === undefined ? undefined : await loadSharedSecret(tokenFile);
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: DELAY_RESOLUTION_MS });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const duration = new Histogram({
     name: 'http_request_duration_seconds',

@@ -64,6 +64,31 @@ test('a stop waits for the round in hand and begins no other', async (t) => {
   t.equal(begun, 1);
 });
 
+test('while the fleet rests a loop looks for work less often, until there may be some', async (t) => {
+  let isResting = true;
+  let wake = (): void => undefined;
+  let rounds = 0;
+  const loop = repeat(
+    'work',
+    5,
+    async () => void (rounds += 1),
+    (error) => t.fail(String(error)),
+  );
+  loop.start({
+    isResting: () => isResting,
+    untilWork: (ms) => {
+      t.equal(ms, 4_995);
+      return new Promise((resolve) => (wake = resolve));
+    },
+  });
+  await sleep(50);
+  t.equal(rounds, 1);
+  isResting = false;
+  wake();
+  await until(() => rounds >= 5);
+  await loop.stop();
+});
+
 test('a loop that was never started can be stopped', async (t) => {
   await repeat(
     'work',

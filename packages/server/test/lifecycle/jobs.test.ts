@@ -4,7 +4,10 @@ import { createJobs } from '../../src/lifecycle/jobs.ts';
 test('a loop that does not end holds a stop for a bounded time, and is named', async (t) => {
   const warnings: unknown[] = [];
   const order: string[] = [];
-  const jobs = createJobs({ warn: (details: unknown) => void warnings.push(details) }, 50);
+  const jobs = createJobs({
+    log: { warn: (details: unknown) => void warnings.push(details) },
+    stopTimeoutMs: 50,
+  });
   const stop = async (): Promise<void> => void order.push('stopped');
   jobs.add({ name: 'mails', start: () => {}, stop: () => new Promise(() => {}) });
   jobs.add({ name: 'relay', start: () => {}, stop });
@@ -17,7 +20,7 @@ test('a loop that does not end holds a stop for a bounded time, and is named', a
 
 test('what loops use closes only after the last of them has stopped', async (t) => {
   const order: string[] = [];
-  const jobs = createJobs({ warn: () => t.fail('nothing is late') });
+  const jobs = createJobs({ log: { warn: () => t.fail('nothing is late') } });
   const { promise, resolve } = Promise.withResolvers<void>();
   jobs.add({
     name: 'slow',
