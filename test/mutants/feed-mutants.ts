@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const FEED = 'packages/server/src/auth/revocation-feed.ts';
 const SET = 'packages/security/src/sessions/revocations.ts';
+const FRESHNESS = 'packages/security/src/sessions/freshness.ts';
 const LOOKUP = 'packages/security/src/sessions/session-lookup.ts';
 const TRIGGERS = 'services/user/migrations/0003_revocations.ts';
 
@@ -98,7 +99,7 @@ export const FEED_MUTANTS: Mutant[] = [
   },
   {
     name: 'age-of-the-younger-clock',
-    file: SET,
+    file: FRESHNESS,
     find: 'return Math.max(monotonic',
     replace: 'return Math.min(monotonic',
     tests: [SET_TEST],
@@ -134,7 +135,7 @@ export const FEED_MUTANTS: Mutant[] = [
   {
     name: 'fresh-after-clear',
     file: SET,
-    find: '      age.set(undefined);\n',
+    find: '      freshness.forget();\n',
     replace: '',
     tests: [SET_TEST],
   },
@@ -203,7 +204,7 @@ export const FEED_MUTANTS: Mutant[] = [
   },
   {
     name: 'question-wakes-nobody',
-    file: SET,
+    file: FRESHNESS,
     find: '      questions.wake();\n',
     replace: '',
     tests: [FEED_TEST],

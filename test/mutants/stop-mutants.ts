@@ -143,15 +143,15 @@ import './app.ts';
   {
     name: 'round-not-awaited',
     file: 'packages/server/src/lifecycle/background-loops.ts',
-    find: '      await round;\n',
-    replace: '      void round;\n',
+    find: '      await rounds;\n',
+    replace: '      void rounds;\n',
     tests: [LOOPS_TEST],
   },
   {
     name: 'loop-goes-on',
     file: 'packages/server/src/lifecycle/background-loops.ts',
-    find: 'if (!stopped) timer = setTimeout(next, pauseMs);',
-    replace: 'timer = setTimeout(next, pauseMs);',
+    find: 'while (!signal.aborted) {\n      await work()',
+    replace: 'for (;;) {\n      await work()',
     tests: [LOOPS_TEST],
   },
   {

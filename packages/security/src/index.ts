@@ -72,8 +72,8 @@ export {
   sealChild,
 } from './tokens/refresh-tokens.ts';
 export { createRevocations, REVOCATION_KINDS, toRevocation } from './sessions/revocations.ts';
+export type { Instant } from './sessions/freshness.ts';
 export type {
-  Instant,
   Revocation,
   RevocationKind,
   Revocations,

@@ -1,4 +1,4 @@
-import { createWakeUp } from '../concurrency/wake-up.ts';
+import { createFreshness, type Instant } from './freshness.ts';
 
 /** What can be revoked. A revoked `user` has changed, so the database must be asked. */
 export const REVOCATION_KINDS = ['session', 'user', 'key', 'api_token'] as const;
@@ -9,12 +9,6 @@ export interface Revocation {
   id: string;
   /** When the last token concerned has expired, in seconds since 1970. */
   expiresAt: number;
-}
-
-/** A moment by both clocks, in milliseconds. */
-export interface Instant {
-  monotonic: number;
-  wall: number;
 }
 
 export interface RevocationsOptions {
@@ -46,22 +40,6 @@ export function toRevocation(
   if (!isKind(kind) || typeof id !== 'string' || !Number.isSafeInteger(seconds)) return undefined;
   // Copied: a slice would keep the whole notification in memory.
   return { kind, id: Buffer.from(id).toString(), expiresAt: seconds };
-}
-
-/** Measures how long ago the set was last complete. */
-function createAge(now: () => Instant) {
-  let completeAt: Instant | undefined;
-  return {
-    set(at: Instant | undefined): void {
-      completeAt = at;
-    },
-    ms(): number {
-      if (!completeAt) return Infinity;
-      const { monotonic, wall } = now();
-      // The monotonic clock stops while the machine sleeps; the wall clock can be set back.
-      return Math.max(monotonic - completeAt.monotonic, wall - completeAt.wall);
-    },
-  };
 }
 
 function* listEntries(entries: Entries): Generator<Entry, undefined> {
@@ -134,9 +112,7 @@ export function createRevocations(options: RevocationsOptions = {}) {
   } = options;
   const { entries, usersChangedAt, add, clear, size, sweep } = createEntries(now);
   const listeners = new Set<(revocation: Revocation) => void>();
-  const age = createAge(now);
-  const questions = createWakeUp();
-  let askedAt = now().monotonic;
+  const freshness = createFreshness(now, staleAfterMs);
 
   return {
     now,
@@ -162,32 +138,21 @@ export function createRevocations(options: RevocationsOptions = {}) {
     userChangedAt: (id: string): number | undefined => usersChangedAt.get(id),
 
     /** States that the set holds everything committed by this moment. */
-    confirmComplete: (at: Instant): void => age.set(at),
+    confirmComplete: freshness.confirm,
 
     /** Empties the set, which is stale until all revocations are read again. */
     clear(): void {
-      age.set(undefined);
+      freshness.forget();
       clear();
     },
 
     /** How long ago the set was last known to be complete. */
-    ageMs: age.ms,
+    ageMs: freshness.ageMs,
 
-    /**
-     * Whether the set may be believed. Asking wakes its feed.
-     * Compares clocks, not a timer: after a process pause a request may run first.
-     */
-    isFresh(): boolean {
-      askedAt = now().monotonic;
-      questions.wake();
-      return age.ms() <= staleAfterMs && size() <= maxEntries;
-    },
-
-    /** How long nobody has asked whether the set is fresh. */
-    unaskedMs: (): number => now().monotonic - askedAt,
-
-    /** Resolves when somebody asks, after `ms`, or once the signal is aborted. */
-    untilAsked: questions.wait,
+    /** Whether the set may be believed. Asking wakes its feed. */
+    isFresh: (): boolean => freshness.isFresh() && size() <= maxEntries,
+    unaskedMs: freshness.unaskedMs,
+    untilAsked: freshness.untilAsked,
 
     sweep,
 

@@ -43,3 +43,12 @@ test('one long stall refuses nobody once it is over', async (t) => {
     await sleep(50);
   }
 });
+
+test('a limit of 0 refuses nothing', async (t) => {
+  const { app } = await build(t, { settings: { EVENT_LOOP_MAX_DELAY_MS: '0' } });
+  addRoute(app, { url: '/work', handler: () => ({ ok: true }) });
+  for (let n = 0; n < 10; n += 1) {
+    await block(300, 1);
+    t.equal((await app.inject('/work')).statusCode, 200);
+  }
+});

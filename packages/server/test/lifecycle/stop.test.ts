@@ -70,13 +70,24 @@ test('an answer whose head was sent before the stop does not hold it', async (t)
   await endsWithin(t, service, 1_000);
 });
 
+/** A stop that has begun, and a connection whose next request was sent in time. */
+async function sendWithinStop(t: Test): Promise<{ service: Probe; client: Client }> {
+  for (;;) {
+    const service = await startProbe(t);
+    const client = await openClient(t, service);
+    client.socket.write(requestOf('/health/live'));
+    await until(() => answersIn(client.text()).length === 1, { what: 'the first answer' });
+    const answeredAt = performance.now();
+    await stop(service);
+    client.socket.write(requestOf('/health/live'));
+    // A connection idle for 750 ms may be closed. A starved machine needs another probe.
+    if (performance.now() - answeredAt < 500) return { service, client };
+    await service.exit;
+  }
+}
+
 test('a request on a kept connection is answered although the stop has begun', async (t) => {
-  const service = await startProbe(t);
-  const client = await openClient(t, service);
-  client.socket.write(requestOf('/health/live'));
-  await until(() => answersIn(client.text()).length === 1, { what: 'the first answer' });
-  await stop(service);
-  client.socket.write(requestOf('/health/live'));
+  const { service, client } = await sendWithinStop(t);
   await closed(client);
   t.strictSame(answersIn(client.text()), ['HTTP/1.1 200', 'HTTP/1.1 200']);
   t.match(client.text().slice(client.text().lastIndexOf('HTTP/1.1')), /connection: close/i);
