@@ -122,7 +122,7 @@ import './app.ts';
     file: START,
     find: '    stopping = true;\n',
     replace: '',
-    tests: [START_TEST],
+    tests: [STOP_TEST],
   },
   {
     name: 'hanging-loop-holds-a-stop',

@@ -95,6 +95,15 @@ test('a request on a kept connection is answered although the stop has begun', a
   await endsWithin(t, service, 1_000);
 });
 
+test('a second signal changes nothing about a stop', async (t) => {
+  const service = await startProbe(t, { SHUTDOWN_DELAY_MS: '500' });
+  await stop(service);
+  service.process.kill('SIGTERM');
+  service.process.kill('SIGINT');
+  t.equal(await service.exit, 0);
+  t.equal(service.output().split('"stopping"').length - 1, 1, 'it stopped once');
+});
+
 test('connections on which nothing was ever sent do not hold a stop', async (t) => {
   const service = await startProbe(t);
   const clients = await Promise.all([1, 2, 3].map(() => openClient(t, service)));
