@@ -14,7 +14,7 @@ const SEALED_CHANGES = `
 
 test('the first event after a rest is in the sealed trail as soon as others', async (t) => {
   t.setTimeout(60_000 + RESTS * (REST_MS + 10_000));
-  const fleet = await startFleet(t, { DURABLE: 'off' });
+  const fleet = await startFleet(t, { DURABLE: 'off', REPLICAS: '1' });
   const rows = await openDatabase(t, fleet);
   const { token } = await fleet.signUp();
   const latencies: number[] = [];
