@@ -72,7 +72,8 @@ const settings = Type.Object({
   SETTLE_INTERVAL_MS: Type.Integer({
     minimum: 50,
     default: 1_000,
-    description: 'Pause between two rounds that remove the objects of deleted files.',
+    description:
+      'Pause between two rounds that remove the objects of deleted files. At rest it is five seconds.',
   }),
   DOWNLOAD_MODE: Type.Union([Type.Literal('accel'), Type.Literal('stream')], {
     default: 'accel',

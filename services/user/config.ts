@@ -96,7 +96,7 @@ export const settings = Type.Object({
   MAIL_POLL_MS: Type.Integer({
     minimum: 10,
     default: 500,
-    description: 'Pause between two polls of the mail outbox.',
+    description: 'Pause between two polls of the mail outbox. At rest it is five seconds.',
   }),
   MAIL_TIMEOUT_MS: Type.Integer({
     minimum: 100,

@@ -143,15 +143,15 @@ import './app.ts';
   {
     name: 'round-not-awaited',
     file: 'packages/server/src/lifecycle/background-loops.ts',
-    find: '      await rounds;\n',
-    replace: '      void rounds;\n',
+    find: '      await running;\n',
+    replace: '      void running;\n',
     tests: [LOOPS_TEST],
   },
   {
     name: 'loop-goes-on',
     file: 'packages/server/src/lifecycle/background-loops.ts',
-    find: 'while (!signal.aborted) {\n      await work()',
-    replace: 'for (;;) {\n      await work()',
+    find: 'while (!signal.aborted) {\n      let isDone',
+    replace: 'for (let n = 0; n < 3 || !signal.aborted; n += 1) {\n      let isDone',
     tests: [LOOPS_TEST],
   },
   {
@@ -202,5 +202,12 @@ import './app.ts';
     find: 'return ready.includes(true);',
     replace: 'return ready.length > 0;',
     tests: [RESTART_TEST],
+  },
+  {
+    name: 'failed-round-rests',
+    file: 'packages/server/src/lifecycle/background-loops.ts',
+    find: 'if (isDone && rest?.isResting()',
+    replace: 'if (rest?.isResting()',
+    tests: [LOOPS_TEST],
   },
 ];

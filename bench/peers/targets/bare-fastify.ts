@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { must, pageAt, textAt, valueAt } from '../load/checks.ts';
+import { must, textAt, valueAt } from '../load/checks.ts';
 import type { Run } from '../run/run.ts';
 import { startReplicas } from '../run/replicas.ts';
+import { requests } from './muniment-requests.ts';
 import {
   createActors,
   emailOf,
@@ -26,43 +27,14 @@ const upload = (size: '64k' | '16m'): RequestDescription => ({
 const spec: TargetSpec = {
   name: 'bare-fastify',
   headers: {},
+  // It answers our routes, all of them with the same account and the same files.
   requests: {
-    profile: {
-      method: 'GET',
-      path: '/api/users/me',
-      as: 'user',
-      check: (body) => void textAt(body, 'email'),
-    },
-    login: {
-      method: 'POST',
-      path: '/api/users/login',
-      as: 'anonymous',
-      json: { email: '{email}', password: '{password}' },
-      check: (body) => void textAt(body, 'token'),
-    },
+    ...requests,
+    profile: { ...requests.profile, check: (body) => void textAt(body, 'email') },
     'upload-64k': upload('64k'),
     'upload-16m': upload('16m'),
-    'download-64k': { method: 'GET', path: '/api/files/64k', as: 'user', download: '64k' },
-    'download-16m': { method: 'GET', path: '/api/files/16m', as: 'user', download: '16m' },
-    'list-50': {
-      method: 'GET',
-      path: '/api/files',
-      as: 'lister',
-      check: (body) => void pageAt(body),
-    },
-    'audit-write': {
-      method: 'PATCH',
-      path: '/api/users/me',
-      as: 'user',
-      json: { name: 'v{n}' },
-      check: (body, { n }) => must(valueAt(body, 'name') === `v${n}`, 'not updated'),
-    },
-    'audit-page': {
-      method: 'GET',
-      path: '/api/audit/logs?limit=50',
-      as: 'auditor',
-      check: (body) => void pageAt(body),
-    },
+    'download-64k': { ...requests['download-64k'], path: '/api/files/64k' },
+    'download-16m': { ...requests['download-16m'], path: '/api/files/16m' },
   },
   prepareActors: () =>
     createActors((worker) => ({

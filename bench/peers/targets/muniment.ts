@@ -1,18 +1,18 @@
 import { join } from 'node:path';
 import { connectToFleet, type Fleet, runScript } from '../../../test/e2e/fleet.ts';
 import { countActions, isCaughtUp, openTrail, type Trail } from '../../trail/open-trail.ts';
-import { must, pageAt, PAGE_SIZE, textAt, valueAt } from '../load/checks.ts';
+import { PAGE_SIZE, textAt } from '../load/checks.ts';
 import type { Client } from '../load/client.ts';
 import type { Operation } from '../options.ts';
 import { REPLICAS } from '../run/replicas.ts';
 import type { Run } from '../run/run.ts';
+import { requests } from './muniment-requests.ts';
 import {
   type Actor,
   createActors,
   emailOf,
   PASSWORD,
   type ProcessGroups,
-  type RequestDescription,
   type StartedTarget,
   type TargetSpec,
 } from './target-spec.ts';
@@ -25,54 +25,6 @@ const ACTIONS: Partial<Record<Operation, string>> = {
   'download-64k': 'FILE_DOWNLOAD',
   'download-16m': 'FILE_DOWNLOAD',
   'audit-write': 'USER_UPDATED',
-};
-
-const upload = (size: '64k' | '16m'): RequestDescription => ({
-  method: 'POST',
-  path: '/api/files',
-  as: 'user',
-  upload: { size, form: 'multipart' },
-  status: 201,
-  check: (body) => textAt(body, 'id'),
-});
-
-const requests: TargetSpec['requests'] = {
-  profile: {
-    method: 'GET',
-    path: '/api/users/me',
-    as: 'user',
-    check: (body, { email }) => must(valueAt(body, 'email') === email, 'wrong profile'),
-  },
-  login: {
-    method: 'POST',
-    path: '/api/users/login',
-    as: 'anonymous',
-    json: { email: '{email}', password: '{password}' },
-    check: (body) => void textAt(body, 'token'),
-  },
-  'upload-64k': upload('64k'),
-  'upload-16m': upload('16m'),
-  'download-64k': { method: 'GET', path: '/api/files/{f64k}', as: 'user', download: '64k' },
-  'download-16m': { method: 'GET', path: '/api/files/{f16m}', as: 'user', download: '16m' },
-  'list-50': {
-    method: 'GET',
-    path: '/api/files',
-    as: 'lister',
-    check: (body) => void pageAt(body),
-  },
-  'audit-write': {
-    method: 'PATCH',
-    path: '/api/users/me',
-    as: 'user',
-    json: { name: 'v{n}' },
-    check: (body, { n }) => must(valueAt(body, 'name') === `v${n}`, 'not updated'),
-  },
-  'audit-page': {
-    method: 'GET',
-    path: '/api/audit/logs?limit=50',
-    as: 'auditor',
-    check: (body) => void pageAt(body),
-  },
 };
 
 /** Registers an account. The first one is the auditor, whose page of the log is its own. */

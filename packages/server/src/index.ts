@@ -34,7 +34,7 @@ export { rawProblem } from './http/problem.ts';
 export { CursorInvalid } from './errors.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';
 export type { Jobs } from './lifecycle/jobs.ts';
-export type { Activity } from './audit/activity.ts';
+export type { Rest } from './audit/activity.ts';
 export { createErasureLoop, type ErasurePart } from './audit/erasures.ts';
 export { createCounter } from './operations/create-counter.ts';
 export type { DependencyCheck, Health } from './operations/health.ts';

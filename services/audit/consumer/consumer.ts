@@ -2,7 +2,7 @@ import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Kysely } from 'kysely';
 import type { LoopLogger, SubjectKeys } from '@muniment/audit-events';
 import { createHolderId, createWakeableLoop, isDatabaseUnavailable } from '@muniment/database';
-import type { Activity } from '@muniment/server';
+import type { Rest } from '@muniment/server';
 import type { SearchTerms } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
 import { balanceShards, releaseReadings } from './balance-shards.ts';
@@ -27,7 +27,7 @@ export interface ConsumerOptions {
   /** Least time between two reads of a shard. */
   pollMs?: number;
   /** Shards are read once a second while no events are recorded. */
-  activity?: Pick<Activity, 'isResting' | 'untilWork'>;
+  rest?: Rest;
   /** Least time between two lists of the stream's shards. */
   listEveryMs?: number;
 }
@@ -73,7 +73,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     searchTerms: options.searchTerms,
     subjectKeys: options.subjectKeys,
     pollMs: options.pollMs ?? 210,
-    activity: options.activity,
+    rest: options.rest,
     onStreamChanged: () => watch.listSoon(),
     // The children of a shard that ended can be read now.
     onEnded: () => loop.wake(),

@@ -18,7 +18,7 @@ export function openConsumer(
     log: http.log,
     leaseTtlMs: config.CONSUMER_LEASE_TTL_MS,
     pollMs: config.CONSUMER_POLL_MS,
-    activity: audit.activity,
+    rest: audit.activity,
   });
   measureConsumer(consumer, metrics);
   jobs.add({ name: 'consumer', ...consumer });

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable, LeaseLost } from '@muniment/database';
-import type { Activity } from '@muniment/server';
+import type { Rest } from '@muniment/server';
 import { findSent } from '../event-store/sent-event-queries.ts';
 import type { SearchTerms } from '../search/search-terms.ts';
 import type { Tables } from '../tables.ts';
@@ -22,7 +22,7 @@ export interface ShardReaderOptions extends ShardCursorOptions {
   /** Least time between two reads. Kinesis allows five a second per shard, for all readers. */
   pollMs: number;
   /** The shard is read once a second while no events are recorded. */
-  activity?: Pick<Activity, 'isResting' | 'untilWork'> | undefined;
+  rest?: Rest | undefined;
   databaseOutage: Outage;
   /** A store that fails though the database answers. */
   storeFault: Outage;
@@ -84,7 +84,7 @@ export async function readShard(
   lease: ShardLease,
   signal: AbortSignal,
 ): Promise<'ended' | 'lost' | 'stopped'> {
-  const { pollMs, activity, databaseOutage, storeFault } = options;
+  const { pollMs, rest, databaseOutage, storeFault } = options;
   const cursor = createShardCursor(options, lease, signal);
   const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {});
   let failures = 0;
@@ -110,8 +110,8 @@ export async function readShard(
       }
     }
     const backoffMs = Math.min(MAX_BACKOFF_MS, pollMs * 2 ** Math.min(failures, 8));
-    if (failures === 0 && isEmpty && activity?.isResting()) {
-      await activity.untilWork(REST_MS, signal);
+    if (failures === 0 && isEmpty && rest?.isResting()) {
+      await rest.untilWork(REST_MS, signal);
       await pause(ARRIVAL_MS);
     }
     const pauseMs = failures === 0 ? pollMs - (performance.now() - startedAt) : backoffMs;

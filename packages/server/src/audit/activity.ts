@@ -2,19 +2,23 @@ import { sql, type Kysely } from 'kysely';
 import { createWakeUp } from '@muniment/security';
 import type { Channel } from '../auth/revocation-feed.ts';
 
-/**
- * Whether events are recorded anywhere in the fleet. While none are, the loops that carry them
- * ask their sources once a second. The first event after a rest is announced to all replicas.
- */
-export interface Activity {
+/** What a loop must know to rest. */
+export interface Rest {
   /** Nothing was recorded for ten seconds. A replica that is told nothing never rests. */
   isResting(): boolean;
+  /** Resolves when a rest may have ended, after `ms`, or once `signal` is aborted. */
+  untilWork(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * Whether events are recorded anywhere in the fleet. While none are, its loops look for work less
+ * often. The first event after a rest is announced to all replicas.
+ */
+export interface Activity extends Rest {
   /** Call after the commit of an event. */
   recorded(): void;
   /** Calls `listener` when a rest may have ended. */
   onWork(listener: () => void): void;
-  /** Resolves when a rest may have ended, after `ms`, or once `signal` is aborted. */
-  untilWork(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 interface ActivityOptions {

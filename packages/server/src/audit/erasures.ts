@@ -41,7 +41,7 @@ export function createErasureLoop<DB>(
   dropFromCaches: (userId: string) => void,
   onError: (error: unknown) => void,
 ): BackgroundLoop {
-  return repeat(
+  const loop = repeat(
     'erasures',
     PAUSE_MS,
     async () => {
@@ -69,6 +69,8 @@ export function createErasureLoop<DB>(
     },
     onError,
   );
+  // It never rests. A key may be destroyed without an event, and is dropped within a second.
+  return { ...loop, start: () => loop.start() };
 }
 
 /** An erasure that keeps failing shows in this gauge. NaN while PostgreSQL is away. */

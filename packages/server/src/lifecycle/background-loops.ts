@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Activity } from '../audit/activity.ts';
+import type { Rest } from '../audit/activity.ts';
 
 /** Work beside requests: a relay, a consumer, a cleanup. */
 export interface BackgroundLoop {
   name: string;
-  /** @param activity of the fleet: while it rests, the loop may look for work less often */
-  start(activity?: Pick<Activity, 'isResting' | 'untilWork'>): void;
+  /** @param rest of the fleet, in which the loop may look for work less often */
+  start(rest?: Rest): void;
   /** Ends after the current work and releases leases. */
   stop(): Promise<void>;
 }
@@ -22,23 +22,29 @@ export function repeat(
 ): BackgroundLoop {
   const stopping = new AbortController();
   const { signal } = stopping;
-  let rounds: Promise<void> = Promise.resolve();
-  const run: (...args: Parameters<BackgroundLoop['start']>) => Promise<void> = async (activity) => {
+  let running: Promise<void> = Promise.resolve();
+
+  async function run(rest: Rest | undefined): Promise<void> {
     while (!signal.aborted) {
-      await work().catch(onError);
+      let isDone = true;
+      await work().catch((error: unknown) => {
+        isDone = false;
+        onError(error);
+      });
       await sleep(pauseMs, undefined, { signal }).catch(() => {});
-      if (activity?.isResting() && pauseMs < REST_MS)
-        await activity.untilWork(REST_MS - pauseMs, signal);
+      if (isDone && rest?.isResting() && pauseMs < REST_MS)
+        await rest.untilWork(REST_MS - pauseMs, signal);
     }
-  };
+  }
+
   return {
     name,
-    start(activity) {
-      rounds = run(activity);
+    start(rest) {
+      running = run(rest);
     },
     async stop() {
       stopping.abort();
-      await rounds;
+      await running;
     },
   };
 }

@@ -12,6 +12,7 @@ export const DELAY_RESOLUTION_MS = 50;
  */
 export function shedLoad(app: FastifyInstance, maxEventLoopDelayMs: number): void {
   if (maxEventLoopDelayMs === 0) return;
+  // A sample without a turn of the loop counts as lag, so none may be that short.
   const sampleMs = Math.max(500, maxEventLoopDelayMs);
   const delays = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   delays.enable();
@@ -19,7 +20,7 @@ export function shedLoad(app: FastifyInstance, maxEventLoopDelayMs: number): voi
   let laggingSince = -Infinity;
   let lastSeen = -Infinity;
   const sampling = setInterval(() => {
-    // Without a turn of the loop the mean is NaN, and the delay as long as the sample at least.
+    // Without a turn of the loop the mean is NaN, which is not below the limit either.
     isLagging = !(delays.mean / 1e6 - DELAY_RESOLUTION_MS <= maxEventLoopDelayMs);
     delays.reset();
   }, sampleMs).unref();

@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DELAY_RESOLUTION_MS } from '../lifecycle/overload.ts';
 import { Histogram, collectDefaultMetrics, type Registry } from 'prom-client';
 import {
   loadSharedSecret,
@@ -8,6 +7,7 @@ import {
   Unauthenticated,
   type SharedSecret,
 } from '@muniment/security';
+import { DELAY_RESOLUTION_MS } from '../lifecycle/overload.ts';
 import type { App } from '../http/create-app.ts';
 import { defineRoute } from '../http/define-route.ts';
 import { rawBody } from '../http/schemas.ts';

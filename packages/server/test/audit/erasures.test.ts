@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { until } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import { createErasureLoop } from '../../src/audit/erasures.ts';
 import { build } from '../build.ts';
 
@@ -95,6 +95,29 @@ test("every replica's caches are told, also where another replica did the work, 
     [ADA, EVE],
     'an order older than any cache is left alone, but not one that was old when its key was destroyed',
   );
+});
+
+test('a destroyed key is dropped in time while the fleet rests, though nothing announces it', async (t) => {
+  const { db, rows } = await build(t);
+  const dropped: string[] = [];
+  let rounds = 0;
+  const loop = createErasureLoop(
+    db,
+    { column: 'identity_done', erase: async () => void (rounds += 1) },
+    (userId) => void dropped.push(userId),
+    (error) => t.fail(String(error)),
+  );
+  loop.start({
+    isResting: () => true,
+    untilWork: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
+  });
+  t.teardown(() => loop.stop());
+  await rows(`insert into shared.erasures (user_id) values ($1)`, [ADA]);
+  // A rest would take five seconds.
+  await until(() => rounds > 0, { what: 'the erasure', timeoutMs: timeBound(1_000, 3_000) });
+  await rows(`insert into keys.erased_subjects (subject) values ($1)`, [EVE]);
+  await until(() => dropped.includes(EVE), { timeoutMs: timeBound(1_000, 3_000) });
+  t.pass();
 });
 
 test('an order that a server finds when it starts to listen is worked off', async (t) => {

@@ -89,6 +89,22 @@ test('while the fleet rests a loop looks for work less often, until there may be
   await loop.stop();
 });
 
+test('a loop that fails does not rest: it is tried again after its pause', async (t) => {
+  let rounds = 0;
+  const loop = repeat(
+    'work',
+    5,
+    async () => {
+      rounds += 1;
+      throw new Error('the store is away');
+    },
+    () => {},
+  );
+  loop.start({ isResting: () => true, untilWork: () => Promise.reject(new Error('it rests')) });
+  await until(() => rounds >= 5);
+  await loop.stop();
+});
+
 test('a loop that was never started can be stopped', async (t) => {
   await repeat(
     'work',
