@@ -100,7 +100,7 @@ test('a loop that fails does not rest: it is tried again after its pause', async
     },
     () => {},
   );
-  loop.start({ isResting: () => true, untilWork: () => Promise.reject(new Error('it rests')) });
+  loop.start({ isResting: () => true, untilWork: async () => void t.fail('it rests') });
   await until(() => rounds >= 5);
   await loop.stop();
 });
