@@ -1,4 +1,11 @@
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  AbortMultipartUploadCommand,
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type CompletedPart,
+} from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -9,7 +16,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { until } from '@muniment/testing';
-import { bucket, createClient, credentials, temporaryFolder } from './s3-server.ts';
+import { begin, complete, part } from './send-parts.ts';
+import { bucket, createClient, credentials, failureOf, temporaryFolder } from './s3-server.ts';
 import { signRequest } from './sign-request.ts';
 
 const MiB = 1024 ** 2;
@@ -130,6 +138,59 @@ test('kill -9 during many writes tears no object and loses no acknowledged one',
     await Promise.all(writers);
   }
   t.ok(acknowledged.size >= 8, `${acknowledged.size} keys, ${version} writes`);
+});
+
+test('kill -9 during uploads in parts loses no acknowledged part or object', async (t) => {
+  const dir = await temporaryFolder(t);
+  const acknowledged = new Map<string, number>();
+  const open = new Map<string, { key: string; version: number; part: CompletedPart }>();
+  let version = 0;
+  for (let round = 0; round < 5; round++) {
+    const server = await spawnServer(t, dir);
+    const client = createClient(t, server.endpoint);
+    for (const [id, { key, version: mine, part: sent }] of open) {
+      const outcome = await failureOf(complete(client, key, id, [sent]));
+      // Its completion was not acknowledged, but made, and another object replaced it.
+      if (outcome.code === 'NoSuchUpload') continue;
+      t.equal(outcome.code, 'none');
+      acknowledged.set(key, mine);
+    }
+    open.clear();
+    for (const [Key, least] of acknowledged) {
+      const got = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
+      const bytes = Buffer.from((await got.Body?.transformToByteArray()) ?? []);
+      const found = bytes.readUInt32BE(0);
+      if (found < least || !bytes.equals(content(found)))
+        t.fail(`${Key}: version ${found}, acknowledged ${least}`);
+    }
+    // Those that were begun, and no part of them was acknowledged.
+    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+    for (const { Key, UploadId } of Uploads)
+      await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }));
+    t.same(await readdir(join(dir, bucket, 'uploads')), [], 'completed uploads left no file');
+
+    const enough = version + 40;
+    let running = true;
+    const writers = Array.from({ length: 6 }, async (_, i) => {
+      while (running) {
+        const [key, mine] = [`${i}`, ++version];
+        try {
+          const id = await begin(client, key);
+          const sent = await part(client, key, id, 1, content(mine));
+          open.set(id, { key, version: mine, part: sent });
+          await complete(client, key, id, [sent]);
+          open.delete(id);
+          acknowledged.set(key, mine);
+        } catch {
+          running = false;
+        }
+      }
+    });
+    await until(() => version >= enough || !running);
+    await kill(server.process, 'SIGKILL');
+    await Promise.all(writers);
+  }
+  t.equal(acknowledged.size, 6);
 });
 
 test('large uploads and downloads stay in bounded memory', async (t) => {

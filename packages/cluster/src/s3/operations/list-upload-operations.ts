@@ -2,13 +2,8 @@ import { checksumElement } from '../protocol/checksums.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { document, element, parent } from '../protocol/xml.ts';
 import { findBucket } from '../store/bucket-store.ts';
-import {
-  findUpload,
-  listParts,
-  listUploads,
-  type Part,
-  type Upload,
-} from '../store/multipart-store.ts';
+import { findUpload, listParts, listUploads } from '../store/multipart-store.ts';
+import type { Part, Upload } from '../store/upload-journal.ts';
 import { nameEncoding, readNumber } from './query.ts';
 import type { Answer, S3Request } from './request.ts';
 
@@ -16,12 +11,12 @@ const MAX_ITEMS = 1000;
 
 export async function listPartsOperation(request: S3Request): Promise<Answer> {
   const bucket = findBucket(request.store, request.bucket);
-  const upload = await findUpload(bucket, request.key, request.query.get('uploadId') ?? '');
+  const upload = findUpload(bucket, request.key, request.query.get('uploadId') ?? '');
   const [limit, marker] = [
     Math.min(MAX_ITEMS, readNumber(request, 'max-parts', MAX_ITEMS)),
     readNumber(request, 'part-number-marker', 0),
   ];
-  const rest = (await listParts(bucket, upload)).filter((part) => part.number > marker);
+  const rest = listParts(upload).filter((part) => part.number > marker);
   const page = rest.slice(0, limit);
   const truncated = limit > 0 && rest.length > limit;
   return {
@@ -54,7 +49,7 @@ export async function listUploadsOperation(request: S3Request): Promise<Answer> 
   if (request.query.get('delimiter'))
     throw new S3Error('NotImplemented', undefined, { ArgumentName: 'delimiter' });
   const limit = Math.min(MAX_ITEMS, readNumber(request, 'max-uploads', MAX_ITEMS));
-  const matching = (await listUploads(bucket)).filter((upload) => upload.key.startsWith(prefix));
+  const matching = listUploads(bucket).filter((upload) => upload.key.startsWith(prefix));
   const rest = uploadsAfter(matching, marker);
   const page = rest.slice(0, limit);
   const truncated = limit > 0 && rest.length > limit;

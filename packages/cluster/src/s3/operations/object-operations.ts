@@ -2,11 +2,17 @@ import { isNotModified, parseRange, writePrecondition } from './conditions.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { checksumHeaders, objectHeaders, readObjectHeaders } from './object-headers.ts';
 import { findBucket } from '../store/bucket-store.ts';
-import { deleteObject, openObject, putObject, type ObjectRecord } from '../store/object-store.ts';
+import { sliceExtents } from '../store/extent.ts';
+import {
+  deleteObject,
+  extentsOf,
+  openObject,
+  putObject,
+  type ObjectRecord,
+} from '../store/object-store.ts';
+import { readExtents } from '../store/read-extents.ts';
 import type { Answer, S3Request } from './request.ts';
 import { document, element } from '../protocol/xml.ts';
-
-const COPY_READ_BYTES = 1024 ** 2;
 
 export async function putObjectOperation(request: S3Request): Promise<Answer> {
   const bucket = findBucket(request.store, request.bucket);
@@ -33,7 +39,7 @@ export async function getObjectOperation(request: S3Request): Promise<Answer> {
     const answer = describeObject(request, record);
     const range = answer.range ?? { start: 0, end: record.size - 1 };
     if (request.method === 'GET' && answer.status !== 304 && record.size > 0) {
-      return { ...answer, file: { handle, ...range } };
+      return { ...answer, file: { handle, extents: sliceExtents(extentsOf(record), range) } };
     }
     await handle.close();
     return answer;
@@ -69,16 +75,8 @@ export async function copyObjectOperation(request: S3Request): Promise<Answer> {
   try {
     if (isNotModified(request.header, record, 'x-amz-copy-source-'))
       throw new S3Error('PreconditionFailed');
-    const data =
-      record.size === 0
-        ? noBytes()
-        : handle.createReadStream({
-            end: record.size - 1,
-            highWaterMark: COPY_READ_BYTES,
-            autoClose: false,
-          });
     const copy = await putObject(target, request.key, {
-      data,
+      data: readExtents(handle, extentsOf(record)),
       seal: () => ({
         size: record.size,
         etag: record.etag,
@@ -157,8 +155,4 @@ function parseCopySource(value: string): { bucket: string; key: string } {
       'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
     );
   return { bucket: decoded.slice(0, slash), key: decoded.slice(slash + 1) };
-}
-
-async function* noBytes(): AsyncGenerator<Buffer> {
-  // An empty object.
 }

@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { ChecksumAlgorithm } from '../protocol/checksums.ts';
 import { S3Error } from '../protocol/errors.ts';
 import type { Store } from '../store/bucket-store.ts';
+import type { Extent } from '../store/extent.ts';
 import { receivePayload, type Payload } from '../protocol/payload.ts';
 import { authorize, type Authorization, type Credentials } from '../protocol/signature.ts';
 
@@ -25,8 +26,8 @@ export interface Answer {
   status?: number;
   headers?: Record<string, string | number>;
   xml?: string;
-  /** Streamed from `start` to `end` inclusive, then closed. */
-  file?: { handle: FileHandle; start: number; end: number };
+  /** Streamed piece after piece, then closed. */
+  file?: { handle: FileHandle; extents: Extent[] };
 }
 
 const MAX_KEY_BYTES = 1024;

@@ -6,13 +6,8 @@ import {
 import { writePrecondition } from './conditions.ts';
 import { S3Error } from '../protocol/errors.ts';
 import { checksumHeaders, readObjectHeaders } from './object-headers.ts';
-import {
-  createUpload,
-  deleteUpload,
-  findUpload,
-  putPart,
-  type Upload,
-} from '../store/multipart-store.ts';
+import { createUpload, deleteUpload, findUpload, putPart } from '../store/multipart-store.ts';
+import type { Upload } from '../store/upload-journal.ts';
 import { findBucket } from '../store/bucket-store.ts';
 import { completeUpload, type ListedPart } from '../store/complete-upload.ts';
 import { readNumber } from './query.ts';
@@ -53,7 +48,7 @@ export async function uploadPartOperation(request: S3Request): Promise<Answer> {
       { ArgumentName: 'partNumber' },
     );
   const bucket = findBucket(request.store, request.bucket);
-  const upload = await findUpload(bucket, request.key, request.query.get('uploadId') ?? '');
+  const upload = findUpload(bucket, request.key, request.query.get('uploadId') ?? '');
   const part = await putPart(bucket, upload, {
     number,
     payload: request.payload(upload.checksum?.algorithm),
@@ -91,7 +86,7 @@ export async function completeUploadOperation(request: S3Request): Promise<Answe
 
 export async function abortUploadOperation(request: S3Request): Promise<Answer> {
   const bucket = findBucket(request.store, request.bucket);
-  const upload = await findUpload(bucket, request.key, request.query.get('uploadId') ?? '');
+  const upload = findUpload(bucket, request.key, request.query.get('uploadId') ?? '');
   await deleteUpload(bucket, upload.id);
   return { status: 204 };
 }

@@ -12,6 +12,8 @@ import type { Authorization } from './signature.ts';
 
 /** A request body. `chunks` throws at its end when a check fails; call `result` after that. */
 export interface Payload {
+  /** Bytes as declared. `chunks` never gives more. */
+  size: number;
   chunks: AsyncIterable<Buffer>;
   result(): { size: number; md5: string; checksum: ObjectChecksum | undefined };
 }
@@ -44,6 +46,7 @@ export function receivePayload(
   }
 
   return {
+    size: claims.size,
     chunks: verified(),
     result: () => ({
       size: digests.size,

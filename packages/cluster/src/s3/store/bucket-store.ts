@@ -3,16 +3,25 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { S3Error } from '../protocol/errors.ts';
 import { loadKeys, type KeyIndex } from './key-index.ts';
-import { syncFolder } from './sealed-file.ts';
+import { openFolder, syncFolder, type Folder } from './folder.ts';
+import { loadUploads, type OpenUpload } from './upload-journal.ts';
 
 /** A folder with `objects`, `uploads` and `temporary` below it. */
 export interface Bucket {
   name: string;
   folder: string;
+  objectFolder: Folder;
+  uploadFolder: Folder;
   created: Date;
   keys: KeyIndex;
+  /** Open multipart uploads by id. */
+  uploads: Map<string, OpenUpload>;
+  /** Files that a killed process left among the uploads. */
+  leftovers: string[];
   /** The last pending change of each key. */
   writers: Map<string, Promise<unknown>>;
+  /** The last pending change of each upload. */
+  uploadWriters: Map<string, Promise<unknown>>;
   store: Store;
 }
 
@@ -44,11 +53,21 @@ export async function deleteLeftovers(store: Store): Promise<void> {
     const folder = join(bucket.folder, 'temporary');
     const leftovers = (await readdir(folder)).filter((name) => !name.startsWith(store.boot));
     await Promise.all(leftovers.map((name) => rm(join(folder, name), { force: true })));
+    // Folders are uploads of an earlier version, which nobody can continue.
+    const { path } = bucket.uploadFolder;
+    await Promise.all(
+      bucket.leftovers.map((name) => rm(join(path, name), { recursive: true, force: true })),
+    );
   }
   const dropped = (await readdir(store.folder)).filter((name) => name.startsWith('.dropped-'));
   await Promise.all(
     dropped.map((name) => rm(join(store.folder, name), { recursive: true, force: true })),
   );
+}
+
+/** Closes what `openStore` opened. */
+export async function closeStore(store: Store): Promise<void> {
+  await Promise.all([...store.buckets.values()].map(closeFolders));
 }
 
 export async function createBucket(store: Store, name: string): Promise<void> {
@@ -65,6 +84,7 @@ export async function deleteBucket(bucket: Bucket): Promise<void> {
   if (bucket.keys.length > 0) throw new S3Error('BucketNotEmpty', undefined, { BucketName: name });
   const dropped = join(store.folder, `.dropped-${randomUUID()}`);
   store.buckets.delete(name);
+  await closeFolders(bucket);
   await rename(bucket.folder, dropped);
   await rm(dropped, { recursive: true, force: true });
 }
@@ -90,12 +110,21 @@ async function openBucket(store: Store, name: string): Promise<void> {
     await mkdir(join(folder, part), { recursive: true, mode: 0o700 });
   if (store.durable) await syncFolder(folder);
   const { birthtime } = await stat(folder);
+  const [objects, uploads] = [join(folder, 'objects'), join(folder, 'uploads')];
   store.buckets.set(name, {
     name,
     folder,
+    objectFolder: await openFolder(objects, store.durable),
+    uploadFolder: await openFolder(uploads, store.durable),
     created: birthtime,
-    keys: await loadKeys(join(folder, 'objects')),
+    keys: await loadKeys(objects),
+    ...(await loadUploads(uploads)),
     writers: new Map(),
+    uploadWriters: new Map(),
     store,
   });
+}
+
+async function closeFolders({ objectFolder, uploadFolder }: Bucket): Promise<void> {
+  await Promise.all([objectFolder.close(), uploadFolder.close()]);
 }

@@ -1,30 +1,34 @@
 import { createHash } from 'node:crypto';
+import { open, type FileHandle } from 'node:fs/promises';
 import {
   createChecksum,
-  type Checksum,
   type ChecksumAlgorithm,
   type ObjectChecksum,
 } from '../protocol/checksums.ts';
 import { S3Error } from '../protocol/errors.ts';
 import type { Bucket } from './bucket-store.ts';
+import { endOf, mergeExtents, type Extent } from './extent.ts';
+import { changeUpload, findUpload } from './multipart-store.ts';
 import {
-  deleteUpload,
-  findUpload,
-  listParts,
-  openPart,
-  type Part,
-  type Upload,
-} from './multipart-store.ts';
-import {
-  putObject,
+  bucketError,
+  publishObject,
   readObjectRecord,
   type ObjectRecord,
   type Precondition,
 } from './object-store.ts';
+import { readExtents } from './read-extents.ts';
+import { encodeFooter } from './sealed-file.ts';
+import {
+  deleteUploadFiles,
+  uploadFiles,
+  type OpenUpload,
+  type Part,
+  type Upload,
+} from './upload-journal.ts';
+import { writeChunks } from './write-chunks.ts';
 
 /** S3's smallest part, except the last one. */
 const MIN_PART_BYTES = 5 * 1024 ** 2;
-const READ_BYTES = 1024 ** 2;
 
 /** A part as the client lists it to complete an upload. */
 export interface ListedPart {
@@ -34,62 +38,68 @@ export interface ListedPart {
 }
 
 /**
- * Joins the parts into the object. Idempotent while this upload's object exists: a client whose
- * answer was lost asks again.
+ * Makes the parts the object, by adding its record to their file. Idempotent while this upload's
+ * object exists: a client whose answer was lost asks again.
  */
-export async function completeUpload(
+export function completeUpload(
   bucket: Bucket,
   { key, uploadId }: { key: string; uploadId: string },
   { listed, precondition }: { listed: ListedPart[]; precondition: Precondition },
 ): Promise<ObjectRecord> {
-  const existing = await readObjectRecord(bucket, key);
-  if (existing?.uploadId === uploadId) return existing;
-  const upload = await findUpload(bucket, key, uploadId);
-  const parts = await checkParts(bucket, upload, listed);
-  const checksum = upload.checksum && createChecksum(upload.checksum.algorithm);
-  if (upload.checksum?.type === 'COMPOSITE')
-    for (const part of parts) checksum?.update(Buffer.from(part.checksum?.value ?? '', 'base64'));
-  const running = upload.checksum?.type === 'FULL_OBJECT' ? checksum : undefined;
-  const record = await putObject(bucket, key, {
-    data: joinParts(bucket, uploadId, { parts, checksum: running }),
-    seal: () => ({
+  return changeUpload(bucket, uploadId, async () => {
+    const existing = await readObjectRecord(bucket, key);
+    if (existing?.uploadId === uploadId) return existing;
+    const upload = findUpload(bucket, key, uploadId);
+    const parts = checkParts(upload, listed);
+    const { path } = bucket.uploadFolder;
+    const { data } = uploadFiles(path, uploadId);
+    let record: ObjectRecord | undefined;
+    const flushed = async (): Promise<string> => {
+      record = await sealParts(data, { upload, parts, durable: bucket.store.durable });
+      return data;
+    };
+    try {
+      await publishObject(bucket, key, { precondition, flushed });
+    } catch (error) {
+      throw bucketError(bucket, error);
+    }
+    bucket.uploads.delete(uploadId);
+    await deleteUploadFiles(path, uploadId);
+    if (!record) throw new S3Error('InternalError');
+    return record;
+  });
+}
+
+/**
+ * Adds the record behind all parts, also those that are being written. Bytes of parts that the
+ * client left out stay in the file until the object is deleted.
+ */
+async function sealParts(
+  data: string,
+  { upload, parts, durable }: { upload: OpenUpload; parts: Part[]; durable: boolean },
+): Promise<ObjectRecord> {
+  const extents = mergeExtents(parts.map(({ extent }) => extent));
+  const handle = await open(data, 'r+');
+  try {
+    const record: ObjectRecord = {
+      key: upload.key,
+      lastModified: Date.now(),
       size: parts.reduce((sum, part) => sum + part.size, 0),
       etag: joinedEtag(parts),
       headers: upload.headers,
-      checksum: joinedChecksum(upload, parts, checksum),
-      uploadId,
-    }),
-    precondition,
-  });
-  await deleteUpload(bucket, uploadId);
-  return record;
-}
-
-async function* joinParts(
-  bucket: Bucket,
-  uploadId: string,
-  { parts, checksum }: { parts: Part[]; checksum: Checksum | undefined },
-): AsyncGenerator<Buffer> {
-  for (const part of parts) {
-    const file = await openPart(bucket, uploadId, part.number);
-    // Replaced since it was checked: the object would not be what its ETag says.
-    if (file?.record.etag !== part.etag) {
-      await file?.handle.close();
-      throw new S3Error('InvalidPart', undefined, { PartNumber: String(part.number) });
-    }
-    if (file.size === 0) {
-      await file.handle.close();
-      continue;
-    }
-    // The stream closes the handle.
-    const chunks: AsyncIterable<Buffer> = file.handle.createReadStream({
-      end: file.size - 1,
-      highWaterMark: READ_BYTES,
-    });
-    for await (const chunk of chunks) {
-      checksum?.update(chunk);
-      yield chunk;
-    }
+      checksum: await joinedChecksum(handle, { upload, parts, extents }),
+      uploadId: upload.id,
+      ...(extents.length === 1 && extents[0]?.start === 0 ? {} : { extents }),
+    };
+    const footer = encodeFooter(record);
+    const end = endOf(upload.taken);
+    // What a failed part left behind this place must not follow the record.
+    await handle.truncate(end);
+    await writeChunks(handle, [footer], { position: end });
+    if (durable) await handle.datasync();
+    return record;
+  } finally {
+    await handle.close();
   }
 }
 
@@ -99,23 +109,27 @@ function joinedEtag(parts: Part[]): string {
   return `${md5.digest('hex')}-${parts.length}`;
 }
 
-function joinedChecksum(
-  upload: Upload,
-  parts: Part[],
-  checksum: Checksum | undefined,
-): ObjectChecksum | undefined {
-  if (!upload.checksum || !checksum) return undefined;
-  const suffix = upload.checksum.type === 'COMPOSITE' ? `-${parts.length}` : '';
-  return { ...upload.checksum, value: checksum.digest().toString('base64') + suffix };
+async function joinedChecksum(
+  handle: FileHandle,
+  { upload, parts, extents }: { upload: Upload; parts: Part[]; extents: Extent[] },
+): Promise<ObjectChecksum | undefined> {
+  if (!upload.checksum) return undefined;
+  const checksum = createChecksum(upload.checksum.algorithm);
+  const value = (): string => checksum.digest().toString('base64');
+  if (upload.checksum.type === 'COMPOSITE') {
+    for (const part of parts) checksum.update(Buffer.from(part.checksum?.value ?? '', 'base64'));
+    return { ...upload.checksum, value: `${value()}-${parts.length}` };
+  }
+  for await (const chunk of readExtents(handle, extents)) checksum.update(chunk);
+  return { ...upload.checksum, value: value() };
 }
 
 /** The stored parts that the client lists. @throws InvalidPart, InvalidPartOrder, EntityTooSmall */
-async function checkParts(bucket: Bucket, upload: Upload, listed: ListedPart[]): Promise<Part[]> {
-  const stored = new Map((await listParts(bucket, upload)).map((part) => [part.number, part]));
+function checkParts(upload: OpenUpload, listed: ListedPart[]): Part[] {
   if (listed.some(({ number }, i) => number <= (listed[i - 1]?.number ?? 0)))
     throw new S3Error('InvalidPartOrder', undefined, { UploadId: upload.id });
   return listed.map(({ number, etag, checksums }, i) => {
-    const part = stored.get(number);
+    const part = upload.parts.get(number);
     const expected = part?.checksum && checksums.get(part.checksum.algorithm);
     const invalid =
       part?.etag !== etag ||

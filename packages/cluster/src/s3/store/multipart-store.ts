@@ -1,127 +1,126 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { ChecksumAlgorithm, ObjectChecksum } from '../protocol/checksums.ts';
+import { open } from 'node:fs/promises';
 import { S3Error } from '../protocol/errors.ts';
 import type { Payload } from '../protocol/payload.ts';
 import type { Bucket } from './bucket-store.ts';
-import { writeTemporary } from './object-store.ts';
-import { openSealed, publish, readRecord, syncFolder, type SealedFile } from './sealed-file.ts';
-
-export interface Upload {
-  id: string;
-  key: string;
-  /** Milliseconds since the epoch. */
-  initiated: number;
-  headers: Record<string, string>;
-  checksum: { algorithm: ChecksumAlgorithm; type: ObjectChecksum['type'] } | undefined;
-}
-
-export interface Part {
-  number: number;
-  size: number;
-  etag: string;
-  /** Milliseconds since the epoch. */
-  lastModified: number;
-  checksum: ObjectChecksum | undefined;
-}
+import { releaseExtent, reserveExtent, type Extent } from './extent.ts';
+import { bucketError } from './object-store.ts';
+import { runExclusively } from './run-exclusively.ts';
+import {
+  appendPart,
+  createUploadFiles,
+  deleteUploadFiles,
+  uploadFiles,
+  type OpenUpload,
+  type Part,
+  type Upload,
+} from './upload-journal.ts';
+import { writeChunks } from './write-chunks.ts';
 
 export async function createUpload(
   bucket: Bucket,
   upload: Omit<Upload, 'id' | 'initiated'>,
 ): Promise<Upload> {
   const created: Upload = { id: randomBytes(24).toString('hex'), initiated: Date.now(), ...upload };
-  const folder = join(bucket.folder, 'uploads', created.id);
-  await mkdir(folder, { mode: 0o700 });
-  await writeTemporary(bucket, {
-    data: noData(),
-    seal: () => created,
-    place: (temporary) => publish(temporary, join(folder, 'upload'), bucket.store.durable),
-  });
-  if (bucket.store.durable) await syncFolder(join(bucket.folder, 'uploads'));
+  try {
+    await createUploadFiles(bucket.uploadFolder.path, created, bucket.store.durable);
+    await bucket.uploadFolder.sync();
+  } catch (error) {
+    await deleteUploadFiles(bucket.uploadFolder.path, created.id);
+    throw bucketError(bucket, error);
+  }
+  bucket.uploads.set(created.id, { ...created, parts: new Map(), taken: [] });
   return created;
 }
 
 /** @throws NoSuchUpload, also for an id that belongs to another key */
-export async function findUpload(bucket: Bucket, key: string, id: string): Promise<Upload> {
-  const upload = isUploadId(id)
-    ? await readRecord<Upload>(join(bucket.folder, 'uploads', id, 'upload'))
-    : undefined;
+export function findUpload(bucket: Bucket, key: string, id: string): OpenUpload {
+  const upload = bucket.uploads.get(id);
   if (upload?.key !== key) throw new S3Error('NoSuchUpload', undefined, { UploadId: id });
   return upload;
 }
 
+/** Writes a part to where the object will have it. It is on the disk when this resolves. */
 export async function putPart(
   bucket: Bucket,
-  upload: Upload,
+  { key, id }: Upload,
   { number, payload }: { number: number; payload: Payload },
 ): Promise<Part> {
-  let part: Part | undefined;
-  await writeTemporary(bucket, {
-    data: payload.chunks,
-    seal: () => {
-      const { size, md5, checksum } = payload.result();
-      return (part = { number, size, etag: md5, lastModified: Date.now(), checksum });
-    },
-    place: (temporary) =>
-      publish(temporary, partPath(bucket, upload.id, number), bucket.store.durable).catch(
-        (error: NodeJS.ErrnoException) => {
-          throw error.code === 'ENOENT'
-            ? new S3Error('NoSuchUpload', undefined, { UploadId: upload.id })
-            : error;
-        },
-      ),
-  });
-  if (!part) throw new S3Error('InternalError');
+  // Not while the upload is completed: the end of its file is where the record goes.
+  const extent = await changeUpload(bucket, id, async () =>
+    reserveExtent(findUpload(bucket, key, id).taken, payload.size),
+  );
+  try {
+    await writePart(bucket, id, { extent, payload });
+  } catch (error) {
+    await changeUpload(bucket, id, async () => release(bucket, id, extent));
+    throw bucketError(bucket, error);
+  }
+  const { size, md5, checksum } = payload.result();
+  const part: Part = { number, size, etag: md5, lastModified: Date.now(), checksum, extent };
+  await changeUpload(bucket, id, () => addPart(bucket, findUpload(bucket, key, id), part));
   return part;
 }
 
-/** Opens a part for reading; the caller closes its handle. Undefined when it is gone. */
-export function openPart(
-  bucket: Bucket,
-  uploadId: string,
-  number: number,
-): Promise<SealedFile<Part> | undefined> {
-  return openSealed<Part>(partPath(bucket, uploadId, number));
+async function addPart(bucket: Bucket, { id, parts }: OpenUpload, part: Part): Promise<void> {
+  const { journal } = uploadFiles(bucket.uploadFolder.path, id);
+  // After an error the extent stays taken: the record may be in the journal.
+  await appendPart(journal, part, bucket.store.durable).catch((error: unknown) => {
+    throw bucketError(bucket, error);
+  });
+  const replaced = parts.get(part.number);
+  parts.set(part.number, part);
+  if (replaced) release(bucket, id, replaced.extent);
 }
 
 /** Deletes an upload and its parts. */
-export async function deleteUpload(bucket: Bucket, id: string): Promise<void> {
-  await rm(join(bucket.folder, 'uploads', id), { recursive: true, force: true });
+export function deleteUpload(bucket: Bucket, id: string): Promise<void> {
+  return changeUpload(bucket, id, async () => {
+    bucket.uploads.delete(id);
+    await deleteUploadFiles(bucket.uploadFolder.path, id);
+  });
 }
 
 /** All parts of an upload, by number. */
-export async function listParts(bucket: Bucket, upload: Upload): Promise<Part[]> {
-  const folder = join(bucket.folder, 'uploads', upload.id);
-  const names = (await readdir(folder)).filter((name) => name !== 'upload').sort();
-  const parts = await Promise.all(names.map((name) => readRecord<Part>(join(folder, name))));
-  return parts.filter((part) => part !== undefined);
+export function listParts(upload: OpenUpload): Part[] {
+  return [...upload.parts.values()].toSorted((a, b) => a.number - b.number);
 }
 
 /** All open uploads, by key and then by start. */
-export async function listUploads(bucket: Bucket): Promise<Upload[]> {
-  const ids = (await readdir(join(bucket.folder, 'uploads'))).filter(isUploadId);
-  const uploads = await Promise.all(
-    ids.map((id) => readRecord<Upload>(join(bucket.folder, 'uploads', id, 'upload'))),
+export function listUploads(bucket: Bucket): Upload[] {
+  return [...bucket.uploads.values()].toSorted(
+    (a, b) =>
+      Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)) ||
+      a.initiated - b.initiated ||
+      (a.id < b.id ? -1 : 1),
   );
-  return uploads
-    .filter((upload) => upload !== undefined)
-    .sort(
-      (a, b) =>
-        Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)) ||
-        a.initiated - b.initiated ||
-        (a.id < b.id ? -1 : 1),
-    );
 }
 
-function partPath(bucket: Bucket, id: string, number: number): string {
-  return join(bucket.folder, 'uploads', id, String(number).padStart(5, '0'));
+/** Runs changes of an upload's places one after another. */
+export function changeUpload<T>(bucket: Bucket, id: string, change: () => Promise<T>): Promise<T> {
+  return runExclusively(bucket.uploadWriters, id, change);
 }
 
-function isUploadId(id: string): boolean {
-  return /^[0-9a-f]{48}$/.test(id);
+function release(bucket: Bucket, id: string, extent: Extent): void {
+  const upload = bucket.uploads.get(id);
+  if (upload) releaseExtent(upload.taken, extent);
 }
 
-async function* noData(): AsyncGenerator<Buffer> {
-  // An upload has no bytes of its own.
+async function writePart(
+  bucket: Bucket,
+  id: string,
+  { extent, payload }: { extent: Extent; payload: Payload },
+): Promise<void> {
+  const { data } = uploadFiles(bucket.uploadFolder.path, id);
+  const handle = await open(data, 'r+').catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT'
+      ? new S3Error('NoSuchUpload', undefined, { UploadId: id })
+      : error;
+  });
+  try {
+    await writeChunks(handle, payload.chunks, { position: extent.start });
+    if (bucket.store.durable) await handle.datasync();
+  } finally {
+    await handle.close();
+  }
 }

@@ -1,18 +1,14 @@
-import { mkdir, rm, unlink } from 'node:fs/promises';
+import { mkdir, rename, rm, unlink } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { ObjectChecksum } from '../protocol/checksums.ts';
 import { S3Error } from '../protocol/errors.ts';
 import type { Bucket } from './bucket-store.ts';
 import { addKey, hasKey, keyToPath, removeKey } from './key-index.ts';
-import {
-  openSealed,
-  publish,
-  readRecord,
-  syncFolder,
-  writeSealed,
-  type SealedFile,
-} from './sealed-file.ts';
+import type { Extent } from './extent.ts';
+import { syncFolder } from './folder.ts';
+import { runExclusively } from './run-exclusively.ts';
+import { openSealed, readRecord, writeSealed, type SealedFile } from './sealed-file.ts';
 
 /** What is stored beside an object's bytes. */
 export interface ObjectRecord {
@@ -26,6 +22,8 @@ export interface ObjectRecord {
   checksum: ObjectChecksum | undefined;
   /** The multipart upload that created the object. */
   uploadId: string | undefined;
+  /** Where the bytes lie in the file. Absent: at its start. */
+  extents?: Extent[];
 }
 
 export type StoredObject = SealedFile<ObjectRecord>;
@@ -47,8 +45,16 @@ export async function openObject(bucket: Bucket, key: string): Promise<StoredObj
   return object;
 }
 
-export function readObjectRecord(bucket: Bucket, key: string): Promise<ObjectRecord | undefined> {
+export async function readObjectRecord(
+  bucket: Bucket,
+  key: string,
+): Promise<ObjectRecord | undefined> {
   return readRecord<ObjectRecord>(objectPath(bucket, key));
+}
+
+/** Where the bytes of an object lie in its file. */
+export function extentsOf({ size, extents }: ObjectRecord): Extent[] {
+  return extents ?? [{ start: 0, size }];
 }
 
 /** Stores an object. Readers see the old or the new one; it is on the disk when this resolves. */
@@ -57,21 +63,37 @@ export async function putObject(
   key: string,
   { data, seal, precondition }: NewObject,
 ): Promise<ObjectRecord> {
+  const { store, folder } = bucket;
+  const temporary = join(folder, 'temporary', `${store.boot}-${randomUUID()}`);
   let record: ObjectRecord | undefined;
-  const path = objectPath(bucket, key);
-  await writeTemporary(bucket, {
-    data,
-    seal: () => (record = { key, lastModified: Date.now(), ...seal() }),
-    place: (temporary) =>
-      runExclusively(bucket, key, async () => {
-        precondition(await readObjectRecord(bucket, key));
-        await createFolders(bucket, dirname(path));
-        await publish(temporary, path, bucket.store.durable);
-        addKey(bucket.keys, key);
-      }),
-  });
+  try {
+    await writeSealed(temporary, {
+      data,
+      seal: () => (record = { key, lastModified: Date.now(), ...seal() }),
+      durable: store.durable,
+    });
+    await publishObject(bucket, key, { precondition, flushed: async () => temporary });
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw bucketError(bucket, error);
+  }
   if (!record) throw new S3Error('InternalError');
   return record;
+}
+
+/** Moves a file to the object's name. `flushed` is called once the precondition holds. */
+export function publishObject(
+  bucket: Bucket,
+  key: string,
+  { precondition, flushed }: { precondition: Precondition; flushed: () => Promise<string> },
+): Promise<void> {
+  const path = objectPath(bucket, key);
+  return runExclusively(bucket.writers, key, async () => {
+    precondition(await currentRecord(bucket, key));
+    const file = await flushed();
+    await moveInto(bucket, file, path);
+    addKey(bucket.keys, key);
+  });
 }
 
 /** Deletes an object. Like S3, succeeds when there is none. */
@@ -80,36 +102,43 @@ export async function deleteObject(
   key: string,
   precondition: Precondition,
 ): Promise<void> {
-  await runExclusively(bucket, key, async () => {
-    precondition(await readObjectRecord(bucket, key));
+  await runExclusively(bucket.writers, key, async () => {
+    precondition(await currentRecord(bucket, key));
     if (!hasKey(bucket.keys, key)) return;
     const path = objectPath(bucket, key);
     await unlink(path);
     removeKey(bucket.keys, key);
-    if (bucket.store.durable) await syncFolder(dirname(path));
+    await syncObjectFolder(bucket, dirname(path));
   });
 }
 
-/** Writes a temporary sealed file, which `place` moves to its name. An error leaves no file. */
-export async function writeTemporary(
-  bucket: Bucket,
-  file: { data: AsyncIterable<Buffer>; seal(): unknown; place(temporary: string): Promise<void> },
-): Promise<void> {
-  const { store, name, folder } = bucket;
-  const temporary = join(folder, 'temporary', `${store.boot}-${randomUUID()}`);
-  try {
-    await writeSealed(temporary, { ...file, durable: store.durable });
-    await file.place(temporary);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    if (!store.buckets.has(name))
-      throw new S3Error('NoSuchBucket', undefined, { BucketName: name });
-    throw error;
-  }
+/** What a failure means to the client. A deleted bucket's files fail in many ways. */
+export function bucketError({ store, name }: Bucket, error: unknown): unknown {
+  return store.buckets.has(name)
+    ? error
+    : new S3Error('NoSuchBucket', undefined, { BucketName: name });
+}
+
+/** The record that a change would replace. Most changes create an object and read nothing. */
+async function currentRecord(bucket: Bucket, key: string): Promise<ObjectRecord | undefined> {
+  return hasKey(bucket.keys, key) ? readObjectRecord(bucket, key) : undefined;
 }
 
 function objectPath(bucket: Bucket, key: string): string {
   return join(bucket.folder, 'objects', keyToPath(key));
+}
+
+/** Renames a flushed file. The folder is flushed: a power cut could undo the rename. */
+async function moveInto(bucket: Bucket, file: string, path: string): Promise<void> {
+  const folder = dirname(path);
+  if (folder !== bucket.objectFolder.path) await createFolders(bucket, folder);
+  await rename(file, path);
+  await syncObjectFolder(bucket, folder);
+}
+
+async function syncObjectFolder(bucket: Bucket, folder: string): Promise<void> {
+  if (folder === bucket.objectFolder.path) await bucket.objectFolder.sync();
+  else if (bucket.store.durable) await syncFolder(folder);
 }
 
 async function createFolders(bucket: Bucket, folder: string): Promise<void> {
@@ -117,20 +146,4 @@ async function createFolders(bucket: Bucket, folder: string): Promise<void> {
   if (!first || !bucket.store.durable) return;
   for (let path = folder; path.length >= first.length; path = dirname(path))
     await syncFolder(dirname(path));
-}
-
-// Changes of one key run one after another, so a precondition still holds when its change is made.
-async function runExclusively<T>(
-  bucket: Bucket,
-  key: string,
-  change: () => Promise<T>,
-): Promise<T> {
-  const before = bucket.writers.get(key) ?? Promise.resolve();
-  const current = before.then(change, change);
-  bucket.writers.set(key, current);
-  try {
-    return await current;
-  } finally {
-    if (bucket.writers.get(key) === current) bucket.writers.delete(key);
-  }
 }

@@ -1,5 +1,5 @@
-import { open, rename, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, type FileHandle } from 'node:fs/promises';
+import { writeChunks } from './write-chunks.ts';
 
 // Format: data ‖ JSON record ‖ its length (4 bytes) ‖ mark.
 // Both share a file, so that one rename publishes both.
@@ -11,9 +11,15 @@ const TAIL_READ_BYTES = 2048;
 /** An open file of this format. Its data starts at offset 0. The caller closes the handle. */
 export interface SealedFile<R> {
   handle: FileHandle;
-  /** Bytes of data. */
-  size: number;
   record: R;
+}
+
+/** The end of a file of this format. */
+export function encodeFooter(record: unknown): Buffer {
+  const json = Buffer.from(JSON.stringify(record));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(json.length);
+  return Buffer.concat([json, length, MARK]);
 }
 
 /** Writes data, then the record of `seal`. After an error the caller deletes the file. */
@@ -23,12 +29,8 @@ export async function writeSealed(
 ): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
   try {
-    await handle.writeFile(file.data);
-    const record = Buffer.from(JSON.stringify(file.seal()));
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(record.length);
-    await handle.writeFile(Buffer.concat([record, length, MARK]));
-    if (file.durable) await handle.sync();
+    await writeChunks(handle, file.data, { position: 0, end: () => encodeFooter(file.seal()) });
+    if (file.durable) await handle.datasync();
   } finally {
     await handle.close();
   }
@@ -55,7 +57,7 @@ export async function openSealed<R>(path: string): Promise<SealedFile<R> | undef
     const record: R = JSON.parse(
       tail.toString('utf8', tail.length - FOOTER_BYTES - length, tail.length - FOOTER_BYTES),
     );
-    return { handle, size: total - FOOTER_BYTES - length, record };
+    return { handle, record };
   } catch (error) {
     await handle.close();
     throw error;
@@ -67,21 +69,6 @@ export async function readRecord<R>(path: string): Promise<R | undefined> {
   const file = await openSealed<R>(path);
   await file?.handle.close();
   return file?.record;
-}
-
-/** Moves a flushed file to its name. The folder is flushed: a power cut could undo the rename. */
-export async function publish(temporary: string, path: string, durable: boolean): Promise<void> {
-  await rename(temporary, path);
-  if (durable) await syncFolder(dirname(path));
-}
-
-export async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function readTail(handle: FileHandle, total: number, bytes: number): Promise<Buffer> {

@@ -1,7 +1,5 @@
 import {
   AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
@@ -11,7 +9,6 @@ import {
   UploadPartCommand,
   type ChecksumAlgorithm,
   type CompletedPart,
-  type S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { createHash, randomBytes } from 'node:crypto';
@@ -20,45 +17,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'tap';
 import { bucket, build, failureOf } from '../s3-server.ts';
+import { begin, complete, part } from '../send-parts.ts';
 
 const MiB = 1024 ** 2;
-
-async function begin(client: S3Client, Key: string, more: object = {}): Promise<string> {
-  const { UploadId = '' } = await client.send(
-    new CreateMultipartUploadCommand({ Bucket: bucket, Key, ...more }),
-  );
-  return UploadId;
-}
-
-async function part(
-  client: S3Client,
-  Key: string,
-  UploadId: string,
-  PartNumber: number,
-  Body: Buffer,
-): Promise<CompletedPart> {
-  const { ETag } = await client.send(
-    new UploadPartCommand({ Bucket: bucket, Key, UploadId, PartNumber, Body }),
-  );
-  return { PartNumber, ETag };
-}
-
-const complete = (
-  client: S3Client,
-  Key: string,
-  UploadId: string,
-  Parts: CompletedPart[],
-  more: object = {},
-): Promise<{ ETag?: string | undefined }> =>
-  client.send(
-    new CompleteMultipartUploadCommand({
-      Bucket: bucket,
-      Key,
-      UploadId,
-      MultipartUpload: { Parts },
-      ...more,
-    }),
-  );
 
 test('parts become one object with a multipart ETag, and the upload is gone', async (t) => {
   const { client, dir } = await build(t);
