@@ -125,6 +125,7 @@ CREATE TABLE audit.events (
   personal_ciphertext text
 ) PARTITION BY RANGE (id);
 ALTER TABLE audit.events ADD CONSTRAINT events_pkey PRIMARY KEY (id);
+CREATE INDEX events_about_others ON ONLY audit.events USING btree (((user_id)::text), id) WHERE (subject IS DISTINCT FROM (user_id)::text);
 CREATE INDEX events_action ON ONLY audit.events USING btree (action, id);
 CREATE INDEX events_lane ON ONLY audit.events USING btree (source, lane, seq);
 CREATE INDEX events_request ON ONLY audit.events USING btree (request_id, id);
@@ -169,6 +170,7 @@ CREATE INDEX events_default_source_outcome_id_idx ON audit.events_default USING 
 CREATE INDEX events_default_subject_id_idx ON audit.events_default USING btree (subject, id);
 CREATE INDEX events_default_tenant_id_id_idx ON audit.events_default USING btree (tenant_id, id) WHERE (tenant_id IS NOT NULL);
 CREATE INDEX events_default_user_id_id_idx ON audit.events_default USING btree (user_id, id);
+CREATE INDEX events_default_user_id_id_idx1 ON audit.events_default USING btree (((user_id)::text), id) WHERE (subject IS DISTINCT FROM (user_id)::text);
 
 CREATE TABLE audit.holes (
   source text NOT NULL,

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { sql, type RawBuilder } from 'kysely';
 import { test, type Test } from 'tap';
 import { createLogQuery } from '../../trail/log-query.ts';
 import { findPageByTime } from '../../trail/find-page.ts';
+import { findLogEnd } from '../../trail/log-queries.ts';
+import { chooseScans } from '../../trail/log-scans.ts';
 import { visibilityOf } from '../../trail/readers/visibility.ts';
 import type { FilterQuery } from '../../trail/filter.ts';
 import { build, type TestServer } from '../build.ts';
 import { fillLog } from '../fill-log.ts';
+import { anEvent } from '../records.ts';
 
 const EVENTS = 3_000;
 const ACTOR = randomUUID();
@@ -103,4 +107,42 @@ test("a user's list in pieces merges what they did and what was done to them", a
   const pieces = await walk(parts, {}, { limit: 20, examine: 7, userId: SUBJECT });
   t.strictSame(pieces.ids, whole.ids);
   t.equal(whole.ids.length, 400);
+});
+
+interface PlanNode {
+  'Relation Name'?: string;
+  'Actual Rows': number;
+  'Rows Removed by Filter'?: number;
+  Plans?: PlanNode[];
+}
+
+/** Counts the events that a scan reads, by its plan. */
+async function countEventsRead(db: TestServer['db'], scan: RawBuilder<unknown>): Promise<number> {
+  const { rows } = await sql<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>`
+    explain (analyze, format json) ${scan}`.execute(db);
+  const count = (node: PlanNode): number =>
+    (node['Relation Name']?.startsWith('events')
+      ? node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)
+      : 0) + (node.Plans ?? []).reduce((sum, inner) => sum + count(inner), 0);
+  return count(rows[0]?.['QUERY PLAN'][0].Plan ?? { 'Actual Rows': NaN });
+}
+
+test("a user's list reads the events that the user caused about themselves once", async (t) => {
+  const parts = await build(t);
+  const { personal } = anEvent();
+  await fillLog(parts, 1_000, (n) => ({
+    user_id: SUBJECT,
+    personal: n > 3 && personal ? { ...personal, subject: SUBJECT } : null,
+  }));
+  const visibility = visibilityOf({ kind: 'user', userId: SUBJECT });
+  const log = await createLogQuery(parts.server.searchTerms, visibility, {});
+  const { size, before } = await findLogEnd(parts.db);
+  const [bySubject, byActor] = await chooseScans(parts.db, log, {
+    range: { floor: '00000000-0000-0000-0000-000000000000', before },
+    page: { size, before, limit: 50, examine: 10_000 },
+  });
+  t.ok(bySubject && byActor);
+  if (!bySubject || !byActor) return;
+  t.ok((await countEventsRead(parts.db, bySubject)) >= 50);
+  t.equal(await countEventsRead(parts.db, byActor), 4);
 });
