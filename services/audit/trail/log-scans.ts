@@ -167,12 +167,22 @@ function examine(
     where ${matches} or ${isLast} ${order} limit ${page.limit}`;
 }
 
-/** The first candidates with their numbers. */
-const numbered = (candidates: Condition, alias: Candidates['alias'], page: ListPage): Condition => {
+/**
+ * The first candidates with their numbers. The order is said again, or the planner would forget it
+ * and sort them all. A limit that it does not know makes it take the index in its order.
+ */
+function numbered(
+  candidates: Condition,
+  { alias, order }: Pick<Candidates, 'alias' | 'order'>,
+  page: ListPage,
+): Condition {
   const name = sql.ref(alias);
   return sql`(select ${name}.*, row_number() over () as number
-    from (${candidates} limit ${page.examine}) ${name}) ${name}`;
-};
+    from (${candidates} limit (select ${page.examine}::int8)) ${name} ${order}) ${name}`;
+}
+
+const descending = (keys: readonly Condition[]): Condition =>
+  sql.join(keys.map((key) => sql`${key} desc`));
 
 /**
  * The newest matching events of each value of a driver. Comparing rows pins the scan to the index
@@ -185,23 +195,24 @@ function drivenScan(
   { range, page }: { range: IdRange; page: ListPage },
 ): Condition {
   const keys = columns.map((column) => sql.raw(`e.${column}`));
-  const names = sql.join(columns.map((_, column) => sql.ref(`value_${column}`)));
+  const names = columns.map((_, column) => `key_${column}`);
   const own = sql.join(keys);
-  const given = sql.join(columns.map((_, column) => sql.ref(`d.value_${column}`)));
+  const given = sql.join(names.map((name) => sql.ref(`d.${name}`)));
+  const named = sql.join(keys.map((key, column) => sql`${key} as ${sql.ref(`key_${column}`)}`));
   const arrays = sql.join(
     columns.map((_, column) => sql`${values.map((row) => row[column])}::${sql.raw(type)}[]`),
   );
-  const order = sql`
-    order by ${sql.join(keys.map((key) => sql`${key} desc`))}, e.id desc`;
   const candidates = sql`
-    select e.* from audit.events e
+    select e.*, ${named} from audit.events e
     where (${own}, e.id) >= (${given}, ${range.floor}::uuid)
       and (${own}, e.id) < (${given}, ${range.before}::uuid)
       and e.id >= ${range.floor}::uuid and e.id < ${range.before}::uuid
-      and ${allOf(keys.map((key) => sql`${key} is not null`))} and ${where} ${order}`;
-  const from = numbered(candidates, 'e', page);
+      and ${allOf(keys.map((key) => sql`${key} is not null`))} and ${where}
+    order by ${descending(keys)}, e.id desc`;
+  const order = sql`order by ${descending(names.map((name) => sql.ref(`e.${name}`)))}, e.id desc`;
+  const from = numbered(candidates, { alias: 'e', order }, page);
   return sql`
-    select x.* from unnest(${arrays}) as d(${names})
+    select x.* from unnest(${arrays}) as d(${sql.join(names.map((name) => sql.ref(name)))})
     cross join lateral (
       ${examine({ from, alias: 'e', id: sql`e.id`, order }, conditions, page)}
     ) x`;
@@ -218,7 +229,7 @@ function termScan(
     where (t.term, t.event_id) >= (${term}::bytea, ${range.floor}::uuid)
       and (t.term, t.event_id) < (${term}::bytea, ${range.before}::uuid) ${order}`;
   // OFFSET 0, as in `placeInLog`.
-  const from = sql`${numbered(candidates, 't', page)}
+  const from = sql`${numbered(candidates, { alias: 't', order }, page)}
     left join lateral (select * from audit.events where id = t.event_id offset 0) e on true`;
   return examine({ from, alias: 't', id: sql`t.event_id`, order }, conditions, page);
 }
@@ -231,6 +242,6 @@ function plainScan(
   const candidates = sql`
     select e.* from audit.events e
     where e.id >= ${range.floor}::uuid and e.id < ${range.before}::uuid ${order}`;
-  const from = numbered(candidates, 'e', page);
+  const from = numbered(candidates, { alias: 'e', order }, page);
   return examine({ from, alias: 'e', id: sql`e.id`, order }, conditions, page);
 }
