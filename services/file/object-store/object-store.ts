@@ -5,6 +5,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { BufferPool } from './buffer-pool.ts';
+import type { PutBytes } from './put-bytes.ts';
 import { attempt } from './unavailable.ts';
 
 /** The files' bucket and the buffers of uploads. */
@@ -12,6 +13,8 @@ export interface ObjectStore {
   s3: S3Client;
   bucket: string;
   pool: BufferPool;
+  /** Sends bytes cheaply; all else goes by `s3`. */
+  putBytes: PutBytes;
   /** Time in which S3 must answer a request without a body. */
   requestTimeoutMs: number;
 }

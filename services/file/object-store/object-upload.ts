@@ -2,11 +2,11 @@ import { crc32 } from 'node:zlib';
 import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  PutObjectCommand,
-  UploadPartCommand,
   type CompletedPart,
 } from '@aws-sdk/client-s3';
 import { abortOpenUploads, abortUpload, deleteObject, type ObjectStore } from './object-store.ts';
+import type { PutRequest } from './put-bytes.ts';
+import { encodeValue } from './request-signer.ts';
 import { attempt } from './unavailable.ts';
 
 /** What S3 answers for a whole object. */
@@ -32,23 +32,24 @@ export interface ObjectUpload {
  * await cost a replica 40 MB after 2 GiB of uploads.
  */
 export function createObjectUpload(store: ObjectStore, key: string): ObjectUpload {
-  const { s3, bucket, requestTimeoutMs } = store;
+  const { s3, bucket, putBytes, requestTimeoutMs } = store;
   const object = { Bucket: bucket, Key: key };
   const parts: CompletedPart[] = [];
   let uploadId: string | undefined;
   /** What S3 may hold without having confirmed it. */
   const doubt = { object: false, upload: false };
 
-  const timeoutFor = (bytes: number) => ({ requestTimeout: requestTimeoutMs + transferMs(bytes) });
+  const timeoutFor = ({ length }: Buffer): number => requestTimeoutMs + transferMs(length);
   const doubtObject = (): void => void (doubt.object = true);
   const doubtUpload = (): void => void (doubt.upload = true);
 
   return {
     async put(body, content) {
-      const send = () => s3.send(putCommand(object, body, content), timeoutFor(body.length));
-      const stored = await attempt(send, doubtObject);
+      const send = () =>
+        putBytes({ key, ...wholeObject(content), body, timeoutMs: timeoutFor(body) });
+      const answer = await attempt(send, doubtObject);
       doubtObject();
-      return stored;
+      return { ETag: answer['etag'], VersionId: answer['x-amz-version-id'] };
     },
     async startParts(mediaType) {
       const parameters = { ...object, ContentType: mediaType, ChecksumAlgorithm: 'CRC32' as const };
@@ -61,18 +62,10 @@ export function createObjectUpload(store: ObjectStore, key: string): ObjectUploa
     isInParts: () => uploadId !== undefined,
     async sendPart(bytes) {
       const part = { PartNumber: parts.length + 1, ChecksumCRC32: crc32Of(bytes) };
-      const { ETag } = await attempt(() =>
-        s3.send(
-          new UploadPartCommand({
-            ...object,
-            ...part,
-            UploadId: uploadId,
-            Body: bytes,
-            ContentLength: bytes.length,
-          }),
-          timeoutFor(bytes.length),
-        ),
-      );
+      const timeoutMs = timeoutFor(bytes);
+      const send = () =>
+        putBytes({ key, ...onePart(part, uploadId ?? ''), body: bytes, timeoutMs });
+      const { etag: ETag } = await attempt(send);
       parts.push({ ...part, ETag });
     },
     completeParts() {
@@ -100,15 +93,23 @@ function crc32Of(bytes: Buffer): string {
   return checksum.toString('base64');
 }
 
-const putCommand = (
-  object: { Bucket: string; Key: string },
-  body: Buffer,
-  { mediaType, sha256 }: { mediaType: string; sha256: string },
-): PutObjectCommand =>
-  new PutObjectCommand({
-    ...object,
-    Body: body,
-    ContentLength: body.length,
-    ContentType: mediaType,
-    ChecksumSHA256: Buffer.from(sha256, 'hex').toString('base64'),
-  });
+type Described = Pick<PutRequest, 'query' | 'headers' | 'payloadHash'>;
+
+const wholeObject = ({ mediaType, sha256 }: { mediaType: string; sha256: string }): Described => ({
+  query: '',
+  headers: {
+    'content-type': mediaType,
+    'x-amz-checksum-sha256': Buffer.from(sha256, 'hex').toString('base64'),
+  },
+  payloadHash: sha256,
+});
+
+/** S3 compares a part's bytes with the signed checksum. */
+const onePart = (
+  { PartNumber, ChecksumCRC32 }: { PartNumber: number; ChecksumCRC32: string },
+  uploadId: string,
+): Described => ({
+  query: `partNumber=${PartNumber}&uploadId=${encodeValue(uploadId)}`,
+  headers: { 'x-amz-checksum-crc32': ChecksumCRC32 },
+  payloadHash: 'UNSIGNED-PAYLOAD',
+});

@@ -9,11 +9,6 @@ import type { Config } from '../config.ts';
  */
 const MAX_SOCKETS = 64;
 
-function headersOf(request: unknown): Record<string, string> | undefined {
-  if (typeof request !== 'object' || request === null || !('headers' in request)) return undefined;
-  return request.headers as Record<string, string>;
-}
-
 /**
  * The S3 client. It never retries: `attempt` does, knowing what S3 may have received. `Expect:
  * 100-continue` would cost a round trip and the connection.
@@ -21,7 +16,7 @@ function headersOf(request: unknown): Record<string, string> | undefined {
 export function createS3Client(config: Config): S3Client {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = config;
   const agent = { keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: 'lifo' } as const;
-  const client = new S3Client({
+  return new S3Client({
     region: config.AWS_REGION,
     ...(config.S3_ENDPOINT !== undefined && { endpoint: config.S3_ENDPOINT }),
     forcePathStyle: true,
@@ -39,21 +34,4 @@ export function createS3Client(config: Config): S3Client {
       httpsAgent: new HttpsAgent(agent),
     }),
   });
-  // Over plain HTTP the SDK would hash bodies again. Signed headers hold their SHA-256 or
-  // CRC-32 already, so S3 refuses altered bytes.
-  client.middlewareStack.add(
-    (next) => (args) => {
-      const headers = headersOf(args.request);
-      if (headers?.['x-amz-checksum-sha256'])
-        headers['x-amz-content-sha256'] = Buffer.from(
-          headers['x-amz-checksum-sha256'],
-          'base64',
-        ).toString('hex');
-      else if (headers?.['x-amz-checksum-crc32'])
-        headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
-      return next(args);
-    },
-    { step: 'build', name: 'signKnownPayloadHash', priority: 'low' },
-  );
-  return client;
 }

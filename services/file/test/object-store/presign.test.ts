@@ -6,6 +6,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { startS3 } from '@muniment/cluster';
 import { test } from 'tap';
 import { createPresigner } from '../../object-store/presign.ts';
+import { openRequestSigner } from '../../object-store/request-signer.ts';
 
 const KEY = '0190b5c2-1111-4222-8333-444455556666';
 const CREDENTIALS = { accessKeyId: 'AKIA/EXAMPLE', secretAccessKey: 'secret+/=value' };
@@ -47,12 +48,15 @@ test("the URL equals the SDK's byte for byte", async (t) => {
     const theirs = await getSignedUrl(client, command, { expiresIn: 60, signingDate: now });
     const presign = createPresigner({
       host: new URL(endpoint).host,
-      region,
       bucket: 'some-bucket',
       ttlSeconds: 60,
-      credentials: async () => credentials,
+      createSigner: openRequestSigner({
+        region,
+        credentials: async () => credentials,
+        now: () => now,
+      }),
     });
-    t.equal(new URL(endpoint).origin + (await presign(KEY, version, now)), theirs);
+    t.equal(new URL(endpoint).origin + (await presign(KEY, version)), theirs);
     client.destroy();
   }
 });
@@ -73,30 +77,27 @@ test('S3 accepts only the unaltered, unexpired URL, by GET with any Range', asyn
     await rm(dir, { recursive: true });
   });
   await client.send(new PutObjectCommand({ Bucket: 'files', Key: KEY, Body: '0123456789' }));
-  const presign = createPresigner({
-    host: new URL(s3.endpoint).host,
-    region: 'us-east-1',
-    bucket: 'files',
-    ttlSeconds: 60,
-    credentials: async () => credentials,
-  });
-  const url = s3.endpoint + (await presign(KEY, null));
+  const presignerOf = (host: string, ageMs: number) =>
+    createPresigner({
+      host,
+      bucket: 'files',
+      ttlSeconds: 60,
+      createSigner: openRequestSigner({
+        region: 'us-east-1',
+        credentials: async () => credentials,
+        now: () => new Date(Date.now() - ageMs),
+      }),
+    });
+  const { host } = new URL(s3.endpoint);
+  const url = s3.endpoint + (await presignerOf(host, 0)(KEY, null));
 
   t.equal(await (await fetch(url)).text(), '0123456789');
   const part = await fetch(url, { headers: { range: 'bytes=2-4' } });
   t.strictSame([part.status, await part.text()], [206, '234']);
   t.equal((await fetch(url.replace(KEY, KEY.replace('0', '1')))).status, 403);
   t.equal((await fetch(url, { method: 'DELETE' })).status, 403);
-  t.equal(
-    (await fetch(s3.endpoint + (await presign(KEY, null, new Date(Date.now() - 61_000))))).status,
-    403,
-  );
-  const elsewhere = createPresigner({
-    host: 'other:9',
-    region: 'us-east-1',
-    bucket: 'files',
-    ttlSeconds: 60,
-    credentials: async () => credentials,
-  });
-  t.equal((await fetch(s3.endpoint + (await elsewhere(KEY, null)))).status, 403);
+  const expired = await presignerOf(host, 61_000)(KEY, null);
+  t.equal((await fetch(s3.endpoint + expired)).status, 403);
+  const elsewhere = await presignerOf('other:9', 0)(KEY, null);
+  t.equal((await fetch(s3.endpoint + elsewhere)).status, 403);
 });

@@ -2,45 +2,57 @@ import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { test } from 'tap';
 import { timeBound } from '@muniment/testing';
 import { ObjectStoreUnavailable } from '../../errors.ts';
+import type { ObjectStore } from '../../object-store/object-store.ts';
 import { attempt, isS3Unavailable } from '../../object-store/unavailable.ts';
 import { build, BUCKET } from '../build.ts';
 
-test('an unreachable S3 gives one error within its time-outs', async (t) => {
-  const {
-    files: {
-      store: { s3 },
-    },
-    s3: { proxy },
-    replica,
-  } = await build(t);
-  const put = () => s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'k', Body: 'x' }));
-  for (const [fault, doubtful] of [
-    ['refuse', true],
-    ['blackhole', true],
-  ] as const) {
-    proxy.mode(fault);
-    let doubts = 0;
-    const begun = Date.now();
-    const error: unknown = await attempt(put, () => {
-      doubts += 1;
-    }).catch((thrown: unknown) => thrown);
-    t.ok(isS3Unavailable(error), fault);
-    t.ok(Date.now() - begun < timeBound(4_000), 'one time-out, not two');
-    t.equal(doubts > 0, doubtful);
-  }
-  const nobody = await replica({ S3_ENDPOINT: 'http://127.0.0.1:9' });
-  let doubts = 0;
-  await t.rejects(
-    attempt(
-      () => nobody.store.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'k', Body: 'x' })),
-      () => {
+const putBySdk = ({ s3 }: ObjectStore): Promise<unknown> =>
+  s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'k', Body: 'x' }));
+const putBytes = (store: ObjectStore): Promise<unknown> =>
+  store.putBytes({
+    key: 'k',
+    query: '',
+    headers: {},
+    payloadHash: 'UNSIGNED-PAYLOAD',
+    body: Buffer.from('x'),
+    timeoutMs: 1_500,
+  });
+
+for (const [name, send] of Object.entries({ putBySdk, putBytes }))
+  test(`an unreachable S3 gives one error within its time-outs (${name})`, async (t) => {
+    const {
+      files: { store },
+      s3: { proxy },
+      replica,
+    } = await build(t);
+    const put = () => send(store);
+    for (const [fault, doubtful] of [
+      ['refuse', true],
+      ['blackhole', true],
+    ] as const) {
+      proxy.mode(fault);
+      let doubts = 0;
+      const begun = Date.now();
+      const error: unknown = await attempt(put, () => {
         doubts += 1;
-      },
-    ),
-    ObjectStoreUnavailable,
-  );
-  t.equal(doubts, 0, 'without a connection nothing can have arrived');
-});
+      }).catch((thrown: unknown) => thrown);
+      t.ok(isS3Unavailable(error), fault);
+      t.ok(Date.now() - begun < timeBound(4_000), 'one time-out, not two');
+      t.equal(doubts > 0, doubtful);
+    }
+    const nobody = await replica({ S3_ENDPOINT: 'http://127.0.0.1:9' });
+    let doubts = 0;
+    await t.rejects(
+      attempt(
+        () => send(nobody.store),
+        () => {
+          doubts += 1;
+        },
+      ),
+      ObjectStoreUnavailable,
+    );
+    t.equal(doubts, 0, 'without a connection nothing can have arrived');
+  });
 
 test("S3's refusals are no outage", async (t) => {
   const {
