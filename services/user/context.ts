@@ -10,6 +10,7 @@ import { createStuffingMetric } from './sign-in/credential-stuffing.ts';
 import { ensureSigningKey } from './signing-keys/signing-keys.ts';
 import type { Tables } from './tables.ts';
 import { createUserErasure } from './users/erase-user.ts';
+import { createFindUser, type FindUser } from './users/user-reader.ts';
 
 /** Windows in which failed logins looked like credential stuffing, by pattern. */
 export type StuffingMetric = Counter<'pattern'>;
@@ -20,6 +21,7 @@ export interface UserContext extends ServiceContext<Tables> {
   passwords: PasswordHasher;
   mail: { languages: Languages; mailer: Mailer };
   stuffing: StuffingMetric;
+  findUser: FindUser;
 }
 
 /** Builds the context. @throws as `createServer` */
@@ -48,7 +50,8 @@ export async function createContext(config: Config): Promise<UserContext> {
   http.app.addHook('onClose', () => passwords.close());
   measurePasswords(passwords, metrics);
   const stuffing = createStuffingMetric(metrics);
-  return { ...context, config, passwords, mail, stuffing };
+  const findUser = createFindUser(data.db);
+  return { ...context, config, passwords, mail, stuffing, findUser };
 }
 
 function openMail(config: Config): UserContext['mail'] {

@@ -6,6 +6,7 @@ export {
   type Database,
   type DatabaseOptions,
 } from './database.ts';
+export { createGather, type GatherOptions } from './gather.ts';
 export { uuidv7 } from './ids.ts';
 export {
   acquireLease,

@@ -15,7 +15,7 @@ import { emailChangeRateLimited, emailChangeRequested } from './account-events.t
 
 type ChangeContext = Pick<
   UserContext,
-  'audit' | 'config' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
+  'audit' | 'config' | 'crypto' | 'data' | 'findUser' | 'limits' | 'mail' | 'passwords'
 >;
 
 /** Mails a link to the new address and a notice to the old one. */

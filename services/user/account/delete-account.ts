@@ -16,7 +16,7 @@ import { accountDeleted } from './account-events.ts';
 
 type DeleteContext = Pick<
   UserContext,
-  'audit' | 'auth' | 'config' | 'crypto' | 'data' | 'limits' | 'passwords'
+  'audit' | 'auth' | 'config' | 'crypto' | 'data' | 'findUser' | 'limits' | 'passwords'
 >;
 
 /** Deletes the account at once. Files and personal audit values follow within seconds. */

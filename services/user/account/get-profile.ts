@@ -1,7 +1,6 @@
 import { principalOf, Unauthenticated } from '@muniment/security';
 import { defineRoute, validatorFields } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { findUserById } from '../users/user-queries.ts';
 import { toUserResource, userSchema, userValidators } from '../users/user-resource.ts';
 
 export const getProfile = defineRoute({
@@ -13,9 +12,9 @@ export const getProfile = defineRoute({
   response: { 200: userSchema },
   errors: [],
   handler:
-    ({ data: { db } }: Pick<UserContext, 'data'>) =>
+    ({ findUser }: Pick<UserContext, 'findUser'>) =>
     async (request, reply) => {
-      const user = await findUserById(db, principalOf(request).id);
+      const user = await findUser(principalOf(request).id);
       // Deleted so recently that this replica does not know it yet.
       if (!user) throw new Unauthenticated();
       const resource = toUserResource(user);

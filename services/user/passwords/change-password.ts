@@ -26,7 +26,7 @@ const bodySchema = strictObject({ current_password: passwordSchema, new_password
 
 type ChangeContext = Pick<
   UserContext,
-  'audit' | 'auth' | 'config' | 'crypto' | 'data' | 'limits' | 'mail' | 'passwords'
+  'audit' | 'auth' | 'config' | 'crypto' | 'data' | 'findUser' | 'limits' | 'mail' | 'passwords'
 >;
 
 /** Ends all of the user's sessions and opens a new one. */

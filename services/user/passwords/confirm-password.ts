@@ -6,7 +6,7 @@ import type { UserContext } from '../context.ts';
 import { AccountChanged, PasswordIncorrect } from '../errors.ts';
 import { isSessionLive } from '../sessions/session-queries.ts';
 import type { Tables, User } from '../tables.ts';
-import { findUserById, lockUnchangedUser } from '../users/user-queries.ts';
+import { lockUnchangedUser } from '../users/user-queries.ts';
 import { confirmationFailed } from './password-events.ts';
 
 /**
@@ -24,7 +24,7 @@ export async function lockConfirmedCaller(
   if (!unchanged) throw new AccountChanged();
 }
 
-type ConfirmContext = Pick<UserContext, 'audit' | 'data' | 'limits' | 'passwords'>;
+type ConfirmContext = Pick<UserContext, 'audit' | 'findUser' | 'limits' | 'passwords'>;
 
 /**
  * Confirms the caller's password before a critical `action` (OWASP ASVS 7.5.1).
@@ -32,7 +32,7 @@ type ConfirmContext = Pick<UserContext, 'audit' | 'data' | 'limits' | 'passwords
  * @throws RateLimited, PasswordIncorrect (403: a 401 would end the session)
  */
 export async function confirmPassword(
-  { audit, data, limits, passwords }: ConfirmContext,
+  { audit, findUser, limits, passwords }: ConfirmContext,
   request: FastifyRequest & RequestContext,
   { password, action }: { password: string; action: string },
 ): Promise<User & { password_hash: string }> {
@@ -40,7 +40,7 @@ export async function confirmPassword(
   const attempt = await limits.consume([['password_confirmation', id]], () =>
     audit.record(request, confirmationFailed(id, action, 'rate_limited')),
   );
-  const user = await findUserById(data.db, id);
+  const user = await findUser(id);
   if (!user) throw new Unauthenticated();
   const { password_hash: hash } = user;
   if (hash !== null) {

@@ -2,7 +2,6 @@ import { Type } from 'typebox';
 import { principalOf, Unauthenticated } from '@muniment/security';
 import { defineRoute, nullable } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { findUserById } from '../users/user-queries.ts';
 import { documentedFailures } from './shapes.ts';
 
 /** Names are null for users who signed up elsewhere without them. */
@@ -24,9 +23,9 @@ export const getUser = defineRoute({
   errors: [],
   options: { preSerialization: documentedFailures() },
   handler:
-    ({ data: { db } }: Pick<UserContext, 'data'>) =>
+    ({ findUser }: Pick<UserContext, 'findUser'>) =>
     async (request) => {
-      const user = await findUserById(db, principalOf(request).id);
+      const user = await findUser(principalOf(request).id);
       if (!user) throw new Unauthenticated();
       const { email, first_name: firstname, last_name: lastname } = user;
       return { success: true as const, email, firstname, lastname };

@@ -31,12 +31,12 @@ export async function insertUser(
 }
 
 /** A constant statement, since each read of a profile executes it. */
-export async function findUserById(db: Kysely<Tables>, id: string): Promise<User | undefined> {
+export async function findUsersById(db: Kysely<Tables>, ids: readonly string[]): Promise<User[]> {
   const { rows } = await sql<User>`
     select id, type, status, is_verified, name, first_name, last_name, email, email_key,
       password_hash, password_epoch, service, created, updated
-    from identity.users where id = ${id}`.execute(db);
-  return rows[0];
+    from identity.users where id = any(${ids}::uuid[])`.execute(db);
+  return rows;
 }
 
 /** Finds the accounts of devices, each with what its device tokens are compared with. */

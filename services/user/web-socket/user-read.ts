@@ -1,6 +1,5 @@
 import { strictObject, uuid } from '@muniment/server';
 import { UserNotFound } from '../errors.ts';
-import { findUserById } from '../users/user-queries.ts';
 import { callerOf, defineChannel, requirePermission } from './channel.ts';
 
 /** Shows the token's owner; to an administrator's token any user. */
@@ -13,7 +12,7 @@ export const userRead = defineChannel({
     // Decided by the id alone, so a refusal does not tell whether the user exists.
     const permission = id === callerOf(request).id ? 'profile:read' : 'directory:read';
     await requirePermission(context, request, permission);
-    const user = await findUserById(context.data.db, id);
+    const user = await context.findUser(id);
     if (!user) throw new UserNotFound();
     const { name, email, created } = user;
     return { id: user.id, name, email, created_at: created.toISOString() };

@@ -8,7 +8,7 @@ import {
   type PrepareEvent,
   type Subject,
 } from '@muniment/audit-events';
-import { isTransactionConflict } from '@muniment/database';
+import { createGather, isTransactionConflict } from '@muniment/database';
 import {
   createConcurrencyLimit,
   Unauthenticated,
@@ -105,6 +105,8 @@ function eventOf(request: RequestContext, event: RequestEvent): NewEvent {
 
 const MAX_ATTEMPTS = 3;
 const MAX_WAITING = 1_000;
+/** Inserts of mere records at once. Those that come meanwhile share the next one's commit. */
+const MAX_INSERTS = 2;
 
 /**
  * Runs work again after a deadlock or serialization failure, at most three times in all. The random
@@ -166,6 +168,13 @@ export function createTransactions<DB>(
   const { maxPendingCommits: concurrency = 4 } = parts;
   const gate = createConcurrencyLimit({ concurrency, queueLimit: MAX_WAITING });
   const runner: Runner<DB> = { ...parts, db, gate };
+  const insert = createGather<OutboxRow, void>({
+    concurrency: MAX_INSERTS,
+    async send(rows) {
+      await insertOutboxRows(db, parts.schema, rows);
+      return [];
+    },
+  });
   return {
     async inTransaction(request, change) {
       const { principal } = request;
@@ -179,7 +188,7 @@ export function createTransactions<DB>(
       const change: Change<DB, string> = (_trx, record) => record(event);
       if (request.idempotency) return runDeferred(runner, request, { changes: false, change });
       const row = await parts.prepareEvent(db, eventOf(request, event));
-      await insertOutboxRows(db, parts.schema, [row]);
+      await insert(row);
       parts.onCommit();
       return row.id;
     },
