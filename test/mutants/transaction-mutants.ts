@@ -87,9 +87,9 @@ export const TRANSACTION_MUTANTS: Mutant[] = [
   {
     name: 'relay-not-woken-by-a-record',
     file: TRANSACTIONS,
-    find: `      await insertOutboxRows(db, parts.schema, [row]);
+    find: `      await insert(row);
       parts.onCommit();`,
-    replace: '      await insertOutboxRows(db, parts.schema, [row]);',
+    replace: '      await insert(row);',
     tests: [DEFERRED_TEST],
   },
   {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { BEGIN, BeginQuery } from './begin-query.ts';
 
@@ -32,6 +33,7 @@ export class NamedStatementsClient extends pg.Client {
   #canBegin = false;
   /** Whether a BEGIN waits for its first statement. */
   #isBeginning = false;
+  #isCorked = false;
 
   // The overloads of pg's `query` cannot be restated.
   override query = ((...args: unknown[]): unknown => {
@@ -61,7 +63,23 @@ export class NamedStatementsClient extends pg.Client {
 
   #send(...args: unknown[]): Promise<unknown> {
     const send = pg.Client.prototype.query as (...given: unknown[]) => Promise<unknown>;
+    this.#gatherWrites();
     return this.#endWhenUnanswered(send.apply(this, args));
+  }
+
+  /**
+   * What is sent in one turn leaves in one write, as an event's insert and its COMMIT. A write costs
+   * more than all else of a small statement: it wakes PostgreSQL.
+   */
+  #gatherWrites(): void {
+    const { stream } = (this as unknown as { connection: { stream: Socket } }).connection;
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    stream.cork();
+    process.nextTick(() => {
+      this.#isCorked = false;
+      stream.uncork();
+    });
   }
 
   #sendWithBegin(statement: pg.QueryConfig): Promise<unknown> {

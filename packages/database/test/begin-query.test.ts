@@ -46,6 +46,18 @@ test('BEGIN leaves with the first statement of its transaction', async (t) => {
   t.strictSame(await list(db), [1, 2]);
 });
 
+test('COMMIT leaves with the statement that nobody waits for', async (t) => {
+  const { db, writes } = await throughProxy(t);
+  await db.transaction().execute((trx) => insert(trx, 1));
+  const before = writes.count;
+  await db.transaction().execute(async (trx) => {
+    await insert(trx, 2);
+    void insert(trx, 3);
+  });
+  t.equal(writes.count - before, 2);
+  t.strictSame(await list(db), [1, 2, 3]);
+});
+
 test('a statement behind a BEGIN that fails changes nothing', async (t) => {
   const { db } = await throughProxy(t);
   await db.transaction().execute((trx) => insert(trx, 1));
