@@ -24,6 +24,12 @@ export interface SubjectKeyCache {
   saveImitated(name: string): void;
   /** Drops an erased subject's keys at once. */
   drop(subject: string): void;
+  /** Drops all keys at once. */
+  clear(): void;
+  /** For how long nobody has asked for a key, in milliseconds. */
+  unusedMs(): number;
+  /** Calls `listener` whenever a key is asked for, before it is read. */
+  onUse(listener: () => void): void;
 }
 
 export interface SubjectKeyCacheWriter {
@@ -37,9 +43,17 @@ export function createSubjectKeyCache(): SubjectKeyCache {
   // By subject, so that an erasure finds them all.
   const named = new LRUCache<string, ReadonlyMap<string, SubjectKey>>(limits);
   const imitated = new LRUCache<string, true>(limits);
+  const listeners: (() => void)[] = [];
   let erasures = 0;
+  let usedAt = performance.now();
+
+  function noticeUse(): void {
+    usedAt = performance.now();
+    for (const listener of listeners) listener();
+  }
 
   function openWriter(): SubjectKeyCacheWriter {
+    noticeUse();
     const erasuresBefore = erasures;
     return {
       saveCurrent(key) {
@@ -53,8 +67,14 @@ export function createSubjectKeyCache(): SubjectKeyCache {
   }
 
   return {
-    findCurrent: (subject) => current.get(subject),
-    findNamed: ({ key_id, subject }) => named.get(subject)?.get(key_id),
+    findCurrent(subject) {
+      noticeUse();
+      return current.get(subject);
+    },
+    findNamed({ key_id, subject }) {
+      noticeUse();
+      return named.get(subject)?.get(key_id);
+    },
     openWriter,
     isImitated: (name) => imitated.has(name),
     saveImitated: (name) => void imitated.set(name, true),
@@ -63,5 +83,12 @@ export function createSubjectKeyCache(): SubjectKeyCache {
       current.delete(subject);
       named.delete(subject);
     },
+    clear() {
+      erasures += 1;
+      current.clear();
+      named.clear();
+    },
+    unusedMs: () => performance.now() - usedAt,
+    onUse: (listener) => void listeners.push(listener),
   };
 }

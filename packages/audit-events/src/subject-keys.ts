@@ -21,7 +21,10 @@ export type Subject = { userId: string } | { address: string };
 
 const today = (): string => `day:${new Date().toISOString().slice(0, 10)}`;
 
-export interface SubjectKeys {
+export interface SubjectKeys extends Pick<
+  SubjectKeyCache,
+  'drop' | 'clear' | 'unusedMs' | 'onUse'
+> {
   /** The key to encrypt under, created on first use; undefined for an erased subject. */
   forSubject<DB>(db: Kysely<DB>, subject: Subject): Promise<SubjectKey | undefined>;
   /**
@@ -35,8 +38,6 @@ export interface SubjectKeys {
   forNames<DB>(db: Kysely<DB>, names: readonly string[]): Promise<Map<string, SubjectKey>>;
   /** The existing keys among those of `blocks`. Needs the audit service's role. */
   forBlocks<DB>(db: Kysely<DB>, blocks: readonly BlockKeyRef[]): Promise<BlockKeys>;
-  /** Drops an erased subject's keys from memory at once. */
-  drop(subject: string): void;
 }
 
 /** Keys of personal blocks. */
@@ -170,6 +171,9 @@ export function createSubjectKeys(masterKey: MasterKey): SubjectKeys {
     },
     forNames: (db, names) => findOrCreateKeys(store, db, names),
     forBlocks: (db, blocks) => findBlockKeys(store, db, blocks),
-    drop: (subject) => cache.drop(subject),
+    drop: cache.drop,
+    clear: cache.clear,
+    unusedMs: cache.unusedMs,
+    onUse: cache.onUse,
   };
 }

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
 import { test } from 'tap';
 import { startFaultProxy } from '@muniment/cluster';
 import { acquireLease, releaseLease } from '@muniment/database';
@@ -222,4 +223,26 @@ test('a poke brings an event to the stream well before the next look', async (t)
   }
   const median = times.toSorted((a, b) => a - b)[5] ?? Infinity;
   t.ok(median < timeBound(500, 1_500), `median ${Math.round(median)} ms, looking each 2000 ms`);
+});
+
+test('at rest a relay keeps its lease, and announces an event of which nobody was told', async (t) => {
+  const producer = await startProducer(t);
+  const kinesis = connect(t, (await startStream(t)).port);
+  let announced = 0;
+  const relay = startRelay(t, producer, kinesis, {
+    leaseTtlMs: 1_500,
+    isResting: () => true,
+    onUnannounced: () => (announced += 1),
+  });
+  await until(() => relay.status().leading);
+  // Three times the time to live.
+  await sleep(4_500);
+  const { rows } = await sql`select epoch from identity.leases where name = 'relay'`.execute(
+    producer.db,
+  );
+  t.strictSame(rows, [{ epoch: 1 }]);
+  t.equal(announced, 0);
+  await recordMany(producer, 2);
+  await until(() => relay.status().sent === 2, { timeoutMs: timeBound(2_000, 4_000) });
+  t.ok(announced >= 1);
 });

@@ -113,6 +113,41 @@ test('a key read while its subject is erased does not return to the cache', asyn
   t.equal(await keys.forSubject(db, USER), undefined);
 });
 
+test('keys read while all are dropped do not return to the cache, and each use shows', async (t) => {
+  const { db, masterKey } = await startProducer(t);
+  await createSubjectKeys(masterKey).forSubject(db, USER);
+  const unwrapping = Promise.withResolvers<void>();
+  const unwrapped = Promise.withResolvers<void>();
+  let unwraps = 0;
+  const keys = createSubjectKeys({
+    ...masterKey,
+    async unwrap(wrapped: Buffer, context: string) {
+      unwraps += 1;
+      unwrapping.resolve();
+      await unwrapped.promise;
+      return masterKey.unwrap(wrapped, context);
+    },
+  });
+  let uses = 0;
+  keys.onUse(() => (uses += 1));
+  const reading = keys.forSubject(db, USER);
+  await unwrapping.promise;
+  t.ok(uses > 0);
+  keys.clear();
+  unwrapped.resolve();
+  await reading;
+  await keys.forSubject(db, USER);
+  t.equal(unwraps, 2, 'the first read was not cached');
+  await keys.forSubject(db, USER);
+  t.equal(unwraps, 2);
+  await sleep(30);
+  t.ok(keys.unusedMs() >= 25);
+  const before = uses;
+  await keys.forBlocks(db, [{ key_id: ID, subject: USER.userId }]).catch(() => {});
+  t.ok(uses > before);
+  t.ok(keys.unusedMs() < 25);
+});
+
 test('blocks open with existing keys; those without an account with the day key', async (t) => {
   const { db, audit, masterKey, subjectKeys } = await startProducer(t);
   const user = await subjectKeys.forSubject(db, USER);

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { acquireLease, createHolderId, LeaseLost, releaseLease, type Lease } from './lease.ts';
+import { claimLease, createHolderId, LeaseLost, releaseLease, type Lease } from './lease.ts';
 
 export interface LeaseOptions<DB> {
   db: Kysely<DB>;
@@ -29,6 +29,8 @@ export interface LeaseHolder {
    * @returns undefined while another replica holds it
    */
   acquire(): Promise<Lease | undefined>;
+  /** For how long a rival still held the lease at the last `acquire`, in milliseconds. */
+  rivalMs(): number;
   /** Renews this epoch of the lease after a third of `ttlMs`. @throws LeaseLost */
   renew(lease: Lease): Promise<void>;
   /** Stops trusting the lease; the next `acquire` asks the database. */
@@ -42,13 +44,16 @@ export function createLeaseHolder<DB>(options: LeaseOptions<DB>): LeaseHolder {
   const holder = createHolderId(replica);
   let lease: Lease | undefined;
   let renewedAt = -Infinity;
+  let rivalMs = 0;
 
   async function acquire(): Promise<Lease | undefined> {
     // Before the statement: the database counts from a later instant, so we never overrate our
     // time.
     const now = performance.now();
     if (lease && now - renewedAt < ttlMs / 3) return lease;
-    lease = await acquireLease(db, { schema, name, holder, ttlMs });
+    const claimed = await claimLease(db, { schema, name, holder, ttlMs });
+    lease = claimed.lease;
+    rivalMs = 'rivalMs' in claimed ? claimed.rivalMs : 0;
     renewedAt = now;
     return lease;
   }
@@ -56,6 +61,7 @@ export function createLeaseHolder<DB>(options: LeaseOptions<DB>): LeaseHolder {
   return {
     current: () => lease,
     acquire,
+    rivalMs: () => rivalMs,
     async renew({ epoch }) {
       if (lease?.epoch === epoch) await acquire();
       if (lease?.epoch !== epoch) throw new LeaseLost(name);

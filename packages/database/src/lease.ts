@@ -28,29 +28,51 @@ export function createHolderId(replica: string): string {
   return `${replica}/${randomUUID()}`;
 }
 
+type LeaseClaim = Omit<Lease, 'epoch'> & { ttlMs: number };
+
+/** A claim's outcome: the lease, or for how long a rival still holds it. */
+export type ClaimedLease = { lease: Lease } | { lease: undefined; rivalMs: number };
+
 /**
  * Takes the lease when it is free or has run out, or renews it for the same holder. Times are the
- * database's own, so replicas need no common clock.
- * @returns undefined while another replica holds it.
+ * database's own, so replicas need no common clock. Beside a rival it only reads: an update that
+ * changes nothing would still lock the row, and be flushed to disk.
  */
+export async function claimLease<DB>(
+  db: Kysely<DB>,
+  { schema, name, holder, ttlMs }: LeaseClaim,
+): Promise<ClaimedLease> {
+  const leases = sql.table(`${schema}.leases`);
+  const { rows } = await sql<{ epoch: number | null; rival_ms: number | null }>`
+    with rival as (
+      select extract(epoch from expires_at - clock_timestamp())::float8 * 1000 as ms from ${leases}
+      where name = ${name} and holder <> ${holder} and expires_at > clock_timestamp()
+    ), claimed as (
+      insert into ${leases} as l (name, holder, epoch, expires_at)
+      select ${name}, ${holder}, 1, clock_timestamp() + ${ttlMs} * interval '1 millisecond'
+      where not exists (select from rival)
+      on conflict (name) do update
+        set holder = excluded.holder,
+            epoch = case
+              when l.holder = excluded.holder and l.expires_at > clock_timestamp() then l.epoch
+              else l.epoch + 1
+            end,
+            expires_at = excluded.expires_at
+        where l.holder = excluded.holder or l.expires_at <= clock_timestamp()
+      returning epoch
+    ) select (select epoch from claimed) as epoch, (select ms from rival) as rival_ms`.execute(db);
+  const { epoch = null, rival_ms: rivalMs } = rows[0] ?? {};
+  if (epoch !== null) return { lease: { schema, name, holder, epoch } };
+  // Without a time the rival was faster by a moment.
+  return { lease: undefined, rivalMs: rivalMs ?? ttlMs };
+}
+
+/** Claims the lease. @returns undefined while another replica holds it */
 export async function acquireLease<DB>(
   db: Kysely<DB>,
-  { schema, name, holder, ttlMs }: Omit<Lease, 'epoch'> & { ttlMs: number },
+  claim: LeaseClaim,
 ): Promise<Lease | undefined> {
-  const { rows } = await sql<{ epoch: number }>`
-    insert into ${sql.table(`${schema}.leases`)} as l (name, holder, epoch, expires_at)
-    values (${name}, ${holder}, 1, clock_timestamp() + ${ttlMs} * interval '1 millisecond')
-    on conflict (name) do update
-      set holder = excluded.holder,
-          epoch = case
-            when l.holder = excluded.holder and l.expires_at > clock_timestamp() then l.epoch
-            else l.epoch + 1
-          end,
-          expires_at = excluded.expires_at
-      where l.holder = excluded.holder or l.expires_at <= clock_timestamp()
-    returning epoch`.execute(db);
-  const row = rows[0];
-  return row && { schema, name, holder, epoch: row.epoch };
+  return (await claimLease(db, claim)).lease;
 }
 
 /** Frees the lease at once, so that a graceful stop costs the successor no waiting. */

@@ -1,4 +1,9 @@
-import { createLeaseHolder, type HeldLease, type LeaseOptions } from './lease-holder.ts';
+import {
+  createLeaseHolder,
+  type HeldLease,
+  type LeaseHolder,
+  type LeaseOptions,
+} from './lease-holder.ts';
 import { LeaseLost, type Lease } from './lease.ts';
 import { createWakeableLoop } from './wakeable-loop.ts';
 
@@ -9,7 +14,7 @@ export interface LeasedLoopOptions<DB> extends LeaseOptions<DB> {
    * Runs before an epoch's first round: the last holder may have died in the middle of its work.
    */
   onAcquired?(held: HeldLease): Promise<void> | void;
-  /** One round of a replica that waits for the lease, every third of `ttlMs`. */
+  /** A round of a replica that waits for the lease, every third of `ttlMs`; at rest only one. */
   observe?(): Promise<void>;
   /** Called for the first of several failed rounds. */
   onFailing(error: unknown): void;
@@ -23,6 +28,11 @@ export interface LeasedLoopOptions<DB> extends LeaseOptions<DB> {
   keepsLeaseOnError?: boolean;
   /** From a wake to its round, in milliseconds: one round then serves many wakes. */
   gatherMs?: number;
+  /**
+   * Whether there is nothing to do for now. Then a round only has to renew the lease, and a replica
+   * without it asks when it runs out, or once woken.
+   */
+  isResting?: (() => boolean) | undefined;
 }
 
 export interface LeasedLoop {
@@ -31,7 +41,10 @@ export interface LeasedLoop {
   start(): void;
   /** Ends after the round in progress and frees the lease for the next holder. */
   stop(): Promise<void>;
-  /** There is work: starts the next round early. Without the lease it does nothing. */
+  /**
+   * There is work: starts the next round early. Without the lease it does nothing, unless the loop
+   * rests.
+   */
   wake(): void;
   /** Whether this epoch of the lease is still this replica's, as far as it knows. */
   isHeld(lease: Lease): boolean;
@@ -55,18 +68,18 @@ export function createLeasedLoop<DB>(options: LeasedLoopOptions<DB>): LeasedLoop
   const holder = createLeaseHolder(options);
   let startedEpoch: number | undefined;
   let isFailing = false;
+  const waiting = createWaiting(options, holder);
 
   async function runRound(): Promise<number> {
     const lease = await holder.acquire();
     if (!lease) {
       startedEpoch = undefined;
-      await options.observe?.();
-      return options.ttlMs / 3;
+      return waiting.runRound();
     }
     const held = { lease, renew: () => holder.renew(lease) };
     if (lease.epoch !== startedEpoch) await options.onAcquired?.(held);
     startedEpoch = lease.epoch;
-    return options.work(held);
+    return lengthenAtRest(await options.work(held), options);
   }
 
   async function round(): Promise<number> {
@@ -101,13 +114,42 @@ export function createLeasedLoop<DB>(options: LeasedLoopOptions<DB>): LeasedLoop
       await holder.release();
     },
     wake() {
-      // Each waiting replica would otherwise write to the lease at each wake.
-      if (holder.current()) loop.wake();
+      // Each waiting replica would otherwise ask for the lease at each wake.
+      if (holder.current() || waiting.isAtRest()) loop.wake();
     },
     isHeld: ({ epoch }) => holder.current()?.epoch === epoch,
     drop({ epoch }) {
       if (holder.current()?.epoch === epoch) dropLease();
     },
     status: () => ({ leading: holder.current() !== undefined, epoch: holder.current()?.epoch }),
+  };
+}
+
+/** The last third of the lease leaves time for a renewal that fails once. */
+function lengthenAtRest<DB>(
+  pauseMs: number,
+  { ttlMs, isResting }: Pick<LeasedLoopOptions<DB>, 'ttlMs' | 'isResting'>,
+): number {
+  return pauseMs > 0 && isResting?.() ? Math.max(pauseMs, (ttlMs * 2) / 3) : pauseMs;
+}
+
+/** The lease may run out in a moment. */
+const MIN_REST_MS = 50;
+
+/** Rounds while a rival holds the lease. */
+function createWaiting<DB>(
+  { ttlMs, observe, isResting }: LeasedLoopOptions<DB>,
+  holder: Pick<LeaseHolder, 'rivalMs'>,
+) {
+  let isAtRest = false;
+  return {
+    isAtRest: () => isAtRest,
+    /** @returns milliseconds until the next round */
+    async runRound(): Promise<number> {
+      const wasAtRest = isAtRest;
+      isAtRest = isResting?.() ?? false;
+      if (!isAtRest || !wasAtRest) await observe?.();
+      return isAtRest ? Math.max(holder.rivalMs(), MIN_REST_MS) : ttlMs / 3;
+    },
   };
 }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { sql } from 'kysely';
 import { acquireLease, createDatabase, lockLease, releaseLease } from '../src/index.ts';
+import { claimLease } from '../src/lease.ts';
 import { createTestDatabase } from '@muniment/testing';
 
 test('a lease has one holder until it runs out, and its epoch tells holders apart', async (t) => {
@@ -67,4 +69,18 @@ test('a released lease is free at once', async (t) => {
       ?.holder,
     'b',
   );
+});
+
+test('a claim beside a rival locks and writes nothing, and tells for how long it holds', async (t) => {
+  const database = await createTestDatabase(t);
+  const { db } = createDatabase({ url: database.url('user_service'), applicationName: 'test' });
+  t.teardown(() => db.destroy());
+  const claim = { schema: 'identity', name: 'relay', ttlMs: 60_000 };
+  await acquireLease(db, { ...claim, holder: 'a' });
+  const claimed = await claimLease(db, { ...claim, holder: 'b' });
+  t.match(claimed, { lease: undefined });
+  const rivalMs = 'rivalMs' in claimed ? claimed.rivalMs : NaN;
+  t.ok(rivalMs > 30_000 && rivalMs <= 60_000, `${rivalMs} ms`);
+  const { rows } = await sql`select xmax::text from identity.leases`.execute(db);
+  t.strictSame(rows, [{ xmax: '0' }]);
 });

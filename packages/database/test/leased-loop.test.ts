@@ -12,7 +12,7 @@ import {
   type LeasedLoop,
   type LeasedLoopOptions,
 } from '../src/index.ts';
-import { createTestDatabase, until } from '@muniment/testing';
+import { createTestDatabase, timeBound, until } from '@muniment/testing';
 
 async function openDatabase(t: Test): Promise<Kysely<unknown>> {
   const database = await createTestDatabase(t);
@@ -249,6 +249,32 @@ test('wakes while the loop pauses start one round, and none without the lease', 
   await sleep(150);
   t.equal(rounds, 2);
   t.equal(looks, 1);
+});
+
+test('at rest a replica without the lease takes it when it runs out, or once woken', async (t) => {
+  const db = await openDatabase(t);
+  const claim = { schema: 'identity', name: 'loop', holder: 'dead' };
+  await acquireLease(db, { ...claim, ttlMs: 1_000 });
+  let looks = 0;
+  const loop = startLoop(t, {
+    db,
+    ttlMs: 60,
+    isResting: () => true,
+    work: async () => 20,
+    observe: async () => void (looks += 1),
+  });
+  const began = performance.now();
+  await until(() => loop.status().leading);
+  t.ok(performance.now() - began < timeBound(1_300, 3_000));
+  t.ok(looks <= 3, `${looks} looks, where one each 20 ms would be 50`);
+  await loop.stop();
+
+  await acquireLease(db, { ...claim, ttlMs: 60_000 });
+  const other = startLoop(t, { db, isResting: () => true, work: async () => 60_000 });
+  await sleep(100);
+  await sql`update identity.leases set expires_at = clock_timestamp()`.execute(db);
+  other.wake();
+  await until(() => other.status().leading, { timeoutMs: timeBound(500, 3_000) });
 });
 
 test('a failed round is told once, waits, drops the lease, and takes it over again', async (t) => {

@@ -138,7 +138,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     guardRoutes(app);
     await measureRequests(app, { registry: metrics, tokenFile: config.METRICS_TOKEN_FILE });
     measureAuth(metrics, auth, feed);
-    const health = openHealth(app, { db, feed, streamCheck });
+    const health = openHealth(app, { db, feed, jobs, streamCheck });
     return {
       http: { app, log, problemOf: (error, id) => problemOf(error, id, isUnavailable) },
       data: { db, inTransaction },
@@ -251,12 +251,13 @@ function recogniseOutages<DB>({ unavailable = [] }: ServerOptions<DB>) {
 interface HealthParts<DB> {
   db: Kysely<DB>;
   feed: RevocationFeed;
+  jobs: Jobs;
   streamCheck: DependencyCheck;
 }
 
 /** Reports what every service depends on. Only the database is critical. */
-function openHealth<DB>(app: App, { db, feed, streamCheck }: HealthParts<DB>): Health {
-  const health = reportHealth(app);
+function openHealth<DB>(app: App, { db, feed, jobs, streamCheck }: HealthParts<DB>): Health {
+  const health = reportHealth(app, jobs);
   health.add({ name: 'postgres', critical: true, check: () => checkWritable(db) });
   health.add(streamCheck);
   health.add({ name: 'revocation_feed', critical: false, check: () => checkFeed(feed) });

@@ -35,7 +35,7 @@ export { CursorInvalid } from './errors.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';
 export type { Jobs } from './lifecycle/jobs.ts';
 export type { Rest } from './audit/activity.ts';
-export { createErasureLoop, type ErasurePart } from './audit/erasures.ts';
+export { createErasureLoop, type CachedKeys, type ErasurePart } from './audit/erasures.ts';
 export { createCounter } from './operations/create-counter.ts';
 export type { DependencyCheck, Health } from './operations/health.ts';
 export { deleteAnswersOfUser } from './idempotency/answers.ts';

@@ -46,7 +46,8 @@ export function createTrailWatch(options: TrailWatchOptions): TrailWatch {
   async function checkOnce(): Promise<void> {
     try {
       await logHoles(options);
-      const state = await readTrailState(db, stream);
+      // On one connection: each of ten would have plans of its own, and none would ever end.
+      const state = await db.connection().execute((one) => readTrailState(one, stream));
       latest = { state, alarms: findAlarms(state) };
     } catch (error) {
       latest = undefined;

@@ -26,7 +26,7 @@ export interface ConsumerOptions {
   leaseTtlMs?: number;
   /** Least time between two reads of a shard. */
   pollMs?: number;
-  /** Shards are read once a second while no events are recorded. */
+  /** While no events are recorded, shards are read and shared out less often. */
   rest?: Rest;
   /** Least time between two lists of the stream's shards. */
   listEveryMs?: number;
@@ -49,6 +49,8 @@ export interface Consumer {
   start(): void;
   /** Ends after the batches in progress and frees the shards at once. */
   stop(): Promise<void>;
+  /** A rest may have ended: shares the shards out now. */
+  wake(): void;
   status(): ConsumerStatus;
 }
 
@@ -57,8 +59,7 @@ export interface Consumer {
  * and the store ignores duplicates, so each event takes effect once.
  */
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { db, kinesis, stream: name, log } = options;
-  const leaseTtlMs = options.leaseTtlMs ?? 5_000;
+  const { db, kinesis, stream: name, log, rest, leaseTtlMs = 5_000 } = options;
   const owner = createHolderId(options.replica);
   const outages = watchOutages(log);
   // The shards that this replica reads, each in a loop of its own.
@@ -73,7 +74,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     searchTerms: options.searchTerms,
     subjectKeys: options.subjectKeys,
     pollMs: options.pollMs ?? 210,
-    rest: options.rest,
+    rest,
     onStreamChanged: () => watch.listSoon(),
     // The children of a shard that ended can be read now.
     onEnded: () => loop.wake(),
@@ -86,6 +87,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     streamOutage: outages.stream,
     readings,
     listEveryMs: options.listEveryMs ?? 5_000,
+    rest,
     // Leases are renewed after the list, so a stream that does not answer must not delay them.
     timeoutMs: Math.ceil(leaseTtlMs / 3),
   });
@@ -95,7 +97,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       await balanceShards({ db, owner, leaseTtlMs, readings, watch });
       outages.database.end();
       outages.leases.end();
-      return leaseTtlMs / 5;
+      return rest?.isResting() ? leaseTtlMs / 2 : leaseTtlMs / 5;
     },
     onError(error) {
       (isDatabaseUnavailable(error) ? outages.database : outages.leases).notice(error);
@@ -114,7 +116,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     }
   }
 
-  return { start: () => loop.start(), stop, status: () => readStatus(readings, outages) };
+  return { ...loop, stop, status: () => readStatus(readings, outages) };
 }
 
 function readStatus(

@@ -20,6 +20,7 @@ export function openConsumer(
     pollMs: config.CONSUMER_POLL_MS,
     rest: audit.activity,
   });
+  audit.activity.onWork(consumer.wake);
   measureConsumer(consumer, metrics);
   jobs.add({ name: 'consumer', ...consumer });
   return consumer;

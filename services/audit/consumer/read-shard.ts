@@ -21,7 +21,7 @@ export interface ShardReaderOptions extends ShardCursorOptions {
   leaseTtlMs: number;
   /** Least time between two reads. Kinesis allows five a second per shard, for all readers. */
   pollMs: number;
-  /** The shard is read once a second while no events are recorded. */
+  /** While no events are recorded, the shard is read every five seconds. */
   rest?: Rest | undefined;
   databaseOutage: Outage;
   /** A store that fails though the database answers. */
@@ -32,7 +32,8 @@ export interface ShardReaderOptions extends ShardCursorOptions {
 }
 
 const MAX_BACKOFF_MS = 2_000;
-const REST_MS = 1_000;
+/** The relay that finds an event without an announcement announces it. */
+const REST_MS = 5_000;
 /** From the announcement of an event to its record in the stream: the relay gathers for 50 ms. */
 const ARRIVAL_MS = 100;
 

@@ -61,18 +61,18 @@ export async function reportAlive(
   owner: string,
   ttlMs: number,
 ): Promise<number> {
-  await sql`
-    insert into audit.consumers (name, expires_at)
-    values (${owner}, clock_timestamp() + ${ttlMs} * interval '1 millisecond')
-    on conflict (name) do update set expires_at = excluded.expires_at`.execute(db);
-  await sql`
-    delete from audit.consumers where expires_at < clock_timestamp() - interval '1 hour'`.execute(
-    db,
-  );
-  const { rows } = await sql<{
-    live: number;
-  }>`select count(*) as live from audit.consumers where expires_at > clock_timestamp()`.execute(db);
-  return rows[0]?.live ?? 1;
+  const { rows } = await sql<{ others: number }>`
+    with reported as (
+      insert into audit.consumers (name, expires_at)
+      values (${owner}, clock_timestamp() + ${ttlMs} * interval '1 millisecond')
+      on conflict (name) do update set expires_at = excluded.expires_at
+    ), deleted as (
+      delete from audit.consumers
+      where name <> ${owner} and expires_at < clock_timestamp() - interval '1 hour'
+    )
+    select count(*) as others from audit.consumers
+    where name <> ${owner} and expires_at > clock_timestamp()`.execute(db);
+  return 1 + (rows[0]?.others ?? 0);
 }
 
 /** Takes the consumer out of the count at once, so that the others need not wait for its share. */

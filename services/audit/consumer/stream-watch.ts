@@ -1,6 +1,7 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Kysely } from 'kysely';
 import type { LoopLogger } from '@muniment/audit-events';
+import type { Rest } from '@muniment/server';
 import type { Tables } from '../tables.ts';
 import { listShards, type ListedStream } from './list-shards.ts';
 import type { Outage } from './outage.ts';
@@ -17,6 +18,8 @@ export interface StreamWatchOptions {
   streamOutage: Outage;
   readings: Readings;
   listEveryMs: number;
+  /** While no events are recorded, it lists a third as often: a shard's reader notices its end. */
+  rest?: Rest | undefined;
   /** Longest that one list may take. */
   timeoutMs: number;
 }
@@ -65,7 +68,8 @@ export function createStreamWatch(options: StreamWatchOptions): StreamWatch {
 
   return {
     async list() {
-      if (performance.now() - listedAt < options.listEveryMs) return stream;
+      const everyMs = options.listEveryMs * (options.rest?.isResting() ? 3 : 1);
+      if (performance.now() - listedAt < everyMs) return stream;
       listedAt = performance.now();
       const listed = await readStream();
       if (!listed) return stream;

@@ -20,7 +20,7 @@ export interface SealerOptions {
   leaseTtlMs?: number;
   /** Pause after a round that left nothing to seal. */
   pollMs?: number;
-  /** Whether no events are recorded. Then a round a second looks for what was not announced. */
+  /** Whether no events are recorded. Then rounds renew the lease and look for what was missed. */
   isResting?: () => boolean;
   /** Maximum of events that one transaction seals. */
   batch?: number;
@@ -60,7 +60,6 @@ export interface Sealer {
 /** A transaction of this many events, of about 500 bytes each, takes some 80 ms. */
 const BATCH_SIZE = 4_000;
 const RETRY_MS = 500;
-const REST_MS = 1_000;
 /** Pause between two checks whether an alarm still holds. */
 const ALARM_PAUSE_MS = 5_000;
 /** Sealing goes on when comparing with the bucket takes longer: an outage of S3 stops nothing. */
@@ -92,9 +91,8 @@ export function createSealer(options: SealerOptions): Sealer {
     const batch = { limit: batchSize, beforeCommit: alarm.requireNone };
     const isMore = isWorkWaiting && addBatch(sealed, await sealBatch(db, lease, batch));
     if (isWorkWaiting && !isMore) backlog.clear();
-    await signing.signWhenDue(lease);
-    if (isMore) return 0;
-    return options.isResting?.() ? REST_MS : (options.pollMs ?? 50);
+    await signing.signWhenDue(lease, { isResting: options.isResting?.() ?? false });
+    return isMore ? 0 : (options.pollMs ?? 50);
   }
 
   /** A round of a replica that does not seal: it only keeps its status up to date. */
@@ -114,6 +112,7 @@ export function createSealer(options: SealerOptions): Sealer {
     replica: options.replica,
     ttlMs: leaseTtlMs,
     retryMs: RETRY_MS,
+    isResting: options.isResting,
     onAcquired: async (held) =>
       void (await alarm.guard(() => compareWithSigned(held), alarmPauseMs)),
     work: (held) => alarm.guard(() => work(held), alarmPauseMs),

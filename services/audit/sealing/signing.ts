@@ -31,13 +31,16 @@ export interface Signing {
   compare(timeoutMs: number): Promise<void>;
   /** Ends the alarm if database, tree and bucket are as signed. @throws HistoryAltered */
   resolveAlarm(): Promise<void>;
-  signWhenDue(lease: Lease): Promise<void>;
+  /** At rest it compares and publishes what is there at most every five seconds. */
+  signWhenDue(lease: Lease, options: { isResting: boolean }): Promise<void>;
   /** On a replica that does not seal: reads the newest checkpoint. @throws HistoryAltered */
   observe(): Promise<void>;
   newest(): KnownCheckpoint | undefined;
   /** Resolves when nothing is being published. */
   whenPublished(): Promise<void>;
 }
+
+const REST_MS = 5_000;
 
 export function createSigning(options: SigningOptions): Signing {
   const { signer, publisher, alarm, log, checkpointMs, signal } = options;
@@ -60,9 +63,9 @@ export function createSigning(options: SigningOptions): Signing {
       alarm.clear();
       log.info({}, 'the audit log is again what was signed; sealing goes on');
     },
-    async signWhenDue(lease) {
+    async signWhenDue(lease, { isResting }) {
       const now = performance.now();
-      if (now - signedAt < checkpointMs) return;
+      if (now - signedAt < Math.max(checkpointMs, isResting ? REST_MS : 0)) return;
       signedAt = now;
       alarm.requireNone();
       const signed = await signer.sign(lease, alarm.requireNone);

@@ -16,7 +16,15 @@ export interface Webhooks {
 }
 
 /** Opens the outgoing webhooks: their deliveries, and the rule of where they may go. */
-export function openWebhooks({ data, crypto, http, jobs, metrics, config }: BaseContext): Webhooks {
+export function openWebhooks({
+  data,
+  crypto,
+  audit: { activity },
+  http,
+  jobs,
+  metrics,
+  config,
+}: BaseContext): Webhooks {
   const { db, inTransaction } = data;
   const { masterKey, subjectKeys } = crypto;
   const allowList = parseAllowList(config.WEBHOOK_ALLOW);
@@ -33,6 +41,7 @@ export function openWebhooks({ data, crypto, http, jobs, metrics, config }: Base
     render: (parts) => renderPayload({ db, subjectKeys }, parts),
     pollMs: config.WEBHOOK_POLL_MS,
     leaseTtlMs: config.WEBHOOK_LEASE_TTL_MS,
+    isResting: activity.isResting,
     disableAfterMs: config.WEBHOOK_DISABLE_AFTER_MS,
     onAttempt: (outcome) => attempts.inc({ outcome }),
     onDisabled: (reason) => disabled.inc({ reason }),
@@ -41,6 +50,7 @@ export function openWebhooks({ data, crypto, http, jobs, metrics, config }: Base
     readAge: () => readUndeliveredAge(db),
     leading: () => dispatcher.leading(),
   });
+  activity.onWork(dispatcher.wake);
   jobs.add(dispatcher);
   return {
     async checkUrl(url) {

@@ -9,6 +9,8 @@ import { createUnstoredRows } from './unstored-rows.ts';
 
 const CLAIM_ROWS = 500;
 const DELETE_EVERY_MS = 250;
+/** While no row has a number, none can be stored or overdue. This often it is asked all the same. */
+const DELETE_EVERY_MS_WITHOUT_ROWS = 10_000;
 /**
  * Above this many unstored rows of a lane none of it are claimed: an outage must not fill the stream
  * twice.
@@ -21,7 +23,9 @@ export interface RelayRoundsOptions<DB> {
   source: Source;
   log: LoopLogger;
   /** Pause after a round that found no more rows. */
-  idleMs(): number;
+  idleMs: number;
+  /** Called after rows got their numbers. */
+  onClaimed(): void;
   schedule: ResendSchedule;
   send: SendRecords;
   /** Most unstored rows of a lane. */
@@ -66,14 +70,15 @@ export function createRelayRounds<DB>(options: RelayRoundsOptions<DB>): RelayRou
       ? await claimRows(db, held.lease, { limit: CLAIM_ROWS, fullLanes })
       : [];
     unstored.add(claimed ?? []);
+    if (claimed && claimed.length > 0) options.onClaimed();
     await send(held, claimed, 'sent');
     const now = performance.now();
-    if (now - deletedAt > DELETE_EVERY_MS) {
+    if (now - deletedAt > (unstored.total() > 0 ? DELETE_EVERY_MS : DELETE_EVERY_MS_WITHOUT_ROWS)) {
       deletedAt = now;
       unstored.subtract(await deleteStored(db, schema, source));
       await resendOverdue(held);
     }
-    return claimed?.length === CLAIM_ROWS ? 0 : options.idleMs();
+    return claimed?.length === CLAIM_ROWS ? 0 : options.idleMs;
   }
 
   return { onAcquired, work };

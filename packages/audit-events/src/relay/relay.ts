@@ -23,8 +23,10 @@ export interface RelayOptions<DB> {
   leaseTtlMs?: number;
   /** Pause between two rounds without a wake. */
   idleMs?: number;
-  /** Whether no events are recorded. Then a round a second looks for what was not announced. */
+  /** Whether no events are recorded. Then rounds only renew the lease and look for strays. */
   isResting?: () => boolean;
+  /** Called when a round at rest finds events, of which nobody was told. */
+  onUnannounced?: () => void;
   /** Most rows of a lane that have a number and are not stored. */
   maxUnstored?: number;
 }
@@ -49,7 +51,6 @@ export interface Relay {
 /** From a wake to its round. Under load 20 rounds a second then serve hundreds of events. */
 const GATHER_MS = 50;
 const IDLE_MS = 100;
-const REST_MS = 1_000;
 const RETRY_MS = 500;
 
 /**
@@ -74,7 +75,10 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     schema,
     source,
     log,
-    idleMs: () => (options.isResting?.() ? REST_MS : (options.idleMs ?? IDLE_MS)),
+    idleMs: options.idleMs ?? IDLE_MS,
+    onClaimed() {
+      if (options.isResting?.()) options.onUnannounced?.();
+    },
     maxUnstored: options.maxUnstored,
     schedule,
     send: createSender({ writer, totals, leaseTtlMs, signal: (): AbortSignal => loop.signal }),
@@ -87,6 +91,7 @@ export function createRelay<DB>(options: RelayOptions<DB>): Relay {
     ttlMs: leaseTtlMs,
     gatherMs: GATHER_MS,
     retryMs: RETRY_MS,
+    isResting: options.isResting,
     onAcquired: rounds.onAcquired,
     work: rounds.work,
     onFailing: (error) => log.warn({ source, err: error }, 'relay cannot reach its database'),

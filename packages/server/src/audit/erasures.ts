@@ -2,10 +2,12 @@ import { sql, type Kysely, type Transaction } from 'kysely';
 import type { FastifyBaseLogger } from 'fastify';
 import { Gauge, type Registry } from 'prom-client';
 import type { SubjectKeys } from '@muniment/audit-events';
+import { createWakeUp } from '@muniment/security';
 import type { App } from '../http/create-app.ts';
 import { deleteAnswersOfUser } from '../idempotency/answers.ts';
 import { repeat, type BackgroundLoop } from '../lifecycle/background-loops.ts';
 import type { Jobs } from '../lifecycle/jobs.ts';
+import type { Rest } from './activity.ts';
 
 /** A service's part in the deletion of a user. */
 export interface ErasurePart<DB = unknown> {
@@ -20,6 +22,11 @@ export interface ErasurePart<DB = unknown> {
 const PAUSE_MS = 500;
 /** Caches live a minute at most: after that, what is erased has nothing left to drop. */
 const DROP_WINDOW = "interval '2 minutes'";
+/** Keys that nobody asked for during this time are dropped when the fleet rests. */
+const UNUSED_MS = 10_000;
+
+/** What the loop needs of the keys in this replica's memory. */
+export type CachedKeys = Pick<SubjectKeys, 'drop' | 'clear' | 'unusedMs' | 'onUse'>;
 
 /** Marks the part as done. Of several replicas that did the work, only one marks it. */
 async function tickOff<DB>(db: Kysely<DB>, part: ErasurePart<DB>, userId: string): Promise<void> {
@@ -31,6 +38,42 @@ async function tickOff<DB>(db: Kysely<DB>, part: ErasurePart<DB>, userId: string
   });
 }
 
+interface Listed {
+  subject: string;
+  /** Whether this service's part in the erasure is to be done. */
+  is_open: boolean;
+}
+
+/** Subjects that caches must drop. A key may be destroyed long after the request. */
+async function listErased<DB>(db: Kysely<DB>, column: ErasurePart['column']): Promise<Listed[]> {
+  const { rows } = await sql<Listed>`
+    select user_id::text as subject, not ${sql.ref(column)} as is_open from shared.erasures
+    where not ${sql.ref(column)} or not audit_done
+      or requested_at > now() - ${sql.raw(DROP_WINDOW)}
+    union all
+    select subject, false from keys.list_erased(${sql.raw(DROP_WINDOW)})`.execute(db);
+  return rows;
+}
+
+/**
+ * A key may be destroyed without an event, and is dropped within a second. So the loop rests only
+ * without a key in memory, and the first use of one ends the rest.
+ */
+function restWithoutKeys(rest: Rest, keys: CachedKeys, isIdle: () => boolean): Rest {
+  const uses = createWakeUp();
+  keys.onUse(uses.wake);
+  return {
+    isResting: () => isIdle() && rest.isResting() && keys.unusedMs() > UNUSED_MS,
+    async untilWork(ms, signal) {
+      keys.clear();
+      const ended = new AbortController();
+      const either = AbortSignal.any([signal, ended.signal]);
+      await Promise.race([rest.untilWork(ms, either), uses.wait(ms, either)]);
+      ended.abort();
+    },
+  };
+}
+
 /**
  * Carries out requested erasures, and drops each user from this replica's caches in every round of
  * the window, since a request in progress may fill a cache again. A failed erasure blocks no other.
@@ -38,27 +81,18 @@ async function tickOff<DB>(db: Kysely<DB>, part: ErasurePart<DB>, userId: string
 export function createErasureLoop<DB>(
   db: Kysely<DB>,
   part: ErasurePart<DB>,
-  dropFromCaches: (userId: string) => void,
+  keys: CachedKeys,
   onError: (error: unknown) => void,
 ): BackgroundLoop {
+  let isIdle = false;
   const loop = repeat(
     'erasures',
     PAUSE_MS,
     async () => {
-      const { rows } = await sql<{ user_id: string; done: boolean }>`
-      select user_id, ${sql.ref(part.column)} as done from shared.erasures
-      where not ${sql.ref(part.column)} or not audit_done
-        or requested_at > now() - ${sql.raw(DROP_WINDOW)}`.execute(db);
-      // The key may be destroyed long after the request, when the audit service was away.
-      const erased = await sql<{
-        subject: string;
-      }>`select subject from keys.list_erased(${sql.raw(DROP_WINDOW)})`.execute(db);
-      for (const subject of new Set([
-        ...rows.map((row) => row.user_id),
-        ...erased.rows.map((row) => row.subject),
-      ]))
-        dropFromCaches(subject);
-      for (const { user_id: userId } of rows.filter(({ done }) => !done)) {
+      const listed = await listErased(db, part.column);
+      isIdle = listed.length === 0;
+      for (const { subject } of listed) keys.drop(subject);
+      for (const { subject: userId } of listed.filter(({ is_open: isOpen }) => isOpen)) {
         try {
           await part.erase(userId);
           await tickOff(db, part, userId);
@@ -69,8 +103,10 @@ export function createErasureLoop<DB>(
     },
     onError,
   );
-  // It never rests. A key may be destroyed without an event, and is dropped within a second.
-  return { ...loop, start: () => loop.start() };
+  return {
+    ...loop,
+    start: (rest) => loop.start(rest && restWithoutKeys(rest, keys, () => isIdle)),
+  };
 }
 
 /** An erasure that keeps failing shows in this gauge. NaN while PostgreSQL is away. */
@@ -127,7 +163,7 @@ export function createErasures<DB>(
         await deleteAnswersOfUser(db, schema, userId);
       }
       jobs.add(
-        createErasureLoop(db, { ...part, erase }, subjectKeys.drop, (error) =>
+        createErasureLoop(db, { ...part, erase }, subjectKeys, (error) =>
           log.warn({ err: error }, 'an erasure failed; it is tried again'),
         ),
       );

@@ -131,6 +131,7 @@ export function createOutboxRelays<DB>({
         log,
         resendAfterMs: config.RELAY_RESEND_AFTER_MS,
         isResting: activity.isResting,
+        onUnannounced: activity.recorded,
       });
       activity.onWork(relay.wake);
       carried.push({ ...outbox, relay });

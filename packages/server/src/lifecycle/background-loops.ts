@@ -11,7 +11,7 @@ export interface BackgroundLoop {
 }
 
 /** What loops look for comes with an event, which ends the rest, or by the clock, and can wait. */
-const REST_MS = 5_000;
+const REST_MS = 10_000;
 
 /** Repeats `work` with a pause between, until stopped. A failure is reported and ends nothing. */
 export function repeat(

@@ -3,6 +3,8 @@ import { withTimeout } from '@muniment/security';
 import { Type } from 'typebox';
 import type { App } from '../http/create-app.ts';
 import { defineRoute } from '../http/define-route.ts';
+import { repeat } from '../lifecycle/background-loops.ts';
+import type { Jobs } from '../lifecycle/jobs.ts';
 import { dateTime } from '../http/schemas.ts';
 
 export interface DependencyCheck {
@@ -85,21 +87,22 @@ const getReadiness = defineRoute({
 });
 
 /** Adds the health routes, and checks the dependencies while the replica listens. */
-export function reportHealth(app: App): Health {
+export function reportHealth(app: App, jobs: Pick<Jobs, 'add'>): Health {
   const checks: DependencyCheck[] = [];
   const check = checkDependencies(checks, app.log);
   let draining = false;
   getLiveness(app, undefined);
   getReadiness(app, { check, isDraining: () => draining });
 
-  // Without a timer, `since` would be the time of the first question, not of the failure.
-  let timer: NodeJS.Timeout | undefined;
-  app.addHook('onListen', async () => {
-    timer = setInterval(() => void check(), CHECK_INTERVAL_MS).unref();
-  });
-  app.addHook('onClose', async () => {
-    clearInterval(timer);
-  });
+  // Without a loop, `since` would be the time of the first question, not of the failure.
+  jobs.add(
+    repeat(
+      'health',
+      CHECK_INTERVAL_MS,
+      () => requireAllUp(check),
+      () => {},
+    ),
+  );
   return {
     add: (added) => void checks.push(added),
     drain: () => {
@@ -107,6 +110,12 @@ export function reportHealth(app: App): Health {
     },
     check,
   };
+}
+
+/** @throws when a dependency is down, so that the loop does not rest before it is back */
+async function requireAllUp(check: Health['check']): Promise<void> {
+  const states = Object.values(await check());
+  if (states.some(({ status }) => status === 'down')) throw new Error('a dependency is down');
 }
 
 /** Checks all dependencies at once, for concurrent callers together, and logs changes of state. */

@@ -77,7 +77,7 @@ test('while the fleet rests a loop looks for work less often, until there may be
   loop.start({
     isResting: () => isResting,
     untilWork: (ms) => {
-      t.equal(ms, 4_995);
+      t.equal(ms, 9_995);
       return new Promise((resolve) => (wake = resolve));
     },
   });

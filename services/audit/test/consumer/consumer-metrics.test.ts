@@ -14,7 +14,7 @@ test("the consumer's counts and lag can be scraped", async (t) => {
     databaseDownSince: undefined,
     storeDownSince: new Date(),
   };
-  measureConsumer({ start() {}, stop: async () => {}, status: () => status }, registry);
+  measureConsumer({ start() {}, stop: async () => {}, wake() {}, status: () => status }, registry);
   await registry.metrics();
   status.stored = 9;
   const text = await registry.metrics();

@@ -62,7 +62,7 @@ async function open(t: Test) {
       const loop = createErasureLoop(
         db,
         eraseUsers({ db, subjectKeys, bucket }),
-        subjectKeys.drop,
+        subjectKeys,
         (error) => void errors.push(error),
       );
       t.teardown(() => loop.stop());

@@ -34,9 +34,13 @@ export interface DispatcherOptions extends AttemptOptions {
   replica: string;
   pollMs: number;
   leaseTtlMs: number;
+  /** Whether no events are recorded. Then it looks for due deliveries with each renewal. */
+  isResting?: () => boolean;
 }
 
 export interface Dispatcher extends BackgroundLoop {
+  /** A rest may have ended. */
+  wake(): void;
   /** Whether this replica delivers. */
   leading(): boolean;
 }
@@ -127,6 +131,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     ttlMs: options.leaseTtlMs,
     retryMs: RETRY_MS,
     keepsLeaseOnError: true,
+    isResting: options.isResting,
     onAcquired: ({ lease }) => log.info({ epoch: lease.epoch }, 'webhook lease taken'),
     work,
     onFailing: (error) => log.warn({ err: error }, 'webhooks cannot be served; it is tried again'),
@@ -136,6 +141,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     name: 'webhooks',
     start: () => loop.start(),
     stop: () => loop.stop(),
+    wake: loop.wake,
     leading: () => loop.status().leading,
   };
 }
