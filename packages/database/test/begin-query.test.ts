@@ -1,31 +1,33 @@
-import { createServer, connect } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { Socket } from 'node:net';
 import { sql, type Kysely } from 'kysely';
 import { test, type Test } from 'tap';
 import { createDatabase } from '../src/index.ts';
 import { createTestDatabase } from '@muniment/testing';
 
-/** A database behind a proxy that counts what the client writes. */
-async function throughProxy(t: Test) {
-  const database = await createTestDatabase(t);
-  const url = new URL(database.url('migrator'));
-  const target = { host: url.hostname, port: Number(url.port) };
+type Write = (this: unknown, ...args: unknown[]) => unknown;
+const socket = Socket.prototype as unknown as { _write: Write; _writev: Write };
+
+/** Counts the system calls by which a process writes to a port. */
+function countWrites(t: Test, port: number): { count: number } {
   const writes = { count: 0 };
-  const proxy = createServer((client) => {
-    const server = connect(target);
-    client
-      .on('data', () => (writes.count += 1))
-      .pipe(server)
-      .pipe(client);
-    for (const socket of [client, server]) socket.on('error', () => client.destroy());
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => proxy.close());
-  url.port = String((proxy.address() as AddressInfo).port);
-  const { db } = createDatabase({ url: url.href, applicationName: 'test', poolMax: 1 });
+  for (const name of ['_write', '_writev'] as const) {
+    const write = socket[name];
+    t.capture(socket, name, function count(this: unknown, ...args: unknown[]) {
+      if (this instanceof Socket && this.remotePort === port) writes.count += 1;
+      return write.apply(this, args);
+    });
+  }
+  return writes;
+}
+
+/** One connection to a database with a table, and the number of its writes. */
+async function oneConnection(t: Test) {
+  const database = await createTestDatabase(t);
+  const url = database.url('migrator');
+  const { db } = createDatabase({ url, applicationName: 'test', poolMax: 1 });
   t.teardown(() => db.destroy());
   await sql`create temporary table changes (n integer primary key)`.execute(db);
-  return { db, writes };
+  return { db, writes: countWrites(t, Number(new URL(url).port)) };
 }
 
 const insert = <DB>(db: Kysely<DB>, n: number): Promise<unknown> =>
@@ -37,7 +39,7 @@ async function list<DB>(db: Kysely<DB>): Promise<number[]> {
 }
 
 test('BEGIN leaves with the first statement of its transaction', async (t) => {
-  const { db, writes } = await throughProxy(t);
+  const { db, writes } = await oneConnection(t);
   const change = (n: number): Promise<unknown> => db.transaction().execute((trx) => insert(trx, n));
   await change(1);
   const before = writes.count;
@@ -47,7 +49,7 @@ test('BEGIN leaves with the first statement of its transaction', async (t) => {
 });
 
 test('COMMIT leaves with the statement that nobody waits for', async (t) => {
-  const { db, writes } = await throughProxy(t);
+  const { db, writes } = await oneConnection(t);
   await db.transaction().execute((trx) => insert(trx, 1));
   const before = writes.count;
   await db.transaction().execute(async (trx) => {
@@ -59,7 +61,7 @@ test('COMMIT leaves with the statement that nobody waits for', async (t) => {
 });
 
 test('a statement behind a BEGIN that fails changes nothing', async (t) => {
-  const { db } = await throughProxy(t);
+  const { db } = await oneConnection(t);
   await db.transaction().execute((trx) => insert(trx, 1));
   await sql`deallocate begin`.execute(db);
   await t.rejects(
@@ -70,7 +72,7 @@ test('a statement behind a BEGIN that fails changes nothing', async (t) => {
 });
 
 test('a first statement that fails leaves nothing of its transaction', async (t) => {
-  const { db } = await throughProxy(t);
+  const { db } = await oneConnection(t);
   await db.transaction().execute((trx) => insert(trx, 1));
   await t.rejects(
     db.transaction().execute(async (trx) => {
@@ -84,7 +86,7 @@ test('a first statement that fails leaves nothing of its transaction', async (t)
 });
 
 test('statements sent at once are all inside the transaction', async (t) => {
-  const { db } = await throughProxy(t);
+  const { db } = await oneConnection(t);
   await db.transaction().execute((trx) => insert(trx, 1));
   await t.rejects(
     db.transaction().execute(async (trx) => {
@@ -97,7 +99,7 @@ test('statements sent at once are all inside the transaction', async (t) => {
 });
 
 test('a transaction without statements sends nothing', async (t) => {
-  const { db, writes } = await throughProxy(t);
+  const { db, writes } = await oneConnection(t);
   await db.transaction().execute((trx) => insert(trx, 1));
   const before = writes.count;
   await db.transaction().execute(async () => {});
@@ -110,7 +112,7 @@ test('a transaction without statements sends nothing', async (t) => {
 });
 
 test('a first statement without parameters follows its BEGIN', async (t) => {
-  const { db } = await throughProxy(t);
+  const { db } = await oneConnection(t);
   await db.transaction().execute((trx) => insert(trx, 1));
   await t.rejects(
     db.transaction().execute(async (trx) => {
@@ -123,7 +125,7 @@ test('a first statement without parameters follows its BEGIN', async (t) => {
 });
 
 test('the result of a first statement is its own', async (t) => {
-  const { db } = await throughProxy(t);
+  const { db } = await oneConnection(t);
   for (let n = 1; n <= 3; n += 1) {
     const { rows, numAffectedRows } = await db
       .transaction()
