@@ -42,6 +42,7 @@ import { problemOf, renderErrors, type Problem } from './http/problem.ts';
 import { secureHeaders } from './http/security-headers.ts';
 import { acceptIdempotencyKeys, deleteExpiredAnswersLoop } from './idempotency/idempotency.ts';
 import type { ServerConfig } from './lifecycle/config.ts';
+import { createDelaySampling, type DelaySampling } from './lifecycle/event-loop-lag.ts';
 import { reportHealth, type DependencyCheck, type Health } from './operations/health.ts';
 import type { RevocationFeed } from './auth/revocation-feed.ts';
 import { createJobs, type Jobs } from './lifecycle/jobs.ts';
@@ -122,21 +123,19 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
     const crypto = { masterKey, subjectKeys: createSubjectKeys(masterKey) };
     renderErrors(app, isUnavailable);
     const refuseUnknown = await secureHeaders(app, config.CORS_ORIGINS);
-    shedLoad(app, config.EVENT_LOOP_MAX_DELAY_MS);
+    const sampling = openDelaySampling(app, activity);
+    shedLoad(app, sampling, config.EVENT_LOOP_MAX_DELAY_MS);
     await feed.start();
-    const { audit, inTransaction, streamCheck } = createAudit({
-      ...parts,
-      ...crypto,
-      auth,
-      metrics,
-    });
+    const built = { ...parts, ...crypto, auth, metrics };
+    const { audit, inTransaction, streamCheck } = createAudit(built);
     const { record } = audit;
     const { limits, recordDenial } = await openRequestLimits(app, { ...parts, metrics, record });
     await authenticateRequests(app, auth, { ...parts, limits, recordDenial });
     refuseUnknown();
     openIdempotency(app, { ...parts, auth, record });
     guardRoutes(app);
-    await measureRequests(app, { registry: metrics, tokenFile: config.METRICS_TOKEN_FILE });
+    const { METRICS_TOKEN_FILE: tokenFile } = config;
+    await measureRequests(app, { registry: metrics, tokenFile, sampling });
     measureAuth(metrics, auth, feed);
     const health = openHealth(app, { db, feed, jobs, streamCheck });
     return {
@@ -148,7 +147,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       jobs,
       crypto,
       health,
-      erasures: createErasures(app, { ...parts, ...crypto, metrics }),
+      erasures: createErasures(app, built),
       metrics,
     };
   } catch (error) {
@@ -235,6 +234,15 @@ function guardRoutes(app: App): void {
   // Registered behind idempotency, it runs before a stored answer is repeated.
   evaluatePreconditions(app);
   requireDefinitions(app);
+}
+
+/** Samples delays from the start on, while there are requests or events. */
+function openDelaySampling(app: App, activity: Activity): DelaySampling {
+  const sampling = createDelaySampling(activity.isResting);
+  activity.onWork(sampling.start);
+  app.addHook('onListen', async () => sampling.start());
+  app.addHook('onClose', async () => sampling.stop());
+  return sampling;
 }
 
 function createRegistry(service: string): Registry {

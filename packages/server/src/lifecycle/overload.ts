@@ -1,27 +1,28 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyInstance } from 'fastify';
 import { Overloaded } from '@muniment/security';
-
-/** Of each replica at rest, 50 ms take 0.12 % of a core, and 10 ms take 0.4 %. */
-export const DELAY_RESOLUTION_MS = 100;
+import { DELAY_RESOLUTION_MS, type DelaySampling } from './event-loop-lag.ts';
 
 /**
  * Refuses work with 503 and Retry-After while the event loop lags. A single stall is over once a
  * request is handled, and shows in up to two samples; so only lag in a third one refuses.
  * @param maxEventLoopDelayMs 0 refuses nothing
  */
-export function shedLoad(app: FastifyInstance, maxEventLoopDelayMs: number): void {
+export function shedLoad(
+  app: FastifyInstance,
+  sampling: DelaySampling,
+  maxEventLoopDelayMs: number,
+): void {
   if (maxEventLoopDelayMs === 0) return;
   // A sample without a turn of the loop counts as lag, so none may be that short.
   const sampleMs = Math.max(500, maxEventLoopDelayMs);
-  const delays = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
-  delays.enable();
+  const delays = sampling.open();
   let isLagging = false;
   let laggingSince = -Infinity;
   let lastSeen = -Infinity;
-  const sampling = setInterval(() => {
+  const timer = setInterval(() => {
     // Without a turn of the loop the mean is NaN, which is not below the limit either.
-    isLagging = !(delays.mean / 1e6 - DELAY_RESOLUTION_MS <= maxEventLoopDelayMs);
+    isLagging =
+      sampling.isSampling() && !(delays.mean / 1e6 - DELAY_RESOLUTION_MS <= maxEventLoopDelayMs);
     delays.reset();
   }, sampleMs).unref();
   app.addHook('onRequest', async (request) => {
@@ -33,7 +34,6 @@ export function shedLoad(app: FastifyInstance, maxEventLoopDelayMs: number): voi
     if (now - laggingSince > 2 * sampleMs) throw new Overloaded();
   });
   app.addHook('onClose', async () => {
-    clearInterval(sampling);
-    delays.disable();
+    clearInterval(timer);
   });
 }

@@ -7,10 +7,10 @@ import {
   Unauthenticated,
   type SharedSecret,
 } from '@muniment/security';
-import { DELAY_RESOLUTION_MS } from '../lifecycle/overload.ts';
 import type { App } from '../http/create-app.ts';
 import { defineRoute } from '../http/define-route.ts';
 import { rawBody } from '../http/schemas.ts';
+import { measureEventLoopLag, type DelaySampling } from '../lifecycle/event-loop-lag.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -55,13 +55,23 @@ const getMetrics = defineRoute({
       reply.type(registry.contentType).send(await registry.metrics()),
 });
 
+interface MeasuredParts {
+  registry: Registry;
+  tokenFile: string | undefined;
+  sampling: DelaySampling;
+}
+
+/** prom-client samples delays too, and cannot be told not to: once an hour. */
+const NEVER_MS = 3_600_000;
+
 /** Measures the process and each request by operation. No label ever holds an id. */
 export async function measureRequests(
   app: App,
-  { registry, tokenFile }: { registry: Registry; tokenFile: string | undefined },
+  { registry, tokenFile, sampling }: MeasuredParts,
 ): Promise<void> {
   const token = tokenFile === undefined ? undefined : await loadSharedSecret(tokenFile);
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: DELAY_RESOLUTION_MS });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
+  measureEventLoopLag(registry, sampling.open());
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
@@ -72,6 +82,8 @@ export async function measureRequests(
   });
   app.addHook('onResponse', (request, reply, done) => {
     const operation = request.routeOptions.config.operation ?? 'unmatched';
+    // Who only watches a replica must not keep it awake.
+    if (!/^(health|metrics)\./.test(operation)) sampling.start();
     duration.observe(
       {
         operation,
