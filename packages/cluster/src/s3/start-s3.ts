@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { S3Error } from './protocol/errors.ts';
 import {
   closeStore,
@@ -10,8 +9,8 @@ import {
   openStore,
   type Store,
 } from './store/bucket-store.ts';
-import { readExtents } from './store/read-extents.ts';
 import { readRequest, type Answer } from './operations/request.ts';
+import { sendObject } from './operations/send-object.ts';
 import { findOperation } from './router.ts';
 import type { Credentials } from './protocol/signature.ts';
 import { errorDocument } from './protocol/xml.ts';
@@ -113,12 +112,7 @@ async function send(response: ServerResponse, answer: Answer): Promise<void> {
     response.end(answer.xml);
     return;
   }
-  const { handle: file, extents } = answer.file;
-  try {
-    await pipeline(readExtents(file, extents), response);
-  } finally {
-    await file.close();
-  }
+  await sendObject(response, answer.file.object, answer.file.extents);
 }
 
 function sendError(

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { S3Error } from '../protocol/errors.ts';
 import { listKeys, type ListPage } from '../store/list-keys.ts';
 import { findBucket, type Bucket } from '../store/bucket-store.ts';
@@ -7,7 +8,7 @@ import type { Answer, S3Request } from './request.ts';
 import { document, element, parent } from '../protocol/xml.ts';
 
 const MAX_KEYS = 1000;
-// Records read from the disk at the same time.
+// Records read before other requests have their turn.
 const BATCH_SIZE = 32;
 
 export async function listObjectsV2Operation(request: S3Request): Promise<Answer> {
@@ -84,24 +85,21 @@ async function renderContents(
 ): Promise<{ contents: string; count: number }> {
   const encode = nameEncoding(request);
   const rendered: string[] = [];
-  for (let i = 0; i < page.keys.length; i += BATCH_SIZE) {
-    const records = await Promise.all(
-      page.keys.slice(i, i + BATCH_SIZE).map((key) => readObjectRecord(bucket, key)),
+  for (const [i, key] of page.keys.entries()) {
+    if (i % BATCH_SIZE === BATCH_SIZE - 1) await setImmediate();
+    const record = readObjectRecord(bucket, key);
+    // Deleted since the page was made.
+    if (!record) continue;
+    rendered.push(
+      parent(
+        'Contents',
+        element('Key', encode(record.key)) +
+          element('LastModified', new Date(record.lastModified).toISOString()) +
+          element('ETag', `"${record.etag}"`) +
+          element('Size', record.size) +
+          element('StorageClass', 'STANDARD'),
+      ),
     );
-    for (const record of records) {
-      // Deleted since the page was made.
-      if (!record) continue;
-      rendered.push(
-        parent(
-          'Contents',
-          element('Key', encode(record.key)) +
-            element('LastModified', new Date(record.lastModified).toISOString()) +
-            element('ETag', `"${record.etag}"`) +
-            element('Size', record.size) +
-            element('StorageClass', 'STANDARD'),
-        ),
-      );
-    }
   }
   const prefixes = page.prefixes.map((prefix) =>
     parent('CommonPrefixes', element('Prefix', encode(prefix))),

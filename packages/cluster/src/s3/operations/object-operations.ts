@@ -8,9 +8,11 @@ import {
   extentsOf,
   openObject,
   putObject,
+  readObjectRecord,
   type ObjectRecord,
 } from '../store/object-store.ts';
 import { readExtents } from '../store/read-extents.ts';
+import { closeSealed } from '../store/sealed-file.ts';
 import type { Answer, S3Request } from './request.ts';
 import { document, element } from '../protocol/xml.ts';
 
@@ -20,7 +22,8 @@ export async function putObjectOperation(request: S3Request): Promise<Answer> {
   const precondition = writePrecondition(request.header);
   const payload = request.payload();
   const record = await putObject(bucket, request.key, {
-    data: payload.chunks,
+    data: payload.batches,
+    size: payload.size,
     seal: () => {
       const { size, md5, checksum } = payload.result();
       return { size, etag: md5, headers, checksum, uploadId: undefined };
@@ -31,20 +34,23 @@ export async function putObjectOperation(request: S3Request): Promise<Answer> {
 }
 
 export async function getObjectOperation(request: S3Request): Promise<Answer> {
-  const { handle, record } = await openObject(
-    findBucket(request.store, request.bucket),
-    request.key,
-  );
+  const bucket = findBucket(request.store, request.bucket);
+  if (request.method === 'HEAD') {
+    const record = readObjectRecord(bucket, request.key);
+    if (!record) throw new S3Error('NoSuchKey', undefined, { Key: request.key });
+    return describeObject(request, record);
+  }
+  const object = openObject(bucket, request.key);
+  const { record } = object;
   try {
     const answer = describeObject(request, record);
     const range = answer.range ?? { start: 0, end: record.size - 1 };
-    if (request.method === 'GET' && answer.status !== 304 && record.size > 0) {
-      return { ...answer, file: { handle, extents: sliceExtents(extentsOf(record), range) } };
-    }
-    await handle.close();
+    if (answer.status !== 304 && record.size > 0)
+      return { ...answer, file: { object, extents: sliceExtents(extentsOf(record), range) } };
+    closeSealed(object);
     return answer;
   } catch (error) {
-    await handle.close();
+    closeSealed(object);
     throw error;
   }
 }
@@ -71,12 +77,14 @@ export async function copyObjectOperation(request: S3Request): Promise<Answer> {
     );
   }
   const headers = readObjectHeaders(request);
-  const { handle, record } = await openObject(findBucket(request.store, source.bucket), source.key);
+  const object = openObject(findBucket(request.store, source.bucket), source.key);
+  const { record } = object;
   try {
     if (isNotModified(request.header, record, 'x-amz-copy-source-'))
       throw new S3Error('PreconditionFailed');
     const copy = await putObject(target, request.key, {
-      data: readExtents(handle, extentsOf(record)),
+      data: readExtents(object.content, extentsOf(record)),
+      size: record.size,
       seal: () => ({
         size: record.size,
         etag: record.etag,
@@ -94,7 +102,7 @@ export async function copyObjectOperation(request: S3Request): Promise<Answer> {
       ),
     };
   } finally {
-    await handle.close();
+    closeSealed(object);
   }
 }
 

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FileHandle } from 'node:fs/promises';
 import type { ChecksumAlgorithm } from '../protocol/checksums.ts';
 import { S3Error } from '../protocol/errors.ts';
 import type { Store } from '../store/bucket-store.ts';
 import type { Extent } from '../store/extent.ts';
+import type { StoredObject } from '../store/object-store.ts';
 import { receivePayload, type Payload } from '../protocol/payload.ts';
 import { authorize, type Authorization, type Credentials } from '../protocol/signature.ts';
 
@@ -26,8 +26,8 @@ export interface Answer {
   status?: number;
   headers?: Record<string, string | number>;
   xml?: string;
-  /** Streamed piece after piece, then closed. */
-  file?: { handle: FileHandle; extents: Extent[] };
+  /** Sent piece after piece, then closed. */
+  file?: { object: StoredObject; extents: Extent[] };
 }
 
 const MAX_KEY_BYTES = 1024;
@@ -65,9 +65,10 @@ export function readRequest(
     headers,
     store,
     payload: (fallback) => {
-      // Leaving the loop early must not destroy the socket: the error is still to be sent on it.
-      const body = incoming.iterator({ destroyOnReturn: false });
-      const payload = receivePayload(body, header, authorization, fallback);
+      const payload = receivePayload(incoming, header, {
+        authorization,
+        ...(fallback && { fallback }),
+      });
       if (incoming.headers.expect) response.writeContinue();
       return payload;
     },

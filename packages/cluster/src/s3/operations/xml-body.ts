@@ -8,10 +8,10 @@ const MAX_BYTES = 8 * 1024 ** 2;
 export async function readXmlBody(request: S3Request): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request.payload().chunks) {
-    size += chunk.length;
+  for await (const batch of request.payload().batches) {
+    for (const chunk of batch) size += chunk.length;
     if (size > MAX_BYTES) throw new S3Error('MaxMessageLengthExceeded');
-    chunks.push(chunk);
+    chunks.push(...batch);
   }
   return Buffer.concat(chunks).toString();
 }

@@ -25,7 +25,7 @@ import {
   type Part,
   type Upload,
 } from './upload-journal.ts';
-import { writeChunks } from './write-chunks.ts';
+import { writeBatches } from './write-batches.ts';
 
 /** S3's smallest part, except the last one. */
 const MIN_PART_BYTES = 5 * 1024 ** 2;
@@ -47,7 +47,7 @@ export function completeUpload(
   { listed, precondition }: { listed: ListedPart[]; precondition: Precondition },
 ): Promise<ObjectRecord> {
   return changeUpload(bucket, uploadId, async () => {
-    const existing = await readObjectRecord(bucket, key);
+    const existing = readObjectRecord(bucket, key);
     if (existing?.uploadId === uploadId) return existing;
     const upload = findUpload(bucket, key, uploadId);
     const parts = checkParts(upload, listed);
@@ -95,7 +95,7 @@ async function sealParts(
     const end = endOf(upload.taken);
     // What a failed part left behind this place must not follow the record.
     await handle.truncate(end);
-    await writeChunks(handle, [footer], { position: end });
+    await writeBatches(handle, [[footer]], { position: end });
     if (durable) await handle.datasync();
     return record;
   } finally {
@@ -120,7 +120,7 @@ async function joinedChecksum(
     for (const part of parts) checksum.update(Buffer.from(part.checksum?.value ?? '', 'base64'));
     return { ...upload.checksum, value: `${value()}-${parts.length}` };
   }
-  for await (const chunk of readExtents(handle, extents)) checksum.update(chunk);
+  for await (const batch of readExtents({ fd: handle.fd }, extents)) batch.forEach(checksum.update);
   return { ...upload.checksum, value: value() };
 }
 

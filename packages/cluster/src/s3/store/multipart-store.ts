@@ -15,7 +15,7 @@ import {
   type Part,
   type Upload,
 } from './upload-journal.ts';
-import { writeChunks } from './write-chunks.ts';
+import { writeBatches } from './write-batches.ts';
 
 export async function createUpload(
   bucket: Bucket,
@@ -118,7 +118,7 @@ async function writePart(
       : error;
   });
   try {
-    await writeChunks(handle, payload.chunks, { position: extent.start });
+    await writeBatches(handle, payload.batches, { position: extent.start });
     if (bucket.store.durable) await handle.datasync();
   } finally {
     await handle.close();

@@ -1,4 +1,5 @@
-import { mkdir, rename, rm, unlink } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { mkdir, rm, unlink } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { ObjectChecksum } from '../protocol/checksums.ts';
@@ -33,22 +34,21 @@ export type Precondition = (current: ObjectRecord | undefined) => void;
 
 /** An object to store. `seal` makes its record after the last byte of `data`. */
 export interface NewObject {
-  data: AsyncIterable<Buffer>;
+  data: AsyncIterable<Buffer[]>;
+  /** Bytes of `data`. */
+  size: number;
   seal(): Omit<ObjectRecord, 'key' | 'lastModified'>;
   precondition: Precondition;
 }
 
-/** Opens an object; the caller closes its handle. A replacement does not affect the reader. */
-export async function openObject(bucket: Bucket, key: string): Promise<StoredObject> {
-  const object = await openSealed<ObjectRecord>(objectPath(bucket, key));
+/** Opens an object; the caller closes it. A replacement does not affect the reader. */
+export function openObject(bucket: Bucket, key: string): StoredObject {
+  const object = openSealed<ObjectRecord>(objectPath(bucket, key));
   if (!object) throw new S3Error('NoSuchKey', undefined, { Key: key });
   return object;
 }
 
-export async function readObjectRecord(
-  bucket: Bucket,
-  key: string,
-): Promise<ObjectRecord | undefined> {
+export function readObjectRecord(bucket: Bucket, key: string): ObjectRecord | undefined {
   return readRecord<ObjectRecord>(objectPath(bucket, key));
 }
 
@@ -61,7 +61,7 @@ export function extentsOf({ size, extents }: ObjectRecord): Extent[] {
 export async function putObject(
   bucket: Bucket,
   key: string,
-  { data, seal, precondition }: NewObject,
+  { data, size, seal, precondition }: NewObject,
 ): Promise<ObjectRecord> {
   const { store, folder } = bucket;
   const temporary = join(folder, 'temporary', `${store.boot}-${randomUUID()}`);
@@ -69,6 +69,7 @@ export async function putObject(
   try {
     await writeSealed(temporary, {
       data,
+      size,
       seal: () => (record = { key, lastModified: Date.now(), ...seal() }),
       durable: store.durable,
     });
@@ -89,7 +90,7 @@ export function publishObject(
 ): Promise<void> {
   const path = objectPath(bucket, key);
   return runExclusively(bucket.writers, key, async () => {
-    precondition(await currentRecord(bucket, key));
+    precondition(currentRecord(bucket, key));
     const file = await flushed();
     await moveInto(bucket, file, path);
     addKey(bucket.keys, key);
@@ -103,7 +104,7 @@ export async function deleteObject(
   precondition: Precondition,
 ): Promise<void> {
   await runExclusively(bucket.writers, key, async () => {
-    precondition(await currentRecord(bucket, key));
+    precondition(currentRecord(bucket, key));
     if (!hasKey(bucket.keys, key)) return;
     const path = objectPath(bucket, key);
     await unlink(path);
@@ -120,7 +121,7 @@ export function bucketError({ store, name }: Bucket, error: unknown): unknown {
 }
 
 /** The record that a change would replace. Most changes create an object and read nothing. */
-async function currentRecord(bucket: Bucket, key: string): Promise<ObjectRecord | undefined> {
+function currentRecord(bucket: Bucket, key: string): ObjectRecord | undefined {
   return hasKey(bucket.keys, key) ? readObjectRecord(bucket, key) : undefined;
 }
 
@@ -132,7 +133,7 @@ function objectPath(bucket: Bucket, key: string): string {
 async function moveInto(bucket: Bucket, file: string, path: string): Promise<void> {
   const folder = dirname(path);
   if (folder !== bucket.objectFolder.path) await createFolders(bucket, folder);
-  await rename(file, path);
+  renameSync(file, path);
   await syncObjectFolder(bucket, folder);
 }
 
