@@ -101,6 +101,7 @@ $(STAMP): $(PNPM) pnpm-lock.yaml pnpm-workspace.yaml package.json .taprc
 	$(call quiet,installing Node 24 and the packages (some 20 seconds),CI=1 $(PNPM) install --frozen-lockfile)
 	$(call quiet,preparing the test runner,tap build)
 	$(call quiet,building argon2 for this processor,./scripts/build-argon2.sh)
+	$(call quiet,compiling the services,node scripts/warm-compile-cache.ts)
 	@touch $@
 
 # The seed documents' names.

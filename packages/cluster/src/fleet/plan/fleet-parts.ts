@@ -72,14 +72,14 @@ const SYSTEM_VARIABLES =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/;
 
 /** What a process needs of its system. The rest stays out: a shell may hold foreign secrets. */
-export function systemEnvironment({ settings }: FleetParts): Record<string, string> {
+export function systemEnvironment(): Record<string, string> {
   const variables = Object.entries(process.env).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && SYSTEM_VARIABLES.test(entry[0]),
   );
   return {
     ...Object.fromEntries(variables),
-    // Compiled code halves the time until a killed replica is ready. Tests share one folder.
+    // Compiled code halves the time until a killed replica is ready. `make bootstrap` fills it.
     NODE_COMPILE_CACHE:
-      process.env['NODE_COMPILE_CACHE'] ?? path.join(settings.data, 'compile-cache'),
+      process.env['NODE_COMPILE_CACHE'] ?? path.join(ROOT, '.tools/compile-cache'),
   };
 }

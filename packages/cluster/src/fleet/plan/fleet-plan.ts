@@ -54,11 +54,7 @@ function migrationTask(parts: FleetParts): TaskSpec {
     name: 'migration',
     command: nodeCommand('scripts/migrate.ts'),
     log: logOf(parts, 'migrate'),
-    env: {
-      ...systemEnvironment(parts),
-      ...passwords,
-      DATABASE_ADMIN_URL: adminUrl(parts, 'postgres'),
-    },
+    env: { ...systemEnvironment(), ...passwords, DATABASE_ADMIN_URL: adminUrl(parts, 'postgres') },
   };
 }
 
@@ -74,7 +70,7 @@ function gatewayProcess(parts: FleetParts): ProcessSpec {
     stopSignal: 'SIGQUIT',
     stopTimeout: 8_000,
     command: [parts.nginx, '-p', `${dir}/`, '-c', path.join(dir, 'nginx.conf'), '-e', 'stderr'],
-    env: systemEnvironment(parts),
+    env: systemEnvironment(),
   };
 }
 

@@ -71,7 +71,7 @@ export function serviceEnvironment(
       ? { UPLOAD_MAX_BYTES: String(settings.uploadMaxBytes), DOWNLOAD_MODE: 'accel' }
       : {}),
     ...settings.services,
-    ...systemEnvironment(parts),
+    ...systemEnvironment(),
     CORS_ORIGINS: allowedOrigins(parts),
     HOST: '127.0.0.1',
     TRUSTED_PROXIES: '127.0.0.1/32,::1/128',

@@ -25,7 +25,7 @@ const STOP_TIMEOUT_MS = 5_000;
 /** PostgreSQL, Kinesis, S3 and the mail catcher. */
 export function storeProcesses(parts: FleetParts): ProcessSpec[] {
   const { settings, secrets, secretFiles } = parts;
-  const env = systemEnvironment(parts);
+  const env = systemEnvironment();
   return [
     postgresProcess(parts, env),
     {
