@@ -4,7 +4,6 @@ import { uuidv7 } from '@muniment/database';
 import { createRefreshToken, hashRefreshToken, type Role } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { insertRefreshToken } from './refresh-token-queries.ts';
 import { insertSession } from './session-queries.ts';
 import type { Tables } from '../tables.ts';
 
@@ -28,6 +27,7 @@ export async function openSession(
   const sessionId = uuidv7(Date.now());
   const expiresAt = new Date(Date.now() + config.SESSION_TTL_S * 1_000);
   const userAgent = request.headers['user-agent'];
+  const refreshToken = createRefreshToken();
   await insertSession(trx, {
     id: sessionId,
     user_id: user.id,
@@ -35,11 +35,7 @@ export async function openSession(
     user_agent: userAgent === undefined ? null : cleanText(userAgent, USER_AGENT_BYTES),
     idle_seconds: config.SESSION_IDLE_TTL_S,
     expires_at: expiresAt,
-  });
-  const refreshToken = createRefreshToken();
-  await insertRefreshToken(trx, sessionId, {
-    tokenHash: hashRefreshToken(refreshToken),
-    ttlSeconds: config.REFRESH_TOKEN_TTL_S,
+    refresh_token: { hash: hashRefreshToken(refreshToken), ttlSeconds: config.REFRESH_TOKEN_TTL_S },
   });
   const { token, expiresIn } = auth.accessTokens.issue({
     userId: user.id,

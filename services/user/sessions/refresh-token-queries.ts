@@ -16,16 +16,6 @@ export interface RefreshedSession {
   lasts_until: Date;
 }
 
-export async function insertRefreshToken(
-  trx: Transaction<Tables>,
-  sessionId: string,
-  { tokenHash, ttlSeconds }: { tokenHash: Buffer; ttlSeconds: number },
-): Promise<void> {
-  await sql`
-    insert into identity.refresh_tokens (token_hash, session_id, expires_at)
-    values (${tokenHash}, ${sessionId}, now() + ${ttlSeconds} * interval '1 second')`.execute(trx);
-}
-
 export interface Rotation {
   parentHash: Buffer;
   /** The child, sealed under its parent. */
