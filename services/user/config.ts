@@ -131,6 +131,14 @@ export const settings = Type.Object({
     default: 30_000,
     description: 'Time after which a WebSocket is closed of which no message has succeeded.',
   }),
+  PASSWORD_CONCURRENCY: Type.Integer({
+    minimum: 0,
+    maximum: 128,
+    default: 0,
+    description:
+      'Password hashes computed at once; 0 means one for each core. Set the share of a replica ' +
+      'where several run on one machine.',
+  }),
   PASSWORD_QUEUE_LIMIT: Type.Integer({
     minimum: 0,
     default: 64,

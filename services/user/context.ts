@@ -44,6 +44,7 @@ export async function createContext(config: Config): Promise<UserContext> {
   const passwords = createPasswordHasher({
     memoryKiB: config.PASSWORD_MEMORY_KIB,
     passes: config.PASSWORD_PASSES,
+    ...(config.PASSWORD_CONCURRENCY > 0 && { concurrency: config.PASSWORD_CONCURRENCY }),
     queueLimit: config.PASSWORD_QUEUE_LIMIT,
     names: ['Muniment', config.PRODUCT_NAME],
   });

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { test } from 'tap';
 import { fleetPlan } from '../../../src/fleet/plan/fleet-plan.ts';
@@ -115,5 +116,23 @@ test('services connect to proxies; the migration and fleet.json have the real po
     s3: { endpoint: /:20003$/ },
     environments: { file: { S3_ENDPOINT: 'http://127.0.0.1:7003' } },
   });
+  t.end();
+});
+
+test('replicas of the user service share the cores for password hashes', (t) => {
+  const concurrencyOf = (environment: NodeJS.ProcessEnv): string[] =>
+    planFor(folder(t), environment)
+      .stages.flatMap(({ processes }) => processes)
+      .flatMap(({ service, env }) =>
+        service === 'user' ? [String(env.PASSWORD_CONCURRENCY)] : [],
+      );
+  const cores = availableParallelism();
+  t.strictSame(concurrencyOf({ REPLICAS: '1' }), [String(cores)]);
+  t.strictSame(concurrencyOf({ REPLICAS: '2' }), Array(2).fill(`${Math.max(1, cores >> 1)}`));
+  t.strictSame(
+    new Set(concurrencyOf({ REPLICAS: '9' })),
+    new Set([`${Math.max(1, Math.floor(cores / 9))}`]),
+  );
+  t.strictSame(concurrencyOf({ REPLICAS: '1', PASSWORD_CONCURRENCY: '3' }), ['3'], "the caller's");
   t.end();
 });
