@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { S3Error } from './protocol/errors.ts';
@@ -84,7 +84,7 @@ async function handle(
   store: Store,
   credentials: Credentials,
 ): Promise<void> {
-  const requestId = randomBytes(8).toString('hex').toUpperCase();
+  const requestId = randomUUID().replaceAll('-', '').slice(0, 16).toUpperCase();
   response.setHeader('x-amz-request-id', requestId);
   response.setHeader('server', 'muniment-local-s3');
   try {

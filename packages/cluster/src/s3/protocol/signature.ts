@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { S3Error } from './errors.ts';
 import {
   ALGORITHM,
@@ -100,7 +100,7 @@ export function uriEncode(text: string): string {
 }
 
 export function sha256(data: string | Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data);
 }
 
 // An unsigned x-amz- header could turn a presigned PUT into a copy or change its metadata.
@@ -145,25 +145,25 @@ function order(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-let cached: { id: string; key: Buffer } | undefined;
+// As an object: made from bytes at each use, it took a third of the time of a signature.
+let cached: { id: string; key: KeyObject } | undefined;
 
 function signingKey(
   secret: string,
   { day, region, service }: { day: string; region: string; service: string },
-): Buffer {
+): KeyObject {
   const id = `${day}/${region}/${service}/${secret}`;
   if (cached?.id !== id) {
     cached = {
       id,
-      key: [service, 'aws4_request'].reduce<Buffer>(
-        hmac,
-        hmac(hmac(Buffer.from(`AWS4${secret}`), day), region),
+      key: createSecretKey(
+        [day, region, service, 'aws4_request'].reduce<Buffer>(hmac, Buffer.from(`AWS4${secret}`)),
       ),
     };
   }
   return cached.key;
 }
 
-function hmac(key: Buffer, data: string): Buffer {
+function hmac(key: Buffer | KeyObject, data: string): Buffer {
   return createHmac('sha256', key).update(data).digest();
 }

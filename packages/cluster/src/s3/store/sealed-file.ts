@@ -2,7 +2,7 @@ import { closeSync, fdatasync, fstatSync, openSync, readSync, writevSync } from 
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { BLOCK_BYTES, returnBlock, takeBlock } from './block-pool.ts';
-import { dropBytes, writeBatches } from './write-batches.ts';
+import { dropBytes, freeMemory, writeBatches } from './write-batches.ts';
 
 // Format: data ‖ JSON record ‖ its length (4 bytes) ‖ mark.
 // Both share a file, so that one rename publishes both.
@@ -45,12 +45,13 @@ export function writeSealed(path: string, file: NewFile): Promise<void> {
 }
 
 async function writeSmall(path: string, { data, seal, durable }: NewFile): Promise<void> {
-  let rest: Buffer[] = [];
-  for await (const batch of data) rest.push(...batch);
-  rest.push(encodeFooter(seal()));
+  const chunks: Buffer[] = [];
+  for await (const batch of data) chunks.push(...batch);
+  let rest = [...chunks, encodeFooter(seal())];
   const fd = openSync(path, 'wx', 0o600);
   try {
     while (rest.length > 0) rest = dropBytes(rest, writevSync(fd, rest));
+    chunks.forEach(freeMemory);
     if (durable) await flushData(fd);
   } finally {
     closeSync(fd);
