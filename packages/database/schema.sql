@@ -494,6 +494,14 @@ CREATE TABLE files.leases (
 ALTER TABLE files.leases ADD CONSTRAINT leases_pkey PRIMARY KEY (name);
 GRANT INSERT, SELECT, UPDATE ON files.leases TO file_service;
 
+CREATE TABLE files.object_batches (
+  id uuid NOT NULL,
+  updated timestamp with time zone DEFAULT now() NOT NULL,
+  withdrawn timestamp with time zone
+);
+ALTER TABLE files.object_batches ADD CONSTRAINT object_batches_pkey PRIMARY KEY (id);
+GRANT DELETE, INSERT, SELECT, UPDATE ON files.object_batches TO file_service;
+
 CREATE TABLE files.orphans (
   object_key text NOT NULL,
   user_id uuid NOT NULL,

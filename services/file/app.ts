@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import type { FileContext } from './context.ts';
 import { downloads } from './downloads/routes.ts';
 import { files } from './files/routes.ts';
+import { createObjectBatches } from './object-batches/object-batches.ts';
 import { openObjectStore } from './object-store/open-object-store.ts';
 import { isS3Unavailable } from './object-store/unavailable.ts';
 import type { Tables } from './tables.ts';
@@ -22,9 +23,15 @@ export async function buildApp(config: Config): Promise<FileContext> {
     migrations: [{ name: 'file', folder: join(import.meta.dirname, 'migrations') }],
     unavailable: [isS3Unavailable],
   });
-  const context: FileContext = { ...server, config, store, presign };
+  const batches = createObjectBatches({
+    db: server.data.db,
+    beatMs: config.UPLOAD_ABANDONED_MS / 4,
+    log: server.http.log,
+  });
+  const context: FileContext = { ...server, config, store, presign, batches };
   context.health.add({ name: 's3', critical: false, check });
   context.jobs.closeAfter(close);
+  context.jobs.closeAfter(batches.close);
   openCleanup(context);
   measureUploads(store.pool, context.metrics);
 

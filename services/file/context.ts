@@ -1,5 +1,6 @@
 import type { ServiceContext } from '@muniment/server';
 import type { Config } from './config.ts';
+import type { ObjectBatches } from './object-batches/object-batches.ts';
 import type { ObjectStore } from './object-store/object-store.ts';
 import type { Presign } from './object-store/presign.ts';
 import type { Tables } from './tables.ts';
@@ -9,6 +10,8 @@ export interface FileContext extends ServiceContext<Tables> {
   config: Config;
   /** Where the bytes of files lie. */
   store: ObjectStore;
+  /** Names the objects of uploads in progress. */
+  batches: ObjectBatches;
   /** Makes the short-lived URL by which the gateway fetches an object. */
   presign: Presign;
 }

@@ -34,9 +34,19 @@ export interface OrphansTable {
   not_before: Generated<Date>;
 }
 
+/** files.object_batches: names the objects of uploads in progress, by the prefix of their keys. */
+export interface ObjectBatchesTable {
+  id: string;
+  /** Last heartbeat. */
+  updated: Generated<Date>;
+  /** Since when no upload of it can commit. */
+  withdrawn: Date | null;
+}
+
 export interface Tables {
   'files.files': FilesTable;
   'files.orphans': OrphansTable;
+  'files.object_batches': ObjectBatchesTable;
 }
 
 export type FileRow = Selectable<FilesTable>;

@@ -24,14 +24,14 @@ export async function recordEffects(rows: Rows): Promise<void> {
     create function effects.of_file() returns trigger language plpgsql
       security definer set search_path = pg_catalog, pg_temp as $$
     begin
-      if new.status = 'ready' and old.status = 'pending' then
+      if new.status = 'ready' and (tg_op = 'INSERT' or old.status = 'pending') then
         insert into effects.log values ('FILE_UPLOAD', new.id, new.name);
-      elsif new.status = 'deleted' and old.status = 'ready' then
+      elsif tg_op = 'UPDATE' and new.status = 'deleted' and old.status = 'ready' then
         insert into effects.log values ('FILE_DELETE', new.id, new.id::text);
       end if;
       return null;
     end $$;
-    create trigger effects after update on files.files
+    create trigger effects after insert or update on files.files
       for each row execute function effects.of_file()`);
 }
 

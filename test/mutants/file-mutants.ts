@@ -5,6 +5,9 @@ const PENDING = 'services/file/cleanup/pending-file-queries.ts';
 const PURGE = 'services/file/cleanup/purge-objects.ts';
 const ERASE = 'services/file/cleanup/erase-files.ts';
 const DOWNLOAD = 'services/file/downloads/download-file.ts';
+const BATCHES = 'services/file/object-batches/object-batch-queries.ts';
+const BATCHES_TEST = 'services/file/test/object-batches/object-batch-queries.test.ts';
+const SWEEP_TEST = 'services/file/test/cleanup/sweep-batches.test.ts';
 const OPENED_TEST = 'services/file/test/downloads/opened-object.test.ts';
 const PENDING_TEST = 'services/file/test/cleanup/pending-file-queries.test.ts';
 const PURGE_TEST = 'services/file/test/cleanup/purge-objects.test.ts';
@@ -40,6 +43,34 @@ export const FILE_MUTANTS: Mutant[] = [
     find: 'set updated = now() where id = ${id}',
     replace: 'set updated = updated where id = ${id}',
     tests: [PENDING_TEST],
+  },
+  {
+    name: 'withdrawn-batch-commits',
+    file: QUERIES,
+    find: `where id = \${batchId} and withdrawn is null for key share`,
+    replace: 'where id = ${batchId} for key share',
+    tests: [BATCHES_TEST],
+  },
+  {
+    name: 'commit-without-its-batch',
+    file: QUERIES,
+    find: ' and withdrawn is null for key share)',
+    replace: ' and withdrawn is null)',
+    tests: [BATCHES_TEST],
+  },
+  {
+    name: 'sweep-removes-files',
+    file: BATCHES,
+    find: 'not exists (select from files.files where object_key = key)',
+    replace: 'true',
+    tests: [SWEEP_TEST],
+  },
+  {
+    name: 'batch-swept-early',
+    file: BATCHES,
+    find: `where withdrawn <= now() - \${lateMs} * interval '1 millisecond'`,
+    replace: 'where withdrawn <= now()',
+    tests: [SWEEP_TEST],
   },
   {
     name: 'orphan-removed-once',

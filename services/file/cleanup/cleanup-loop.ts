@@ -4,11 +4,13 @@ import { repeat, type BackgroundLoop } from '@muniment/server';
 import type { Config } from '../config.ts';
 import type { FileContext } from '../context.ts';
 import type { ObjectStore } from '../object-store/object-store.ts';
+import { withdrawAbandonedBatches } from '../object-batches/object-batch-queries.ts';
 import type { Tables } from '../tables.ts';
 import { findErasedUsersWithFiles } from './deleted-file-queries.ts';
 import { eraseFiles } from './erase-files.ts';
 import { withdrawAbandonedFiles } from './pending-file-queries.ts';
 import { purgeDeletedFiles, removeOrphans } from './purge-objects.ts';
+import { sweepBatches } from './sweep-batches.ts';
 
 const LEASE_MS = 30_000;
 const BATCH_SIZE = 100;
@@ -70,10 +72,13 @@ export function createCleanupLoop(options: CleanupOptions): BackgroundLoop {
 async function cleanUp({ db, store, config, erase, log }: CleanupOptions): Promise<void> {
   const withdrawn = await withdrawAbandonedFiles(db, config.UPLOAD_ABANDONED_MS, BATCH_SIZE);
   if (withdrawn > 0) log.warn({ uploads: withdrawn }, 'abandoned uploads are cleaned away');
+  const batches = await withdrawAbandonedBatches(db, config.UPLOAD_ABANDONED_MS);
+  if (batches > 0) log.warn({ batches }, 'the uploads of dead replicas are cleaned away');
   for (const userId of await findErasedUsersWithFiles(db)) await erase(userId);
   const results = await Promise.allSettled([
     removeOrphans({ db, store }, config.UPLOAD_LATE_MS),
     purgeDeletedFiles({ db, store }),
+    sweepBatches({ db, store }, config.UPLOAD_LATE_MS),
   ]);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

@@ -1,10 +1,25 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely';
+import type { NewFile } from '../files/file-queries.ts';
 import type { FileStatus, Tables } from '../tables.ts';
 
 /** Says that an upload is alive. */
 export async function touchPendingFile(db: Kysely<Tables>, id: string): Promise<void> {
   await sql`
     update files.files set updated = now() where id = ${id} and status = 'pending'`.execute(db);
+}
+
+/**
+ * Gives a failed upload its row, to withdraw it. It waits for a commit in progress, whose row has
+ * the same id and then stays.
+ */
+export async function insertFailedFile(
+  db: Kysely<Tables>,
+  { id, userId, name, objectKey, created }: NewFile,
+): Promise<void> {
+  await sql`
+    insert into files.files (id, user_id, name, object_key, created)
+    values (${id}, ${userId}, ${name}, ${objectKey}, ${created})
+    on conflict (id) do nothing`.execute(db);
 }
 
 /** Turns pending rows into orphans in one statement, so a row always names their objects. */

@@ -44,9 +44,10 @@ export async function purgeDeletedFiles({ db, store, userId }: Purge): Promise<v
 
 const idsOf = (files: readonly DeletedFile[]): string[] => files.map(({ id }) => id);
 
-async function deleteObjects(
+/** @returns S3's refusals */
+export async function deleteObjects(
   { s3, bucket }: ObjectStore,
-  files: readonly DeletedFile[],
+  files: readonly Pick<DeletedFile, 'object_key' | 'object_version'>[],
 ): Promise<S3Error[]> {
   const objects = files.map((file) => ({
     Key: file.object_key,

@@ -11,14 +11,20 @@ export interface OwnFile {
 const COLUMNS = sql.raw(`id, user_id, name, size, mime_type, sha256, etag, object_key,
   object_version, status, scan_status, created, updated, deleted_at`);
 
+/** An upload, before its bytes are known. */
+export interface NewFile {
+  id: string;
+  userId: string;
+  name: string;
+  objectKey: string;
+  created: Date;
+}
+
 /**
  * Inserts an upload's row before its first byte goes to S3, so a row names what a crash leaves.
  * @returns false when the user has been erased
  */
-export async function insertPendingFile(
-  db: Kysely<Tables>,
-  file: { id: string; userId: string; name: string; objectKey: string; created: Date },
-): Promise<boolean> {
+export async function insertPendingFile(db: Kysely<Tables>, file: NewFile): Promise<boolean> {
   const { numAffectedRows } = await sql`
     insert into files.files (id, user_id, name, object_key, created)
     select ${file.id}::uuid, ${file.userId}::uuid, ${file.name}, ${file.objectKey},
@@ -49,6 +55,31 @@ export async function markFileReady(
       sha256 = ${file.sha256}, etag = ${file.etag}, object_version = ${file.objectVersion},
       updated = now()
     where id = ${file.id} and status = 'pending'
+    returning ${COLUMNS}`.execute(trx);
+  return rows[0];
+}
+
+/**
+ * Inserts an upload that is a file already. The lock keeps its batch from being withdrawn before
+ * the commit: the cleanup would remove the object.
+ * @returns undefined when the batch was withdrawn or the user erased
+ */
+export async function insertReadyFile(
+  trx: Transaction<Tables>,
+  file: NewFile & Omit<StoredFile, 'id'>,
+  batchId: string,
+): Promise<ReadyFile | undefined> {
+  const { rows } = await sql<ReadyFile>`
+    with batch as (
+      select from files.object_batches
+      where id = ${batchId} and withdrawn is null for key share)
+    insert into files.files (id, user_id, name, object_key, created, status, size, mime_type,
+      sha256, etag, object_version)
+    select ${file.id}::uuid, ${file.userId}::uuid, ${file.name}, ${file.objectKey},
+      ${file.created}::timestamptz, 'ready', ${file.size}::bigint, ${file.mimeType},
+      ${file.sha256}, ${file.etag}, ${file.objectVersion}
+    from batch
+    where not exists (select from shared.erasures where user_id = ${file.userId}::uuid)
     returning ${COLUMNS}`.execute(trx);
   return rows[0];
 }

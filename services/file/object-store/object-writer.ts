@@ -33,8 +33,11 @@ export interface ObjectWriterOptions {
   key: string;
   /** The user whose upload it is. */
   owner: string;
-  /** Called once with the first bytes, before any goes to S3. @returns the media type */
-  onHead(head: Buffer): Promise<string>;
+  /**
+   * Called once with the first bytes, before any goes to S3.
+   * @param isWhole whether they are the whole object @returns the media type
+   */
+  onHead(head: Buffer, isWhole: boolean): Promise<string>;
   /** Aborted with the error of a failed part. */
   failure: AbortController;
 }
@@ -66,7 +69,8 @@ export function createObjectWriter(options: ObjectWriterOptions): ObjectWriter {
   async function flush(): Promise<void> {
     if (!buffer) return;
     await sending;
-    if (!upload.isInParts()) await upload.startParts(await onHead(buffer.subarray(0, filled)));
+    if (!upload.isInParts())
+      await upload.startParts(await onHead(buffer.subarray(0, filled), false));
     const full = buffer;
     pool.settle(full);
     sending = upload.sendPart(full.subarray(0, filled)).finally(() => pool.release(full));
@@ -78,7 +82,7 @@ export function createObjectWriter(options: ObjectWriterOptions): ObjectWriter {
   async function putWhole(digest: string): Promise<StoredObject> {
     const body = buffer?.subarray(0, filled) ?? Buffer.alloc(0);
     if (buffer) pool.settle(buffer);
-    return upload.put(body, { mediaType: await onHead(body), sha256: digest });
+    return upload.put(body, { mediaType: await onHead(body, true), sha256: digest });
   }
 
   async function complete(): Promise<StoredObject> {

@@ -23,7 +23,7 @@ import { receiveUpload } from './receive-upload.ts';
 /** How long a refused upload is read, so its client sees the answer. */
 const LINGER_MS = 5_000;
 
-type UploadContext = Pick<FileContext, 'http' | 'data' | 'config' | 'store'>;
+type UploadContext = Pick<FileContext, 'http' | 'data' | 'config' | 'store' | 'batches'>;
 
 /** Stores one file from the form field `file`. */
 export const uploadFile = defineRoute({
