@@ -4,6 +4,7 @@ import { openCleanup } from './cleanup/cleanup-loop.ts';
 import type { Config } from './config.ts';
 import type { FileContext } from './context.ts';
 import { downloads } from './downloads/routes.ts';
+import { createFindFile } from './files/file-reader.ts';
 import { files } from './files/routes.ts';
 import { createObjectBatches } from './object-batches/object-batches.ts';
 import { openObjectStore } from './object-store/open-object-store.ts';
@@ -28,7 +29,8 @@ export async function buildApp(config: Config): Promise<FileContext> {
     beatMs: config.UPLOAD_ABANDONED_MS / 4,
     log: server.http.log,
   });
-  const context: FileContext = { ...server, config, store, presign, batches };
+  const findFile = createFindFile(server.data.db);
+  const context: FileContext = { ...server, config, store, presign, batches, findFile };
   context.health.add({ name: 's3', critical: false, check });
   context.jobs.closeAfter(close);
   context.jobs.closeAfter(batches.close);

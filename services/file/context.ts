@@ -1,5 +1,6 @@
 import type { ServiceContext } from '@muniment/server';
 import type { Config } from './config.ts';
+import type { FindFile } from './files/file-reader.ts';
 import type { ObjectBatches } from './object-batches/object-batches.ts';
 import type { ObjectStore } from './object-store/object-store.ts';
 import type { Presign } from './object-store/presign.ts';
@@ -14,4 +15,5 @@ export interface FileContext extends ServiceContext<Tables> {
   batches: ObjectBatches;
   /** Makes the short-lived URL by which the gateway fetches an object. */
   presign: Presign;
+  findFile: FindFile;
 }

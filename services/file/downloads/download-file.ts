@@ -14,7 +14,6 @@ import {
 import type { FileContext } from '../context.ts';
 import { FileNotFound, ObjectStoreUnavailable, RangeNotSatisfiable } from '../errors.ts';
 import { fileDownloaded } from '../files/file-events.ts';
-import { findReadyFile } from '../files/file-queries.ts';
 import { fileValidators } from '../files/file-resource.ts';
 import { servedMediaType } from '../files/media-type.ts';
 import { parseRange, type ByteRange } from '../object-store/byte-range.ts';
@@ -22,7 +21,7 @@ import { openObject } from '../object-store/open-object.ts';
 import type { ReadyFile } from '../tables.ts';
 
 type Download = FastifyRequest<{ Params: Static<typeof idParams> }>;
-type DownloadContext = Pick<FileContext, 'data' | 'audit' | 'config' | 'store' | 'presign'>;
+type DownloadContext = Pick<FileContext, 'findFile' | 'audit' | 'config' | 'store' | 'presign'>;
 
 /** Sends a file or a range of it, or 304 when the client has it already (RFC 9110 §13, §14). */
 export const downloadFile = defineRoute({
@@ -41,7 +40,7 @@ export const downloadFile = defineRoute({
   preconditions: 'handler',
   handler: (context: DownloadContext) => async (request, reply) => {
     const { id: userId } = principalOf(request);
-    const file = await findReadyFile(context.data.db, { userId, id: request.params.id });
+    const file = await context.findFile({ userId, id: request.params.id });
     if (!file) throw new FileNotFound();
     const validators = fileValidators(file);
     // Throws PreconditionFailed for If-Match and If-Unmodified-Since.
@@ -167,14 +166,14 @@ async function sendStream(
 }
 
 async function openBytes(
-  { store, data }: Pick<FileContext, 'store' | 'data'>,
+  { store, findFile }: Pick<FileContext, 'store' | 'findFile'>,
   { file, range }: Answer,
 ): Promise<Awaited<ReturnType<typeof openObject>>> {
   try {
     return await openObject(store, file, range);
   } catch (error) {
     // The file may have been deleted and purged since its row was read.
-    const found = await findReadyFile(data.db, { userId: file.user_id, id: file.id });
+    const found = await findFile({ userId: file.user_id, id: file.id });
     if (!found) throw new FileNotFound();
     throw error;
   }

@@ -84,15 +84,19 @@ export async function insertReadyFile(
   return rows[0];
 }
 
-/** Finds a file of the user's own. */
-export async function findReadyFile(
+/** Finds files of users' own. @returns one for each that was asked for, in that order */
+export async function findReadyFiles(
   db: Kysely<Tables>,
-  { userId, id }: OwnFile,
-): Promise<ReadyFile | undefined> {
-  const { rows } = await sql<ReadyFile>`
-    select ${COLUMNS} from files.files
-    where id = ${id} and user_id = ${userId} and status = 'ready'`.execute(db);
-  return rows[0];
+  asked: readonly OwnFile[],
+): Promise<(ReadyFile | undefined)[]> {
+  const { rows } = await sql<ReadyFile & { place: number }>`
+    select place, ${COLUMNS}
+    from unnest(${asked.map(({ id }) => id)}::uuid[], ${asked.map(({ userId }) => userId)}::uuid[])
+      with ordinality as asked (asked_id, owner, place)
+    join files.files on id = asked_id and user_id = owner and status = 'ready'`.execute(db);
+  const found = new Map(rows.map(({ place, ...file }) => [place, file]));
+  // An owner may be asked for beside a stranger, so a file belongs to its place, not to its id.
+  return asked.map((_, index) => found.get(index + 1));
 }
 
 const HIGHEST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';

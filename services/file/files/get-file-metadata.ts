@@ -2,7 +2,6 @@ import { principalOf } from '@muniment/security';
 import { defineRoute, idParams } from '@muniment/server';
 import type { FileContext } from '../context.ts';
 import { FileNotFound } from '../errors.ts';
-import { findReadyFile } from './file-queries.ts';
 import { fileSchema, toFileResource } from './file-resource.ts';
 
 /** Shows what is known of a file without its bytes. */
@@ -16,10 +15,10 @@ export const getFileMetadata = defineRoute({
   response: { 200: fileSchema },
   errors: [FileNotFound],
   handler:
-    ({ data: { db } }: Pick<FileContext, 'data'>) =>
+    ({ findFile }: Pick<FileContext, 'findFile'>) =>
     async (request) => {
       const { id: userId } = principalOf(request);
-      const file = await findReadyFile(db, { userId, id: request.params.id });
+      const file = await findFile({ userId, id: request.params.id });
       if (!file) throw new FileNotFound();
       return toFileResource(file);
     },

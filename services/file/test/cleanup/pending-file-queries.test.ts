@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { findReadyFile, insertPendingFile, markFileReady } from '../../files/file-queries.ts';
+import { findReadyFiles, insertPendingFile, markFileReady } from '../../files/file-queries.ts';
 import { findOrphans } from '../../cleanup/orphan-queries.ts';
 import {
   touchPendingFile,
@@ -80,7 +80,7 @@ test('a file is not withdrawn once its commit took place', async (t) => {
     undefined,
     'a file is made once',
   );
-  t.ok(await findReadyFile(db, { userId: user.id, id: ID }));
+  t.ok((await findReadyFiles(db, [{ userId: user.id, id: ID }]))[0]);
   t.strictSame(
     (await findOrphans(db, { limit: 10, lateMs: 0 })).map(({ object_key: key }) => key),
     [],

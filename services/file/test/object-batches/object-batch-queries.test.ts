@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { test } from 'tap';
 import { insertFailedFile, withdrawPendingFile } from '../../cleanup/pending-file-queries.ts';
-import { findReadyFile, insertReadyFile } from '../../files/file-queries.ts';
+import { findReadyFiles, insertReadyFile } from '../../files/file-queries.ts';
 import {
   findWithdrawnBatches,
   insertObjectBatch,
@@ -62,7 +62,7 @@ test('a failed upload whose commit is in progress is not withdrawn', async (t) =
     return { withdrawn: withdraw() };
   });
   t.equal(await withdrawn, false);
-  t.ok(await findReadyFile(db, file));
+  t.ok((await findReadyFiles(db, [file]))[0]);
 });
 
 test("an erased user's upload does not become a file", async (t) => {
