@@ -4,6 +4,7 @@ import type { ErasurePart } from '@muniment/server';
 import { markFilesOfUserDeleted } from '../files/file-queries.ts';
 import type { ObjectStore } from '../object-store/object-store.ts';
 import type { Tables } from '../tables.ts';
+import { awaitOlderTransactions } from './older-transactions.ts';
 import { withdrawPendingFilesOfUser } from './pending-file-queries.ts';
 import { purgeDeletedFiles, removeOrphans } from './purge-objects.ts';
 
@@ -35,6 +36,8 @@ export function eraseFiles({ db, store, subjectKeys, lateMs }: EraseFilesOptions
   return {
     column: 'files_done',
     async erase(userId) {
+      // Later ones see the erasure. One that is about to commit a file does not.
+      await awaitOlderTransactions(db);
       // Pending uploads first, so that none becomes ready behind the loop.
       await withdrawPendingFilesOfUser(db, userId);
       while ((await deleteBatch(userId)) === BATCH_SIZE);

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { test } from 'tap';
 import { until } from '@muniment/testing';
 import { eraseFiles } from '../../cleanup/erase-files.ts';
-import { insertPendingFile } from '../../files/file-queries.ts';
+import { insertPendingFile, insertReadyFile } from '../../files/file-queries.ts';
+import { insertObjectBatch } from '../../object-batches/object-batch-queries.ts';
 import { build, BUCKET } from '../build.ts';
 import { form, upload } from '../forms.ts';
 
@@ -141,4 +143,34 @@ test('an erasure of more files than one batch deletes all, each with its event',
     { status: 'purged', files: 201 },
   ]);
   t.equal((await events()).filter(({ action }) => action === 'FILE_DELETE').length, 201);
+});
+
+test('an erasure deletes the file of an upload that it caught before its COMMIT', async (t) => {
+  const { files, query, signIn } = await build(t);
+  const { data, store, crypto } = files;
+  const user = await signIn();
+  const [batchId, id] = [randomUUID(), randomUUID()];
+  await insertObjectBatch(data.db, batchId);
+  const { promise: committing, resolve: commit } = Promise.withResolvers<void>();
+  const { promise: inserted, resolve: onInserted } = Promise.withResolvers<void>();
+  const upload = data.db.transaction().execute(async (trx) => {
+    const object = { objectKey: `${batchId}.x`, etag: '"x"', objectVersion: null };
+    const content = { name: 'x', size: 1, mimeType: 'text/plain', sha256: 'x' };
+    const file = { id, userId: user.id, created: new Date(), ...content, ...object };
+    t.ok(await insertReadyFile(trx, file, batchId));
+    onInserted();
+    await committing;
+  });
+  await inserted;
+  await query('insert into shared.erasures (user_id) values ($1)', [user.id]);
+  const { db } = data;
+  const part = eraseFiles({ db, store, subjectKeys: crypto.subjectKeys, lateMs: 0 });
+  const erased = part.erase(user.id);
+  const first = await Promise.race([erased.then(() => 'erased'), sleep(300).then(() => 'waits')]);
+  t.equal(first, 'waits');
+  commit();
+  await Promise.all([upload, erased]);
+  t.match(await query('select status from files.files where id = $1', [id]), [
+    { status: 'purged' },
+  ]);
 });
