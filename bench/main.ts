@@ -1,6 +1,7 @@
 /**
  * `make bench`: measures on its own fleet, prints a table and writes `.bench/results.json`.
- * Ratios compare with a limit of the same run, because machines are noisy. It takes three minutes.
+ * Ratios compare with a limit of the same run, because machines are noisy. It takes five minutes.
+ * `node bench/main.ts growth` is left out of it: ten million events take a quarter of an hour.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@muniment/cluster';
 import { connectToFleet, type Fleet } from '../test/e2e/fleet.ts';
+import { measureGrowth, type Restart } from './growth/growth.ts';
+import { measureRest } from './rest/rest.ts';
 import { measureApiTokens } from './access/api-tokens.ts';
 import { measureLists } from './requests/lists.ts';
 import { measureLogins } from './requests/logins.ts';
@@ -20,7 +23,7 @@ import { measureSealing } from './trail/sealing.ts';
 import { measureUploads } from './requests/uploads.ts';
 import { measureVerifier } from './trail/verifier.ts';
 
-const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
+const sections: Record<string, (fleet: Fleet, restart: Restart) => Promise<Measurement[]>> = {
   // The first, because it measures the memory of fresh replicas.
   uploads: measureUploads,
   profile: measureProfile,
@@ -32,7 +35,10 @@ const sections: Record<string, (fleet: Fleet) => Promise<Measurement[]>> = {
   trail: measureTrail,
   sealing: measureSealing,
   verifier: measureVerifier,
+  rest: measureRest,
+  growth: measureGrowth,
 };
+const ONLY_WHEN_NAMED = new Set(['growth']);
 
 const root = join(import.meta.dirname, '..');
 const dataDir = await mkdtemp(join(tmpdir(), 'muniment-bench-'));
@@ -44,13 +50,23 @@ const environment = {
   REPLICAS: '2',
   LIMITS: 'off',
 };
-const cluster = (script: string): void => {
+const cluster = (script: string, settings: Record<string, string> = {}): void => {
   const { status, stderr } = spawnSync(
     process.execPath,
     [join(root, 'packages/cluster/src', script)],
-    { cwd: root, env: environment, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' },
+    {
+      cwd: root,
+      env: { ...environment, ...settings },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    },
   );
   if (status !== 0) throw new Error(`${script}: ${stderr}`);
+};
+const restart: Restart = (settings) => {
+  cluster('down.ts');
+  cluster('up.ts', settings);
+  return connectToFleet(dataDir);
 };
 
 const wanted = process.argv.slice(2);
@@ -59,9 +75,9 @@ try {
   const fleet = await connectToFleet(dataDir);
   const measurements: Measurement[] = [];
   for (const [name, measure] of Object.entries(sections)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    if (wanted.length === 0 ? ONLY_WHEN_NAMED.has(name) : !wanted.includes(name)) continue;
     console.error(`measuring ${name} ...`);
-    measurements.push(...(await measure(fleet)));
+    measurements.push(...(await measure(fleet, restart)));
   }
   await report(measurements);
 } finally {

@@ -1,15 +1,16 @@
-/** The record of a generated event, as canonical JSON. The columns of `values` fill it. */
-const RECORD = `
+/** The record of a generated event, as canonical JSON. The columns around it fill it. */
+export const RECORD = `
   format('{"action":"%s","error":null,"id":"%s","lane":%s,'
       || '"metadata":{"filename":"report-%s.pdf","size":%s,"text":"%s"},"outcome":"%s",'
       || '"personal":{"commitment":"%s","subject":"%s"},"request_id":"%s","resource":"%s",'
       || '"resource_type":"file","seq":%s,"session_id":null,"source":"%s","tenant_id":null,'
       || '"timestamp":"%s","traceparent":null,"user_id":"%s","version":1}',
-    action, id, n % 16, n, n * 7, md5(n::text), outcome,
-    'NnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnM=', actor, request, resource, n / 16 + 1, source,
+    action, id, lane, n, n * 7, md5(n::text), outcome,
+    'NnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnNnM=', actor, request, resource, seq, source,
     to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), actor)`;
 
-const ID = `
+/** A UUIDv7 of the time `ms` and the number `n`. */
+export const ID = `
   (lpad(to_hex(ms), 12, '0') || '7' || lpad(to_hex(n & 4095), 3, '0') || '8'
     || lpad(to_hex(n), 15, '0'))::uuid`;
 
@@ -43,10 +44,10 @@ export const insertEvents = ({ from, to, startMs, stepMs }: Rows): string => `
   insert into audit.events
     (id, source, lane, seq, tenant_id, action, outcome, user_id, subject, resource,
       resource_type, session_id, request_id, timestamp, record)
-  select id, source, n % 16, n / 16 + 1, tenant, action, outcome, actor::uuid, actor, resource,
+  select id, source, lane, seq, tenant, action, outcome, actor::uuid, actor, resource,
     resource_type, md5('s' || n / 20)::uuid, request, at, ${RECORD}
   from (
-    select n, ${ID} as id, to_timestamp(ms / 1000.0) as at, ${SOURCE} as source,
+    select n, n % 16 as lane, n / 16 + 1 as seq, ${ID} as id, to_timestamp(ms / 1000.0) as at, ${SOURCE} as source,
       case when n % 100 = 7 then 'tenant-' || (n / 100) % 500 end as tenant,
       ${ACTION} as action,
       case when n % 50 = 1 then 'failure' else 'success' end as outcome,

@@ -20,7 +20,7 @@ export interface FilledLog {
 }
 
 /** The first moments of the last six months, of this one and no later. */
-function listMonths(now: Date): Date[] {
+export function listMonths(now: Date): Date[] {
   return Array.from(
     { length: MONTHS + 1 },
     (_, n) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - MONTHS + n)),
@@ -33,7 +33,10 @@ function uuidFloor(time: Date): string {
   return `${hex.replace(/^(.{8})(.{4})$/, '$1-$2')}-0000-0000-000000000000`;
 }
 
-async function createPartitions(superuser: pg.Client, months: readonly Date[]): Promise<void> {
+export async function createPartitions(
+  superuser: pg.Client,
+  months: readonly Date[],
+): Promise<void> {
   for (const [n, month] of months.entries()) {
     const end = months[n + 1];
     if (!end) break;
@@ -45,7 +48,7 @@ async function createPartitions(superuser: pg.Client, months: readonly Date[]): 
 }
 
 /** Drops the indexes of the events. @returns their definitions */
-async function dropIndexes(superuser: pg.Client): Promise<string[]> {
+export async function dropIndexes(superuser: pg.Client): Promise<string[]> {
   const { rows } = await superuser.query<{ name: string; definition: string }>(`
     select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition
     from pg_index where indrelid = 'audit.events'::regclass and not indisprimary`);
