@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, randomBytes } from 'node:crypto';
 import { sql, type Kysely } from 'kysely';
 import type { Counter, Registry } from 'prom-client';
 import type { MasterKey } from '@muniment/master-key';
@@ -97,7 +97,8 @@ export async function createLimits<DB>(
   const root = await loadSecret(db, masterKey);
   const secret = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', root, '', purpose, 32));
-  const keySecret = secret('limit-keys');
+  // With a buffer as its key, an HMAC takes 20 µs in the place of 3.
+  const keySecret = createSecretKey(secret('limit-keys'));
   const refusals = createRefusalCounter(metrics, Object.keys(rules));
   const key = ([name, of]: Counted): Buffer =>
     createHmac('sha256', keySecret).update(`${name}\0${of}`).digest().subarray(0, 16);
