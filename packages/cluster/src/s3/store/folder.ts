@@ -8,34 +8,34 @@ export interface Folder {
   close(): Promise<void>;
 }
 
-/**
- * Opens a folder. Callers of `sync` at the same time share a flush: 16 uploads at a time need some
- * three flushes. Without `durable` there are none.
- */
+/** Opens a folder. Without `durable` its names are not flushed. */
 export async function openFolder(path: string, durable: boolean): Promise<Folder> {
   if (!durable) return { path, sync: async () => undefined, close: async () => undefined };
   const handle = await open(path, 'r');
+  return { path, sync: shareFlush(() => handle.sync()), close: () => handle.close() };
+}
+
+/** Flushes the names of a folder that is not open. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  await handle.sync().finally(() => handle.close());
+}
+
+/**
+ * Callers at the same time share a flush. A running one may have begun before a caller's change, so
+ * the caller waits for the next.
+ */
+export function shareFlush(flush: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
   function start(): Promise<void> {
     next = undefined;
-    const flush = handle.sync().finally(() => {
-      if (running === flush) running = undefined;
+    const started = flush().finally(() => {
+      if (running === started) running = undefined;
     });
-    return (running = flush);
+    return (running = started);
   }
 
-  return {
-    path,
-    // A running flush may have begun before this caller's change, so it does not count.
-    sync: () => (running ? (next ??= running.then(start, start)) : start()),
-    close: () => handle.close(),
-  };
-}
-
-/** Flushes the names of a folder that is not open. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await openFolder(path, true);
-  await folder.sync().finally(() => folder.close());
+  return () => (running ? (next ??= running.then(start, start)) : start());
 }

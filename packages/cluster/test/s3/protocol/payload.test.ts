@@ -85,6 +85,20 @@ test('a body with its SHA-256 signed is stored, and refused when it differs', as
   t.ok(data.equals(await stored(server.client)));
 });
 
+test('a SHA-256 that is signed and claimed as checksum is checked as both', async (t) => {
+  const server = await build(t);
+  const claim = (bytes: Buffer): Record<string, string> => ({
+    'x-amz-checksum-sha256': Buffer.from(sha256(bytes), 'hex').toString('base64'),
+  });
+  const send = (signed: Buffer, claimed: Buffer): Promise<RawAnswer> =>
+    put(server.endpoint, { payload: sha256(signed), headers: claim(claimed) }, data);
+  const other = Buffer.from('other');
+  await refused(t, server, await send(other, data), 'XAmzContentSHA256Mismatch');
+  await refused(t, server, await send(data, other), 'BadDigest');
+  t.equal((await send(data, data)).status, 200);
+  t.ok(data.equals(await stored(server.client)));
+});
+
 test('UNSIGNED-PAYLOAD is stored; an unknown form is refused', async (t) => {
   const server = await build(t);
   await refused(

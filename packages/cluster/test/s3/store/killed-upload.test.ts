@@ -159,3 +159,18 @@ test('files that belong to no upload are removed by a start, and uploads stay', 
     code: 'NoSuchUpload',
   });
 });
+
+test('an empty part does not hide the place of another after a restart', async (t) => {
+  const dir = await temporaryFolder(t);
+  const first = await start(t, dir);
+  const [one, two] = [randomBytes(5 * 1024 ** 2), randomBytes(5 * 1024 ** 2)];
+  const UploadId = await begin(first.client, 'k');
+  const sent = [await part(first.client, 'k', UploadId, 1, one)];
+  const empty = await part(first.client, 'k', UploadId, 3, Buffer.alloc(0));
+  await first.server.stop();
+
+  const { client } = await start(t, dir);
+  sent.push(await part(client, 'k', UploadId, 2, two), empty);
+  await complete(client, 'k', UploadId, sent);
+  t.ok(Buffer.concat([one, two]).equals(await read(client, 'k')));
+});
