@@ -1,7 +1,7 @@
 /**
  * `make bench`: measures on its own fleet, prints a table and writes `.bench/results.json`.
  * Ratios compare with a limit of the same run, because machines are noisy. It takes five minutes.
- * `node bench/main.ts growth` is left out of it: ten million events take a quarter of an hour.
+ * `node bench/main.ts growth` is left out of it: ten million events take 20 minutes.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -13,7 +13,7 @@ const EVENTS = Number(process.env.GROWTH_EVENTS ?? 10_000_000);
 const FILES = EVENTS / 10;
 const SMALL_FILES = 120;
 const REPLICAS = 6;
-const MAX_MINUTES = Number(process.env.GROWTH_MINUTES ?? 15);
+const MAX_MINUTES = Number(process.env.GROWTH_MINUTES ?? 20);
 const MAX_RATIO = 1.5;
 
 async function findMiddle({ rows }: Trail, ownerId: string): Promise<Middle> {

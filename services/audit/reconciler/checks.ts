@@ -25,9 +25,17 @@ const CLOCKS = "interval '10 seconds'";
 /** Ended sessions are deleted after a week, so a younger one must have its row. */
 const SESSION_KEPT = "interval '7 days'";
 
+/**
+ * Whether `id` names the row, found by the index: comparing text alone reads a million files in
+ * 1.2 s, each minute. The id that a forged event names may be no UUID.
+ */
+const isRow = (id: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  r.id = case when pg_input_is_valid(${id}, 'uuid') then ${id}::uuid end and r.id::text = ${id}`;
+
 const timeOf = (column: string, scope: Scope): RawBuilder<unknown> =>
   'ids' in scope
-    ? sql`r.id::text = any(${scope.ids}::text[])`
+    ? sql`r.id in (
+        select id::uuid from unnest(${scope.ids}::text[]) id where pg_input_is_valid(id, 'uuid'))`
     : sql`${sql.ref(`r.${column}`)} >= ${scope.from}::timestamptz
         and ${sql.ref(`r.${column}`)} < ${scope.to}::timestamptz`;
 const near = (scope: Scope): RawBuilder<unknown> =>
@@ -98,7 +106,7 @@ export const CHECKS: readonly Check[] = [
       select distinct a.resource as id from shared.acts a
       where ${within(scope, sql`a.resource`)} and not a.pending
         and a.action in ('SIGNUP_SUCCESS', 'USER_CREATED')
-        and not exists (select from shared.user_rows r where r.id::text = a.resource)
+        and not exists (select from shared.user_rows r where ${isRow(sql`a.resource`)})
         and not ${userGone(sql`a.resource`)}`,
   },
   {
@@ -107,7 +115,7 @@ export const CHECKS: readonly Check[] = [
     find: (scope) => sql`
       select distinct a.resource as id from shared.acts a
       where ${within(scope, sql`a.resource`)} and not a.pending and a.action = 'FILE_UPLOAD'
-        and not exists (select from shared.file_rows r where r.id::text = a.resource)`,
+        and not exists (select from shared.file_rows r where ${isRow(sql`a.resource`)})`,
   },
   {
     kind: 'event_without_row',
@@ -117,7 +125,7 @@ export const CHECKS: readonly Check[] = [
       where ${within(scope, sql`a.opened_session`)} and not a.pending
         and a.opened_session is not null
         ${'ids' in scope ? sql`` : stillKept}
-        and not exists (select from shared.session_rows r where r.id::text = a.opened_session)
+        and not exists (select from shared.session_rows r where ${isRow(sql`a.opened_session`)})
         and not ${userGone(sql`a.user_id::text`)}`,
   },
 ];
