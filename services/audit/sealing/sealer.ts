@@ -67,12 +67,12 @@ const COMPARE_TIMEOUT_MS = 2_000;
 
 /**
  * The replica with the lease gives stored events their index and signs heads. Nothing may be signed
- * on an altered history, so a contradiction stops it with an alarm.
+ * on an altered history, so a contradiction stops it with an alarm. With an alarm the lease stays:
+ * another replica would find the same.
  */
 export function createSealer(options: SealerOptions): Sealer {
   const { db, log, signer, publisher, leaseTtlMs = 3_000, checkpointMs = 1_000 } = options;
   const alarmPauseMs = Math.min(ALARM_PAUSE_MS, leaseTtlMs / 3);
-  const batchSize = options.batch ?? BATCH_SIZE;
   const alarm = createHistoryAlarm(log);
   const signal = (): AbortSignal => loop.signal;
   const signing = createSigning({ signer, publisher, alarm, log, checkpointMs, signal });
@@ -88,7 +88,7 @@ export function createSealer(options: SealerOptions): Sealer {
   async function work({ lease }: HeldLease): Promise<number> {
     const isWorkWaiting = await backlog.read({ isSealing: true });
     if (alarm.state()) await signing.resolveAlarm();
-    const batch = { limit: batchSize, beforeCommit: alarm.requireNone };
+    const batch = { limit: options.batch ?? BATCH_SIZE, beforeCommit: alarm.requireNone };
     const isMore = isWorkWaiting && addBatch(sealed, await sealBatch(db, lease, batch));
     if (isWorkWaiting && !isMore) backlog.clear();
     await signing.signWhenDue(lease, { isResting: options.isResting?.() ?? false });
@@ -104,7 +104,6 @@ export function createSealer(options: SealerOptions): Sealer {
     return 0;
   }
 
-  // With an alarm the lease stays: another replica would find the same.
   const loop = createLeasedLoop({
     db,
     schema: 'audit',
@@ -122,9 +121,7 @@ export function createSealer(options: SealerOptions): Sealer {
     onRecovered: () => log.info({}, 'sealer goes on'),
   });
   return {
-    start: () => loop.start(),
-    stop: () => loop.stop(),
-    wake: () => loop.wake(),
+    ...loop,
     status: () => ({
       ...statusOf(sealed, backlog, publisher),
       holder: loop.status().leading,
