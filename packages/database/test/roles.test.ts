@@ -220,6 +220,12 @@ test('an admin who is no superuser can run it again with new passwords', async (
       from pg_database where datname = 'muniment'`,
   );
   t.strictSame(rows, [{ owner: 'migrator', lets_in: true }]);
+  const settings = await superuser.query(
+    'select setrole::regrole::text as role, setconfig from pg_db_role_setting',
+  );
+  t.strictSame(settings.rows, [
+    { role: 'audit_service', setconfig: ['plan_cache_mode=force_generic_plan'] },
+  ]);
   const { rows: members } = await superuser.query(
     `
       select from pg_auth_members m

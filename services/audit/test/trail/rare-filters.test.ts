@@ -142,7 +142,7 @@ async function countRead({ db, server }: TestServer, reader: Reader, filter: Fil
   return Promise.all(scans.map((scan) => countEventsRead(db, scan)));
 }
 
-test('a page reads only the events that it shows, before the tables are analysed', async (t) => {
+test('a page reads only the events that it shows, whatever PostgreSQL knows', async (t) => {
   const parts = await build(t);
   const { personal } = anEvent();
   if (!personal) throw new Error('the event has no personal values');
@@ -153,8 +153,6 @@ test('a page reads only the events that it shows, before the tables are analysed
     tenant_id: 'acme',
     personal: { ...personal, subject: n < 1_000 ? randomUUID() : SUBJECT },
   }));
-  const own = await countRead(parts, { kind: 'user', userId: SUBJECT }, {});
-  t.strictSame(own, [50, 50], 'their own, and what they did to others, which is all older');
   const filters: FilterQuery[] = [
     {},
     { outcome: 'success' },
@@ -164,10 +162,17 @@ test('a page reads only the events that it shows, before the tables are analysed
     { action: 'COM*' },
     { resource_type: 'thing' },
   ];
-  for (const filter of filters) {
-    const read = await countRead(parts, { kind: 'all', userId: SUBJECT }, filter);
-    t.strictSame(read, [50], JSON.stringify(filter));
+  async function check(when: string): Promise<void> {
+    const own = await countRead(parts, { kind: 'user', userId: SUBJECT }, {});
+    t.strictSame(own, [50, 50], `${when}: their own, and what they did to others, all older`);
+    for (const filter of filters) {
+      const read = await countRead(parts, { kind: 'all', userId: SUBJECT }, filter);
+      t.strictSame(read, [50], `${when}: ${JSON.stringify(filter)}`);
+    }
   }
+  await check('at first');
+  await parts.superuser.query('analyze');
+  await check('analysed');
 });
 
 test('a user who only did things to themselves has every event read once', async (t) => {
