@@ -42,7 +42,13 @@ export async function recordEffects(rows: Rows): Promise<void> {
 export async function slowCommits(rows: Rows, ms: number): Promise<void> {
   await rows(`
     create function effects.wait() returns trigger language plpgsql as $$
-      begin perform pg_sleep(${ms / 1_000}); return null; end $$;
+      begin
+        -- Once for a commit, which may be that of several events.
+        if current_setting('effects.waited', true) is distinct from 'yes' then
+          perform set_config('effects.waited', 'yes', true), pg_sleep(${ms / 1_000});
+        end if;
+        return null;
+      end $$;
     create constraint trigger wait after insert on identity.outbox
       deferrable initially deferred for each row execute function effects.wait();
     create constraint trigger wait after insert on files.outbox

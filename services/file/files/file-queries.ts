@@ -99,21 +99,22 @@ export async function findReadyFiles(
   return asked.map((_, index) => found.get(index + 1));
 }
 
-const HIGHEST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-
 /** Lists a user's files, newest first, behind the id `before`. */
 export async function listReadyFiles(
   db: Kysely<Tables>,
   userId: string,
-  { limit, before = HIGHEST_ID }: { limit: number; before?: string | undefined },
+  { limit, before }: { limit: number; before?: string | undefined },
 ): Promise<FileResource[]> {
+  // Only where there is a cursor. For a bound behind all ids the planner looks up the highest one,
+  // each time, past all rows that were deleted since the last vacuum.
+  const isBefore = before === undefined ? sql`` : sql`and id < ${before}`;
   // UUIDv7 ids give the order of creation without a sort.
   const { rows } = await sql<FileResource>`
     select id, user_id, name, size, mime_type, sha256, etag, scan_status,
         (created at time zone 'UTC')::text as created,
         (updated at time zone 'UTC')::text as updated
     from files.files
-    where user_id = ${userId} and status = 'ready' and id < ${before}
+    where user_id = ${userId} and status = 'ready' ${isBefore}
     order by id desc limit ${limit}`.execute(db);
   for (const row of rows) {
     row.created = isoTime(row.created);

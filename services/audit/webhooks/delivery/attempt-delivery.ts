@@ -65,8 +65,10 @@ async function saveSuccess(
   { webhook_id: webhookId, id, failures }: DeliveryParts,
 ): Promise<void> {
   await inFencedTransaction(db, lease, async (trx) => {
-    await deleteDelivery(trx, webhookId, id);
+    // The webhook's row before its deliveries', everywhere: in the other order two of its attempts
+    // that end at once could deadlock.
     if (failures > 0) await clearFailures(trx, webhookId);
+    await deleteDelivery(trx, webhookId, id);
     if (failures >= DOWN_AFTER_FAILURES)
       await rescheduleDeliveries(trx, webhookId, RESCHEDULE_WITHIN_MS);
   });
@@ -126,8 +128,8 @@ async function saveFailure(
   const delaysMs = options.retryDelaysMs ?? RETRY_DELAYS_MS;
   const delayMs = retryDelay(attempts + 1, retryAfterMs, delaysMs);
   const failing = await inFencedTransaction(options.db, lease, async (trx) => {
-    await failDelivery(trx, { webhookId, eventId: id }, { status, error, delayMs });
     const state = await addFailure(trx, webhookId);
+    await failDelivery(trx, { webhookId, eventId: id }, { status, error, delayMs });
     const restMs = restDelay(state?.failures ?? 0, outcome);
     if (restMs > 0) await setProbe(trx, webhookId, restMs);
     return state;
