@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
 import { createGather } from '../src/index.ts';
 
@@ -16,7 +17,10 @@ function manual(concurrency: number, maxItems?: number) {
   return { ask, sent, items: () => sent.map(({ items }) => items) };
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+/** Lets the loop turn, so that all that can be sent is sent. A timer may fire before it does. */
+async function turn(): Promise<void> {
+  for (let n = 0; n < 3; n += 1) await setImmediate();
+}
 
 test('what is asked in one turn shares a statement, and each gets its own answer', async (t) => {
   const { ask, sent, items } = manual(1);
