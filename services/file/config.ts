@@ -73,7 +73,8 @@ const settings = Type.Object({
     minimum: 50,
     default: 1_000,
     description:
-      'Pause between two rounds that remove the objects of deleted files. At rest it is five seconds.',
+      'Pause between two rounds that remove the objects of deleted files. At rest it is ten ' +
+      'seconds.',
   }),
   DOWNLOAD_MODE: Type.Union([Type.Literal('accel'), Type.Literal('stream')], {
     default: 'accel',

@@ -96,7 +96,7 @@ export const settings = Type.Object({
   MAIL_POLL_MS: Type.Integer({
     minimum: 10,
     default: 500,
-    description: 'Pause between two polls of the mail outbox. At rest it is five seconds.',
+    description: 'Pause between two polls of the mail outbox. At rest it is ten seconds.',
   }),
   MAIL_TIMEOUT_MS: Type.Integer({
     minimum: 100,
@@ -137,7 +137,7 @@ export const settings = Type.Object({
     default: 0,
     description:
       'Password hashes computed at once; 0 means one for each core. Set the share of a replica ' +
-      'where several run on one machine.',
+      'where several run on one machine. One thread of UV_THREADPOOL_SIZE (4) always stays free.',
   }),
   PASSWORD_QUEUE_LIMIT: Type.Integer({
     minimum: 0,

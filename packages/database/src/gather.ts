@@ -16,10 +16,10 @@ interface Waiting<Item, Answer> {
 }
 
 /**
- * Gathers what is asked while statements are under way into the next one, like a group commit. When
- * little is asked nothing waits. A statement leaves after its last item was asked, so each answer is
- * newer than its question. After a fault that is no outage each item is sent alone, so that one
- * cannot fail the others: `send` must change nothing when it fails.
+ * Gathers what is asked while statements are under way into the next one, like a group commit.
+ * When little is asked nothing waits. A statement leaves after its last item was asked, so each
+ * answer is newer than its question. After a fault that is no outage each item is sent alone, so
+ * that one cannot fail the others: `send` must change nothing when it fails.
  */
 export function createGather<Item, Answer>({
   send,

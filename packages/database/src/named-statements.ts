@@ -68,8 +68,8 @@ export class NamedStatementsClient extends pg.Client {
   }
 
   /**
-   * What is sent in one turn leaves in one write, as an event's insert and its COMMIT. A write costs
-   * more than all else of a small statement: it wakes PostgreSQL.
+   * What is sent in one turn leaves in one write, as an event's insert and its COMMIT. A write
+   * costs more than all else of a small statement: it wakes PostgreSQL.
    */
   #gatherWrites(): void {
     const { stream } = (this as unknown as { connection: { stream: Socket } }).connection;

@@ -121,7 +121,7 @@ async function chooseDriver(
   const sources = filter.source === undefined ? SOURCES : [filter.source];
   const outcomes = filter.outcome === undefined ? OUTCOMES : [filter.outcome];
   return {
-    // As two columns the planner took the index of lanes for half of the order, and sorted a source.
+    // As two columns the planner took half of the order from the index of lanes, and sorted.
     key: "(e.source || ' ' || e.outcome)",
     type: 'text',
     values: sources.flatMap((source) => outcomes.map((outcome) => `${source} ${outcome}`)),

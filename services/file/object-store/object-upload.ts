@@ -28,8 +28,8 @@ export interface ObjectUpload {
 }
 
 /**
- * Each attempt gets a command of its own, made where it is sent: a variable that held it across the
- * await cost a replica 40 MB after 2 GiB of uploads.
+ * Each attempt makes its request where it is sent: a variable that held it across the await cost a
+ * replica 40 MB after 2 GiB of uploads.
  */
 export function createObjectUpload(store: ObjectStore, key: string): ObjectUpload {
   const { s3, bucket, putBytes, requestTimeoutMs } = store;

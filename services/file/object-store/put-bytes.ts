@@ -14,7 +14,10 @@ export interface PutRequest {
   timeoutMs: number;
 }
 
-/** @returns the answer's headers @throws S3ServiceException, or the errors of the SDK's connection */
+/**
+ * @returns the answer's headers
+ * @throws S3ServiceException, or the errors of the SDK's connection
+ */
 export type PutBytes = (request: PutRequest) => Promise<Record<string, string>>;
 
 export interface PutBytesOptions {
@@ -79,10 +82,8 @@ export function authorize(
   const lines = names.map((name) => `${name}:${signed[name]}\n`).join('');
   const list = names.join(';');
   const signature = sign(`${method}\n${path}\n${query}\n${lines}\n${list}\n${payloadHash}`);
-  return {
-    ...signed,
-    authorization: `${ALGORITHM} Credential=${credential}, SignedHeaders=${list}, Signature=${signature}`,
-  };
+  const parts = [`Credential=${credential}`, `SignedHeaders=${list}`, `Signature=${signature}`];
+  return { ...signed, authorization: `${ALGORITHM} ${parts.join(', ')}` };
 }
 
 /** S3's refusal, as the SDK would throw it. */

@@ -14,7 +14,7 @@ const QUEUE_LIMIT = 64;
 const MIN_COST: Argon2Cost = { memoryKiB: 19_456, passes: 2, parallelism: 1 };
 
 export interface PasswordHasherOptions extends Partial<Argon2Cost> {
-  /** Hashes computed at once. */
+  /** Hashes computed at once, one less than libuv's threads at most; absent: one for each core. */
   concurrency?: number;
   /** Hashes that may wait beyond that. */
   queueLimit?: number;
@@ -30,9 +30,9 @@ export type PasswordHasher = ReturnType<typeof createPasswordHasher>;
  * A hash takes 15.6 ms CPU with the prebuilt `argon2` (SSE2), 7.1 ms with -mavx2 (240/s). AVX-512
  * takes 5.6 ms (290/s), Node's crypto.argon2 15.9 ms.
  */
-function defaultConcurrency(): number {
+function boundConcurrency(wanted = availableParallelism()): number {
   const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
-  return Math.max(1, Math.min(availableParallelism(), threads - 1));
+  return Math.max(1, Math.min(wanted, threads - 1));
 }
 
 function readCost(options: PasswordHasherOptions): Argon2Cost {
@@ -88,7 +88,7 @@ function tryNormalize(password: string): string | undefined {
 export function createPasswordHasher(options: PasswordHasherOptions = {}) {
   const cost = readCost(options);
   const limit = createConcurrencyLimit({
-    concurrency: options.concurrency ?? defaultConcurrency(),
+    concurrency: boundConcurrency(options.concurrency),
     queueLimit: options.queueLimit ?? QUEUE_LIMIT,
   });
   const checkRules = createPasswordRules(options.names);

@@ -152,3 +152,11 @@ test('a wrong password costs the same for an old hash as for no account', async 
     `${known.toFixed(1)} ms for an account, ${unknown.toFixed(1)} ms for none`,
   );
 });
+
+test('hashes leave one thread of the pool free, however many are wanted', async (t) => {
+  const hasher = createPasswordHasher({ concurrency: 64 });
+  const hashes = Array.from({ length: 6 }, () => hasher.verifyDummy('a password'));
+  const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
+  t.strictSame(hasher.load(), { running: threads - 1, waiting: 7 - threads });
+  await Promise.all(hashes);
+});

@@ -64,7 +64,7 @@ export function createActivity({
     try {
       await announce();
     } catch {
-      // The next event is announced instead. Until then the loops ask once a second.
+      // The next event is announced instead. Until then the loops look less often.
       announcedAt = -Infinity;
     }
   }

@@ -172,7 +172,7 @@ export function createTransactions<DB>(
     concurrency: MAX_INSERTS,
     async send(rows) {
       await insertOutboxRows(db, parts.schema, rows);
-      return [];
+      return rows.map(() => undefined);
     },
   });
   return {

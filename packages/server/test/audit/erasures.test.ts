@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { test } from 'tap';
+import type { Kysely } from 'kysely';
+import { test, type Test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
 import { createErasureLoop, type CachedKeys } from '../../src/audit/erasures.ts';
 import type { Rest } from '../../src/audit/activity.ts';
@@ -31,6 +32,14 @@ const atRest: Rest = {
   isResting: () => true,
   untilWork: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
 };
+
+/** A loop of a fleet at rest, of which every erasure succeeds. */
+function startAtRest(t: Test, db: Kysely<unknown>, keys: CachedKeys): void {
+  const part = { column: 'identity_done', erase: async () => {} } as const;
+  const loop = createErasureLoop(db, part, keys, (error) => t.fail(String(error)));
+  loop.start(atRest);
+  t.teardown(() => loop.stop());
+}
 
 test('a deletion is tried until it has succeeded once, ticked off for this service alone, and not done again', async (t) => {
   const { db, rows } = await build(t);
@@ -124,14 +133,7 @@ test("every replica's caches are told, also where another replica did the work, 
 test('a destroyed key of a replica that uses keys is dropped in time at rest too', async (t) => {
   const { db, rows } = await build(t);
   const keys = cachedKeys();
-  const loop = createErasureLoop(
-    db,
-    { column: 'identity_done', erase: async () => {} },
-    keys,
-    (error) => t.fail(String(error)),
-  );
-  loop.start(atRest);
-  t.teardown(() => loop.stop());
+  startAtRest(t, db, keys);
   await rows(`insert into keys.erased_subjects (subject) values ($1)`, [EVE]);
   await until(() => keys.dropped.includes(EVE), { timeoutMs: timeBound(1_000, 3_000) });
   t.equal(keys.cleared, 0);
@@ -140,14 +142,7 @@ test('a destroyed key of a replica that uses keys is dropped in time at rest too
 test('at rest unused keys leave the memory, and the next use drops destroyed ones', async (t) => {
   const { db, rows } = await build(t);
   const keys = cachedKeys(60_000);
-  const loop = createErasureLoop(
-    db,
-    { column: 'identity_done', erase: async () => {} },
-    keys,
-    (error) => t.fail(String(error)),
-  );
-  loop.start(atRest);
-  t.teardown(() => loop.stop());
+  startAtRest(t, db, keys);
   await until(() => keys.cleared === 1);
   await rows(`insert into keys.erased_subjects (subject) values ($1)`, [EVE]);
   await sleep(700);

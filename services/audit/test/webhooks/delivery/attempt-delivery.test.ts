@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { test, type Test } from 'tap';
+import { untilBlocked } from '@muniment/testing';
 import { acquireLease, LeaseLost, uuidv7, type Lease } from '@muniment/database';
 import {
   attemptDelivery,
@@ -27,7 +28,11 @@ interface Hooked extends TestServer {
   webhookId: string;
   lease: Lease;
   insert(head: number, limit: number): Promise<number>;
-  attempt(outcome: SendOutcome, options?: Partial<AttemptOptions>): Promise<string[]>;
+  /** Attempts the first delivery of the log, or one behind it. */
+  attempt(
+    outcome: SendOutcome,
+    options?: Partial<AttemptOptions> & { skip?: number },
+  ): Promise<string[]>;
   hook(): Promise<Record<string, unknown>>;
 }
 
@@ -72,12 +77,13 @@ async function open(t: Test): Promise<Hooked> {
     );
     return rows[0] ?? {};
   };
-  async function attempt(outcome: SendOutcome, options: Partial<AttemptOptions> = {}) {
+  const attempt: Hooked['attempt'] = async (outcome, { skip = 0, ...options } = {}) => {
     const sent: string[] = [];
     const delivery = await db
       .selectFrom('audit.webhook_deliveries')
       .select('event_id')
       .orderBy('index')
+      .offset(skip)
       .executeTakeFirstOrThrow();
     const attempting = {
       db,
@@ -95,7 +101,7 @@ async function open(t: Test): Promise<Hooked> {
     const { signal } = new AbortController();
     await attemptDelivery(attempting, lease, { webhookId, eventId: delivery.event_id, signal });
     return sent;
-  }
+  };
   return { ...parts, webhookId, lease, insert, attempt, hook };
 }
 
@@ -153,4 +159,20 @@ test('a holder that was succeeded meanwhile disables no webhook', async (t) => {
   };
   await t.rejects(attempt(failed(410), { inTransaction }), LeaseLost);
   t.match(await hook(), { enabled: true });
+});
+
+test('attempts of a webhook that end at once do not deadlock', async (t) => {
+  const { insert, attempt, superuser } = await open(t);
+  const rows = async (text: string) => (await superuser.query(text)).rows;
+  for (const outcome of [DELIVERED, failed(500)]) {
+    await insert(4, 5);
+    await rows(`update audit.webhooks set failures = ${DOWN_AFTER_FAILURES}`);
+    await rows('begin');
+    await rows('select from audit.webhooks for update');
+    const both = Promise.all([attempt(DELIVERED), attempt(outcome, { skip: 1 })]);
+    await untilBlocked(rows, 'both wait for the row of the webhook', 2);
+    await rows('commit');
+    await both;
+  }
+  t.pass();
 });
