@@ -13,6 +13,8 @@ export const MalformedRequest = createError(
   'The request lacks a Host header. Send one.',
   400,
 );
+/** `InvalidFields` makes it. */
+export const ValidationFailed = createError<[string]>('validation_failed', '%s', 400);
 export const MalformedText = createError(
   'malformed_text',
   'Text must be UTF-8 without NUL characters or halves of surrogate pairs.',

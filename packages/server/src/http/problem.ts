@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BEARER_CHALLENGE, DependencyUnavailable } from '@muniment/security';
 import { MalformedJson, NotFound, UnsupportedMediaType } from '../errors.ts';
+import { InvalidFields } from './invalid-fields.ts';
 import { describeMediaTypes } from './media-types.ts';
 import { describeFaults } from './validation-faults.ts';
 
@@ -79,6 +80,11 @@ function validationErrors({
   };
 }
 
+const ownErrors = ({ faults, message }: InvalidFields) => ({
+  errors: faults.map((fault) => ({ ...fault })),
+  detail: message,
+});
+
 /** Renders an error. From 500 on its own message is hidden. */
 function renderProblem(error: FastifyError, requestId: string): Rendered {
   const status =
@@ -86,7 +92,7 @@ function renderProblem(error: FastifyError, requestId: string): Rendered {
       ? error.statusCode
       : 500;
   const code = codeOf(error, status);
-  const invalid = validationErrors(error);
+  const invalid = error instanceof InvalidFields ? ownErrors(error) : validationErrors(error);
   // Only a catalogue's own 503 was written for callers.
   const hidden = status >= 500 && !(status === 503 && error.name === 'FastifyError');
   const retryAfter =

@@ -17,6 +17,7 @@ export const SECURITY_HEADERS = {
 const EXPOSED_HEADERS = [
   'Accept-Ranges',
   'Allow',
+  'Audit-Event',
   'Content-Disposition',
   'Content-Range',
   'ETag',

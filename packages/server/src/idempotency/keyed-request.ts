@@ -54,7 +54,16 @@ interface Answer {
 }
 
 /** Headers that belong to the answer, not to the connection or the request. */
-const STORED_HEADERS = ['content-type', 'location', 'set-cookie', 'www-authenticate', 'link'];
+const STORED_HEADERS = [
+  'audit-event',
+  'content-type',
+  'etag',
+  'last-modified',
+  'link',
+  'location',
+  'set-cookie',
+  'www-authenticate',
+];
 const RETRY_AFTER_S = 1;
 
 export const inProgress = (): Error =>

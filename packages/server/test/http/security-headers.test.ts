@@ -76,6 +76,7 @@ test('an origin on the list may call and read the headers that the API speaks in
       'Upload-Expires',
       'Accept-Ranges',
       'Allow',
+      'Audit-Event',
       'Content-Disposition',
       'Content-Range',
       'Idempotent-Replayed',
