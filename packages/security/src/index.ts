@@ -57,8 +57,19 @@ export { isLongEnough, normalizePassword } from './passwords/password-rules.ts';
 export type { PasswordOwner } from './passwords/password-rules.ts';
 export { createPasswordHasher } from './passwords/passwords.ts';
 export type { PasswordHasher, PasswordHasherOptions } from './passwords/passwords.ts';
-export { denialOf, isPermission, isRole, PERMISSIONS, roleAllows, ROLES } from './permissions.ts';
-export type { Denial, Permission, Role } from './permissions.ts';
+export {
+  denialOf,
+  isAdministrative,
+  isPermission,
+  isPrivileged,
+  isRole,
+  needsSession,
+  PERMISSION_NAMES,
+  reachOf,
+  roleAllows,
+  ROLES,
+} from './permissions.ts';
+export type { Denial, Permission, Reach, Role } from './permissions.ts';
 export { createPublicKeyRing } from './keys/public-key-ring.ts';
 export type { PublicKeyRing, PublicKeyRingOptions } from './keys/public-key-ring.ts';
 export { loadPublicKeys } from './keys/read-keys.ts';

@@ -1,47 +1,87 @@
-/** The user types, which `users.type` holds. */
-export const ROLES = ['customer', 'vendor', 'admin'] as const;
+/** The user types, which `users.type` holds, in the order of the table's columns. */
+export const ROLES = ['customer', 'vendor', 'admin', 'auditor'] as const;
 export type Role = (typeof ROLES)[number];
 
 export const isRole = (value: unknown): value is Role => ROLES.some((role) => role === value);
 
-interface Grant {
-  roles: readonly Role[];
-  /** Keeps a stolen API token from making others or taking the account over. */
-  sessionOnly: boolean;
-}
+/** Whose data a permission reaches: the caller's own, or anyone's. */
+export type Reach = 'own' | 'any';
 
-const everyone: Grant = { roles: ROLES, sessionOnly: false };
-const everyoneInSession: Grant = { roles: ROLES, sessionOnly: true };
-const admins: Grant = { roles: ['admin'], sessionOnly: false };
-const adminsInSession: Grant = { roles: ['admin'], sessionOnly: true };
+/**
+ * The reach of each role, then the weakest credential. `session` keeps a stolen API token from
+ * making others or taking the account over.
+ */
+type Row = readonly [...Columns<typeof ROLES>, 'token' | 'session'];
+type Columns<Roles extends readonly Role[]> = { [Column in keyof Roles]: Reach | null };
 
-/** The only table of permissions. Queries limit callers to their own rows. */
+/**
+ * The only table of permissions: `resource:action`, and who may do it to whose data. API tokens
+ * hold the names as scopes, so a name never changes.
+ */
+// prettier-ignore
 export const PERMISSIONS = {
-  'profile:read': everyone,
-  'profile:write': everyone,
-  'profile:delete': everyone,
-  'account:manage': everyoneInSession,
-  'sessions:manage': everyoneInSession,
-  'tokens:manage': everyoneInSession,
-  'tokens:introspect': admins,
-  'files:read': everyone,
-  'files:write': everyone,
-  'audit:read-own': everyone,
-  'audit:read-all': admins,
-  'audit:write-events': admins,
-  'audit:operate': admins,
-  'directory:read': admins,
-  'directory:write': admins,
-  'service-accounts:manage': adminsInSession,
-} as const satisfies Record<string, Grant>;
+  //                          customer  vendor  admin  auditor
+  'profile:read':            ['own',    'own',  'own', 'own',  'token'],
+  'profile:write':           ['own',    'own',  'own', 'own',  'token'],
+  'profile:delete':          ['own',    'own',  'own', 'own',  'token'],
+  'account:manage':          ['own',    'own',  'own', 'own',  'session'],
+  'sessions:manage':         ['own',    'own',  'own', 'own',  'session'],
+  'tokens:manage':           ['own',    'own',  'own', null,   'session'],
+  'tokens:introspect':       [null,     null,   'any', null,   'token'],
+  'service-accounts:manage': [null,     null,   'any', null,   'session'],
+  'directory:read':          [null,     null,   'any', 'any',  'token'],
+  'directory:write':         [null,     null,   'any', null,   'token'],
+  'vendor-profiles:read':    ['any',    'any',  'any', 'any',  'token'],
+  'vendor-profiles:write':   [null,     'own',  'any', null,   'token'],
+  'files:read':              ['own',    'own',  'own', null,   'token'],
+  'files:write':             ['own',    'own',  'own', null,   'token'],
+  'audit:read-own':          ['own',    'own',  'own', 'own',  'token'],
+  'audit:read-all':          [null,     null,   'any', 'any',  'token'],
+  'audit:write-events':      [null,     null,   'any', null,   'token'],
+  'audit:operate':           [null,     null,   'any', null,   'token'],
+} as const satisfies Record<`${string}:${string}`, Row>;
 
 export type Permission = keyof typeof PERMISSIONS;
 
 export const isPermission = (value: unknown): value is Permission =>
   typeof value === 'string' && Object.hasOwn(PERMISSIONS, value);
 
+export const PERMISSION_NAMES: readonly Permission[] =
+  Object.keys(PERMISSIONS).filter(isPermission);
+
+/** What each role holds, read once: a check is one look-up. */
+const HELD = new Map(
+  ROLES.map((role, column) => [
+    role,
+    new Map(PERMISSION_NAMES.map((name) => [name, PERMISSIONS[name][column] as Reach | null])),
+  ]),
+);
+
+const SESSION_ONLY: ReadonlySet<Permission> = new Set(
+  PERMISSION_NAMES.filter((name) => PERMISSIONS[name].at(-1) === 'session'),
+);
+
+/** Whose data a role reaches by a permission; null for a role without it. */
+export const reachOf = (role: Role, permission: Permission): Reach | null =>
+  HELD.get(role)?.get(permission) ?? null;
+
 export const roleAllows = (role: Role, permission: Permission): boolean =>
-  PERMISSIONS[permission].roles.includes(role);
+  reachOf(role, permission) !== null;
+
+/** Whether an API token cannot do it, whatever its scopes. */
+export const needsSession = (permission: Permission): boolean => SESSION_ONLY.has(permission);
+
+/** Roles that reach everybody's data. Only operators and administrators give them. */
+const PRIVILEGED: ReadonlySet<Role> = new Set(
+  ROLES.filter((role) => reachOf(role, 'directory:read') === 'any'),
+);
+
+/** Whether an account of the role needs a long password and a proved address. */
+export const isPrivileged = (role: Role): boolean => PRIVILEGED.has(role);
+
+/** Whether only privileged roles hold it. */
+export const isAdministrative = (permission: Permission): boolean =>
+  ROLES.every((role) => isPrivileged(role) || !roleAllows(role, permission));
 
 /** The role lacks it, it needs a session, or the API token lacks the scope. */
 export type Denial = 'role' | 'session_required' | 'scope';
@@ -53,6 +93,6 @@ export function denialOf(
 ): Denial | undefined {
   if (!roleAllows(caller.role, permission)) return 'role';
   if (caller.scopes === null) return undefined;
-  if (PERMISSIONS[permission].sessionOnly) return 'session_required';
+  if (needsSession(permission)) return 'session_required';
   return caller.scopes.includes(permission) ? undefined : 'scope';
 }

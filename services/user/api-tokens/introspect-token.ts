@@ -1,12 +1,6 @@
 import type { FastifyError } from 'fastify';
 import { Type, type Static } from 'typebox';
-import {
-  denialOf,
-  isApiToken,
-  PERMISSIONS,
-  isPermission,
-  type Permission,
-} from '@muniment/security';
+import { denialOf, isApiToken, PERMISSION_NAMES } from '@muniment/security';
 import { defineRoute, strictObject } from '@muniment/server';
 import { FormMalformed } from '../errors.ts';
 import type { UserContext } from '../context.ts';
@@ -37,7 +31,6 @@ type Introspected = Static<typeof answerSchema>;
 /** RFC 7662 §2.2: an invalid token gets no reason. */
 const INACTIVE: Introspected = { active: false };
 
-const everyPermission: readonly Permission[] = Object.keys(PERMISSIONS).filter(isPermission);
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1_000);
 
 async function introspectApiToken({ apiTokens }: Auth, text: string): Promise<Introspected> {
@@ -72,9 +65,9 @@ async function introspectAccessToken(
   const session = await sessions.isLive({ sessionId: sid, userId: sub, role: claims.role });
   if (!session.live) return INACTIVE;
   const { role } = session;
-  const scope = everyPermission
-    .filter((permission) => denialOf({ role, scopes: null }, permission) === undefined)
-    .join(' ');
+  const scope = PERMISSION_NAMES.filter(
+    (permission) => denialOf({ role, scopes: null }, permission) === undefined,
+  ).join(' ');
   return {
     active: true,
     scope,

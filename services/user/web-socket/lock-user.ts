@@ -1,4 +1,9 @@
-import { PermissionDenied, Unauthenticated, type Principal } from '@muniment/security';
+import {
+  isPrivileged,
+  PermissionDenied,
+  Unauthenticated,
+  type Principal,
+} from '@muniment/security';
 import type { Transaction } from 'kysely';
 import { UserNotFound } from '../errors.ts';
 import type { Tables, User } from '../tables.ts';
@@ -18,7 +23,7 @@ export async function lockUserFor(
   const user = await lockUser(trx, id);
   if (!(await isCallerLive(trx, caller))) throw new Unauthenticated();
   if (!user) throw new UserNotFound();
-  if (user.id !== caller.id && (user.type === 'admin' || user.service))
+  if (user.id !== caller.id && (isPrivileged(user.type) || user.service))
     throw new PermissionDenied();
   return user;
 }

@@ -6,7 +6,7 @@ import {
   PasswordLength,
   PasswordMalformed,
 } from '../errors.ts';
-import type { Role } from '../permissions.ts';
+import { isPrivileged, type Role } from '../permissions.ts';
 
 /** Code points. */
 const MIN_LENGTH = 8;
@@ -43,7 +43,7 @@ export function normalizePassword(password: string): string {
 
 /** Whether a password suits a role that its owner may have received later. */
 export const isLongEnough = (password: string, role: Role): boolean =>
-  role !== 'admin' || lengthOf(password.normalize('NFKC')) >= ADMIN_MIN_LENGTH;
+  !isPrivileged(role) || lengthOf(password.normalize('NFKC')) >= ADMIN_MIN_LENGTH;
 
 const comparable = (text: string): string => text.normalize('NFKC').toLowerCase();
 

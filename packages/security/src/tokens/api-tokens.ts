@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { isPermission, type Permission, PERMISSIONS } from '../permissions.ts';
+import { needsSession, type Permission, PERMISSION_NAMES } from '../permissions.ts';
 
 const PREFIX = 'mun_';
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -45,9 +45,9 @@ export function isApiToken(text: string): boolean {
 export const hashApiToken = (token: string): Buffer => createHash('sha256').update(token).digest();
 
 /** The permissions that need no session, which an API token can have. */
-export const TOKEN_SCOPES: readonly Permission[] = Object.keys(PERMISSIONS)
-  .filter(isPermission)
-  .filter((permission) => !PERMISSIONS[permission].sessionOnly);
+export const TOKEN_SCOPES: readonly Permission[] = PERMISSION_NAMES.filter(
+  (permission) => !needsSession(permission),
+);
 
 export const isTokenScope = (value: unknown): value is Permission =>
   TOKEN_SCOPES.some((scope) => scope === value);

@@ -1,4 +1,4 @@
-import { roleAllows, type RouteAccess } from '@muniment/security';
+import { isAdministrative, type RouteAccess } from '@muniment/security';
 import type { App } from './create-app.ts';
 import type { Endpoint } from './define-route.ts';
 
@@ -50,5 +50,5 @@ async function registerScope<Context>(
 function fits(scope: Scope, access: RouteAccess | undefined): boolean {
   if (access === undefined) return false;
   if (access === 'public') return scope === 'anyone';
-  return scope === (roleAllows('customer', access.permission) ? 'signedIn' : 'administrators');
+  return scope === (isAdministrative(access.permission) ? 'administrators' : 'signedIn');
 }
