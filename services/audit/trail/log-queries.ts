@@ -54,10 +54,15 @@ function idAfter(id: string): string {
  * of the sealer it would pass over all that has arrived since, row by row.
  */
 export async function findLogEnd(db: Kysely<Tables>): Promise<{ size: number; before: string }> {
+  // Only statements with parameters are prepared. Unprepared it was planned anew for each page.
+  const one = 1;
   const { rows } = await sql<{ size: number; newest: string | null }>`
     select
-      coalesce((select index + 1 from audit.sealed order by index desc limit 1), 0)::int8 as size,
-      (select event_id from audit.sealed order by event_id desc limit 1) as newest`.execute(db);
+      coalesce((select index + 1 from audit.sealed order by index desc limit ${one}), 0)::int8
+        as size,
+      (select event_id from audit.sealed order by event_id desc limit ${one}) as newest`.execute(
+    db,
+  );
   return { size: rows[0]?.size ?? 0, before: idAfter(rows[0]?.newest ?? FIRST_ID) };
 }
 
