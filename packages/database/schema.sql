@@ -769,6 +769,15 @@ ALTER TABLE identity.status_changes ADD CONSTRAINT status_changes_pkey PRIMARY K
 CREATE INDEX status_changes_user ON identity.status_changes USING btree (user_id);
 GRANT DELETE, SELECT ON identity.status_changes TO user_service;
 
+CREATE TABLE identity.user_terms (
+  user_id uuid NOT NULL,
+  term text NOT NULL
+);
+ALTER TABLE identity.user_terms ADD CONSTRAINT user_terms_pkey PRIMARY KEY (user_id, term);
+ALTER TABLE identity.user_terms ADD CONSTRAINT user_terms_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+CREATE INDEX user_terms_term ON identity.user_terms USING btree (term, user_id);
+GRANT SELECT ON identity.user_terms TO user_service;
+
 CREATE TABLE identity.users (
   id uuid NOT NULL,
   type text DEFAULT 'customer'::text NOT NULL,
@@ -783,19 +792,48 @@ CREATE TABLE identity.users (
   created timestamp with time zone DEFAULT now() NOT NULL,
   updated timestamp with time zone DEFAULT now() NOT NULL,
   service boolean DEFAULT false NOT NULL,
-  password_epoch integer DEFAULT 0 NOT NULL
+  password_epoch integer DEFAULT 0 NOT NULL,
+  aws_cognito_id text,
+  external_id text,
+  phone text,
+  phone_valid boolean,
+  post_code text,
+  country text,
+  city text,
+  verified_at timestamp with time zone,
+  email_verified_at timestamp with time zone,
+  phone_verified_at timestamp with time zone,
+  is_profile_updated boolean DEFAULT false NOT NULL,
+  is_profile_reverified boolean DEFAULT false NOT NULL,
+  profile_reverified_at timestamp with time zone,
+  created_by uuid,
+  updated_by uuid,
+  last_active_on date
 );
 ALTER TABLE identity.users ADD CONSTRAINT users_email_key UNIQUE (email_key);
+ALTER TABLE identity.users ADD CONSTRAINT users_phone_form CHECK ((((phone ~ '^\+[1-9][0-9]{1,17}$'::text) AND (phone_valid IS NOT NULL)) OR (phone IS NULL)));
 ALTER TABLE identity.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 ALTER TABLE identity.users ADD CONSTRAINT users_service_has_no_password CHECK (((NOT service) OR (password_hash IS NULL)));
 ALTER TABLE identity.users ADD CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text, 'pending'::text])));
 ALTER TABLE identity.users ADD CONSTRAINT users_type_check CHECK ((type = ANY (ARRAY['customer'::text, 'vendor'::text, 'admin'::text])));
+CREATE UNIQUE INDEX users_aws_cognito_id ON identity.users USING btree (aws_cognito_id);
+CREATE INDEX users_by_country ON identity.users USING btree (country, created, id) WHERE ((NOT service) AND (country IS NOT NULL));
+CREATE INDEX users_by_created ON identity.users USING btree (created, id) WHERE (NOT service);
+CREATE INDEX users_by_last_active ON identity.users USING btree (COALESCE(last_active_on, '-infinity'::date), id) WHERE (NOT service);
+CREATE INDEX users_by_status ON identity.users USING btree (status, created, id) WHERE (NOT service);
+CREATE INDEX users_by_type ON identity.users USING btree (type, created, id) WHERE (NOT service);
 CREATE INDEX users_created ON identity.users USING brin (created);
+CREATE UNIQUE INDEX users_external_id ON identity.users USING btree (external_id);
+CREATE INDEX users_phone ON identity.users USING btree (phone) WHERE (phone IS NOT NULL);
 CREATE INDEX users_service ON identity.users USING btree (id) WHERE service;
 CREATE INDEX users_updated ON identity.users USING brin (updated);
+CREATE UNIQUE INDEX users_verified_phone ON identity.users USING btree (phone) WHERE (phone_verified_at IS NOT NULL);
 CREATE TRIGGER users_announce_change AFTER UPDATE OF type, status, password_hash ON identity.users FOR EACH ROW WHEN (((old.type <> new.type) OR (old.status <> new.status) OR (old.password_hash IS DISTINCT FROM new.password_hash))) EXECUTE FUNCTION identity.announce_user_change();
 CREATE TRIGGER users_announce_deletion AFTER DELETE ON identity.users FOR EACH ROW EXECUTE FUNCTION identity.announce_user_change();
+CREATE TRIGGER users_derive_verification BEFORE INSERT OR UPDATE OF is_verified, email_verified_at, phone_verified_at ON identity.users FOR EACH ROW EXECUTE FUNCTION identity.derive_verification();
 CREATE TRIGGER users_end_access AFTER UPDATE OF status ON identity.users FOR EACH ROW WHEN ((old.status <> new.status)) EXECUTE FUNCTION identity.end_access_of_user();
+CREATE TRIGGER users_index_changed_terms AFTER UPDATE OF name, first_name, last_name, email, email_key, phone ON identity.users FOR EACH ROW WHEN (((NOT new.service) AND ((((((old.name IS DISTINCT FROM new.name) OR (old.first_name IS DISTINCT FROM new.first_name)) OR (old.last_name IS DISTINCT FROM new.last_name)) OR (old.email IS DISTINCT FROM new.email)) OR (old.email_key IS DISTINCT FROM new.email_key)) OR (old.phone IS DISTINCT FROM new.phone)))) EXECUTE FUNCTION identity.index_user_terms();
+CREATE TRIGGER users_index_terms AFTER INSERT ON identity.users FOR EACH ROW WHEN ((NOT new.service)) EXECUTE FUNCTION identity.index_user_terms();
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.users TO user_service;
 
 CREATE TABLE keys.erased_subjects (
@@ -1462,6 +1500,26 @@ AS $function$
     end $function$
 ;
 
+CREATE OR REPLACE FUNCTION identity.derive_verification()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      if new.is_verified and (tg_op = 'INSERT' or not old.is_verified)
+          and new.email_verified_at is null and new.phone_verified_at is null then
+        new.email_verified_at := now();
+      elsif tg_op = 'UPDATE' and old.is_verified and not new.is_verified
+          and new.email_verified_at is not distinct from old.email_verified_at then
+        new.email_verified_at := null;
+      end if;
+      new.is_verified := new.email_verified_at is not null or new.phone_verified_at is not null;
+      new.verified_at := case when new.is_verified
+        then coalesce(new.verified_at, least(new.email_verified_at, new.phone_verified_at)) end;
+      return new;
+    end $function$
+;
+
 CREATE OR REPLACE FUNCTION identity.end_access_of_user()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1486,6 +1544,53 @@ AS $function$
       return null;
     end $function$
 ;
+
+CREATE OR REPLACE FUNCTION identity.fold_words(value text)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select coalesce(array_agg(distinct left(word, 32)) filter (where word <> ''), '{}')
+      from (select regexp_replace(normalize(left(value, 500), NFKD),
+        '[\u0300-\u036f''\u02bc\u2019]', '', 'g') as x) plain,
+        lateral (select translate(x, 'ABCDEFGHIJKLMNOPQRSTUVWXYZÆÐØÞĐĦŁŒŦΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩЀЁЂЃЄЅІЇЈЉЊЋЌЍЎЏАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯҊҌҎҐҒҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼҾԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖ', 'abcdefghijklmnopqrstuvwxyzæðøþđħłœŧαβγδεζηθικλμνξοπρστυφχψωѐёђѓєѕіїјљњћќѝўџабвгдежзийклмнопрстуфхцчшщъыьэюяҋҍҏґғҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽҿաբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆ') as x) lower,
+        lateral (select translate(replace(replace(replace(replace(lower.x, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th'), 'øłđðħŧıς', 'olddhtiσ')
+          as x) folded,
+        lateral regexp_split_to_table(folded.x,
+          '[\u0001-\u002f\u003a-\u0060\u007b-\u00bf\u2000-\u206f\u3000-\u303f]+') word
+    $function$
+;
+GRANT EXECUTE ON FUNCTION identity.fold_words(text) TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION identity.index_user_terms()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare terms text[] := identity.terms_of(new);
+    begin
+      delete from identity.user_terms t where t.user_id = new.id and t.term <> all (terms);
+      insert into identity.user_terms (user_id, term)
+      select distinct new.id, term from unnest(terms) term on conflict do nothing;
+      return null;
+    end $function$
+;
+
+CREATE OR REPLACE FUNCTION identity.terms_of(u identity.users)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select identity.fold_words(concat_ws(' ', u.name, u.first_name, u.last_name))
+        || identity.fold_words(concat_ws(' ', u.email, u.email_key))
+        || case when u.phone is null then '{}'::text[]
+          else array[substr(u.phone, 2), '<' || reverse(substr(u.phone, 2))] end
+    $function$
+;
+GRANT EXECUTE ON FUNCTION identity.terms_of(identity.users) TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION keys.create_search_key(proposed bytea)
  RETURNS bytea
@@ -1813,14 +1918,26 @@ CREATE OR REPLACE FUNCTION shared.touch_api_tokens(token_ids uuid[], seconds_ago
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
       with seen as (
-        select distinct on (token_id) token_id, clock_timestamp() - greatest(ago, 0) * interval '1 second' as at, address
-        from unnest(token_ids, seconds_ago, addresses) as given (token_id, ago, address) order by token_id, ago
+        select distinct on (token_id) token_id,
+          clock_timestamp() - greatest(ago, 0) * interval '1 second' as at, address
+        from unnest(token_ids, seconds_ago, addresses) as given (token_id, ago, address)
+        order by token_id, ago
       ), held as (
-        select t.id, seen.at, seen.address from identity.api_tokens t join seen on seen.token_id = t.id
+        select t.id, t.user_id, seen.at, seen.address
+        from identity.api_tokens t join seen on seen.token_id = t.id
         where t.revoked_at is null and (t.last_used_at is null or seen.at > t.last_used_at)
         for no key update of t skip locked
       ), touched as (
-        update identity.api_tokens t set last_used_at = held.at, last_used_ip = held.address from held where t.id = held.id returning 1
+        update identity.api_tokens t set last_used_at = held.at, last_used_ip = held.address
+        from held where t.id = held.id returning 1
+      ), days as (
+        select user_id, max((held.at at time zone 'UTC')::date) as day from held group by user_id
+      ), due as (
+        select u.id, days.day from identity.users u join days on days.user_id = u.id
+        where u.last_active_on is null or u.last_active_on < days.day
+        for no key update of u skip locked
+      ), active as (
+        update identity.users u set last_active_on = due.day from due where u.id = due.id
       )
       select count(*)::integer from touched
     $function$
@@ -1839,11 +1956,22 @@ AS $function$
         select session_id, clock_timestamp() - greatest(min(ago), 0) * interval '1 second' as at
         from unnest(session_ids, seconds_ago) as given (session_id, ago) group by session_id
       ), held as (
-        select s.id, seen.at from identity.sessions s join seen on seen.session_id = s.id
-        where s.revoked_at is null and seen.at > s.last_seen and s.last_seen + s.idle_timeout > seen.at
+        select s.id, s.user_id, seen.at
+        from identity.sessions s join seen on seen.session_id = s.id
+        where s.revoked_at is null and seen.at > s.last_seen
+          and s.last_seen + s.idle_timeout > seen.at
         for no key update of s skip locked
       ), touched as (
-        update identity.sessions s set last_seen = held.at from held where s.id = held.id returning 1
+        update identity.sessions s set last_seen = held.at
+        from held where s.id = held.id returning 1
+      ), days as (
+        select user_id, max((held.at at time zone 'UTC')::date) as day from held group by user_id
+      ), due as (
+        select u.id, days.day from identity.users u join days on days.user_id = u.id
+        where u.last_active_on is null or u.last_active_on < days.day
+        for no key update of u skip locked
+      ), active as (
+        update identity.users u set last_active_on = due.day from due where u.id = due.id
       )
       select count(*)::integer from touched
     $function$

@@ -5,10 +5,32 @@ export interface UsersTable {
   id: string;
   type: Generated<Role>;
   status: Generated<'active' | 'inactive' | 'suspended' | 'pending'>;
+  /** Whether the address or the number is proved. A trigger derives it from their times. */
   is_verified: Generated<boolean>;
+  verified_at: Generated<Date | null>;
+  email_verified_at: Generated<Date | null>;
+  phone_verified_at: Generated<Date | null>;
+  aws_cognito_id: Generated<string | null>;
+  /** The id of another system, unique. */
+  external_id: Generated<string | null>;
   name: string | null;
   first_name: string | null;
   last_name: string | null;
+  /** In E.164 form. */
+  phone: Generated<string | null>;
+  /** False for a number that cannot exist, which gets no message. Null without a number. */
+  phone_valid: Generated<boolean | null>;
+  post_code: Generated<string | null>;
+  country: Generated<string | null>;
+  city: Generated<string | null>;
+  is_profile_updated: Generated<boolean>;
+  is_profile_reverified: Generated<boolean>;
+  profile_reverified_at: Generated<Date | null>;
+  /** Ids of users who may be gone. */
+  created_by: Generated<string | null>;
+  updated_by: Generated<string | null>;
+  /** A day in UTC, to be read as text. Only `shared.touch_…` moves it, once a day. */
+  last_active_on: Generated<Date | null>;
   email: string;
   email_key: string;
   password_hash: string | null;
@@ -101,6 +123,12 @@ export interface ApiTokensTable {
   revoked_at: Date | null;
 }
 
+/** Folded beginnings that a search finds. Only a trigger writes them. */
+export interface UserTermsTable {
+  user_id: string;
+  term: string;
+}
+
 /** Changes whose event is due. Only a trigger writes them. */
 export interface StatusChangesTable {
   id: Generated<number>;
@@ -116,6 +144,7 @@ export interface StatusChangesTable {
 
 export interface Tables {
   'identity.users': UsersTable;
+  'identity.user_terms': UserTermsTable;
   'identity.sessions': SessionsTable;
   'identity.refresh_tokens': RefreshTokensTable;
   'identity.recovery_requests': RecoveryRequestsTable;

@@ -6,7 +6,7 @@ import type { UserContext } from '../context.ts';
 import { AccountChanged, EmailMalformed, PasswordIncorrect } from '../errors.ts';
 import { queueMail } from '../mail/queue-mail.ts';
 import { confirmPassword, lockConfirmedCaller } from '../passwords/confirm-password.ts';
-import type { User } from '../tables.ts';
+import type { AccountRow } from '../users/user-queries.ts';
 import { parseEmail, type EmailAddress } from '../users/email-address.ts';
 import { emailSchema, passwordSchema } from '../users/user-resource.ts';
 import { replaceEmailChange } from '../verification/email-change-queries.ts';
@@ -47,7 +47,7 @@ export const changeEmail = defineRoute({
 async function requestChange(
   { config, crypto, data, mail }: ChangeContext,
   request: FastifyRequest,
-  { user, address }: { user: User & { password_hash: string }; address: EmailAddress },
+  { user, address }: { user: AccountRow & { password_hash: string }; address: EmailAddress },
 ): Promise<void> {
   const caller = sessionPrincipalOf(request);
   const { id } = caller;

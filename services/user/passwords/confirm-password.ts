@@ -5,8 +5,8 @@ import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { AccountChanged, PasswordIncorrect } from '../errors.ts';
 import { isSessionLive } from '../sessions/session-queries.ts';
-import type { Tables, User } from '../tables.ts';
-import { lockUnchangedUser } from '../users/user-queries.ts';
+import type { Tables } from '../tables.ts';
+import { lockUnchangedUser, type AccountRow } from '../users/user-queries.ts';
 import { confirmationFailed } from './password-events.ts';
 
 /**
@@ -35,7 +35,7 @@ export async function confirmPassword(
   { audit, findUser, limits, passwords }: ConfirmContext,
   request: FastifyRequest & RequestContext,
   { password, action }: { password: string; action: string },
-): Promise<User & { password_hash: string }> {
+): Promise<AccountRow & { password_hash: string }> {
   const { id } = principalOf(request);
   const attempt = await limits.consume([['password_confirmation', id]], () =>
     audit.record(request, confirmationFailed(id, action, 'rate_limited')),

@@ -34,7 +34,7 @@ export async function grantAdmin(
   await updateUserToAdmin(trx, id);
   // The caller's event tells of the status too.
   await consumeStatusChange(trx, id);
-  if (user.type === 'admin' || user.is_verified || user.service) return undefined;
+  if (user.type === 'admin' || user.email_verified_at !== null || user.service) return undefined;
   await updatePassword(trx, id, { passwordHash: null });
   await deleteResetTokens(trx, id);
   // It would move the account to an address of its first owner's choice.

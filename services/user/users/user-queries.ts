@@ -30,11 +30,40 @@ export async function insertUser(
     .executeTakeFirst();
 }
 
+/** What an account shows its owner, and what its changes compare. */
+export type AccountRow = Pick<
+  User,
+  | 'id'
+  | 'type'
+  | 'status'
+  | 'is_verified'
+  | 'email_verified_at'
+  | 'phone_verified_at'
+  | 'name'
+  | 'first_name'
+  | 'last_name'
+  | 'email'
+  | 'email_key'
+  | 'phone'
+  | 'post_code'
+  | 'country'
+  | 'city'
+  | 'password_hash'
+  | 'password_epoch'
+  | 'service'
+  | 'created'
+  | 'updated'
+>;
+
 /** A constant statement, since each read of a profile executes it. */
-export async function findUsersById(db: Kysely<Tables>, ids: readonly string[]): Promise<User[]> {
-  const { rows } = await sql<User>`
-    select id, type, status, is_verified, name, first_name, last_name, email, email_key,
-      password_hash, password_epoch, service, created, updated
+export async function findUsersById(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<AccountRow[]> {
+  const { rows } = await sql<AccountRow>`
+    select id, type, status, is_verified, email_verified_at, phone_verified_at, name, first_name,
+      last_name, email, email_key, phone, post_code, country, city, password_hash, password_epoch,
+      service, created, updated
     from identity.users where id = any(${ids}::uuid[])`.execute(db);
   return rows;
 }
@@ -135,7 +164,7 @@ export async function updateEmail(
 ): Promise<void> {
   await trx
     .updateTable('identity.users')
-    .set({ ...address, is_verified: true, updated: sql<Date>`now()` })
+    .set({ ...address, email_verified_at: sql<Date>`now()`, updated: sql<Date>`now()` })
     .where('id', '=', id)
     .execute();
 }
@@ -185,7 +214,7 @@ export async function updatePassword(
     .set({
       password_hash: passwordHash,
       password_epoch: sql<number>`password_epoch + 1`,
-      ...(provedAddress && { is_verified: true }),
+      ...(provedAddress && { email_verified_at: sql<Date>`coalesce(email_verified_at, now())` }),
       updated: sql<Date>`now()`,
     })
     .where('id', '=', id)

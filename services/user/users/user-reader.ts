@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely';
 import { createGather } from '@muniment/database';
-import type { Tables, User } from '../tables.ts';
-import { findUsersById } from './user-queries.ts';
+import type { Tables } from '../tables.ts';
+import { findUsersById, type AccountRow } from './user-queries.ts';
 
 /** Finds a user by id; reads of the same moment share a statement. */
-export type FindUser = (id: string) => Promise<User | undefined>;
+export type FindUser = (id: string) => Promise<AccountRow | undefined>;
 
 /** Statements of reads at once: a second one hides the way to the database. */
 const CONCURRENCY = 2;
