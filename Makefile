@@ -21,7 +21,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down rolling-restart status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench bench-peers lint format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
+.PHONY: help bootstrap up down rolling-restart status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench bench-peers lint documents format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
@@ -82,11 +82,15 @@ bench: $(STAMP) ## measure on a fleet of its own; prints a table, writes .bench/
 	@node bench/main.ts
 bench-peers: $(STAMP) ## the same load on Directus, Parse Server, bare Fastify and a fleet of its own (TARGETS=a,b OPS=a,b SECONDS=6 ROUNDS=1 WARMUP=2; CONC, CONC_BIG, BURN_IN); installs them into .bench/peers
 	@$(foreach name,TARGETS OPS SECONDS ROUNDS WARMUP BURN_IN CONC CONC_BIG LOGIN_STALL_TIME,$(call pass,$(name))) node bench/peers/main.ts
-lint: $(STAMP) ## check the format, the rules, the rooms and the style
+lint: $(STAMP) ## check the format, the rules, the rooms, the style and the API documents
 	@oxfmt --check .
 	@oxlint --type-aware
 	@node scripts/check-rooms.ts
 	@node scripts/check-style.ts
+	@node scripts/documents/main.ts --check
+	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint --config scripts/documents/redocly.yaml docs/openapi.json >.tools/redocly.log 2>&1 || { cat .tools/redocly.log; exit 1; }
+documents: $(STAMP) ## write docs/openapi.json from the routes
+	@node scripts/documents/main.ts
 format: $(STAMP) ## format all code (oxfmt, 100 columns)
 	@oxfmt .
 typecheck: $(STAMP) ## tsc

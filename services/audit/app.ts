@@ -1,4 +1,4 @@
-import { registerFeatures } from '@muniment/server';
+import { registerFeatures, type FeatureRoutes } from '@muniment/server';
 import { appEvents } from './app-events/routes.ts';
 import { completeness } from './completeness/routes.ts';
 import type { Config } from './config.ts';
@@ -16,6 +16,20 @@ import { trail } from './trail/routes.ts';
 import { viewerTokens } from './viewer-tokens/routes.ts';
 import { webhooks } from './webhooks/routes.ts';
 
+/** By dependency: a feature imports only from features before it in this list. */
+export const features: readonly FeatureRoutes<AuditContext>[] = [
+  trail,
+  proofs,
+  live,
+  exports,
+  appEvents,
+  erasure,
+  viewerTokens,
+  quarantine,
+  completeness,
+  webhooks,
+];
+
 /** Builds the audit service. Its loops start once it listens. */
 export async function buildApp(config: Config): Promise<AuditContext> {
   const context = await createContext(config);
@@ -25,17 +39,6 @@ export async function buildApp(config: Config): Promise<AuditContext> {
   openReconciler(context);
   startRetention(context);
   // By dependency: a feature imports only from features before it in this list.
-  await registerFeatures(context.http.app, context, [
-    trail,
-    proofs,
-    live,
-    exports,
-    appEvents,
-    erasure,
-    viewerTokens,
-    quarantine,
-    completeness,
-    webhooks,
-  ]);
+  await registerFeatures(context.http.app, context, features);
   return context;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createServer, registerFeatures } from '@muniment/server';
+import { createServer, registerFeatures, type FeatureRoutes } from '@muniment/server';
 import { openCleanup } from './cleanup/cleanup-loop.ts';
 import type { Config } from './config.ts';
 import type { FileContext } from './context.ts';
@@ -12,6 +12,9 @@ import { isS3Unavailable } from './object-store/unavailable.ts';
 import type { Tables } from './tables.ts';
 import { uploads } from './uploads/routes.ts';
 import { measureUploads } from './uploads/upload-metrics.ts';
+
+/** By dependency: a feature imports only from features before it in this list. */
+export const features: readonly FeatureRoutes<FileContext>[] = [files, uploads, downloads];
 
 /** Builds the file service. It neither listens nor starts its loops. */
 export async function buildApp(config: Config): Promise<FileContext> {
@@ -37,6 +40,6 @@ export async function buildApp(config: Config): Promise<FileContext> {
   openCleanup(context);
   measureUploads(store.pool, context.metrics);
 
-  await registerFeatures(context.http.app, context, [files, uploads, downloads]);
+  await registerFeatures(context.http.app, context, features);
   return context;
 }

@@ -1,5 +1,5 @@
 import cookie from '@fastify/cookie';
-import { registerFeatures } from '@muniment/server';
+import { registerFeatures, type FeatureRoutes } from '@muniment/server';
 import { account } from './account/routes.ts';
 import { apiTokens } from './api-tokens/routes.ts';
 import type { Config } from './config.ts';
@@ -16,6 +16,19 @@ import { signIn } from './sign-in/routes.ts';
 import { signingKeys } from './signing-keys/routes.ts';
 import { webSocket } from './web-socket/routes.ts';
 
+/** By dependency: a feature imports only from features before it in this list. */
+export const features: readonly FeatureRoutes<UserContext>[] = [
+  health,
+  signingKeys,
+  sessions,
+  apiTokens,
+  signIn,
+  passwords,
+  account,
+  seed004,
+  webSocket,
+];
+
 /** Builds the user service. Its loops start once it listens. */
 export async function buildApp(config: Config): Promise<UserContext> {
   const context = await createContext(config);
@@ -28,17 +41,6 @@ export async function buildApp(config: Config): Promise<UserContext> {
   startMaintenance(context);
   startRecoveries(context);
   startMailSender(context);
-  // By dependency: a feature imports only from features before it in this list.
-  await registerFeatures(http.app, context, [
-    health,
-    signingKeys,
-    sessions,
-    apiTokens,
-    signIn,
-    passwords,
-    account,
-    seed004,
-    webSocket,
-  ]);
+  await registerFeatures(http.app, context, features);
   return context;
 }

@@ -9,7 +9,12 @@ export {
 } from './lifecycle/config.ts';
 export { createServer, type ServerOptions, type ServiceContext } from './create-server.ts';
 export type { App } from './http/create-app.ts';
-export { defineRoute, type Endpoint, type RouteDefinition } from './http/define-route.ts';
+export {
+  defineRoute,
+  type AnyRouteDefinition,
+  type Endpoint,
+  type RouteDefinition,
+} from './http/define-route.ts';
 export { decodeCursor, encodeCursor, formatUuid, toPage } from './http/cursor.ts';
 export {
   dateTime,

@@ -34,6 +34,8 @@ const querySchema = strictObject({
   ),
 });
 
+const mediaTypes = new Set(Object.values(formats).map(({ mediaType }) => mediaType));
+
 type ExportContext = Pick<
   AuditContext,
   'data' | 'auth' | 'audit' | 'crypto' | 'config' | 'searchTerms' | 'tree' | 'isViewerTokenValid'
@@ -50,7 +52,7 @@ export const exportLogs = defineRoute({
   summary: 'Export the entries of the trail that the caller may read.',
   access: { permission: 'audit:read-own', viewer: true },
   query: querySchema,
-  response: { 200: rawBody('The entries in the wanted format.') },
+  response: { 200: rawBody('The entries in the wanted format.', ...mediaTypes) },
   errors: [FilterInvalid, CursorInvalid, ExportCapacity, TooManyExports, CheckpointMissing],
   preconditions: 'path',
   options: { exposeHeadRoute: false },

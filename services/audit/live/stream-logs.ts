@@ -40,7 +40,12 @@ export const streamLogs = defineRoute({
   access: { permission: 'audit:read-own', viewer: true },
   query: querySchema,
   headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 20 })) }),
-  response: { 200: rawBody('Server-sent events named audit, each with one entry as JSON.') },
+  response: {
+    200: rawBody(
+      'Server-sent events named audit, each with one entry as JSON.',
+      'text/event-stream',
+    ),
+  },
   errors: [FilterInvalid, CursorInvalid, StreamCapacity, TooManyStreams],
   preconditions: 'path',
   // Fastify's route for HEAD would read the endless stream.

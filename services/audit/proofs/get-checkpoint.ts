@@ -8,7 +8,7 @@ export const getCheckpoint = defineRoute({
   operation: 'proofs.get_checkpoint',
   summary: 'Get the newest signed head of the log.',
   access: { permission: 'audit:read-own', viewer: true },
-  response: { 200: rawBody('A signed note (C2SP tlog-checkpoint).') },
+  response: { 200: rawBody('A signed note (C2SP tlog-checkpoint).', 'text/plain') },
   errors: [CheckpointPending],
   handler:
     ({ tree }: Pick<AuditContext, 'tree'>) =>

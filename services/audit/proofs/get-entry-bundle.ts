@@ -18,7 +18,7 @@ export const getEntryBundle = defineRoute({
   summary: 'Get the entries of a tile of the log.',
   access: { permission: 'audit:read-all' },
   params: Type.Object({ '*': Type.String({ maxLength: 40 }) }),
-  response: { 200: rawBody('An entry bundle (C2SP tlog-tiles).') },
+  response: { 200: rawBody('An entry bundle (C2SP tlog-tiles).', 'application/octet-stream') },
   errors: [TileNotFound],
   handler:
     ({ data: { db }, audit }: Pick<AuditContext, 'data' | 'audit'>) =>

@@ -19,7 +19,7 @@ export const getTile = defineRoute({
   summary: 'Get hashes of the tree.',
   access: { permission: 'audit:read-own', viewer: true },
   params: paramsSchema,
-  response: { 200: rawBody('A tile of hashes (C2SP tlog-tiles).') },
+  response: { 200: rawBody('A tile of hashes (C2SP tlog-tiles).', 'application/octet-stream') },
   errors: [TileNotFound],
   handler:
     ({ tree }: Pick<AuditContext, 'tree'>) =>

@@ -32,8 +32,8 @@ export const downloadFile = defineRoute({
   access: { permission: 'files:read' },
   params: idParams,
   response: {
-    200: rawBody('The bytes of the file.'),
-    206: rawBody('The bytes of the range.'),
+    200: rawBody('The bytes of the file.', '*/*'),
+    206: rawBody('The bytes of the range.', '*/*'),
     304: rawBody('The client has the current bytes.'),
   },
   errors: [FileNotFound, ObjectStoreUnavailable, RangeNotSatisfiable],

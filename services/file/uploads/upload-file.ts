@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
-import { defineRoute } from '@muniment/server';
+import { Type } from 'typebox';
+import { defineRoute, rawBody } from '@muniment/server';
 import type { FileContext } from '../context.ts';
 import {
   FileMissing,
@@ -25,6 +26,8 @@ const LINGER_MS = 5_000;
 
 type UploadContext = Pick<FileContext, 'http' | 'data' | 'config' | 'store' | 'batches'>;
 
+const formSchema = Type.Object({ file: rawBody('The file.', 'application/octet-stream') });
+
 /** Stores one file from the form field `file`. */
 export const uploadFile = defineRoute({
   method: 'POST',
@@ -32,6 +35,7 @@ export const uploadFile = defineRoute({
   operation: 'uploads.upload_file',
   summary: 'Upload a file as multipart/form-data.',
   access: { permission: 'files:write' },
+  media: { 'multipart/form-data': formSchema },
   response: { 201: fileSchema },
   errors: [
     FileMissing,

@@ -92,6 +92,7 @@ export const introspectToken = defineRoute({
   summary: 'Tell whether a token is valid.',
   access: { permission: 'tokens:introspect' },
   body: bodySchema,
+  media: { 'application/x-www-form-urlencoded': bodySchema },
   response: { 200: answerSchema },
   errors: [FormMalformed],
   limit: 'introspection',

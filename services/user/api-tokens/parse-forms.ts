@@ -3,13 +3,15 @@ import { FormMalformed } from '../errors.ts';
 
 /** Registers an endpoint that takes forms beside JSON (RFC 7662 §2.1). */
 export function parseForms<Context>(endpoint: Endpoint<Context>): Endpoint<Context> {
-  return async (app, context) => {
+  async function register(app: App, context: Context): Promise<void> {
     await app.register(async (scope) => {
       const form = { parseAs: 'string' as const };
       scope.addContentTypeParser('application/x-www-form-urlencoded', form, parseForm);
       await endpoint(scope as App, context);
     });
-  };
+  }
+  const { definition } = endpoint;
+  return definition ? Object.assign(register, { definition }) : register;
 }
 
 /** RFC 6749 §3.1 allows no parameter twice. */

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { principalOf, Unauthenticated } from '@muniment/security';
 import { defineRoute, nullable } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { documentedFailures } from './shapes.ts';
+import { documentedFailures, failureSchema } from './shapes.ts';
 
 /** Names are null for users who signed up elsewhere without them. */
 const answerSchema = Type.Object({
@@ -21,6 +21,7 @@ export const getUser = defineRoute({
   access: { permission: 'profile:read' },
   response: { 200: answerSchema },
   errors: [],
+  failure: failureSchema,
   options: { preSerialization: documentedFailures() },
   handler:
     ({ findUser }: Pick<UserContext, 'findUser'>) =>

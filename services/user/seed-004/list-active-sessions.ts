@@ -3,7 +3,7 @@ import { principalOf, type Principal } from '@muniment/security';
 import { dateTime, defineRoute, uuid } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { listLiveSessions, type ListedSession } from '../sessions/session-queries.ts';
-import { documentedFailures } from './shapes.ts';
+import { documentedFailures, failureSchema } from './shapes.ts';
 
 /** The document knows no pages, so only the newest sessions are listed. */
 const MAX_SESSIONS = 200;
@@ -29,6 +29,7 @@ export const listActiveSessions = defineRoute({
   access: { permission: 'sessions:manage' },
   response: { 200: answerSchema },
   errors: [],
+  failure: failureSchema,
   options: { preSerialization: documentedFailures() },
   handler:
     ({ data: { db } }: Pick<UserContext, 'data'>) =>

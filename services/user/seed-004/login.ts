@@ -11,7 +11,7 @@ import {
 import { signIn } from '../sign-in/sign-in.ts';
 import { emailSchema, passwordSchema } from '../users/user-resource.ts';
 import { anyQuote } from './quotes.ts';
-import { documentedFailures, sessionData, sessionDataSchema } from './shapes.ts';
+import { documentedFailures, failureSchema, sessionData, sessionDataSchema } from './shapes.ts';
 
 const answerSchema = Type.Object({
   success: Type.Literal(true),
@@ -29,6 +29,7 @@ export const logIn = defineRoute({
   body: strictObject({ email: emailSchema, password: passwordSchema }),
   response: { 200: answerSchema },
   errors: [EmailMalformed, InvalidCredentials, PasswordChangeRequired],
+  failure: failureSchema,
   replayWhile: whileUnrefreshed,
   options: {
     preSerialization: documentedFailures({ incomplete: 'email and password is required' }),

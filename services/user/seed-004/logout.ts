@@ -4,7 +4,7 @@ import type { UserContext } from '../context.ts';
 import { SessionNotFound } from '../errors.ts';
 import { revokeOwnSession } from '../sessions/revoke-session.ts';
 import { clearSessionCookies } from '../sessions/session-cookies.ts';
-import { documentedFailures } from './shapes.ts';
+import { documentedFailures, failureSchema } from './shapes.ts';
 
 /** Ends one of the caller's sessions by seed 004. */
 export const logOutSession = defineRoute({
@@ -16,6 +16,7 @@ export const logOutSession = defineRoute({
   params: idParams,
   response: { 200: Type.Object({ success: Type.Literal(true) }) },
   errors: [SessionNotFound],
+  failure: failureSchema,
   options: { preSerialization: documentedFailures() },
   preconditions: 'handler',
   handler: (context: Pick<UserContext, 'data' | 'auth' | 'config'>) => async (request, reply) => {

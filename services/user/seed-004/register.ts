@@ -12,7 +12,7 @@ import {
 import { signUp } from '../sign-in/sign-up.ts';
 import { emailSchema, passwordSchema, personNameSchema } from '../users/user-resource.ts';
 import { anyQuote } from './quotes.ts';
-import { documentedFailures, sessionData, sessionDataSchema } from './shapes.ts';
+import { documentedFailures, failureSchema, sessionData, sessionDataSchema } from './shapes.ts';
 
 const bodySchema = strictObject({
   email: emailSchema,
@@ -45,6 +45,7 @@ export const register = defineRoute({
   body: bodySchema,
   response: { 201: answerSchema },
   errors: [EmailMalformed, EmailTaken, PasswordCommon, PasswordLength, PasswordMalformed],
+  failure: failureSchema,
   replayWhile: whileUnrefreshed,
   options: { preSerialization: documentedFailures({ incomplete: INCOMPLETE }) },
   handler: (context: UserContext) => async (request, reply) => {

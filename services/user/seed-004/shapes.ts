@@ -17,6 +17,9 @@ export function sessionData({
   return { ...splitToken(token), clientId: session_id };
 }
 
+/** The document's errors. */
+export const failureSchema = Type.Object({ success: Type.Literal(false), message: Type.String() });
+
 export interface Messages {
   /** The document's words for a body that lacks a field. */
   incomplete?: string;

@@ -3,7 +3,14 @@ import type { IncomingMessage } from 'node:http';
 import websocket from '@fastify/websocket';
 import type { FastifyRequest } from 'fastify';
 import { OriginRefused } from '@muniment/security';
-import { defineRoute, ownOrigins, rawBody, rawProblem, type App } from '@muniment/server';
+import {
+  defineRoute,
+  ownOrigins,
+  rawBody,
+  rawProblem,
+  type AnyRouteDefinition,
+  type App,
+} from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { HandshakeMalformed, SocketCapacity, TooManySockets, UpgradeRequired } from '../errors.ts';
 import { createMessages } from './answer-message.ts';
@@ -18,8 +25,7 @@ const SOCKET_OPTIONS = { maxPayload: MAX_MESSAGE_BYTES, closeTimeout: CLOSE_TIME
 /** Those of ws. RFC 6455 §4.4 wants them named with a refusal. */
 const SUPPORTED_VERSIONS = '13, 8';
 
-/** Opens the WebSocket of seed 002 (RFC 6455). Each message is authenticated. */
-export async function openSocket(app: App, context: UserContext): Promise<void> {
+async function registerSocket(app: App, context: UserContext): Promise<void> {
   const sockets = createSockets({
     answer: createMessages(context),
     log: context.http.log,
@@ -57,18 +63,22 @@ function answerHandshakeErrors(
   });
 }
 
+const definition: AnyRouteDefinition = {
+  method: 'GET',
+  url: '/ws',
+  operation: 'web-socket.open_socket',
+  summary: 'Open a WebSocket for the channels of the AsyncAPI document.',
+  access: 'public',
+  response: { 101: rawBody('The connection is a WebSocket from here on.') },
+  errors: [OriginRefused, SocketCapacity, TooManySockets, UpgradeRequired],
+};
+
 const defineSocketRoute = (
   sockets: Sockets,
   handshakes: WeakMap<IncomingMessage, FastifyRequest>,
 ) =>
   defineRoute({
-    method: 'GET',
-    url: '/ws',
-    operation: 'web-socket.open_socket',
-    summary: 'Open a WebSocket for the channels of the AsyncAPI document.',
-    access: 'public',
-    response: { 101: rawBody('The connection is a WebSocket from here on.') },
-    errors: [OriginRefused, SocketCapacity, TooManySockets, UpgradeRequired],
+    ...definition,
     options: ({ config }: Pick<UserContext, 'config'>) => ({
       exposeHeadRoute: false,
       preHandler: async (request) => {
@@ -93,3 +103,6 @@ function admit(
   if (origin !== undefined && !ownOrigins(config).includes(origin)) throw new OriginRefused();
   sockets.requireRoom(request);
 }
+
+/** Opens the WebSocket of seed 002 (RFC 6455). Each message is authenticated. */
+export const openSocket = Object.assign(registerSocket, { definition });

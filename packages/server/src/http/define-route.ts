@@ -56,9 +56,13 @@ export interface RouteDefinition<
   /** Only request headers of this route's own. */
   headers?: Headers;
   body?: Body;
+  /** Other media types of the body, or of one that the handler reads. Only documents use it. */
+  media?: Readonly<Record<string, TSchema>>;
   response: Response;
   /** Errors of this route besides those that every route may answer. */
   errors: readonly ErrorClass[];
+  /** The shape of errors in a seed document, where they are no problems. Only documents use it. */
+  failure?: TSchema;
   /** The limit that counts its requests; absent: `requests`. */
   limit?: LimitName;
   /** See `acceptIdempotencyKeys`. */
@@ -93,8 +97,10 @@ type FastifyOptions = Partial<
   >
 >;
 
-/** Registers one route, or a few that need a plugin of their own. */
-export type Endpoint<Context> = (app: App, context: Context) => void | Promise<void>;
+/** Registers a route; documents need its definition, where the function makes a plugin too. */
+export type Endpoint<Context> = ((app: App, context: Context) => void | Promise<void>) & {
+  readonly definition?: AnyRouteDefinition;
+};
 
 /** The endpoint of a definition: it registers its route at once. */
 export type DefinedEndpoint<Context> = ((app: App, context: Context) => void) & {

@@ -26,5 +26,6 @@ export const pageQuery = <Filters extends TProperties>(filters: Filters) =>
 export const pageOf = <Item extends TSchema>(item: Item) =>
   Type.Object({ data: Type.Array(item), next_cursor: nullable(Type.String()) });
 
-/** A body that is not JSON; it is streamed or sent as it is. */
-export const rawBody = (description: string) => Type.Unsafe<unknown>({ description });
+/** A body that is not JSON; it is streamed or sent as it is. Documents name its media types. */
+export const rawBody = (description: string, ...mediaTypes: string[]) =>
+  Type.Unsafe<unknown>({ description, contentMediaType: mediaTypes.join(', ') });
