@@ -36,8 +36,8 @@ export {
   type Validators,
 } from './http/conditional/preconditions.ts';
 export { nameAuditEvent } from './audit/audit-event-header.ts';
-export { InvalidFields, type FieldFault } from './http/invalid-fields.ts';
-export { bothSpellings, readSpellings } from './http/spellings.ts';
+export { InvalidFields, type FieldFault } from './http/fields/invalid-fields.ts';
+export { bothSpellings, pointerTo, readSpellings } from './http/fields/spellings.ts';
 export { rawProblem } from './http/problem.ts';
 export { CursorInvalid } from './errors.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';

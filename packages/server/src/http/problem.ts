@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BEARER_CHALLENGE, DependencyUnavailable } from '@muniment/security';
 import { MalformedJson, NotFound, UnsupportedMediaType } from '../errors.ts';
-import { InvalidFields } from './invalid-fields.ts';
+import { InvalidFields } from './fields/invalid-fields.ts';
 import { describeMediaTypes } from './media-types.ts';
 import { describeFaults } from './validation-faults.ts';
 

@@ -1,8 +1,8 @@
 import { test, type Test } from 'tap';
 import { Type } from 'typebox';
-import { bothSpellings, InvalidFields, nullable, readSpellings } from '../../src/index.ts';
-import { addRoute } from '../add-route.ts';
-import { build, checkProblem, type TestServer } from '../build.ts';
+import { bothSpellings, InvalidFields, nullable, readSpellings } from '../../../src/index.ts';
+import { addRoute } from '../../add-route.ts';
+import { build, checkProblem, type TestServer } from '../../build.ts';
 
 const FIELDS = {
   city: Type.Optional(Type.String()),

@@ -1,4 +1,4 @@
-import { ValidationFailed } from '../errors.ts';
+import { ValidationFailed } from '../../errors.ts';
 
 /** A value that its schema allows and its meaning does not, e.g. a country that does not exist. */
 export interface FieldFault {

@@ -14,6 +14,10 @@ export type BothSpellings<Properties extends TProperties> = Properties & {
 export const toCamelCase = (name: string): string =>
   name.replace(/_([a-z0-9])/g, (_match, letter: string) => letter.toUpperCase());
 
+/** The JSON Pointer of a field in the spelling that a body uses. */
+export const pointerTo = (body: object, name: string): string =>
+  `/${Object.hasOwn(body, toCamelCase(name)) ? toCamelCase(name) : name}`;
+
 /**
  * The properties of a body that a seed document spells in camelCase, by both spellings. All must
  * be optional here: `readSpellings` requires what is required.
