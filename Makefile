@@ -21,7 +21,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down rolling-restart status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev test test-long chaos chaos-planted mutants coverage bench bench-peers lint documents format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
+.PHONY: help bootstrap up down rolling-restart status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev migration-create migration-up migration-down migrate-status seed seed-create seed-up seed-down test test-long chaos chaos-planted mutants coverage bench bench-peers lint documents format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
@@ -57,6 +57,22 @@ restore: $(STAMP) ## MONTH=YYYY_MM [DAYS=30] brings an archived month of the tra
 dev: $(STAMP) ## one replica each, started again when its source changes; follows the logs (Ctrl-C ends only that; make down stops the fleet)
 	@$(FLEET) REPLICAS=1 WATCH=on $(NODE) packages/cluster/src/up.ts
 	@$(FLEET) $(NODE) packages/cluster/src/logs.ts
+
+migration-create: $(STAMP) ## NAME=create-table-name [SET=user]: a new numbered migration of user, file, audit, audit_events or database
+	@$(NODE) scripts/commands/migration.ts create $(if $(NAME),--name '$(NAME)') $(if $(SET),--set '$(SET)') $(ARGS)
+migration-up: $(STAMP) ## apply what is pending, on a running fleet
+	@$(FLEET) $(NODE) scripts/commands/migration.ts up
+migration-down: $(STAMP) ## revert the last migration, in development: a fleet of make dev, or MIGRATION_DOWN=on
+	@$(FLEET) $(call pass,MIGRATION_DOWN) $(NODE) scripts/commands/migration.ts down
+migrate-status: $(STAMP) ## each migration: applied when, pending, or not of this checkout
+	@$(FLEET) $(NODE) scripts/commands/migration.ts status
+seed: $(STAMP) ## USERS=50 SEED=1: users, files and what they do, on a running fleet; repeating it makes no doubles
+	@$(FLEET) $(call pass,USERS) $(call pass,SEED) $(NODE) scripts/commands/seed.ts up
+seed-up: seed ## = seed
+seed-down: $(STAMP) ## delete the users of SEED=1 and their files; the trail tells that they were there
+	@$(FLEET) $(call pass,SEED) $(NODE) scripts/commands/seed.ts down
+seed-create: $(STAMP) ## NAME=seed-name: a new numbered seeder
+	@$(NODE) scripts/commands/seed.ts create $(if $(NAME),--name '$(NAME)') $(ARGS)
 
 test: $(STAMP) ## run all tests but test/long (T=path/to/x.test.ts for one)
 	@node scripts/test.ts $(T)

@@ -19,6 +19,8 @@ export interface DatabaseOptions {
   poolMax?: number;
   /** Milliseconds after which the server cancels a statement. */
   statementTimeoutMs?: number;
+  /** Milliseconds after which the server ends a wait for a lock; without, only with the statement. */
+  lockTimeoutMs?: number;
   /** Called for a connection that dies while idle. Without a listener pg ends the process. */
   onIdleError?: (error: Error) => void;
 }
@@ -42,6 +44,7 @@ export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
     connectionTimeoutMillis: 2_000,
     idleTimeoutMillis: 30_000,
     statement_timeout: statementTimeout,
+    ...(options.lockTimeoutMs !== undefined && { lock_timeout: options.lockTimeoutMs }),
     // A half-open connection never answers, so the server's own time-out cannot reach us.
     query_timeout: statementTimeout + 500,
     idle_in_transaction_session_timeout: 10_000,

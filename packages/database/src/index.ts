@@ -24,7 +24,7 @@ export {
   type LeasedLoopOptions,
   type LeasedLoopStatus,
 } from './leased-loop.ts';
-export { databaseMigrations, verifyMigrated, type MigrationSet } from './migrate.ts';
+export { databaseMigrations, verifyMigrated, type MigrationSet } from './migration-set.ts';
 export {
   createWakeableLoop,
   type WakeableLoop,

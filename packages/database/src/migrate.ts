@@ -1,45 +1,28 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { sql, type Kysely } from 'kysely';
-import { Migrator, type Migration } from 'kysely/migration';
+import { sql } from 'kysely';
 import { createDatabase } from './database.ts';
+import {
+  listSet,
+  migratorOf,
+  type MigrationOfSet,
+  type MigrationSet,
+  type MigrationState,
+} from './migration-set.ts';
+import { retryLocks, withMigrationsLock, type Connections } from './migrations-lock.ts';
 
-/**
- * A folder of numbered migrations with its own history: each package and service versions its own
- * tables.
- */
-export interface MigrationSet {
-  name: string;
-  folder: string;
-}
-
-/** The schemas of all services, and the tables that each of them has. */
-export const databaseMigrations: MigrationSet = {
-  name: 'database',
-  folder: join(import.meta.dirname, '../migrations'),
-};
-
-async function readMigrations(folder: string): Promise<Record<string, Migration>> {
-  const files = (await readdir(folder))
-    .filter((file) => /^\d{4}_[a-z0-9_]+\.ts$/.test(file))
-    .sort();
-  const migrations: Record<string, Migration> = {};
-  for (const file of files)
-    migrations[file.slice(0, -3)] = (await import(
-      pathToFileURL(join(folder, file)).href
-    )) as Migration;
-  return migrations;
-}
-
-function migratorOf(db: Kysely<unknown>, set: MigrationSet): Migrator {
-  return new Migrator({
-    db,
-    provider: { getMigrations: () => readMigrations(set.folder) },
-    migrationTableSchema: 'migrations',
-    migrationTableName: set.name,
-    migrationLockTableName: `${set.name}_lock`,
-  });
+/** Applies a set's new migrations, each in a transaction of its own unless it needs none. */
+async function applySet({ bounded, patient }: Connections, set: MigrationSet): Promise<string[]> {
+  const applied: string[] = [];
+  for (;;) {
+    const known = (await migratorOf(bounded, set).getMigrations()) as MigrationOfSet[];
+    const next = known.find(({ executedAt }) => !executedAt);
+    if (!next) return applied;
+    const { error } =
+      next.migration.transaction === false
+        ? await migratorOf(patient, set).migrateUp({ disableTransactions: true })
+        : await retryLocks(() => migratorOf(bounded, set).migrateUp());
+    if (error) throw error;
+    applied.push(`${set.name}/${next.name}`);
+  }
 }
 
 /**
@@ -52,27 +35,56 @@ export async function migrateToLatest(
   url: string,
   sets: readonly MigrationSet[],
 ): Promise<string[]> {
-  const { db } = createDatabase<unknown>({
-    url,
-    applicationName: 'muniment-migrate',
-    poolMax: 3,
-    statementTimeoutMs: 15 * 60_000,
+  return withMigrationsLock(url, async (connections) => {
+    await sql`create schema if not exists migrations`.execute(connections.bounded);
+    const applied: string[] = [];
+    for (const set of sets) applied.push(...(await applySet(connections, set)));
+    return applied;
   });
+}
+
+/** Every migration of the checkout and of the database, in the order of the sets. */
+export async function listMigrations(
+  url: string,
+  sets: readonly MigrationSet[],
+): Promise<MigrationState[]> {
+  const { db } = createDatabase<unknown>({ url, applicationName: 'muniment-migrate', poolMax: 1 });
   try {
-    return await db.connection().execute(async (lock) => {
-      await sql`select pg_advisory_lock(7305147)`.execute(lock);
-      await sql`create schema if not exists migrations`.execute(lock);
-      const applied: string[] = [];
-      for (const set of sets) {
-        const { error, results } = await migratorOf(db, set).migrateToLatest();
-        if (error) throw error;
-        for (const result of results ?? []) applied.push(`${set.name}/${result.migrationName}`);
-      }
-      return applied;
-    });
+    const states: MigrationState[] = [];
+    for (const set of sets) states.push(...(await listSet(db, set)));
+    return states;
   } finally {
     await db.destroy();
   }
+}
+
+/**
+ * Reverts the migration that was applied last. It destroys data: for development only.
+ * @returns its name, or undefined when there is none
+ * @throws for one that this checkout does not have, or that cannot be reverted
+ */
+export async function revertLast(
+  url: string,
+  sets: readonly MigrationSet[],
+): Promise<string | undefined> {
+  return withMigrationsLock(url, async ({ bounded }) => {
+    // Later sets use what earlier ones create, so of one moment the later set's comes first.
+    let last: (MigrationState & { set: MigrationSet }) | undefined;
+    for (const set of sets)
+      for (const state of await listSet(bounded, set))
+        if (state.appliedAt && state.appliedAt >= (last?.appliedAt ?? state.appliedAt))
+          last = { ...state, set };
+    if (!last) return undefined;
+    if (last.unknown)
+      throw new Error(
+        `${last.name} is not in this checkout. Revert it with the version that has it.`,
+      );
+    if (last.forwardOnly !== undefined)
+      throw new Error(`${last.name} is forward-only: ${last.forwardOnly}. Nothing is reverted.`);
+    const { error } = await retryLocks(() => migratorOf(bounded, last.set).migrateDown());
+    if (error) throw new Error(`${last.name} could not be reverted.`, { cause: error });
+    return last.name;
+  });
 }
 
 /** Reverts every set, newest first. It destroys data: for development only. */
@@ -96,24 +108,4 @@ export async function migrateDown(url: string, sets: readonly MigrationSet[]): P
   }
 }
 
-/**
- * Refuses to start a service on a schema older than its code; services never migrate. A newer
- * database is accepted, so that a rolling update can migrate first.
- * @throws when the database lacks a migration of this checkout
- */
-export async function verifyMigrated<DB>(
-  db: Kysely<DB>,
-  sets: readonly MigrationSet[],
-): Promise<void> {
-  for (const set of sets) {
-    const wanted = Object.keys(await readMigrations(set.folder));
-    const { rows } = await sql<{ name: string }>`
-      select name from ${sql.table(`migrations.${set.name}`)}`.execute(db);
-    const missing = wanted.filter((name) => !rows.some((row) => row.name === name));
-    if (missing.length > 0)
-      throw new Error(
-        `The database lacks the migrations ${set.name}/${missing.join(', ')}. ` +
-          'Run scripts/migrate.ts first.',
-      );
-  }
-}
+export { readMigrations, type SetMigration } from './migration-set.ts';

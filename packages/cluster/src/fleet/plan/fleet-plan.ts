@@ -78,6 +78,7 @@ function gatewayProcess(parts: FleetParts): ProcessSpec {
 function fleetFacts(parts: FleetParts): Plan['facts'] {
   const { settings, secrets, tlsPort } = parts;
   return {
+    development: settings.watch,
     gateway: {
       http: `http://localhost:${settings.port}`,
       https: tlsPort === undefined ? null : `https://localhost:${tlsPort}`,
