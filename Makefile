@@ -98,11 +98,12 @@ bench: $(STAMP) ## measure on a fleet of its own; prints a table, writes .bench/
 	@node bench/main.ts
 bench-peers: $(STAMP) ## the same load on Directus, Parse Server, bare Fastify and a fleet of its own (TARGETS=a,b OPS=a,b SECONDS=6 ROUNDS=1 WARMUP=2; CONC, CONC_BIG, BURN_IN); installs them into .bench/peers
 	@$(foreach name,TARGETS OPS SECONDS ROUNDS WARMUP BURN_IN CONC CONC_BIG LOGIN_STALL_TIME,$(call pass,$(name))) node bench/peers/main.ts
-lint: $(STAMP) ## check the format, the rules, the rooms, the style and the API documents
+lint: $(STAMP) ## check the format, the rules, the rooms, the style, the migrations and the API documents
 	@oxfmt --check .
 	@oxlint --type-aware
 	@node scripts/check-rooms.ts
 	@node scripts/check-style.ts
+	@node scripts/check-migrations.ts
 	@node scripts/documents/main.ts --check
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint --config scripts/documents/redocly.yaml docs/openapi.json >.tools/redocly.log 2>&1 || { cat .tools/redocly.log; exit 1; }
 documents: $(STAMP) ## write docs/openapi.json from the routes
