@@ -25,6 +25,7 @@ export {
   type LeasedLoopStatus,
 } from './leased-loop.ts';
 export { databaseMigrations, verifyMigrated, type MigrationSet } from './migration-set.ts';
+export { ownedBy } from './owned-by.ts';
 export {
   createWakeableLoop,
   type WakeableLoop,

@@ -1,3 +1,4 @@
+export { countRowsRead, type ExplainRow } from './count-rows-read.ts';
 export { findEmptyCounters } from './empty-counters.ts';
 export { findPromtool, type Promtool } from './find-promtool.ts';
 export { outboxEvents, type OutboxEvent, type OutboxSchema } from './outbox-events.ts';

@@ -1,4 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
+import { ownedBy } from '@muniment/database';
 import type { FileResource } from './file-resource.ts';
 import type { FileRow, ReadyFile, Tables } from '../tables.ts';
 
@@ -114,8 +115,8 @@ export async function listReadyFiles(
         (created at time zone 'UTC')::text as created,
         (updated at time zone 'UTC')::text as updated
     from files.files
-    where user_id = ${userId} and status = 'ready' ${isBefore}
-    order by id desc limit ${limit}`.execute(db);
+    where ${ownedBy(userId)} and status = 'ready' ${isBefore}
+    order by user_id, id desc limit ${limit}`.execute(db);
   for (const row of rows) {
     row.created = isoTime(row.created);
     row.updated = isoTime(row.updated);

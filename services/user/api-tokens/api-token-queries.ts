@@ -1,4 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
+import { ownedBy } from '@muniment/database';
 import type { Role } from '@muniment/security';
 import type { ApiTokensTable, Tables } from '../tables.ts';
 import { sessionIsLive } from '../sessions/session-queries.ts';
@@ -106,9 +107,10 @@ export async function listLiveApiTokens(
   return db
     .selectFrom('identity.api_tokens')
     .select(columns)
-    .where('user_id', '=', userId)
+    .where(ownedBy(userId))
     .where(LIVE)
     .$if(before !== undefined, (query) => query.where('id', '<', before ?? ''))
+    .orderBy('user_id')
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();

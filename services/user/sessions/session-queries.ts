@@ -1,4 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
+import { ownedBy } from '@muniment/database';
 import type { SessionPrincipal } from '@muniment/security';
 import type { Session, Tables } from '../tables.ts';
 
@@ -46,9 +47,10 @@ export async function listLiveSessions(
   return db
     .selectFrom('identity.sessions')
     .select(['id', 'created', 'last_seen', 'expires_at', 'ip', 'user_agent'])
-    .where('user_id', '=', userId)
+    .where(ownedBy(userId))
     .where(LIVE)
     .$if(before !== undefined, (query) => query.where('id', '<', before ?? ''))
+    .orderBy('user_id')
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
 import { test, type Test } from 'tap';
+import { countRowsRead, type ExplainRow } from '@muniment/testing';
 import { createLogQuery } from '../../trail/log-query.ts';
 import { findPageByTime } from '../../trail/find-page.ts';
 import { findLogEnd } from '../../trail/log-queries.ts';
@@ -110,25 +111,10 @@ test("a user's list in pieces merges what they did and what was done to them", a
   t.equal(whole.ids.length, 400);
 });
 
-interface PlanNode {
-  'Relation Name'?: string;
-  /** Each of a loop. */
-  'Actual Rows': number;
-  'Actual Loops': number;
-  'Rows Removed by Filter'?: number;
-  Plans?: PlanNode[];
-}
-
 /** Counts the events that a scan reads, by its plan. */
 async function countEventsRead(db: TestServer['db'], scan: RawBuilder<unknown>): Promise<number> {
-  const { rows } = await sql<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>`
-    explain (analyze, format json) ${scan}`.execute(db);
-  const count = (node: PlanNode): number =>
-    (node['Relation Name']?.startsWith('events')
-      ? (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops']
-      : 0) + (node.Plans ?? []).reduce((sum, inner) => sum + count(inner), 0);
-  if (!rows[0]) throw new Error('PostgreSQL explained nothing');
-  return count(rows[0]['QUERY PLAN'][0].Plan);
+  const { rows } = await sql<ExplainRow>`explain (analyze, format json) ${scan}`.execute(db);
+  return countRowsRead(rows, 'events');
 }
 
 /** How many events the scans of a first page of 50 read. */
