@@ -834,7 +834,66 @@ CREATE TRIGGER users_derive_verification BEFORE INSERT OR UPDATE OF is_verified,
 CREATE TRIGGER users_end_access AFTER UPDATE OF status ON identity.users FOR EACH ROW WHEN ((old.status <> new.status)) EXECUTE FUNCTION identity.end_access_of_user();
 CREATE TRIGGER users_index_changed_terms AFTER UPDATE OF name, first_name, last_name, email, email_key, phone ON identity.users FOR EACH ROW WHEN (((NOT new.service) AND ((((((old.name IS DISTINCT FROM new.name) OR (old.first_name IS DISTINCT FROM new.first_name)) OR (old.last_name IS DISTINCT FROM new.last_name)) OR (old.email IS DISTINCT FROM new.email)) OR (old.email_key IS DISTINCT FROM new.email_key)) OR (old.phone IS DISTINCT FROM new.phone)))) EXECUTE FUNCTION identity.index_user_terms();
 CREATE TRIGGER users_index_terms AFTER INSERT ON identity.users FOR EACH ROW WHEN ((NOT new.service)) EXECUTE FUNCTION identity.index_user_terms();
+CREATE TRIGGER users_relist_vendor_profile AFTER UPDATE OF type, status ON identity.users FOR EACH ROW WHEN (((old.type <> new.type) OR (old.status <> new.status))) EXECUTE FUNCTION identity.relist_vendor_profile();
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.users TO user_service;
+
+CREATE TABLE identity.vendor_profile_terms (
+  profile_id uuid NOT NULL,
+  term text NOT NULL
+);
+ALTER TABLE identity.vendor_profile_terms ADD CONSTRAINT vendor_profile_terms_pkey PRIMARY KEY (profile_id, term);
+ALTER TABLE identity.vendor_profile_terms ADD CONSTRAINT vendor_profile_terms_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES identity.vendor_profiles(id) ON DELETE CASCADE;
+CREATE INDEX vendor_profile_terms_term ON identity.vendor_profile_terms USING btree (term, profile_id);
+GRANT SELECT ON identity.vendor_profile_terms TO user_service;
+
+CREATE TABLE identity.vendor_profiles (
+  id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  business_type text NOT NULL,
+  business_type_key text GENERATED ALWAYS AS (identity.business_type_key(business_type)) STORED NOT NULL,
+  business_name text NOT NULL,
+  company_name text,
+  contact_person text,
+  designation text,
+  country text,
+  country_code text,
+  city text,
+  website text,
+  business_registration_certificate uuid,
+  gst_number text,
+  address text,
+  company_details text,
+  whatsapp_number text,
+  logo uuid,
+  working_days text[] DEFAULT '{}'::text[] NOT NULL,
+  employee_count integer,
+  payment_mode text[] DEFAULT '{}'::text[] NOT NULL,
+  establishment integer,
+  is_listed boolean NOT NULL,
+  created_by uuid,
+  updated_by uuid,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  updated timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE identity.vendor_profiles ADD CONSTRAINT vendor_profiles_check CHECK (((country IS NULL) = (country_code IS NULL)));
+ALTER TABLE identity.vendor_profiles ADD CONSTRAINT vendor_profiles_country_code_check CHECK ((country_code ~ '^[A-Z]{2}$'::text));
+ALTER TABLE identity.vendor_profiles ADD CONSTRAINT vendor_profiles_employee_count_check CHECK ((employee_count >= 0));
+ALTER TABLE identity.vendor_profiles ADD CONSTRAINT vendor_profiles_establishment_check CHECK ((establishment >= 1600));
+ALTER TABLE identity.vendor_profiles ADD CONSTRAINT vendor_profiles_pkey PRIMARY KEY (id);
+ALTER TABLE identity.vendor_profiles ADD CONSTRAINT vendor_profiles_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+ALTER TABLE identity.vendor_profiles ADD CONSTRAINT vendor_profiles_user_id_key UNIQUE (user_id);
+ALTER TABLE identity.vendor_profiles ADD CONSTRAINT vendor_profiles_website_check CHECK ((website ~* '^https?://'::text));
+ALTER TABLE identity.vendor_profiles ADD CONSTRAINT vendor_profiles_whatsapp_number_check CHECK ((whatsapp_number ~ '^\+[1-9][0-9]{1,14}$'::text));
+CREATE INDEX vendor_profiles_by_country ON identity.vendor_profiles USING btree (country_code, id) WHERE (country_code IS NOT NULL);
+CREATE INDEX vendor_profiles_by_type ON identity.vendor_profiles USING btree (business_type_key, id);
+CREATE INDEX vendor_profiles_listed ON identity.vendor_profiles USING btree (id) WHERE is_listed;
+CREATE INDEX vendor_profiles_listed_by_country ON identity.vendor_profiles USING btree (country_code, id) WHERE (is_listed AND (country_code IS NOT NULL));
+CREATE INDEX vendor_profiles_listed_by_type ON identity.vendor_profiles USING btree (business_type_key, id) WHERE is_listed;
+CREATE TRIGGER vendor_profiles_index_terms AFTER INSERT OR UPDATE OF business_name, company_name, business_type, city, country, website, company_details ON identity.vendor_profiles FOR EACH ROW EXECUTE FUNCTION identity.index_vendor_profile_terms();
+CREATE TRIGGER vendor_profiles_list BEFORE INSERT ON identity.vendor_profiles FOR EACH ROW EXECUTE FUNCTION identity.list_vendor_profile();
+GRANT DELETE, SELECT ON identity.vendor_profiles TO user_service;
+GRANT INSERT (id, user_id, business_type, business_name, company_name, contact_person, designation, country, country_code, city, website, gst_number, address, company_details, whatsapp_number, working_days, employee_count, payment_mode, establishment, created_by, updated_by) ON identity.vendor_profiles TO user_service;
+GRANT UPDATE (business_type, business_name, company_name, contact_person, designation, country, country_code, city, website, business_registration_certificate, gst_number, address, company_details, whatsapp_number, logo, working_days, employee_count, payment_mode, establishment, updated_by, updated) ON identity.vendor_profiles TO user_service;
 
 CREATE TABLE keys.erased_subjects (
   subject text NOT NULL,
@@ -1500,6 +1559,17 @@ AS $function$
     end $function$
 ;
 
+CREATE OR REPLACE FUNCTION identity.business_type_key(value text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select coalesce(nullif(array_to_string(identity.fold_words(value), ' '), ''), value)
+    $function$
+;
+GRANT EXECUTE ON FUNCTION identity.business_type_key(text) TO PUBLIC;
+
 CREATE OR REPLACE FUNCTION identity.derive_verification()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1578,6 +1648,48 @@ AS $function$
     end $function$
 ;
 
+CREATE OR REPLACE FUNCTION identity.index_vendor_profile_terms()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare terms text[] := identity.terms_of(new);
+    begin
+      delete from identity.vendor_profile_terms t
+      where t.profile_id = new.id and t.term <> all (terms);
+      insert into identity.vendor_profile_terms (profile_id, term)
+      select distinct new.id, term from unnest(terms) term on conflict do nothing;
+      return null;
+    end $function$
+;
+
+CREATE OR REPLACE FUNCTION identity.list_vendor_profile()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      select (u.type = 'vendor' and u.status = 'active' and not u.service) into new.is_listed
+      from identity.users u where u.id = new.user_id for share;
+      return new;
+    end $function$
+;
+
+CREATE OR REPLACE FUNCTION identity.relist_vendor_profile()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      update identity.vendor_profiles p set is_listed = (new.type = 'vendor' and new.status = 'active' and not new.service)
+      where p.user_id = new.id and p.is_listed <> (new.type = 'vendor' and new.status = 'active' and not new.service);
+      return null;
+    end $function$
+;
+
 CREATE OR REPLACE FUNCTION identity.terms_of(u identity.users)
  RETURNS text[]
  LANGUAGE sql
@@ -1591,6 +1703,17 @@ AS $function$
     $function$
 ;
 GRANT EXECUTE ON FUNCTION identity.terms_of(identity.users) TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION identity.terms_of(p identity.vendor_profiles)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      select identity.fold_words(p.business_name) || identity.fold_words(p.company_name) || identity.fold_words(p.business_type) || identity.fold_words(p.city) || identity.fold_words(p.country) || identity.fold_words(regexp_replace(p.website, '^https?://', '', 'i')) || identity.fold_words(p.company_details)
+    $function$
+;
+GRANT EXECUTE ON FUNCTION identity.terms_of(identity.vendor_profiles) TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION keys.create_search_key(proposed bytea)
  RETURNS bytea

@@ -44,6 +44,24 @@ const file: Json = {
   updated: NOW,
 };
 
+const vendorProfile: Json = {
+  id: '0198c5f4-2b7c-7d10-8f3e-6a2c9e4d1b57',
+  user_id: USER_ID,
+  business_type: 'Technology',
+  business_name: 'Tech Solutions Inc.',
+  company_name: 'Tech Solutions LLC',
+  contact_person: 'John Doe',
+  designation: 'CEO',
+  country: 'United States',
+  country_code: 'US',
+  city: 'New York',
+  website: 'https://techsolutions.com',
+  working_days: ['monday', 'tuesday', 'wednesday', 'thursday', 'friday'],
+  employee_count: 50,
+  payment_mode: ['Card', 'Bank transfer'],
+  establishment: 2020,
+};
+
 /** Requests and answers as a person writes them, by operation. Tests hold them to the schemas. */
 export const examples: Readonly<Record<string, Example>> = {
   'sign-in.register_user': {
@@ -75,6 +93,26 @@ export const examples: Readonly<Record<string, Example>> = {
   },
   'api-tokens.create_service_account': { body: { name: 'Importer', type: 'customer' } },
   'api-tokens.introspect_token': { body: { token: 'mun_…' } },
+  'vendor-profiles.create_vendor_profile': {
+    body: {
+      business_type: 'Technology',
+      business_name: 'Tech Solutions Inc.',
+      company_name: 'Tech Solutions LLC',
+      contact_person: 'John Doe',
+      designation: 'CEO',
+      country: 'United States',
+      city: 'New York',
+      website: 'https://techsolutions.com',
+      employee_count: 50,
+      establishment: 2020,
+    },
+    response: { 201: vendorProfile },
+  },
+  'vendor-profiles.update_vendor_profile': {
+    body: { city: 'Boston', working_days: ['monday', 'saturday'], website: null },
+    response: { 200: vendorProfile },
+  },
+  'vendor-profiles.get_vendor_profile': { response: { 200: vendorProfile } },
   'uploads.upload_file': { response: { 201: file } },
   'files.list_files': { response: { 200: [file] } },
   'files.get_file_metadata': { response: { 200: file } },

@@ -14,6 +14,7 @@ import { saveTokenLifetime } from './sessions/revocation-queries.ts';
 import { sessions } from './sessions/routes.ts';
 import { signIn } from './sign-in/routes.ts';
 import { signingKeys } from './signing-keys/routes.ts';
+import { vendorProfiles } from './vendor-profiles/routes.ts';
 import { webSocket } from './web-socket/routes.ts';
 
 /** By dependency: a feature imports only from features before it in this list. */
@@ -25,6 +26,7 @@ export const features: readonly FeatureRoutes<UserContext>[] = [
   signIn,
   passwords,
   account,
+  vendorProfiles,
   seed004,
   webSocket,
 ];

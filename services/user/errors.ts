@@ -127,3 +127,14 @@ export const FormMalformed = createError(
   'The form has a field twice. Send each field once.',
   400,
 );
+/** One answer for absent profiles and those that the caller may not see. */
+export const VendorProfileNotFound = createError(
+  'vendor_profile_not_found',
+  'There is no such vendor profile. Check the id.',
+  404,
+);
+export const VendorProfileExists = createError(
+  'vendor_profile_exists',
+  'This vendor has a profile already. Change that one.',
+  409,
+);

@@ -1,4 +1,4 @@
-import type { Generated, Selectable } from 'kysely';
+import type { Generated, GeneratedAlways, Selectable } from 'kysely';
 import type { Role } from '@muniment/security';
 
 export interface UsersTable {
@@ -129,6 +129,49 @@ export interface UserTermsTable {
   term: string;
 }
 
+export interface VendorProfilesTable {
+  id: string;
+  user_id: string;
+  business_type: string;
+  /** Folded, so that `IT services` and `it Services` are one type. */
+  business_type_key: GeneratedAlways<string>;
+  business_name: string;
+  company_name: string | null;
+  contact_person: string | null;
+  designation: string | null;
+  /** As it was sent. */
+  country: string | null;
+  /** ISO 3166-1 alpha-2. */
+  country_code: string | null;
+  city: string | null;
+  website: string | null;
+  /** The id of a file, as `logo` is. */
+  business_registration_certificate: Generated<string | null>;
+  gst_number: string | null;
+  address: string | null;
+  company_details: string | null;
+  /** In E.164 form. */
+  whatsapp_number: string | null;
+  logo: Generated<string | null>;
+  working_days: string[];
+  employee_count: number | null;
+  payment_mode: string[];
+  establishment: number | null;
+  /** Whether its vendor is active. Only triggers write it. */
+  is_listed: GeneratedAlways<boolean>;
+  /** Ids of users who may be gone. */
+  created_by: string | null;
+  updated_by: string | null;
+  created: Generated<Date>;
+  updated: Generated<Date>;
+}
+
+/** Folded words that a search finds. Only a trigger writes them. */
+export interface VendorProfileTermsTable {
+  profile_id: string;
+  term: string;
+}
+
 /** Changes whose event is due. Only a trigger writes them. */
 export interface StatusChangesTable {
   id: Generated<number>;
@@ -152,9 +195,12 @@ export interface Tables {
   'identity.email_changes': EmailChangesTable;
   'identity.mail_outbox': MailOutboxTable;
   'identity.api_tokens': ApiTokensTable;
+  'identity.vendor_profiles': VendorProfilesTable;
+  'identity.vendor_profile_terms': VendorProfileTermsTable;
   'identity.status_changes': StatusChangesTable;
   'shared.erasures': { user_id: string; identity_done: Generated<boolean> };
 }
 
 export type Session = Selectable<SessionsTable>;
 export type User = Selectable<UsersTable>;
+export type VendorProfile = Selectable<VendorProfilesTable>;

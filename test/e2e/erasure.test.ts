@@ -40,7 +40,7 @@ test('a deleted account ends at once; its trail stays without personal data', as
   const signedUp = await postFrom(
     ADDRESS,
     `${fleet.url}/api/users/register`.replace('localhost', '127.0.0.1'),
-    { email, password: PASSWORD, name: 'Desiderius' },
+    { email, password: PASSWORD, name: 'Desiderius', type: 'vendor' },
     headers,
   );
   t.equal(signedUp.status, 201);
@@ -69,6 +69,17 @@ test('a deleted account ends at once; its trail stays without personal data', as
     200,
   );
   await (await fleet.call('GET', `/api/files/${fileId}`, { token })).arrayBuffer();
+  const profile = await fleet.call('POST', '/vendor-profiles', {
+    token,
+    json: {
+      business_type: 'Calligraphy',
+      business_name: 'Officina Frobeniana',
+      contact_person: 'Beatus Rhenanus',
+      city: 'Basilea',
+    },
+  });
+  t.equal(profile.status, 201);
+  t.equal((await fleet.call('GET', '/vendor-profiles/search?q=frobeniana', { token })).status, 200);
   const other = await fleet.signUp();
   t.equal((await fleet.upload(other.token, 'stays.txt', 'of another')).status, 201);
 
@@ -324,6 +335,10 @@ test('a deleted account ends at once; its trail stays without personal data', as
     'adagia.txt',
     'colloquia.bin',
     'bytes of adagia',
+    'Frobeniana',
+    'Beatus Rhenanus',
+    'Basilea',
+    'Calligraphy',
   ]) {
     // Only the gateway's access log names the client, until logs are rotated.
     const stated = value === agent || value === ADDRESS ? ['nginx/access.log'] : [];

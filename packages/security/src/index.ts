@@ -68,6 +68,7 @@ export {
   reachOf,
   roleAllows,
   ROLES,
+  VENDOR_PROFILE_FIELDS,
 } from './permissions.ts';
 export type { Denial, Permission, Reach, Role } from './permissions.ts';
 export { createPublicKeyRing } from './keys/public-key-ring.ts';

@@ -43,6 +43,20 @@ export const PERMISSIONS = {
 
 export type Permission = keyof typeof PERMISSIONS;
 
+const words = (text: string): readonly string[] => text.split(/\s+/);
+
+/**
+ * What `vendor-profiles:read` shows: of profiles of active vendors the public fields. The rest only
+ * to the vendor, and to readers of the directory, who see every profile.
+ */
+export const VENDOR_PROFILE_FIELDS = {
+  public: words(`id user_id business_name company_name business_type city country country_code
+    website logo company_details working_days payment_mode establishment employee_count
+    created updated created_at updated_at`),
+  restricted: words(`contact_person designation whatsapp_number address gst_number
+    business_registration_certificate created_by updated_by`),
+};
+
 export const isPermission = (value: unknown): value is Permission =>
   typeof value === 'string' && Object.hasOwn(PERMISSIONS, value);
 

@@ -1,0 +1,79 @@
+import { principalOf } from '@muniment/security';
+import { uuidv7 } from '@muniment/database';
+import {
+  defineRoute,
+  InvalidFields,
+  nameAuditEvent,
+  pointerTo,
+  validatorFields,
+} from '@muniment/server';
+import type { FastifyRequest } from 'fastify';
+import type { UserContext } from '../context.ts';
+import { VendorProfileExists } from '../errors.ts';
+import { lockUser } from '../users/user-queries.ts';
+import { changeProfile, EMPTY_PROFILE, type StatedProfile } from './fields/check-profile.ts';
+import { newProfileSchema, readNewProfile } from './fields/profile-body.ts';
+import { requireReach } from './profile/profile-reach.ts';
+import { createProfileReader } from './profile/profile-reader.ts';
+import { vendorProfileCreated } from './profile/vendor-profile-events.ts';
+import { insertProfile, updateProfileStatus } from './profile/vendor-profile-queries.ts';
+import { profileValidators, vendorProfileSchema } from './profile/vendor-profile-resource.ts';
+
+type CreateContext = Pick<UserContext, 'data' | 'audit'>;
+
+/** The seed document's request. A vendor makes their own, an administrator anyone's. */
+export const createVendorProfile = defineRoute({
+  method: 'POST',
+  url: '/api/vendor-profiles',
+  operation: 'vendor-profiles.create_vendor_profile',
+  summary: 'Create the profile of a vendor.',
+  access: { permission: 'vendor-profiles:write' },
+  body: newProfileSchema,
+  response: { 201: vendorProfileSchema },
+  errors: [VendorProfileExists],
+  handler: (context: CreateContext) => async (request, reply) => {
+    const { body } = request;
+    const { user_id: wantedId, ...fields } = readNewProfile(body);
+    const profile = changeProfile(EMPTY_PROFILE, fields, body);
+    const userId = wantedId?.toLowerCase() ?? principalOf(request).id;
+    await requireReach(context, request, userId);
+    const { row, eventId } = await insert(context, request, { userId, profile, body });
+    const resource = createProfileReader(principalOf(request)).show(row);
+    nameAuditEvent(reply, eventId);
+    reply.headers(validatorFields(profileValidators(row, resource)));
+    return reply.code(201).header('location', `/api/vendor-profiles/${row.id}`).send(resource);
+  },
+});
+
+async function insert(
+  { data }: CreateContext,
+  request: FastifyRequest,
+  { userId, profile, body }: { userId: string; profile: StatedProfile; body: object },
+) {
+  return data.inTransaction(request, async (trx, record) => {
+    const user = await lockUser(trx, userId);
+    if (user?.type !== 'vendor' || user.service)
+      throw new InvalidFields([
+        { pointer: pointerTo(body, 'user_id'), message: 'names no vendor' },
+      ]);
+    const id = uuidv7(Date.now());
+    const row = await insertProfile(trx, {
+      ...profile,
+      id,
+      user_id: userId,
+      created_by: principalOf(request).id,
+    });
+    if (!row) throw new VendorProfileExists();
+    const { is_profile_reverified } = user;
+    await updateProfileStatus(trx, user, { is_profile_updated: true, is_profile_reverified });
+    const fields = statedFields(profile);
+    return { row, eventId: await record(vendorProfileCreated(row, fields)) };
+  });
+}
+
+const statedFields = (profile: StatedProfile): string[] =>
+  Object.entries(profile)
+    .filter(([name, value]) => name !== 'country_code' && value !== null && value !== '')
+    .filter(([, value]) => !Array.isArray(value) || value.length > 0)
+    .map(([name]) => name)
+    .toSorted();

@@ -1,0 +1,48 @@
+import { Type, type Static, type TObject } from 'typebox';
+import { bothSpellings, nullable, readSpellings, uuid } from '@muniment/server';
+
+/** With a visible character. */
+const text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '\\S' });
+const clearable = (maxLength: number) => Type.Optional(nullable(text(maxLength)));
+/** A list, or a text with commas. */
+const list = (maxItems: number) =>
+  Type.Optional(
+    Type.Union([Type.String({ maxLength: 500 }), Type.Array(text(50), { maxItems }), Type.Null()]),
+  );
+
+/** What its vendor states. null clears a field. */
+export const PROFILE_FIELDS = {
+  business_type: Type.Optional(text(100)),
+  business_name: Type.Optional(text(200)),
+  company_name: clearable(200),
+  contact_person: clearable(200),
+  designation: clearable(100),
+  country: clearable(100),
+  city: clearable(100),
+  website: clearable(2_048),
+  gst_number: clearable(40),
+  address: clearable(1_000),
+  company_details: clearable(5_000),
+  whatsapp_number: clearable(40),
+  working_days: list(7),
+  employee_count: Type.Optional(nullable(Type.Integer({ minimum: 0, maximum: 10_000_000 }))),
+  payment_mode: list(20),
+  establishment: Type.Optional(nullable(Type.Integer({ minimum: 1_600, maximum: 9_999 }))),
+};
+export type ProfileFields = Static<TObject<typeof PROFILE_FIELDS>>;
+
+const NEW_PROFILE_FIELDS = {
+  user_id: Type.Optional(Type.String({ ...uuid, description: 'The vendor; absent: the caller.' })),
+  ...PROFILE_FIELDS,
+};
+
+export const newProfileSchema = bothSpellings(NEW_PROFILE_FIELDS);
+export const profileChangeSchema = bothSpellings(PROFILE_FIELDS);
+
+/** The fields of a new profile. @throws InvalidFields */
+export const readNewProfile = (body: object) =>
+  readSpellings(body, NEW_PROFILE_FIELDS, { required: ['business_type', 'business_name'] });
+
+/** The fields that a change names. @throws InvalidFields */
+export const readProfileChange = (body: object): ProfileFields =>
+  readSpellings(body, PROFILE_FIELDS);

@@ -1,0 +1,26 @@
+import { defineFeature } from '@muniment/server';
+import type { UserContext } from '../context.ts';
+import { createVendorProfile } from './create-vendor-profile.ts';
+import { deleteVendorProfile } from './delete-vendor-profile.ts';
+import { getProfileOfUser } from './get-profile-of-user.ts';
+import { getVendorProfile } from './get-vendor-profile.ts';
+import { listByBusinessType } from './list-by-business-type.ts';
+import { listByCountry } from './list-by-country.ts';
+import { listVendorProfiles } from './list-vendor-profiles.ts';
+import { searchVendorProfiles } from './search-vendor-profiles.ts';
+import { updateVendorProfile } from './update-vendor-profile.ts';
+
+/** The companies of vendors, whom every signed-in user may find. */
+export const vendorProfiles = defineFeature<UserContext>({
+  signedIn: [
+    listVendorProfiles,
+    searchVendorProfiles,
+    listByBusinessType,
+    listByCountry,
+    getProfileOfUser,
+    getVendorProfile,
+    createVendorProfile,
+    updateVendorProfile,
+    deleteVendorProfile,
+  ],
+});
