@@ -106,13 +106,14 @@ lint: $(STAMP) ## check the format, the rules, the rooms, the style, the migrati
 	@node scripts/check-migrations.ts
 	@node scripts/documents/main.ts --check
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint --config scripts/documents/redocly.yaml docs/openapi.json >.tools/redocly.log 2>&1 || { cat .tools/redocly.log; exit 1; }
-documents: $(STAMP) ## write docs/openapi.json from the routes
+documents: $(STAMP) ## write docs/openapi.json from the routes, and the client from it
 	@node scripts/documents/main.ts
 format: $(STAMP) ## format all code (oxfmt, 100 columns)
 	@oxfmt .
 typecheck: $(STAMP) ## tsc
 	@tsc -p tsconfig.json
-build: typecheck ## check the types, and emit the one package that is published as JavaScript (packages/audit-verify/dist); the services run from source
+build: typecheck ## check the types, and emit the packages that are published as JavaScript (dist of packages/api-client and packages/audit-verify); the services run from source
+	@tsc -p packages/api-client/tsconfig.build.json
 	@tsc -p packages/audit-verify/tsconfig.build.json
 
 bootstrap: $(STAMP) ## install what is missing: Node 24, pnpm, packages

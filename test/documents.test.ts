@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { test } from 'tap';
+import { renderClient } from '../scripts/documents/client/render-client.ts';
 import { examples } from '../scripts/documents/examples.ts';
 import type { JsonObject } from '../scripts/documents/json.ts';
 import { renderOpenapi } from '../scripts/documents/openapi.ts';
 import { listRoutes } from '../scripts/documents/routes.ts';
 
-const file = join(import.meta.dirname, '../docs/openapi.json');
+const root = join(import.meta.dirname, '..');
+const file = join(root, 'docs/openapi.json');
 const document = JSON.parse(readFileSync(file, 'utf8')) as {
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, JsonObject> };
@@ -30,6 +32,11 @@ test('docs/openapi.json is what the routes say', async (t) => {
   const rendered = await renderOpenapi();
   t.ok(rendered === readFileSync(file, 'utf8'), 'run make documents');
   t.equal(await renderOpenapi(), rendered, 'twice the same');
+});
+
+test('the generated part of the client is what the document says', async (t) => {
+  for (const [name, text] of await renderClient(readFileSync(file, 'utf8')))
+    t.ok(text === readFileSync(join(root, name), 'utf8'), `${name}: run make documents`);
 });
 
 test('each route is one operation under its own name', async (t) => {

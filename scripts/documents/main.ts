@@ -1,22 +1,28 @@
 /**
- * `node scripts/documents/main.ts`: writes docs/openapi.json.
- * `--check` writes nothing and exits 1 when it is stale.
+ * `node scripts/documents/main.ts`: writes docs/openapi.json, and the client that it describes.
+ * `--check` writes nothing and exits 1 when one is stale.
  */
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { renderClient } from './client/render-client.ts';
 import { renderOpenapi } from './openapi.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 async function main(check: boolean): Promise<void> {
-  for (const [file, wanted] of [['docs/openapi.json', await renderOpenapi()]] as const) {
+  const openapi = await renderOpenapi();
+  const files = [['docs/openapi.json', openapi] as const, ...(await renderClient(openapi))];
+  for (const [file, wanted] of files) {
     const present = await readFile(join(root, file), 'utf8').catch(() => '');
     if (present === wanted) continue;
     if (check) {
       console.error(`${file} is stale: run make documents`);
       process.exitCode = 1;
-    } else await writeFile(join(root, file), wanted);
+      continue;
+    }
+    await mkdir(dirname(join(root, file)), { recursive: true });
+    await writeFile(join(root, file), wanted);
   }
 }
 

@@ -1,0 +1,10 @@
+export { createClient, type Client, type ClientOptions } from './client.ts';
+export type { Answer, Call, CallOptions, ListCall } from './core/call.ts';
+export { isProblem, NoAnswer, Problem, type FieldError } from './core/problem.ts';
+export type { RetryPolicy } from './core/retry.ts';
+export type { Api } from './generated/api.ts';
+export type { ProblemCode } from './generated/problem-codes.ts';
+export type { Schemas } from './generated/schemas.ts';
+export type { SessionTokens } from './session/session.ts';
+export type { LogEvent, StreamInput } from './stream/stream-logs.ts';
+export type { Progress, UploadInput } from './uploads/plan-upload.ts';
