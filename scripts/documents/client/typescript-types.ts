@@ -13,11 +13,27 @@ const PRIMITIVES: Record<string, string> = {
 export const quoteName = (name: string): string =>
   /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
 
+/** Columns of a comment's text, for one that is indented twice. */
+const COMMENT_WIDTH = 88;
+
+function wrap(text: string): string[] {
+  const lines = [''];
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1) ?? '';
+    if (line === '') lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length > COMMENT_WIDTH) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
+}
+
 /** A doc comment, or nothing. A text cannot end its comment early. */
-export const renderComment = (text: unknown): string =>
-  typeof text === 'string' && text !== ''
-    ? `/** ${text.replaceAll('*/', '*\\/').replaceAll(/\s+/g, ' ')} */\n`
-    : '';
+export function renderComment(text: unknown): string {
+  if (typeof text !== 'string' || text.trim() === '') return '';
+  const lines = wrap(text.trim().replaceAll('*/', '*\\/'));
+  if (lines.length === 1) return `/** ${lines[0]} */\n`;
+  return `/**\n${lines.map((line) => ` * ${line}`).join('\n')}\n */\n`;
+}
 
 function renderProperties(schema: Schema): string {
   const properties = isObject(schema['properties']) ? schema['properties'] : {};

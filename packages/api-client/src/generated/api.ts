@@ -95,8 +95,62 @@ export interface Api {
     updateProfile: Call<{ body: Schemas['UpdateProfileRequest'] }, Schemas['User']>;
     /** Delete the caller's account. `DELETE /api/users/me` */
     deleteAccount: Call<{ body: Schemas['DeleteAccountRequest'] }, undefined>;
-    /** Ask for a link that confirms a new e-mail address, or verifies the current one. `POST /api/users/me/email` */
+    /**
+     * Ask for a link that confirms a new e-mail address, or verifies the current one. `POST
+     * /api/users/me/email`
+     */
     changeEmail: Call<{ body: Schemas['ChangeEmailRequest'] }, Schemas['ChangeEmailResponse']>;
+  };
+  vendorProfiles: {
+    /** List vendor profiles, newest first. `GET /api/vendor-profiles` */
+    listVendorProfiles: ListCall<
+      { query?: { limit?: number; cursor?: string } },
+      Schemas['VendorProfilePage'],
+      Schemas['VendorProfile']
+    >;
+    /** Create the profile of a vendor. `POST /api/vendor-profiles` */
+    createVendorProfile: Call<
+      { body: Schemas['CreateVendorProfileRequest'] },
+      Schemas['VendorProfile']
+    >;
+    /** Search vendor profiles by the beginnings of words. `GET /api/vendor-profiles/search` */
+    searchVendorProfiles: ListCall<
+      { query: { q: string; limit?: number; cursor?: string } },
+      Schemas['VendorProfilePage'],
+      Schemas['VendorProfile']
+    >;
+    /**
+     * List the vendor profiles of a business type, newest first. `GET
+     * /api/vendor-profiles/by-business-type/{type}`
+     */
+    listByBusinessType: ListCall<
+      { path: { type: string }; query?: { limit?: number; cursor?: string } },
+      Schemas['VendorProfilePage'],
+      Schemas['VendorProfile']
+    >;
+    /**
+     * List the vendor profiles of a country, newest first. `GET
+     * /api/vendor-profiles/by-country/{country}`
+     */
+    listByCountry: ListCall<
+      { path: { country: string }; query?: { limit?: number; cursor?: string } },
+      Schemas['VendorProfilePage'],
+      Schemas['VendorProfile']
+    >;
+    /**
+     * Get the profile of a vendor by the id of the user. `GET
+     * /api/vendor-profiles/user/{userId}`
+     */
+    getProfileOfUser: Call<{ path: { userId: string } }, Schemas['VendorProfile']>;
+    /** Get a vendor profile. `GET /api/vendor-profiles/{id}` */
+    getVendorProfile: Call<{ path: { id: string } }, Schemas['VendorProfile']>;
+    /** Change fields of a vendor profile. `PATCH /api/vendor-profiles/{id}` */
+    updateVendorProfile: Call<
+      { path: { id: string }; body: Schemas['UpdateVendorProfileRequest'] },
+      Schemas['VendorProfile']
+    >;
+    /** Delete a vendor profile. `DELETE /api/vendor-profiles/{id}` */
+    deleteVendorProfile: Call<{ path: { id: string } }, undefined>;
   };
   seed004: {
     /** Create an account and sign in. `POST /api/v1/auth/register` */
@@ -176,7 +230,10 @@ export interface Api {
     proveLog: Call<{ path: { id: string } }, Schemas['ProveLogResponse']>;
     /** Get the newest signed head of the log. `GET /api/audit/checkpoint` */
     getCheckpoint: Call<NoInput, string>;
-    /** Prove that the log of one checkpoint begins with the log of an earlier one. `GET /api/audit/consistency` */
+    /**
+     * Prove that the log of one checkpoint begins with the log of an earlier one. `GET
+     * /api/audit/consistency`
+     */
     proveConsistency: Call<
       { query: { from: number; to?: number } },
       Schemas['ProveConsistencyResponse']
@@ -273,7 +330,10 @@ export interface Api {
               /** The time by the caller's clock. The event's timestamp is that of its arrival. */
               occurred_at?: string | null;
               metadata?: { [name: string]: unknown };
-              /** Values that identify a person. An erasure of their subject makes them unreadable. Values of other names are shown in metadata. */
+              /**
+               * Values that identify a person. An erasure of their subject makes them unreadable. Values
+               * of other names are shown in metadata.
+               */
               personal?: {
                 /** The caller's id of the person whose values these are. It stands in the sealed log. */
                 subject?: string;
@@ -310,7 +370,10 @@ export interface Api {
                 /** The time by the caller's clock. The event's timestamp is that of its arrival. */
                 occurred_at?: string | null;
                 metadata?: { [name: string]: unknown };
-                /** Values that identify a person. An erasure of their subject makes them unreadable. Values of other names are shown in metadata. */
+                /**
+                 * Values that identify a person. An erasure of their subject makes them unreadable. Values
+                 * of other names are shown in metadata.
+                 */
                 personal?: {
                   /** The caller's id of the person whose values these are. It stands in the sealed log. */
                   subject?: string;
@@ -369,7 +432,10 @@ export interface Api {
   completeness: {
     /** Report whether every acknowledged event is in the trail. `GET /api/audit/completeness` */
     getCompleteness: Call<NoInput, Schemas['GetCompletenessResponse']>;
-    /** Declare numbers lost whose events exist nowhere any more. `POST /api/audit/holes/declare-lost` */
+    /**
+     * Declare numbers lost whose events exist nowhere any more. `POST
+     * /api/audit/holes/declare-lost`
+     */
     declareLost: Call<{ body: Schemas['DeclareLostRequest'] }, Schemas['DeclareLostResponse']>;
   };
   webhooks: {
@@ -393,7 +459,10 @@ export interface Api {
     rotateWebhookSecret: Call<{ path: { id: string } }, Schemas['RotateWebhookSecretResponse']>;
     /** Send a test message to a webhook. `POST /api/audit/webhooks/{id}/test` */
     testWebhook: Call<{ path: { id: string } }, Schemas['TestWebhookResponse']>;
-    /** List the pending and dead deliveries of a webhook. `GET /api/audit/webhooks/{id}/deliveries` */
+    /**
+     * List the pending and dead deliveries of a webhook. `GET
+     * /api/audit/webhooks/{id}/deliveries`
+     */
     listWebhookDeliveries: ListCall<
       {
         path: { id: string };

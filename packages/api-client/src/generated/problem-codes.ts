@@ -83,6 +83,8 @@ export type ProblemCode =
   | 'upload_superseded'
   | 'upload_timeout'
   | 'validation_failed'
+  | 'vendor_profile_exists'
+  | 'vendor_profile_not_found'
   | 'viewer_token_not_found'
   | 'webhook_delivery_not_found'
   | 'webhook_not_found'

@@ -96,6 +96,42 @@ export const ROUTES: { [Group in keyof Api]: Record<keyof Api[Group], Route> } =
     deleteAccount: { method: 'DELETE', path: '/api/users/me', answer: 'none' },
     changeEmail: { method: 'POST', path: '/api/users/me/email', answer: 'json', isKeyed: true },
   },
+  vendorProfiles: {
+    listVendorProfiles: {
+      method: 'GET',
+      path: '/api/vendor-profiles',
+      answer: 'json',
+      isList: true,
+    },
+    createVendorProfile: {
+      method: 'POST',
+      path: '/api/vendor-profiles',
+      answer: 'json',
+      isKeyed: true,
+    },
+    searchVendorProfiles: {
+      method: 'GET',
+      path: '/api/vendor-profiles/search',
+      answer: 'json',
+      isList: true,
+    },
+    listByBusinessType: {
+      method: 'GET',
+      path: '/api/vendor-profiles/by-business-type/{type}',
+      answer: 'json',
+      isList: true,
+    },
+    listByCountry: {
+      method: 'GET',
+      path: '/api/vendor-profiles/by-country/{country}',
+      answer: 'json',
+      isList: true,
+    },
+    getProfileOfUser: { method: 'GET', path: '/api/vendor-profiles/user/{userId}', answer: 'json' },
+    getVendorProfile: { method: 'GET', path: '/api/vendor-profiles/{id}', answer: 'json' },
+    updateVendorProfile: { method: 'PATCH', path: '/api/vendor-profiles/{id}', answer: 'json' },
+    deleteVendorProfile: { method: 'DELETE', path: '/api/vendor-profiles/{id}', answer: 'none' },
+  },
   seed004: {
     registerUser: {
       method: 'POST',

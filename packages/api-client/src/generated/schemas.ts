@@ -74,6 +74,38 @@ export interface Schemas {
     /** Bounds the scopes of its tokens. */
     type: 'customer' | 'vendor' | 'admin';
   };
+  CreateVendorProfileRequest: {
+    /** The vendor; absent: the caller. */
+    user_id?: string;
+    business_type?: string;
+    business_name?: string;
+    company_name?: string | null;
+    contact_person?: string | null;
+    designation?: string | null;
+    country?: string | null;
+    city?: string | null;
+    website?: string | null;
+    gst_number?: string | null;
+    address?: string | null;
+    company_details?: string | null;
+    whatsapp_number?: string | null;
+    working_days?: string | string[] | null;
+    employee_count?: number | null;
+    payment_mode?: string | string[] | null;
+    establishment?: number | null;
+    /** The vendor; absent: the caller. */
+    userId?: string;
+    businessType?: string;
+    businessName?: string;
+    companyName?: string | null;
+    contactPerson?: string | null;
+    gstNumber?: string | null;
+    companyDetails?: string | null;
+    whatsappNumber?: string | null;
+    workingDays?: string | string[] | null;
+    employeeCount?: number | null;
+    paymentMode?: string | string[] | null;
+  };
   CreateViewerTokenRequest: {
     /** The customer's customer. Its viewers see the event. */
     tenant_id: string;
@@ -425,6 +457,34 @@ export interface Schemas {
     first_name?: string | null;
     last_name?: string | null;
   };
+  UpdateVendorProfileRequest: {
+    business_type?: string;
+    business_name?: string;
+    company_name?: string | null;
+    contact_person?: string | null;
+    designation?: string | null;
+    country?: string | null;
+    city?: string | null;
+    website?: string | null;
+    gst_number?: string | null;
+    address?: string | null;
+    company_details?: string | null;
+    whatsapp_number?: string | null;
+    working_days?: string | string[] | null;
+    employee_count?: number | null;
+    payment_mode?: string | string[] | null;
+    establishment?: number | null;
+    businessType?: string;
+    businessName?: string;
+    companyName?: string | null;
+    contactPerson?: string | null;
+    gstNumber?: string | null;
+    companyDetails?: string | null;
+    whatsappNumber?: string | null;
+    workingDays?: string | string[] | null;
+    employeeCount?: number | null;
+    paymentMode?: string | string[] | null;
+  };
   UpdateWebhookRequest: {
     url?: string;
     description?: string | null;
@@ -457,6 +517,36 @@ export interface Schemas {
     created: string;
     updated: string;
   };
+  VendorProfile: {
+    id: string;
+    user_id: string;
+    business_type: string;
+    business_name: string;
+    company_name: string | null;
+    contact_person?: string | null;
+    designation?: string | null;
+    country: string | null;
+    country_code: string | null;
+    city: string | null;
+    website: string | null;
+    business_registration_certificate?: string | null;
+    gst_number?: string | null;
+    address?: string | null;
+    company_details: string | null;
+    whatsapp_number?: string | null;
+    logo: string | null;
+    working_days: string[];
+    employee_count: number | null;
+    payment_mode: string[];
+    establishment: number | null;
+    created_by?: string | null;
+    updated_by?: string | null;
+    created: string;
+    updated: string;
+    created_at: string;
+    updated_at: string;
+  };
+  VendorProfilePage: { data: Schemas['VendorProfile'][]; next_cursor: string | null };
   ViewerToken: {
     id: string;
     tenant_id: string;
