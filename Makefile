@@ -21,7 +21,7 @@ quiet = @echo '$(1)'; mkdir -p .tools; ($(2)) >$(LOG) 2>&1 || { tail -n 25 $(LOG
 .DELETE_ON_ERROR:
 # Targets in sequence: two of them would only compete for the machine.
 .NOTPARALLEL:
-.PHONY: help bootstrap up down rolling-restart status logs admin verify rotate-master-key rotate-keys rotate-subject-keys dev migration-create migration-up migration-down migrate-status seed seed-create seed-up seed-down test test-long chaos chaos-planted mutants coverage bench bench-peers lint documents format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
+.PHONY: help bootstrap up down rolling-restart status logs admin auditor verify rotate-master-key rotate-keys rotate-subject-keys dev migration-create migration-up migration-down migrate-status seed seed-create seed-up seed-down test test-long chaos chaos-planted mutants coverage bench bench-peers lint documents format typecheck build deps run docker-run docker-logs docker-stop benchmark test-docker docker-upgrade
 
 help: ## what there is
 	@echo 'make up [REPLICAS=2] [PORT=8080] [TLS_PORT=8443] [DATA=./.data] [LIMITS=on] [LOG_DAYS=14]'
@@ -42,6 +42,8 @@ logs: $(STAMP) ## follow the logs; S=user only those of one service
 	@$(FLEET) S='$(S)' $(NODE) packages/cluster/src/logs.ts
 admin: $(STAMP) ## EMAIL=... makes or promotes an administrator and prints a token
 	@$(FLEET) EMAIL='$(EMAIL)' $(NODE) scripts/admin.ts
+auditor: $(STAMP) ## EMAIL=... makes an auditor, who reads trail and directory, and prints a token
+	@$(FLEET) EMAIL='$(EMAIL)' $(NODE) scripts/admin.ts auditor
 verify: $(STAMP) ## FILE=export.ndjson[.gz] [KEY=DATA/audit-key.pub] [CHECKPOINT=] [CONSISTENCY=] verifies an export offline (the command's exit codes: audit-verify --help)
 	@test -n '$(FILE)' || { echo 'make verify: name the export, as in make verify FILE=trail.ndjson' >&2; exit 2; }
 	@key='$(KEY)'; data=$$($(FLEET) $(NODE) -p 'process.env.DATA || "./.data"') || exit; \
@@ -106,8 +108,9 @@ lint: $(STAMP) ## check the format, the rules, the rooms, the style, the migrati
 	@node scripts/check-migrations.ts
 	@node scripts/documents/main.ts --check
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint --config scripts/documents/redocly.yaml docs/openapi.json >.tools/redocly.log 2>&1 || { cat .tools/redocly.log; exit 1; }
-documents: $(STAMP) ## write docs/openapi.json from the routes, and the client from it
+documents: $(STAMP) ## write docs/openapi.json and docs/permissions.md from the routes, and the client from it
 	@node scripts/documents/main.ts
+	@node scripts/permissions-reference.ts
 format: $(STAMP) ## format all code (oxfmt, 100 columns)
 	@oxfmt .
 typecheck: $(STAMP) ## tsc

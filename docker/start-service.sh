@@ -37,6 +37,7 @@ case "$SERVICE $command" in
   'file start') export MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=131072 ;;
   'migrate start') exec node scripts/migrate.ts ;;
   'user admin') exec node scripts/admin.ts ;;
+  'user auditor') exec node scripts/admin.ts auditor ;;
   'user rotate-keys') exec node scripts/keys/rotate-keys.ts ;;
   'audit rotate-subject-keys') exec node scripts/keys/rotate-subject-keys.ts ;;
   'audit restore') exec node scripts/restore-month.ts ;;

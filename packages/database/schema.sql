@@ -815,7 +815,7 @@ ALTER TABLE identity.users ADD CONSTRAINT users_phone_form CHECK ((((phone ~ '^\
 ALTER TABLE identity.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 ALTER TABLE identity.users ADD CONSTRAINT users_service_has_no_password CHECK (((NOT service) OR (password_hash IS NULL)));
 ALTER TABLE identity.users ADD CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text, 'pending'::text])));
-ALTER TABLE identity.users ADD CONSTRAINT users_type_check CHECK ((type = ANY (ARRAY['customer'::text, 'vendor'::text, 'admin'::text])));
+ALTER TABLE identity.users ADD CONSTRAINT users_type_check CHECK ((type = ANY (ARRAY['customer'::text, 'vendor'::text, 'admin'::text, 'auditor'::text]))) NOT VALID;
 CREATE UNIQUE INDEX users_aws_cognito_id ON identity.users USING btree (aws_cognito_id);
 CREATE INDEX users_by_country ON identity.users USING btree (country, created, id) WHERE ((NOT service) AND (country IS NOT NULL));
 CREATE INDEX users_by_created ON identity.users USING btree (created, id) WHERE (NOT service);
@@ -828,6 +828,8 @@ CREATE INDEX users_phone ON identity.users USING btree (phone) WHERE (phone IS N
 CREATE INDEX users_service ON identity.users USING btree (id) WHERE service;
 CREATE INDEX users_updated ON identity.users USING brin (updated);
 CREATE UNIQUE INDEX users_verified_phone ON identity.users USING btree (phone) WHERE (phone_verified_at IS NOT NULL);
+CREATE TRIGGER administrator_deleted AFTER DELETE ON identity.users FOR EACH ROW WHEN (((old.type = 'admin'::text) AND (old.status = 'active'::text) AND (NOT old.service))) EXECUTE FUNCTION identity.require_administrator();
+CREATE TRIGGER administrator_updated AFTER UPDATE OF type, status, service ON identity.users FOR EACH ROW WHEN (((old.type = 'admin'::text) AND (old.status = 'active'::text) AND (NOT old.service) AND ((new.type <> 'admin'::text) OR (new.status <> 'active'::text) OR new.service))) EXECUTE FUNCTION identity.require_administrator();
 CREATE TRIGGER users_announce_change AFTER UPDATE OF type, status, password_hash ON identity.users FOR EACH ROW WHEN (((old.type <> new.type) OR (old.status <> new.status) OR (old.password_hash IS DISTINCT FROM new.password_hash))) EXECUTE FUNCTION identity.announce_user_change();
 CREATE TRIGGER users_announce_deletion AFTER DELETE ON identity.users FOR EACH ROW EXECUTE FUNCTION identity.announce_user_change();
 CREATE TRIGGER users_derive_verification BEFORE INSERT OR UPDATE OF is_verified, email_verified_at, phone_verified_at ON identity.users FOR EACH ROW EXECUTE FUNCTION identity.derive_verification();
@@ -1686,6 +1688,27 @@ AS $function$
     begin
       update identity.vendor_profiles p set is_listed = (new.type = 'vendor' and new.status = 'active' and not new.service)
       where p.user_id = new.id and p.is_listed <> (new.type = 'vendor' and new.status = 'active' and not new.service);
+      return null;
+    end $function$
+;
+
+CREATE OR REPLACE FUNCTION identity.require_administrator()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      -- One removal at a time: of two, each would still see the other's administrator. The next
+      -- query has a snapshot of its own, taken after the other's commit.
+      perform pg_advisory_xact_lock(hashtextextended('identity.require_administrator', 0));
+      if not exists (
+        select from identity.users u where u.type = 'admin' and u.status = 'active' and not u.service
+      ) then
+        raise exception 'the last active administrator must stay' using
+          errcode = 'restrict_violation', schema = 'identity', table = 'users',
+          constraint = tg_name, detail = old.id, hint = 'Make another administrator first.';
+      end if;
       return null;
     end $function$
 ;

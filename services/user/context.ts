@@ -10,6 +10,7 @@ import { createStuffingMetric } from './sign-in/credential-stuffing.ts';
 import { ensureSigningKey } from './signing-keys/signing-keys.ts';
 import type { Tables } from './tables.ts';
 import { createUserErasure } from './users/erase-user.ts';
+import { keepLastAdministrator } from './users/last-administrator.ts';
 import { createFindUser, type FindUser } from './users/user-reader.ts';
 
 /** Windows in which failed logins looked like credential stuffing, by pattern. */
@@ -52,7 +53,19 @@ export async function createContext(config: Config): Promise<UserContext> {
   measurePasswords(passwords, metrics);
   const stuffing = createStuffingMetric(metrics);
   const findUser = createFindUser(data.db);
-  return { ...context, config, passwords, mail, stuffing, findUser };
+  const inTransaction = keepLastAdministrator({
+    inTransaction: data.inTransaction,
+    record: context.audit.record,
+  });
+  return {
+    ...context,
+    data: { ...data, inTransaction },
+    config,
+    passwords,
+    mail,
+    stuffing,
+    findUser,
+  };
 }
 
 function openMail(config: Config): UserContext['mail'] {

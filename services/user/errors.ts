@@ -19,7 +19,7 @@ export const EmailMalformed = createError(
 /** Answered only after the right password. */
 export const PasswordChangeRequired = createError(
   'password_change_required',
-  'Administrators need a password of at least 15 characters. ' +
+  'Administrators and auditors need a password of at least 15 characters. ' +
     'Set one with POST /api/auth/forgot-password.',
   403,
 );
@@ -37,6 +37,12 @@ export const RefreshTokenInvalid = createError(
 export const AccountChanged = createError(
   'account_changed',
   'Another request changed the account. Try again.',
+  409,
+);
+/** Nobody could make another one but an operator. */
+export const LastAdministrator = createError(
+  'last_administrator',
+  'This is the last active administrator. Make another one first.',
   409,
 );
 /** One answer for ended, foreign and unknown sessions, so an id discloses nothing. */

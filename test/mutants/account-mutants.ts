@@ -3,7 +3,7 @@ import type { Mutant } from './mutant.ts';
 const CHANGE = 'services/user/passwords/change-password.ts';
 const RESET = 'services/user/passwords/reset-password.ts';
 const CONFIRM = 'services/user/passwords/confirm-password.ts';
-const GRANT = 'services/user/sign-in/grant-admin.ts';
+const GRANT = 'services/user/sign-in/grant-role.ts';
 const USERS = 'services/user/users/user-queries.ts';
 const INTROSPECT = 'services/user/api-tokens/introspect-token.ts';
 const INTROSPECT_TEST = 'services/user/test/api-tokens/introspect-token.test.ts';
@@ -11,7 +11,9 @@ const LOCK_TEST = 'services/user/test/users/caller-lock.test.ts';
 const EMAIL_TEST = 'services/user/test/account/change-email.test.ts';
 const RECOVERY_TEST = 'services/user/test/passwords/recovery.test.ts';
 const LIMITS_TEST = 'services/user/test/sign-in/login-limits.test.ts';
-const ADMIN_TEST = 'services/user/test/sign-in/make-admin.test.ts';
+const ADMIN_TEST = 'services/user/test/sign-in/make-privileged-user.test.ts';
+const LAST_ADMIN_TEST = 'services/user/test/users/last-administrator.test.ts';
+const CHANNEL_TEST = 'services/user/test/web-socket/channel-access.test.ts';
 const STATUS_TEST = 'services/user/test/users/status-change.test.ts';
 const SESSIONS_TEST = 'services/user/test/sessions/sessions.test.ts';
 
@@ -118,6 +120,21 @@ export const ACCOUNT_MUTANTS: Mutant[] = [
     .where('status', '=', 'active');`,
     replace: `    .where('password_hash', '=', passwordHash);`,
     tests: [STATUS_TEST],
+  },
+  {
+    name: 'last-administrator-by-two-at-once',
+    file: 'services/user/migrations/0014_auditors.ts',
+    find: `      perform pg_advisory_xact_lock(hashtextextended('identity.require_administrator', 0));
+`,
+    replace: '',
+    tests: [LAST_ADMIN_TEST],
+  },
+  {
+    name: 'auditor-keeps-tokens',
+    file: 'packages/security/src/permissions.ts',
+    find: "  if (!mayHoldTokens(caller.role)) return 'role';\n",
+    replace: '',
+    tests: [CHANNEL_TEST],
   },
   {
     name: 'introspected-beyond-the-role',

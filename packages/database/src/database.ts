@@ -106,6 +106,16 @@ export function isTransactionConflict(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001');
 }
 
+/**
+ * The trigger that refused a statement (SQLSTATE 23001), by the name that it gives as constraint,
+ * and its detail.
+ */
+export function refusedByTrigger(error: unknown): { trigger: string; detail: string } | undefined {
+  if (!(error instanceof pg.DatabaseError) || error.code !== '23001') return undefined;
+  const { constraint: trigger, detail = '' } = error;
+  return trigger === undefined ? undefined : { trigger, detail };
+}
+
 /** The unique constraint that an INSERT or UPDATE violated (SQLSTATE 23505). */
 export function violatedUniqueConstraint(error: unknown): string | undefined {
   if (!(error instanceof pg.DatabaseError) || error.code !== '23505') return undefined;

@@ -2,6 +2,7 @@ export {
   createDatabase,
   isDatabaseUnavailable,
   isTransactionConflict,
+  refusedByTrigger,
   violatedUniqueConstraint,
   type Database,
   type DatabaseOptions,

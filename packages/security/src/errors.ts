@@ -41,7 +41,7 @@ export const PasswordLength = createError(
 );
 export const AdminPasswordLength = createError(
   'password_length',
-  'The password of an administrator must have 15 to 128 characters.',
+  'The password of an administrator or auditor must have 15 to 128 characters.',
   422,
 );
 /** NIST SP 800-63B-4 §3.1.1.2: the user must learn why another password is needed. */

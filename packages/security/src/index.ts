@@ -70,7 +70,7 @@ export {
   ROLES,
   VENDOR_PROFILE_FIELDS,
 } from './permissions.ts';
-export type { Denial, Permission, Reach, Role } from './permissions.ts';
+export type { Denial, Permission, PrivilegedRole, Reach, Role } from './permissions.ts';
 export { createPublicKeyRing } from './keys/public-key-ring.ts';
 export type { PublicKeyRing, PublicKeyRingOptions } from './keys/public-key-ring.ts';
 export { loadPublicKeys } from './keys/read-keys.ts';

@@ -85,13 +85,18 @@ export const roleAllows = (role: Role, permission: Permission): boolean =>
 /** Whether an API token cannot do it, whatever its scopes. */
 export const needsSession = (permission: Permission): boolean => SESSION_ONLY.has(permission);
 
-/** Roles that reach everybody's data. Only operators and administrators give them. */
-const PRIVILEGED: ReadonlySet<Role> = new Set(
-  ROLES.filter((role) => reachOf(role, 'directory:read') === 'any'),
-);
+/** Whether accounts of the role may hold API tokens. */
+const mayHoldTokens = (role: Role): boolean => roleAllows(role, 'tokens:manage');
 
-/** Whether an account of the role needs a long password and a proved address. */
-export const isPrivileged = (role: Role): boolean => PRIVILEGED.has(role);
+/**
+ * Roles that reach everybody's data, so their accounts need a long password and a proved address.
+ * Nobody signs up for them.
+ */
+const PRIVILEGED_ROLES = ['admin', 'auditor'] as const satisfies readonly Role[];
+export type PrivilegedRole = (typeof PRIVILEGED_ROLES)[number];
+
+export const isPrivileged = (role: Role): role is PrivilegedRole =>
+  PRIVILEGED_ROLES.some((privileged) => privileged === role);
 
 /** Whether only privileged roles hold it. */
 export const isAdministrative = (permission: Permission): boolean =>
@@ -107,6 +112,8 @@ export function denialOf(
 ): Denial | undefined {
   if (!roleAllows(caller.role, permission)) return 'role';
   if (caller.scopes === null) return undefined;
+  // A token from before its owner received a role without tokens.
+  if (!mayHoldTokens(caller.role)) return 'role';
   if (needsSession(permission)) return 'session_required';
   return caller.scopes.includes(permission) ? undefined : 'scope';
 }

@@ -7,7 +7,7 @@ import {
   strictObject,
 } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { AccountChanged, PasswordIncorrect } from '../errors.ts';
+import { AccountChanged, LastAdministrator, PasswordIncorrect } from '../errors.ts';
 import { confirmPassword, lockConfirmedCaller } from '../passwords/confirm-password.ts';
 import { clearSessionCookies } from '../sessions/session-cookies.ts';
 import { deleteUser, lockUser } from '../users/user-queries.ts';
@@ -28,7 +28,7 @@ export const deleteAccount = defineRoute({
   access: { permission: 'account:manage' },
   body: strictObject({ password: passwordSchema }),
   response: { 204: Type.Null() },
-  errors: [PasswordIncorrect, AccountChanged],
+  errors: [PasswordIncorrect, AccountChanged, LastAdministrator],
   preconditions: 'handler',
   handler: (context: DeleteContext) => async (request, reply) => {
     const { auth, crypto, data } = context;

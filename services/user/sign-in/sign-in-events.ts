@@ -1,8 +1,10 @@
+import type { PrivilegedRole } from '@muniment/security';
 import type { RequestEvent } from '@muniment/server';
 import type { User } from '../tables.ts';
 import type { EmailAddress } from '../users/email-address.ts';
 import { aboutUser } from '../users/user-events.ts';
-import { countRevoked, type RevokedAccess } from './revoke-access.ts';
+import type { GrantedRole } from './grant-role.ts';
+import { countRevoked } from './revoke-access.ts';
 
 /** `sessionId` is null where no session is opened. */
 interface Opened {
@@ -73,17 +75,17 @@ export const passwordLinkSent = (userId: string, email: string): RequestEvent =>
   metadata: { purpose: 'set_password', channel: 'mail' },
 });
 
-interface MadeAdministrator extends Opened {
+interface MadePrivilegedUser extends Opened {
   /** The account before; undefined for a new one. */
   existing: Pick<User, 'status'> | undefined;
-  /** What ended with a password that nobody had proved to be the owner's. */
-  revoked: RevokedAccess | undefined;
+  granted: GrantedRole | undefined;
+  type: PrivilegedRole;
 }
 
-/** An operator made an account an administrator's. */
-export const administratorMade = (
+/** An operator made an account an administrator's or auditor's. */
+export const privilegedUserMade = (
   userId: string,
-  { existing, revoked, email, sessionId }: MadeAdministrator,
+  { existing, granted, type, email, sessionId }: MadePrivilegedUser,
 ): RequestEvent => ({
   action: existing ? 'USER_UPDATED' : 'USER_CREATED',
   subject: { userId },
@@ -92,12 +94,12 @@ export const administratorMade = (
   session_id: sessionId,
   metadata: {
     fields: [
-      ...(revoked ? ['password'] : []),
+      ...(granted?.passwordVoided ? ['password'] : []),
       ...(existing?.status === 'active' ? [] : ['status']),
       'type',
     ],
-    ...(revoked && countRevoked(revoked)),
-    type: 'admin',
+    ...(granted && countRevoked(granted.revoked)),
+    type,
     status: 'active',
     by: 'operator',
   },

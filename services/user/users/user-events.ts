@@ -1,4 +1,5 @@
 import type { NewEvent } from '@muniment/audit-events';
+import type { RequestEvent } from '@muniment/server';
 import type { StatusChange } from './status-change-queries.ts';
 
 /** A user that a restored backup brought back is deleted again. */
@@ -27,6 +28,18 @@ export const statusChangedBySql = (change: StatusChange & { id: number }): NewEv
     changed_at: change.changed_at.toISOString(),
     by: 'sql',
   },
+});
+
+/** The removal of the last active administrator was refused. */
+export const administratorKept = (
+  userId: string,
+  action: 'USER_UPDATED' | 'USER_DELETED',
+): RequestEvent => ({
+  action,
+  outcome: 'failure',
+  error: 'last_administrator',
+  subject: { userId },
+  ...aboutUser(userId),
 });
 
 /** What an event about a user has in common with every other. */

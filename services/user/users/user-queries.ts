@@ -1,5 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
-import type { Principal, Role } from '@muniment/security';
+import type { Principal, PrivilegedRole, Role } from '@muniment/security';
 import { deleteAnswersOfUser } from '@muniment/server';
 import type { Tables, User } from '../tables.ts';
 import { callerIsLive } from './caller-queries.ts';
@@ -222,11 +222,15 @@ export async function updatePassword(
     .executeTakeFirstOrThrow();
 }
 
-/** Makes a user an active administrator. Only `grantAdmin` may call it. */
-export async function updateUserToAdmin(trx: Transaction<Tables>, id: string): Promise<void> {
+/** Makes a user an active administrator or auditor. Only `grantRole` may call it. */
+export async function updateUserToPrivileged(
+  trx: Transaction<Tables>,
+  id: string,
+  type: PrivilegedRole,
+): Promise<void> {
   await trx
     .updateTable('identity.users')
-    .set({ type: 'admin', status: 'active', updated: sql<Date>`now()` })
+    .set({ type, status: 'active', updated: sql<Date>`now()` })
     .where('id', '=', id)
     .execute();
 }

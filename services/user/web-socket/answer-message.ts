@@ -7,7 +7,7 @@ import type { UserContext } from '../context.ts';
 import { ChannelUnknown, MessageInvalid } from '../errors.ts';
 import { authGenerateToken } from './auth-generate-token.ts';
 import { authRegister } from './auth-register.ts';
-import type { Channel, SocketRequest } from './channel.ts';
+import { requireAccess, type Channel, type SocketRequest } from './channel.ts';
 import { userCreate } from './user-create.ts';
 import { userDelete } from './user-delete.ts';
 import { userRead } from './user-read.ts';
@@ -75,12 +75,12 @@ function compileChannels({ http }: Pick<UserContext, 'http'>): Map<string, Known
   return new Map(entries);
 }
 
-const messageSchema = ({ token, payload }: Channel) =>
+const messageSchema = ({ access, payload }: Channel) =>
   Type.Object(
     {
       channel: Type.String(),
       payload,
-      ...(token && { apiToken: Type.Optional(Type.String({ maxLength: 4_096 })) }),
+      ...(access !== 'public' && { apiToken: Type.Optional(Type.String({ maxLength: 4_096 })) }),
     },
     { additionalProperties: false },
   );
@@ -135,8 +135,12 @@ async function answerMessage(
   // RFC 9562 §4 allows either case; ids are compared and stored in lower case.
   const normalized =
     payload.id === undefined ? payload : { ...payload, id: payload.id.toLowerCase() };
-  const authenticated = channel.token ? await authenticate(context, request, apiToken) : request;
+  const { access } = channel;
+  const authenticated =
+    access === 'public' ? request : await authenticate(context, request, apiToken);
   await context.limits.countMessage(authenticated, request);
+  if (access !== 'public')
+    await requireAccess(context, authenticated, { access, id: normalized.id });
   return channel.run(context, authenticated, normalized);
 }
 

@@ -1,5 +1,5 @@
 import { strictObject } from '@muniment/server';
-import { roleAllows, type Permission } from '@muniment/security';
+import { PermissionDenied, roleAllows, type Permission } from '@muniment/security';
 import { InvalidCredentials } from '../errors.ts';
 import { apiTokenRefused } from '../api-tokens/api-token-events.ts';
 import { issueApiToken, TOKEN_TTL_S } from '../api-tokens/issue-api-token.ts';
@@ -21,20 +21,21 @@ const SCOPES: readonly Permission[] = [
 export const authGenerateToken = defineChannel({
   name: 'auth/generateToken',
   operation: 'web-socket.generate_token',
-  token: false,
+  access: 'public',
   payload: strictObject({ email: emailSchema, password: passwordSchema }),
   run: (server, request, payload) =>
     authenticatePassword(server, request, {
       credentials: payload,
       lock: 'update',
       // Not within the transaction: it would hold two connections.
-      beforeSignIn: ({ id }) =>
-        server.limits.consume([['token_creation', id]], () =>
-          server.audit.record(
-            request,
-            apiTokenRefused('rate_limited', { ownerId: id, actorId: id }),
-          ),
-        ),
+      beforeSignIn: async ({ id, type }) => {
+        const recordRefusal = (error: string) =>
+          server.audit.record(request, apiTokenRefused(error, { ownerId: id, actorId: id }));
+        await server.limits.consume([['token_creation', id]], () => recordRefusal('rate_limited'));
+        if (roleAllows(type, 'tokens:manage')) return;
+        await recordRefusal('permission_denied');
+        throw new PermissionDenied();
+      },
       onSignedIn: async (trx, user, record) => {
         const owner = await lockTokenOwner(trx, user.id);
         if (!owner) throw new InvalidCredentials();

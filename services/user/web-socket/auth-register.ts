@@ -8,7 +8,7 @@ import { defineChannel } from './channel.ts';
 export const authRegister = defineChannel({
   name: 'auth/register',
   operation: 'web-socket.register_user',
-  token: false,
+  access: 'public',
   payload: strictObject({
     name: Type.Optional(personNameSchema),
     email: emailSchema,

@@ -12,13 +12,18 @@ import type { UserContext } from '../context.ts';
 /** A message of a socket, as a request of its own. */
 export type SocketRequest = RequestContext & { operation: string; channel: string };
 
+/**
+ * Who may send. Unless `public`, a message carries an API token, whose owner is
+ * `request.principal`. `own` is for an id that is the owner's, `any` for all others.
+ */
+export type ChannelAccess = 'public' | { own?: Permission; any: Permission };
+
 /** What clients may send over a socket, as seed 002 names it. */
 export interface Channel<Payload extends TSchema = TSchema> {
   name: string;
   /** `<tag>.<verb>_<noun>`, as of a route. */
   operation: string;
-  /** Whether a message must carry an API token; its owner is `request.principal`. */
-  token: boolean;
+  access: ChannelAccess;
   payload: Payload;
   /** @returns the answer in the document's shape */
   run(context: UserContext, request: SocketRequest, payload: Static<Payload>): Promise<object>;
@@ -35,17 +40,19 @@ export function callerOf({ principal }: SocketRequest): Principal {
 }
 
 /**
- * The caller, if permitted. A refusal is counted and recorded.
+ * Requires the permission for the named user. The id alone decides, so a refusal does not tell
+ * whether the user exists. It is counted and recorded.
  * @throws PermissionDenied, SessionRequired, InsufficientScope, RateLimited
  */
-export async function requirePermission(
+export async function requireAccess(
   { audit }: Pick<UserContext, 'audit'>,
   request: SocketRequest,
-  permission: Permission,
-): Promise<Principal> {
+  { access, id }: { access: Exclude<ChannelAccess, 'public'>; id: string | undefined },
+): Promise<void> {
   const caller = callerOf(request);
+  const permission = id === caller.id && access.own ? access.own : access.any;
   const reason = findDenial(caller, permission);
-  if (reason === undefined) return caller;
+  if (reason === undefined) return;
   await audit.recordDenial(request, { permission, reason, operation: request.operation });
-  return throwDenied(reason);
+  throwDenied(reason);
 }

@@ -7,17 +7,17 @@ import { isCallerLive } from '../users/caller-queries.ts';
 import { parseEmail } from '../users/email-address.ts';
 import { insertUser } from '../users/user-queries.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
-import { defineChannel, requirePermission } from './channel.ts';
+import { callerOf, defineChannel } from './channel.ts';
 import { userCreated, userCreationRefused } from './message-events.ts';
 
 /** Creates a customer; the mailbox's owner sets a password by forgot-password. */
 export const userCreate = defineChannel({
   name: 'user/create',
   operation: 'web-socket.create_user',
-  token: true,
+  access: { any: 'directory:write' },
   payload: strictObject({ name: Type.Optional(personNameSchema), email: emailSchema }),
   async run(context, request, payload) {
-    const caller = await requirePermission(context, request, 'directory:write');
+    const caller = callerOf(request);
     const { email, emailKey } = parseEmail(payload.email);
     const user = await context.data.inTransaction(request, async (trx, record) => {
       if (!(await isCallerLive(trx, caller))) throw new Unauthenticated();

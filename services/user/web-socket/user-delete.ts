@@ -1,6 +1,6 @@
 import { strictObject, uuid } from '@muniment/server';
 import { deleteUser } from '../users/user-queries.ts';
-import { callerOf, defineChannel, requirePermission } from './channel.ts';
+import { callerOf, defineChannel } from './channel.ts';
 import { lockUserFor } from './lock-user.ts';
 import { userDeleted } from './message-events.ts';
 
@@ -8,11 +8,10 @@ import { userDeleted } from './message-events.ts';
 export const userDelete = defineChannel({
   name: 'user/delete',
   operation: 'web-socket.delete_user',
-  token: true,
+  access: { own: 'profile:delete', any: 'directory:write' },
   payload: strictObject({ id: uuid }),
   async run(context, request, { id }) {
-    const permission = id === callerOf(request).id ? 'profile:delete' : 'directory:write';
-    const caller = await requirePermission(context, request, permission);
+    const caller = callerOf(request);
     await context.data.inTransaction(request, async (trx, record) => {
       await lockUserFor(trx, caller, id);
       await deleteUser(trx, id);

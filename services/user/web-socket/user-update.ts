@@ -12,7 +12,7 @@ import { updateUser } from '../users/user-queries.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { deleteResetTokens } from '../verification/recovery-queries.ts';
-import { callerOf, defineChannel, requirePermission, type SocketRequest } from './channel.ts';
+import { callerOf, defineChannel, type SocketRequest } from './channel.ts';
 import { lockUserFor } from './lock-user.ts';
 import { userUpdated, userUpdateRefused } from './message-events.ts';
 
@@ -28,12 +28,10 @@ const payloadSchema = Type.Object(
 export const userUpdate = defineChannel({
   name: 'user/update',
   operation: 'web-socket.update_user',
-  token: true,
+  access: { own: 'profile:write', any: 'directory:write' },
   payload: payloadSchema,
   async run(context, request, payload) {
-    const isOwn = payload.id === callerOf(request).id;
-    const permission = isOwn ? 'profile:write' : 'directory:write';
-    const caller = await requirePermission(context, request, permission);
+    const caller = callerOf(request);
     const address = payload.email === undefined ? undefined : parseEmail(payload.email);
     await changeUser(context, request, { payload, caller, address });
     return { success: true };

@@ -34,6 +34,7 @@ export type ProblemCode =
   | 'idempotency_key_reused'
   | 'insufficient_scope'
   | 'invalid_credentials'
+  | 'last_administrator'
   | 'malformed_json'
   | 'malformed_multipart'
   | 'malformed_text'

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { timeBound, until, untilBlocked } from '@muniment/testing';
-import { makeAdmin } from '../../sign-in/make-admin.ts';
+import { makePrivilegedUser } from '../../sign-in/make-privileged-user.ts';
 import { recordStatusChanges } from '../../users/record-status-changes.ts';
 import { build, PASSWORD, type TestServer } from '../build.ts';
 
@@ -93,7 +93,7 @@ test('a change that the product itself records is recorded once', async (t) => {
   const server = await build(t);
   const { user } = await server.register();
   await setStatus(server, 'suspended', user.id);
-  await makeAdmin(server.context, 'ada@example.com');
+  await makePrivilegedUser(server.context, { email: 'ada@example.com', type: 'admin' });
   t.equal(await recordStatusChanges(server.context), 1, 'the suspension alone');
   t.match(
     (await server.events()).map(({ action, metadata }) => [action, metadata['to']]),

@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import { uuidv7 } from '@muniment/database';
+import type { PrivilegedRole } from '@muniment/security';
 import type { RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { openSession, type SessionTokens } from '../sessions/open-session.ts';
 import type { Tables, User } from '../tables.ts';
 import { parseEmail, type EmailAddress } from '../users/email-address.ts';
 import { insertUser, lockUserByEmailKey } from '../users/user-queries.ts';
-import { grantAdmin, type GrantContext } from './grant-admin.ts';
+import { grantRole, type GrantContext } from './grant-role.ts';
 import { dropAccess } from './revoke-access.ts';
-import { administratorMade } from './sign-in-events.ts';
+import { privilegedUserMade } from './sign-in-events.ts';
 
-export interface MadeAdmin extends SessionTokens {
+export interface MadeUser extends SessionTokens {
   user_id: string;
   /** Only for a new account; shown once and stored nowhere. */
   password?: string;
@@ -19,48 +20,56 @@ export interface MadeAdmin extends SessionTokens {
   password_voided: boolean;
 }
 
-/** Makes an account an administrator's and opens a session, for operators. */
-export async function makeAdmin(
+/**
+ * Makes an account an administrator's or auditor's and opens a session, for operators.
+ * @throws EmailMalformed, LastAdministrator
+ */
+export async function makePrivilegedUser(
   context: GrantContext & Pick<UserContext, 'data' | 'auth' | 'passwords'>,
-  typedEmail: string,
-): Promise<MadeAdmin> {
+  { email: typedEmail, type }: { email: string; type: PrivilegedRole },
+): Promise<MadeUser> {
   const address = parseEmail(typedEmail);
   const { email, emailKey } = address;
-  const request = commandRequest();
+  const request = commandRequest(type);
   const password = randomBytes(18).toString('base64url');
-  const passwordHash = await context.passwords.hash(password, { role: 'admin', email });
+  const passwordHash = await context.passwords.hash(password, { role: type, email });
   const locale = context.mail.languages.choose(undefined);
-  const { made, revoked } = await context.data.inTransaction(request, async (trx, record) => {
+  const { made, granted } = await context.data.inTransaction(request, async (trx, record) => {
     const existing = await lockUserByEmailKey(trx, emailKey);
-    const { id } = existing ?? (await insertAdmin(trx, address, passwordHash));
-    const revoked =
-      existing && (await grantAdmin(context, { trx, record }, { user: existing, locale }));
-    const tokens = await openSession(context, trx, { request, user: { id, type: 'admin' } });
+    const { id } =
+      existing ?? (await insertPrivilegedUser(trx, { ...address, type, passwordHash }));
+    const granted =
+      existing && (await grantRole(context, { trx, record }, { user: existing, type, locale }));
+    const tokens = await openSession(context, trx, { request, user: { id, type } });
     const sessionId = tokens.session_id;
-    await record(administratorMade(id, { existing, revoked, email, sessionId }));
-    return { revoked, made: { user_id: id, ...tokens, ...(!existing && { password }) } };
+    await record(privilegedUserMade(id, { existing, granted, type, email, sessionId }));
+    return { granted, made: { user_id: id, ...tokens, ...(!existing && { password }) } };
   });
-  if (revoked) dropAccess(context, revoked);
-  return { ...made, password_voided: revoked !== undefined };
+  if (granted) dropAccess(context, granted.revoked);
+  return { ...made, password_voided: granted?.passwordVoided ?? false };
 }
 
 /** The command bypasses the API, but not the audit trail. */
-const commandRequest = (): RequestContext => ({
+const commandRequest = (type: PrivilegedRole): RequestContext => ({
   id: randomBytes(16).toString('hex'),
   ip: '127.0.0.1',
-  headers: { 'user-agent': 'make admin' },
+  headers: { 'user-agent': `make ${type}` },
   principal: null,
   traceparent: null,
 });
 
-async function insertAdmin(
+async function insertPrivilegedUser(
   trx: Transaction<Tables>,
-  { email, emailKey }: EmailAddress,
-  passwordHash: string,
+  {
+    email,
+    emailKey,
+    type,
+    passwordHash,
+  }: EmailAddress & Pick<User, 'type'> & { passwordHash: string },
 ): Promise<User> {
   const user = await insertUser(trx, {
     id: uuidv7(Date.now()),
-    type: 'admin',
+    type,
     name: null,
     first_name: null,
     last_name: null,

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { makeAdmin } from '../../sign-in/make-admin.ts';
+import { makePrivilegedUser } from '../../sign-in/make-privileged-user.ts';
 import { build, PASSWORD } from '../build.ts';
 import { buildWithMail, tokenIn } from '../mailbox.ts';
 
@@ -10,7 +10,7 @@ test('an account with a proved address becomes an administrator, password kept',
   const { context, register, call, events, rows } = await build(t);
   const { user, token } = await register('ada@example.com');
   await rows(PROVED);
-  const made = await makeAdmin(context, 'ADA@example.com');
+  const made = await makePrivilegedUser(context, { email: 'ADA@example.com', type: 'admin' });
   t.match(made, { user_id: user.id, password: undefined, password_voided: false });
   t.equal((await call('GET', '/api/users/me', { token: made.token })).json().type, 'admin');
   t.equal((await call('GET', '/api/users/me', { token })).statusCode, 200);
@@ -41,7 +41,7 @@ test('whoever registered an unproved address keeps nothing when it is promoted',
   });
   const change = tokenIn((await server.mailsTo('squatter@example.com')).at(-1));
 
-  const made = await makeAdmin(context, 'root@example.com');
+  const made = await makePrivilegedUser(context, { email: 'root@example.com', type: 'admin' });
   t.match(made, { user_id: squatter.user.id, password_voided: true });
   const statusOf = async (token: string) =>
     (await call('GET', '/api/users/me', { token })).statusCode;
@@ -71,7 +71,7 @@ test('whoever registered an unproved address keeps nothing when it is promoted',
 test('the mailbox of a promoted, unproved address gets a link to set a password', async (t) => {
   const { call, context, register, mailsTo, events } = await buildWithMail(t);
   const { user } = await register('root@example.com');
-  await makeAdmin(context, 'root@example.com');
+  await makePrivilegedUser(context, { email: 'root@example.com', type: 'admin' });
   const [mail] = await mailsTo('root@example.com');
   t.equal(mail?.subject, 'Set your password for Muniment');
   const set = await call('POST', '/api/auth/reset-password', {
@@ -103,7 +103,7 @@ test('a login under way does not survive the promotion', async (t) => {
   const { verify } = context.passwords;
   context.passwords.verify = async (...given) => {
     const verified = await verify(...given);
-    await makeAdmin(context, 'root@example.com');
+    await makePrivilegedUser(context, { email: 'root@example.com', type: 'admin' });
     return verified;
   };
   const login = await call('POST', '/login', {
@@ -115,8 +115,13 @@ test('a login under way does not survive the promotion', async (t) => {
 
 test('an administrator is not voided by a second promotion', async (t) => {
   const { context, call } = await build(t);
-  const { password } = await makeAdmin(context, 'root@example.com');
-  t.match(await makeAdmin(context, 'root@example.com'), { password_voided: false });
+  const { password } = await makePrivilegedUser(context, {
+    email: 'root@example.com',
+    type: 'admin',
+  });
+  t.match(await makePrivilegedUser(context, { email: 'root@example.com', type: 'admin' }), {
+    password_voided: false,
+  });
   t.equal(
     (await call('POST', '/login', { body: { email: 'root@example.com', password } })).statusCode,
     200,
@@ -125,7 +130,7 @@ test('an administrator is not voided by a second promotion', async (t) => {
 
 test('a new account is created with a password that is shown once', async (t) => {
   const { context, call, events } = await build(t);
-  const made = await makeAdmin(context, 'root@example.com');
+  const made = await makePrivilegedUser(context, { email: 'root@example.com', type: 'admin' });
   t.equal(
     (
       await call('POST', '/login', { body: { email: 'root@example.com', password: made.password } })
@@ -142,7 +147,7 @@ test('a password too short for an administrator is refused after the promotion',
   const { context, register, call, events, rows } = await build(t);
   await register('ada@example.com', 'ten chars!');
   await rows(PROVED);
-  await makeAdmin(context, 'ada@example.com');
+  await makePrivilegedUser(context, { email: 'ada@example.com', type: 'admin' });
   const login = (password: string) =>
     call('POST', '/login', { body: { email: 'ada@example.com', password } });
   t.match((await login('ten chars!')).json(), { status: 403, code: 'password_change_required' });
@@ -160,7 +165,10 @@ test('a password too short for an administrator is refused after the promotion',
 
 test("an administrator's new password has fifteen characters", async (t) => {
   const { context, call, events } = await build(t);
-  const { token, password } = await makeAdmin(context, 'root@example.com');
+  const { token, password } = await makePrivilegedUser(context, {
+    email: 'root@example.com',
+    type: 'admin',
+  });
   const change = (to: string) =>
     call('POST', '/api/users/me/password', {
       token,
@@ -172,4 +180,57 @@ test("an administrator's new password has fifteen characters", async (t) => {
     { action: 'PASSWORD_CHANGED', outcome: 'failure', error: 'password_length' },
     { action: 'PASSWORD_CHANGED', outcome: 'success' },
   ]);
+});
+
+test('an account becomes an auditor, who reads trail and directory and has no tokens', async (t) => {
+  const { context, register, call, events, rows } = await build(t);
+  const { user, token } = await register('ada@example.com', NEW);
+  await rows(PROVED);
+  const apiToken = (
+    await call('POST', '/api/auth/tokens', { token, body: { name: 'x', scopes: ['profile:read'] } })
+  ).json<{ token: string }>().token;
+  const made = await makePrivilegedUser(context, { email: 'ada@example.com', type: 'auditor' });
+  t.match(made, { user_id: user.id, password: undefined, password_voided: false });
+  t.match((await call('GET', '/api/users/me', { token: made.token })).json(), { type: 'auditor' });
+  t.equal((await call('GET', '/api/users/me', { token: apiToken })).statusCode, 401);
+  t.match((await call('GET', '/api/auth/tokens', { token: made.token })).json(), {
+    status: 403,
+    code: 'permission_denied',
+  });
+  t.match((await events()).at(-1), { action: 'ACCESS_DENIED', user_id: user.id });
+  t.match(
+    (await events()).find(({ action }) => action === 'USER_UPDATED'),
+    { metadata: { fields: ['type'], type: 'auditor', api_tokens_revoked: 1, sessions_ended: 0 } },
+  );
+});
+
+test('whoever registered an unproved address keeps nothing when it becomes an auditor', async (t) => {
+  const server = await buildWithMail(t);
+  const { token } = await server.register('eve@example.com', NEW);
+  const made = await makePrivilegedUser(server.context, {
+    email: 'eve@example.com',
+    type: 'auditor',
+  });
+  t.equal(made.password_voided, true);
+  t.equal((await server.call('GET', '/api/users/me', { token })).statusCode, 401);
+  const [mail] = await server.mailsTo('eve@example.com');
+  t.equal(mail?.subject, 'Set your password for Muniment');
+  t.match(
+    await server.rows('select distinct revoked_reason as why from identity.sessions order by why'),
+    [{ why: 'auditor_made' }, { why: null }],
+  );
+});
+
+test('a new auditor is created with a password that is shown once', async (t) => {
+  const { context, call, events } = await build(t);
+  const { password } = await makePrivilegedUser(context, {
+    email: 'eve@example.com',
+    type: 'auditor',
+  });
+  const login = await call('POST', '/login', { body: { email: 'eve@example.com', password } });
+  t.equal(login.json<{ user: { type: string } }>().user.type, 'auditor');
+  t.match((await events())[0], {
+    action: 'USER_CREATED',
+    metadata: { type: 'auditor', by: 'operator' },
+  });
 });
