@@ -50,11 +50,11 @@ RUN --mount=type=cache,target=/root/.local/share/pnpm/store \
 
 # Swagger UI, and compressed copies of what is large.
 FROM kinesis-dependencies AS api-pages
-COPY docs/openapi.json /api-pages/
+COPY docs/openapi.json docs/asyncapi.json docs/asyncapi.yaml /api-pages/
 RUN cd packages/cluster/node_modules/swagger-ui-dist \
   && cp swagger-ui-bundle.js swagger-ui.css /api-pages/ \
   && cp LICENSE /api-pages/swagger-ui-LICENSE && cp NOTICE /api-pages/swagger-ui-NOTICE \
-  && gzip --keep --best /api-pages/*.json /api-pages/*.js /api-pages/*.css
+  && gzip --keep --best /api-pages/*.json /api-pages/*.yaml /api-pages/*.js /api-pages/*.css
 
 # ---- the gateway: the same template as the local fleet's
 FROM ${NGINX} AS gateway

@@ -108,7 +108,7 @@ lint: $(STAMP) ## check the format, the rules, the rooms, the style, the migrati
 	@node scripts/check-migrations.ts
 	@node scripts/documents/main.ts --check
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint --config scripts/documents/redocly.yaml docs/openapi.json >.tools/redocly.log 2>&1 || { cat .tools/redocly.log; exit 1; }
-documents: $(STAMP) ## write docs/openapi.json and docs/permissions.md from the routes, and the client from it
+documents: $(STAMP) ## write the API documents and pages, docs/permissions.md and the client from routes and channels
 	@node scripts/documents/main.ts
 	@node scripts/permissions-reference.ts
 format: $(STAMP) ## format all code (oxfmt, 100 columns)

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { test } from 'tap';
 import { renderClient } from '../scripts/documents/client/render-client.ts';
-import { examples } from '../scripts/documents/examples.ts';
+import { examples } from '../scripts/documents/openapi/examples.ts';
 import type { JsonObject } from '../scripts/documents/json.ts';
-import { renderOpenapi } from '../scripts/documents/openapi.ts';
-import { listRoutes } from '../scripts/documents/routes.ts';
+import { renderDocuments } from '../scripts/documents/render-documents.ts';
+import { listRoutes } from '../scripts/documents/openapi/routes.ts';
 
 const root = join(import.meta.dirname, '..');
 const file = join(root, 'docs/openapi.json');
@@ -28,10 +28,11 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 const find = (id: string): Operation | undefined =>
   operations.find(({ operation }) => operation.operationId === id)?.operation;
 
-test('docs/openapi.json is what the routes say', async (t) => {
-  const rendered = await renderOpenapi();
-  t.ok(rendered === readFileSync(file, 'utf8'), 'run make documents');
-  t.equal(await renderOpenapi(), rendered, 'twice the same');
+test('the generated documents are what routes and channels say', async (t) => {
+  const rendered = await renderDocuments();
+  for (const [name, text] of rendered)
+    t.ok(text === readFileSync(join(root, name), 'utf8'), `${name}: run make documents`);
+  t.same(await renderDocuments(), rendered, 'twice the same');
 });
 
 test('the generated part of the client is what the document says', async (t) => {

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until, type Teardown } from '@muniment/testing';
+import { holdToContract, loadContract } from './contract.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -52,7 +53,7 @@ export interface Fleet {
   dataDir: string;
   /** fleet.json as it stands now: pids change when the supervisor restarts something. */
   describe(): Promise<FleetDescription>;
-  /** One request through the gateway. */
+  /** One request through the gateway. Rejects where the answer breaks the OpenAPI document. */
   call(method: string, path: string, options?: CallOptions): Promise<Response>;
   /** A new account, signed in. */
   signUp(): Promise<SignedIn>;
@@ -87,6 +88,8 @@ export interface AuditLog {
   metadata: Record<string, unknown>;
   timestamp: string;
 }
+
+const contract = loadContract();
 
 export const PASSWORD = 'correct horse battery';
 let accounts = 0;
@@ -173,7 +176,7 @@ export async function connectToFleet(dataDir: string): Promise<Fleet> {
     JSON.parse(await readFile(join(dataDir, 'fleet.json'), 'utf8'));
   const url = (await describe()).gateway.http;
 
-  const call: Fleet['call'] = (method, path, { token, json, body, headers, signal } = {}) =>
+  const send: Fleet['call'] = (method, path, { token, json, body, headers, signal } = {}) =>
     fetch(url + path, {
       method,
       redirect: 'manual',
@@ -185,6 +188,11 @@ export async function connectToFleet(dataDir: string): Promise<Fleet> {
       ...(json !== undefined ? { body: JSON.stringify(json) } : body !== undefined ? { body } : {}),
       ...(signal && { signal }),
     });
+  const call: Fleet['call'] = async (method, path, options) => {
+    const answer = await send(method, path, options);
+    await holdToContract(contract, { method, path }, answer);
+    return answer;
+  };
 
   return {
     url,

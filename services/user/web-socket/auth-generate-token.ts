@@ -1,4 +1,5 @@
-import { strictObject } from '@muniment/server';
+import { Type } from 'typebox';
+import { dateTime, strictObject } from '@muniment/server';
 import { PermissionDenied, roleAllows, type Permission } from '@muniment/security';
 import { InvalidCredentials } from '../errors.ts';
 import { apiTokenRefused } from '../api-tokens/api-token-events.ts';
@@ -17,10 +18,18 @@ const SCOPES: readonly Permission[] = [
   'profile:write',
 ];
 
+const tokenSchema = Type.Object({
+  success: Type.Literal(true),
+  token: Type.String(),
+  expires_at: dateTime,
+});
+
 /** Issues an API token of seven days for a password. */
 export const authGenerateToken = defineChannel({
   name: 'auth/generateToken',
   operation: 'web-socket.generate_token',
+  summary: 'Get an API token of seven days for the other channels.',
+  answer: tokenSchema,
   access: 'public',
   payload: strictObject({ email: emailSchema, password: passwordSchema }),
   run: (server, request, payload) =>
@@ -48,7 +57,7 @@ export const authGenerateToken = defineChannel({
         const { row, token } = await issueApiToken({ trx, record }, request, { owner, wanted });
         return {
           sessionId: null,
-          result: { success: true, token, expires_at: row.expires_at.toISOString() },
+          result: { success: true as const, token, expires_at: row.expires_at.toISOString() },
         };
       },
     }),

@@ -1,4 +1,4 @@
-import type { Static, TSchema } from 'typebox';
+import { Type, type Static, type TSchema } from 'typebox';
 import {
   findDenial,
   throwDenied,
@@ -6,7 +6,7 @@ import {
   type Permission,
   type Principal,
 } from '@muniment/security';
-import type { RequestContext } from '@muniment/server';
+import { uuid, type RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 
 /** A message of a socket, as a request of its own. */
@@ -19,19 +19,36 @@ export type SocketRequest = RequestContext & { operation: string; channel: strin
 export type ChannelAccess = 'public' | { own?: Permission; any: Permission };
 
 /** What clients may send over a socket, as seed 002 names it. */
-export interface Channel<Payload extends TSchema = TSchema> {
+export interface Channel<Payload extends TSchema = TSchema, Answer extends TSchema = TSchema> {
   name: string;
   /** `<tag>.<verb>_<noun>`, as of a route. */
   operation: string;
+  /** What it does and which scopes it needs, for the AsyncAPI document. */
+  summary: string;
   access: ChannelAccess;
   payload: Payload;
-  /** @returns the answer in the document's shape */
-  run(context: UserContext, request: SocketRequest, payload: Static<Payload>): Promise<object>;
+  /** The answer in the document's shape. */
+  answer: Answer;
+  run(
+    context: UserContext,
+    request: SocketRequest,
+    payload: Static<Payload>,
+  ): Promise<Static<Answer> & object>;
 }
 
+/** The answers of several channels. */
+export const successSchema = Type.Object({ success: Type.Literal(true) });
+export const createdSchema = Type.Object({ success: Type.Literal(true), userId: uuid });
+/** The answer to a message that failed. */
+export const failureSchema = Type.Object({
+  success: Type.Literal(false),
+  error: Type.Object({ code: Type.String(), message: Type.String() }),
+});
+
 /** Checks the payload's type by its schema, then drops it so channels fit one list. */
-export const defineChannel = <Payload extends TSchema>(channel: Channel<Payload>): Channel =>
-  channel as unknown as Channel;
+export const defineChannel = <Payload extends TSchema, Answer extends TSchema>(
+  channel: Channel<Payload, Answer>,
+): Channel => channel as unknown as Channel;
 
 /** The owner of a message's token. */
 export function callerOf({ principal }: SocketRequest): Principal {

@@ -7,13 +7,15 @@ import { isCallerLive } from '../users/caller-queries.ts';
 import { parseEmail } from '../users/email-address.ts';
 import { insertUser } from '../users/user-queries.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
-import { callerOf, defineChannel } from './channel.ts';
+import { callerOf, createdSchema, defineChannel } from './channel.ts';
 import { userCreated, userCreationRefused } from './message-events.ts';
 
 /** Creates a customer; the mailbox's owner sets a password by forgot-password. */
 export const userCreate = defineChannel({
   name: 'user/create',
   operation: 'web-socket.create_user',
+  summary: 'Create a customer without a password. Needs the scope directory:write.',
+  answer: createdSchema,
   access: { any: 'directory:write' },
   payload: strictObject({ name: Type.Optional(personNameSchema), email: emailSchema }),
   async run(context, request, payload) {
@@ -35,6 +37,6 @@ export const userCreate = defineChannel({
       return created;
     });
     if (!user) throw new EmailTaken();
-    return { success: true, userId: user.id };
+    return { success: true as const, userId: user.id };
   },
 });

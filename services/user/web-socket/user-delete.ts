@@ -1,6 +1,6 @@
 import { strictObject, uuid } from '@muniment/server';
 import { deleteUser } from '../users/user-queries.ts';
-import { callerOf, defineChannel } from './channel.ts';
+import { callerOf, defineChannel, successSchema } from './channel.ts';
 import { lockUserFor } from './lock-user.ts';
 import { userDeleted } from './message-events.ts';
 
@@ -8,6 +8,8 @@ import { userDeleted } from './message-events.ts';
 export const userDelete = defineChannel({
   name: 'user/delete',
   operation: 'web-socket.delete_user',
+  summary: "Delete the token's owner (profile:delete), or another user (directory:write).",
+  answer: successSchema,
   access: { own: 'profile:delete', any: 'directory:write' },
   payload: strictObject({ id: uuid }),
   async run(context, request, { id }) {
@@ -19,6 +21,6 @@ export const userDelete = defineChannel({
     });
     context.auth.sessions.dropUser(id);
     context.crypto.subjectKeys.drop(id);
-    return { success: true };
+    return { success: true as const };
   },
 });

@@ -12,7 +12,7 @@ import { updateUser } from '../users/user-queries.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
 import { deleteEmailChange } from '../verification/email-change-queries.ts';
 import { deleteResetTokens } from '../verification/recovery-queries.ts';
-import { callerOf, defineChannel, type SocketRequest } from './channel.ts';
+import { callerOf, defineChannel, successSchema, type SocketRequest } from './channel.ts';
 import { lockUserFor } from './lock-user.ts';
 import { userUpdated, userUpdateRefused } from './message-events.ts';
 
@@ -28,13 +28,16 @@ const payloadSchema = Type.Object(
 export const userUpdate = defineChannel({
   name: 'user/update',
   operation: 'web-socket.update_user',
+  summary:
+    "Change the name of the token's owner (profile:write), or name and address of another (directory:write).",
+  answer: successSchema,
   access: { own: 'profile:write', any: 'directory:write' },
   payload: payloadSchema,
   async run(context, request, payload) {
     const caller = callerOf(request);
     const address = payload.email === undefined ? undefined : parseEmail(payload.email);
     await changeUser(context, request, { payload, caller, address });
-    return { success: true };
+    return { success: true as const };
   },
 });
 

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
 import { PASSWORD, shareFleet, type FleetProcess } from '../fleet.ts';
+import { holdMessage } from '../message-contract.ts';
 import { isProblem } from '../problems.ts';
 import { openDatabase } from '../stores.ts';
 
@@ -19,12 +20,14 @@ const DAY_MS = 86_400_000;
 async function ask(url: string, message: object): Promise<Answer> {
   const socket = new WebSocket(url);
   try {
-    return await new Promise<Answer>((resolve, reject) => {
+    const answer = await new Promise<Answer>((resolve, reject) => {
       socket.onopen = () => socket.send(JSON.stringify(message));
       socket.onmessage = ({ data }) => resolve(JSON.parse(String(data)) as Answer);
       socket.onerror = () => reject(new Error(`the socket of ${url} failed`));
       socket.onclose = () => reject(new Error(`the socket of ${url} closed without an answer`));
     });
+    holdMessage(message, answer);
+    return answer;
   } finally {
     socket.close();
   }

@@ -86,9 +86,10 @@ test('every file that a page names is there with its type, and none is of anothe
     svg: 'image/svg+xml; charset=utf-8',
     md: 'text/plain; charset=utf-8',
     json: 'application/json',
+    yaml: 'application/yaml',
   };
   const seen = new Set<string>();
-  for (const url of ['/', '/reset-password', '/confirm-email', '/api/docs']) {
+  for (const url of ['/', '/reset-password', '/confirm-email', '/api/docs', '/api/docs/async']) {
     const page = await (await fetch(http + url, { headers: { accept: BROWSER } })).text();
     t.notMatch(
       page,
@@ -176,7 +177,9 @@ test('a page takes no other method, and no path leads out of its folder', async 
     '/pages/link.js',
     '/docs/api.md',
     '/api/docs',
+    '/api/docs/async',
     '/api/openapi.json',
+    '/api/asyncapi.yaml',
   ])
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
       const answer = await fetch(http + url, { method });

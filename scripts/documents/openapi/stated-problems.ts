@@ -10,7 +10,7 @@ import {
   Unauthenticated,
 } from '@muniment/security';
 import type { AnyRouteDefinition } from '@muniment/server';
-import * as common from '../../packages/server/src/errors.ts';
+import * as common from '../../../packages/server/src/errors.ts';
 
 export interface DocumentedProblem {
   status: number;

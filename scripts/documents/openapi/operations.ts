@@ -2,7 +2,7 @@ import { needsSession, roleAllows, ROLES } from '@muniment/security';
 import type { AnyRouteDefinition } from '@muniment/server';
 import { examples } from './examples.ts';
 import { failuresOf, JSON_TYPE, namesOf, reference, successesOf, type Parts } from './answers.ts';
-import type { Json, JsonObject } from './json.ts';
+import type { Json, JsonObject } from '../json.ts';
 import { methodsOf } from './stated-problems.ts';
 
 const SAFE = new Set(['GET', 'HEAD']);

@@ -2,9 +2,9 @@ import { STATUS_CODES } from 'node:http';
 import type { AnyRouteDefinition } from '@muniment/server';
 import { completeExample } from './complete-example.ts';
 import { examples } from './examples.ts';
-import { isObject, toPascal, type Json, type JsonObject } from './json.ts';
+import { isObject, toPascal, type Json, type JsonObject } from '../json.ts';
 import type { Problems } from './problems.ts';
-import type { Schemas } from './schemas.ts';
+import type { Schemas } from '../schemas.ts';
 import { methodsOf, problemsOf } from './stated-problems.ts';
 
 export interface Parts {

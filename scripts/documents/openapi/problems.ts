@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { PROBLEM_SCHEMA } from './frame.ts';
-import { toPascal, type JsonObject } from './json.ts';
+import { toPascal, type JsonObject } from '../json.ts';
 import { VALIDATION_FAILED, type DocumentedProblem } from './stated-problems.ts';
 
 const exampleName = ({ status, code }: DocumentedProblem): string => `${code}_${status}`;

@@ -1,12 +1,12 @@
 /** Makes the OpenAPI document of the three services from their routes (docs/decisions/0045). */
-import { formatJson, sortNames, type JsonObject } from './json.ts';
+import { formatJson, sortNames, type JsonObject } from '../json.ts';
 import { HEADERS, INFO, PARAMETERS, RESPONSES, SECURITY_SCHEMES, TAGS } from './frame.ts';
 import type { Parts } from './answers.ts';
 import { describeOperation, toTemplate } from './operations.ts';
 import { createProblems } from './problems.ts';
 import { methodsOf } from './stated-problems.ts';
 import { listRoutes, type DocumentedRoute } from './routes.ts';
-import { createSchemas, findResources } from './schemas.ts';
+import { createSchemas, findResources } from '../schemas.ts';
 
 function describePaths(routes: readonly DocumentedRoute[], parts: Parts): JsonObject {
   const paths: Record<string, JsonObject> = {};
@@ -22,7 +22,7 @@ function describePaths(routes: readonly DocumentedRoute[], parts: Parts): JsonOb
 function describeTags(routes: readonly DocumentedRoute[]): JsonObject[] {
   const used = new Set(routes.map(({ definition }) => definition.operation.split('.')[0] ?? ''));
   for (const name of used)
-    if (!(name in TAGS)) throw new Error(`the tag ${name} lacks a sentence in frame.ts`);
+    if (!(name in TAGS)) throw new Error(`the tag ${name} lacks a sentence in openapi/frame.ts`);
   return Object.entries(TAGS)
     .filter(([name]) => used.has(name))
     .map(([name, description]) => ({ name, description }));

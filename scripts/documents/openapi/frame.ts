@@ -1,4 +1,4 @@
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from '../json.ts';
 
 /** What the document says besides its routes. */
 export const INFO: JsonObject = {

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from './json.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
 
 const TEXTS: Readonly<Record<string, string>> = {
   'date-time': '2026-11-30T09:15:00.000Z',

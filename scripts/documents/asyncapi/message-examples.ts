@@ -1,0 +1,71 @@
+import type { Json } from '../json.ts';
+
+/** The messages of seed 002, with our ids and tokens. */
+const ID = '0198c5f2-6d3a-7c41-9b1e-3f0a5d7c2e10';
+const TOKEN = 'mun_4Zq0m2v8Jx1y7s5t3u9w6a';
+
+export const requests: Readonly<Record<string, Json>> = {
+  'auth/register': {
+    channel: 'auth/register',
+    payload: { name: 'Alice', email: 'alice@example.com', password: 'SecretPass123' },
+  },
+  'auth/generateToken': {
+    channel: 'auth/generateToken',
+    payload: { email: 'alice@example.com', password: 'SecretPass123' },
+  },
+  'user/create': {
+    channel: 'user/create',
+    apiToken: TOKEN,
+    payload: { name: 'Bob', email: 'bob@example.com' },
+  },
+  'user/read': { channel: 'user/read', apiToken: TOKEN, payload: { id: ID } },
+  'user/update': {
+    channel: 'user/update',
+    apiToken: TOKEN,
+    payload: { id: ID, name: 'Bobby', email: 'bobby@example.com' },
+  },
+  'user/delete': { channel: 'user/delete', apiToken: TOKEN, payload: { id: ID } },
+};
+
+export const answers: Readonly<Record<string, Json>> = {
+  'auth/register': { success: true, userId: ID },
+  'auth/generateToken': { success: true, token: TOKEN, expires_at: '2026-12-07T09:15:00.000Z' },
+  'user/create': { success: true, userId: ID },
+  'user/read': {
+    id: ID,
+    name: 'Bob',
+    email: 'bob@example.com',
+    created_at: '2026-11-30T09:15:00.000Z',
+  },
+  'user/update': { success: true },
+  'user/delete': { success: true },
+};
+
+export const failure: Json = {
+  success: false,
+  error: { code: 'user_not_found', message: 'There is no such user. Check the id.' },
+};
+
+export const entry: Json = {
+  index: 1042,
+  id: '0198c5f3-1b7e-7d10-8f3a-6c2d9e5b4a71',
+  user_id: ID,
+  action: 'FILE_UPLOAD',
+  outcome: 'success',
+  resource: 'files/0198c5f3-0a11-7e2f-a6c7-5b9d1f3e8c44',
+  resource_type: 'file',
+  ip: '203.0.113.7',
+  user_agent: 'Mozilla/5.0',
+  email: 'alice@example.com',
+  metadata: { filename: 'contract.pdf', size: 48_213 },
+  error: null,
+  session_id: '0198c5f2-6d3b-7a02-8d55-91c4e6b7a3f2',
+  request_id: '5f0c3a1be0d94b0f8a4c2f6d7e8b9a01',
+  traceparent: null,
+  tenant_id: null,
+  source: 'file',
+  lane: 3,
+  seq: 417,
+  timestamp: '2026-11-30T09:15:00.000Z',
+  version: 1,
+};

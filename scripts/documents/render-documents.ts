@@ -1,0 +1,14 @@
+import { renderPage } from './asyncapi/page.ts';
+import { describeAsyncapi, renderJson, renderYaml } from './asyncapi/asyncapi.ts';
+import { renderOpenapi } from './openapi/openapi.ts';
+
+/** Every generated file with its text. */
+export async function renderDocuments(): Promise<[file: string, text: string][]> {
+  const asyncapi = await describeAsyncapi();
+  return [
+    ['docs/openapi.json', await renderOpenapi()],
+    ['docs/asyncapi.json', renderJson(asyncapi)],
+    ['docs/asyncapi.yaml', renderYaml(asyncapi)],
+    ['nginx/pages/api-docs-async.html', renderPage(asyncapi)],
+  ];
+}
