@@ -65,7 +65,7 @@ function messageBlock(title: string, message: JsonObject, find: Find): string {
   const [example] = message['examples'] as JsonObject[];
   return [
     `<h4>${title}</h4>`,
-    paragraphs(message['description'] ?? message['summary']),
+    paragraphs(message['description']),
     fieldTable(message['payload'] as JsonObject, find),
     codeBlock(example?.['payload']),
   ].join('\n');

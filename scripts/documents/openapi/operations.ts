@@ -64,7 +64,6 @@ function descriptionOf(route: AnyRouteDefinition, method: string): string {
   const roles =
     access === 'public' ? [] : ROLES.filter((role) => roleAllows(role, access.permission));
   return [
-    route.summary,
     access === 'public'
       ? 'Needs no credentials.'
       : `Needs the permission \`${access.permission}\` (${roles.join(', ')}).`,
