@@ -10,7 +10,7 @@ const escape = (text: string): string =>
 
 /** Sentences with `code` in back-ticks, by paragraph. */
 const paragraphs = (text: unknown): string =>
-  String(text ?? '')
+  (typeof text === 'string' ? text : '')
     .split('\n\n')
     .filter((one) => one !== '')
     .map((one) => `<p>${escape(one).replaceAll(/`([^`]+)`/g, '<code>$1</code>')}</p>`)
@@ -30,7 +30,10 @@ function typeOf(schema: JsonObject): string {
   if (Array.isArray(choices))
     return choices.map((one) => `<code>${escape(JSON.stringify(one))}</code>`).join(', ');
   if (Array.isArray(anyOf)) return anyOf.map((one) => typeOf(one as JsonObject)).join(' or ');
-  const name = type === undefined ? 'any value' : [type].flat().join(' or ');
+  const name =
+    type === undefined
+      ? 'any value'
+      : (type as string | string[]).toString().replaceAll(',', ' or ');
   const bounds = BOUNDS.filter((bound) => bound in schema).map(
     (bound) => `${bound} <code>${escape(String(schema[bound] as string))}</code>`,
   );
