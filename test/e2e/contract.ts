@@ -104,72 +104,78 @@ export interface Contract {
   findBreach(answer: Answer): string | undefined;
 }
 
-export function loadContract(): Contract {
-  const document = JSON.parse(read('docs/openapi.json')) as Document;
-  const routes = listRoutes(document);
-  const general = gatewayCodes();
+type FindFault = (pointer: string, body: unknown) => string | undefined;
+
+/** Compiles the document's schemas when they are first needed, by their place. */
+function createValidation(document: object): FindFault {
   const ajv = new Ajv2020({ strict: false, formats: { uuid: UUID, 'date-time': DATE_TIME } });
   ajv.addFormat('uri', true);
   ajv.addSchema(document, 'openapi.json');
   const validators = new Map<string, ValidateFunction>();
+  return (pointer, body) => {
+    const validate = validators.get(pointer) ?? ajv.compile({ $ref: `openapi.json${pointer}` });
+    validators.set(pointer, validate);
+    return validate(body) ? undefined : ajv.errorsText(validate.errors);
+  };
+}
 
-  function validatorAt(pointer: string): ValidateFunction {
-    const known = validators.get(pointer) ?? ajv.compile({ $ref: `openapi.json${pointer}` });
-    validators.set(pointer, known);
-    return known;
-  }
+/** The response that the document states for a status, and where it stands. */
+function findStated(
+  document: object,
+  { operation: { responses }, pointer }: Route,
+  status: number,
+): { place: string; content: Stated['content'] } {
+  const name = String(status) in responses ? String(status) : 'default';
+  const response = responses[name] ?? {};
+  if (response.$ref === undefined)
+    return { place: `${pointer}/responses/${name}`, content: response.content };
+  return { place: response.$ref, content: resolve(document, response.$ref).content };
+}
 
-  function findFault(pointer: string, body: unknown): string | undefined {
-    const validate = validatorAt(pointer);
-    if (validate(body)) return undefined;
-    return ajv.errorsText(validate.errors);
-  }
-
-  /** The response that the document states for a status, and where it stands. */
-  function stated(route: Route, status: number): { pointer: string; response: Stated } {
-    const name = String(status) in route.operation.responses ? String(status) : 'default';
-    const response = route.operation.responses[name] ?? {};
-    const pointer = response.$ref ?? `${route.pointer}/responses/${name}`;
-    return { pointer, response: response.$ref ? resolve(document, response.$ref) : response };
-  }
-
-  function findRouteBreach(route: Route, answer: Answer): string | undefined {
-    const { status, type, body } = answer;
+/** What an answer of a route breaks; the gateway's own problems may stand before any route. */
+function createRouteCheck(document: object, findFault: FindFault) {
+  const general = gatewayCodes();
+  return (route: Route, { status, type, body }: Answer): string | undefined => {
     if (status < 400 && !(String(status) in route.operation.responses))
       return 'the status is not documented';
-    const { pointer, response } = stated(route, status);
-    const { content } = response;
+    const { place, content } = findStated(document, route, status);
     if (content === undefined) return body === undefined ? undefined : 'a body is not documented';
     if (!(type in content)) {
       if (type === PROBLEM_TYPE) return findFault(schemaPointer(PROBLEM, type), body);
       return '*/*' in content || type === '' ? undefined : `${type} is not documented`;
     }
     if (body === undefined) return undefined;
-    const fault = findFault(schemaPointer(pointer, type), body);
-    const { code } = (body ?? {}) as { code?: string };
-    const isGeneral = status > 399 && type === PROBLEM_TYPE && general.has(code ?? '');
+    const fault = findFault(schemaPointer(place, type), body);
+    const { code = '' } = (body ?? {}) as { code?: string };
+    const isGeneral = status > 399 && type === PROBLEM_TYPE && general.has(code);
     return fault !== undefined && isGeneral ? findFault(schemaPointer(PROBLEM, type), body) : fault;
-  }
+  };
+}
 
+/** The bare paths of the seed documents are those of the API. */
+const normalize = (path: string): string =>
+  path.replace(/\?.*$/, '').replace(/^\/(?=(auth|users|vendor-profiles)(\/|$))/, '/api/');
+
+export function loadContract(): Contract {
+  const document = JSON.parse(read('docs/openapi.json')) as Document;
+  const routes = listRoutes(document);
+  const findFault = createValidation(document);
+  const check = createRouteCheck(document, findFault);
   return {
     reads: (type) => type === 'application/json' || type === PROBLEM_TYPE,
     findBreach(answer) {
-      const path =
-        answer.path.split('?')[0]?.replace(/^\/(?=(auth|users|vendor-profiles)(\/|$))/, '/api/') ??
-        '';
+      const { status, type, body } = answer;
       const method = answer.method === 'HEAD' ? 'GET' : answer.method;
-      const fits = routes.filter(({ pattern }) => pattern.test(path));
-      const route = fits.find((one) => one.method === method);
-      if (!route) {
-        const { type, body } = answer;
-        const pointer = schemaPointer(PROBLEM, PROBLEM_TYPE);
-        return type === PROBLEM_TYPE && body !== undefined ? findFault(pointer, body) : undefined;
-      }
-      const fault = findRouteBreach(route, answer);
-      return fault === undefined
-        ? undefined
-        : `${route.operation.operationId} answered ${answer.status}, and ${fault}: ` +
-            JSON.stringify(answer.body)?.slice(0, 500);
+      const path = normalize(answer.path);
+      const route = routes.find((one) => one.method === method && one.pattern.test(path));
+      if (!route)
+        return type === PROBLEM_TYPE && body !== undefined
+          ? findFault(schemaPointer(PROBLEM, PROBLEM_TYPE), body)
+          : undefined;
+      const fault = check(route, answer);
+      if (fault === undefined) return undefined;
+      const shown = JSON.stringify(body)?.slice(0, 500);
+      return `${route.operation.operationId} answered ${status}, and ${fault}: ${shown}`;
     },
   };
 }
