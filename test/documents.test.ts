@@ -6,7 +6,7 @@ import { renderClient } from '../scripts/documents/client/render-client.ts';
 import { examples } from '../scripts/documents/openapi/examples.ts';
 import type { JsonObject } from '../scripts/documents/json.ts';
 import { renderDocuments } from '../scripts/documents/render-documents.ts';
-import { listRoutes } from '../scripts/documents/openapi/routes.ts';
+import { listRoutes } from '../scripts/documents/routes.ts';
 
 const root = join(import.meta.dirname, '..');
 const file = join(root, 'docs/openapi.json');

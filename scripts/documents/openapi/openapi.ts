@@ -5,7 +5,7 @@ import type { Parts } from './answers.ts';
 import { describeOperation, toTemplate } from './operations.ts';
 import { createProblems } from './problems.ts';
 import { methodsOf } from './stated-problems.ts';
-import { listRoutes, type DocumentedRoute } from './routes.ts';
+import { listRoutes, type DocumentedRoute } from '../routes.ts';
 import { createSchemas, findResources } from '../schemas.ts';
 
 function describePaths(routes: readonly DocumentedRoute[], parts: Parts): JsonObject {

@@ -1,7 +1,7 @@
 import type { AnyRouteDefinition, FeatureRoutes } from '@muniment/server';
-import { features as auditFeatures } from '../../../services/audit/app.ts';
-import { features as fileFeatures } from '../../../services/file/app.ts';
-import { features as userFeatures } from '../../../services/user/app.ts';
+import { features as auditFeatures } from '../../services/audit/app.ts';
+import { features as fileFeatures } from '../../services/file/app.ts';
+import { features as userFeatures } from '../../services/user/app.ts';
 
 export interface DocumentedRoute {
   service: 'user' | 'file' | 'audit';
