@@ -11,6 +11,7 @@ import {
   reachOf,
   roleAllows,
   ROLES,
+  VENDOR_PROFILE_FIELDS,
   type Permission,
 } from '@muniment/security';
 import { channels } from '../services/user/web-socket/answer-message.ts';
@@ -87,6 +88,18 @@ function channelRow({ name, access }: Channel): string[] {
   return [`\`${name}\``, `\`${own}\``, `\`${access.any}\``];
 }
 
+const fieldRows = (): string[][] => [
+  ['active vendors', 'every holder of `vendor-profiles:read`', listFields('public')],
+  [
+    'any vendor',
+    'the vendor, and holders of `directory:read`',
+    `the same, and ${listFields('restricted')}`,
+  ],
+];
+
+const listFields = (sight: keyof typeof VENDOR_PROFILE_FIELDS): string =>
+  VENDOR_PROFILE_FIELDS[sight].map((name) => `\`${name}\``).join(', ');
+
 /** The content of docs/permissions.md. */
 export function renderPermissions(): string {
   const parts = [
@@ -94,6 +107,8 @@ export function renderPermissions(): string {
     '## The table',
     table(['Resource', 'Action', ...ROLES, 'By'], permissionRows()),
     RULES,
+    '## Fields of vendor profiles',
+    table(['Profiles of', 'Who sees them', 'Fields'], fieldRows()),
     '## Routes',
     table(['Route', 'What it does', 'Permission', 'Callers'], routeRows()),
     '## Channels of the WebSocket',

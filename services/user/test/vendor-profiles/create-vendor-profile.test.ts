@@ -148,8 +148,8 @@ test('a repeated request under its key gets the same answer and event', async (t
 
 test('only administrators make profiles of others, and only of vendors', async (t) => {
   const [vendor, other, customer] = [await newUser(), await newUser(), await newUser('customer')];
-  const admin = await newPrivileged('admin');
-  for (const { token } of [other, customer]) {
+  const [admin, auditor] = [await newPrivileged('admin'), await newPrivileged('auditor')];
+  for (const { token } of [other, customer, auditor]) {
     const answer = await create(token, { ...TECH, user_id: vendor.user.id });
     t.strictSame([answer.statusCode, answer.json().code], [403, 'permission_denied']);
   }

@@ -38,13 +38,13 @@ test('every field is public or restricted, and none is both', (t) => {
   t.end();
 });
 
-test('owners and administrators see all; others only public fields', async (t) => {
+test('owners, administrators and auditors see all; others only public fields', async (t) => {
   const [vendor, customer] = [await newUser(), await newUser('customer')];
-  const admin = await newPrivileged('admin');
+  const [admin, auditor] = [await newPrivileged('admin'), await newPrivileged('auditor')];
   const { id } = await newProfile(vendor, { ...TECH, whatsapp_number: '+919876543210' });
   const all = Object.keys(vendorProfileSchema.properties).toSorted();
   for (const path of [`/${id}`, `/user/${vendor.user.id}`]) {
-    for (const { token } of [vendor, admin])
+    for (const { token } of [vendor, admin, auditor])
       t.strictSame(Object.keys((await read(token, path)).json()).toSorted(), all);
     for (const { token } of [customer, await newUser()]) {
       const shown = await read(token, path);

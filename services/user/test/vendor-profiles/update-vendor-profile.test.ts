@@ -69,9 +69,10 @@ test('of changes by one tag a single one takes effect', async (t) => {
 
 test('others may not change or delete a profile, and each refusal is recorded', async (t) => {
   const [vendor, other, customer] = [await newUser(), await newUser(), await newUser('customer')];
+  const auditor = await newPrivileged('auditor');
   const { id } = await newProfile(vendor);
   const before = await server.rows('select * from identity.vendor_profiles where id = $1', [id]);
-  for (const { token } of [other, customer])
+  for (const { token } of [other, customer, auditor])
     for (const answer of [await change(token, id, { city: 'X' }), await remove(token, id)])
       t.strictSame([answer.statusCode, answer.json().code], [403, 'permission_denied']);
   const after = await server.rows('select * from identity.vendor_profiles where id = $1', [id]);
