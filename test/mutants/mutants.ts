@@ -1,4 +1,5 @@
 import { ACCOUNT_MUTANTS } from './account-mutants.ts';
+import { CLIENT_MUTANTS } from './client-mutants.ts';
 import { FEED_MUTANTS } from './feed-mutants.ts';
 import { FILE_MUTANTS } from './file-mutants.ts';
 import { GATEWAY_MUTANTS } from './gateway-mutants.ts';
@@ -19,6 +20,7 @@ import { WEBHOOK_MUTANTS } from './webhook-mutants.ts';
 /** By room of the code. */
 export const MUTANTS: Record<string, Mutant[]> = {
   account: ACCOUNT_MUTANTS,
+  client: CLIENT_MUTANTS,
   feed: FEED_MUTANTS,
   files: FILE_MUTANTS,
   gateway: GATEWAY_MUTANTS,

@@ -24,6 +24,8 @@ export type Fault =
   | { loseAnswer: true }
   /** The answer is cut off behind so many bytes. */
   | { cutAfterBytes: number }
+  /** The answer goes no further than so many bytes, and stays open. */
+  | { stallAfterBytes: number }
   /** The answer waits. */
   | { holdUntil: Promise<unknown> }
   /** Nothing is read and nothing is answered. */
@@ -82,12 +84,24 @@ function serve(
     });
     return;
   }
+  forwardRequest(target, { request, response }, (answer) => {
+    if ('loseAnswer' in fault) answer.resume().once('end', () => response.destroy());
+    else if ('stallAfterBytes' in fault) stall(answer, response, fault.stallAfterBytes);
+    else if ('holdUntil' in fault) fault.holdUntil.then(() => pass(answer, response, Infinity));
+    else pass(answer, response, fault.cutAfterBytes);
+  });
+}
+
+/** Passes a request on, and its answer back. */
+export function forwardRequest(
+  target: string,
+  { request, response }: Omit<Served, 'fault'>,
+  onAnswer = (answer: IncomingMessage): void => pass(answer, response, Infinity),
+): void {
   const { host: _, ...headers } = request.headers;
   const onward = forward(target + request.url, { method: request.method, headers }, (answer) => {
     answer.on('error', () => response.destroy());
-    if ('loseAnswer' in fault) answer.resume().once('end', () => response.destroy());
-    else if ('holdUntil' in fault) fault.holdUntil.then(() => pass(answer, response, Infinity));
-    else pass(answer, response, fault.cutAfterBytes);
+    onAnswer(answer);
   });
   onward.on('error', () => response.destroy());
   response.once('close', () => onward.destroy());
@@ -105,4 +119,13 @@ function pass(answer: IncomingMessage, response: ServerResponse, limit: number):
     left -= piece.length;
   });
   answer.once('end', () => response.end());
+}
+
+function stall(answer: IncomingMessage, response: ServerResponse, limit: number): void {
+  let left = limit;
+  response.writeHead(answer.statusCode ?? 502, answer.headers);
+  answer.on('data', (piece: Buffer) => {
+    if (left > 0) response.write(piece.subarray(0, left));
+    left -= piece.length;
+  });
 }

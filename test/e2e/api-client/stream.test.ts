@@ -108,6 +108,25 @@ test('a silent stream is opened again', async (t) => {
   t.equal(proxy.count(STREAM), 2);
 });
 
+test('a stream that falls silent within an event is resumed before it', async (t) => {
+  const { fleet, proxy, client, ada } = await build(t, ({ route }, nth) =>
+    route === STREAM && nth === 1 ? { stallAfterBytes: 1_000 } : undefined,
+  );
+  await renameOften(client, 3);
+  const wanted = await until(
+    async () => {
+      const trail = await fleet.trail(ada.token);
+      return trail.length >= 4 && trail.slice(0, 4).map(({ id }) => id);
+    },
+    { what: 'the changes are in the trail' },
+  );
+  const seen: string[] = [];
+  for await (const { entry } of client.streamLogs({ query: { after: '-1' }, idleTimeoutMs: 1_000 }))
+    if (seen.push(entry.id) === wanted.length) break;
+  t.same(seen, wanted);
+  t.equal(proxy.count(STREAM), 2);
+});
+
 test('the parser takes every line end, however the text is cut', (t) => {
   const text =
     'retry: 5\r\nid: 1\r\ndata: a\r\n\r\n:\nid: 2\n\nid:3\revent: x\rdata: b\rdata:c\r\rid: 9\ndata: cut';
