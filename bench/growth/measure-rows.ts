@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { until } from '@muniment/testing';
-import { encodeCursor } from '../../packages/server/src/http/cursor.ts';
+import { encodeCursor } from '../../packages/server/src/http/cursors/cursor.ts';
 import { PASSWORD, type Fleet, type SignedIn } from '../../test/e2e/fleet.ts';
 import { load, type LoadRequest, type LoadResult } from '../load/load.ts';
 import { cpuMsOf } from '../peers/measure/process-tree.ts';

@@ -4,6 +4,7 @@ import { account } from './account/routes.ts';
 import { apiTokens } from './api-tokens/routes.ts';
 import type { Config } from './config.ts';
 import { createContext, type UserContext } from './context.ts';
+import { directory } from './directory/routes.ts';
 import { health } from './health/routes.ts';
 import { startMailSender } from './mail/send-mails.ts';
 import { startMaintenance } from './maintenance.ts';
@@ -26,6 +27,7 @@ export const features: readonly FeatureRoutes<UserContext>[] = [
   signIn,
   passwords,
   account,
+  directory,
   vendorProfiles,
   seed004,
   webSocket,

@@ -131,6 +131,12 @@ export const settings = Type.Object({
     default: 30_000,
     description: 'Time after which a WebSocket is closed of which no message has succeeded.',
   }),
+  REQUIRE_IF_MATCH: Type.Union([Type.Literal('on'), Type.Literal('off')], {
+    default: 'off',
+    description:
+      'on: a change of a user in the directory without If-Match is refused with 428, so that no ' +
+      'change is lost.',
+  }),
   PASSWORD_CONCURRENCY: Type.Integer({
     minimum: 0,
     maximum: 128,

@@ -98,6 +98,28 @@ export const UserNotFound = createError(
   'There is no such user. Check the id.',
   404,
 );
+/** The id of another system belongs to another user. */
+export const IdTaken = createError<[string]>(
+  'id_taken',
+  'Another user has this %s. Check it.',
+  409,
+);
+export const StatusConflict = createError<[string]>(
+  'status_conflict',
+  'A user who is %s cannot become this. See the transitions in the API documentation.',
+  409,
+);
+/** The account's own routes ask for the password. */
+export const OwnAccount = createError(
+  'own_account',
+  'Change your own address by POST /api/users/me/email, delete your account by DELETE /api/users/me.',
+  409,
+);
+export const PreconditionRequired = createError(
+  'precondition_required',
+  'Send If-Match with the ETag of the user that you have read.',
+  428,
+);
 export const MessageInvalid = createError(
   'message_invalid',
   'The message does not fit its channel. Check its fields.',

@@ -15,7 +15,8 @@ export {
   type Endpoint,
   type RouteDefinition,
 } from './http/define-route.ts';
-export { decodeCursor, encodeCursor, formatUuid, toPage } from './http/cursor.ts';
+export { createBoundCursors, type BoundCursors } from './http/cursors/bound-cursor.ts';
+export { decodeCursor, encodeCursor, formatUuid, toPage } from './http/cursors/cursor.ts';
 export {
   dateTime,
   idParams,

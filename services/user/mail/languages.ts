@@ -6,6 +6,7 @@ import Negotiator from 'negotiator';
 export const TEMPLATES = [
   'reset_password',
   'set_password',
+  'invitation',
   'password_changed',
   'confirm_email',
   'email_change_requested',

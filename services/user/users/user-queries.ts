@@ -17,10 +17,28 @@ export interface NewUser {
   service?: boolean;
 }
 
+/** What only the directory sets of a new user. */
+export type NewUserDetails = Partial<
+  Pick<
+    User,
+    | 'phone'
+    | 'phone_valid'
+    | 'post_code'
+    | 'country'
+    | 'city'
+    | 'external_id'
+    | 'aws_cognito_id'
+    | 'is_profile_updated'
+    | 'is_profile_reverified'
+    | 'profile_reverified_at'
+    | 'created_by'
+  >
+>;
+
 /** Undefined when the address is taken; the unique key decides. */
 export async function insertUser(
   trx: Transaction<Tables>,
-  user: NewUser,
+  user: NewUser & NewUserDetails,
 ): Promise<User | undefined> {
   return trx
     .insertInto('identity.users')
@@ -231,19 +249,6 @@ export async function updateUserToPrivileged(
   await trx
     .updateTable('identity.users')
     .set({ type, status: 'active', updated: sql<Date>`now()` })
-    .where('id', '=', id)
-    .execute();
-}
-
-/** Changes a locked user. Violates `users_email_key` when another user has the address. */
-export async function updateUser(
-  trx: Transaction<Tables>,
-  id: string,
-  change: Partial<Pick<User, 'name' | 'email' | 'email_key' | 'is_verified'>>,
-): Promise<void> {
-  await trx
-    .updateTable('identity.users')
-    .set({ ...change, updated: sql<Date>`now()` })
     .where('id', '=', id)
     .execute();
 }

@@ -1,8 +1,6 @@
 import { strictObject, uuid } from '@muniment/server';
-import { deleteUser } from '../users/user-queries.ts';
+import { removeUser } from '../directory/changes/remove-user.ts';
 import { callerOf, defineChannel, successSchema } from './channel.ts';
-import { lockUserFor } from './lock-user.ts';
-import { userDeleted } from './message-events.ts';
 
 /** Deletes the token's owner; an administrator's token deletes others too. */
 export const userDelete = defineChannel({
@@ -14,13 +12,7 @@ export const userDelete = defineChannel({
   payload: strictObject({ id: uuid }),
   async run(context, request, { id }) {
     const caller = callerOf(request);
-    await context.data.inTransaction(request, async (trx, record) => {
-      await lockUserFor(trx, caller, id);
-      await deleteUser(trx, id);
-      await record(userDeleted(id));
-    });
-    context.auth.sessions.dropUser(id);
-    context.crypto.subjectKeys.drop(id);
+    await removeUser(context, request, { id, caller });
     return { success: true as const };
   },
 });

@@ -1,20 +1,10 @@
-import type { Transaction } from 'kysely';
-import { Type, type Static } from 'typebox';
-import { violatedUniqueConstraint } from '@muniment/database';
-import { SessionRequired, type Principal } from '@muniment/security';
+import { Type } from 'typebox';
+import { SessionRequired } from '@muniment/security';
 import { uuid } from '@muniment/server';
-import type { UserContext } from '../context.ts';
-import { EmailTaken } from '../errors.ts';
-import { queueMail } from '../mail/queue-mail.ts';
-import type { Tables, User } from '../tables.ts';
-import { parseEmail, type EmailAddress } from '../users/email-address.ts';
-import { updateUser } from '../users/user-queries.ts';
+import { changeUser } from '../directory/changes/change-user.ts';
+import { parseEmail } from '../users/email-address.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
-import { deleteEmailChange } from '../verification/email-change-queries.ts';
-import { deleteResetTokens } from '../verification/recovery-queries.ts';
-import { callerOf, defineChannel, successSchema, type SocketRequest } from './channel.ts';
-import { lockUserFor } from './lock-user.ts';
-import { userUpdated, userUpdateRefused } from './message-events.ts';
+import { callerOf, defineChannel, successSchema } from './channel.ts';
 
 const payloadSchema = Type.Object(
   { id: uuid, name: Type.Optional(personNameSchema), email: Type.Optional(emailSchema) },
@@ -33,61 +23,24 @@ export const userUpdate = defineChannel({
   answer: successSchema,
   access: { own: 'profile:write', any: 'directory:write' },
   payload: payloadSchema,
-  async run(context, request, payload) {
+  async run(context, request, { id, name, email }) {
     const caller = callerOf(request);
-    const address = payload.email === undefined ? undefined : parseEmail(payload.email);
-    await changeUser(context, request, { payload, caller, address });
+    const isOwn = id === caller.id;
+    const address = email === undefined ? undefined : parseEmail(email);
+    const newAddress = isOwn ? undefined : address;
+    await changeUser(context, request, {
+      id,
+      caller,
+      fields: {
+        names: [...(newAddress ? ['email'] : []), ...(name === undefined ? [] : ['name'])],
+        ...(newAddress && { address: newAddress }),
+        others: { ...(name !== undefined && { name }) },
+      },
+      async check(_trx, user) {
+        const moves = address !== undefined && address.emailKey !== user.email_key;
+        if (isOwn && moves) throw new SessionRequired();
+      },
+    });
     return { success: true as const };
   },
 });
-
-interface UserChange {
-  payload: Static<typeof payloadSchema>;
-  caller: Principal;
-  address: EmailAddress | undefined;
-}
-
-async function changeUser(
-  context: Pick<UserContext, 'data' | 'audit' | 'crypto' | 'mail'>,
-  request: SocketRequest,
-  { payload: { id, name }, caller, address }: UserChange,
-): Promise<void> {
-  const isOwn = id === caller.id;
-  const newAddress = isOwn ? undefined : address;
-  const fields = [...(newAddress ? ['email'] : []), ...(name === undefined ? [] : ['name'])];
-  try {
-    await context.data.inTransaction(request, async (trx, record) => {
-      const user = await lockUserFor(trx, caller, id);
-      const moves = address !== undefined && address.emailKey !== user.email_key;
-      if (isOwn && moves) throw new SessionRequired();
-      await updateUser(trx, id, {
-        ...(name !== undefined && { name }),
-        ...(newAddress && { email: newAddress.email, email_key: newAddress.emailKey }),
-        ...(newAddress && moves && { is_verified: false }),
-      });
-      if (moves) await leaveAddress(context, trx, { user, newEmail: address.email });
-      await record(userUpdated(id, fields));
-    });
-  } catch (error) {
-    if (violatedUniqueConstraint(error) !== 'users_email_key') throw error;
-    await context.audit.record(request, userUpdateRefused(id));
-    throw new EmailTaken();
-  }
-}
-
-/** Voids links to the old address and notifies its reader. */
-async function leaveAddress(
-  { crypto, mail }: Pick<UserContext, 'crypto' | 'mail'>,
-  trx: Transaction<Tables>,
-  { user: { id, email }, newEmail }: { user: User; newEmail: string },
-): Promise<void> {
-  await deleteResetTokens(trx, id);
-  await deleteEmailChange(trx, id);
-  await queueMail(trx, crypto.masterKey, {
-    userId: id,
-    template: 'email_changed',
-    locale: mail.languages.choose(undefined),
-    to: email,
-    values: { email, new_email: newEmail },
-  });
-}

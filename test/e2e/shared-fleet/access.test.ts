@@ -132,6 +132,28 @@ const table: Record<string, Row> = {
     send: () => ({ json: { name: 'walk', type: 'customer' } }),
   },
   'GET /api/users/service-accounts': { access: 'service-accounts:manage', answers: 200 },
+  'GET /api/users': { access: 'directory:read', answers: 200 },
+  'GET /api/users/vendors': { access: 'directory:read', answers: 200 },
+  'GET /api/users/by-type/:type': { access: 'directory:read', answers: 200 },
+  'GET /api/users/search': { access: 'directory:read', answers: 200, query: 'q=walk' },
+  'GET /api/users/:id': { access: 'directory:read', answers: 404 },
+  'GET /api/users/:id/deletion-plan': { access: 'directory:read', answers: 404 },
+  'POST /api/users': {
+    access: 'directory:write',
+    answers: 201,
+    send: () => ({ json: { email: `walk-${(addresses += 1)}@example.com`, invite: false } }),
+  },
+  'PATCH /api/users/:id': {
+    access: 'directory:write',
+    answers: 404,
+    send: () => ({ json: { name: 'Ada' } }),
+  },
+  'PATCH /api/users/:id/status': {
+    access: 'directory:write',
+    answers: 404,
+    send: () => ({ json: { status: 'inactive' } }),
+  },
+  'DELETE /api/users/:id': { access: 'directory:write', answers: 404 },
   'GET /api/vendor-profiles': { access: 'vendor-profiles:read', answers: 200 },
   'GET /api/vendor-profiles/search': {
     access: 'vendor-profiles:read',
@@ -284,6 +306,7 @@ function pathFor({ route, query }: Visit, id: string): string {
   const path = (route.split(' ')[1] ?? '')
     .replace(':id', id)
     .replace(':delivery_id', ABSENT)
+    .replace(':type', 'vendor')
     .replace(':level', '9')
     .replace('*', '999/999');
   return query === undefined ? path : `${path}?${query}`;

@@ -101,6 +101,106 @@ export interface Api {
      */
     changeEmail: Call<{ body: Schemas['ChangeEmailRequest'] }, Schemas['ChangeEmailResponse']>;
   };
+  directory: {
+    /** List users by filter and order. `GET /api/users` */
+    listUsers: ListCall<
+      {
+        query?: {
+          limit?: number;
+          cursor?: string;
+          order?: '-created' | 'created' | 'email' | '-email' | 'last_active' | '-last_active';
+          count?: boolean;
+          type?: 'customer' | 'vendor' | 'admin' | 'auditor';
+          status?: 'active' | 'inactive' | 'suspended' | 'pending';
+          country?: string;
+          created_from?: string;
+          created_to?: string;
+          last_active_from?: string;
+          last_active_to?: string;
+          ids?: string;
+          email?: string;
+          phone?: string;
+          external_id?: string;
+        };
+      },
+      Schemas['DirectoryUserPage'],
+      Schemas['DirectoryUser']
+    >;
+    /** Create a user, whom a mail invites to set a password. `POST /api/users` */
+    createUser: Call<{ body: Schemas['CreateUserRequest'] }, Schemas['DirectoryUser']>;
+    /** List vendors by filter and order. `GET /api/users/vendors` */
+    listVendors: ListCall<
+      {
+        query?: {
+          limit?: number;
+          cursor?: string;
+          order?: '-created' | 'created' | 'email' | '-email' | 'last_active' | '-last_active';
+          count?: boolean;
+          status?: 'active' | 'inactive' | 'suspended' | 'pending';
+          country?: string;
+          created_from?: string;
+          created_to?: string;
+          last_active_from?: string;
+          last_active_to?: string;
+          ids?: string;
+          email?: string;
+          phone?: string;
+          external_id?: string;
+        };
+      },
+      Schemas['DirectoryUserPage'],
+      Schemas['DirectoryUser']
+    >;
+    /** List users of one type by filter and order. `GET /api/users/by-type/{type}` */
+    listUsersByType: ListCall<
+      {
+        path: { type: 'customer' | 'vendor' | 'admin' | 'auditor' };
+        query?: {
+          limit?: number;
+          cursor?: string;
+          order?: '-created' | 'created' | 'email' | '-email' | 'last_active' | '-last_active';
+          count?: boolean;
+          status?: 'active' | 'inactive' | 'suspended' | 'pending';
+          country?: string;
+          created_from?: string;
+          created_to?: string;
+          last_active_from?: string;
+          last_active_to?: string;
+          ids?: string;
+          email?: string;
+          phone?: string;
+          external_id?: string;
+        };
+      },
+      Schemas['DirectoryUserPage'],
+      Schemas['DirectoryUser']
+    >;
+    /** Find users by one box, the best first. `GET /api/users/search` */
+    searchUsers: ListCall<
+      { query: { q: string; limit?: number; cursor?: string } },
+      Schemas['DirectoryUserPage'],
+      Schemas['DirectoryUser']
+    >;
+    /** Get a user. `GET /api/users/{id}` */
+    getUser: Call<{ path: { id: string } }, Schemas['DirectoryUser']>;
+    /** Change a user. `PATCH /api/users/{id}` */
+    updateUser: Call<
+      { path: { id: string }; body: Schemas['UpdateUserRequest'] },
+      Schemas['DirectoryUser']
+    >;
+    /** Delete a user: see the deletion plan for what goes. `DELETE /api/users/{id}` */
+    deleteUser: Call<{ path: { id: string } }, undefined>;
+    /**
+     * Tell what the deletion of a user would end and erase. `GET
+     * /api/users/{id}/deletion-plan`
+     */
+    getDeletionPlan: Call<{ path: { id: string } }, Schemas['GetDeletionPlanResponse']>;
+    /** Change a user's status. `PATCH /api/users/{id}/status` */
+    updateUserStatus: Call<
+      { path: { id: string }; body: Schemas['UpdateUserStatusRequest'] },
+      Schemas['DirectoryUser']
+    >;
+  };
   vendorProfiles: {
     /** List vendor profiles, newest first. `GET /api/vendor-profiles` */
     listVendorProfiles: ListCall<

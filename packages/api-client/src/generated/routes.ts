@@ -96,6 +96,23 @@ export const ROUTES: { [Group in keyof Api]: Record<keyof Api[Group], Route> } =
     deleteAccount: { method: 'DELETE', path: '/api/users/me', answer: 'none' },
     changeEmail: { method: 'POST', path: '/api/users/me/email', answer: 'json', isKeyed: true },
   },
+  directory: {
+    listUsers: { method: 'GET', path: '/api/users', answer: 'json', isList: true },
+    createUser: { method: 'POST', path: '/api/users', answer: 'json', isKeyed: true },
+    listVendors: { method: 'GET', path: '/api/users/vendors', answer: 'json', isList: true },
+    listUsersByType: {
+      method: 'GET',
+      path: '/api/users/by-type/{type}',
+      answer: 'json',
+      isList: true,
+    },
+    searchUsers: { method: 'GET', path: '/api/users/search', answer: 'json', isList: true },
+    getUser: { method: 'GET', path: '/api/users/{id}', answer: 'json' },
+    updateUser: { method: 'PATCH', path: '/api/users/{id}', answer: 'json' },
+    deleteUser: { method: 'DELETE', path: '/api/users/{id}', answer: 'none' },
+    getDeletionPlan: { method: 'GET', path: '/api/users/{id}/deletion-plan', answer: 'json' },
+    updateUserStatus: { method: 'PATCH', path: '/api/users/{id}/status', answer: 'json' },
+  },
   vendorProfiles: {
     listVendorProfiles: {
       method: 'GET',

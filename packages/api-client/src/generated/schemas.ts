@@ -74,6 +74,30 @@ export interface Schemas {
     /** Bounds the scopes of its tokens. */
     type: 'customer' | 'vendor' | 'admin';
   };
+  CreateUserRequest: {
+    type?: 'customer' | 'vendor' | 'admin' | 'auditor';
+    email?: string;
+    name?: string | null;
+    first_name?: string | null;
+    last_name?: string | null;
+    phone?: string | null;
+    post_code?: string | null;
+    country?: string | null;
+    city?: string | null;
+    external_id?: string | null;
+    aws_cognito_id?: string | null;
+    is_profile_updated?: boolean;
+    is_profile_reverified?: boolean;
+    /** false: no mail; forgot-password sets the first password. */
+    invite?: boolean;
+    firstName?: string | null;
+    lastName?: string | null;
+    postCode?: string | null;
+    externalId?: string | null;
+    awsCognitoId?: string | null;
+    isProfileUpdated?: boolean;
+    isProfileReverified?: boolean;
+  };
   CreateVendorProfileRequest: {
     /** The vendor; absent: the caller. */
     user_id?: string;
@@ -163,6 +187,44 @@ export interface Schemas {
     declared_at: string;
   };
   DeleteAccountRequest: { password: string };
+  DirectoryUser: {
+    id: string;
+    type: 'customer' | 'vendor' | 'admin' | 'auditor';
+    status: 'active' | 'inactive' | 'suspended' | 'pending';
+    email: string;
+    name: string | null;
+    first_name: string | null;
+    last_name: string | null;
+    /** In E.164 form. */
+    phone: string | null;
+    /** False: the number cannot exist, so it gets no message. */
+    phone_valid: boolean | null;
+    post_code: string | null;
+    country: string | null;
+    city: string | null;
+    aws_cognito_id: string | null;
+    external_id: string | null;
+    is_verified: boolean;
+    verified_at: string | null;
+    email_verified_at: string | null;
+    phone_verified_at: string | null;
+    is_profile_updated: boolean;
+    is_profile_reverified: boolean;
+    profile_reverified_at: string | null;
+    /** A day in UTC. */
+    last_active_on: string | null;
+    created_by: string | null;
+    updated_by: string | null;
+    created: string;
+    updated: string;
+    created_at: string;
+    updated_at: string;
+  };
+  DirectoryUserPage: {
+    data: Schemas['DirectoryUser'][];
+    next_cursor: string | null;
+    count?: { count: number; relation: 'exact' | 'at_least' };
+  };
   EndOtherSessionsResponse: { ended: number };
   EraseSubjectRequest: {
     /** The customer's customer. Its viewers see the event. */
@@ -251,6 +313,13 @@ export interface Schemas {
       oldest_unsealed_seconds: number;
       checkpoint: { size: number; created_at: string } | null;
     };
+  };
+  GetDeletionPlanResponse: {
+    user_id: string;
+    /** Ends or goes with the account, in the transaction of the deletion. */
+    at_once: { sessions: number; api_tokens: number; unsent_mails: number };
+    /** What the other services erase within seconds. */
+    erased: { files: string; trail: string };
   };
   GetHealthResponse: { status: 'healthy'; timestamp: string };
   GetJwksResponse: {
@@ -456,6 +525,32 @@ export interface Schemas {
     name?: string | null;
     first_name?: string | null;
     last_name?: string | null;
+  };
+  UpdateUserRequest: {
+    type?: 'customer' | 'vendor' | 'admin' | 'auditor';
+    email?: string;
+    name?: string | null;
+    first_name?: string | null;
+    last_name?: string | null;
+    phone?: string | null;
+    post_code?: string | null;
+    country?: string | null;
+    city?: string | null;
+    external_id?: string | null;
+    aws_cognito_id?: string | null;
+    is_profile_updated?: boolean;
+    is_profile_reverified?: boolean;
+    firstName?: string | null;
+    lastName?: string | null;
+    postCode?: string | null;
+    externalId?: string | null;
+    awsCognitoId?: string | null;
+    isProfileUpdated?: boolean;
+    isProfileReverified?: boolean;
+  };
+  UpdateUserStatusRequest: {
+    status: 'active' | 'inactive' | 'suspended' | 'pending';
+    reason?: string;
   };
   UpdateVendorProfileRequest: {
     business_type?: string;

@@ -32,17 +32,23 @@ export function parseStorableJson(text: string): unknown {
   return value;
 }
 
+const MERGE_PATCH = 'application/merge-patch+json';
+
 /**
- * Accepts only JSON bodies. Zero bytes are no body, whatever their type. A 400 refuses what
+ * Accepts only JSON bodies, those of a PATCH also as JSON Merge Patch. Zero bytes are no body, whatever their type. A 400 refuses what
  * PostgreSQL or canonical JSON cannot hold: NUL, lone surrogates, bytes that are not UTF-8, numbers
  * past the largest double.
  */
 export function parseBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeContentTypeParser(['application/json', 'text/plain']);
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+  const types = ['application/json', MERGE_PATCH];
+  app.addContentTypeParser(types, { parseAs: 'buffer' }, (request, body, done) => {
     const bytes = body as Buffer;
     if (bytes.length === 0) return done(null);
+    // RFC 7396 §2: null removes a field, which is what null does in every PATCH.
+    if (request.method !== 'PATCH' && request.headers['content-type']?.startsWith(MERGE_PATCH))
+      return done(new UnsupportedMediaType(describeMediaTypes(request)));
     if (!isUtf8(bytes)) return done(new MalformedText());
     const text = bytes.toString();
     return parseJson(request, text, (error: Error | null, value?: unknown) => {

@@ -6,10 +6,16 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const DATE_TIME =
   /^(?!0000)(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-5]):[0-5]\d)$/;
 
+const DATE = /^(?!0000)\d{4}-\d{2}-\d{2}$/;
+
 /** `Date.parse` makes the 2nd of March of a 30th of February; PostgreSQL fails on it. */
 function isDateTime(text: string): boolean {
   const day = DATE_TIME.exec(text)?.[1];
-  if (day === undefined) return false;
+  return day !== undefined && isDate(day);
+}
+
+function isDate(day: string): boolean {
+  if (!DATE.test(day)) return false;
   const midnight = new Date(`${day}T00:00:00Z`);
   return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
 }
@@ -22,6 +28,7 @@ function createAjv(): Ajv {
     strictTypes: false,
   });
   ajv.addFormat('uuid', UUID);
+  ajv.addFormat('date', { type: 'string', validate: isDate });
   ajv.addFormat('date-time', { type: 'string', validate: isDateTime });
   return ajv;
 }

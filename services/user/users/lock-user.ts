@@ -7,12 +7,12 @@ import {
 import type { Transaction } from 'kysely';
 import { UserNotFound } from '../errors.ts';
 import type { Tables, User } from '../tables.ts';
-import { isCallerLive } from '../users/caller-queries.ts';
-import { lockUser } from '../users/user-queries.ts';
+import { isCallerLive } from './caller-queries.ts';
+import { lockUser } from './user-queries.ts';
 
 /**
- * Locks the user that a token changes: its owner, or another without privileges. A stolen token
- * must not take over a more powerful account.
+ * Locks the user that a caller changes. A stolen API token must not take over a more powerful
+ * account, so it reaches only its owner and users without privileges.
  * @throws Unauthenticated, UserNotFound, PermissionDenied
  */
 export async function lockUserFor(
@@ -23,7 +23,8 @@ export async function lockUserFor(
   const user = await lockUser(trx, id);
   if (!(await isCallerLive(trx, caller))) throw new Unauthenticated();
   if (!user) throw new UserNotFound();
-  if (user.id !== caller.id && (isPrivileged(user.type) || user.service))
-    throw new PermissionDenied();
+  if (user.id === caller.id) return user;
+  if (caller.apiToken && (isPrivileged(user.type) || user.service)) throw new PermissionDenied();
+  if (user.service) throw new UserNotFound();
   return user;
 }

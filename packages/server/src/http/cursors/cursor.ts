@@ -1,4 +1,4 @@
-import { CursorInvalid } from '../errors.ts';
+import { CursorInvalid } from '../../errors.ts';
 
 /** The cursor that continues a list after this id: 16 bytes in base64url, so it stays opaque. */
 export function encodeCursor(id: string): string {

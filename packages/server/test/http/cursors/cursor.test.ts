@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { decodeCursor, encodeCursor } from '../../src/index.ts';
+import { decodeCursor, encodeCursor } from '../../../src/index.ts';
 
 test('a cursor gives its id back, and nothing else is one', async (t) => {
   const id = '0190b5c2-1111-7222-8333-444455556666';

@@ -1,0 +1,20 @@
+import { CursorInvalid, defineRoute } from '@muniment/server';
+import type { UserContext } from '../context.ts';
+import { listQuery, readUserPage, userCursors, userPageSchema } from './list-page.ts';
+
+type ListContext = Pick<UserContext, 'data' | 'limits'>;
+
+export const listUsers = defineRoute({
+  method: 'GET',
+  url: '/api/users',
+  operation: 'directory.list_users',
+  summary: 'List users by filter and order.',
+  access: { permission: 'directory:read' },
+  query: listQuery,
+  response: { 200: userPageSchema },
+  errors: [CursorInvalid],
+  handler: (context: ListContext) => {
+    const cursors = userCursors(context);
+    return async (request) => readUserPage(context, cursors, request.query);
+  },
+});

@@ -1,0 +1,117 @@
+import { sql, type Kysely, type RawBuilder } from 'kysely';
+import type { Tables } from '../../tables.ts';
+
+/** Behind every term with a beginning: the last code point, in the order of bytes. */
+const LAST = String.fromCodePoint(0x10_ff_ff);
+
+/** Terms with a beginning, by the index of terms. */
+const beginsWith = (alias: string, beginning: RawBuilder<string>): RawBuilder<boolean> => {
+  const term = sql.ref(`${alias}.term`);
+  return sql<boolean>`${term} >= ${beginning} and ${term} < ${beginning} || ${LAST}`;
+};
+
+/** That a user has the beginnings of the other words too, by the primary key. */
+const hasOthers = (words: readonly string[]): RawBuilder<boolean> =>
+  words.length === 0
+    ? sql<boolean>`true`
+    : sql<boolean>`${sql.join(
+        words.map(
+          (word) => sql`exists (select from identity.user_terms o
+            where o.user_id = d.user_id and ${beginsWith('o', sql`${word}::text`)})`,
+        ),
+        sql` and `,
+      )}`;
+
+/** What a text may be as a whole. */
+export interface WholeMatch {
+  id: string | null;
+  emailKey: string | null;
+  externalId: string;
+  phone: string | null;
+}
+
+export interface ParsedQuery {
+  /** Users whose id, address, number or other system's id the text is. */
+  ids: string[];
+  /** The folded words of the text. */
+  words: string[];
+}
+
+/** Folds a query as terms are folded, and finds whose it is as a whole. */
+export async function parseQuery(
+  db: Kysely<Tables>,
+  text: string,
+  { id, emailKey, externalId, phone }: WholeMatch,
+): Promise<ParsedQuery> {
+  const { rows } = await sql<ParsedQuery>`
+    select identity.fold_words(${text}) as words, array(
+      select id from identity.users where id = ${id}::uuid and not service
+      union select id from identity.users where email_key = ${emailKey} and not service
+      union select id from identity.users where external_id = ${externalId} and not service
+      union (select id from identity.users where phone = ${phone} and not service limit 1000)
+    )::text[] as ids`.execute(db);
+  return rows[0] ?? { ids: [], words: [] };
+}
+
+/** How many terms begin with each word, up to `limit`. */
+export async function countTerms(
+  db: Kysely<Tables>,
+  words: readonly string[],
+  limit: number,
+): Promise<number[]> {
+  const { rows } = await sql<{ count: number }>`
+    select (select count(*)::integer from (
+      select from identity.user_terms t where ${beginsWith('t', sql`w.word`)} limit ${limit}) few)
+      as count
+    from unnest(${words}::text[]) with ordinality w (word, at) order by w.at`.execute(db);
+  return rows.map(({ count }) => count);
+}
+
+/** How many letters of each word begin some term. */
+export async function countKnownLetters(
+  db: Kysely<Tables>,
+  words: readonly string[],
+): Promise<number[]> {
+  const { rows } = await sql<{ known: number }>`
+    select coalesce((select max(l.length) from generate_series(1, length(w.word)) l (length)
+      where exists (select from identity.user_terms t
+        where ${beginsWith('t', sql`left(w.word, l.length)`)})), 0)::integer as known
+    from unnest(${words}::text[]) with ordinality w (word, at) order by w.at`.execute(db);
+  return rows.map(({ known }) => known);
+}
+
+export interface TermSearch {
+  /** Beginnings of which one must fit. */
+  beginnings: readonly string[];
+  /** Beginnings that must fit besides. */
+  others: readonly string[];
+  /** Most terms that are read. */
+  scan: number;
+  /** Most users that are found. */
+  limit: number;
+}
+
+export interface FoundUsers {
+  users: { id: string; whole: boolean }[];
+  /** Whether there may be more than were read. */
+  more: boolean;
+}
+
+/** Finds users by the beginnings of their terms: bounded reads of an index. */
+export async function findUsersByTerms(
+  db: Kysely<Tables>,
+  { beginnings, others, scan, limit }: TermSearch,
+): Promise<FoundUsers> {
+  const { rows } = await sql<{ id: string; whole: boolean; scanned: number }>`
+    with d as materialized (
+      select m.user_id, m.whole
+      from unnest(${beginnings}::text[]) b (beginning) cross join lateral (
+        select t.user_id, t.term = b.beginning as whole from identity.user_terms t
+        where ${beginsWith('t', sql`b.beginning`)} order by t.term limit ${scan}) m
+      limit ${scan})
+    select d.user_id as id, bool_or(d.whole) as whole,
+      (select count(*)::integer from d) as scanned
+    from d where ${hasOthers(others)} group by d.user_id limit ${limit}`.execute(db);
+  const scanned = rows[0]?.scanned ?? 0;
+  return { users: rows, more: scanned >= scan || rows.length >= limit };
+}
