@@ -33,7 +33,7 @@ export REPLICA
 
 case "$SERVICE $command" in
   'user start' | 'audit start') ;;
-  # A small young generation, and freed memory returned to the system: see packages/cluster/src/fleet/plan/replica-processes.ts.
+  # Freed memory returned to the system: see packages/cluster/src/fleet/plan/replica-processes.ts.
   'file start') export MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=131072 ;;
   'migrate start') exec node scripts/migrate.ts ;;
   'user admin') exec node scripts/admin.ts ;;
@@ -45,5 +45,5 @@ case "$SERVICE $command" in
   'migrate rotate-audit-key') exec node scripts/keys/rotate-audit-key.ts --shared ${OVERLAP:+--overlap} "$AUDIT_KEY_FILE" ;;
   *) echo "The image of $SERVICE has no command $command. docs/operations/run.md lists the commands." >&2; exit 2 ;;
 esac
-# Two bounds on V8's heap: the same file has their numbers.
+# packages/cluster/src/fleet/plan/v8-flags.ts says why, and a test holds both lists together.
 exec node --max-semi-space-size=4 --heap-growing-percent=50 "services/$SERVICE/server.ts"

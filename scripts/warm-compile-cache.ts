@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { V8_FLAGS } from '../packages/cluster/src/fleet/plan/v8-flags.ts';
 
 const root = join(import.meta.dirname, '..');
 const env = {
@@ -14,6 +15,6 @@ const named = process.argv.slice(2);
 for (const service of named.length > 0 ? named : ['user', 'file', 'audit']) {
   const file = join(root, `services/${service}/server.ts`);
   // Without settings it ends once it is loaded.
-  const { stderr } = spawnSync(process.execPath, [file], { env, encoding: 'utf8' });
+  const { stderr } = spawnSync(process.execPath, [...V8_FLAGS, file], { env, encoding: 'utf8' });
   if (!stderr.includes('DATABASE_URL')) throw new Error(`${file} was not loaded: ${stderr}`);
 }

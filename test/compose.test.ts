@@ -10,6 +10,7 @@ import {
   DOCUMENTS,
   SWAGGER_UI,
 } from '../packages/cluster/src/nginx/prepare-pages.ts';
+import { V8_FLAGS } from '../packages/cluster/src/fleet/plan/v8-flags.ts';
 import { parse } from 'yaml';
 import { settings as auditSettings } from '../services/audit/config.ts';
 import { settings as userSettings } from '../services/user/config.ts';
@@ -356,6 +357,11 @@ test('start-service.sh reads every secret that a container gets as a file', (t) 
       t.match(script, new RegExp(`\\b${variable.slice(0, -'_FILE'.length)}\\b`), variable);
     }
   }
+  t.end();
+});
+
+test('containers run with the flags of local replicas, to which the compile cache belongs', (t) => {
+  t.match(read('docker/start-service.sh'), `exec node ${V8_FLAGS.join(' ')} "services/`);
   t.end();
 });
 

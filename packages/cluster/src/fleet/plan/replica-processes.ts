@@ -16,13 +16,8 @@ import {
   systemEnvironment,
 } from './fleet-parts.ts';
 import { replicaNames, type ServiceName } from './replica-names.ts';
+import { V8_FLAGS } from './v8-flags.ts';
 
-// Node's default (16 MiB, three times) costs a replica 20 MB idle and 50 MB after large uploads.
-// It would save 15 % CPU on answers of 40 KB, but memory is tighter (docs/benchmarks.md).
-const YOUNG_GENERATION = '--max-semi-space-size=4';
-// V8 lets the old generation grow to four times what lived, so answers of 40 KB stayed in it: 277
-// to 315 MB after load, 175 to 200 MB with this, at the same CPU (docs/benchmarks.md).
-const OLD_GENERATION = '--heap-growing-percent=50';
 // Makes glibc return freed memory: a file replica that used 2 GiB stays at 204 MB, not 253.
 // Not for the user service: hashing would ask the kernel for 19 MiB each time (23.6 ms, not 13).
 const RETURN_FREED_MEMORY = {
@@ -46,8 +41,7 @@ export function replicaProcesses(parts: FleetParts): ProcessSpec[] {
     stopTimeout: 35_000,
     command: [
       process.execPath,
-      YOUNG_GENERATION,
-      OLD_GENERATION,
+      ...V8_FLAGS,
       ...(settings.watch ? ['--watch'] : []),
       path.join(ROOT, `services/${service}/server.ts`),
     ],
