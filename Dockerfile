@@ -15,6 +15,7 @@ ENV NODE_ENV=production
 FROM base AS workspace
 RUN npm install --global --no-audit --no-fund pnpm@10.34.9
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
+COPY packages/api-client/package.json packages/api-client/
 COPY packages/audit-events/package.json packages/audit-events/
 COPY packages/audit-key/package.json packages/audit-key/
 COPY packages/audit-verify/package.json packages/audit-verify/

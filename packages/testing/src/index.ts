@@ -1,7 +1,7 @@
-export { countRowsRead, type ExplainRow } from './count-rows-read.ts';
+export { countRowsRead, type ExplainRow } from './database/count-rows-read.ts';
 export { findEmptyCounters } from './empty-counters.ts';
 export { findPromtool, type Promtool } from './find-promtool.ts';
-export { outboxEvents, type OutboxEvent, type OutboxSchema } from './outbox-events.ts';
+export { outboxEvents, type OutboxEvent, type OutboxSchema } from './database/outbox-events.ts';
 export { requestContext } from './request-context.ts';
 export { requireStatedErrors } from './require-stated-errors.ts';
 export { GATEWAY_HEADERS, SCRAPE, serviceEnvironment } from './service-environment.ts';
@@ -12,10 +12,14 @@ export {
   type SignInOptions,
   type TokenIssuer,
 } from './sign-in.ts';
-export { rowsOf, type Rows } from './rows.ts';
+export { rowsOf, type Rows } from './database/rows.ts';
 export { temporaryFolder } from './temporary-folder.ts';
 export type { Teardown } from './teardown.ts';
-export { connectSuperuser, createTestDatabase, type TestDatabase } from './test-database.ts';
+export {
+  connectSuperuser,
+  createTestDatabase,
+  type TestDatabase,
+} from './database/test-database.ts';
 export { timeBound } from './time-bound.ts';
-export { untilBlocked } from './until-blocked.ts';
+export { untilBlocked } from './database/until-blocked.ts';
 export { until, type UntilOptions } from './until.ts';

@@ -8,7 +8,7 @@ import {
   type Role,
   type SigningKey,
 } from '@muniment/security';
-import type { Rows } from './rows.ts';
+import type { Rows } from './database/rows.ts';
 import type { Teardown } from './teardown.ts';
 
 export interface SignInOptions {

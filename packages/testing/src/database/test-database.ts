@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { Role } from '@muniment/database/roles';
-import type { Teardown } from './teardown.ts';
+import type { Teardown } from '../teardown.ts';
 
 export interface TestDatabase {
   /** Connection URL of one of the product's roles, or of the superuser. */

@@ -1,5 +1,5 @@
 import type { Rows } from './rows.ts';
-import { until } from './until.ts';
+import { until } from '../until.ts';
 
 /**
  * Waits until that many sessions of the database wait for a lock, e.g. one that `rows` holds.
