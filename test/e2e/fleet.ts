@@ -170,8 +170,8 @@ export async function shareFleet(): Promise<Fleet> {
   return connectToFleet(dataDir);
 }
 
-/** Speaks to a fleet that runs already. */
-export async function connectToFleet(dataDir: string): Promise<Fleet> {
+/** Speaks to a fleet that runs already. Another release's answers fit other documents. */
+export async function connectToFleet(dataDir: string, isOtherRelease = false): Promise<Fleet> {
   const describe = async (): Promise<FleetDescription> =>
     JSON.parse(await readFile(join(dataDir, 'fleet.json'), 'utf8'));
   const url = (await describe()).gateway.http;
@@ -190,7 +190,7 @@ export async function connectToFleet(dataDir: string): Promise<Fleet> {
     });
   const call: Fleet['call'] = async (method, path, options) => {
     const answer = await send(method, path, options);
-    await holdToContract(contract, { method, path }, answer);
+    if (!isOtherRelease) await holdToContract(contract, { method, path }, answer);
     return answer;
   };
 

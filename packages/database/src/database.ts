@@ -1,6 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { NamedStatementsClient } from './named-statements.ts';
+import { isPlanOutdated, NamedStatementsClient } from './named-statements.ts';
 
 const INT8_OID = 20;
 const utf8Types = {
@@ -90,6 +90,7 @@ const UNAVAILABLE_MESSAGES = [
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable);
   if (!(error instanceof Error)) return false;
+  if (isPlanOutdated(error)) return true;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   return (
     UNAVAILABLE_SQLSTATE.test(code) ||
@@ -99,10 +100,11 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 }
 
 /**
- * Whether PostgreSQL ended a transaction for the sake of another one. Nothing was committed, so it
- * may run again.
+ * Whether PostgreSQL ended a transaction for the sake of another one, or of a migration. Nothing
+ * was committed, so it may run again.
  */
 export function isTransactionConflict(error: unknown): boolean {
+  if (isPlanOutdated(error)) return true;
   return error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001');
 }
 

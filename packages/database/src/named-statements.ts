@@ -5,14 +5,40 @@ import { BEGIN, BeginQuery } from './begin-query.ts';
 /** More distinct texts stay unnamed: queries of varying shape must not fill the server's memory. */
 const MAX_NAMED = 500;
 const names = new Map<string, string>();
+/** Part of each name, so that all statements can be prepared anew. */
+let generation = 0;
 
 function nameOf(text: string): string | undefined {
   const known = names.get(text);
   if (known !== undefined || names.size >= MAX_NAMED) return known;
-  const name = `s${names.size + 1}`;
+  const name = `s${generation}_${names.size + 1}`;
   names.set(text, name);
   return name;
 }
+
+/**
+ * Whether a migration has changed the columns of a prepared `select *` or `returning *`. PostgreSQL
+ * would refuse it on this connection for ever. It refuses at Bind, before anything has run. Its
+ * message may be translated; this function of PostgreSQL raises no other.
+ */
+export function isPlanOutdated(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError)) return false;
+  return error.code === '0A000' && error.routine === 'RevalidateCachedQuery';
+}
+
+/**
+ * Gives all texts other names: a transaction may use several that one migration changed, and runs
+ * again few times. Once per change, however many connections meet it. Old ones stay prepared until
+ * their connection ends, so each migration costs a connection 500 at most.
+ */
+function renameAll(text: string, outdated: string | undefined): void {
+  if (outdated === undefined || names.get(text) !== outdated) return;
+  generation += 1;
+  names.clear();
+}
+
+const BEGINS = /^\s*(begin|start transaction)\b/i;
+const ENDS = /^\s*(commit|end|abort|rollback(?!\s+to\b))\b/i;
 
 /** As pg answers a statement that has no rows. */
 const emptyResult = (command: string) => ({
@@ -22,6 +48,13 @@ const emptyResult = (command: string) => ({
   oid: 0,
   fields: [],
 });
+
+interface NamedStatement {
+  /** Undefined: unnamed. */
+  name: string | undefined;
+  text: string;
+  values: unknown[];
+}
 
 /**
  * A pg client that prepares each parameterised statement once per connection. PostgreSQL then
@@ -34,10 +67,13 @@ export class NamedStatementsClient extends pg.Client {
   /** Whether a BEGIN waits for its first statement. */
   #isBeginning = false;
   #isCorked = false;
+  /** Whether what is sent next belongs to a transaction. */
+  #isInTransaction = false;
 
   // The overloads of pg's `query` cannot be restated.
   override query = ((...args: unknown[]): unknown => {
     const [text, values] = args;
+    if (typeof text === 'string') this.#followTransaction(text);
     if (text === 'begin') return this.#begin();
     const begins = this.#isBeginning;
     this.#isBeginning = false;
@@ -47,9 +83,30 @@ export class NamedStatementsClient extends pg.Client {
     if (typeof text !== 'string' || !Array.isArray(values) || values.length === 0)
       return begins ? this.#send(BEGIN).then(() => this.#send(...args)) : this.#send(...args);
     const name = nameOf(text);
-    const statement = name === undefined ? { text, values } : { name, text, values };
-    return begins ? this.#sendWithBegin(statement) : this.#send(statement, ...args.slice(2));
+    const statement = { name, text, values };
+    if (begins) return this.#sendWithBegin(statement);
+    return args.length > 2 ? this.#send(statement, ...args.slice(2)) : this.#sendNamed(statement);
   }) as pg.Client['query'];
+
+  #followTransaction(text: string): void {
+    if (BEGINS.test(text)) this.#isInTransaction = true;
+    else if (ENDS.test(text)) this.#isInTransaction = false;
+  }
+
+  /**
+   * Repeats, once, a statement that was refused for its outdated plan. Within a transaction all of
+   * it must run again, which is its caller's part.
+   */
+  #sendNamed({ name, text, values }: NamedStatement): Promise<unknown> {
+    const isAlone = !this.#isInTransaction;
+    const statement = name === undefined ? { text, values } : { name, text, values };
+    return this.#send(statement).catch((error: unknown) => {
+      if (!isPlanOutdated(error)) throw error;
+      renameAll(text, name);
+      if (!isAlone) throw error;
+      return this.#send({ name: nameOf(text), text, values });
+    });
+  }
 
   async #begin(): Promise<unknown> {
     if (this.#canBegin) {
@@ -82,10 +139,14 @@ export class NamedStatementsClient extends pg.Client {
     });
   }
 
-  #sendWithBegin(statement: pg.QueryConfig): Promise<unknown> {
+  #sendWithBegin({ name, text, values }: NamedStatement): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const settle = (error: Error | null, result: unknown): void =>
-      error ? reject(error) : resolve(result);
+    const settle = (error: Error | null, result: unknown): void => {
+      if (isPlanOutdated(error)) renameAll(text, name);
+      if (error) reject(error);
+      else resolve(result);
+    };
+    const statement = name === undefined ? { text, values } : { name, text, values };
     void this.#send(new BeginQuery(statement), settle);
     return this.#endWhenUnanswered(promise);
   }

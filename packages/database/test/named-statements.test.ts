@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { test, type Test } from 'tap';
-import { createDatabase } from '../src/index.ts';
-import { createTestDatabase } from '@muniment/testing';
+import { createDatabase, isTransactionConflict } from '../src/index.ts';
+import { connectSuperuser, createTestDatabase } from '@muniment/testing';
 
 async function oneConnection(t: Test) {
   const database = await createTestDatabase(t);
@@ -18,7 +18,7 @@ async function oneConnection(t: Test) {
           order by name`,
       )
     ).rows;
-  return { db, pool, prepared };
+  return { db, pool, prepared, admin: await connectSuperuser(t, database) };
 }
 
 test('a statement with parameters is prepared once per connection', async (t) => {
@@ -50,6 +50,90 @@ test('a name outlives a failure of its statement', async (t) => {
   t.strictSame((await divide(3)).rows, [{ q: 2 }]);
 });
 
+const ID = '00000000-0000-7000-8000-000000000000';
+
+test('a statement goes on when a migration adds a column to its table', async (t) => {
+  const { db, admin } = await oneConnection(t);
+  const read = () => sql`select * from identity.users where id = ${ID}::uuid`.execute(db);
+  await read();
+  await admin.query('alter table identity.users add column one text');
+  t.strictSame((await read()).rows, []);
+  await admin.query('alter table identity.users add column two text');
+  t.strictSame(
+    (await Promise.all([read(), read(), read()])).map(({ rows }) => rows),
+    [[], [], []],
+  );
+});
+
+test('a transaction that a new column ends may run again, and does', async (t) => {
+  const { db, admin } = await oneConnection(t);
+  const change = () =>
+    db.transaction().execute(async (trx) => {
+      await sql`select ${1}::int as first`.execute(trx);
+      return sql`select * from identity.users where id = ${ID}::uuid for update`.execute(trx);
+    });
+  const begun = () =>
+    db
+      .transaction()
+      .execute((trx) => sql`select * from identity.sessions where id = ${ID}::uuid`.execute(trx));
+  for (const [table, run] of [
+    ['users', change],
+    ['sessions', begun],
+  ] as const) {
+    await run();
+    await run();
+    await admin.query(`alter table identity.${table} add column added text`);
+    const error: unknown = await run().catch((reason: unknown) => reason);
+    t.ok(isTransactionConflict(error), String(error));
+    t.strictSame((await run()).rows, []);
+  }
+});
+
+test('a change that a new column refuses is made once', async (t) => {
+  const { db } = await oneConnection(t);
+  await sql`create temporary table changes (n integer)`.execute(db);
+  const insert = (n: number) => sql`insert into changes values (${n}) returning *`.execute(db);
+  await insert(1);
+  await sql`alter table changes add column added text`.execute(db);
+  t.strictSame((await insert(2)).rows, [{ n: 2, added: null }]);
+  const { rows } = await sql`select n from changes order by n`.execute(db);
+  t.strictSame(rows, [{ n: 1 }, { n: 2 }]);
+});
+
+test('a transaction over several changed tables runs again once', async (t) => {
+  const { db } = await oneConnection(t);
+  for (const name of ['one', 'two', 'three'])
+    await sql`create temporary table ${sql.id(name)} (n integer)`.execute(db);
+  const change = () =>
+    db.transaction().execute(async (trx) => {
+      await sql`select ${1}::int as first`.execute(trx);
+      for (const name of ['one', 'two', 'three'])
+        await sql`insert into ${sql.id(name)} values (${1}) returning *`.execute(trx);
+    });
+  await change();
+  for (const name of ['one', 'two', 'three'])
+    await sql`alter table ${sql.id(name)} add column added text`.execute(db);
+  t.ok(isTransactionConflict(await change().catch((error: unknown) => error)));
+  await change();
+  const { rows } = await sql`select n from three`.execute(db);
+  t.equal(rows.length, 2, 'the refused one left nothing');
+});
+
+test('after a savepoint a refused statement still ends its transaction', async (t) => {
+  const { db } = await oneConnection(t);
+  await sql`create temporary table changes (n integer)`.execute(db);
+  const change = () =>
+    db.transaction().execute(async (trx) => {
+      await sql`savepoint here`.execute(trx);
+      await sql`rollback to here`.execute(trx);
+      await sql`insert into changes values (${1}) returning *`.execute(trx);
+    });
+  await change();
+  await sql`alter table changes add column added text`.execute(db);
+  t.ok(isTransactionConflict(await change().catch((error: unknown) => error)));
+});
+
+// Last: no later text of this process gets a name.
 test('past five hundred texts statements stay unnamed, and work', async (t) => {
   const { db, prepared } = await oneConnection(t);
   for (let i = 0; i < 520; i += 1)
