@@ -19,7 +19,8 @@ export async function recordEffects(rows: Rows): Promise<void> {
       end if;
       return null;
     end $$;
-    create trigger effects after insert or update on identity.users
+    -- A day's first request moves last_active_on, which is no change of anybody's.
+    create trigger effects after insert or update of name on identity.users
       for each row execute function effects.of_user();
     create function effects.of_file() returns trigger language plpgsql
       security definer set search_path = pg_catalog, pg_temp as $$

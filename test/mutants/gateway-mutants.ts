@@ -92,7 +92,7 @@ export const GATEWAY_MUTANTS: Mutant[] = [
   {
     name: 'page-refuses-a-method-without-allow',
     file: NGINX,
-    find: '    "~^/_problem/405 /+(reset-password|confirm-email|pages/.*|docs/.*)?$" "GET, HEAD";\n',
+    find: '    "~^/_problem/405 /+(reset-password|confirm-email|pages/.*|docs/.*|api/docs(/async)?|api/(open|async)api\\.(json|yaml))?$" "GET, HEAD";\n',
     replace: '',
     tests: ['packages/cluster/test/nginx/pages.test.ts'],
   },
