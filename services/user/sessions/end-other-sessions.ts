@@ -3,7 +3,7 @@ import { sessionPrincipalOf, Unauthenticated } from '@muniment/security';
 import { defineRoute } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { otherSessionsRevoked } from './session-events.ts';
-import { lockLiveSession, revokeSessionsOfUser } from './session-queries.ts';
+import { lockLiveSessions, revokeSessionsOfUser } from './session-queries.ts';
 
 /** Ends the caller's sessions but the current one (OWASP ASVS 7.4.3). */
 export const endOtherSessions = defineRoute({
@@ -20,7 +20,8 @@ export const endOtherSessions = defineRoute({
       const { id, sessionId } = sessionPrincipalOf(request);
       const ended = await data.inTransaction(request, async (trx, record) => {
         // Two sessions may end each other at once. The second finds itself ended.
-        if (!(await lockLiveSession(trx, sessionId))) throw new Unauthenticated();
+        const live = await lockLiveSessions(trx, id);
+        if (!live.includes(sessionId)) throw new Unauthenticated();
         const others = await revokeSessionsOfUser(trx, id, {
           reason: 'ended_by_user',
           except: sessionId,

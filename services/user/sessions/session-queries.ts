@@ -56,17 +56,24 @@ export async function listLiveSessions(
     .execute();
 }
 
-/** Locks a live session until the transaction ends. @returns false when it has ended */
-export async function lockLiveSession(trx: Transaction<Tables>, id: string): Promise<boolean> {
-  return (
-    (await trx
-      .selectFrom('identity.sessions')
-      .select('id')
-      .where('id', '=', id)
-      .where(LIVE)
-      .forUpdate()
-      .executeTakeFirst()) !== undefined
-  );
+/**
+ * Locks a user's live sessions until the transaction ends, in one order: sessions that end each
+ * other at once would deadlock.
+ * @returns their ids
+ */
+export async function lockLiveSessions(
+  trx: Transaction<Tables>,
+  userId: string,
+): Promise<string[]> {
+  const rows = await trx
+    .selectFrom('identity.sessions')
+    .select('id')
+    .where('user_id', '=', userId)
+    .where(LIVE)
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 /** A condition for statements that an ended session must not execute. */
