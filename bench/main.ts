@@ -1,6 +1,6 @@
 /**
  * `make bench`: measures on its own fleet, prints a table and writes `.bench/results.json`.
- * Ratios compare with a limit of the same run, because machines are noisy. It takes five minutes.
+ * Ratios compare with a limit of the same run, because machines are noisy. It takes six minutes.
  * `node bench/main.ts growth` is left out of it: ten million events take 20 minutes.
  */
 import { spawnSync } from 'node:child_process';
