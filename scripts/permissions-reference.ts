@@ -23,24 +23,27 @@ const root = join(import.meta.dirname, '..');
 
 const HEAD = `# Permissions
 
-<!-- Made by scripts/permissions-reference.ts from packages/security/src/permissions.ts: edit that. -->
+<!-- Made by scripts/permissions-reference.ts. Edit packages/security/src/permissions.ts. -->
 
-Who may do what, and to whose data: \`own\` is the caller's, \`any\` is anyone's, \`-\` is nobody's. Nothing else decides:
-a route and a channel of the WebSocket each name one of these permissions, or say that they are public. A test calls
-every route as each kind of caller and expects what this page says.`;
+Who may do what, and to whose data: \`own\` is the caller's, \`any\` is anyone's, \`-\` is nobody's.
+Nothing else decides: a route and a channel of the WebSocket each name one of these permissions, or
+say that they are public. A test calls every route as each kind of caller and expects what this
+page says.`;
 
-const RULES = `- An API token does what both its scopes and its owner's role allow. Scopes are these names. \`session\` is for no API
-  token, whatever its scopes (\`session_required\`).
+const RULES = `- An API token does what both its scopes and its owner's role allow. Scopes are these
+  names. \`session\` is for no API token, whatever its scopes (\`session_required\`).
 - An account whose role lacks \`tokens:manage\` cannot use API tokens from before either.
-- A caller in a session has all permissions of the role. A changed role counts within a second on every replica.
-- A refusal to a known caller is 403 (\`permission_denied\`, \`insufficient_scope\`, \`session_required\`) and the event
-  \`ACCESS_DENIED\`. Another's resource is 404, as an absent one.
+- A caller in a session has all permissions of the role. A changed role counts within a second on
+  every replica.
+- A refusal to a known caller is 403 (\`permission_denied\`, \`insufficient_scope\`,
+  \`session_required\`) and the event \`ACCESS_DENIED\`. Another's resource that the caller may not
+  see is 404, as an absent one.
 - A viewer token reads a tenant's own events, on the routes marked below and on no other.
-- \`admin\` and \`auditor\` reach everybody's data: their passwords have at least 15 characters, and an account gets one of
-  these roles only with an address that is proved, or loses its password, sessions and tokens to a link by mail
-  (\`make admin\`, \`make auditor\`).
-- The last active administrator stays: demotion, suspension and deletion are 409 \`last_administrator\`, by SQL too. A
-  service account is no person and does not count.`;
+- \`admin\` and \`auditor\` reach everybody's data: their passwords have at least 15 characters, and
+  an account gets one of these roles only with an address that is proved, or loses its password,
+  sessions and tokens to a link by mail (\`make admin\`, \`make auditor\`).
+- The last active administrator stays: demotion, suspension and deletion are 409
+  \`last_administrator\`, by SQL too. A service account is no person and does not count.`;
 
 const cell = (text: string | null): string => text ?? '-';
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;

@@ -33,7 +33,7 @@ const time = (description: string) =>
 const day = (description: string) => Type.Optional(Type.String({ format: 'date', description }));
 const exact = (maxLength: number) => Type.Optional(Type.String({ minLength: 1, maxLength }));
 
-/** Cursors hold an address at most, with its MAC. */
+/** Cursors hold an address at most, with its nonce and tag. */
 export const cursorSchema = Type.Optional(Type.String({ minLength: 1, maxLength: 600 }));
 export const limitSchema = Type.Integer({ minimum: 1, maximum: 200, default: 50 });
 

@@ -1,12 +1,6 @@
 import { principalOf } from '@muniment/security';
 import { uuidv7 } from '@muniment/database';
-import {
-  defineRoute,
-  InvalidFields,
-  nameAuditEvent,
-  pointerTo,
-  validatorFields,
-} from '@muniment/server';
+import { defineRoute, InvalidFields, nameAuditEvent, pointerTo } from '@muniment/server';
 import type { FastifyRequest } from 'fastify';
 import type { UserContext } from '../context.ts';
 import { VendorProfileExists } from '../errors.ts';
@@ -14,10 +8,10 @@ import { lockUser } from '../users/user-queries.ts';
 import { changeProfile, EMPTY_PROFILE, type StatedProfile } from './fields/check-profile.ts';
 import { newProfileSchema, readNewProfile } from './fields/profile-body.ts';
 import { requireReach } from './profile/profile-reach.ts';
-import { createProfileReader } from './profile/profile-reader.ts';
+import { showProfile } from './profile/show-profile.ts';
 import { vendorProfileCreated } from './profile/vendor-profile-events.ts';
 import { insertProfile, updateProfileStatus } from './profile/vendor-profile-queries.ts';
-import { profileValidators, vendorProfileSchema } from './profile/vendor-profile-resource.ts';
+import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
 
 type CreateContext = Pick<UserContext, 'data' | 'audit'>;
 
@@ -38,10 +32,9 @@ export const createVendorProfile = defineRoute({
     const userId = wantedId?.toLowerCase() ?? principalOf(request).id;
     await requireReach(context, request, userId);
     const { row, eventId } = await insert(context, request, { userId, profile, body });
-    const resource = createProfileReader(principalOf(request)).show(row);
     nameAuditEvent(reply, eventId);
-    reply.headers(validatorFields(profileValidators(row, resource)));
-    return reply.code(201).header('location', `/api/vendor-profiles/${row.id}`).send(resource);
+    reply.code(201).header('location', `/api/vendor-profiles/${row.id}`);
+    return showProfile(request, reply, row);
   },
 });
 

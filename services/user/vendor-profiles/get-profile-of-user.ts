@@ -1,11 +1,9 @@
 import { Type } from 'typebox';
-import { principalOf } from '@muniment/security';
-import { defineRoute, uuid, validatorFields } from '@muniment/server';
+import { defineRoute, uuid } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { VendorProfileNotFound } from '../errors.ts';
-import { createProfileReader } from './profile/profile-reader.ts';
-import { findProfile } from './profile/vendor-profile-queries.ts';
-import { profileValidators, vendorProfileSchema } from './profile/vendor-profile-resource.ts';
+import { findVisibleProfile, showProfile } from './profile/show-profile.ts';
+import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
 
 /** Gets a profile by its vendor's id. */
 export const getProfileOfUser = defineRoute({
@@ -19,12 +17,10 @@ export const getProfileOfUser = defineRoute({
   errors: [VendorProfileNotFound],
   handler:
     ({ data: { db } }: Pick<UserContext, 'data'>) =>
-    async (request, reply) => {
-      const reader = createProfileReader(principalOf(request));
-      const profile = await findProfile(db, { user_id: request.params.userId });
-      if (!profile || !reader.canSee(profile)) throw new VendorProfileNotFound();
-      const resource = reader.show(profile);
-      reply.headers(validatorFields(profileValidators(profile, resource)));
-      return resource;
-    },
+    async (request, reply) =>
+      showProfile(
+        request,
+        reply,
+        await findVisibleProfile(db, request, { user_id: request.params.userId }),
+      ),
 });

@@ -1,10 +1,8 @@
-import { principalOf } from '@muniment/security';
-import { defineRoute, idParams, validatorFields } from '@muniment/server';
+import { defineRoute, idParams } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { VendorProfileNotFound } from '../errors.ts';
-import { createProfileReader } from './profile/profile-reader.ts';
-import { findProfile } from './profile/vendor-profile-queries.ts';
-import { profileValidators, vendorProfileSchema } from './profile/vendor-profile-resource.ts';
+import { findVisibleProfile, showProfile } from './profile/show-profile.ts';
+import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
 
 export const getVendorProfile = defineRoute({
   method: 'GET',
@@ -17,12 +15,6 @@ export const getVendorProfile = defineRoute({
   errors: [VendorProfileNotFound],
   handler:
     ({ data: { db } }: Pick<UserContext, 'data'>) =>
-    async (request, reply) => {
-      const reader = createProfileReader(principalOf(request));
-      const profile = await findProfile(db, { id: request.params.id });
-      if (!profile || !reader.canSee(profile)) throw new VendorProfileNotFound();
-      const resource = reader.show(profile);
-      reply.headers(validatorFields(profileValidators(profile, resource)));
-      return resource;
-    },
+    async (request, reply) =>
+      showProfile(request, reply, await findVisibleProfile(db, request, { id: request.params.id })),
 });

@@ -1,9 +1,7 @@
 import { Type } from 'typebox';
-import { principalOf } from '@muniment/security';
-import { CursorInvalid, defineRoute, pageOf, pageQuery, toPage } from '@muniment/server';
+import { CursorInvalid, defineRoute, pageOf, pageQuery } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { createProfileReader } from './profile/profile-reader.ts';
-import { readPageQuery } from './profile/read-page-query.ts';
+import { readProfilePage } from './profile/read-profile-page.ts';
 import { selectProfilesByType } from './profile/vendor-profile-queries.ts';
 import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
 
@@ -21,9 +19,9 @@ export const listByBusinessType = defineRoute({
   handler:
     ({ data: { db } }: Pick<UserContext, 'data'>) =>
     async (request) => {
-      const reader = createProfileReader(principalOf(request));
-      const page = readPageQuery(request.query, reader);
-      const rows = await selectProfilesByType(db, request.params.type.trim(), page).execute();
-      return toPage(rows, request.query.limit, reader.show);
+      const type = request.params.type.trim();
+      return readProfilePage(request, request.query, (page) =>
+        selectProfilesByType(db, type, page),
+      );
     },
 });

@@ -1,17 +1,8 @@
 import { Type } from 'typebox';
-import { principalOf } from '@muniment/security';
-import {
-  CursorInvalid,
-  defineRoute,
-  InvalidFields,
-  pageOf,
-  pageQuery,
-  toPage,
-} from '@muniment/server';
+import { CursorInvalid, defineRoute, InvalidFields, pageOf, pageQuery } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { findCountry } from './fields/country.ts';
-import { createProfileReader } from './profile/profile-reader.ts';
-import { readPageQuery } from './profile/read-page-query.ts';
+import { readProfilePage } from './profile/read-profile-page.ts';
 import { selectProfilesByCountry } from './profile/vendor-profile-queries.ts';
 import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
 
@@ -32,9 +23,8 @@ export const listByCountry = defineRoute({
       const code = findCountry(request.params.country);
       if (code === undefined)
         throw new InvalidFields([{ pointer: '/params/country', message: 'is no country' }]);
-      const reader = createProfileReader(principalOf(request));
-      const page = readPageQuery(request.query, reader);
-      const rows = await selectProfilesByCountry(db, code, page).execute();
-      return toPage(rows, request.query.limit, reader.show);
+      return readProfilePage(request, request.query, (page) =>
+        selectProfilesByCountry(db, code, page),
+      );
     },
 });

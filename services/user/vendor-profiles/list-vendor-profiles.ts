@@ -1,8 +1,6 @@
-import { principalOf } from '@muniment/security';
-import { CursorInvalid, defineRoute, pageOf, pageQuery, toPage } from '@muniment/server';
+import { CursorInvalid, defineRoute, pageOf, pageQuery } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { createProfileReader } from './profile/profile-reader.ts';
-import { readPageQuery } from './profile/read-page-query.ts';
+import { readProfilePage } from './profile/read-profile-page.ts';
 import { selectProfiles } from './profile/vendor-profile-queries.ts';
 import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
 
@@ -18,8 +16,6 @@ export const listVendorProfiles = defineRoute({
   handler:
     ({ data: { db } }: Pick<UserContext, 'data'>) =>
     async (request) => {
-      const reader = createProfileReader(principalOf(request));
-      const rows = await selectProfiles(db, readPageQuery(request.query, reader)).execute();
-      return toPage(rows, request.query.limit, reader.show);
+      return readProfilePage(request, request.query, (page) => selectProfiles(db, page));
     },
 });

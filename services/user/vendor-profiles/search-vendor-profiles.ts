@@ -1,33 +1,39 @@
 import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
-import { CursorInvalid, defineRoute, pageOf, strictObject } from '@muniment/server';
+import {
+  createBoundCursors,
+  CursorInvalid,
+  defineRoute,
+  pageOf,
+  strictObject,
+} from '@muniment/server';
 import type { Kysely } from 'kysely';
 import type { UserContext } from '../context.ts';
 import type { Tables } from '../tables.ts';
-import { createProfileReader, type ProfileReader } from './profile/profile-reader.ts';
-import {
-  vendorProfileSchema,
-  type VendorProfileResource,
-} from './profile/vendor-profile-resource.ts';
+import { createProfileReader } from './profile/profile-reader.ts';
+import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
 import {
   findScanEnd,
   foldWords,
   selectFoundProfiles,
+  type FoundProfile,
   type ProfileSearch,
+  type SearchPlace,
 } from './search/profile-term-queries.ts';
-import { decodeSearchCursor, encodeSearchCursor } from './search/search-cursor.ts';
 
-/** More words than these cost more and find no less. */
+/** Each word costs a look-up for each entry that a page reads. Shorter words beyond do not count. */
 const MAX_WORDS = 8;
 
 const querySchema = strictObject({
   q: Type.String({
     minLength: 1,
     maxLength: 200,
-    description: 'Beginnings of words of public fields. All must be found, in any order.',
+    description:
+      'Beginnings of words of public fields. All must be found, in any order; of more than eight ' +
+      'the longest eight.',
   }),
   limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-  cursor: Type.Optional(Type.String({ maxLength: 256 })),
+  cursor: Type.Optional(Type.String({ maxLength: 300 })),
 });
 
 /** Case and accents do not count. A page may be short and still have a next one. */
@@ -40,29 +46,36 @@ export const searchVendorProfiles = defineRoute({
   query: querySchema,
   response: { 200: pageOf(vendorProfileSchema) },
   errors: [CursorInvalid],
-  handler:
-    ({ data: { db } }: Pick<UserContext, 'data'>) =>
-    async (request) => {
+  handler: ({ data: { db }, limits }: Pick<UserContext, 'data' | 'limits'>) => {
+    const cursors = createBoundCursors(limits.secret('vendor-profile-cursors'));
+    return async (request) => {
       const { q, limit, cursor } = request.query;
       const reader = createProfileReader(principalOf(request));
       const [first, ...others] = (await foldWords(db, q)).slice(0, MAX_WORDS);
       if (first === undefined) return { data: [], next_cursor: null };
-      const after = cursor === undefined ? undefined : decodeSearchCursor(cursor, first);
+      const words = [first, ...others] as const;
+      const boundTo = { list: 'vendor-profiles.search', words: [...words] };
+      const after = cursor === undefined ? undefined : toPlace(cursors.open(cursor, boundTo));
       const { seesUnlisted: unlisted } = reader;
-      return readPage(db, reader, { words: [first, ...others], after, limit, unlisted });
-    },
+      const { rows, end } = await readPage(db, { words, after, limit, unlisted });
+      return {
+        data: rows.map(({ term: _term, ...row }) => reader.show(row)),
+        next_cursor: end ? cursors.seal([end.term, end.id], boundTo) : null,
+      };
+    };
+  },
 });
 
+const toPlace = ([term = '', id = '']: string[]): SearchPlace => ({ term, id });
+
+/** The profiles of a page, and where the next one continues; undefined behind the last. */
 async function readPage(
   db: Kysely<Tables>,
-  reader: ProfileReader,
   search: ProfileSearch,
-): Promise<{ data: VendorProfileResource[]; next_cursor: string | null }> {
+): Promise<{ rows: FoundProfile[]; end: SearchPlace | undefined }> {
   const { limit } = search;
   const found = await selectFoundProfiles({ ...search, limit: limit + 1 }).execute(db);
   const rows = found.rows.slice(0, limit);
   const last = found.rows.length > limit ? rows.at(-1) : undefined;
-  const end = last ?? (await findScanEnd(db, search));
-  const data = rows.map(({ term: _term, ...row }) => reader.show(row));
-  return { data, next_cursor: end ? encodeSearchCursor(end) : null };
+  return { rows, end: last ?? (await findScanEnd(db, search)) };
 }

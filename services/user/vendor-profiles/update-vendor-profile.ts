@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { principalOf } from '@muniment/security';
-import { defineRoute, idParams, nameAuditEvent, validatorFields } from '@muniment/server';
+import { defineRoute, idParams, nameAuditEvent } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { VendorProfileNotFound } from '../errors.ts';
 import { changeProfile, statedOf, type StatedProfile } from './fields/check-profile.ts';
 import { profileChangeSchema, readProfileChange } from './fields/profile-body.ts';
 import { findChangeableProfile, lockProfileAndUser } from './profile/lock-profile.ts';
-import { createProfileReader } from './profile/profile-reader.ts';
+import { showProfile } from './profile/show-profile.ts';
 import { vendorProfileUpdated } from './profile/vendor-profile-events.ts';
 import { updateProfile, updateProfileStatus } from './profile/vendor-profile-queries.ts';
-import { profileValidators, vendorProfileSchema } from './profile/vendor-profile-resource.ts';
+import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
 
 /** What an administrator verifies about a company. A change of one asks for it again. */
 const VERIFIED_FIELDS = [
@@ -51,10 +51,8 @@ export const updateVendorProfile = defineRoute({
       const change = { fields: Object.keys(fields).toSorted(), reverify };
       return { row: updated, eventId: await record(vendorProfileUpdated(updated, change)) };
     });
-    const resource = createProfileReader(principalOf(request)).show(row);
     nameAuditEvent(reply, eventId);
-    reply.headers(validatorFields(profileValidators(row, resource)));
-    return resource;
+    return showProfile(request, reply, row);
   },
 });
 

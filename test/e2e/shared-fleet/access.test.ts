@@ -164,8 +164,8 @@ const table: Record<string, Row> = {
     access: 'vendor-profiles:read',
     answers: 200,
   },
-  'GET /api/vendor-profiles/by-country/:country': { access: 'vendor-profiles:read', answers: 400 },
-  'GET /api/vendor-profiles/user/:userId': { access: 'vendor-profiles:read', answers: 400 },
+  'GET /api/vendor-profiles/by-country/:country': { access: 'vendor-profiles:read', answers: 200 },
+  'GET /api/vendor-profiles/user/:userId': { access: 'vendor-profiles:read', answers: 404 },
   'GET /api/vendor-profiles/:id': { access: 'vendor-profiles:read', answers: 404 },
   'POST /api/vendor-profiles': {
     access: 'vendor-profiles:write',
@@ -307,6 +307,8 @@ function pathFor({ route, query }: Visit, id: string): string {
     .replace(':id', id)
     .replace(':delivery_id', ABSENT)
     .replace(':type', 'vendor')
+    .replace(':country', 'IN')
+    .replace(':userId', ABSENT)
     .replace(':level', '9')
     .replace('*', '999/999');
   return query === undefined ? path : `${path}?${query}`;

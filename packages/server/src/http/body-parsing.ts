@@ -35,9 +35,9 @@ export function parseStorableJson(text: string): unknown {
 const MERGE_PATCH = 'application/merge-patch+json';
 
 /**
- * Accepts only JSON bodies, those of a PATCH also as JSON Merge Patch. Zero bytes are no body, whatever their type. A 400 refuses what
- * PostgreSQL or canonical JSON cannot hold: NUL, lone surrogates, bytes that are not UTF-8, numbers
- * past the largest double.
+ * Accepts only JSON bodies, those of a PATCH also as JSON Merge Patch. Zero bytes are no body,
+ * whatever their type. A 400 refuses what PostgreSQL or canonical JSON cannot hold: NUL, lone
+ * surrogates, bytes that are not UTF-8, numbers past the largest double.
  */
 export function parseBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');

@@ -8,7 +8,8 @@ import type { Tables, User, VendorProfile } from '../../tables.ts';
 import { lockUser } from '../../users/user-queries.ts';
 import { requireReach } from './profile-reach.ts';
 import { createProfileReader } from './profile-reader.ts';
-import { findProfile, lockProfile } from './vendor-profile-queries.ts';
+import { findVisibleProfile } from './show-profile.ts';
+import { lockProfile } from './vendor-profile-queries.ts';
 import { profileValidators } from './vendor-profile-resource.ts';
 
 /**
@@ -20,9 +21,7 @@ export async function findChangeableProfile(
   request: FastifyRequest,
   id: string,
 ): Promise<VendorProfile> {
-  const profile = await findProfile(context.data.db, { id });
-  if (!profile || !createProfileReader(principalOf(request)).canSee(profile))
-    throw new VendorProfileNotFound();
+  const profile = await findVisibleProfile(context.data.db, request, { id });
   await requireReach(context, request, profile.user_id);
   return profile;
 }

@@ -10,6 +10,9 @@ export interface SearchPlace {
   id: string;
 }
 
+/** A profile with the word that was found. */
+export type FoundProfile = VendorProfile & { term: string };
+
 export interface ProfileSearch {
   /** Folded beginnings of words, the longest first. All must be found. */
   words: readonly [string, ...string[]];
@@ -52,7 +55,7 @@ export function selectFoundProfiles(search: ProfileSearch) {
     (word) => sql`and (select true from identity.vendor_profile_terms o
       where o.profile_id = e.profile_id and ${begins('o.term', word)} limit 1)`,
   );
-  return sql<VendorProfile & { term: string }>`
+  return sql<FoundProfile>`
     select e.term, p.* from (${entries(search)} limit ${SCAN_LIMIT}) e
     cross join lateral (select * from identity.vendor_profiles v
       where v.id = e.profile_id limit 1) p

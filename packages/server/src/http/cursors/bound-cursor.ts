@@ -1,10 +1,14 @@
-import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
 import { canonicalJson, type Json } from '@muniment/audit-events';
 import { CursorInvalid } from '../../errors.ts';
 
-const MAC_BYTES = 16;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
 
-/** Cursors that only their list reads: a MAC binds them to its filter and order. */
+/**
+ * Cursors that only their list reads, bound to its filter and order. They are encrypted, since a
+ * position may be that of a row that the caller does not see.
+ */
 export interface BoundCursors {
   /** @param boundTo what tells this list from every other: its name, filter and order */
   seal(position: readonly string[], boundTo: Json): string;
@@ -15,30 +19,34 @@ export interface BoundCursors {
   open(cursor: string, boundTo: Json): string[];
 }
 
-/** @param secret the same on every replica */
+/** AES-256-GCM: nonce ‖ ciphertext ‖ tag. @param secret 32 bytes, the same on every replica */
 export function createBoundCursors(secret: Buffer): BoundCursors {
   const key = createSecretKey(secret);
-  const macOf = (position: Buffer, boundTo: Json): Buffer =>
-    createHmac('sha256', key)
-      .update(canonicalJson(boundTo))
-      .update('\0')
-      .update(position)
-      .digest()
-      .subarray(0, MAC_BYTES);
+  const boundBytes = (boundTo: Json): Buffer => Buffer.from(canonicalJson(boundTo));
   return {
     seal(position, boundTo) {
-      const bytes = Buffer.from(JSON.stringify(position));
-      return Buffer.concat([macOf(bytes, boundTo), bytes]).toString('base64url');
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(boundBytes(boundTo));
+      const text = Buffer.concat([cipher.update(JSON.stringify(position), 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, text, cipher.getAuthTag()]).toString('base64url');
     },
     open(cursor, boundTo) {
       const bytes = Buffer.from(cursor, 'base64url');
-      const position = bytes.subarray(MAC_BYTES);
       // Buffer.from skips what is not base64, so only the exact form is accepted.
-      if (bytes.length <= MAC_BYTES || bytes.toString('base64url') !== cursor)
+      if (bytes.length <= NONCE_BYTES + TAG_BYTES || bytes.toString('base64url') !== cursor)
         throw new CursorInvalid();
-      if (!timingSafeEqual(bytes.subarray(0, MAC_BYTES), macOf(position, boundTo)))
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      })
+        .setAAD(boundBytes(boundTo))
+        .setAuthTag(bytes.subarray(-TAG_BYTES));
+      const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
+      try {
+        decipher.final();
+      } catch {
         throw new CursorInvalid();
-      return JSON.parse(position.toString()) as string[];
+      }
+      return JSON.parse(text.toString()) as string[];
     },
   };
 }

@@ -13,6 +13,13 @@ test('a cursor gives back its position, on every replica', (t) => {
   t.end();
 });
 
+test('a cursor does not tell its position', (t) => {
+  const { seal } = createBoundCursors(SECRET);
+  const bytes = Buffer.from(seal(POSITION, LIST), 'base64url').toString('latin1');
+  for (const part of POSITION) t.notOk(bytes.includes(part));
+  t.end();
+});
+
 test('a cursor of another filter, order, list or secret is refused', (t) => {
   const { seal, open } = createBoundCursors(SECRET);
   const cursor = seal(POSITION, LIST);
