@@ -37,9 +37,6 @@ function renameAll(text: string, outdated: string | undefined): void {
   names.clear();
 }
 
-const BEGINS = /^\s*(begin|start transaction)\b/i;
-const ENDS = /^\s*(commit|end|abort|rollback(?!\s+to\b))\b/i;
-
 /** As pg answers a statement that has no rows. */
 const emptyResult = (command: string) => ({
   command,
@@ -49,12 +46,10 @@ const emptyResult = (command: string) => ({
   fields: [],
 });
 
-interface NamedStatement {
-  /** Undefined: unnamed. */
-  name: string | undefined;
-  text: string;
-  values: unknown[];
-}
+const namedStatement = (text: string, values: unknown[]): pg.QueryConfig => {
+  const name = nameOf(text);
+  return name === undefined ? { text, values } : { name, text, values };
+};
 
 /**
  * A pg client that prepares each parameterised statement once per connection. PostgreSQL then
@@ -67,13 +62,10 @@ export class NamedStatementsClient extends pg.Client {
   /** Whether a BEGIN waits for its first statement. */
   #isBeginning = false;
   #isCorked = false;
-  /** Whether what is sent next belongs to a transaction. */
-  #isInTransaction = false;
 
   // The overloads of pg's `query` cannot be restated.
   override query = ((...args: unknown[]): unknown => {
     const [text, values] = args;
-    if (typeof text === 'string') this.#followTransaction(text);
     if (text === 'begin') return this.#begin();
     const begins = this.#isBeginning;
     this.#isBeginning = false;
@@ -82,30 +74,29 @@ export class NamedStatementsClient extends pg.Client {
       return Promise.resolve(emptyResult(text.toUpperCase()));
     if (typeof text !== 'string' || !Array.isArray(values) || values.length === 0)
       return begins ? this.#send(BEGIN).then(() => this.#send(...args)) : this.#send(...args);
-    const name = nameOf(text);
-    const statement = { name, text, values };
-    if (begins) return this.#sendWithBegin(statement);
-    return args.length > 2 ? this.#send(statement, ...args.slice(2)) : this.#sendNamed(statement);
+    const statement = namedStatement(text, values);
+    return !begins && args.length > 2
+      ? this.#send(statement, ...args.slice(2))
+      : this.#sendNamed(statement, { begins });
   }) as pg.Client['query'];
-
-  #followTransaction(text: string): void {
-    if (BEGINS.test(text)) this.#isInTransaction = true;
-    else if (ENDS.test(text)) this.#isInTransaction = false;
-  }
 
   /**
    * Repeats, once, a statement that was refused for its outdated plan. Within a transaction all of
    * it must run again, which is its caller's part.
    */
-  #sendNamed({ name, text, values }: NamedStatement): Promise<unknown> {
-    const isAlone = !this.#isInTransaction;
-    const statement = name === undefined ? { text, values } : { name, text, values };
-    return this.#send(statement).catch((error: unknown) => {
-      if (!isPlanOutdated(error)) throw error;
+  #sendNamed(statement: pg.QueryConfig, { begins }: { begins: boolean }): Promise<unknown> {
+    const { text, name, values = [] } = statement;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    // Called before later answers are read, so the status is the one that the statement met.
+    const settle = (error: Error | null, result: unknown): void => {
+      if (!error) return resolve(result);
+      if (!isPlanOutdated(error)) return reject(error);
       renameAll(text, name);
-      if (!isAlone) throw error;
-      return this.#send({ name: nameOf(text), text, values });
-    });
+      if (begins || this.getTransactionStatus() !== 'I') return reject(error);
+      resolve(this.#send(namedStatement(text, values)));
+    };
+    void this.#send(begins ? new BeginQuery(statement) : statement, settle);
+    return this.#endWhenUnanswered(promise);
   }
 
   async #begin(): Promise<unknown> {
@@ -137,18 +128,6 @@ export class NamedStatementsClient extends pg.Client {
       this.#isCorked = false;
       stream.uncork();
     });
-  }
-
-  #sendWithBegin({ name, text, values }: NamedStatement): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const settle = (error: Error | null, result: unknown): void => {
-      if (isPlanOutdated(error)) renameAll(text, name);
-      if (error) reject(error);
-      else resolve(result);
-    };
-    const statement = name === undefined ? { text, values } : { name, text, values };
-    void this.#send(new BeginQuery(statement), settle);
-    return this.#endWhenUnanswered(promise);
   }
 
   /**

@@ -133,6 +133,29 @@ test('after a savepoint a refused statement still ends its transaction', async (
   t.ok(isTransactionConflict(await change().catch((error: unknown) => error)));
 });
 
+test('a refused statement is not repeated behind a COMMIT that left with it', async (t) => {
+  const { db, pool } = await oneConnection(t);
+  await sql`create temporary table changes (n integer)`.execute(db);
+  const client = await pool.connect();
+  const change = () => [
+    client.query('insert into changes values ($1) returning *', [1]),
+    client.query('commit'),
+  ];
+  const begin = async () => {
+    await client.query('begin');
+    await client.query('select $1::int as first', [1]);
+  };
+  await begin();
+  await Promise.all(change());
+  await client.query('alter table changes add column added text');
+  await begin();
+  const [insert, commit] = await Promise.allSettled(change());
+  t.match(insert, { status: 'rejected', reason: { code: '0A000' } });
+  t.match(commit, { status: 'fulfilled', value: { command: 'ROLLBACK' } });
+  t.equal((await client.query('select n from changes')).rowCount, 1);
+  client.release();
+});
+
 // Last: no later text of this process gets a name.
 test('past five hundred texts statements stay unnamed, and work', async (t) => {
   const { db, prepared } = await oneConnection(t);
