@@ -67,7 +67,10 @@ function findLongWork(before: DatabaseObjects, seen: Observation): string[] {
   return seen.messages.flatMap((message) => {
     const key = FOREIGN_KEY.exec(message)?.[1];
     if (key !== undefined && blocked.length > 0)
-      return `checks all rows for the foreign key ${key}; add it NOT VALID, and VALIDATE it in the next migration`;
+      return (
+        `checks all rows for the foreign key ${key}; ` +
+        'add it NOT VALID, and VALIDATE it in the next migration'
+      );
     return LONG_WORK.flatMap(({ message: pattern, what, instead }) =>
       named(pattern.exec(message)?.[1] ?? '').map(
         (table) => `${what} ${table} while its writers wait; ${instead}`,
@@ -82,8 +85,8 @@ function findUnrepeatable({ statements }: Observation): string[] {
     .filter((statement) => !CONCURRENTLY.test(statement))
     .map(
       (statement) =>
-        `runs outside a transaction: ${statement.trim().slice(0, 60)}; only DROP INDEX CONCURRENTLY ` +
-        'IF EXISTS and CREATE INDEX CONCURRENTLY may, the first before the second',
+        `runs outside a transaction: ${statement.trim().slice(0, 60)}; only DROP INDEX ` +
+        'CONCURRENTLY IF EXISTS and CREATE INDEX CONCURRENTLY may, the first before the second',
     );
 }
 

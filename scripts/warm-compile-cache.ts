@@ -1,7 +1,7 @@
 /**
- * Loads the services named as arguments, or all, so that a first start finds their compiled code. A
- * replica that strips types itself keeps the compiler, some 30 MiB. Node keeps a cache for each user
- * id, so run it as the user who starts them.
+ * Loads the services named as arguments, or all, so that a first start finds their compiled code.
+ * A replica that strips types itself keeps the compiler, some 30 MiB. Node keeps a cache for each
+ * user id, so run it as the user who starts them.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

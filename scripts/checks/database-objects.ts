@@ -8,11 +8,12 @@ export interface DatabaseObjects {
   required: Set<string>;
   /** Tables, views and functions. */
   others: Set<string>;
-  /** Tables and their indexes, by oid, with the name that PostgreSQL uses in messages. */
+  /** Tables by oid, each as `schema.name`. */
   tables: Map<number, string>;
 }
 
-const OURS = sql`n.nspname not like 'pg\\_%' and n.nspname not in ('information_schema', 'migrations')`;
+const OURS = sql`n.nspname not like 'pg\\_%'
+  and n.nspname not in ('information_schema', 'migrations')`;
 
 async function readColumns(
   db: Kysely<unknown>,

@@ -1,7 +1,6 @@
 /**
- * `node scripts/documents/main.ts`: writes the API documents, the page of the AsyncAPI document, and
- * the client.
- * `--check` writes nothing and exits 1 when one is stale.
+ * `node scripts/documents/main.ts`: writes the API documents, the page of the AsyncAPI document and
+ * the client. `--check` writes nothing and exits 1 when one is stale.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

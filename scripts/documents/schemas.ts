@@ -66,7 +66,7 @@ function mergeLiterals(schema: JsonObject): JsonObject {
   return { type: 'string', enum: values, ...rest };
 }
 
-/** A caller may leave out what has a default, though validators fill it in before they demand it. */
+/** A caller may leave out what has a default: validators fill it in before they demand it. */
 function dropFilledIn(schema: JsonObject): JsonObject {
   const { required, properties } = schema;
   if (!Array.isArray(required) || !isObject(properties)) return schema;

@@ -1,12 +1,11 @@
 /** Makes the AsyncAPI document of the WebSocket and of the trail's stream. */
 import { stringify } from 'yaml';
-import type { Channel } from '../../../services/user/web-socket/channel.ts';
 import { channels } from '../../../services/user/web-socket/answer-message.ts';
-import { failureSchema } from '../../../services/user/web-socket/channel.ts';
+import { failureSchema, type Channel } from '../../../services/user/web-socket/channel.ts';
 import { streamLogs } from '../../../services/audit/live/stream-logs.ts';
 import { logResourceSchema } from '../../../services/audit/trail/log-resource.ts';
 import { ASYNC_INFO, ASYNC_SECURITY, CLOSE_CODES, SERVERS, STREAM_TEXT } from './frame.ts';
-import { formatJson, toPascal, type Json, type JsonObject } from '../json.ts';
+import { toPascal, type Json, type JsonObject } from '../json.ts';
 import { answers, entry, failure, requests } from './message-examples.ts';
 import { createSchemas, findResources, type Schemas } from '../schemas.ts';
 
@@ -167,8 +166,6 @@ export async function describeAsyncapi(): Promise<JsonObject> {
     components: { securitySchemes: ASYNC_SECURITY, schemas: schemas.components },
   };
 }
-
-export const renderJson = (document: JsonObject): string => formatJson(document);
 
 export const renderYaml = (document: JsonObject): string =>
   stringify(document, { aliasDuplicateObjects: false, lineWidth: 100 });

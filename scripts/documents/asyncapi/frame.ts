@@ -62,5 +62,6 @@ export const STREAM_TEXT = {
       'its replica stops. A comment says why. After 15 s of silence comes a comment and an id.',
   ].join('\n\n'),
   message:
-    '`event: audit`, `id:` the index of the entry in the log, `data:` the entry as one line of JSON.',
+    '`event: audit`, `id:` the index of the entry in the log, ' +
+    '`data:` the entry as one line of JSON.',
 };

@@ -16,8 +16,19 @@ const paragraphs = (text: unknown): string =>
     .map((one) => `<p>${escape(one).replaceAll(/`([^`]+)`/g, '<code>$1</code>')}</p>`)
     .join('\n');
 
-const codeBlock = (value: unknown): string =>
-  `<pre><code>${escape(typeof value === 'string' ? value : JSON.stringify(value, null, 2))}</code></pre>`;
+const codeBlock = (value: unknown): string => {
+  const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2);
+  return `<pre><code>${escape(text)}</code></pre>`;
+};
+
+function htmlTable(columns: readonly string[], rows: readonly string[]): string {
+  const head = columns.map((name) => `<th>${name}</th>`).join('');
+  return [
+    `<div class="table"><table><thead><tr>${head}</tr></thead><tbody>`,
+    ...rows,
+    '</tbody></table></div>',
+  ].join('\n');
+}
 
 type Find = (reference: string) => JsonObject;
 
@@ -59,9 +70,7 @@ function rowsOf(given: JsonObject, find: Find, prefix = ''): string[] {
 
 function fieldTable(schema: JsonObject, find: Find): string {
   const rows = rowsOf(schema, find);
-  if (rows.length === 0) return '';
-  const head = ['Field', 'Type', 'Required', 'Meaning'].map((name) => `<th>${name}</th>`).join('');
-  return `<div class="table"><table><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+  return rows.length === 0 ? '' : htmlTable(['Field', 'Type', 'Required', 'Meaning'], rows);
 }
 
 function messageBlock(title: string, message: JsonObject, find: Find): string {
@@ -83,13 +92,14 @@ interface Operation extends JsonObject {
 function socketSection(id: string, operation: Operation, find: Find): string {
   const { title, summary, messages, reply } = operation;
   const [answer, failure] = (reply as { messages: { $ref: string }[] }).messages;
+  const failureName = escape(String(find(failure?.$ref ?? '')['name'] as string));
   return [
     `<section id="${id}">`,
     `<h3><code>${escape(title)}</code></h3>`,
     paragraphs(summary),
     messageBlock('You send', find(messages[0]?.$ref ?? ''), find),
     messageBlock('The reply', find(answer?.$ref ?? ''), find),
-    `<p>Or <a href="#failure">${escape(String(find(failure?.$ref ?? '')['name'] as string))}</a>.</p>`,
+    `<p>Or <a href="#failure">${failureName}</a>.</p>`,
     '</section>',
   ].join('\n');
 }
@@ -105,7 +115,8 @@ function streamSection(id: string, operation: Operation, find: Find): string {
     `<h3><code>${escape(title)}</code></h3>`,
     paragraphs(summary),
     paragraphs(description),
-    '<h4>You send: the query, and the headers <code>Authorization</code> and <code>Last-Event-ID</code></h4>',
+    '<h4>You send: the query, and the headers <code>Authorization</code> ' +
+      'and <code>Last-Event-ID</code></h4>',
     fieldTable(query, find),
     messageBlock('The reply: events like this, until the stream ends', message, find),
     '<p>On the wire:</p>',
@@ -118,8 +129,13 @@ function closeCodes(codes: Json | undefined): string {
   const rows = Object.entries((codes ?? {}) as Record<string, string>).map(
     ([code, text]) => `<tr><td><code>${code}</code></td><td>${escape(text)}</td></tr>`,
   );
-  return `<div class="table"><table><thead><tr><th>Close code</th><th>Meaning</th></tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+  return htmlTable(['Close code', 'Meaning'], rows);
 }
+
+const LINKS =
+  '<p>For programs: <a href="../asyncapi.json">asyncapi.json</a>, ' +
+  '<a href="../asyncapi.yaml">asyncapi.yaml</a>. ' +
+  'The rest of the interface: <a href="../docs">HTTP</a>.</p>';
 
 /** Finds a part of the document by `#/...`. */
 const findIn =
@@ -159,7 +175,7 @@ export function renderPage(document: JsonObject): string {
 <main>
 <h1>${escape((document['info'] as { title: string }).title)}</h1>
 ${paragraphs((document['info'] as { description: string }).description)}
-<p>For programs: <a href="../asyncapi.json">asyncapi.json</a>, <a href="../asyncapi.yaml">asyncapi.yaml</a>. The rest of the interface: <a href="../docs">HTTP</a>.</p>
+${LINKS}
 ${contents(operations)}
 <h2>WebSocket <code>/ws</code></h2>
 ${paragraphs(socket['description'])}

@@ -69,8 +69,9 @@ function renderRoutes(groups: ReadonlyMap<string, readonly ClientOperation[]>): 
       const { name, method, path, answer, isKeyed, isForm, isPublic, item } = operation;
       const flags = Object.entries({ isKeyed, isForm, isPublic, isList: item !== undefined })
         .filter(([, value]) => value)
-        .map(([flag]) => `, ${flag}: true`);
-      return `${name}: { method: '${method}', path: '${path}', answer: '${answer}'${flags.join('')} },`;
+        .map(([flag]) => `${flag}: true`);
+      const fields = [`method: '${method}'`, `path: '${path}'`, `answer: '${answer}'`, ...flags];
+      return `${name}: { ${fields.join(', ')} },`;
     });
     return `${group}: {\n${routes.join('\n')}\n},`;
   });

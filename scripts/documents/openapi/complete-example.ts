@@ -22,8 +22,8 @@ function sampleOf(schema: JsonObject, resolve: Resolve): Json {
 }
 
 /**
- * An example with the fields that its schema demands and it does not show: a new field of a resource
- * needs no change of examples.
+ * Adds to an example the fields that its schema demands. So a new field of a resource needs no
+ * change of examples.
  */
 export function completeExample(example: Json, schema: JsonObject, resolve: Resolve): Json {
   const { $ref: reference } = schema;
