@@ -1,5 +1,6 @@
 import { test, type Test } from 'tap';
 import { build, type TestServer } from '../build.ts';
+import { findUsersByTerms } from '../../users/search/search-queries.ts';
 import { insertPeople, registerAs } from './administrator.ts';
 
 interface Found {
@@ -101,6 +102,14 @@ test('past a thousand candidates the count says at least', async (t) => {
     from generate_series(1, 1200) n`);
   t.match(await search('crowd'), { count: { count: 1000, relation: 'at_least' } });
   t.match(await search('crowd host7'), { count: { count: 111, relation: 'exact' } });
+});
+
+test('a bounded read that finds nobody says that there may be others', async (t) => {
+  const { context } = await buildSearch(t);
+  const find = (scan: number) =>
+    findUsersByTerms(context.data.db, { beginnings: ['lee'], others: ['x'], scan, limit: 9 });
+  t.strictSame(await find(2), { users: [], more: true });
+  t.strictSame(await find(3), { users: [], more: false });
 });
 
 test('a query that is empty or too long is refused', async (t) => {

@@ -102,16 +102,18 @@ export async function findUsersByTerms(
   db: Kysely<Tables>,
   { beginnings, others, scan, limit }: TermSearch,
 ): Promise<FoundUsers> {
-  const { rows } = await sql<{ id: string; whole: boolean; scanned: number }>`
+  // One row even without users: else a read that ended at `scan` would seem complete.
+  const { rows } = await sql<{ users: FoundUsers['users']; scanned: number }>`
     with d as materialized (
       select m.user_id, m.whole
       from unnest(${beginnings}::text[]) b (beginning) cross join lateral (
         select t.user_id, t.term = b.beginning as whole from identity.user_terms t
         where ${beginsWith('t', sql`b.beginning`)} order by t.term limit ${scan}) m
-      limit ${scan})
-    select d.user_id as id, bool_or(d.whole) as whole,
-      (select count(*)::integer from d) as scanned
-    from d where ${hasOthers(others)} group by d.user_id limit ${limit}`.execute(db);
-  const scanned = rows[0]?.scanned ?? 0;
-  return { users: rows, more: scanned >= scan || rows.length >= limit };
+      limit ${scan}), u as (
+      select d.user_id as id, bool_or(d.whole) as whole
+      from d where ${hasOthers(others)} group by d.user_id limit ${limit})
+    select (select count(*)::integer from d) as scanned,
+      coalesce((select json_agg(u) from u), '[]') as users`.execute(db);
+  const { users, scanned } = rows[0] ?? { users: [], scanned: 0 };
+  return { users, more: scanned >= scan || users.length >= limit };
 }
