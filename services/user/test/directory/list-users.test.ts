@@ -77,7 +77,7 @@ test('filters narrow the list and its count alike', async (t) => {
 test('lists by type have their own paths, in the same shape', async (t) => {
   const server = await build(t);
   const { token } = await registerAs(server);
-  const ids = await insertPeople(server, PEOPLE);
+  await insertPeople(server, PEOPLE);
   for (const [url, found] of [
     ['/api/users/vendors', 3],
     ['/api/users/by-type/customer', 2],
@@ -88,7 +88,6 @@ test('lists by type have their own paths, in the same shape', async (t) => {
     t.equal(answer.statusCode, 200, url);
     t.equal(answer.json<Page>().data.length, found, url);
   }
-  t.equal(ids.length, 5);
 });
 
 test('service accounts are no people', async (t) => {
@@ -154,9 +153,23 @@ test('each malformed part of a query is named', async (t) => {
 
 test('auditors read the directory and change nothing; customers reach none of it', async (t) => {
   const server = await build(t);
+  const { call } = server;
   await registerAs(server);
+  const auditor = await registerAs(server, 'auditor');
   const customer = await server.register('customer@example.com');
-  for (const url of ['/api/users', '/api/users/search?q=a', `/api/users/${customer.user.id}`])
-    t.equal((await server.call('GET', url, { token: customer.token })).statusCode, 403, url);
-  t.equal((await server.call('GET', '/api/users')).statusCode, 401);
+  for (const url of ['/api/users', '/api/users/search?q=a', `/api/users/${customer.user.id}`]) {
+    t.equal((await call('GET', url, { token: auditor.token })).statusCode, 200, url);
+    t.equal((await call('GET', url, { token: customer.token })).statusCode, 403, url);
+  }
+  const url = `/api/users/${customer.user.id}`;
+  for (const [method, path, body] of [
+    ['POST', '/api/users', { email: 'x@example.org' }],
+    ['PATCH', url, { name: 'x' }],
+    ['PATCH', `${url}/status`, { status: 'suspended' }],
+    ['DELETE', url, undefined],
+  ] as const) {
+    const answer = await call(method, path, { token: auditor.token, ...(body && { body }) });
+    t.equal(answer.statusCode, 403, method + path);
+  }
+  t.equal((await call('GET', '/api/users')).statusCode, 401);
 });

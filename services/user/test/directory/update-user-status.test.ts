@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { openPersonal } from '@muniment/audit-events';
 import { TRANSITIONS } from '../../directory/update-user-status.ts';
 import { build } from '../build.ts';
 import { registerAs } from './administrator.ts';
@@ -43,6 +44,11 @@ test('a suspension ends sessions and tokens, in one event with a secret reason',
     },
   ]);
   t.notMatch(JSON.stringify(changes), reason);
+  const { data, crypto } = server.context;
+  const key = await crypto.subjectKeys.forSubject(data.db, { userId: ada.user.id });
+  const [change] = changes;
+  if (!key || !change?.personal) return t.fail('no sealed reason');
+  t.match(openPersonal(change.id, change.personal, key), { reason });
   t.strictSame(await server.rows('select from identity.status_changes'), []);
 });
 
