@@ -19,7 +19,8 @@ export const userUpdate = defineChannel({
   name: 'user/update',
   operation: 'web-socket.update_user',
   summary:
-    "Change the name of the token's owner (profile:write), or name and address of another (directory:write).",
+    "Change the name of the token's owner (profile:write), " +
+    'or name and address of another (directory:write).',
   answer: successSchema,
   access: { own: 'profile:write', any: 'directory:write' },
   payload: payloadSchema,

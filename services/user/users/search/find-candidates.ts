@@ -18,7 +18,7 @@ export const MAX_CANDIDATES = 1_000;
 const MAX_WORDS = 6;
 /** Where so many fit as typed, a typo would only add noise. */
 const ENOUGH = 50;
-/** Terms read for several words: 10,000 take some 15 ms where no user has both words. */
+/** Bounds the terms that are read for several words, where no user has both. */
 const MAX_SCAN = 10_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const NUMBER = /^\+?[\d\s()./-]+$/;
