@@ -33,7 +33,7 @@ export interface FleetDescription {
 }
 
 export interface SignedIn {
-  user: { id: string; email: string };
+  user: { id: string; email: string; type: string };
   token: string;
   refresh_token: string;
   session_id: string;

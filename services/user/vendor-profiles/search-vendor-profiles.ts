@@ -7,19 +7,10 @@ import {
   pageOf,
   strictObject,
 } from '@muniment/server';
-import type { Kysely } from 'kysely';
 import type { UserContext } from '../context.ts';
-import type { Tables } from '../tables.ts';
 import { createProfileReader } from './profile/profile-reader.ts';
 import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
-import {
-  findScanEnd,
-  foldWords,
-  selectFoundProfiles,
-  type FoundProfile,
-  type ProfileSearch,
-  type SearchPlace,
-} from './search/profile-term-queries.ts';
+import { findSearchPage, foldWords, type SearchPlace } from './search/profile-term-queries.ts';
 
 /** Each word costs a look-up for each entry that a page reads. Shorter words beyond do not count. */
 const MAX_WORDS = 8;
@@ -57,7 +48,7 @@ export const searchVendorProfiles = defineRoute({
       const boundTo = { list: 'vendor-profiles.search', words: [...words] };
       const after = cursor === undefined ? undefined : toPlace(cursors.open(cursor, boundTo));
       const { seesUnlisted: unlisted } = reader;
-      const { rows, end } = await readPage(db, { words, after, limit, unlisted });
+      const { rows, end } = await findSearchPage(db, { words, after, limit, unlisted });
       return {
         data: rows.map(({ term: _term, ...row }) => reader.show(row)),
         next_cursor: end ? cursors.seal([end.term, end.id], boundTo) : null,
@@ -67,15 +58,3 @@ export const searchVendorProfiles = defineRoute({
 });
 
 const toPlace = ([term = '', id = '']: string[]): SearchPlace => ({ term, id });
-
-/** The profiles of a page, and where the next one continues; undefined behind the last. */
-async function readPage(
-  db: Kysely<Tables>,
-  search: ProfileSearch,
-): Promise<{ rows: FoundProfile[]; end: SearchPlace | undefined }> {
-  const { limit } = search;
-  const found = await selectFoundProfiles({ ...search, limit: limit + 1 }).execute(db);
-  const rows = found.rows.slice(0, limit);
-  const last = found.rows.length > limit ? rows.at(-1) : undefined;
-  return { rows, end: last ?? (await findScanEnd(db, search)) };
-}

@@ -25,10 +25,12 @@ interface Row {
   /** The status for a viewer token, where it may read. */
   viewer?: number;
   /** The caller's request. */
-  send?: (caller: SignedIn) => CallOptions;
+  send?: (caller: SignedIn, visit: Visit) => CallOptions | Promise<CallOptions>;
   query?: string;
   /** The route ends the caller's session, or the resource. */
   ends?: boolean;
+  /** An account does it only once. */
+  once?: true;
   /** Roles with this permission find what is named, whoever owns it. */
   foundBy?: Permission;
 }
@@ -169,8 +171,16 @@ const table: Record<string, Row> = {
   'GET /api/vendor-profiles/:id': { access: 'vendor-profiles:read', answers: 404 },
   'POST /api/vendor-profiles': {
     access: 'vendor-profiles:write',
-    answers: 400,
-    send: () => ({ json: {} }),
+    answers: 201,
+    once: true,
+    send: async ({ user }, { fleet, callers: { rows } }) => ({
+      json: {
+        user_id: (user.type === 'vendor' ? user : (await newAccount(fleet, rows, 'vendor')).user)
+          .id,
+        business_type: 'Walks',
+        business_name: 'Walk Ltd',
+      },
+    }),
   },
   'PATCH /api/vendor-profiles/:id': {
     access: 'vendor-profiles:write',
@@ -322,13 +332,13 @@ function ownPath(visit: Visit): string {
 }
 
 /** Sends the route's request with a body of the caller's, and a token that may be another. */
-function send(
+async function send(
   visit: Visit,
   caller: SignedIn,
   { token = caller.token, path = ownPath(visit), headers = {} }: Sent = {},
 ): Promise<Response> {
   return visit.fleet.call(visit.method, path, {
-    ...visit.send?.(caller),
+    ...(await visit.send?.(caller, visit)),
     headers,
     ...(token !== null && { token }),
   });
@@ -407,7 +417,7 @@ const answersOthers = ({ isNamed, foundBy, answers }: Row, role: Role, scope?: s
 
 /** Each role is answered as the permission table says. */
 async function answersRoles(t: Test, visit: Visit, access: Permission): Promise<void> {
-  const { fleet, callers, ends, isNamed } = visit;
+  const { fleet, callers, ends, once, isNamed } = visit;
   for (const role of ROLES) {
     const who = `the role ${role}`;
     if (!roleAllows(role, access)) {
@@ -417,7 +427,9 @@ async function answersRoles(t: Test, visit: Visit, access: Permission): Promise<
     }
     // A request that ends its caller's account gets one of its own.
     const caller =
-      ends && !isNamed ? await newAccount(fleet, callers.rows, role) : callers.roles[role];
+      once || (ends && !isNamed)
+        ? await newAccount(fleet, callers.rows, role)
+        : callers.roles[role];
     const answer = await send(visit, caller);
     t.equal(answer.status, answersOthers(visit, role), `${who}; ${await textOf(answer)}`);
   }
@@ -460,7 +472,10 @@ async function takesKeys(t: Test, visit: Visit, caller: SignedIn): Promise<void>
   const actor =
     access === 'public' ? { ...visit.callers.owner, ...(await fleet.signUp()) } : caller;
   // One body for all: another one under the same key is another request.
-  const sent = { ...visit.send?.(actor), ...(access !== 'public' && { token: caller.token }) };
+  const sent = {
+    ...(await visit.send?.(actor, visit)),
+    ...(access !== 'public' && { token: caller.token }),
+  };
   const post = (key: string): Promise<Response> =>
     fleet.call('POST', ownPath(visit), { ...sent, headers: { 'idempotency-key': key } });
   if (answers !== 400) {

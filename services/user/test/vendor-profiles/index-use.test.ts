@@ -6,7 +6,7 @@ import {
   selectProfilesByCountry,
   selectProfilesByType,
 } from '../../vendor-profiles/profile/vendor-profile-queries.ts';
-import { selectFoundProfiles } from '../../vendor-profiles/search/profile-term-queries.ts';
+import { selectSearchPage } from '../../vendor-profiles/search/profile-term-queries.ts';
 
 const COUNT = 5_000;
 
@@ -63,8 +63,8 @@ test('no list or search reads a whole table, nor more rows than its bound', asyn
       ['list', raw(selectProfiles(db, page)), 60],
       ['by country', raw(selectProfilesByCountry(db, 'IN', page)), 60],
       ['by type', raw(selectProfilesByType(db, 'type 3', page)), 60],
-      ['search', selectFoundProfiles({ ...search, words: ['name'] }), 2_000],
-      ['search for two', selectFoundProfiles({ ...search, words: ['name', 'bulk'] }), 2_000],
+      ['search', selectSearchPage({ ...search, words: ['name'] }), 2_000],
+      ['search for two', selectSearchPage({ ...search, words: ['name', 'bulk'] }), 2_000],
     ];
     for (const [name, query, bound] of queries) {
       const nodes = await explain(server, query);

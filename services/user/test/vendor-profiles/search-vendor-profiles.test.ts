@@ -1,6 +1,6 @@
 import tap, { test } from 'tap';
 import { build } from '../build.ts';
-import { SCAN_LIMIT } from '../../vendor-profiles/search/profile-term-queries.ts';
+import { findSearchPage, SCAN_LIMIT } from '../../vendor-profiles/search/profile-term-queries.ts';
 import { createVendors, TECH } from './vendors.ts';
 
 const server = await build(tap);
@@ -98,6 +98,26 @@ test('a page of common words that rarely meet ends early, and the next one goes 
   t.notMatch(Buffer.from(first.next_cursor ?? '', 'base64url').toString('latin1'), 'commonplace');
   const other = await search('rarity', `&cursor=${first.next_cursor}`);
   t.strictSame([other.statusCode, other.json().code], [400, 'cursor_invalid']);
+});
+
+test('a page and its end are of one moment, whatever is written meanwhile', async (t) => {
+  // The profiles of the test before. Behind the first answer so many go that none is beyond a page.
+  const { db } = server.context.data;
+  let removed = 0;
+  const racing = db.withPlugin({
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      const { length } = await server.rows(`delete from identity.vendor_profiles where id in (
+        select profile_id from identity.vendor_profile_terms where term = 'commonplace'
+        order by profile_id limit 20) returning id`);
+      removed += length;
+      return result;
+    },
+  });
+  const words = ['commonplace', 'nowhere'] as const;
+  const page = await findSearchPage(racing, { words, after: undefined, limit: 50, unlisted: true });
+  t.equal(removed, 20, 'one statement, so one moment');
+  t.match(page, { rows: [], end: { term: 'commonplace' } }, 'the entries behind it are not lost');
 });
 
 test('a search without words finds nothing, and a bad one is a problem', async (t) => {

@@ -37,7 +37,7 @@ const begins = (column: string, word: string) =>
   sql`${sql.ref(column)} >= ${word} and ${sql.ref(column)} < ${word + END}`;
 
 /** The index entries of the first word, in the order of the search. */
-const entries = ({ words: [first], after }: ProfileSearch) => sql`
+const entries = ({ words: [first], after }: Pick<ProfileSearch, 'words' | 'after'>) => sql`
   select t.term, t.profile_id from identity.vendor_profile_terms t
   where ${begins('t.term', first)}
     ${after ? sql`and (t.term, t.profile_id) > (${after.term}, ${after.id}::uuid)` : sql``}
@@ -48,15 +48,14 @@ const entries = ({ words: [first], after }: ProfileSearch) => sql`
  * keep PostgreSQL from joining whole tables: each entry is judged by two look-ups, in order, until
  * the page is full.
  */
-export function selectFoundProfiles(search: ProfileSearch) {
-  const { words, limit, unlisted } = search;
+function foundProfiles({ words, after, limit, unlisted }: ProfileSearch) {
   const [first, ...others] = words;
   const conditions = others.map(
     (word) => sql`and (select true from identity.vendor_profile_terms o
       where o.profile_id = e.profile_id and ${begins('o.term', word)} limit 1)`,
   );
-  return sql<FoundProfile>`
-    select e.term, p.* from (${entries(search)} limit ${SCAN_LIMIT}) e
+  return sql`
+    select e.term, p.* from (${entries({ words, after })} limit ${SCAN_LIMIT}) e
     cross join lateral (select * from identity.vendor_profiles v
       where v.id = e.profile_id limit 1) p
     where ${unlisted ? sql`true` : sql`p.is_listed`}
@@ -66,12 +65,39 @@ export function selectFoundProfiles(search: ProfileSearch) {
     order by e.term, e.profile_id limit ${limit}`;
 }
 
-/** The last place that a page has read; undefined where nothing is behind it. */
-export async function findScanEnd(
+/** One row of a search; without a profile where it found none. */
+type SearchRow = (FoundProfile | { [Name in keyof FoundProfile]: null }) & {
+  /** The last place that was read and the one behind it, where the page is short. */
+  scan_end: [last: { term: string; id: string }, next?: object] | null;
+};
+
+/**
+ * The profiles of a search, and where it stopped reading. One statement, so one snapshot: between
+ * two, a write would move the place, and the next page would skip or repeat. Only a short page
+ * reads its entries once more, for their end.
+ */
+export function selectSearchPage(search: ProfileSearch) {
+  return sql<SearchRow>`
+    with found as materialized (${foundProfiles(search)}),
+    scan as (
+      select json_agg(json_build_object('term', s.term, 'id', s.profile_id)
+        order by s.term, s.profile_id) as scan_end
+      from (${entries(search)} offset ${SCAN_LIMIT - 1} limit 2) s
+      where (select count(*) from found) < ${search.limit})
+    select scan.scan_end, found.* from scan left join found on true
+    order by found.term, found.id`;
+}
+
+/** The profiles of a page, and where the next one continues; undefined behind the last. */
+export async function findSearchPage(
   db: Kysely<Tables>,
   search: ProfileSearch,
-): Promise<SearchPlace | undefined> {
-  const { rows } = await sql<{ term: string; profile_id: string }>`
-    ${entries(search)} offset ${SCAN_LIMIT - 1} limit 2`.execute(db);
-  return rows[0] && rows[1] && { term: rows[0].term, id: rows[0].profile_id };
+): Promise<{ rows: FoundProfile[]; end: SearchPlace | undefined }> {
+  const { limit } = search;
+  const read = await selectSearchPage({ ...search, limit: limit + 1 }).execute(db);
+  const found = read.rows.flatMap(({ scan_end: _end, ...row }) => (row.id === null ? [] : [row]));
+  const rows = found.slice(0, limit);
+  const [last, next] = read.rows[0]?.scan_end ?? [];
+  if (found.length > limit) return { rows, end: rows.at(-1) };
+  return { rows, end: next && last };
 }
