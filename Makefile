@@ -44,10 +44,10 @@ admin: $(STAMP) ## EMAIL=... makes or promotes an administrator and prints a tok
 	@$(FLEET) EMAIL='$(EMAIL)' $(NODE) scripts/admin.ts
 auditor: $(STAMP) ## EMAIL=... makes an auditor, who reads trail and directory, and prints a token
 	@$(FLEET) EMAIL='$(EMAIL)' $(NODE) scripts/admin.ts auditor
-verify: $(STAMP) ## FILE=export.ndjson[.gz] [KEY=DATA/audit-key.pub] [CHECKPOINT=] [CONSISTENCY=] verifies an export offline (the command's exit codes: audit-verify --help)
-	@test -n '$(FILE)' || { echo 'make verify: name the export, as in make verify FILE=trail.ndjson' >&2; exit 2; }
+verify: $(STAMP) ## FILE=export.ndjson[.gz] or STREAM=trail.sse [AFTER=] [KEY=DATA/audit-key.pub] [CHECKPOINT=] [CONSISTENCY=] verifies an export or a recorded stream offline (the command's exit codes: audit-verify --help)
+	@test -n '$(FILE)$(STREAM)' || { echo 'make verify: name the export, as in make verify FILE=trail.ndjson' >&2; exit 2; }
 	@key='$(KEY)'; data=$$($(FLEET) $(NODE) -p 'process.env.DATA || "./.data"') || exit; \
-	node packages/audit-verify/src/cli.ts --key "$${key:-$$data/audit-key.pub}" $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') '$(FILE)'
+	node packages/audit-verify/src/cli.ts $(if $(STREAM),stream) --key "$${key:-$$data/audit-key.pub}" $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') $(if $(CONSISTENCY),--consistency '$(CONSISTENCY)') $(if $(AFTER),--after '$(AFTER)') '$(or $(STREAM),$(FILE))'
 rotate-master-key: $(STAMP) ## wrap all keys by a new master key, on a running fleet
 	@$(FLEET) $(NODE) scripts/keys/rotate-master-key.ts
 rotate-keys: $(STAMP) ## a new key for access tokens, on a running fleet; COMPROMISED=<kid> or all revokes what these have signed, at once

@@ -5,6 +5,7 @@ import { Ajv } from 'ajv';
 import { test } from 'tap';
 import type { JsonObject } from '../scripts/documents/json.ts';
 import { channels } from '../services/user/web-socket/answer-message.ts';
+import { CLOSE_CODES } from '../services/user/web-socket/server-messages.ts';
 
 const folder = join(import.meta.dirname, '../docs');
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
@@ -22,7 +23,7 @@ interface Operation {
   reply?: { messages: Reference[] };
 }
 interface Document {
-  channels: Record<string, { messages: Record<string, Message> }>;
+  channels: Record<string, { messages: Record<string, Message>; 'x-close-codes'?: JsonObject }>;
   operations: Record<string, Operation>;
 }
 
@@ -56,6 +57,12 @@ test('each channel of the socket is an operation with its answer and the failure
   t.end();
 });
 
+test('every code by which the server closes a socket is documented', (t) => {
+  const documented = Object.keys(document.channels['socket']?.['x-close-codes'] ?? {});
+  for (const code of Object.values(CLOSE_CODES)) t.ok(documented.includes(String(code)), `${code}`);
+  t.end();
+});
+
 test('each message has an example that its schema takes', (t) => {
   const ajv = new Ajv({ strict: false, validateFormats: false });
   ajv.addSchema(document, 'asyncapi.json');
@@ -72,8 +79,11 @@ test('the page shows each operation with its reply, and loads nothing foreign', 
   const page = readFileSync(join(folder, '../nginx/pages/api-docs-async.html'), 'utf8');
   for (const id of Object.keys(document.operations)) {
     const section = page.split(`<section id="${id}">`)[1]?.split('</section>')[0] ?? '';
-    t.match(section, '<h4>You send', id);
-    t.match(section, '<h4>The reply', id);
+    if (id === 'token_expiring') t.match(section, '<h4>You get, without asking', id);
+    else {
+      t.match(section, '<h4>You send', id);
+      t.match(section, '<h4>The reply', id);
+    }
   }
   t.notMatch(page, /<script|<style|style=|(src|href)="(https?:|\/)/);
   t.end();

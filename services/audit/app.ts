@@ -20,8 +20,8 @@ import { webhooks } from './webhooks/routes.ts';
 export const features: readonly FeatureRoutes<AuditContext>[] = [
   trail,
   proofs,
-  live,
   exports,
+  live,
   appEvents,
   erasure,
   viewerTokens,

@@ -53,11 +53,12 @@ export async function createContext(config: Config): Promise<AuditContext> {
   service.health.add({ name: 's3', critical: false, check: () => bucket.check() });
   const base: BaseContext = { ...service, config, bucket };
   const searchTerms = openSearchTerms(base);
+  const tree = createTree({ db: base.data.db });
   return {
     ...base,
     searchTerms,
-    tree: createTree({ db: base.data.db }),
-    streams: openStreams(base),
+    tree,
+    streams: openStreams(base, tree),
     isViewerTokenValid: openViewerCheck(base),
     webhooks: openWebhooks(base),
     ingest: {

@@ -164,7 +164,7 @@ async function restartUnderLoad(t: Test, fleet: OwnFleet): Promise<void> {
   );
   t.ok(ledger.writes.length > 100 * ROUNDS, 'there was a load');
   t.ok((await streams) > 0, 'a stream was ended by a stop');
-  t.ok((await sockets).includes(1001), 'a socket was told that the replica stops');
+  t.ok((await sockets).includes(1012), 'a socket was told that the replica stops');
   await effectsAreRecorded(t, rows, ledger);
 }
 

@@ -140,14 +140,14 @@ export const LIMIT_MUTANTS: Mutant[] = [
   {
     name: 'useless-socket-stays',
     file: 'services/user/web-socket/sockets.ts',
-    find: "answered.outcome === 'success'",
-    replace: "answered.outcome !== ''",
+    find: "hasSucceeded ||= outcome === 'success'",
+    replace: "hasSucceeded ||= outcome !== ''",
     tests: [SOCKETS_TEST],
   },
   {
     name: 'late-answer-cut',
     file: 'services/user/web-socket/sockets.ts',
-    find: 'if (!queue.isAnswering()) closeLate();',
+    find: 'if (!isAnswering()) closeLate();',
     replace: 'closeLate();',
     tests: [SOCKETS_TEST],
   },

@@ -49,4 +49,18 @@ export const READING_MUTANTS: Mutant[] = [
     replace: 'if (!running) continue;',
     tests: ['services/audit/test/export/export-room.test.ts'],
   },
+  {
+    name: 'proven-stream-sends-unsigned-entries',
+    file: 'services/audit/live/feed.ts',
+    find: 'const end = proof ? (tail.checkpoint()?.size ?? 0) - 1 : Infinity;',
+    replace: 'const end = Infinity;',
+    tests: ['services/audit/test/live/proven-stream.test.ts'],
+  },
+  {
+    name: 'hole-between-connections-unnoticed',
+    file: 'packages/audit-verify/src/stream/connections.ts',
+    find: '  if (from > reached)\n',
+    replace: '  if (from > reached + 1_000)\n',
+    tests: ['packages/audit-verify/test/stream/verify-stream.test.ts'],
+  },
 ];

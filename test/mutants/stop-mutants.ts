@@ -171,7 +171,7 @@ import './app.ts';
   {
     name: 'late-socket-stays',
     file: SOCKETS,
-    find: "      if (stopping) return socket.close(GOING_AWAY, 'the replica stops');\n",
+    find: "      if (stopping) return socket.close(CLOSE_CODES.serviceRestart, 'the replica stops');\n",
     replace: '',
     tests: [SOCKETS_TEST],
   },
@@ -181,6 +181,20 @@ import './app.ts';
     find: '      await withTimeout(queue.settled(), STOP_TIMEOUT_MS / 2, () => undefined);\n',
     replace: '',
     tests: [SOCKETS_TEST],
+  },
+  {
+    name: 'ended-token-keeps-its-socket',
+    file: SOCKETS,
+    find: '    if (!tokens.hasAny()) closeTokenEnded(socket, end);\n',
+    replace: '',
+    tests: [SOCKETS_TEST],
+  },
+  {
+    name: 'ended-token-closes-beside-a-valid-one',
+    file: 'services/user/web-socket/watched-tokens.ts',
+    find: 'if (!known) return undefined;\n    if (!current) {',
+    replace: 'if (!known) return undefined;\n    if (!current) {\n      tokens.clear();',
+    tests: ['services/user/test/web-socket/socket-room.test.ts'],
   },
   {
     name: 'only-replica-restarted',

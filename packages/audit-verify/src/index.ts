@@ -37,3 +37,10 @@ export {
 export type { Report, Verdict } from './export/report.ts';
 export type { Finding, FindingCode } from './export/findings.ts';
 export type { LaneReport } from './export/lane-continuity.ts';
+export {
+  createStreamVerification,
+  verifyStream,
+  type StreamVerification,
+  type StreamVerifyOptions,
+} from './stream/verify-stream.ts';
+export type { StreamReport } from './stream/stream-report.ts';

@@ -3,7 +3,7 @@ import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { test, type Test } from 'tap';
-import type { Report } from '../src/index.ts';
+import type { Report, StreamReport } from '../src/index.ts';
 import { consistencyProof } from './log/reference-tree.ts';
 import {
   bytesOf,
@@ -13,6 +13,7 @@ import {
   someRows,
   writeExport,
 } from './export/write-export.ts';
+import { streamWriter } from './stream/write-stream.ts';
 
 const root = join(import.meta.dirname, '..');
 const signer = createSigner();
@@ -157,6 +158,30 @@ test('an earlier checkpoint, and the proof where one is needed', async (t) => {
     code: 3,
     out: /nothing of it was rewritten/,
   });
+});
+
+test('recordings of a stream, in their order', async (t) => {
+  const write = streamWriter(rows, signer);
+  const { key, one, two } = await files(t, {
+    one: [write.opening(-1), ...write.rows(0, 12), 'id: 12\nevent: au'].join(''),
+    two: gzipSync([write.opening(11), ...write.rows(12, 30), write.checkpoint(30)].join('')),
+  });
+  const stream = ['stream', '--key', key];
+  t.match(run([...stream, '--after', '-1', one, two]), { code: 0, err: '', out: /^PROVEN {2}/ });
+  t.match(run([...stream, two, one]), { code: 3, out: /12 rows that no checkpoint covers/ });
+  t.match(run([...stream, one]), { code: 3, out: /12 rows that no checkpoint covers/ });
+  t.equal(run([...stream, '--allow-incomplete', one]).code, 0);
+  t.match(run([...stream, '--after', '-1', two]), { code: 1, out: /missing: indexes 0 to 11/ });
+  t.match(run([...stream, key]), { code: 2, out: /^NOT A STREAM WITH PROOFS/ });
+  const report = JSON.parse(run([...stream, '--json', one, two]).out) as StreamReport;
+  t.match(report, { verdict: 'proven', proven: [0, 29], connections: 2 });
+  for (const args of [
+    stream,
+    ['stream', one],
+    [...stream, `${one}x`],
+    [...stream, '--after', 'x', one],
+  ])
+    t.match(run(args), { code: 2, out: '' }, args.join(' '));
 });
 
 test('the report as JSON', async (t) => {

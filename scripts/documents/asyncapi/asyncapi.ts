@@ -2,11 +2,28 @@
 import { stringify } from 'yaml';
 import { channels } from '../../../services/user/web-socket/answer-message.ts';
 import { failureSchema, type Channel } from '../../../services/user/web-socket/channel.ts';
+import { tokenExpiringSchema } from '../../../services/user/web-socket/server-messages.ts';
+import { streamEndSchema } from '../../../services/audit/live/stream-end.ts';
+import { checkpointSchema } from '../../../services/audit/live/stream-format.ts';
+import {
+  gapSchema,
+  openingSchema,
+  provenRowSchema,
+} from '../../../services/audit/live/proven-format.ts';
 import { streamLogs } from '../../../services/audit/live/stream-logs.ts';
 import { logResourceSchema } from '../../../services/audit/trail/log-resource.ts';
-import { ASYNC_INFO, ASYNC_SECURITY, CLOSE_CODES, SERVERS, STREAM_TEXT } from './frame.ts';
+import {
+  ALL_CLOSE_CODES,
+  ASYNC_INFO,
+  ASYNC_SECURITY,
+  CLOSE_CODE_TEXTS,
+  SERVERS,
+  SOCKET_TEXT,
+  STREAM_TEXT,
+} from './frame.ts';
 import { toPascal, type Json, type JsonObject } from '../json.ts';
-import { answers, entry, failure, requests } from './message-examples.ts';
+import * as examples from './message-examples.ts';
+import { answers, failure, requests } from './message-examples.ts';
 import { createSchemas, findResources, type Schemas } from '../schemas.ts';
 
 const SOCKET = '#/channels/socket';
@@ -71,15 +88,62 @@ const failureMessage = (schemas: Schemas): JsonObject =>
     example: failure,
   });
 
-const entryMessage = (schemas: Schemas): JsonObject => ({
+const tokenExpiringMessage = (schemas: Schemas): JsonObject => ({
   ...messageOf({
-    name: 'audit',
-    summary: 'An entry of the trail, sent when it is sealed.',
-    payload: schemas.convert(logResourceSchema),
-    example: entry,
+    name: 'token_expiring',
+    summary: 'A token that was used on this socket expires within a minute.',
+    payload: schemas.convertAs(['TokenExpiring'], tokenExpiringSchema),
+    example: examples.tokenExpiring,
   }),
-  description: STREAM_TEXT.message,
+  description: SOCKET_TEXT.notices,
 });
+
+/** The events of the stream, in the order in which the page shows them. */
+function streamMessages(schemas: Schemas): Record<string, JsonObject> {
+  const message = (
+    name: 'audit' | 'checkpoint' | 'end' | 'opening' | 'row' | 'gap',
+    { summary, payload, example }: Omit<Message, 'name'>,
+  ): JsonObject => ({
+    ...messageOf({ name, summary, payload, example }),
+    description: STREAM_TEXT[name],
+  });
+  return {
+    audit: message('audit', {
+      summary: 'An entry of the trail, sent when it is sealed.',
+      payload: schemas.convert(logResourceSchema),
+      example: examples.entry,
+    }),
+    checkpoint: message('checkpoint', {
+      summary: 'A signed head of the log.',
+      payload: schemas.convertAs(['StreamCheckpoint'], checkpointSchema),
+      example: examples.checkpoint,
+    }),
+    end: message('end', {
+      summary: 'Why the stream ends.',
+      payload: schemas.convertAs(['StreamEnd'], streamEndSchema),
+      example: examples.streamEnd,
+    }),
+    opening: message('opening', {
+      summary: 'Where a stream with proofs begins.',
+      payload: schemas.convertAs(['StreamOpening'], openingSchema),
+      example: examples.opening,
+    }),
+    row: {
+      ...message('row', {
+        summary: 'An entry of a stream with proofs.',
+        payload: schemas.convertAs(['StreamRow'], provenRowSchema),
+        example: examples.row,
+      }),
+      name: 'audit',
+      title: 'audit, with proof=true',
+    },
+    gap: message('gap', {
+      summary: 'Entries that a stream with proofs leaves out.',
+      payload: schemas.convertAs(['StreamGap'], gapSchema),
+      example: examples.gap,
+    }),
+  };
+}
 
 function socketChannel(schemas: Schemas): JsonObject {
   const messages = channels.flatMap((channel): [string, JsonObject][] => [
@@ -89,13 +153,24 @@ function socketChannel(schemas: Schemas): JsonObject {
   return {
     address: '/ws',
     title: 'WebSocket',
-    description: CLOSE_CODES.text,
+    description: SOCKET_TEXT.channel,
     servers: [{ $ref: '#/servers/web_socket' }],
-    messages: { ...Object.fromEntries(messages), failure: failureMessage(schemas) },
+    messages: {
+      ...Object.fromEntries(messages),
+      failure: failureMessage(schemas),
+      token_expiring: tokenExpiringMessage(schemas),
+    },
     bindings: { ws: { method: 'GET', bindingVersion: '0.1.0' } },
-    'x-close-codes': CLOSE_CODES.codes,
+    'x-close-codes': closeCodes,
   };
 }
+
+const closeCodes: JsonObject = Object.fromEntries(
+  Object.entries(ALL_CLOSE_CODES).map(([name, code]) => [
+    code,
+    CLOSE_CODE_TEXTS[name as keyof typeof ALL_CLOSE_CODES],
+  ]),
+);
 
 const messageReference = (channel: string, name: string): JsonObject => ({
   $ref: `${channel}/messages/${name}`,
@@ -120,7 +195,17 @@ function socketOperation(channel: Channel): [string, JsonObject] {
   ];
 }
 
-function streamOperation(schemas: Schemas): JsonObject {
+/** What the server says by itself on a socket. */
+const tokenExpiringOperation: JsonObject = {
+  action: 'send',
+  title: 'token_expiring',
+  summary: 'Say a minute ahead that a token expires.',
+  channel: { $ref: SOCKET },
+  messages: [messageReference(SOCKET, 'token_expiring')],
+  tags: [{ name: 'web-socket' }],
+};
+
+function streamOperation(schemas: Schemas, names: readonly string[]): JsonObject {
   const { query, headers, summary } = streamLogs.definition;
   return {
     action: 'send',
@@ -128,7 +213,7 @@ function streamOperation(schemas: Schemas): JsonObject {
     summary,
     description: STREAM_TEXT.operation,
     channel: { $ref: STREAM },
-    messages: [messageReference(STREAM, 'audit')],
+    messages: names.map((name) => messageReference(STREAM, name)),
     security: [
       { $ref: '#/components/securitySchemes/bearer' },
       { $ref: '#/components/securitySchemes/session_cookie' },
@@ -143,7 +228,7 @@ function streamOperation(schemas: Schemas): JsonObject {
 export async function describeAsyncapi(): Promise<JsonObject> {
   const schemas = createSchemas(await findResources());
   const socket = socketChannel(schemas);
-  const audit = entryMessage(schemas);
+  const events = streamMessages(schemas);
   return {
     asyncapi: '3.0.0',
     info: ASYNC_INFO,
@@ -156,12 +241,13 @@ export async function describeAsyncapi(): Promise<JsonObject> {
         title: 'Stream of the audit trail',
         description: STREAM_TEXT.channel,
         servers: [{ $ref: '#/servers/http' }],
-        messages: { audit },
+        messages: events,
       },
     },
     operations: {
       ...Object.fromEntries(channels.map(socketOperation)),
-      stream_logs: streamOperation(schemas),
+      token_expiring: tokenExpiringOperation,
+      stream_logs: streamOperation(schemas, Object.keys(events)),
     },
     components: { securitySchemes: ASYNC_SECURITY, schemas: schemas.components },
   };

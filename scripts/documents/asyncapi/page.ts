@@ -8,12 +8,15 @@ const escape = (text: string): string =>
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;');
 
+/** A text with `code` in back-ticks. */
+const withCode = (text: string): string => escape(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>');
+
 /** Sentences with `code` in back-ticks, by paragraph. */
 const paragraphs = (text: unknown): string =>
   (typeof text === 'string' ? text : '')
     .split('\n\n')
     .filter((one) => one !== '')
-    .map((one) => `<p>${escape(one).replaceAll(/`([^`]+)`/g, '<code>$1</code>')}</p>`)
+    .map((one) => `<p>${withCode(one)}</p>`)
     .join('\n');
 
 const codeBlock = (value: unknown): string => {
@@ -62,7 +65,7 @@ function rowsOf(given: JsonObject, find: Find, prefix = ''): string[] {
       `<td><code>${escape(prefix + name)}</code></td>`,
       `<td>${typeOf(field)}</td>`,
       `<td>${isRequired ? 'yes' : ''}</td>`,
-      `<td>${escape(typeof field['description'] === 'string' ? field['description'] : '')}</td>`,
+      `<td>${withCode(typeof field['description'] === 'string' ? field['description'] : '')}</td>`,
     ];
     return [`<tr>${row.join('')}</tr>`, ...rowsOf(field, find, `${prefix}${name}.`)];
   });
@@ -104,11 +107,39 @@ function socketSection(id: string, operation: Operation, find: Find): string {
   ].join('\n');
 }
 
+/** What the server sends without being asked. */
+function noticeSection(id: string, operation: Operation, find: Find): string {
+  const { title, summary, messages } = operation;
+  return [
+    `<section id="${id}">`,
+    `<h3><code>${escape(title)}</code></h3>`,
+    paragraphs(summary),
+    messageBlock('You get, without asking', find(messages[0]?.$ref ?? ''), find),
+    '</section>',
+  ].join('\n');
+}
+
+/** An event as it is on the wire. Only entries have an id. */
+function wireText(message: JsonObject): string {
+  const [example] = message['examples'] as { payload: JsonObject }[];
+  const { payload } = example ?? { payload: {} };
+  const { index, gap } = payload;
+  const id = Array.isArray(gap) ? Number(gap[1]) - 1 : index;
+  const first = typeof id === 'number' ? `id: ${id}\n` : '';
+  return `${first}event: ${String(message['name'] as string)}\ndata: ${JSON.stringify(payload)}\n`;
+}
+
+function eventBlock(message: JsonObject, find: Find): string {
+  return [
+    `<h4>The reply: <code>${escape(String(message['title'] as string))}</code></h4>`,
+    paragraphs(message['description']),
+    fieldTable(message['payload'] as JsonObject, find),
+    codeBlock(wireText(message)),
+  ].join('\n');
+}
+
 function streamSection(id: string, operation: Operation, find: Find): string {
   const { title, summary, description, messages, bindings } = operation;
-  const message = find(messages[0]?.$ref ?? '');
-  const [example] = message['examples'] as { payload: JsonObject }[];
-  const data = JSON.stringify(example?.payload);
   const { query } = (bindings as { http: { query: JsonObject } }).http;
   return [
     `<section id="${id}">`,
@@ -118,16 +149,14 @@ function streamSection(id: string, operation: Operation, find: Find): string {
     '<h4>You send: the query, and the headers <code>Authorization</code> ' +
       'and <code>Last-Event-ID</code></h4>',
     fieldTable(query, find),
-    messageBlock('The reply: events like this, until the stream ends', message, find),
-    '<p>On the wire:</p>',
-    codeBlock(`id: ${String(example?.payload['index'] as number)}\nevent: audit\ndata: ${data}\n`),
+    ...messages.map(({ $ref }) => eventBlock(find($ref), find)),
     '</section>',
   ].join('\n');
 }
 
 function closeCodes(codes: Json | undefined): string {
   const rows = Object.entries((codes ?? {}) as Record<string, string>).map(
-    ([code, text]) => `<tr><td><code>${code}</code></td><td>${escape(text)}</td></tr>`,
+    ([code, text]) => `<tr><td><code>${code}</code></td><td>${withCode(text)}</td></tr>`,
   );
   return htmlTable(['Close code', 'Meaning'], rows);
 }
@@ -160,7 +189,7 @@ export function renderPage(document: JsonObject): string {
   const operations = Object.entries(document['operations'] as Record<string, Operation>);
   const socket = find('#/channels/socket');
   const stream = find('#/channels/audit_stream');
-  const isSocket = ([, { action }]: [string, Operation]): boolean => action === 'receive';
+  const isStream = ([, operation]: [string, Operation]): boolean => 'bindings' in operation;
   return `<!doctype html>
 <html lang="en">
   <head>
@@ -181,8 +210,10 @@ ${contents(operations)}
 ${paragraphs(socket['description'])}
 ${closeCodes(socket['x-close-codes'])}
 ${operations
-  .filter(isSocket)
-  .map(([id, operation]) => socketSection(id, operation, find))
+  .filter((one) => !isStream(one))
+  .map(([id, operation]) =>
+    'reply' in operation ? socketSection(id, operation, find) : noticeSection(id, operation, find),
+  )
   .join('\n')}
 <section id="failure">
 ${messageBlock('failure', find('#/channels/socket/messages/failure'), find)}
@@ -190,7 +221,7 @@ ${messageBlock('failure', find('#/channels/socket/messages/failure'), find)}
 <h2>Stream of the audit trail</h2>
 ${paragraphs(stream['description'])}
 ${operations
-  .filter((one) => !isSocket(one))
+  .filter(isStream)
   .map(([id, operation]) => streamSection(id, operation, find))
   .join('\n')}
 </main>

@@ -1,11 +1,12 @@
 import { leafHash } from '@muniment/audit-verify';
 import type { ExportFormat, ExportRow } from './format.ts';
 
-function formatRow({ record, index, personal }: ExportRow): string {
+/** A row whose `event` is its leaf byte for byte. */
+export function formatRow({ record, index, personal }: ExportRow): string {
   const opened = personal && { salt: personal.salt.toString('base64'), values: personal.values };
   const hash = leafHash(Buffer.from(record)).toString('base64');
   const rest = `"index":${index},"hash":"${hash}","personal":${JSON.stringify(opened)}`;
-  return `{"event":${record},${rest}}\n`;
+  return `{"event":${record},${rest}}`;
 }
 
 /**
@@ -33,7 +34,7 @@ export const ndjson: ExportFormat = {
       let text = '';
       for (const row of batch) {
         if (row.index !== covered) text += await gap(row.index);
-        text += formatRow(row);
+        text += `${formatRow(row)}\n`;
         covered = row.index + 1;
       }
       count += batch.length;

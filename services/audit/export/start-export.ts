@@ -59,9 +59,12 @@ export async function startExport(
 }
 
 /** All that narrows the export, archived months too: an export says what it leaves out. */
-async function describeFilter(
+export async function describeFilter(
   db: Kysely<Tables>,
-  { filter, log: { visibility } }: WantedExport,
+  {
+    filter,
+    log: { visibility },
+  }: Pick<WantedExport, 'filter'> & { log: Pick<LogQuery, 'visibility'> },
 ): Promise<ExportStart['filter']> {
   const { concerning, within } = visibility;
   const archived = await listArchivedMonths(db);

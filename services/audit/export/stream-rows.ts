@@ -84,7 +84,8 @@ function createPieceReader(
   };
 }
 
-async function openRows(
+/** The events with the personal values that the reader may see and whose key exists. */
+export async function openRows(
   { db, subjectKeys }: RowSource,
   visibility: Visibility,
   events: readonly LoggedEvent[],

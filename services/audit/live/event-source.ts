@@ -8,10 +8,15 @@ export const formatOpening = (retryMs: number, id: number): string =>
 export const formatEvent = (id: number, data: string): string =>
   `id: ${id}\nevent: audit\ndata: ${data}\n\n`;
 
+/** An event that is no entry. It leaves the id to resume from as it is. */
+export const formatNotice = (event: string, data: object): string =>
+  `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+
+/** Hashes in the place of entries that are left out, up to the one with this id. */
+export const formatGap = (id: number, data: object): string =>
+  `id: ${id}\n${formatNotice('gap', data)}`;
+
 /**
  * Keeps proxies from closing the connection. The id moves past events that the filter holds back.
  */
 export const formatHeartbeat = (id: number): string => `:\nid: ${id}\n\n`;
-
-/** Tells a person why the stream ends; a client just reconnects. */
-export const formatComment = (text: string): string => `: ${text}\n\n`;

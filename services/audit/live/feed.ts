@@ -2,15 +2,18 @@ import type { Kysely } from 'kysely';
 import type { SubjectKeys } from '@muniment/audit-events';
 import { isDatabaseUnavailable } from '@muniment/database';
 import { createConcurrencyLimit, emailKey, normalizeAddress } from '@muniment/security';
+import { describeFilter } from '../export/start-export.ts';
 import { isVisible } from '../proofs/sealed-event-queries.ts';
+import type { Tree } from '../proofs/tree/tree.ts';
 import type { Tables } from '../tables.ts';
 import { parseFilter, type FilterQuery } from '../trail/filter.ts';
 import { listByIndex } from '../trail/log-queries.ts';
 import type { LogQuery } from '../trail/log-query.ts';
-import { renderEntries } from '../trail/log-resource.ts';
 import type { Reader } from '../trail/readers/reader.ts';
 import { visibilityOf } from '../trail/readers/visibility.ts';
 import type { Feed } from './follow-log.ts';
+import { createProvenFormat } from './proven-format.ts';
+import { createEntryFormat, type MatchValues } from './stream-format.ts';
 import { isPresent, type Tail } from './tail.ts';
 
 /** Events of the tail that are filtered at once. */
@@ -22,21 +25,32 @@ const CATCH_UP_WINDOW = 5_000;
 /** Connections that all streams of the replica share to catch up. */
 const CATCH_UP_CONCURRENCY = 2;
 
+export interface FeedQuery {
+  reader: Reader;
+  filter: FilterQuery;
+  /** The position behind which the stream begins. */
+  start: number;
+  /** Whether it carries the rows of an export and nothing that is not signed. */
+  proof: boolean;
+}
+
 /** @throws FilterInvalid */
-export type CreateFeed = (reader: Reader, given: FilterQuery) => Feed;
+export type CreateFeed = (query: FeedQuery) => Promise<Feed>;
 
 export interface FeedOptions {
   db: Kysely<Tables>;
   subjectKeys: SubjectKeys;
   tail: Tail;
+  tree: Tree;
 }
 
-export function createFeeds({ db, subjectKeys, tail }: FeedOptions): CreateFeed {
+export function createFeeds({ db, subjectKeys, tail, tree }: FeedOptions): CreateFeed {
   const limit = createConcurrencyLimit({ concurrency: CATCH_UP_CONCURRENCY, queueLimit: Infinity });
+  const source = { db, subjectKeys };
 
-  async function catchUp(query: LogQuery, position: number): ReturnType<Feed['next']> {
+  async function catchUp(query: LogQuery, position: number, end: number): ReturnType<Feed['next']> {
     // Never past the head: an event sealed later would have an index that the position has passed.
-    const upTo = Math.min(position + CATCH_UP_WINDOW, tail.head() ?? position);
+    const upTo = Math.min(position + CATCH_UP_WINDOW, tail.head() ?? position, end);
     if (upTo <= position) return { events: [], upTo: position };
     const range = { from: position + 1, to: upTo + 1, limit: CATCH_UP_BATCH_SIZE };
     const events = await limit.run(() => listByIndex(db, query, range));
@@ -44,28 +58,31 @@ export function createFeeds({ db, subjectKeys, tail }: FeedOptions): CreateFeed 
     return { events, upTo: isCut ? (events.at(-1)?.index ?? upTo) : upTo };
   }
 
-  return (reader, given) => {
+  return async ({ reader, filter: given, start, proof }) => {
     const { ip, email, ...filter } = parseFilter(given);
-    const query = { visibility: visibilityOf(reader), filter, terms: [] };
-    const hasValues = matchValues({ ip, email });
+    const visibility = visibilityOf(reader);
+    const query = { visibility, filter, terms: [] };
+    const matches = matchValues({ ip, email });
+    const shown = proof ? await describeFilter(db, { filter: given, log: query }) : null;
     return {
+      format: proof
+        ? createProvenFormat({ source, tree, visibility, matches, filter: shown, start })
+        : createEntryFormat(source, { visibility, matches }),
       async next(position) {
-        const recent = tail.after(position, TAIL_BATCH_SIZE);
-        if (!recent) return catchUp(query, position);
+        const end = proof ? (tail.checkpoint()?.size ?? 0) - 1 : Infinity;
+        const recent = tail.after(position, TAIL_BATCH_SIZE)?.filter(({ index }) => index <= end);
+        if (!recent) return catchUp(query, position, end);
         const events = recent.filter(isPresent).filter((event) => isVisible(query, event));
         return { events, upTo: recent.at(-1)?.index ?? position };
       },
-      async render(events) {
-        const entries = await renderEntries({ db, subjectKeys }, query.visibility, events);
-        return entries.map((entry) => (hasValues(entry) ? entry : undefined));
-      },
+      checkpoint: tail.checkpoint,
       isUnavailable: isDatabaseUnavailable,
     };
   };
 }
 
 /**
- * Whether a rendered entry has these personal values. Search terms may follow a moment after the
+ * Whether an event has these personal values, once they are opened. Search terms may follow a moment after the
  * seal, and a stream never goes back.
  */
 function matchValues({
@@ -74,16 +91,15 @@ function matchValues({
 }: {
   ip: string | undefined;
   email: string | undefined;
-}): (entry: string) => boolean {
-  if (ip === undefined && email === undefined) return () => true;
+}): MatchValues | undefined {
+  if (ip === undefined && email === undefined) return undefined;
   const wanted = {
     ip: ip === undefined ? undefined : normalizeAddress(ip),
     email: email === undefined ? undefined : emailKey(email),
   };
-  return (text) => {
-    const entry = JSON.parse(text) as { ip: string | null; email: string | null };
-    const hasIp = entry.ip !== null && normalizeAddress(entry.ip) === wanted.ip;
-    const hasEmail = entry.email !== null && emailKey(entry.email) === wanted.email;
+  return (values) => {
+    const hasIp = typeof values.ip === 'string' && normalizeAddress(values.ip) === wanted.ip;
+    const hasEmail = typeof values.email === 'string' && emailKey(values.email) === wanted.email;
     return (wanted.ip === undefined || hasIp) && (wanted.email === undefined || hasEmail);
   };
 }

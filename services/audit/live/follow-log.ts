@@ -1,29 +1,32 @@
+import type { StoredCheckpoint } from '../proofs/tree/checkpoint-queries.ts';
 import type { LoggedEvent } from '../trail/log-queries.ts';
-import { formatComment, formatEvent, formatHeartbeat, formatOpening } from './event-source.ts';
-import type { OpenStream, StreamEnd } from './open-stream.ts';
+import { formatHeartbeat, formatOpening } from './event-source.ts';
+import type { OpenStream } from './open-stream.ts';
+import { formatEnd } from './stream-end.ts';
+import type { StreamFormat } from './stream-format.ts';
 
 /** The part of the log that a stream shows. */
 export interface Feed {
+  format: StreamFormat;
   /** What to show behind a position, and the position up to which that is all. Equal: no news. */
   next(position: number): Promise<{ events: readonly LoggedEvent[]; upTo: number }>;
-  /** One JSON text each; undefined where the personal values, once opened, do not match. */
-  render(events: readonly LoggedEvent[]): Promise<(string | undefined)[]>;
+  /** The newest signed head, as far as it is known. */
+  checkpoint(): StoredCheckpoint | undefined;
   /** Whether the log cannot be read now, but may be in a moment. */
   isUnavailable(error: unknown): boolean;
+}
+
+export interface FollowOptions {
+  start: number;
+  /** The format's text before the first event. */
+  opening: string;
+  heartbeatMs: number;
 }
 
 /** Entries rendered per write: a slow reader holds no more than these in memory. */
 const WRITE_SIZE = 32;
 const RETRY_MS = 1_000;
 const OUTAGE_PAUSE_MS = 500;
-
-const END_COMMENTS: Record<StreamEnd, string> = {
-  gone: '',
-  revoked: 'the session has ended',
-  expired: 'the token has expired',
-  stalled: 'nothing was read for too long',
-  stopping: 'this replica stops; connect again',
-};
 
 /** Spreads the reconnects: a replica that stops sends all its readers to the others. */
 const chooseRetryMs = (): number => Math.round(RETRY_MS * (1 + Math.random()));
@@ -35,12 +38,15 @@ const chooseRetryMs = (): number => Math.round(RETRY_MS * (1 + Math.random()));
 export async function* followLog(
   stream: OpenStream,
   feed: Feed,
-  { start, heartbeatMs }: { start: number; heartbeatMs: number },
+  { start, opening, heartbeatMs }: FollowOptions,
 ): AsyncGenerator<string, void, void> {
+  const { format } = feed;
   let position = start;
+  let signedSize = 0;
   let writtenAt = performance.now();
 
   function* write(text: string): Generator<string, void, void> {
+    if (text === '') return;
     stream.setWriting(true);
     yield text;
     stream.setWriting(false);
@@ -56,33 +62,34 @@ export async function* followLog(
       // later.
       if (stream.end !== undefined || !stream.isRevalidated()) return stream.wait(OUTAGE_PAUSE_MS);
       const batch = events.slice(at, at + WRITE_SIZE);
-      const text = formatEvents(batch, await feed.render(batch));
-      if (text !== '') yield* write(text);
+      yield* write(await format.events(batch));
       position = batch.at(-1)?.index ?? position;
     }
     position = upTo;
   }
 
-  yield* write(formatOpening(chooseRetryMs(), start));
+  async function* writeCheckpoint(): AsyncGenerator<string, void, void> {
+    const signed = feed.checkpoint();
+    if (!signed || signed.size <= signedSize || signed.size > position + 1) return;
+    yield* write(await format.checkpoint(signed));
+    signedSize = signed.size;
+  }
+
+  yield* write(`${formatOpening(chooseRetryMs(), start)}${opening}`);
   while (stream.end === undefined) {
     const silentMs = performance.now() - writtenAt;
-    if (silentMs >= heartbeatMs) yield* write(formatHeartbeat(position));
     try {
+      if (silentMs >= heartbeatMs)
+        yield* write(`${await format.skipTo(position)}${formatHeartbeat(position)}`);
       const { events, upTo } = await feed.next(position);
-      if (upTo === position) await stream.wait(Math.max(1, heartbeatMs - silentMs));
-      else yield* writeEvents(events, upTo);
+      const isNews = upTo !== position;
+      if (isNews) yield* writeEvents(events, upTo);
+      yield* writeCheckpoint();
+      if (!isNews) await stream.wait(Math.max(1, heartbeatMs - silentMs));
     } catch (error) {
       if (!feed.isUnavailable(error)) throw error;
       await stream.wait(OUTAGE_PAUSE_MS);
     }
   }
-  yield formatComment(END_COMMENTS[stream.end]);
+  yield formatEnd(stream.end);
 }
-
-const formatEvents = (
-  events: readonly LoggedEvent[],
-  entries: readonly (string | undefined)[],
-): string =>
-  events
-    .map(({ index }, n) => (entries[n] === undefined ? '' : formatEvent(index, entries[n])))
-    .join('');

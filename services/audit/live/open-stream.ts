@@ -1,6 +1,4 @@
-/** Why a stream ends. */
-export const STREAM_ENDS = ['gone', 'revoked', 'expired', 'stalled', 'stopping'] as const;
-export type StreamEnd = (typeof STREAM_ENDS)[number];
+import type { StreamEnd } from './stream-end.ts';
 
 export interface StreamOptions {
   /** The user or token that the limit per reader counts. */
@@ -41,7 +39,7 @@ export interface WatchedStream extends OpenStream, StreamOptions {
 
 /** Nothing is written on a right to read that was confirmed longer ago. */
 const MAX_REVALIDATION_AGE_MS = 1_000;
-/** For the comment that says why; a reader that does not take it is cut off. */
+/** For the event that says why; a reader that does not take it is cut off. */
 const CLOSE_TIMEOUT_MS = 300;
 
 /**
@@ -67,8 +65,7 @@ export function createOpenStream(
       if (stream.end === undefined) {
         Object.assign(stream, { end });
         onEnd(end);
-        const timeoutMs = end === 'stalled' ? 0 : CLOSE_TIMEOUT_MS;
-        if (end !== 'gone') setTimeout(() => options.destroy(), timeoutMs).unref();
+        if (end !== 'gone') setTimeout(() => options.destroy(), CLOSE_TIMEOUT_MS).unref();
       }
       if (end === 'gone') onGone(stream);
       stream.wake();

@@ -24,11 +24,17 @@ const querySchema = strictObject({
         'Begins behind this index; -1: with the first event. Absent: with what comes from now on.',
     }),
   ),
+  proof: Type.Optional(
+    Type.Boolean({
+      description:
+        'Sends the rows and gaps of an export, each once it is signed, for audit-verify to check.',
+    }),
+  ),
 });
 
 type StreamContext = Pick<
   AuditContext,
-  'data' | 'auth' | 'audit' | 'config' | 'streams' | 'isViewerTokenValid'
+  'data' | 'auth' | 'audit' | 'config' | 'streams' | 'tree' | 'isViewerTokenValid'
 >;
 
 /** Server-sent events (WHATWG HTML). `Last-Event-ID` resumes them at any replica. */
@@ -42,7 +48,7 @@ export const streamLogs = defineRoute({
   headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 20 })) }),
   response: {
     200: rawBody(
-      'Server-sent events named audit, each with one entry as JSON.',
+      'Server-sent events: audit, checkpoint and end, and with proof also opening and gap.',
       'text/event-stream',
     ),
   },
@@ -52,28 +58,33 @@ export const streamLogs = defineRoute({
   options: { exposeHeadRoute: false },
   handler: (context: StreamContext) => async (request, reply) => {
     const { query } = request;
-    const { data, audit, config, streams } = context;
+    const { audit, config, streams } = context;
+    const { proof = false } = query;
     const reader = readerOf(request, query.scope);
     const filter = pickFilter(query);
-    const feed = streams.feed(reader, filter);
     // A reconnecting reader repeats its URL, so the id of its last event is the later position.
     const position = request.headers['last-event-id'] || query.after;
-    const start = await findStart(position, () => findSealedHead(data.db));
+    const start = await findStart(context, position, proof);
+    const feed = await streams.feed({ reader, filter, start, proof });
+    const opening = await feed.format.open();
     const stream = openStream(context, { request, reply, reader });
     await recordReading(audit.record, request, { reader, filter });
     reply.type('text/event-stream; charset=utf-8');
-    const heartbeatMs = config.STREAM_HEARTBEAT_MS;
-    return Readable.from(followLog(stream, feed, { start, heartbeatMs }), { objectMode: false });
+    const options = { start, opening, heartbeatMs: config.STREAM_HEARTBEAT_MS };
+    return Readable.from(followLog(stream, feed, options), { objectMode: false });
   },
 });
 
 /** @throws CursorInvalid for a position that no stream has sent */
 async function findStart(
+  { data: { db }, tree }: Pick<AuditContext, 'data' | 'tree'>,
   position: string | undefined,
-  findHead: () => Promise<number>,
+  proof: boolean,
 ): Promise<number> {
-  if (position === undefined) return findHead();
-  if (!new RegExp(POSITION).test(position) || Number(position) > (await findHead()))
+  // Proven from the first event on: what comes now is behind the newest signed head.
+  if (position === undefined && proof) return ((await tree.latestCheckpoint())?.size ?? 0) - 1;
+  if (position === undefined) return findSealedHead(db);
+  if (!new RegExp(POSITION).test(position) || Number(position) > (await findSealedHead(db)))
     throw new CursorInvalid();
   return Number(position);
 }

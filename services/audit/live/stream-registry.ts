@@ -3,10 +3,10 @@ import { StreamCapacity, TooManyStreams } from '../errors.ts';
 import {
   createOpenStream,
   type OpenStream,
-  type StreamEnd,
   type StreamOptions,
   type WatchedStream,
 } from './open-stream.ts';
+import type { StreamEnd } from './stream-end.ts';
 
 export interface StreamRegistryOptions {
   max: number;

@@ -2,7 +2,9 @@ import { Gauge, type Registry } from 'prom-client';
 import { createCounter } from '@muniment/server';
 import type { BaseContext } from '../context.ts';
 import { createFeeds, type CreateFeed } from './feed.ts';
-import { STREAM_ENDS, type OpenStream, type StreamOptions } from './open-stream.ts';
+import type { Tree } from '../proofs/tree/tree.ts';
+import type { OpenStream, StreamOptions } from './open-stream.ts';
+import { STREAM_ENDS } from './stream-end.ts';
 import { createStreamRegistry, type StreamRegistry } from './stream-registry.ts';
 import { createTail } from './tail.ts';
 
@@ -13,7 +15,10 @@ export interface Streams {
 }
 
 /** Opens the live streams of a replica and the one tail that feeds them. */
-export function openStreams({ data: { db }, crypto, http, metrics, config }: BaseContext): Streams {
+export function openStreams(
+  { data: { db }, crypto, http, metrics, config }: BaseContext,
+  tree: Tree,
+): Streams {
   const { app, log } = http;
   const tail = createTail({ db, log, pollMs: config.STREAM_POLL_MS });
   const ended = createEndedCounter(metrics);
@@ -36,7 +41,7 @@ export function openStreams({ data: { db }, crypto, http, metrics, config }: Bas
   // Streams never end by themselves, so they end first when the replica stops.
   app.addHook('preClose', async () => registry.stop());
   app.addHook('onClose', () => tail.stopped());
-  const feed = createFeeds({ db, subjectKeys: crypto.subjectKeys, tail });
+  const feed = createFeeds({ db, subjectKeys: crypto.subjectKeys, tail, tree });
   return { open: registry.open, feed };
 }
 

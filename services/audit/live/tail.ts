@@ -6,6 +6,7 @@ import {
   listSealedAfter,
   type SealedEvent,
 } from '../proofs/sealed-event-queries.ts';
+import { findLatestCheckpoint, type StoredCheckpoint } from '../proofs/tree/checkpoint-queries.ts';
 import type { Tables } from '../tables.ts';
 import { createTailBuffer, type TailEvent } from './tail-buffer.ts';
 
@@ -32,6 +33,8 @@ export interface Tail {
   head(): number | undefined;
   /** Up to `limit` events behind a position; undefined when some of them are no longer held. */
   after(position: number, limit: number): readonly TailEvent[] | undefined;
+  /** The newest known checkpoint. All events below its size are sealed. */
+  checkpoint(): StoredCheckpoint | undefined;
   /** Resolves when nothing is read any more. */
   stopped(): Promise<void>;
 }
@@ -46,6 +49,7 @@ export function createTail({
   const listeners = new Set<() => void>();
   const buffer = createTailBuffer({ maxEvents, maxBytes });
   let reading: Promise<void> | undefined;
+  let checkpoint: StoredCheckpoint | undefined;
   let isFailing = false;
 
   function notify(): void {
@@ -75,10 +79,21 @@ export function createTail({
     return batch.length === BATCH_SIZE;
   }
 
+  /** Asks only while something is sealed that is not signed. */
+  async function readCheckpoint(): Promise<void> {
+    const head = buffer.head() ?? -1;
+    if ((checkpoint?.size ?? 0) > head) return;
+    const newest = await findLatestCheckpoint(db);
+    if (newest?.size === checkpoint?.size) return;
+    checkpoint = newest;
+    notify();
+  }
+
   async function read(): Promise<void> {
     while (listeners.size > 0) {
       try {
         const isMore = await poll();
+        await readCheckpoint();
         isFailing = false;
         if (isMore) continue;
       } catch (error) {
@@ -88,6 +103,7 @@ export function createTail({
       await sleep(pollMs);
     }
     buffer.clear();
+    checkpoint = undefined;
     reading = undefined;
   }
 
@@ -99,6 +115,7 @@ export function createTail({
     },
     head: buffer.head,
     after: buffer.after,
+    checkpoint: () => checkpoint,
     stopped: async () => reading,
   };
 }

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { Type } from 'typebox';
-import { Unauthenticated } from '@muniment/security';
+import { Unauthenticated, type Principal } from '@muniment/security';
 import { parseStorableJson } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { ChannelUnknown, MessageInvalid } from '../errors.ts';
 import { authGenerateToken } from './auth-generate-token.ts';
 import { authRegister } from './auth-register.ts';
-import { requireAccess, type Channel, type SocketRequest } from './channel.ts';
+import { requireAccess, type Channel, type Failure, type SocketRequest } from './channel.ts';
 import { userCreate } from './user-create.ts';
 import { userDelete } from './user-delete.ts';
 import { userRead } from './user-read.ts';
@@ -27,12 +27,15 @@ export interface Answered {
   answer: object;
   channel: string;
   outcome: string;
+  /** The owner of the valid API token that it carried. */
+  token?: Principal;
 }
 
 /** A channel with its compiled schema. */
 interface KnownChannel {
   channel: Channel;
-  isValid(message: unknown): message is Message;
+  /** @throws MessageInvalid, which names the fields */
+  requireValid(message: unknown): Message;
 }
 
 interface Message {
@@ -53,13 +56,14 @@ export function createMessages(
       answer,
       channel: request.channel,
       outcome,
+      ...(request.token && { token: request.token }),
     });
     try {
       const read = await readMessage(context, request, { known, text });
       return answered(await answerMessage(context, request, read), 'success');
     } catch (error) {
-      const { code, message } = renderError(context, request, error);
-      return answered({ success: false, error: { code, message } }, code);
+      const failure = renderError(context, request, error);
+      return answered({ success: false, error: failure }, failure.code);
     }
   };
 }
@@ -69,8 +73,12 @@ function compileChannels({ http }: Pick<UserContext, 'http'>): Map<string, Known
   const entries = channels.map((channel): [string, KnownChannel] => {
     const schema = messageSchema(channel);
     const validate = compile({ schema, method: 'GET', url: '/ws', httpPart: 'body' });
-    const isValid = (message: unknown) => validate(message as never) === true;
-    return [channel.name, { channel, isValid: isValid as KnownChannel['isValid'] }];
+    function requireValid(message: unknown): Message {
+      if (validate(message as never) === true) return message as Message;
+      const faults = { validation: validate.errors ?? [], validationContext: 'body' };
+      throw Object.assign(new MessageInvalid(), faults);
+    }
+    return [channel.name, { channel, requireValid }];
   });
   return new Map(entries);
 }
@@ -116,11 +124,10 @@ async function readMessage(
 ): Promise<{ channel: Channel; message: Message }> {
   try {
     const message = parseStorableJson(text);
-    const { channel, isValid } = findChannel(known, message);
+    const { channel, requireValid } = findChannel(known, message);
     request.channel = channel.name;
     request.operation = channel.operation;
-    if (!isValid(message)) throw new MessageInvalid();
-    return { channel, message };
+    return { channel, message: requireValid(message) };
   } catch (error) {
     await limits.countMessage(request, request);
     throw error;
@@ -152,7 +159,10 @@ async function authenticate(
   const match =
     apiToken === undefined ? undefined : await http.app.apiTokenPrincipal(apiToken, request.ip);
   const authenticated = { ...request, principal: match?.principal ?? null };
-  if (match?.isAllowedHere) return authenticated;
+  if (match?.isAllowedHere) {
+    request.token = match.principal;
+    return authenticated;
+  }
   await limits.countRejection(request);
   const { operation } = request;
   // The trail tells the token's owner. The answer tells its finder nothing.
@@ -164,11 +174,13 @@ function renderError(
   { http }: Pick<UserContext, 'http'>,
   request: SocketRequest,
   error: unknown,
-): { code: string; message: string } {
-  const { code, detail, status } = http.problemOf(error, request.id);
+): Failure['error'] {
+  const { code, detail, status, errors } = http.problemOf(error, request.id);
   if (status > 499) {
     const { id: request_id, operation } = request;
     http.log.error({ err: error, request_id, operation }, 'message failed');
   }
-  return { code, message: detail };
+  if (!errors) return { code, message: detail };
+  const fields = errors.map(({ pointer, message }) => `${pointer} ${message}`).join(', ');
+  return { code, message: `The message does not fit its channel: ${fields}.`, errors };
 }

@@ -10,7 +10,12 @@ import { uuid, type RequestContext } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 
 /** A message of a socket, as a request of its own. */
-export type SocketRequest = RequestContext & { operation: string; channel: string };
+export type SocketRequest = RequestContext & {
+  operation: string;
+  channel: string;
+  /** The owner of its API token, once that is found valid. */
+  token?: Principal;
+};
 
 /**
  * Who may send. Unless `public`, a message carries an API token, whose owner is
@@ -39,11 +44,21 @@ export interface Channel<Payload extends TSchema = TSchema, Answer extends TSche
 /** The answers of several channels. */
 export const successSchema = Type.Object({ success: Type.Literal(true) });
 export const createdSchema = Type.Object({ success: Type.Literal(true), userId: uuid });
+const faultSchema = Type.Object({ pointer: Type.String(), message: Type.String() });
 /** The answer to a message that failed. */
 export const failureSchema = Type.Object({
   success: Type.Literal(false),
-  error: Type.Object({ code: Type.String(), message: Type.String() }),
+  error: Type.Object({
+    code: Type.String(),
+    message: Type.String(),
+    errors: Type.Optional(
+      Type.Array(faultSchema, {
+        description: 'Each faulty field, by a JSON Pointer into the message.',
+      }),
+    ),
+  }),
 });
+export type Failure = Static<typeof failureSchema>;
 
 /** Checks the payload's type by its schema, then drops it so channels fit one list. */
 export const defineChannel = <Payload extends TSchema, Answer extends TSchema>(

@@ -8,6 +8,9 @@ export interface MessageQueueOptions {
   onAnswer(answered: Answered): void;
 }
 
+/** Messages of a connection in a burst, then each second. */
+const BURST = 40;
+const PER_SECOND = 20;
 /** Limits past which a connection is not read. */
 const WAITING_MESSAGES = 8;
 const WAITING_BYTES = 128 * 1024;
@@ -67,5 +70,19 @@ export function createMessageQueue(
     },
     isAnswering: () => state === 'answering',
     settled: () => working,
+  };
+}
+
+/** Counts messages against the rate. @returns false past it */
+export function createMessageRate(): () => boolean {
+  let allowance = BURST;
+  let countedAt = performance.now();
+  return () => {
+    const now = performance.now();
+    allowance = Math.min(BURST, allowance + ((now - countedAt) * PER_SECOND) / 1_000);
+    countedAt = now;
+    if (allowance < 1) return false;
+    allowance -= 1;
+    return true;
   };
 }

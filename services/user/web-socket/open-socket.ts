@@ -30,6 +30,7 @@ async function registerSocket(app: App, context: UserContext): Promise<void> {
     answer: createMessages(context),
     log: context.http.log,
     onAnswer: countMessages(context.metrics),
+    revalidate: context.auth.revalidate,
     max: context.config.SOCKET_MAX,
     maxPerNetwork: context.config.SOCKET_MAX_PER_NETWORK,
     firstMessageMs: context.config.SOCKET_FIRST_MESSAGE_MS,
@@ -41,7 +42,7 @@ async function registerSocket(app: App, context: UserContext): Promise<void> {
     errorHandler: (error, socket) => {
       if (!('code' in error && String(error.code).startsWith('WS_ERR_'))) socket.terminate();
     },
-    // A handshake that comes later is answered too, and closed with 1001.
+    // A handshake that comes later is answered too, and closed with 1012.
     preClose: (done) => void sockets.stop().finally(done),
   });
   const handshakes = new WeakMap<IncomingMessage, FastifyRequest>();

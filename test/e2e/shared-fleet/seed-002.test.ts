@@ -177,7 +177,7 @@ test('seed 002 and API tokens work on two replicas of each service', async (t) =
       t.ok(lastLetIn.every((ms) => ms < timeBound(1_000)));
       const { text, after } = await streamed;
       t.ok(after < timeBound(1_500), `its stream ended after ${Math.round(after)} ms`);
-      t.match(text, /: the session has ended\n\n$/);
+      t.match(text, /event: end\ndata: {"reason":"token_revoked",.*}\n\n$/);
       for (const at of [one, two])
         t.match(
           await ask(at, { channel: 'user/read', apiToken: alice, payload: { id: aliceId } }),

@@ -346,31 +346,6 @@ export interface Api {
     /** Get the entries of a tile of the log. `GET /api/audit/tile/entries/{path}` */
     getEntryBundle: Call<{ path: { path: string } }, ReadableStream<Uint8Array<ArrayBuffer>>>;
   };
-  live: {
-    /** Stream the entries of the trail as they are sealed. `GET /api/audit/stream` */
-    streamLogs: Call<
-      {
-        query?: {
-          actor?: string;
-          action?: string;
-          outcome?: 'success' | 'failure';
-          resource?: string;
-          resource_type?: string;
-          session_id?: string;
-          ip?: string;
-          email?: string;
-          request_id?: string;
-          tenant_id?: string;
-          source?: 'user' | 'file' | 'audit' | 'app';
-          from?: string;
-          to?: string;
-          scope?: 'own';
-          after?: string;
-        };
-      },
-      ReadableStream<Uint8Array<ArrayBuffer>>
-    >;
-  };
   export: {
     /** Export the entries of the trail that the caller may read. `GET /api/audit/export` */
     exportLogs: Call<
@@ -394,6 +369,32 @@ export interface Api {
           after?: number;
           limit?: number;
           cursor?: string;
+        };
+      },
+      ReadableStream<Uint8Array<ArrayBuffer>>
+    >;
+  };
+  live: {
+    /** Stream the entries of the trail as they are sealed. `GET /api/audit/stream` */
+    streamLogs: Call<
+      {
+        query?: {
+          actor?: string;
+          action?: string;
+          outcome?: 'success' | 'failure';
+          resource?: string;
+          resource_type?: string;
+          session_id?: string;
+          ip?: string;
+          email?: string;
+          request_id?: string;
+          tenant_id?: string;
+          source?: 'user' | 'file' | 'audit' | 'app';
+          from?: string;
+          to?: string;
+          scope?: 'own';
+          after?: string;
+          proof?: boolean;
         };
       },
       ReadableStream<Uint8Array<ArrayBuffer>>

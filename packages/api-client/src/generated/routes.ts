@@ -201,8 +201,8 @@ export const ROUTES: { [Group in keyof Api]: Record<keyof Api[Group], Route> } =
     getTile: { method: 'GET', path: '/api/audit/tile/{level}/{path}', answer: 'stream' },
     getEntryBundle: { method: 'GET', path: '/api/audit/tile/entries/{path}', answer: 'stream' },
   },
-  live: { streamLogs: { method: 'GET', path: '/api/audit/stream', answer: 'stream' } },
   export: { exportLogs: { method: 'GET', path: '/api/audit/export', answer: 'stream' } },
+  live: { streamLogs: { method: 'GET', path: '/api/audit/stream', answer: 'stream' } },
   appEvents: {
     recordEvents: { method: 'POST', path: '/api/audit/events', answer: 'json', isKeyed: true },
   },

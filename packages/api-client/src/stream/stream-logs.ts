@@ -9,7 +9,9 @@ export interface LogEvent {
   entry: Schemas['AuditLogEntry'];
 }
 
-type Query = NonNullable<NonNullable<Parameters<Api['live']['streamLogs']>[0]>['query']>;
+type AnyQuery = NonNullable<NonNullable<Parameters<Api['live']['streamLogs']>[0]>['query']>;
+/** A stream with proofs is recorded and checked by audit-verify; its events are no entries. */
+type Query = Omit<AnyQuery, 'proof'>;
 
 export interface StreamInput extends Pick<CallOptions, 'signal' | 'headers'> {
   query?: Query;

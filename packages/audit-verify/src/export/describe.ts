@@ -8,7 +8,7 @@ const VERDICTS = {
   unreadable: 'NOT AN EXPORT',
 } as const;
 
-const count = (n: number, one: string): string =>
+export const count = (n: number, one: string): string =>
   `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`;
 
 function completeness({
@@ -38,7 +38,9 @@ function completeness({
   return `${count(rows, 'row')}${range}, each as it was sealed; ${count(leftOut, 'other row')} not in here: ${why}`;
 }
 
-function consistency({ consistency: answer }: Report): string | undefined {
+export function describeConsistency({
+  consistency: answer,
+}: Pick<Report, 'consistency'>): string | undefined {
   if (!answer) return undefined;
   const size = count(answer.earlier_size, 'leaf').replace(/leafs$/, 'leaves');
   if (answer.outcome === 'proven')
@@ -48,7 +50,7 @@ function consistency({ consistency: answer }: Report): string | undefined {
     : `with the earlier checkpoint of ${size} NOT SHOWN: needs ${answer.needed}`;
 }
 
-function lanesOf(lanes: readonly LaneReport[]): string {
+export function lanesOf(lanes: readonly LaneReport[]): string {
   const broken = lanes.filter(({ holes_total: holes, disordered }) => holes > 0 || disordered > 0);
   if (broken.length === 0) return `${count(lanes.length, 'lane')}, each numbered without holes`;
   const shown = broken.slice(0, 8).map(({ lane, holes, holes_total: total, disordered }) => {
@@ -86,7 +88,7 @@ export function describe(name: string, report: Report): string {
   );
   say('signed by', checkpoint.signed_by.join(', '));
   say('rows', completeness(report));
-  say('consistent', consistency(report));
+  say('consistent', describeConsistency(report));
   if (personal.matched + personal.withheld > 0)
     say(
       'personal',

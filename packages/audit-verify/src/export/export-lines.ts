@@ -43,7 +43,7 @@ const RECORD_AT = ROW.length;
 const TAIL =
   /^,"index":(0|[1-9][0-9]{0,15}),"hash":"([A-Za-z0-9+/]{43}=)","personal":(null|\{"salt":"([A-Za-z0-9+/=]+)","values":("(?:[^"\\]|\\.)*")\})(?:,"sealed_personal":(?:null|\{"key_id":"[^"\\]*","nonce":"[^"\\]*","ciphertext":"[^"\\]*"\}))?\}$/s;
 
-const isCount = (value: unknown): value is number =>
+export const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
 
 export type LineKind = 'row' | 'gap' | 'end' | 'other';
@@ -96,8 +96,8 @@ function parse(json: string): unknown {
   }
 }
 
-/** The value of a line in canonical JSON. */
-function parseLine(buffer: Buffer, from: number, to: number): unknown {
+/** The value of a line in its one spelling; undefined for another. */
+export function parseLine(buffer: Buffer, from: number, to: number): unknown {
   const text = buffer.toString('utf8', from, to);
   const value = parse(text);
   return JSON.stringify(value) === text && Buffer.byteLength(text) === to - from
@@ -105,7 +105,7 @@ function parseLine(buffer: Buffer, from: number, to: number): unknown {
     : undefined;
 }
 
-const hasMembers = <Name extends string>(
+export const hasMembers = <Name extends string>(
   value: unknown,
   ...names: Name[]
 ): value is Record<Name, unknown> =>

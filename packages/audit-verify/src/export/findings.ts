@@ -1,4 +1,4 @@
-/** What is wrong with an export. */
+/** What is wrong with an export or a recorded stream. */
 export type FindingCode =
   // The checkpoint.
   | 'checkpoint_malformed'
@@ -10,6 +10,7 @@ export type FindingCode =
   | 'personal_altered'
   | 'gap_altered'
   | 'end_altered'
+  | 'opening_altered'
   // The order of the lines.
   | 'rows_missing'
   | 'row_doubled'

@@ -13,7 +13,10 @@ export interface Ending {
 }
 
 /** Tells rows whose records were swapped under their hashes from rows that were altered. */
-export function judgeMismatches({ mismatches, findings }: ExportState): void {
+export function judgeMismatches({
+  mismatches,
+  findings,
+}: Pick<ExportState, 'mismatches' | 'findings'>): void {
   for (const one of mismatches) {
     const other = mismatches.find(
       ({ computed, stated }) => computed === one.stated && stated === one.computed,

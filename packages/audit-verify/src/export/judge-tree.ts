@@ -27,7 +27,7 @@ function locateMismatch({ earlier, earlierRoot }: ExportState, signed: SignedChe
 
 /** Compares the export with the earlier checkpoint, by its rows or by a consistency proof. */
 export function judgeConsistency(
-  state: ExportState,
+  state: Pick<ExportState, 'earlier' | 'earlierRoot' | 'findings'>,
   signed: SignedCheckpoint,
   proof: readonly string[] | undefined,
 ): ConsistencyReport | null {

@@ -71,7 +71,7 @@ function acceptHeader(state: ExportState, header: Header | undefined): void {
   saveEarlierRoot(state);
 }
 
-function findingCode({ code }: VerifyError): FindingCode {
+export function findingCode({ code }: VerifyError): FindingCode {
   if (code === 'signature_invalid') return 'checkpoint_forged';
   return code === 'note_unverified' ? 'checkpoint_other_key' : 'checkpoint_malformed';
 }
@@ -103,7 +103,11 @@ function acceptRow(state: ExportState, row: Row | undefined): void {
 }
 
 /** Compares personal values with their commitment, SHA-256(salt ‖ values). */
-function checkPersonal(state: ExportState, row: Row, facts: EventFacts | undefined): void {
+export function checkPersonal(
+  state: Pick<ExportState, 'findings' | 'line' | 'personalMatched' | 'personalWithheld'>,
+  row: Row,
+  facts: EventFacts | undefined,
+): void {
   if (!row.personal) {
     if (facts?.commitment) state.personalWithheld += 1;
     return;

@@ -1,5 +1,6 @@
+import type { SignedCheckpoint } from '../log/checkpoint.ts';
 import type { ExportState } from './export-state.ts';
-import type { Finding } from './findings.ts';
+import type { Finding, Findings } from './findings.ts';
 import type { LaneReport } from './lane-continuity.ts';
 
 /**
@@ -44,11 +45,9 @@ export function createReport(state: ExportState, consistency: ConsistencyReport 
   const { findings, header, end } = state;
   return {
     verdict: verdictOf(state, consistency),
-    findings: findings.list.toSorted(
-      (a, b) => (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER),
-    ),
+    findings: sortFindings(findings),
     findings_total: findings.total,
-    checkpoint: checkpointReport(state),
+    checkpoint: checkpointReport(state.checkpoint),
     rows: state.rows,
     first_index: state.firstIndex,
     last_index: state.lastIndex,
@@ -62,6 +61,11 @@ export function createReport(state: ExportState, consistency: ConsistencyReport 
   };
 }
 
+export const sortFindings = ({ list }: Findings): Finding[] =>
+  list.toSorted(
+    (a, b) => (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER),
+  );
+
 function verdictOf(
   { header, findings, rows, checkpoint }: ExportState,
   consistency: ConsistencyReport | null,
@@ -72,7 +76,7 @@ function verdictOf(
   return leavesOut || consistency?.outcome === 'unproven' ? 'incomplete' : 'proven';
 }
 
-function checkpointReport({ checkpoint }: ExportState): Report['checkpoint'] {
+export function checkpointReport(checkpoint: SignedCheckpoint | undefined): Report['checkpoint'] {
   if (!checkpoint) return null;
   const { origin, size, root, signatures } = checkpoint;
   return {

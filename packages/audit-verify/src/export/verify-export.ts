@@ -56,8 +56,8 @@ export function createExportVerification({
   };
 }
 
-function openEarlier(
-  { keys, findings }: ExportState,
+export function openEarlier(
+  { keys, findings }: Pick<ExportState, 'keys' | 'findings'>,
   note: string | Uint8Array,
 ): SignedCheckpoint | undefined {
   try {

@@ -1,10 +1,12 @@
 import { test } from 'tap';
 import { createStreamRegistry } from '../../live/stream-registry.ts';
 import { followLog, type Feed } from '../../live/follow-log.ts';
+import type { StreamFormat } from '../../live/stream-format.ts';
+import type { StoredCheckpoint } from '../../proofs/tree/checkpoint-queries.ts';
 import type { LoggedEvent } from '../../trail/log-queries.ts';
 import { range } from './sealed.ts';
 
-const FROM_START = { start: -1, heartbeatMs: 60_000 };
+const FROM_START = { start: -1, opening: '', heartbeatMs: 60_000 };
 
 const event = (index: number) => ({ index }) as LoggedEvent;
 
@@ -23,13 +25,30 @@ function openStream(revalidate: () => Promise<number | undefined> = async () => 
   });
 }
 
+const textOf = (events: readonly LoggedEvent[]): string =>
+  events.map(({ index }) => `id: ${index}\nevent: audit\ndata: {"index":${index}}\n\n`).join('');
+
+const formatOf = (more: Partial<StreamFormat>): StreamFormat => ({
+  isProven: false,
+  open: async () => '',
+  events: async (events) => textOf(events),
+  skipTo: async () => '',
+  checkpoint: async ({ size }) => `event: checkpoint\ndata: {"size":${size}}\n\n`,
+  ...more,
+});
+
 /** A log of `head` events; `next` as the table would answer. */
-const feedOf = (head: number, more: Partial<Feed> = {}): Feed => ({
+const feedOf = (
+  head: number,
+  more: Partial<Feed> = {},
+  format: Partial<StreamFormat> = {},
+): Feed => ({
+  format: formatOf(format),
+  checkpoint: () => undefined,
   next: async (position) => ({
     events: range(position + 1, Math.min(position + 101, head)).map(event),
     upTo: Math.min(position + 100, head - 1),
   }),
-  render: async (events) => events.map(({ index }) => `{"index":${index}}`),
   isUnavailable: (error) => error instanceof Error && error.message === 'down',
   ...more,
 });
@@ -54,13 +73,14 @@ async function readUntil(
 test('an outage within a page neither loses nor doubles an event', async (t) => {
   const stream = openStream();
   let calls = 0;
-  const feed = feedOf(250, {
-    async render(events) {
+  const format: Partial<StreamFormat> = {
+    async events(events) {
       calls += 1;
       if (calls % 3 === 0) throw new Error('down');
-      return events.map(({ index }) => `{"index":${index}}`);
+      return textOf(events);
     },
-  });
+  };
+  const feed = feedOf(250, {}, format);
   const text = await readUntil(stream, followLog(stream, feed, FROM_START), (got) =>
     got.includes('"index":249'),
   );
@@ -105,12 +125,13 @@ test("nothing is written while the reader's right is unconfirmed", async (t) => 
 test('a paused reader holds one batch in memory, and then gets the rest', async (t) => {
   const stream = openStream();
   let rendered = 0;
-  const feed = feedOf(100_000, {
-    async render(events) {
+  const format: Partial<StreamFormat> = {
+    async events(events) {
       rendered += events.length;
-      return events.map(({ index }) => `{"index":${index}}`);
+      return textOf(events);
     },
-  });
+  };
+  const feed = feedOf(100_000, {}, format);
   const pieces = followLog(stream, feed, FROM_START);
   await pieces.next();
   let text = (await pieces.next()).value ?? '';
@@ -118,4 +139,20 @@ test('a paused reader holds one batch in memory, and then gets the rest', async 
   t.ok(rendered <= 32, `${rendered} rendered`);
   text += await readUntil(stream, pieces, (got) => got.includes('"index":1000}'));
   t.same(ids(text).slice(0, 1_001), range(0, 1_001));
+});
+
+test('a checkpoint comes once, behind the last entry that it signs', async (t) => {
+  const stream = openStream();
+  const signed = (size: number): StoredCheckpoint => ({ size, root: Buffer.of(), note: '' });
+  let newest = signed(150);
+  const feed = feedOf(250, { checkpoint: () => newest });
+  const pieces = followLog(stream, feed, FROM_START);
+  const text = await readUntil(stream, pieces, (got) => {
+    if (got.includes('{"size":150}')) newest = signed(250);
+    return got.includes('{"size":250}');
+  });
+  const at = (part: string): number => text.indexOf(part);
+  t.ok(at('{"index":149}') < at('{"size":150}'), 'not before its entries');
+  t.ok(at('{"index":249}') < at('{"size":250}'));
+  t.equal(text.split('event: checkpoint').length, 3, 'each once');
 });

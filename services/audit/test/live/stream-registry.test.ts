@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { timeBound } from '@muniment/testing';
+import { timeBound, until } from '@muniment/testing';
 import type { StreamOptions } from '../../live/open-stream.ts';
 import { createStreamRegistry, type StreamRegistryOptions } from '../../live/stream-registry.ts';
 
@@ -89,6 +89,7 @@ test('a reader that takes nothing is cut off; a slow one is not', async (t) => {
   }
   t.equal(stalled.end, 'stalled');
   t.equal(slow.end, undefined);
+  await until(() => destroyed.length > 0, { what: 'its connection is cut' });
   t.same(destroyed, ['stalled']);
   t.same(ended, ['stalled']);
   stalled.close('gone');

@@ -3,7 +3,8 @@ import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { WebSocket, type ClientOptions } from 'ws';
-import { until, untilBlocked } from '@muniment/testing';
+import { createApiToken, hashApiToken } from '@muniment/security';
+import { timeBound, until, untilBlocked } from '@muniment/testing';
 import { buildWithMail } from '../mailbox.ts';
 import { build as buildServer, PASSWORD, type SignedIn, type TestServer } from '../build.ts';
 
@@ -12,7 +13,7 @@ interface Answer {
   userId?: string;
   token?: string;
   expires_at?: string;
-  error?: { code: string; message: string };
+  error?: { code: string; message: string; errors?: unknown[] };
   [name: string]: unknown;
 }
 interface Client {
@@ -20,7 +21,7 @@ interface Client {
   send(message: unknown): Promise<Answer>;
   /** The next answer. */
   answer(): Promise<Answer>;
-  closed: Promise<{ code: number }>;
+  closed: Promise<{ code: number; reason: string }>;
 }
 
 const urlOf = ({ context }: TestServer): string => {
@@ -47,8 +48,8 @@ async function connect(t: Test, url: string, options: ClientOptions = {}): Promi
     if (taker) taker(answer);
     else answers.push(answer);
   });
-  const closed = new Promise<{ code: number }>((resolve) =>
-    socket.once('close', (code) => resolve({ code })),
+  const closed = new Promise<{ code: number; reason: string }>((resolve) =>
+    socket.once('close', (code, reason) => resolve({ code, reason: reason.toString() })),
   );
   socket.on('error', () => {});
   await Promise.race([once(socket, 'open'), closed]);
@@ -495,11 +496,81 @@ test('sockets of one replica', async (t) => {
           '"payload":{"email":"a@b.example","password":"long enough one"}}',
         'message_invalid',
       ],
-      ['{"channel":"user/read","payload":{"id":"2"}}', 'message_invalid'],
       [`${'['.repeat(30_000)}`, 'malformed_json'],
     ] as const)
       t.match(await client.send(text), { success: false, error: { code } }, text.slice(0, 70));
     t.strictSame(await server.rows(`select 1 from identity.users where email = 'a@b.example'`), []);
+  });
+
+  await t.test('a message that does not fit names its fields', async (t) => {
+    const client = await connect(t, url);
+    for (const [payload, errors] of [
+      ['{"id":2}', [{ pointer: '/payload/id', message: 'must be string' }]],
+      ['{"id":"2"}', [{ pointer: '/payload/id', message: 'must match format "uuid"' }]],
+      ['{}', [{ pointer: '/payload/id', message: "must have required property 'id'" }]],
+      ['[]', [{ pointer: '/payload', message: 'must be object' }]],
+    ] as const) {
+      const answer = await client.send(`{"channel":"user/read","payload":${payload}}`);
+      t.match(answer, { success: false, error: { code: 'message_invalid', errors } }, payload);
+      t.match(answer.error?.message, errors[0].pointer, 'for people too');
+    }
+  });
+
+  await t.test('a socket closes within a second of the end of its last token', async (t) => {
+    const bob = await server.register('bob-4401@example.com');
+    const use = async (email: string) => {
+      const client = await connect(t, url);
+      const apiToken = await tokenFor(client, email);
+      t.match(await client.send({ channel: 'user/read', apiToken, payload: { id: bob.user.id } }), {
+        id: bob.user.id,
+      });
+      return { client, apiToken };
+    };
+    const endings = {
+      'a revocation': () =>
+        server.rows('update identity.api_tokens set revoked_at = now() where user_id = $1', [
+          bob.user.id,
+        ]),
+      'a suspension': () =>
+        server.rows(`update identity.users set status = 'suspended' where id = $1`, [bob.user.id]),
+    };
+    for (const [name, end] of Object.entries(endings)) {
+      const { client } = await use('bob-4401@example.com');
+      const began = performance.now();
+      await end();
+      t.strictSame(await client.closed, { code: 4401, reason: 'token_revoked' }, name);
+      const took = Math.round(performance.now() - began);
+      t.ok(took < timeBound(1_000), `${name}: after ${took} ms`);
+    }
+    await server.rows(`update identity.users set status = 'active' where id = $1`, [bob.user.id]);
+    const { client, apiToken } = await use('bob-4401@example.com');
+    const payload = { id: bob.user.id };
+    t.strictSame(
+      await client.send({ channel: 'user/delete', apiToken, payload }),
+      { success: true },
+      'the message that ended its own token is answered',
+    );
+    t.match(await client.closed, { code: 4401 });
+  });
+
+  await t.test('a token that expires is announced, and then closes its socket', async (t) => {
+    const client = await connect(t, url);
+    const apiToken = createApiToken();
+    const [token] = await server.rows<{ id: string; expires_at: Date }>(
+      `insert into identity.api_tokens (id, user_id, token_hash, name, scopes, expires_at)
+       values (uuidv7(), $1, $2, 'x', '{profile:read}', now() + interval '5 s')
+       returning id, expires_at`,
+      [ada.user.id, hashApiToken(apiToken)],
+    );
+    t.match(await client.send({ channel: 'user/read', apiToken, payload: { id: ada.user.id } }), {
+      id: ada.user.id,
+    });
+    t.strictSame(await client.answer(), {
+      event: 'token_expiring',
+      token_id: token?.id,
+      expires_at: token?.expires_at.toISOString(),
+    });
+    t.strictSame(await client.closed, { code: 4401, reason: 'token_expired' });
   });
 
   await t.test(
@@ -583,7 +654,7 @@ test('pages of other origins open no socket', async (t) => {
   t.equal(plain.headers.upgrade, 'websocket');
 });
 
-test('a stop answers the messages that have come and closes with 1001', async (t) => {
+test('a stop answers the messages that have come and closes with 1012', async (t) => {
   const { server, client } = await build(t);
   const before = await server.rows('select from identity.users');
   client.socket.send(
@@ -607,11 +678,11 @@ test('a stop answers the messages that have come and closes with 1001', async (t
   t.match(await client.answer(), { success: true });
   t.match(await client.answer(), { success: false });
   t.match(await client.answer(), { success: false });
-  t.equal((await client.closed).code, 1001);
+  t.equal((await client.closed).code, 1012);
   await stopped;
 });
 
-test('a handshake that comes during a stop is answered and closed with 1001', async (t) => {
+test('a handshake that comes during a stop is answered and closed with 1012', async (t) => {
   const { server, client } = await build(t);
   const kept = connectTcp(Number(new URL(urlOf(server)).port), '127.0.0.1');
   t.teardown(() => kept.destroy());
@@ -629,6 +700,6 @@ test('a handshake that comes during a stop is answered and closed with 1001', as
   );
   await once(kept, 'close');
   t.match(text, 'HTTP/1.1 101');
-  t.match(text, '\x03\xe9', 'close code 1001');
+  t.match(text, '\x03\xf4', 'close code 1012');
   await stopped;
 });

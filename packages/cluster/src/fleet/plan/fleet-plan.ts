@@ -69,6 +69,8 @@ function gatewayProcess(parts: FleetParts): ProcessSpec {
     ready: { tcp: port },
     stopSignal: 'SIGQUIT',
     stopTimeout: 8_000,
+    // It waits for sockets and streams, which the replicas end.
+    drainMs: 2_000,
     command: [parts.nginx, '-p', `${dir}/`, '-c', path.join(dir, 'nginx.conf'), '-e', 'stderr'],
     env: systemEnvironment(),
   };

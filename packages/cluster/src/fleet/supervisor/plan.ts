@@ -15,6 +15,11 @@ export interface ProcessSpec {
   stopSignal: 'SIGTERM' | 'SIGINT' | 'SIGQUIT';
   /** Milliseconds until it is killed. */
   stopTimeout: number;
+  /**
+   * Milliseconds after which the stages before it stop too, while it still drains. Absent: they
+   * stop when it has ended.
+   */
+  drainMs?: number;
   ready: Readiness;
 }
 

@@ -171,8 +171,17 @@ async function stopStages(supervision: Supervision): Promise<void> {
   save(supervision);
   log('stopping');
   rmSync(fleetFile(plan.data), { force: true });
-  for (const { processes } of stages.toReversed())
-    await Promise.all(processes.map((process) => process.stop()));
+  const draining: Promise<unknown>[] = [];
+  for (const { processes } of stages.toReversed()) {
+    const stopped = Promise.all(processes.map((process) => process.stop()));
+    const drains = processes.map(({ spec }) => spec.drainMs);
+    if (drains.length === 0 || drains.includes(undefined)) await stopped;
+    else {
+      draining.push(stopped);
+      await Promise.race([stopped, sleep(Math.max(...drains.map(Number)))]);
+    }
+  }
+  await Promise.all(draining);
   if (status.failure !== undefined) status.phase = 'failed';
   save(supervision);
   log('stopped');

@@ -184,6 +184,19 @@ test('a stop reverses the stages, kills late processes and leaves nothing', asyn
   );
 });
 
+test('what drains does not hold the stages before it, and is waited for', async (t) => {
+  const data = folder(t);
+  const gateway = { ...(await fake(data, 'nginx', 'nginx', { STUBBORN: '1' })), drainMs: 100 };
+  const supervisor = supervise(t, planOf(data, [await fake(data, 'user-1', 'user')], [gateway]));
+  await supervisor.start();
+  const { pid } = listed(data, 'nginx');
+  await supervisor.stop();
+  const lines = log(data);
+  const ended = lines.indexOf('user-1: process');
+  t.ok(ended > 0 && ended < lines.indexOf('nginx: did not stop within 1500 ms, killed'), lines);
+  t.equal(processStat(pid), undefined);
+});
+
 test('a stop waits for the group of a leader that has just died', async (t) => {
   const { data, supervisor, members } = await killLeader(t);
   while (!log(data).includes('ended by signal SIGKILL')) await setImmediate();
