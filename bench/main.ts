@@ -12,6 +12,7 @@ import { connectToFleet, type Fleet } from '../test/e2e/fleet.ts';
 import { measureGrowth, type Restart } from './growth/growth.ts';
 import { measureRest } from './rest/rest.ts';
 import { measureApiTokens } from './access/api-tokens.ts';
+import { measureImport } from './requests/import.ts';
 import { measureLists } from './requests/lists.ts';
 import { measureLogins } from './requests/logins.ts';
 import { measureProfile } from './requests/profile.ts';
@@ -32,6 +33,7 @@ const sections: Record<string, (fleet: Fleet, restart: Restart) => Promise<Measu
   revocation: measureRevocation,
   tokens: measureApiTokens,
   lists: measureLists,
+  import: measureImport,
   trail: measureTrail,
   sealing: measureSealing,
   verifier: measureVerifier,

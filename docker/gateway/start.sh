@@ -29,12 +29,13 @@ FILE_SERVERS=$(servers "${FILE_UPSTREAM:-file:8080}")
 AUDIT_SERVERS=$(servers "${AUDIT_UPSTREAM:-audit:8080}")
 # For streamed bodies not the upstreams above: nginx ends a request's attempts when the addresses of
 # an upstream change, and a stream cannot begin anew. By a variable it keeps those of its beginning.
-streamed() { # upstream, host:port
-  if [ -z "$RESOLVER" ]; then echo "proxy_pass http://$1;"; return; fi
-  echo "${resolver}resolver_timeout 2s; set \$streamed_to $2; proxy_pass http://\$streamed_to;"
+streamed() { # upstream, host:port, path as nginx knows it
+  if [ -z "$RESOLVER" ]; then echo "proxy_pass http://$1${3:-};"; return; fi
+  echo "${resolver}resolver_timeout 2s; set \$streamed_to $2; proxy_pass http://\$streamed_to${3:-};"
 }
 UPLOAD_PASS=$(streamed file "${FILE_UPSTREAM:-file:8080}")
 EVENTS_PASS=$(streamed audit "${AUDIT_UPSTREAM:-audit:8080}")
+IMPORT_PASS=$(streamed user "${USER_UPSTREAM:-user:8080}" '$bare_path')
 S3_UPSTREAM=${S3_UPSTREAM:-minio:9000}
 S3_SERVERS="${resolver}server $S3_UPSTREAM$resolve max_fails=0;"
 S3_URL="${S3_SCHEME:-http}://s3"
@@ -81,8 +82,8 @@ esac
 
 umask 077
 export CORS_ORIGINS PAGES MAIL_PAGE
-export MAIN TMP_DIR ACCESS_LOG USER_SERVERS FILE_SERVERS AUDIT_SERVERS S3_SERVERS S3_URL S3_HOST LISTEN UPLOAD_PASS EVENTS_PASS UPLOAD_MAX_BODY LIMITS GATEWAY_SECRET
-envsubst '${MAIN} ${TMP_DIR} ${ACCESS_LOG} ${USER_SERVERS} ${FILE_SERVERS} ${AUDIT_SERVERS} ${S3_SERVERS} ${S3_URL} ${S3_HOST} ${LISTEN} ${UPLOAD_PASS} ${EVENTS_PASS} ${UPLOAD_MAX_BODY} ${LIMITS} ${CORS_ORIGINS} ${PAGES} ${MAIL_PAGE} ${GATEWAY_SECRET}' \
+export MAIN TMP_DIR ACCESS_LOG USER_SERVERS FILE_SERVERS AUDIT_SERVERS S3_SERVERS S3_URL S3_HOST LISTEN UPLOAD_PASS EVENTS_PASS IMPORT_PASS UPLOAD_MAX_BODY LIMITS GATEWAY_SECRET
+envsubst '${MAIN} ${TMP_DIR} ${ACCESS_LOG} ${USER_SERVERS} ${FILE_SERVERS} ${AUDIT_SERVERS} ${S3_SERVERS} ${S3_URL} ${S3_HOST} ${LISTEN} ${UPLOAD_PASS} ${EVENTS_PASS} ${IMPORT_PASS} ${UPLOAD_MAX_BODY} ${LIMITS} ${CORS_ORIGINS} ${PAGES} ${MAIL_PAGE} ${GATEWAY_SECRET}' \
   < "$TEMPLATE" > "$TMP_DIR/nginx.conf"
 unset GATEWAY_SECRET
 exec nginx -c "$TMP_DIR/nginx.conf" "$@"

@@ -584,6 +584,15 @@ ALTER TABLE identity.email_changes ADD CONSTRAINT email_changes_token_hash_key U
 ALTER TABLE identity.email_changes ADD CONSTRAINT email_changes_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.email_changes TO user_service;
 
+CREATE TABLE identity.foreign_hash_costs (
+  cost_class text NOT NULL,
+  decoy text NOT NULL,
+  created timestamp with time zone DEFAULT now() NOT NULL,
+  imported timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE identity.foreign_hash_costs ADD CONSTRAINT foreign_hash_costs_pkey PRIMARY KEY (cost_class);
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.foreign_hash_costs TO user_service;
+
 CREATE TABLE identity.idempotency_keys (
   scope bytea NOT NULL,
   fingerprint bytea NOT NULL,
@@ -736,6 +745,14 @@ CREATE TRIGGER sessions_announce_deletion AFTER DELETE ON identity.sessions FOR 
 CREATE TRIGGER sessions_announce_end AFTER UPDATE OF revoked_at, expires_at, user_id ON identity.sessions FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND ((new.revoked_at IS NOT NULL) OR (new.expires_at <= now()) OR (new.user_id <> old.user_id)))) EXECUTE FUNCTION identity.announce_session_end();
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.sessions TO user_service;
 
+CREATE TABLE identity.signer_keys (
+  id text NOT NULL,
+  wrapped_key bytea NOT NULL,
+  imported timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE identity.signer_keys ADD CONSTRAINT signer_keys_pkey PRIMARY KEY (id);
+GRANT DELETE, INSERT, SELECT, UPDATE ON identity.signer_keys TO user_service;
+
 CREATE TABLE identity.signing_keys (
   kid text NOT NULL,
   algorithm text NOT NULL,
@@ -808,7 +825,8 @@ CREATE TABLE identity.users (
   profile_reverified_at timestamp with time zone,
   created_by uuid,
   updated_by uuid,
-  last_active_on date
+  last_active_on date,
+  foreign_hash text
 );
 ALTER TABLE identity.users ADD CONSTRAINT users_email_key UNIQUE (email_key);
 ALTER TABLE identity.users ADD CONSTRAINT users_phone_form CHECK ((((phone ~ '^\+[1-9][0-9]{1,17}$'::text) AND (phone_valid IS NOT NULL)) OR (phone IS NULL)));
@@ -837,6 +855,7 @@ CREATE TRIGGER users_end_access AFTER UPDATE OF status ON identity.users FOR EAC
 CREATE TRIGGER users_index_changed_terms AFTER UPDATE OF name, first_name, last_name, email, email_key, phone ON identity.users FOR EACH ROW WHEN (((NOT new.service) AND ((((((old.name IS DISTINCT FROM new.name) OR (old.first_name IS DISTINCT FROM new.first_name)) OR (old.last_name IS DISTINCT FROM new.last_name)) OR (old.email IS DISTINCT FROM new.email)) OR (old.email_key IS DISTINCT FROM new.email_key)) OR (old.phone IS DISTINCT FROM new.phone)))) EXECUTE FUNCTION identity.index_user_terms();
 CREATE TRIGGER users_index_terms AFTER INSERT ON identity.users FOR EACH ROW WHEN ((NOT new.service)) EXECUTE FUNCTION identity.index_user_terms();
 CREATE TRIGGER users_relist_vendor_profile AFTER UPDATE OF type, status ON identity.users FOR EACH ROW WHEN (((old.type <> new.type) OR (old.status <> new.status))) EXECUTE FUNCTION identity.relist_vendor_profile();
+CREATE TRIGGER users_void_foreign_hash BEFORE UPDATE OF password_hash ON identity.users FOR EACH ROW WHEN ((old.foreign_hash IS NOT NULL)) EXECUTE FUNCTION identity.void_foreign_hash();
 GRANT DELETE, INSERT, SELECT, UPDATE ON identity.users TO user_service;
 
 CREATE TABLE identity.vendor_profile_terms (
@@ -1737,6 +1756,17 @@ AS $function$
     $function$
 ;
 GRANT EXECUTE ON FUNCTION identity.terms_of(identity.vendor_profiles) TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION identity.void_foreign_hash()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      new.foreign_hash := null;
+      return new;
+    end $function$
+;
 
 CREATE OR REPLACE FUNCTION keys.create_search_key(proposed bytea)
  RETURNS bytea

@@ -45,6 +45,12 @@ export const WRAPPED_COLUMNS: readonly WrappedColumn[] = [
     context: "'recovery-request:' || id",
   },
   {
+    table: 'identity.signer_keys',
+    key: 'id',
+    column: 'wrapped_key',
+    context: "'signer-key:' || id",
+  },
+  {
     table: 'identity.signing_keys',
     key: 'kid',
     column: 'wrapped_private',

@@ -17,11 +17,6 @@ export const TooManyStreams = createError(
   'You have as many streams open as are allowed. Close one first.',
   429,
 );
-export const ExportCapacity = createError(
-  'export_capacity',
-  'This replica runs as many exports as it can. Try again shortly.',
-  503,
-);
 export const TooManyExports = createError(
   'too_many_exports',
   'You have as many exports running as are allowed. Wait for one to end.',

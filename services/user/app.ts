@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import { createContext, type UserContext } from './context.ts';
 import { directory } from './directory/routes.ts';
 import { health } from './health/routes.ts';
+import { userImport } from './import/routes.ts';
 import { startMailSender } from './mail/send-mails.ts';
 import { startMaintenance } from './maintenance.ts';
 import { startRecoveries } from './passwords/process-recoveries.ts';
@@ -29,6 +30,7 @@ export const features: readonly FeatureRoutes<UserContext>[] = [
   account,
   directory,
   vendorProfiles,
+  userImport,
   seed004,
   webSocket,
 ];

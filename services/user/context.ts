@@ -3,6 +3,8 @@ import type { Counter } from 'prom-client';
 import { createPasswordHasher, type PasswordHasher } from '@muniment/security';
 import { createServer, type ServiceContext } from '@muniment/server';
 import type { Config } from './config.ts';
+import { createFailureFloor, type FailureFloor } from './foreign-hashes/failure-floor.ts';
+import { createSignerKeyReader } from './foreign-hashes/signer-keys.ts';
 import { loadLanguages, type Languages } from './mail/languages.ts';
 import { createMailer, type Mailer } from './mail/mailer.ts';
 import { measurePasswords } from './passwords/password-metrics.ts';
@@ -20,6 +22,7 @@ export type StuffingMetric = Counter<'pattern'>;
 export interface UserContext extends ServiceContext<Tables> {
   config: Config;
   passwords: PasswordHasher;
+  failureFloor: FailureFloor;
   mail: { languages: Languages; mailer: Mailer };
   stuffing: StuffingMetric;
   findUser: FindUser;
@@ -48,6 +51,7 @@ export async function createContext(config: Config): Promise<UserContext> {
     ...(config.PASSWORD_CONCURRENCY > 0 && { concurrency: config.PASSWORD_CONCURRENCY }),
     queueLimit: config.PASSWORD_QUEUE_LIMIT,
     names: ['Muniment', config.PRODUCT_NAME],
+    loadSignerKey: createSignerKeyReader(data.db, crypto.masterKey),
   });
   http.app.addHook('onClose', () => passwords.close());
   measurePasswords(passwords, metrics);
@@ -57,11 +61,13 @@ export async function createContext(config: Config): Promise<UserContext> {
     inTransaction: data.inTransaction,
     record: context.audit.record,
   });
+  const failureFloor = createFailureFloor(data.db, passwords);
   return {
     ...context,
     data: { ...data, inTransaction },
     config,
     passwords,
+    failureFloor,
     mail,
     stuffing,
     findUser,

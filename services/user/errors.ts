@@ -166,3 +166,38 @@ export const VendorProfileExists = createError(
   'This vendor has a profile already. Change that one.',
   409,
 );
+export const ImportUnsupported = createError(
+  'import_unsupported',
+  'An import is text/csv or application/x-ndjson. Send it with that Content-Type.',
+  415,
+);
+export const ImportTooLarge = createError(
+  'import_too_large',
+  'An import has 64 MiB at most. Rows before are done: send the rest as another one.',
+  413,
+);
+export const TooManyRows = createError(
+  'too_many_rows',
+  'An import has 50,000 rows at most. Those are done: send the rest as another one.',
+  413,
+);
+export const ImportNotUtf8 = createError(
+  'import_not_utf8',
+  'The file is not UTF-8. Rows before are done: convert it and send it again under its key.',
+  400,
+);
+export const HeaderInvalid = createError<[string]>(
+  'header_invalid',
+  '%s. Mend the first line of the file.',
+  400,
+);
+export const CsvMalformed = createError<[string]>(
+  'csv_malformed',
+  'Line %s ends the CSV. Rows before are done: mend it and send the file again under its key.',
+  400,
+);
+export const ImportCapacity = createError(
+  'import_capacity',
+  'This replica is importing already. Send the file again shortly.',
+  503,
+);

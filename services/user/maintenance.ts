@@ -1,6 +1,7 @@
 import { repeat } from '@muniment/server';
 import { deleteExpiredApiTokens } from './api-tokens/api-token-queries.ts';
 import type { UserContext } from './context.ts';
+import { deleteUnusedHashCosts } from './foreign-hashes/foreign-hash-queries.ts';
 import { deleteDeadMails } from './mail/mail-outbox-queries.ts';
 import {
   deleteExpiredRefreshTokens,
@@ -46,6 +47,7 @@ async function deleteExpired({ config, data: { db } }: UserContext): Promise<voi
   await deleteExpiredEmailChanges(db);
   await deleteDeadMails(db);
   await deleteExpiredApiTokens(db);
+  await deleteUnusedHashCosts(db);
   await saveTokenLifetime(db, config.ACCESS_TOKEN_TTL_S);
   await deleteExpiredRevocations(db);
 }

@@ -34,6 +34,8 @@ export interface UsersTable {
   email: string;
   email_key: string;
   password_hash: string | null;
+  /** Of another system, until the first login stores ours. A trigger voids it with the password. */
+  foreign_hash: Generated<string | null>;
   /** Moves with each new password, which ends device tokens. */
   password_epoch: Generated<number>;
   /** A program's account: no password, no mailbox, only API tokens. */
@@ -185,6 +187,22 @@ export interface StatusChangesTable {
   changed_at: Generated<Date>;
 }
 
+/** Only while there are hashes of other systems. */
+export interface ForeignHashCostsTable {
+  cost_class: string;
+  /** A hash of no password that costs the same. */
+  decoy: string;
+  created: Generated<Date>;
+  imported: Generated<Date>;
+}
+
+/** Keys of Firebase projects, without which their hashes cannot be checked. */
+export interface SignerKeysTable {
+  id: string;
+  wrapped_key: Buffer;
+  imported: Generated<Date>;
+}
+
 export interface Tables {
   'identity.users': UsersTable;
   'identity.user_terms': UserTermsTable;
@@ -198,6 +216,8 @@ export interface Tables {
   'identity.vendor_profiles': VendorProfilesTable;
   'identity.vendor_profile_terms': VendorProfileTermsTable;
   'identity.status_changes': StatusChangesTable;
+  'identity.foreign_hash_costs': ForeignHashCostsTable;
+  'identity.signer_keys': SignerKeysTable;
   'shared.erasures': { user_id: string; identity_done: Generated<boolean> };
 }
 

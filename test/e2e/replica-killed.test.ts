@@ -3,6 +3,7 @@ import { test } from 'tap';
 import { timeBound, until } from '@muniment/testing';
 import { effectsAreRecorded, recordEffects, slowCommits } from './effects.ts';
 import { startFleet } from './fleet.ts';
+import { resumeKilledImport } from './killed-import.ts';
 import { isAcknowledged, startLoad } from './load.ts';
 import { findProcess, isReady, kill } from './processes.ts';
 import { openDatabase } from './stores.ts';
@@ -87,4 +88,5 @@ test('killed replicas lose no acknowledged change and double none', async (t) =>
     [{ downloads }],
     'a download that was tried again is one event',
   );
+  await resumeKilledImport(t, fleet, rows);
 });

@@ -116,9 +116,9 @@ export const ACCOUNT_MUTANTS: Mutant[] = [
   {
     name: 'signed-in-while-suspended',
     file: USERS,
-    find: `    .where('password_hash', '=', passwordHash)
+    find: `    .where(sql\`coalesce(password_hash, foreign_hash)\`, '=', passwordHash)
     .where('status', '=', 'active');`,
-    replace: `    .where('password_hash', '=', passwordHash);`,
+    replace: `    .where(sql\`coalesce(password_hash, foreign_hash)\`, '=', passwordHash);`,
     tests: [STATUS_TEST],
   },
   {

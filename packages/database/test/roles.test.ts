@@ -16,6 +16,8 @@ const RIGHTS: [statement: string, allowed: readonly Role[]][] = [
   // Each service has its own schema and no other's.
   ['select * from identity.users', ['user_service']],
   ['select password_hash from identity.users', ['user_service']],
+  ['select foreign_hash from identity.users', ['user_service']],
+  ['select wrapped_key from identity.signer_keys', ['user_service']],
   ['select wrapped_private from identity.signing_keys', ['user_service']],
   ['select * from identity.refresh_tokens', ['user_service']],
   ['select * from identity.sessions', ['user_service']],

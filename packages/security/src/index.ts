@@ -55,6 +55,22 @@ export {
 } from './errors.ts';
 export { isLongEnough, normalizePassword } from './passwords/password-rules.ts';
 export type { PasswordOwner } from './passwords/password-rules.ts';
+export {
+  costClassOf,
+  decoyOf,
+  encodeForeignHash,
+} from './passwords/foreign-hashes/encode-foreign-hash.ts';
+export {
+  checkForeignHash,
+  ForeignHashFault,
+  type ForeignHash,
+} from './passwords/foreign-hashes/foreign-hash.ts';
+export {
+  decodeBase64,
+  parseForeignHash,
+  readDigestName,
+  readLogCost,
+} from './passwords/foreign-hashes/parse-foreign-hash.ts';
 export { createPasswordHasher } from './passwords/passwords.ts';
 export type { PasswordHasher, PasswordHasherOptions } from './passwords/passwords.ts';
 export {

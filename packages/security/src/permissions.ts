@@ -31,6 +31,7 @@ export const PERMISSIONS = {
   'service-accounts:manage': [null,     null,   'any', null,   'session'],
   'directory:read':          [null,     null,   'any', 'any',  'token'],
   'directory:write':         [null,     null,   'any', null,   'token'],
+  'directory:export':        [null,     null,   'any', null,   'token'],
   'vendor-profiles:read':    ['any',    'any',  'any', 'any',  'token'],
   'vendor-profiles:write':   [null,     'own',  'any', null,   'token'],
   'files:read':              ['own',    'own',  'own', null,   'token'],

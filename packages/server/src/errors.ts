@@ -56,3 +56,8 @@ export const CursorInvalid = createError(
   'This list did not issue the cursor. Start again without one.',
   400,
 );
+export const ExportCapacity = createError(
+  'export_capacity',
+  'This replica runs as many exports as it can. Try again shortly.',
+  503,
+);

@@ -99,6 +99,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   passwords: 'Changed and forgotten passwords.',
   'api-tokens': 'API tokens, service accounts and introspection.',
   directory: 'Users, for administrators.',
+  import: 'Users of other systems, with their passwords.',
   'vendor-profiles': 'Profiles of vendors.',
   uploads: 'New files.',
   downloads: 'The bytes of files.',

@@ -1,4 +1,4 @@
-import type { Json } from '@muniment/audit-events';
+import { csvField } from '@muniment/server';
 import { toEntry, type Entry } from './export-entry.ts';
 import type { ExportFormat } from './format.ts';
 
@@ -25,22 +25,6 @@ const COLUMNS = [
   'seq',
   'version',
 ] as const satisfies readonly (keyof Entry)[];
-
-/**
- * The start of a formula for a spreadsheet (OWASP, CSV Injection), also behind blanks and in the
- * full-width forms that some programs accept.
- */
-const FORMULA = /^[\s\u00a0\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
-
-/**
- * A field by RFC 4180 §2. All text is quoted, so that none can open another field. Null is empty.
- */
-export function csvField(value: Json): string {
-  if (value === null) return '';
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return `"${FORMULA.test(text) ? "'" : ''}${text.replaceAll('"', '""')}"`;
-}
 
 const line = (entry: Entry): string =>
   `${COLUMNS.map((column) => csvField(entry[column])).join(',')}\r\n`;

@@ -1,8 +1,15 @@
 import type { FastifyReply } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { CursorInvalid, defineRoute, rawBody, strictObject } from '@muniment/server';
+import {
+  createWatchedStream,
+  CursorInvalid,
+  defineRoute,
+  ExportCapacity,
+  rawBody,
+  strictObject,
+} from '@muniment/server';
 import type { AuditContext } from '../context.ts';
-import { CheckpointMissing, ExportCapacity, FilterInvalid, TooManyExports } from '../errors.ts';
+import { CheckpointMissing, FilterInvalid, TooManyExports } from '../errors.ts';
 import { filterProperties, pickFilter, scopeProperty } from '../trail/filter.ts';
 import { cursorBinding, decodeExportCursor } from '../trail/cursor.ts';
 import { createLogQuery } from '../trail/log-query.ts';
@@ -12,7 +19,6 @@ import { readerIdentity, visibilityOf } from '../trail/readers/visibility.ts';
 import { createExportSlots } from './export-slots.ts';
 import { formats } from './formats.ts';
 import { startExport, type WantedExport } from './start-export.ts';
-import { createWatchedStream } from './watched-stream.ts';
 
 const formatSchema = Type.Union(
   [Type.Literal('ndjson'), Type.Literal('csv'), Type.Literal('cloudevents'), Type.Literal('ocsf')],

@@ -1,12 +1,5 @@
-import { ExportCapacity, TooManyExports } from '../errors.ts';
-
-/** A running export as the others see it. */
-export interface RunningExport {
-  /** Whether its reader takes less than the minimum rate. */
-  isSlow(): boolean;
-  /** Ends it, since its place is wanted. */
-  cut(): void;
-}
+import { ExportCapacity, type RunningExport } from '@muniment/server';
+import { TooManyExports } from '../errors.ts';
 
 /** A place among the exports that run at once. */
 export interface ExportSlot {

@@ -13,7 +13,7 @@ import {
   signIn,
   until,
 } from '@muniment/testing';
-import { CursorInvalid } from '@muniment/server';
+import { CursorInvalid, ExportCapacity } from '@muniment/server';
 import { buildApp } from '../app.ts';
 import * as errors from '../errors.ts';
 import type { AuditContext } from '../context.ts';
@@ -42,7 +42,7 @@ export async function build(
   settings: Record<string, string> = {},
   tokenSeconds = 900,
 ): Promise<TestServer> {
-  requireStatedErrors(t, { ...errors, CursorInvalid });
+  requireStatedErrors(t, { ...errors, CursorInvalid, ExportCapacity });
   const parts = await startParts(t);
   const auditKeyFile = join(t.testdir(), 'audit-key');
   await writeFile(auditKeyFile, parts.auditKey.signingKey);

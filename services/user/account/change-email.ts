@@ -47,7 +47,7 @@ export const changeEmail = defineRoute({
 async function requestChange(
   { config, crypto, data, mail }: ChangeContext,
   request: FastifyRequest,
-  { user, address }: { user: AccountRow & { password_hash: string }; address: EmailAddress },
+  { user, address }: { user: AccountRow & { checkedHash: string }; address: EmailAddress },
 ): Promise<void> {
   const caller = sessionPrincipalOf(request);
   const { id } = caller;
@@ -56,7 +56,7 @@ async function requestChange(
   const { token, hash } = createLinkToken('change_email');
   const change = { user_id: id, token_hash: hash, email, email_key: emailKey };
   await data.inTransaction(request, async (trx, record) => {
-    await lockConfirmedCaller(trx, caller, user.password_hash);
+    await lockConfirmedCaller(trx, caller, user.checkedHash);
     await replaceEmailChange(trx, change, config.EMAIL_TOKEN_TTL_S);
     await queueMail(trx, crypto.masterKey, {
       userId: id,

@@ -34,7 +34,7 @@ export const deleteAccount = defineRoute({
     const { auth, crypto, data } = context;
     const caller = sessionPrincipalOf(request);
     const { password } = request.body;
-    const { id, password_hash: checkedHash } = await confirmPassword(context, request, {
+    const { id, checkedHash } = await confirmPassword(context, request, {
       password,
       action: 'USER_DELETED',
     });

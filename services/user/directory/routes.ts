@@ -2,6 +2,7 @@ import { defineFeature } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { createUser } from './create-user.ts';
 import { deleteUser } from './delete-user.ts';
+import { exportUsers } from './export-users.ts';
 import { getDeletionPlan } from './get-deletion-plan.ts';
 import { getUser } from './get-user.ts';
 import { listUsersByType } from './list-users-by-type.ts';
@@ -18,6 +19,7 @@ export const directory = defineFeature<UserContext>({
     listVendors,
     listUsersByType,
     searchUsers,
+    exportUsers,
     getUser,
     getDeletionPlan,
     createUser,

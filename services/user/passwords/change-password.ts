@@ -55,7 +55,7 @@ export const changePassword = defineRoute({
     });
     const newHash = await hashNewPassword(context, request, { user, password });
     const { changed, tokens } = await replacePassword(context, request, {
-      checkedHash: user.password_hash,
+      checkedHash: user.checkedHash,
       newHash,
     });
     // The new session's tokens go the way that the old ones came.

@@ -6,6 +6,7 @@ import type { UserContext } from '../context.ts';
 import { AccountChanged, PasswordIncorrect } from '../errors.ts';
 import { isSessionLive } from '../sessions/session-queries.ts';
 import type { Tables } from '../tables.ts';
+import { storedHashOf, verifyStoredPassword } from '../users/stored-password.ts';
 import { lockUnchangedUser, type AccountRow } from '../users/user-queries.ts';
 import { confirmationFailed } from './password-events.ts';
 
@@ -35,23 +36,24 @@ export async function confirmPassword(
   { audit, findUser, limits, passwords }: ConfirmContext,
   request: FastifyRequest & RequestContext,
   { password, action }: { password: string; action: string },
-): Promise<AccountRow & { password_hash: string }> {
+): Promise<AccountRow & { checkedHash: string }> {
   const { id } = principalOf(request);
   const attempt = await limits.consume([['password_confirmation', id]], () =>
     audit.record(request, confirmationFailed(id, action, 'rate_limited')),
   );
   const user = await findUser(id);
   if (!user) throw new Unauthenticated();
-  const { password_hash: hash } = user;
-  if (hash !== null) {
-    const verified = await passwords.verify(hash, password).catch(async (error: unknown) => {
+  const checkedHash = storedHashOf(user);
+  if (checkedHash !== null) {
+    const checked = verifyStoredPassword(passwords, user, password);
+    const { ok } = await checked.catch(async (error: unknown) => {
       // An overload or an outage decides nothing.
       await attempt.refund();
       throw error;
     });
-    if (verified.ok) {
+    if (ok) {
       await attempt.refund();
-      return { ...user, password_hash: hash };
+      return { ...user, checkedHash };
     }
   }
   await audit.record(request, confirmationFailed(id, action, 'password_incorrect'));

@@ -8,7 +8,16 @@ import { createDeviceToken } from './device-tokens.ts';
 
 export type SignInContext = Pick<
   UserContext,
-  'config' | 'http' | 'data' | 'audit' | 'auth' | 'crypto' | 'limits' | 'passwords' | 'stuffing'
+  | 'config'
+  | 'http'
+  | 'data'
+  | 'audit'
+  | 'auth'
+  | 'crypto'
+  | 'failureFloor'
+  | 'limits'
+  | 'passwords'
+  | 'stuffing'
 >;
 
 export interface SignedIn {

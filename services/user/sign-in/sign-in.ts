@@ -5,6 +5,7 @@ import { InvalidCredentials, PasswordChangeRequired } from '../errors.ts';
 import type { ReplacedSession } from '../sessions/revoke-session.ts';
 import type { User } from '../tables.ts';
 import { parseEmail, type EmailAddress } from '../users/email-address.ts';
+import { storedHashOf, verifyStoredPassword } from '../users/stored-password.ts';
 import { findUserByEmailKey, lockUnchangedUser, updateRehashed } from '../users/user-queries.ts';
 import { findKnownDevice, readDevices } from './device-tokens.ts';
 import { consumeLoginAttempt } from './login-limits.ts';
@@ -105,6 +106,7 @@ async function completeAttempt<Result>(
   request: RequestContext,
   { user, address, password, ...login }: Attempt<Result>,
 ): Promise<{ result: Result }> {
+  const startedAt = performance.now();
   const { ok, newHash } = await verifyPassword(context, user, password);
   if (user?.status === 'active' && ok && !isLongEnough(password, user.type)) {
     await recordFailure(context, request, { address, user, error: 'password_change_required' });
@@ -114,6 +116,7 @@ async function completeAttempt<Result>(
   const completed =
     user && ok ? await completeSignIn(context, request, { user, ...completion }) : undefined;
   if (completed) return completed;
+  await context.failureFloor.wait(startedAt);
   await recordFailure(context, request, { address, user, error: 'invalid_credentials' });
   throw new InvalidCredentials();
 }
@@ -137,14 +140,12 @@ interface Verified {
   newHash?: string;
 }
 
-/** Costs one hash even without an account, so time reveals none (OWASP ASVS 6.3.8). */
 async function verifyPassword(
   { passwords }: Pick<UserContext, 'passwords'>,
   user: User | undefined,
   password: string,
 ): Promise<Verified> {
-  if (!user?.password_hash) return { ok: await passwords.verifyDummy(password) };
-  const { ok, needsRehash } = await passwords.verify(user.password_hash, password);
+  const { ok, needsRehash } = await verifyStoredPassword(passwords, user, password);
   return ok && needsRehash ? { ok, newHash: await passwords.rehash(password) } : { ok };
 }
 
@@ -160,7 +161,8 @@ async function completeSignIn<Result>(
   request: RequestContext,
   { user, email, newHash, lock, beforeSignIn, onSignedIn }: Completion<Result>,
 ): Promise<{ result: Result } | undefined> {
-  const { id, status, password_hash: passwordHash } = user;
+  const { id, status } = user;
+  const passwordHash = storedHashOf(user);
   if (status !== 'active' || passwordHash === null) return undefined;
   await beforeSignIn?.(user);
   const mode = newHash === undefined ? lock : 'update';

@@ -11,7 +11,7 @@ import {
   GATEWAY_HEADERS,
   serviceEnvironment,
 } from '@muniment/testing';
-import { CursorInvalid } from '@muniment/server';
+import { CursorInvalid, ExportCapacity } from '@muniment/server';
 import {
   AdminPasswordLength,
   PasswordCommon,
@@ -50,6 +50,7 @@ export interface TestServer {
 const SHARED_ERRORS = {
   AdminPasswordLength,
   CursorInvalid,
+  ExportCapacity,
   PasswordCommon,
   PasswordLength,
   PasswordMalformed,

@@ -121,6 +121,18 @@ export async function findDirectoryUsers(
   return rows;
 }
 
+/** Lists people behind an id, by id. */
+export async function findPeopleAfter(
+  db: Kysely<Tables>,
+  id: string,
+  limit: number,
+): Promise<DirectoryUser[]> {
+  const { rows } = await sql<DirectoryUser>`
+    select ${columns} from identity.users
+    where id > ${id}::uuid and not service order by id limit ${limit}`.execute(db);
+  return rows;
+}
+
 /** Finds a person; never a service account. */
 export async function findDirectoryUser(
   db: Kysely<Tables>,

@@ -55,7 +55,7 @@ export type DirectoryUserResource = Static<typeof directoryUserSchema>;
 /** The columns that the directory shows; the day is read as text. */
 export type DirectoryUser = Omit<
   User,
-  'email_key' | 'password_hash' | 'password_epoch' | 'service' | 'last_active_on'
+  'email_key' | 'password_hash' | 'foreign_hash' | 'password_epoch' | 'service' | 'last_active_on'
 > & { last_active_on: string | null };
 
 const timeOf = (date: Date | null): string | null => date?.toISOString() ?? null;

@@ -67,6 +67,7 @@ export type AccountRow = Pick<
   | 'country'
   | 'city'
   | 'password_hash'
+  | 'foreign_hash'
   | 'password_epoch'
   | 'service'
   | 'created'
@@ -80,8 +81,8 @@ export async function findUsersById(
 ): Promise<AccountRow[]> {
   const { rows } = await sql<AccountRow>`
     select id, type, status, is_verified, email_verified_at, phone_verified_at, name, first_name,
-      last_name, email, email_key, phone, post_code, country, city, password_hash, password_epoch,
-      service, created, updated
+      last_name, email, email_key, phone, post_code, country, city, password_hash, foreign_hash,
+      password_epoch, service, created, updated
     from identity.users where id = any(${ids}::uuid[])`.execute(db);
   return rows;
 }
@@ -142,7 +143,7 @@ export async function lockUnchangedUser(
     .selectFrom('identity.users')
     .select('id')
     .where('id', '=', id)
-    .where('password_hash', '=', passwordHash)
+    .where(sql`coalesce(password_hash, foreign_hash)`, '=', passwordHash)
     .where('status', '=', 'active');
   const row = await (
     mode === 'share' ? unchanged.forShare() : unchanged.forUpdate()

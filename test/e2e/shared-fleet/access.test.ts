@@ -138,6 +138,12 @@ const table: Record<string, Row> = {
   'GET /api/users/vendors': { access: 'directory:read', answers: 200 },
   'GET /api/users/by-type/:type': { access: 'directory:read', answers: 200 },
   'GET /api/users/search': { access: 'directory:read', answers: 200, query: 'q=walk' },
+  'GET /api/users/export': { access: 'directory:export', answers: 200 },
+  'POST /api/users/import': {
+    access: 'directory:write',
+    answers: 200,
+    send: () => ({ body: new Blob([], { type: 'application/x-ndjson' }) }),
+  },
   'GET /api/users/:id': { access: 'directory:read', answers: 404 },
   'GET /api/users/:id/deletion-plan': { access: 'directory:read', answers: 404 },
   'POST /api/users': {
@@ -287,6 +293,8 @@ const table: Record<string, Row> = {
 
 /** POSTs without a stored answer: they change nothing, or their ids make them idempotent. */
 const WITHOUT_KEPT_ANSWER = new Set([
+  // A repeated import finds what the first one has done.
+  'POST /api/users/import',
   'POST /api/audit/events',
   'POST /api/audit/quarantine/:id/replay',
   'POST /api/audit/quarantine/replay',

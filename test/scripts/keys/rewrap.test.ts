@@ -180,6 +180,10 @@ test('after a rewrap the old master key opens nothing', async (t) => {
     'insert into identity.recovery_requests (id, wrapped_request) values ($1, $2)',
     [request, await before.wrap(content, `recovery-request:${request}`)],
   );
+  await owner.query('insert into identity.signer_keys (id, wrapped_key) values ($1, $2)', [
+    'firebase',
+    await before.wrap(content, 'signer-key:firebase'),
+  ]);
   await owner.query('insert into shared.limit_secret (wrapped) values ($1)', [
     await before.wrap(content, 'limits'),
   ]);

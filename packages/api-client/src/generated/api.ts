@@ -181,6 +181,14 @@ export interface Api {
       Schemas['DirectoryUserPage'],
       Schemas['DirectoryUser']
     >;
+    /**
+     * Export all users, without passwords, in a form that an import takes. `GET
+     * /api/users/export`
+     */
+    exportUsers: Call<
+      { query?: { format?: 'ndjson' | 'csv' } },
+      ReadableStream<Uint8Array<ArrayBuffer>>
+    >;
     /** Get a user. `GET /api/users/{id}` */
     getUser: Call<{ path: { id: string } }, Schemas['DirectoryUser']>;
     /** Change a user. `PATCH /api/users/{id}` */
@@ -251,6 +259,16 @@ export interface Api {
     >;
     /** Delete a vendor profile. `DELETE /api/vendor-profiles/{id}` */
     deleteVendorProfile: Call<{ path: { id: string } }, undefined>;
+  };
+  import: {
+    /**
+     * Import users from CSV or NDJSON and report what became of each row. `POST
+     * /api/users/import`
+     */
+    importUsers: Call<
+      { query?: { source?: 'muniment' | 'supabase' | 'auth0' | 'firebase' }; body: Blob },
+      ReadableStream<Uint8Array<ArrayBuffer>>
+    >;
   };
   seed004: {
     /** Create an account and sign in. `POST /api/v1/auth/register` */

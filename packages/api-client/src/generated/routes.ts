@@ -107,6 +107,7 @@ export const ROUTES: { [Group in keyof Api]: Record<keyof Api[Group], Route> } =
       isList: true,
     },
     searchUsers: { method: 'GET', path: '/api/users/search', answer: 'json', isList: true },
+    exportUsers: { method: 'GET', path: '/api/users/export', answer: 'stream' },
     getUser: { method: 'GET', path: '/api/users/{id}', answer: 'json' },
     updateUser: { method: 'PATCH', path: '/api/users/{id}', answer: 'json' },
     deleteUser: { method: 'DELETE', path: '/api/users/{id}', answer: 'none' },
@@ -148,6 +149,9 @@ export const ROUTES: { [Group in keyof Api]: Record<keyof Api[Group], Route> } =
     getVendorProfile: { method: 'GET', path: '/api/vendor-profiles/{id}', answer: 'json' },
     updateVendorProfile: { method: 'PATCH', path: '/api/vendor-profiles/{id}', answer: 'json' },
     deleteVendorProfile: { method: 'DELETE', path: '/api/vendor-profiles/{id}', answer: 'none' },
+  },
+  import: {
+    importUsers: { method: 'POST', path: '/api/users/import', answer: 'stream', isKeyed: true },
   },
   seed004: {
     registerUser: {

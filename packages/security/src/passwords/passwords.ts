@@ -3,6 +3,8 @@ import { availableParallelism } from 'node:os';
 import * as argon2 from 'argon2';
 import { createConcurrencyLimit } from '../concurrency/concurrency-limit.ts';
 import { type Argon2Cost, encodeHash, missingPasses, needsRehash } from './argon2-hash.ts';
+import { parseStoredForeignHash } from './foreign-hashes/parse-foreign-hash.ts';
+import { verifyForeignHash, type LoadSignerKey } from './foreign-hashes/verify-foreign-hash.ts';
 import { createPasswordRules, normalizePassword, type PasswordOwner } from './password-rules.ts';
 
 /** How much of a password is hashed when there is no account. */
@@ -20,6 +22,13 @@ export interface PasswordHasherOptions extends Partial<Argon2Cost> {
   queueLimit?: number;
   /** Names of the product as users know them, forbidden as passwords. */
   names?: readonly string[];
+  /** Finds the signer keys of imported Firebase hashes; absent: there are none. */
+  loadSignerKey?: LoadSignerKey;
+}
+
+interface Verified {
+  ok: boolean;
+  needsRehash: boolean;
 }
 
 export type PasswordHasher = ReturnType<typeof createPasswordHasher>;
@@ -76,13 +85,20 @@ async function verifyAtCost(hash: string, password: string, cost: Argon2Cost): P
   return isRight;
 }
 
-function tryNormalize(password: string): string | undefined {
+/**
+ * The form of a password that is checked, not chosen. An imported one may break the rules of length
+ * and stays as typed; none of ours has that form. Undefined for what no hash may stand for.
+ */
+function normalizeVerified(password: string): string | undefined {
+  if (!password.isWellFormed()) return undefined;
   try {
     return normalizePassword(password);
   } catch {
-    return undefined;
+    return password;
   }
 }
+
+const findNoSignerKey = (): Promise<never> => Promise.reject(new Error('There is no signer key.'));
 
 /** Creates the password hasher. Its methods throw Overloaded when too many hashes wait. */
 export function createPasswordHasher(options: PasswordHasherOptions = {}) {
@@ -92,6 +108,7 @@ export function createPasswordHasher(options: PasswordHasherOptions = {}) {
     queueLimit: options.queueLimit ?? QUEUE_LIMIT,
   });
   const checkRules = createPasswordRules(options.names);
+  const { loadSignerKey = findNoSignerKey } = options;
   /** A hash of no password, as costly to check as a real one. */
   const dummyHash = encodeHash(cost, randomBytes(SALT_BYTES), randomBytes(HASH_BYTES));
 
@@ -114,20 +131,26 @@ export function createPasswordHasher(options: PasswordHasherOptions = {}) {
     hash: async (password: string, owner: PasswordOwner): Promise<string> =>
       hashNormalized(checkRules(password, owner)),
 
-    /**
-     * The PHC string of a verified password, which today's rules need not allow. @throws Overloaded
-     */
+    /** The hash of a verified password, which the rules need not allow. @throws Overloaded */
     rehash: async (password: string): Promise<string> =>
-      hashNormalized(normalizePassword(password)),
+      hashNormalized(normalizeVerified(password) ?? password),
 
     /**
      * `needsRehash` is true only beside `ok`. A forbidden password costs as much as a wrong one.
      */
-    async verify(hash: string, password: string): Promise<{ ok: boolean; needsRehash: boolean }> {
-      const normalized = tryNormalize(password);
+    async verify(hash: string, password: string): Promise<Verified> {
+      const normalized = normalizeVerified(password);
       if (normalized === undefined) return { ok: await verifyDummy(password), needsRehash: false };
       const ok = await limit.run(() => verifyAtCost(hash, normalized, cost));
       return { ok, needsRehash: ok && needsRehash(hash, cost) };
+    },
+
+    /** Checks a hash of another system: exactly as typed, without NFKC or a rule of ours. */
+    async verifyForeign(hash: string, password: string): Promise<Verified> {
+      if (!password.isWellFormed()) return { ok: await verifyDummy(password), needsRehash: false };
+      const foreign = parseStoredForeignHash(hash);
+      const ok = await limit.run(() => verifyForeignHash(foreign, password, loadSignerKey));
+      return { ok, needsRehash: ok };
     },
 
     verifyDummy,

@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { csv, csvField } from '../../export/csv.ts';
+import { csvField, parseCsvField } from '@muniment/server';
+import { csv } from '../../export/csv.ts';
 import { aRow, written } from './rows.ts';
 
 /** RFC 4180 by its grammar. */
@@ -54,8 +55,12 @@ test('no field begins a formula of a spreadsheet', (t) => {
     '\uff0d',
     '\uff20',
   ]) {
-    t.match(csvField(`${start}cmd|' /C calc'!A0`), /^"'/, JSON.stringify(start));
+    const text = `${start}cmd|' /C calc'!A0`;
+    t.match(csvField(text), /^"'/, JSON.stringify(start));
+    for (const typed of [text, `'${text}`, `''${text}`, `' ${text}`])
+      t.equal(parseCsvField(csvField(typed).slice(1, -1)), typed);
   }
+  t.equal(parseCsvField("'a=1"), "'a=1", 'an apostrophe of another text stays');
   t.equal(csvField('a=1'), '"a=1"');
   t.equal(csvField('2026-01-01T00:00:00Z'), '"2026-01-01T00:00:00Z"');
   t.equal(csvField(null), '');

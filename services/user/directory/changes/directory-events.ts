@@ -1,3 +1,5 @@
+import type { FastifyRequest } from 'fastify';
+import { derivedEventId } from '@muniment/audit-events';
 import type { RequestEvent } from '@muniment/server';
 import type { StatusChange } from '../../users/status-change-queries.ts';
 import { aboutUser } from '../../users/user-events.ts';
@@ -58,4 +60,14 @@ export const userStatusChanged = (change: StatusChange, reason?: string): Reques
 export const userDeleted = (id: string): RequestEvent => ({
   action: 'USER_DELETED',
   ...aboutUser(id),
+});
+
+/** One per request: the gateway may repeat a GET on another replica, so the id follows from it. */
+export const usersExported = (
+  request: Pick<FastifyRequest, 'id' | 'startedAtMs'>,
+  format: string,
+): RequestEvent => ({
+  id: derivedEventId(request.id, request.startedAtMs),
+  action: 'USERS_EXPORTED',
+  metadata: { format },
 });

@@ -2,7 +2,14 @@ import type { PluginTransformQueryArgs } from 'kysely';
 import { test } from 'tap';
 import type { TestServer } from '../build.ts';
 import { build } from '../build.ts';
-import { countUsers, findUserPage, type UserPage } from '../../users/directory-queries.ts';
+import { findHolders } from '../../import/import-queries.ts';
+import { readUser } from '../../import/rows/read-user.ts';
+import {
+  countUsers,
+  findPeopleAfter,
+  findUserPage,
+  type UserPage,
+} from '../../users/directory-queries.ts';
 import { findCandidates } from '../../users/search/find-candidates.ts';
 import { insertCrowd } from './administrator.ts';
 
@@ -45,6 +52,12 @@ test('no list, look-up, rare count or search reads its table in sequence', async
   const list = (page: Partial<UserPage>) => (on: Db) =>
     findUserPage(on, { ...FIRST, filter: {}, ...page });
   const after = ['2026-11-30 06:00:00+00', '01890000-0000-7000-8000-000000000000'];
+  const batch = Array.from({ length: 250 }, (_, n) => {
+    const external_id = `crm-${n}`;
+    const proved = { phone: `+4930901${n}`, phone_verified: true, aws_cognito_id: external_id };
+    const raw = { ...proved, email: `new-${n}@example.com`, external_id };
+    return { ...readUser(raw), id: `01890000-0000-7000-8000-${String(n).padStart(12, '0')}` };
+  });
   const work: Record<string, (on: Db) => Promise<unknown>> = {
     'the first page': list({}),
     'a later page': list({ after }),
@@ -64,6 +77,8 @@ test('no list, look-up, rare count or search reads its table in sequence', async
     'by an exact address': list({ filter: { emailKey: 'person7@mail7.example' } }),
     'by a number': list({ filter: { phone: '+491700000007' } }),
     'by an external id': list({ filter: { externalId: 'ext-7' } }),
+    'a page of an export': (on) => findPeopleAfter(on, after[1] ?? '', 500),
+    'those in the way of an import': (on) => findHolders(on, batch),
     'a rare count': (on) => countUsers(on, { country: 'XX' }, 10_001),
     'a search for a beginning': (on) => findCandidates(on, 'person7'),
     'a search with a typo': (on) => findCandidates(on, 'parson77'),

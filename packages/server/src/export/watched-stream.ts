@@ -1,11 +1,18 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import type { RunningExport } from './export-slots.ts';
 
 const CHECK_PAUSE_MS = 500;
 const BUFFER_BYTES = 64 * 1024;
 /** The time over which a reader's rate is measured. */
 const PACE_MS = 5_000;
+
+/** A running export as the others see it. */
+export interface RunningExport {
+  /** Whether its reader takes less than the minimum rate. */
+  isSlow(): boolean;
+  /** Ends it, since its place is wanted. */
+  cut(): void;
+}
 
 export interface WatchedStreamOptions {
   reply: FastifyReply;

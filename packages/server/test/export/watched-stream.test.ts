@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 import { test } from 'tap';
-import { createWatchedStream } from '../../export/watched-stream.ts';
+import { createWatchedStream } from '../../src/export/watched-stream.ts';
 
 const OPTIONS = { minBytesPerSecond: 16 * 1024, mayRead: async () => true };
 const reply = (): FastifyReply =>
