@@ -81,6 +81,7 @@ test: $(STAMP) ## run all tests but test/long (T=path/to/x.test.ts for one)
 test-long: $(STAMP) ## run all tests with tight bounds of time, those of test/long too, then the fault tests five times; stops at the first failure
 	@TIGHT_BOUNDS=1 node scripts/test.ts
 	@TIGHT_BOUNDS=1 node scripts/test.ts $(wildcard test/long/*.test.ts)
+	@$(if $(T),true,CROWD=1000000 node scripts/test.ts --timeout=1200 services/user/test/directory/list-plans.test.ts services/user/test/vendor-profiles/index-use.test.ts)
 	@for round in 1 2 3 4 5; do echo "faults, round $$round of 5"; TIGHT_BOUNDS=1 node scripts/test.ts $(or $(T),$(FAULTS)) || exit 1; done
 	@$(if $(T),true,TIGHT_BOUNDS=1 PAUSE_MS=30000 node scripts/test.ts test/e2e/revocation.test.ts)
 	@$(if $(T),true,TIGHT_BOUNDS=1 TIMING_ROUNDS=2000 node scripts/test.ts --timeout=900 services/user/test/passwords/recovery-timing.test.ts services/user/test/sign-in/sign-in-timing.test.ts)

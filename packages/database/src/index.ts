@@ -26,6 +26,7 @@ export {
   type LeasedLoopStatus,
 } from './leased-loop.ts';
 export { databaseMigrations, verifyMigrated, type MigrationSet } from './migration-set.ts';
+export { PLANNED_WITH_VALUES } from './named-statements.ts';
 export { ownedBy } from './owned-by.ts';
 export {
   createWakeableLoop,

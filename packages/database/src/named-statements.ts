@@ -2,6 +2,12 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { BEGIN, BeginQuery } from './begin-query.ts';
 
+/**
+ * Begins a statement that is planned with its values each time. From the sixth run on PostgreSQL
+ * may choose a plan for any values, which takes seconds where they decide what index is fast.
+ */
+export const PLANNED_WITH_VALUES = '/* planned with its values */';
+
 /** More distinct texts stay unnamed: queries of varying shape must not fill the server's memory. */
 const MAX_NAMED = 500;
 const names = new Map<string, string>();
@@ -9,6 +15,7 @@ const names = new Map<string, string>();
 let generation = 0;
 
 function nameOf(text: string): string | undefined {
+  if (text.startsWith(PLANNED_WITH_VALUES)) return undefined;
   const known = names.get(text);
   if (known !== undefined || names.size >= MAX_NAMED) return known;
   const name = `s${generation}_${names.size + 1}`;

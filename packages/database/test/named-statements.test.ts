@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { test, type Test } from 'tap';
-import { createDatabase, isTransactionConflict } from '../src/index.ts';
+import { createDatabase, isTransactionConflict, PLANNED_WITH_VALUES } from '../src/index.ts';
 import { connectSuperuser, createTestDatabase } from '@muniment/testing';
 
 async function oneConnection(t: Test) {
@@ -154,6 +154,14 @@ test('a refused statement is not repeated behind a COMMIT that left with it', as
   t.match(commit, { status: 'fulfilled', value: { command: 'ROLLBACK' } });
   t.equal((await client.query('select n from changes')).rowCount, 1);
   client.release();
+});
+
+test('a statement that is planned with its values gets no name', async (t) => {
+  const { db, prepared } = await oneConnection(t);
+  const before = (await prepared()).length;
+  for (const value of [1, 2])
+    await sql`${sql.raw(PLANNED_WITH_VALUES)} select ${value}::int`.execute(db);
+  t.equal((await prepared()).length, before);
 });
 
 // Last: no later text of this process gets a name.

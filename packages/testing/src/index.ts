@@ -1,4 +1,9 @@
 export { countRowsRead, type ExplainRow } from './database/count-rows-read.ts';
+export {
+  explainStatements,
+  recordStatements,
+  type ExplainedStatement,
+} from './database/explain-statements.ts';
 export { findEmptyCounters } from './empty-counters.ts';
 export { findPromtool, type Promtool } from './find-promtool.ts';
 export { outboxEvents, type OutboxEvent, type OutboxSchema } from './database/outbox-events.ts';

@@ -1,4 +1,5 @@
 import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely';
+import { PLANNED_WITH_VALUES } from '@muniment/database';
 import type { Role } from '@muniment/security';
 import type { Tables, User } from '../tables.ts';
 import type { DirectoryUser } from './directory-resource.ts';
@@ -42,6 +43,15 @@ const CONDITIONS: {
   phone: (phone) => sql`phone = ${phone}`,
   externalId: (id) => sql`external_id = ${id}`,
 };
+
+/**
+ * Filters are planned with their values: one of many users is walked to in the order, one of few by
+ * an index of its own. Planned once, three filters took 4.6 s among a million users, not 0.07.
+ */
+const planning = (filter: UserFilter): RawBuilder<unknown> =>
+  Object.values(filter).some((value) => value !== undefined)
+    ? sql.raw(`${PLANNED_WITH_VALUES} `)
+    : sql``;
 
 function conditionsOf(filter: UserFilter): RawBuilder<unknown>[] {
   const given = Object.entries(filter).filter(([, value]) => value !== undefined);
@@ -90,7 +100,7 @@ export async function findUserPage(
         : sql`(${key}, id) ${beyond} (${text}::${type}, ${id}::uuid)`,
     );
   }
-  const { rows } = await sql<ListedUser>`
+  const { rows } = await sql<ListedUser>`${planning(filter)}
     select ${columns}, (${key})::text as order_key from identity.users
     where ${sql.join(conditions, sql` and `)}
     order by ${key} ${descending ? sql`desc` : sql``}${tie} limit ${limit}`.execute(db);
@@ -103,7 +113,7 @@ export async function countUsers(
   filter: UserFilter,
   limit: number,
 ): Promise<number> {
-  const { rows } = await sql<{ count: number }>`
+  const { rows } = await sql<{ count: number }>`${planning(filter)}
     select count(*)::integer as count from (
       select from identity.users where ${sql.join(conditionsOf(filter), sql` and `)}
       limit ${limit}) counted`.execute(db);

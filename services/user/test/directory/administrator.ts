@@ -39,24 +39,3 @@ export async function insertPeople(
   }
   return ids;
 }
-
-/** Twenty thousand people, analysed, so that plans are those of a large table. */
-export async function insertCrowd(
-  { rows }: Pick<TestServer, 'rows'>,
-  count = 20_000,
-): Promise<void> {
-  await rows(
-    `insert into identity.users (id, type, status, email, email_key, first_name, last_name, phone,
-       phone_valid, country, external_id, created, last_active_on)
-     select gen_random_uuid(), (array['customer', 'customer', 'vendor'])[1 + n % 3],
-       (array['active', 'active', 'active', 'suspended'])[1 + n % 4],
-       'person' || n || '@mail' || n % 50 || '.example', 'person' || n || '@mail' || n % 50 || '.example',
-       (array['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald'])[1 + n % 5], 'Name' || md5(n::text),
-       '+49170' || lpad(n::text, 7, '0'), true, (array['DE', 'FR', 'IN'])[1 + n % 3], 'ext-' || n,
-       now() - n * interval '1 minute', current_date - n % 365
-     from generate_series(1, $1::integer) n`,
-    [count],
-  );
-  await rows('analyze identity.users');
-  await rows('analyze identity.user_terms');
-}

@@ -7,6 +7,7 @@ import {
   countKnownLetters,
   countTerms,
   findUsersByTerms,
+  MAX_LISTED,
   parseQuery,
   type FoundUsers,
 } from './search-queries.ts';
@@ -16,10 +17,12 @@ import { mayHaveTypo, typoVariants } from './typo-variants.ts';
 export const MAX_CANDIDATES = 1_000;
 /** Words of a query that count; the longest ones. */
 const MAX_WORDS = 6;
-/** Where so many fit as typed, a typo would only add noise. */
+/** Where so many fit a word as typed, a typo would only add noise. Of several words, one user. */
 const ENOUGH = 50;
-/** Bounds the terms that are read for several words, where no user has both. */
-const MAX_SCAN = 10_000;
+/** Users whose other words are looked up one by one, 10 µs each. */
+const MAX_PROBED = 1_000;
+/** So few look-ups cost less than lists, and than to ask how long these are. */
+const FEW = 300;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const NUMBER = /^\+?[\d\s()./-]+$/;
 const MIN_DIGITS = 4;
@@ -61,11 +64,15 @@ class Found {
 /** Finds users by an id, an address, a number, or the beginnings of words with one typo. */
 export async function findCandidates(db: Kysely<Tables>, text: string): Promise<Candidates> {
   const found = new Found();
-  const { ids, words } = await parseQuery(db, text, wholeMatchOf(text));
+  const whole = wholeMatchOf(text);
+  const { ids, words } = await parseQuery(db, text, whole);
   found.add(
     ids.map((id) => ({ id, rank: 0 })),
     false,
   );
+  // An id or an address names one user, and its words would find only others.
+  if (ids.length > 0 && (whole.id !== null || whole.emailKey !== null))
+    return { ranked: ids.map((id) => ({ id, rank: 0 })), more: false };
   const digits = numberTerms(text);
   if (digits.length > 0) found.add(...ranked(await findByOne(db, digits), [1, 2]));
   const counted = words.toSorted((a, b) => b.length - a.length).slice(0, MAX_WORDS);
@@ -98,30 +105,62 @@ async function addByWords(
   words: readonly string[],
   found: Found,
 ): Promise<void> {
-  const [driver = '', ...others] = words.length > 1 ? await rarestFirst(db, words) : words;
-  const search = { others, scan: MAX_SCAN, limit: MAX_CANDIDATES + 1 };
-  const exact =
-    others.length === 0
-      ? await findByOne(db, [driver])
-      : await findUsersByTerms(db, { ...search, beginnings: [driver] });
-  found.add(...ranked(exact, [1, 2]));
-  if (found.ranks.size >= ENOUGH) return;
-  const typed = words.filter(mayHaveTypo);
+  const counted = words.length > 1 ? await rarestFirst(db, words) : [];
+  const [driver = words[0] ?? '', ...others] = counted.map(({ word }) => word);
+  const isFew = (counted[0]?.count ?? 0) <= FEW;
+  found.add(...ranked(await findByAll(db, { beginnings: [driver], others, isFew }), [1, 2]));
+  if (found.ranks.size >= (others.length > 0 ? 1 : ENOUGH)) return;
+  // A word that no user has is the one with the error, and two errors find nothing.
+  const unknown = counted.filter(({ count }) => count === 0).map(({ word }) => word);
+  if (unknown.length > 1) return;
+  const typed = (unknown.length > 0 ? unknown : words).filter(mayHaveTypo);
   const known = typed.length > 0 ? await countKnownLetters(db, typed) : [];
   for (const [index, word] of typed.entries()) {
     const beginnings = typoVariants(word, known[index] ?? 0);
     const rest = words.filter((other) => other !== word);
-    const near = await findUsersByTerms(db, { ...search, beginnings, others: rest });
+    const near = await findByAll(db, { beginnings, others: rest, isFew: true });
     found.add(...ranked(near, [3, 3]));
     if (found.isFull) return;
   }
 }
 
+interface Wanted {
+  beginnings: readonly string[];
+  /** Beginnings that must fit besides. */
+  others: readonly string[];
+  /** Whether few terms are likely to have the beginnings. */
+  isFew: boolean;
+}
+
+/** Finds users by one of the beginnings and all other words. */
+async function findByAll(
+  db: Kysely<Tables>,
+  { beginnings, others, isFew }: Wanted,
+): Promise<FoundUsers> {
+  if (others.length === 0) return findByOne(db, beginnings);
+  const search = { beginnings, limit: MAX_CANDIDATES + 1 };
+  if (isFew) {
+    const probed = others.map((word) => ({ word, isListed: false }));
+    const few = await findUsersByTerms(db, { ...search, others: probed, scan: FEW + 1 });
+    if (!few.more) return few;
+  }
+  const counts = await countTerms(db, others, MAX_LISTED);
+  const rest = others.map((word, index) => ({ word, isListed: (counts[index] ?? 0) < MAX_LISTED }));
+  const scan = rest.every(({ isListed }) => isListed) ? MAX_LISTED : MAX_PROBED;
+  return findUsersByTerms(db, { ...search, others: rest, scan });
+}
+
+interface CountedWord {
+  word: string;
+  /** How many terms begin with it, up to a bound. */
+  count: number;
+}
+
 /** The word with the fewest terms decides how many rows are read. */
-async function rarestFirst(db: Kysely<Tables>, words: readonly string[]): Promise<string[]> {
-  const counts = await countTerms(db, words, MAX_SCAN);
-  const order = words.map((word, index) => ({ word, count: counts[index] ?? 0 }));
-  return order.toSorted((a, b) => a.count - b.count).map(({ word }) => word);
+async function rarestFirst(db: Kysely<Tables>, words: readonly string[]): Promise<CountedWord[]> {
+  const counts = await countTerms(db, words, MAX_PROBED);
+  const counted = words.map((word, index) => ({ word, count: counts[index] ?? 0 }));
+  return counted.toSorted((a, b) => a.count - b.count);
 }
 
 function wholeMatchOf(text: string) {
