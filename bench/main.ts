@@ -1,7 +1,7 @@
 /**
  * `make bench`: measures on its own fleet, prints a table and writes `.bench/results.json`.
  * Ratios compare with a limit of the same run, because machines are noisy. It takes six minutes.
- * `node bench/main.ts growth` is left out of it: ten million events take 20 minutes.
+ * `growth` and `directory-million` are left out of it, because filling takes minutes.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@muniment/cluster';
 import { connectToFleet, type Fleet } from '../test/e2e/fleet.ts';
+import { measureDirectory } from './directory/directory.ts';
+import { measureDirectoryMillion } from './directory/directory-million.ts';
 import { measureGrowth, type Restart } from './growth/growth.ts';
 import { measureRest } from './rest/rest.ts';
 import { measureApiTokens } from './access/api-tokens.ts';
@@ -38,9 +40,12 @@ const sections: Record<string, (fleet: Fleet, restart: Restart) => Promise<Measu
   sealing: measureSealing,
   verifier: measureVerifier,
   rest: measureRest,
+  // Behind it, since its users stay.
+  directory: measureDirectory,
   growth: measureGrowth,
+  'directory-million': measureDirectoryMillion,
 };
-const ONLY_WHEN_NAMED = new Set(['growth']);
+const ONLY_WHEN_NAMED = new Set(['growth', 'directory-million']);
 
 const root = join(import.meta.dirname, '..');
 const dataDir = await mkdtemp(join(tmpdir(), 'muniment-bench-'));

@@ -6,6 +6,8 @@ export interface LoadRequest {
   url: string;
   headers?: Record<string, string>;
   body?: string;
+  /** Paths that each connection asks for in turn, in the place of the URL's own. */
+  requests?: { path: string }[];
   connections: number;
   seconds: number;
 }
