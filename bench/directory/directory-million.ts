@@ -143,6 +143,8 @@ export async function measureDirectoryMillion(fleet: Fleet): Promise<Measurement
   }
   try {
     const [rows] = clients.map(rowsOf) as [Rows];
+    await rows(`alter system set max_wal_size = '8GB'`);
+    await rows('select pg_reload_conf()');
     const startedAt = performance.now();
     await insertCrowd(clients.map(rowsOf), USERS);
     console.error(`  ${((performance.now() - startedAt) / 1_000).toFixed(0)} s: filled`);
