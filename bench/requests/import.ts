@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { until } from '@muniment/testing';
 import type { Fleet } from '../../test/e2e/fleet.ts';
-import { cpuMs } from '../processes.ts';
 import type { Measurement } from '../report.ts';
+import { readCpu } from '../rest/rest.ts';
 import { countActions, openTrail } from '../trail/open-trail.ts';
 
 const USERS = 10_000;
@@ -28,9 +28,8 @@ export async function measureImport(fleet: Fleet): Promise<Measurement[]> {
   try {
     const { user, token } = await fleet.signUp();
     await trail.rows(sql`update identity.users set type = 'admin' where id = ${user.id}`);
-    const users = (await fleet.describe()).processes.filter(({ service }) => service === 'user');
     const rounds: { answered: number; stored: number }[] = [];
-    const before = await cpuMs(users);
+    const before = await readCpu(fleet);
     for (let round = 0; round < ROUNDS; round += 1) {
       const stored = await countActions(trail, 'USER_CREATED');
       const startedAt = performance.now();
@@ -48,7 +47,9 @@ export async function measureImport(fleet: Fleet): Promise<Measurement[]> {
       });
       rounds.push({ answered, stored: performance.now() - startedAt });
     }
-    const cpu = (await cpuMs(users)) - before;
+    const shares = [...(await readCpu(fleet))].map(
+      ([service, cpu]) => [service, (cpu - (before.get(service) ?? 0)) / (USERS * ROUNDS)] as const,
+    );
     const perSecond = (ms: number): number => (USERS / ms) * 1_000;
     return [
       {
@@ -61,10 +62,10 @@ export async function measureImport(fleet: Fleet): Promise<Measurement[]> {
           'the answer; two of its seconds are the pause for a new kind of hash',
       },
       {
-        what: 'service CPU per imported user',
-        value: cpu / (USERS * ROUNDS),
+        what: 'CPU of the fleet per imported user, with its event',
+        value: shares.reduce((sum, [, cpu]) => sum + cpu, 0),
         unit: 'ms',
-        beside: 'with the relay of its event',
+        beside: shares.map(([service, cpu]) => `${service} ${cpu.toFixed(2)}`).join(', '),
       },
     ];
   } finally {

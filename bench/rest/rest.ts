@@ -22,7 +22,7 @@ async function waitForRest(fleet: Fleet): Promise<void> {
 }
 
 /** CPU time of each service so far, in ms: its processes and what they have started. */
-async function readCpu(fleet: Fleet): Promise<Map<string, number>> {
+export async function readCpu(fleet: Fleet): Promise<Map<string, number>> {
   const { processes } = await fleet.describe();
   return new Map(
     [...Map.groupBy(processes, ({ service }) => service)].map(([service, members]) => [
