@@ -33,6 +33,7 @@ export async function runImport(
   let batch: (ReadyRow | RowOutcome)[] = [];
 
   async function flush(): Promise<void> {
+    if (batch.length === 0) return;
     const outcomes = await complete(batch);
     batch = [];
     for (const { status } of outcomes) summary[status] += 1;

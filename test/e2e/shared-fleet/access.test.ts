@@ -142,7 +142,7 @@ const table: Record<string, Row> = {
   'POST /api/users/import': {
     access: 'directory:write',
     answers: 200,
-    send: () => ({ body: new Blob([], { type: 'application/x-ndjson' }) }),
+    send: () => ({ body: new Blob(['\n'], { type: 'application/x-ndjson' }) }),
   },
   'GET /api/users/:id': { access: 'directory:read', answers: 404 },
   'GET /api/users/:id/deletion-plan': { access: 'directory:read', answers: 404 },

@@ -248,7 +248,7 @@ t.test('a file that cannot be read is a clear problem', async (t) => {
 });
 
 t.test('a file of nobody is a report of nobody', async (t) => {
-  const { summary } = await importFile(server, token, { body: '' });
+  const { summary } = await importFile(server, token, { body: '\n' });
   t.same(summary, { rows: 0, created: 0, existing: 0, refused: 0 });
 });
 
