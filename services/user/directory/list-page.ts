@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox';
 import {
   createBoundCursors,
   InvalidFields,
+  isUuid,
   nullable,
   strictObject,
   type BoundCursors,
@@ -159,11 +160,9 @@ function readFilter({ ids, email, phone, ...given }: GivenFilter): UserFilter {
 const invalid = (name: string, message: string): InvalidFields =>
   new InvalidFields([{ pointer: `/querystring/${name}`, message }]);
 
-const UUID = new RegExp('^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 'i');
-
 function readIds(text: string): string[] {
   const ids = text.split(',');
-  if (!ids.every((id) => UUID.test(id))) throw invalid('ids', 'must be UUIDs, comma separated');
+  if (!ids.every(isUuid)) throw invalid('ids', 'must be UUIDs, comma separated');
   return ids;
 }
 

@@ -1,4 +1,5 @@
 import { strictObject, uuid } from '@muniment/server';
+import { recordRefusal } from '../directory/changes/guard-change.ts';
 import { removeUser } from '../directory/changes/remove-user.ts';
 import { callerOf, defineChannel, successSchema } from './channel.ts';
 
@@ -12,7 +13,7 @@ export const userDelete = defineChannel({
   payload: strictObject({ id: uuid }),
   async run(context, request, { id }) {
     const caller = callerOf(request);
-    await removeUser(context, request, { id, caller });
+    await recordRefusal(context, request, () => removeUser(context, request, { id, caller }));
     return { success: true as const };
   },
 });

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import { SessionRequired } from '@muniment/security';
 import { uuid } from '@muniment/server';
-import { changeUser } from '../directory/changes/change-user.ts';
+import { changeUser, type UserUpdate } from '../directory/changes/change-user.ts';
+import { recordRefusal } from '../directory/changes/guard-change.ts';
 import { parseEmail } from '../users/email-address.ts';
 import { emailSchema, personNameSchema } from '../users/user-resource.ts';
 import { callerOf, defineChannel, successSchema } from './channel.ts';
@@ -29,7 +30,7 @@ export const userUpdate = defineChannel({
     const isOwn = id === caller.id;
     const address = email === undefined ? undefined : parseEmail(email);
     const newAddress = isOwn ? undefined : address;
-    await changeUser(context, request, {
+    const update: UserUpdate = {
       id,
       caller,
       fields: {
@@ -41,7 +42,8 @@ export const userUpdate = defineChannel({
         const moves = address !== undefined && address.emailKey !== user.email_key;
         if (isOwn && moves) throw new SessionRequired();
       },
-    });
+    };
+    await recordRefusal(context, request, () => changeUser(context, request, update));
     return { success: true as const };
   },
 });

@@ -34,6 +34,9 @@ export function parseStorableJson(text: string): unknown {
 
 const MERGE_PATCH = 'application/merge-patch+json';
 
+/** The case of a media type does not count (RFC 9110 §8.3.1). */
+const isMergePatch = (type = ''): boolean => type.toLowerCase().startsWith(MERGE_PATCH);
+
 /**
  * Accepts only JSON bodies, those of a PATCH also as JSON Merge Patch. Zero bytes are no body,
  * whatever their type. A 400 refuses what PostgreSQL or canonical JSON cannot hold: NUL, lone
@@ -47,7 +50,7 @@ export function parseBodies(app: FastifyInstance): void {
     const bytes = body as Buffer;
     if (bytes.length === 0) return done(null);
     // RFC 7396 §2: null removes a field, which is what null does in every PATCH.
-    if (request.method !== 'PATCH' && request.headers['content-type']?.startsWith(MERGE_PATCH))
+    if (request.method !== 'PATCH' && isMergePatch(request.headers['content-type']))
       return done(new UnsupportedMediaType(describeMediaTypes(request)));
     if (!isUtf8(bytes)) return done(new MalformedText());
     const text = bytes.toString();

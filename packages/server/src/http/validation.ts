@@ -1,12 +1,15 @@
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { Ajv } from 'ajv';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 // RFC 3339 §5.6 with a zone, without which a time differs by machine. Limits are PostgreSQL's.
 const DATE_TIME =
   /^(?!0000)(\d{4}-\d{2}-\d{2})T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-5]):[0-5]\d)$/;
 
 const DATE = /^(?!0000)\d{4}-\d{2}-\d{2}$/;
+
+/** Whether a text is a UUID of either case (RFC 9562 §4). */
+export const isUuid = (text: string): boolean => UUID.test(text);
 
 /** `Date.parse` makes the 2nd of March of a 30th of February; PostgreSQL fails on it. */
 function isDateTime(text: string): boolean {
@@ -94,7 +97,7 @@ export function validateStrictly(app: FastifyInstance): void {
   app.addHook('preValidation', (request, _reply, done) => {
     const params = request.params as Record<string, string> | undefined;
     for (const name in params)
-      if (UUID.test(params[name] ?? '')) params[name] = (params[name] ?? '').toLowerCase();
+      if (isUuid(params[name] ?? '')) params[name] = (params[name] ?? '').toLowerCase();
     done();
   });
 }

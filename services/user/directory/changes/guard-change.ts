@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Transaction } from 'kysely';
 import { PermissionDenied } from '@muniment/security';
-import { hasPreconditions, requirePreconditions } from '@muniment/server';
+import { hasPreconditions, requirePreconditions, type RequestContext } from '@muniment/server';
 import type { UserContext } from '../../context.ts';
 import { PreconditionRequired } from '../../errors.ts';
 import type { Tables } from '../../tables.ts';
@@ -29,18 +29,19 @@ export function requireMatch(
 /**
  * Does what only the locked row may refuse, and records the refusal: an API token asked for an
  * account above it.
+ * @param request of a route, or a message that names its operation
  * @throws as `work`, RateLimited
  */
 export async function recordRefusal<T>(
   { audit }: Pick<UserContext, 'audit'>,
-  request: FastifyRequest,
+  request: FastifyRequest | (RequestContext & { operation: string }),
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof PermissionDenied)) throw error;
-    const { operation = '' } = request.routeOptions.config;
+    const { operation = '' } = 'routeOptions' in request ? request.routeOptions.config : request;
     const permission = 'directory:write';
     await audit.recordDenial(request, { permission, reason: 'privileged_target', operation });
     throw error;

@@ -41,14 +41,12 @@ export async function inviteUser(
   // A stolen API token must not make itself a more powerful account.
   if (caller.apiToken && isPrivileged(fields.type ?? 'customer')) throw new SessionRequired();
   try {
-    const created = await insertInvited(context, request, invitation);
-    if (!created) throw new EmailTaken();
-    return created;
+    return await insertInvited(context, request, invitation);
   } catch (error) {
     const id = ID_INDEXES.get(violatedUniqueConstraint(error) ?? '');
-    if (id === undefined) throw error;
-    await audit.record(request, userCreationRefused(email, 'id_taken'));
-    throw new IdTaken(id);
+    if (id === undefined && !(error instanceof EmailTaken)) throw error;
+    await audit.record(request, userCreationRefused(email, id ? 'id_taken' : 'email_taken'));
+    throw id === undefined ? error : new IdTaken(id);
   }
 }
 
@@ -56,21 +54,19 @@ async function insertInvited(
   context: InviteContext,
   request: RequestContext,
   { caller, fields, invite }: Invitation,
-): Promise<{ user: DirectoryUser; eventId: string } | undefined> {
+): Promise<{ user: DirectoryUser; eventId: string }> {
   return context.data.inTransaction(request, async (trx, record) => {
     if (!(await isCallerLive(trx, caller))) throw new Unauthenticated();
     const inserted = await insertUser(trx, toNewUser(fields, caller.id));
-    if (!inserted) {
-      await record(userCreationRefused(fields.address.email, 'email_taken'));
-      return undefined;
-    }
+    if (!inserted) throw new EmailTaken();
     const eventId = await record(userCreated(inserted));
     if (invite) {
       await mailInvitation(context, trx, { user: inserted, request });
       await record(invitationSent(inserted.id, inserted.email));
     }
     const user = await findDirectoryUser(trx, inserted.id);
-    return user && { user, eventId };
+    if (!user) throw new Error('an inserted user is gone');
+    return { user, eventId };
   });
 }
 

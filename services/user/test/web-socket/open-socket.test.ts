@@ -411,6 +411,13 @@ test('sockets of one replica', async (t) => {
       }),
       { error: { code: 'permission_denied' } },
     );
+    for (const [event, operation] of (await server.events())
+      .slice(-2)
+      .map((event, index) => [event, ['update_user', 'delete_user'][index]] as const))
+      t.match(event, {
+        action: 'ACCESS_DENIED',
+        metadata: { reason: 'privileged_target', operation: `web-socket.${operation}` },
+      });
     t.match(
       await client.send({
         channel: 'user/update',

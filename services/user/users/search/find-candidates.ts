@@ -1,3 +1,4 @@
+import { isUuid } from '@muniment/server';
 import type { Kysely } from 'kysely';
 import type { Tables } from '../../tables.ts';
 import { EmailMalformed } from '../../errors.ts';
@@ -23,7 +24,6 @@ const ENOUGH = 50;
 const MAX_PROBED = 1_000;
 /** So few look-ups cost less than lists, and than to ask how long these are. */
 const FEW = 300;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const NUMBER = /^\+?[\d\s()./-]+$/;
 const MIN_DIGITS = 4;
 
@@ -166,7 +166,7 @@ async function rarestFirst(db: Kysely<Tables>, words: readonly string[]): Promis
 function wholeMatchOf(text: string) {
   const trimmed = text.trim();
   return {
-    id: UUID.test(trimmed) ? trimmed : null,
+    id: isUuid(trimmed) ? trimmed : null,
     emailKey: emailKeyOf(trimmed),
     externalId: trimmed,
     phone: parsePhoneNumber(trimmed)?.phone ?? null,
