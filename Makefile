@@ -84,6 +84,7 @@ test-long: $(STAMP) ## run all tests with tight bounds of time, those of test/lo
 	@$(if $(T),true,CROWD=1000000 node scripts/test.ts --timeout=1200 services/user/test/directory/list-plans.test.ts services/user/test/vendor-profiles/index-use.test.ts)
 	@for round in 1 2 3 4 5; do echo "faults, round $$round of 5"; TIGHT_BOUNDS=1 node scripts/test.ts $(or $(T),$(FAULTS)) || exit 1; done
 	@$(if $(T),true,TIGHT_BOUNDS=1 PAUSE_MS=30000 node scripts/test.ts test/e2e/revocation.test.ts)
+	@$(if $(T),true,FUZZ_REQUESTS=20000 FUZZ_SEED=$$(date +%Y%m%d) node scripts/test.ts --timeout=1800 test/e2e/shared-fleet/fuzz.test.ts)
 	@$(if $(T),true,TIGHT_BOUNDS=1 TIMING_ROUNDS=2000 node scripts/test.ts --timeout=900 services/user/test/passwords/recovery-timing.test.ts services/user/test/sign-in/sign-in-timing.test.ts)
 	@$(if $(T),true,node test/chaos/planted.ts && MINUTES=2 node test/chaos/main.ts)
 chaos: $(STAMP) ## MINUTES=5 SEED=1: clients act while everything is killed, stopped and cut off; then the trail is checked against the answers they got

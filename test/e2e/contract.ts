@@ -1,22 +1,14 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-
-const root = join(import.meta.dirname, '../..');
-const read = (file: string): string => readFileSync(join(root, file), 'utf8');
-
-interface Stated {
-  $ref?: string;
-  content?: Record<string, object>;
-}
-interface Operation {
-  operationId: string;
-  description: string;
-  responses: Record<string, Stated>;
-}
-interface Document {
-  paths: Record<string, Record<string, Operation>>;
-}
+import { findHeaderBreach, type StatedHeader } from './header-contract.ts';
+import {
+  escapePointer,
+  listRoutes,
+  readOpenapi,
+  readRepository,
+  resolve,
+  type DocumentedRoute,
+  type StatedResponse,
+} from './openapi-document.ts';
 
 /** An answer as the contract looks at it. */
 export interface Answer {
@@ -26,16 +18,9 @@ export interface Answer {
   status: number;
   /** Of Content-Type; empty without one. */
   type: string;
+  headers: Headers;
   /** Parsed JSON; undefined where the body is not read. */
   body?: unknown;
-}
-
-interface Route {
-  method: string;
-  pattern: RegExp;
-  /** The operation's place in the document, as a JSON Pointer. */
-  pointer: string;
-  operation: Operation;
 }
 
 const PROBLEM = '#/components/responses/Problem';
@@ -52,49 +37,17 @@ const GENERAL = [
   'request_timeout',
 ];
 
-const escapePointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
-
-/** `/api/files/{id}`; the rest of a path may hold slashes. */
-const toPattern = (template: string): RegExp =>
-  new RegExp(
-    `^${template
-      .replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`)
-      .replaceAll('{path}', '.+')
-      .replaceAll(/\{[^}]+\}/g, '[^/]+')}$`,
-  );
-
-/** Paths first that have fewer parameters: `/api/users/me` is no `/api/users/{id}`. */
-const parameters = (path: string): number => path.split('{').length;
-
-function listRoutes({ paths }: Document): Route[] {
-  const entries = Object.entries(paths).toSorted(
-    ([one], [other]) => parameters(one) - parameters(other),
-  );
-  return entries.flatMap(([path, methods]) =>
-    Object.entries(methods).flatMap(([method, operation]) => {
-      const verb = method.toUpperCase();
-      const aliases = [...operation.description.matchAll(/`[A-Z]+ (\/[^`]*)`/g)].map(
-        ([, alias = '']) => alias,
-      );
-      const pointer = `#/paths/${escapePointer(path)}/${method}`;
-      return [path, ...aliases].map((one) => ({
-        method: verb,
-        pattern: toPattern(one),
-        pointer,
-        operation,
-      }));
-    }),
-  );
-}
-
 /** The codes of the gateway's own answers, which may stand before any route. */
-const gatewayCodes = (): Set<string> =>
-  new Set([
-    ...GENERAL,
-    ...[...read('nginx/nginx.conf.template').matchAll(/"code":"([a-z_]+)"/g)].map(
-      ([, code = '']) => code,
-    ),
-  ]);
+function gatewayCodes(): Set<string> {
+  const template = readRepository('nginx/nginx.conf.template');
+  const fixed = [...template.matchAll(/"code":"([a-z_]+)"/g)].map(([, code = '']) => code);
+  // A code that nginx chooses by a map.
+  const chosen = [...template.matchAll(/"code":"\$(\w+)"/g)].flatMap(([, variable = '']) => {
+    const map = new RegExp(`\\$${variable} \\{([^}]*)\\}`).exec(template)?.[1] ?? '';
+    return [...map.matchAll(/([a-z]+(?:_[a-z]+)+);/g)].map(([, code = '']) => code);
+  });
+  return new Set([...GENERAL, ...fixed, ...chosen]);
+}
 
 /** What the OpenAPI document promises of answers. */
 export interface Contract {
@@ -122,32 +75,49 @@ function createValidation(document: object): FindFault {
 /** The response that the document states for a status, and where it stands. */
 function findStated(
   document: object,
-  { operation: { responses }, pointer }: Route,
+  { operation: { responses }, pointer }: DocumentedRoute,
   status: number,
-): { place: string; content: Stated['content'] } {
+): StatedResponse & { place: string } {
   const name = String(status) in responses ? String(status) : 'default';
-  const response = responses[name] ?? {};
-  if (response.$ref === undefined)
-    return { place: `${pointer}/responses/${name}`, content: response.content };
-  return { place: response.$ref, content: resolve(document, response.$ref).content };
+  const { $ref: place, ...response } = responses[name] ?? {};
+  if (place === undefined) return { place: `${pointer}/responses/${name}`, ...response };
+  return { place, ...resolve<StatedResponse>(document, place) };
 }
+
+function headersOf(document: object, { headers = {} }: StatedResponse): Map<string, StatedHeader> {
+  return new Map(
+    Object.entries(headers).map(([name, { $ref, ...header }]) => [
+      name,
+      $ref === undefined ? header : resolve<StatedHeader>(document, $ref),
+    ]),
+  );
+}
+
+/** A media type without its parameters. */
+const bareType = (type: string): string => type.split(';')[0]?.trim() ?? '';
 
 /** What an answer of a route breaks; the gateway's own problems may stand before any route. */
 function createRouteCheck(document: object, findFault: FindFault) {
   const general = gatewayCodes();
-  return (route: Route, { status, type, body }: Answer): string | undefined => {
-    if (status < 400 && !(String(status) in route.operation.responses))
-      return 'the status is not documented';
-    const { place, content } = findStated(document, route, status);
+  return (route: DocumentedRoute, { status, type, body, headers }: Answer): string | undefined => {
+    const { responses } = route.operation;
+    if (status < 400 && !(String(status) in responses)) return 'the status is not documented';
+    const { place, content, ...stated } = findStated(document, route, status);
+    const headerBreach =
+      String(status) in responses && findHeaderBreach(headersOf(document, stated), headers);
+    if (headerBreach) return headerBreach;
     if (content === undefined) return body === undefined ? undefined : 'a body is not documented';
-    if (!(type in content)) {
+    const key = Object.keys(content).find((one) => bareType(one) === type);
+    if (key === undefined) {
       if (type === PROBLEM_TYPE) return findFault(schemaPointer(PROBLEM, type), body);
       return '*/*' in content || type === '' ? undefined : `${type} is not documented`;
     }
     if (body === undefined) return undefined;
-    const fault = findFault(schemaPointer(place, type), body);
+    const fault = findFault(schemaPointer(place, key), body);
     const { code = '' } = (body ?? {}) as { code?: string };
     const isGeneral = status > 399 && type === PROBLEM_TYPE && general.has(code);
+    if (fault === undefined && !isGeneral && !(String(status) in responses))
+      return `the status with the code ${code} is not documented`;
     return fault !== undefined && isGeneral ? findFault(schemaPointer(PROBLEM, type), body) : fault;
   };
 }
@@ -157,7 +127,7 @@ const normalize = (path: string): string =>
   path.replace(/\?.*$/, '').replace(/^\/(?=(auth|users|vendor-profiles)(\/|$))/, '/api/');
 
 export function loadContract(): Contract {
-  const document = JSON.parse(read('docs/openapi.json')) as Document;
+  const document = readOpenapi();
   const routes = listRoutes(document);
   const findFault = createValidation(document);
   const check = createRouteCheck(document, findFault);
@@ -183,15 +153,6 @@ export function loadContract(): Contract {
 const schemaPointer = (response: string, type: string): string =>
   `${response}/content/${escapePointer(type)}/schema`;
 
-const resolve = (document: object, reference: string): Stated =>
-  reference
-    .split('/')
-    .slice(1)
-    .reduce(
-      (part: Record<string, unknown>, name) => part[name] as Record<string, unknown>,
-      document as Record<string, unknown>,
-    ) as Stated;
-
 /**
  * Holds an answer against the contract, without taking its body away from the test.
  * @throws Error with the breach
@@ -201,7 +162,7 @@ export async function holdToContract(
   { method, path }: Pick<Answer, 'method' | 'path'>,
   answer: Response,
 ): Promise<void> {
-  const type = answer.headers.get('content-type')?.split(';')[0]?.trim() ?? '';
+  const type = bareType(answer.headers.get('content-type') ?? '');
   const isRead = contract.reads(type) && answer.body !== null && method !== 'HEAD';
   let body: unknown;
   if (isRead)
@@ -215,6 +176,7 @@ export async function holdToContract(
     path,
     status: answer.status,
     type,
+    headers: answer.headers,
     ...(body !== undefined && { body }),
   });
   if (breach !== undefined)

@@ -91,6 +91,8 @@ export interface AuditLog {
 
 const contract = loadContract();
 
+/** Where the shared fleet may deliver webhooks, and nothing listens. */
+export const DEAD_HOOK = 'http://127.0.0.1:9/';
 export const PASSWORD = 'correct horse battery';
 let accounts = 0;
 
@@ -163,7 +165,12 @@ export async function shareFleet(): Promise<Fleet> {
     },
   );
   if (isFirst) {
-    await runScript('packages/cluster/src/up.ts', { DATA: dataDir, DURABLE: 'off', ...SETTINGS });
+    await runScript('packages/cluster/src/up.ts', {
+      DATA: dataDir,
+      DURABLE: 'off',
+      WEBHOOK_ALLOW: new URL(DEAD_HOOK).host,
+      ...SETTINGS,
+    });
     await writeFile(started, '');
   }
   await until(() => existsSync(started), { what: 'the shared fleet', timeoutMs: 90_000 });

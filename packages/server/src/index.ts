@@ -14,6 +14,7 @@ export {
   type AnyRouteDefinition,
   type Endpoint,
   type RouteDefinition,
+  type SentHeader,
 } from './http/define-route.ts';
 export { createBoundCursors, type BoundCursors } from './http/cursors/bound-cursor.ts';
 export { decodeCursor, encodeCursor, formatUuid, toPage } from './http/cursors/cursor.ts';
@@ -39,6 +40,7 @@ export {
 export { nameAuditEvent } from './audit/audit-event-header.ts';
 export { InvalidFields, type FieldFault } from './http/fields/invalid-fields.ts';
 export { bothSpellings, pointerTo, readSpellings } from './http/fields/spellings.ts';
+export { isUuid } from './http/validation.ts';
 export { rawProblem } from './http/problem.ts';
 export { CursorInvalid, ExportCapacity } from './errors.ts';
 export { csvField, parseCsvField } from './export/csv-field.ts';

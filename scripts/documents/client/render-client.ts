@@ -39,7 +39,7 @@ function listCodes(document: Node, schemas: Record<string, Node>): string[] {
 
 function renderProblemCodes(codes: readonly string[]): string {
   const names = codes.map((code) => `\n  | '${code}'`).join('');
-  return `${HEAD}/** Each \`code\` of the document. docs/api.md says what it means. */
+  return `${HEAD}/** Each \`code\` of the document. Its sentence stands there too. */
 export type ProblemCode =${names};
 `;
 }

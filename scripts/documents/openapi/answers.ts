@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { AnyRouteDefinition } from '@muniment/server';
 import { completeExample } from './complete-example.ts';
 import { examples } from './examples.ts';
+import { headersOfProblems, headersOfSuccess, isReplayable } from './headers.ts';
 import { isObject, toPascal, type Json, type JsonObject } from '../json.ts';
 import type { Problems } from './problems.ts';
 import type { Schemas } from '../schemas.ts';
@@ -45,17 +46,11 @@ function contentOf(
 const hasContent = (schema: unknown): boolean =>
   isObject(schema) && schema['type'] !== 'null' && schema['contentMediaType'] !== '';
 
-function headersOf(route: AnyRouteDefinition, status: string, schema: unknown): JsonObject {
-  const isList = isObject(schema) && schema['type'] === 'array';
-  const isRead = methodsOf(route).includes('GET');
-  const names = [
-    'X-Request-Id',
-    ...(status === '200' && isRead && route.preconditions !== 'path' ? ['ETag'] : []),
-    ...(isList && isRead ? ['Link'] : []),
-    ...(status === '201' && route.operation.endsWith('_file') ? ['Location'] : []),
-  ];
-  return Object.fromEntries(names.map((name) => [name, reference('headers', name)]));
-}
+/** The answer of a read whose client has the current one. */
+const unchangedOf = (route: AnyRouteDefinition): JsonObject =>
+  route.sends?.[200]
+    ? { description: 'The client has the current answer.', headers: headersOfSuccess(route, 304) }
+    : reference('responses', 'NotModified');
 
 export function successesOf(route: AnyRouteDefinition, parts: Parts): JsonObject {
   const { operation, response } = route;
@@ -67,7 +62,7 @@ export function successesOf(route: AnyRouteDefinition, parts: Parts): JsonObject
       status,
       {
         description: description ?? `${STATUS_CODES[status]}.`,
-        headers: headersOf(route, status, schema),
+        headers: headersOfSuccess(route, Number(status)),
         ...(hasContent(schema) && {
           content: contentOf(schema, parts, {
             names: namesOf(route, n === 0 ? 'Response' : `Response${status}`),
@@ -78,19 +73,27 @@ export function successesOf(route: AnyRouteDefinition, parts: Parts): JsonObject
     ];
   });
   const isCached = methodsOf(route).includes('GET') && route.preconditions !== 'path';
-  const unchanged = reference('responses', 'NotModified');
-  return { ...(isCached && 200 in response && { 304: unchanged }), ...Object.fromEntries(answers) };
+  return {
+    ...(isCached && 200 in response && { 304: unchangedOf(route) }),
+    ...Object.fromEntries(answers),
+  };
 }
 
 /** The errors of a route: problems, or those of its seed document. */
 export function failuresOf(route: AnyRouteDefinition, { schemas, problems }: Parts): JsonObject {
   const stated = problemsOf(route);
-  if (!route.failure) return problems.describe(stated);
+  const replayable = isReplayable(route);
+  if (!route.failure) return problems.describe(stated, replayable);
   const schema = schemas.convertAs(['Seed004Failure'], route.failure);
+  const byStatus = Map.groupBy(stated, ({ status }) => status);
   return Object.fromEntries(
-    stated.map(({ status }) => [
+    [...byStatus].map(([status, group]) => [
       status,
-      { description: `${STATUS_CODES[status]}.`, content: { [JSON_TYPE]: { schema } } },
+      {
+        description: `${STATUS_CODES[status]}.`,
+        headers: headersOfProblems(status, group, replayable),
+        content: { [JSON_TYPE]: { schema } },
+      },
     ]),
   );
 }

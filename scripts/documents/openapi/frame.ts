@@ -52,16 +52,6 @@ export const SECURITY_SCHEMES: JsonObject = {
   },
 };
 
-const text = { type: 'string' };
-
-export const HEADERS: JsonObject = {
-  'X-Request-Id': { description: 'The request in logs and the trail.', schema: text },
-  ETag: { description: 'The version of the answer, for If-None-Match and If-Match.', schema: text },
-  Link: { description: 'The next page, `<...>; rel="next"`; absent on the last.', schema: text },
-  Location: { description: 'The path of what was created.', schema: text },
-  'Retry-After': { description: 'Seconds.', schema: { type: 'integer', minimum: 0 } },
-};
-
 const header = (name: string, description: string, maxLength?: number): JsonObject => ({
   name,
   in: 'header',
@@ -81,7 +71,10 @@ export const PARAMETERS: JsonObject = {
 };
 
 export const RESPONSES: JsonObject = {
-  NotModified: { description: 'The client has the current answer.' },
+  NotModified: {
+    description: 'The client has the current answer.',
+    headers: { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } },
+  },
   Problem: {
     description: 'A problem that any request may get, of the gateway too.',
     content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },

@@ -1,7 +1,9 @@
 /** Makes the OpenAPI document of the three services from their routes (docs/decisions/0045). */
 import { formatJson, sortNames, type JsonObject } from '../json.ts';
-import { HEADERS, INFO, PARAMETERS, RESPONSES, SECURITY_SCHEMES, TAGS } from './frame.ts';
+import { INFO, PARAMETERS, RESPONSES, SECURITY_SCHEMES, TAGS } from './frame.ts';
 import type { Parts } from './answers.ts';
+import { HEADERS } from './headers.ts';
+import { requireOperations } from './descriptions.ts';
 import { describeOperation, toTemplate } from './operations.ts';
 import { createProblems } from './problems.ts';
 import { methodsOf } from './stated-problems.ts';
@@ -31,6 +33,7 @@ function describeTags(routes: readonly DocumentedRoute[]): JsonObject[] {
 /** The text of docs/openapi.json. The same routes give the same text. */
 export async function renderOpenapi(): Promise<string> {
   const routes = listRoutes();
+  requireOperations(new Set(routes.map(({ definition }) => definition.operation)));
   const parts = { schemas: createSchemas(await findResources()), problems: createProblems() };
   const paths = describePaths(routes, parts);
   return formatJson({

@@ -1,5 +1,6 @@
 import { needsSession, roleAllows, ROLES } from '@muniment/security';
 import type { AnyRouteDefinition } from '@muniment/server';
+import { descriptions } from './descriptions.ts';
 import { examples } from './examples.ts';
 import { failuresOf, JSON_TYPE, namesOf, reference, successesOf, type Parts } from './answers.ts';
 import type { Json, JsonObject } from '../json.ts';
@@ -59,7 +60,8 @@ function securityOf({ access, ...route }: AnyRouteDefinition): JsonObject[] {
 }
 
 function descriptionOf(route: AnyRouteDefinition, method: string): string {
-  const { access, aliases = [] } = route;
+  const { access, aliases = [], operation } = route;
+  const more = descriptions.get(operation);
   const paths = aliases.map((alias) => `\`${method} ${toTemplate(alias)}\``);
   const roles =
     access === 'public' ? [] : ROLES.filter((role) => roleAllows(role, access.permission));
@@ -68,6 +70,7 @@ function descriptionOf(route: AnyRouteDefinition, method: string): string {
       ? 'Needs no credentials.'
       : `Needs the permission \`${access.permission}\` (${roles.join(', ')}).`,
     ...(paths.length > 0 ? [`Also at ${paths.join(', ')}.`] : []),
+    ...(more === undefined ? [] : [more]),
   ].join('\n\n');
 }
 

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { PROBLEM_SCHEMA } from './frame.ts';
+import { headersOfProblems } from './headers.ts';
 import { toPascal, type JsonObject } from '../json.ts';
 import { VALIDATION_FAILED, type DocumentedProblem } from './stated-problems.ts';
 
@@ -27,7 +28,7 @@ function exampleOf({ status, code, detail }: DocumentedProblem): JsonObject {
 /** The problems of a document: each code's schema and example stand once. */
 export interface Problems {
   /** The answers of a route by status, as references to components. */
-  describe(problems: readonly DocumentedProblem[]): JsonObject;
+  describe(problems: readonly DocumentedProblem[], replayable: boolean): JsonObject;
   schemas: Record<string, JsonObject>;
   examples: Record<string, JsonObject>;
   responses: Record<string, JsonObject>;
@@ -36,18 +37,22 @@ export interface Problems {
 /** An answer of more codes than this has no name that anybody would read. */
 const MAX_NAMED_CODES = 4;
 
-const responseName = (problems: readonly DocumentedProblem[]): string =>
-  problems.map(({ code }) => toPascal(code)).join('Or');
+const responseName = (problems: readonly DocumentedProblem[], headers: JsonObject): string => {
+  const codes = problems.map(({ code }) => toPascal(code)).join('Or');
+  return 'Idempotent-Replayed' in headers ? `${codes}OrReplayed` : codes;
+};
 
 export function createProblems(): Problems {
   const schemas: Record<string, JsonObject> = { Problem: PROBLEM_SCHEMA };
   const examples: Record<string, JsonObject> = {};
   const responses: Record<string, JsonObject> = {};
 
-  function answer(status: string, problems: readonly DocumentedProblem[]): JsonObject {
-    const described = answerOf(problems, addCode);
+  function answer(problems: readonly DocumentedProblem[], replayable: boolean): JsonObject {
+    const status = problems[0]?.status ?? 500;
+    const headers = headersOfProblems(status, problems, replayable);
+    const described = answerOf(problems, headers, addCode);
     if (problems.length > MAX_NAMED_CODES) return described;
-    const name = `${responseName(problems)}${status}`;
+    const name = `${responseName(problems, headers)}${status}`;
     responses[name] = described;
     return { $ref: `#/components/responses/${name}` };
   }
@@ -77,10 +82,10 @@ export function createProblems(): Problems {
     schemas,
     examples,
     responses,
-    describe(problems) {
+    describe(problems, replayable) {
       const byStatus = Object.groupBy(problems, ({ status }) => String(status));
       return Object.fromEntries(
-        Object.entries(byStatus).map(([status, group = []]) => [status, answer(status, group)]),
+        Object.entries(byStatus).map(([status, group = []]) => [status, answer(group, replayable)]),
       );
     },
   };
@@ -93,15 +98,15 @@ const statusesOf = (schema: JsonObject | undefined): number[] => {
 
 function answerOf(
   problems: readonly DocumentedProblem[],
+  headers: JsonObject,
   addCode: (problem: DocumentedProblem) => string,
 ): JsonObject {
   const schemas = problems.map((problem) => ({ $ref: `#/components/schemas/${addCode(problem)}` }));
   const lines = problems.map(({ code, detail }) => `- \`${code}\`: ${detail}`);
   const status = problems[0]?.status ?? 500;
-  const retry = { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } };
   return {
     description: `${STATUS_CODES[status]}.\n\n${lines.join('\n')}`,
-    ...([429, 503].includes(status) && retry),
+    headers,
     content: {
       'application/problem+json': {
         schema: schemas.length === 1 && schemas[0] ? schemas[0] : { anyOf: schemas },

@@ -35,7 +35,13 @@ const BODY_TOO_LARGE: DocumentedProblem = {
   code: 'body_too_large',
   detail: 'Request body is too large',
 };
-const METHODS_WITH_ENTITY = new Set(['POST', 'PUT', 'PATCH']);
+const TOO_MANY_PARTS: DocumentedProblem = {
+  status: 413,
+  code: 'too_many_parts',
+  detail: 'The form has more parts than allowed.',
+};
+/** A body of a DELETE is read too, to be refused where the route takes none. */
+const METHODS_WITH_ENTITY = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 
 export const methodsOf = ({ method }: Pick<AnyRouteDefinition, 'method'>): string[] =>
   [method].flat();
@@ -63,9 +69,8 @@ function bodyErrors(route: AnyRouteDefinition): ErrorClass[] {
   const { IdempotencyAnswerGone, IdempotencyInProgress } = common;
   const { IdempotencyKeyMalformed, IdempotencyKeyReused } = common;
   return [
-    ...(route.body ? [common.MalformedJson] : []),
     ...(methods.some((method) => METHODS_WITH_ENTITY.has(method))
-      ? [common.UnsupportedMediaType]
+      ? [common.MalformedJson, common.UnsupportedMediaType]
       : []),
     ...(methods.includes('POST')
       ? [IdempotencyAnswerGone, IdempotencyInProgress, IdempotencyKeyMalformed]
@@ -89,6 +94,7 @@ export function problemsOf(route: AnyRouteDefinition): DocumentedProblem[] {
   const problems = [VALIDATION_FAILED, ...classes.map(problemOf)];
   if (methodsOf(route).some((method) => METHODS_WITH_ENTITY.has(method)))
     problems.push(CONTENT_LENGTH_MISMATCH, BODY_TOO_LARGE);
+  if ('multipart/form-data' in (route.media ?? {})) problems.push(TOO_MANY_PARTS);
   const unique = new Map(problems.map((problem) => [`${problem.status} ${problem.code}`, problem]));
   return [...unique.values()].toSorted(
     (one, other) => one.status - other.status || (one.code < other.code ? -1 : 1),

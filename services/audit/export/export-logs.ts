@@ -59,6 +59,7 @@ export const exportLogs = defineRoute({
   access: { permission: 'audit:read-own', viewer: true },
   query: querySchema,
   response: { 200: rawBody('The entries in the wanted format.', ...mediaTypes) },
+  sends: { 200: ['Content-Disposition', 'Muniment-Tree-Size'] },
   errors: [FilterInvalid, CursorInvalid, ExportCapacity, TooManyExports, CheckpointMissing],
   preconditions: 'path',
   options: { exposeHeadRoute: false },

@@ -31,6 +31,7 @@ export const listQuarantine = defineRoute({
   access: { permission: 'audit:operate' },
   query: querySchema,
   response: { 200: Type.Array(entrySchema) },
+  sends: { 200: ['Link'] },
   errors: [CursorInvalid],
   handler:
     ({ data: { db }, audit, crypto }: Pick<AuditContext, 'data' | 'audit' | 'crypto'>) =>

@@ -43,6 +43,7 @@ export const listLogs = defineRoute({
   access: { permission: 'audit:read-own', viewer: true },
   query: querySchema,
   response: { 200: jsonText(Type.Array(logResourceSchema)) },
+  sends: { 200: ['Link'] },
   errors: [FilterInvalid, CursorInvalid],
   handler: ({ data: { db }, crypto, audit, searchTerms }: ListContext) => {
     const parts = { db, subjectKeys: crypto.subjectKeys };

@@ -31,6 +31,7 @@ export const createWebhook = defineRoute({
   access: { permission: 'audit:operate' },
   body: bodySchema,
   response: { 201: Type.Object({ ...webhookSchema.properties, secret: Type.String() }) },
+  sends: { 201: ['Location'] },
   errors: [CursorInvalid, TooManyWebhooks, WebhookUrlRefused],
   replayWhile:
     ({ data: { db } }: CreateContext) =>

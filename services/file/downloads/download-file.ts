@@ -23,6 +23,8 @@ import type { ReadyFile } from '../tables.ts';
 type Download = FastifyRequest<{ Params: Static<typeof idParams> }>;
 type DownloadContext = Pick<FileContext, 'findFile' | 'audit' | 'config' | 'store' | 'presign'>;
 
+const SENT_WITH_BYTES = ['Accept-Ranges', 'Content-Disposition', 'ETag', 'Last-Modified'] as const;
+
 /** Sends a file or a range of it, or 304 when the client has it already (RFC 9110 §13, §14). */
 export const downloadFile = defineRoute({
   method: ['GET', 'HEAD'],
@@ -35,6 +37,11 @@ export const downloadFile = defineRoute({
     200: rawBody('The bytes of the file.', '*/*'),
     206: rawBody('The bytes of the range.', '*/*'),
     304: rawBody('The client has the current bytes.'),
+  },
+  sends: {
+    200: SENT_WITH_BYTES,
+    206: [...SENT_WITH_BYTES, 'Content-Range'],
+    304: ['Content-Disposition', 'ETag', 'Last-Modified'],
   },
   errors: [FileNotFound, ObjectStoreUnavailable, RangeNotSatisfiable],
   preconditions: 'handler',

@@ -20,6 +20,7 @@ export const listFiles = defineRoute({
   access: { permission: 'files:read' },
   query: pageQuery({}),
   response: { 200: Type.Array(fileSchema) },
+  sends: { 200: ['Link'] },
   errors: [CursorInvalid],
   handler:
     ({ data: { db } }: Pick<FileContext, 'data'>) =>

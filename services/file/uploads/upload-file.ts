@@ -37,6 +37,7 @@ export const uploadFile = defineRoute({
   access: { permission: 'files:write' },
   media: { 'multipart/form-data': formSchema },
   response: { 201: fileSchema },
+  sends: { 201: ['Location'] },
   errors: [
     FileMissing,
     FileTooLarge,

@@ -10,6 +10,7 @@ export const getProfile = defineRoute({
   summary: "Get the caller's own profile.",
   access: { permission: 'profile:read' },
   response: { 200: userSchema },
+  sends: { 200: ['ETag', 'Last-Modified'] },
   errors: [],
   handler:
     ({ findUser }: Pick<UserContext, 'findUser'>) =>

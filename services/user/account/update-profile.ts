@@ -32,6 +32,7 @@ export const updateProfile = defineRoute({
   access: { permission: 'profile:write' },
   body: bodySchema,
   response: { 200: userSchema },
+  sends: { 200: ['ETag', 'Last-Modified'] },
   errors: [],
   preconditions: 'handler',
   handler:

@@ -26,6 +26,7 @@ export const createUser = defineRoute({
   access: { permission: 'directory:write' },
   body: bodySchema,
   response: { 201: directoryUserSchema },
+  sends: { 201: ['Audit-Event', 'ETag', 'Location'] },
   errors: [EmailTaken, IdTaken, SessionRequired],
   handler:
     (context: Pick<UserContext, 'audit' | 'config' | 'crypto' | 'data' | 'mail'>) =>

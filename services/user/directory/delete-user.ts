@@ -16,6 +16,7 @@ export const deleteUser = defineRoute({
   access: { permission: 'directory:write' },
   params: idParams,
   response: { 204: Type.Null() },
+  sends: { 204: ['Audit-Event'] },
   errors: [UserNotFound, OwnAccount, LastAdministrator, PreconditionRequired, PermissionDenied],
   preconditions: 'handler',
   handler: (context: DeleteContext) => async (request, reply) => {

@@ -36,6 +36,7 @@ export const exportUsers = defineRoute({
   access: { permission: PERMISSION },
   query: querySchema,
   response: { 200: rawBody('The users, by id.', ...mediaTypes) },
+  sends: { 200: ['Content-Disposition'] },
   errors: [ExportCapacity],
   preconditions: 'path',
   options: { exposeHeadRoute: false },

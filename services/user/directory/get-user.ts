@@ -16,6 +16,7 @@ export const getUser = defineRoute({
   access: { permission: 'directory:read' },
   params: idParams,
   response: { 200: directoryUserSchema },
+  sends: { 200: ['ETag'] },
   errors: [UserNotFound],
   handler:
     ({ data }: Pick<UserContext, 'data'>) =>

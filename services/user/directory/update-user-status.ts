@@ -57,6 +57,7 @@ export const updateUserStatus = defineRoute({
   params: idParams,
   body: bodySchema,
   response: { 200: directoryUserSchema },
+  sends: { 200: ['Audit-Event', 'ETag'] },
   errors: [UserNotFound, StatusConflict, LastAdministrator, PreconditionRequired, PermissionDenied],
   preconditions: 'handler',
   handler: (context: StatusContext) => async (request, reply) => {

@@ -37,6 +37,7 @@ export const updateUser = defineRoute({
   params: idParams,
   body: bothSpellings(userFields),
   response: { 200: directoryUserSchema },
+  sends: { 200: ['Audit-Event', 'ETag'] },
   errors: [
     UserNotFound,
     EmailTaken,

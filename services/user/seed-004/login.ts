@@ -1,3 +1,4 @@
+import { OriginRefused } from '@muniment/security';
 import { Type } from 'typebox';
 import { defineRoute, strictObject } from '@muniment/server';
 import type { UserContext } from '../context.ts';
@@ -28,7 +29,7 @@ export const logIn = defineRoute({
   access: 'public',
   body: strictObject({ email: emailSchema, password: passwordSchema }),
   response: { 200: answerSchema },
-  errors: [EmailMalformed, InvalidCredentials, PasswordChangeRequired],
+  errors: [OriginRefused, EmailMalformed, InvalidCredentials, PasswordChangeRequired],
   failure: failureSchema,
   replayWhile: whileUnrefreshed,
   options: {

@@ -1,5 +1,10 @@
 import { Type } from 'typebox';
-import { PasswordCommon, PasswordLength, PasswordMalformed } from '@muniment/security';
+import {
+  OriginRefused,
+  PasswordCommon,
+  PasswordLength,
+  PasswordMalformed,
+} from '@muniment/security';
 import { defineRoute, strictObject } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { EmailMalformed, EmailTaken } from '../errors.ts';
@@ -44,7 +49,14 @@ export const register = defineRoute({
   access: 'public',
   body: bodySchema,
   response: { 201: answerSchema },
-  errors: [EmailMalformed, EmailTaken, PasswordCommon, PasswordLength, PasswordMalformed],
+  errors: [
+    OriginRefused,
+    EmailMalformed,
+    EmailTaken,
+    PasswordCommon,
+    PasswordLength,
+    PasswordMalformed,
+  ],
   failure: failureSchema,
   replayWhile: whileUnrefreshed,
   options: { preSerialization: documentedFailures({ incomplete: INCOMPLETE }) },

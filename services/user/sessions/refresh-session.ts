@@ -41,7 +41,7 @@ export const refreshSession = defineRoute({
   query: sessionQuerySchema,
   body: bodySchema,
   response: { 200: tokensSchema },
-  errors: [RefreshTokenInvalid],
+  errors: [OriginRefused, RefreshTokenInvalid],
   replayWhile: (context: RefreshContext) => async (answer, request) => {
     const { token } = readToken(context, request, {
       inBody: (request.body as { refresh_token: string } | null)?.refresh_token,

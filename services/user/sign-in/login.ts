@@ -1,3 +1,4 @@
+import { OriginRefused } from '@muniment/security';
 import { Type } from 'typebox';
 import { defineRoute, strictObject } from '@muniment/server';
 import { EmailMalformed, InvalidCredentials, PasswordChangeRequired } from '../errors.ts';
@@ -35,7 +36,7 @@ export const logInUser = defineRoute({
   query: sessionQuerySchema,
   body: bodySchema,
   response: { 200: signedInSchema },
-  errors: [EmailMalformed, InvalidCredentials, PasswordChangeRequired],
+  errors: [OriginRefused, EmailMalformed, InvalidCredentials, PasswordChangeRequired],
   replayWhile: whileUnrefreshed,
   handler: (context: SignInContext) => async (request, reply) => {
     const { session: mode } = request.query;

@@ -1,5 +1,10 @@
 import { Type } from 'typebox';
-import { PasswordCommon, PasswordLength, PasswordMalformed } from '@muniment/security';
+import {
+  OriginRefused,
+  PasswordCommon,
+  PasswordLength,
+  PasswordMalformed,
+} from '@muniment/security';
 import { defineRoute, strictObject } from '@muniment/server';
 import { EmailMalformed, EmailTaken } from '../errors.ts';
 import { findReplacedSession } from '../sessions/revoke-session.ts';
@@ -40,7 +45,14 @@ export const registerUser = defineRoute({
   query: sessionQuerySchema,
   body: bodySchema,
   response: { 201: signedInSchema },
-  errors: [EmailMalformed, EmailTaken, PasswordLength, PasswordMalformed, PasswordCommon],
+  errors: [
+    OriginRefused,
+    EmailMalformed,
+    EmailTaken,
+    PasswordLength,
+    PasswordMalformed,
+    PasswordCommon,
+  ],
   replayWhile: whileUnrefreshed,
   handler: (context: SignInContext) => async (request, reply) => {
     const { session: mode } = request.query;

@@ -23,6 +23,7 @@ export const getJwks = defineRoute({
   summary: 'Get the public keys that verify access tokens.',
   access: 'public',
   response: { 200: Type.Object({ keys: Type.Array(jwkSchema) }), 304: Type.Null() },
+  sends: { 200: ['ETag'] },
   errors: [],
   handler:
     ({ auth }: Pick<UserContext, 'auth'>) =>

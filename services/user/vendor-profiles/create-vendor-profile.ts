@@ -24,6 +24,7 @@ export const createVendorProfile = defineRoute({
   access: { permission: 'vendor-profiles:write' },
   body: newProfileSchema,
   response: { 201: vendorProfileSchema },
+  sends: { 201: ['Audit-Event', 'ETag', 'Last-Modified', 'Location'] },
   errors: [VendorProfileExists],
   handler: (context: CreateContext) => async (request, reply) => {
     const { body } = request;

@@ -15,6 +15,7 @@ export const deleteVendorProfile = defineRoute({
   access: { permission: 'vendor-profiles:write' },
   params: idParams,
   response: { 204: Type.Null() },
+  sends: { 204: ['Audit-Event'] },
   errors: [VendorProfileNotFound],
   preconditions: 'handler',
   handler: (context: Pick<UserContext, 'data' | 'audit'>) => async (request, reply) => {

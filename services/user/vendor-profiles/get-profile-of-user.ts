@@ -14,6 +14,7 @@ export const getProfileOfUser = defineRoute({
   access: { permission: 'vendor-profiles:read' },
   params: Type.Object({ userId: uuid }),
   response: { 200: vendorProfileSchema },
+  sends: { 200: ['ETag', 'Last-Modified'] },
   errors: [VendorProfileNotFound],
   handler:
     ({ data: { db } }: Pick<UserContext, 'data'>) =>

@@ -12,6 +12,7 @@ export const getVendorProfile = defineRoute({
   access: { permission: 'vendor-profiles:read' },
   params: idParams,
   response: { 200: vendorProfileSchema },
+  sends: { 200: ['ETag', 'Last-Modified'] },
   errors: [VendorProfileNotFound],
   handler:
     ({ data: { db } }: Pick<UserContext, 'data'>) =>

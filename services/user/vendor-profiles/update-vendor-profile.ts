@@ -32,6 +32,7 @@ export const updateVendorProfile = defineRoute({
   params: idParams,
   body: profileChangeSchema,
   response: { 200: vendorProfileSchema },
+  sends: { 200: ['Audit-Event', 'ETag', 'Last-Modified'] },
   errors: [VendorProfileNotFound],
   preconditions: 'handler',
   handler: (context: Pick<UserContext, 'data' | 'audit'>) => async (request, reply) => {

@@ -71,7 +71,7 @@ const definition: AnyRouteDefinition = {
   summary: 'Open a WebSocket for the channels of the AsyncAPI document.',
   access: 'public',
   response: { 101: rawBody('The connection is a WebSocket from here on.') },
-  errors: [OriginRefused, SocketCapacity, TooManySockets, UpgradeRequired],
+  errors: [HandshakeMalformed, OriginRefused, SocketCapacity, TooManySockets, UpgradeRequired],
 };
 
 const defineSocketRoute = (

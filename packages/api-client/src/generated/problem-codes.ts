@@ -1,6 +1,6 @@
 // Made by `make documents` from docs/openapi.json. Do not edit.
 
-/** Each `code` of the document. docs/api.md says what it means. */
+/** Each `code` of the document. Its sentence stands there too. */
 export type ProblemCode =
   | 'account_changed'
   | 'allow_list_malformed'
@@ -28,6 +28,7 @@ export type ProblemCode =
   | 'file_too_large'
   | 'filter_invalid'
   | 'form_malformed'
+  | 'handshake_malformed'
   | 'header_invalid'
   | 'hole_not_lost'
   | 'id_taken'
@@ -82,6 +83,7 @@ export type ProblemCode =
   | 'too_many_batches'
   | 'too_many_exports'
   | 'too_many_files'
+  | 'too_many_parts'
   | 'too_many_rows'
   | 'too_many_sockets'
   | 'too_many_streams'

@@ -32,6 +32,18 @@ type Handler<Params, Query, Body, Response, Headers> = RouteHandlerMethod<
   FastifyBaseLogger
 >;
 
+/** Headers of answers that only some routes send. */
+export type SentHeader =
+  | 'Accept-Ranges'
+  | 'Audit-Event'
+  | 'Content-Disposition'
+  | 'Content-Range'
+  | 'ETag'
+  | 'Last-Modified'
+  | 'Link'
+  | 'Location'
+  | 'Muniment-Tree-Size';
+
 /** Everything that the product, its metrics and its documents know of a route. */
 export interface RouteDefinition<
   Context,
@@ -47,7 +59,7 @@ export interface RouteDefinition<
   aliases?: readonly string[];
   /** `<tag>.<verb>_<noun>`, unique. The label of metrics and the OpenAPI operationId. */
   operation: string;
-  /** One sentence: what the route does. */
+  /** One sentence: what the route does. docs/routes/<operation>.md says more, where it exists. */
   summary: string;
   access: RouteAccess;
   params?: Params;
@@ -59,6 +71,8 @@ export interface RouteDefinition<
   /** Other media types of the body, or of one that the handler reads. Only documents use it. */
   media?: Readonly<Record<string, TSchema>>;
   response: Response;
+  /** The headers of its answers, by status. Only documents use it. */
+  sends?: Readonly<Record<number, readonly SentHeader[]>>;
   /** Errors of this route besides those that every route may answer. */
   errors: readonly ErrorClass[];
   /** The shape of errors in a seed document, where they are no problems. Only documents use it. */

@@ -13,7 +13,7 @@ export interface Problem {
   title: string;
   status: number;
   detail: string;
-  /** Stable, lower snake case, documented in docs/api.md. */
+  /** Stable, lower snake case, documented in docs/openapi.json or docs/api.md. */
   code: string;
   request_id: string;
   errors?: { pointer: string; message: string }[];
