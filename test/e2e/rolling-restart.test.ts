@@ -168,6 +168,28 @@ async function restartUnderLoad(t: Test, fleet: OwnFleet): Promise<void> {
   await effectsAreRecorded(t, rows, ledger);
 }
 
+/** `make down` stops the gateway first, which waits for its sockets and streams. */
+async function stopAll(t: Test, fleet: OwnFleet): Promise<void> {
+  const { token } = await fleet.signUp();
+  const stream = await fleet.call('GET', '/api/audit/stream', { token });
+  const socket = new WebSocket(`${fleet.url.replace('http', 'ws')}/ws`);
+  await new Promise((resolve) => socket.addEventListener('open', resolve));
+  const began = performance.now();
+  const closed = new Promise<number>((resolve) =>
+    socket.addEventListener('close', ({ code }) => resolve(code)),
+  );
+  const ends = Promise.all([closed, stream.text()]).then(([code, text]) => ({
+    code,
+    text,
+    endedMs: Math.round(performance.now() - began),
+  }));
+  await fleet.down();
+  const { code, text, endedMs } = await ends;
+  t.equal(code, 1012);
+  t.match(text, /event: end\ndata: {"reason":"shutting_down",.*}\n\n$/);
+  t.ok(endedMs < timeBound(5_000), `after ${endedMs} ms`);
+}
+
 test('a restart of replicas loses no request', async (t) => {
   t.setTimeout(60_000 + ROUNDS * 90_000 + STOPS_AFTER_MS.length * 40_000);
   const fleet = await startFleet(t, { DURABLE: 'off' });
@@ -175,4 +197,5 @@ test('a restart of replicas loses no request', async (t) => {
     restartUnderLoad(t, fleet),
   );
   await t.test('a stop under requests ends with the last answer', (t) => stopReplicas(t, fleet));
+  await t.test('make down ends sockets and streams in words', (t) => stopAll(t, fleet));
 });

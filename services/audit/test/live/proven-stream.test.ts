@@ -41,112 +41,112 @@ async function buildSigned(t: Parameters<typeof build>[0]) {
   return { parts, url, ada, add, open };
 }
 
-test('what is recorded of a stream shows that nothing was missed', async (t) => {
-  const { parts, add, open } = await buildSigned(t);
+test('streams with proofs of one log', async (t) => {
+  const { parts, url, ada, add, open } = await buildSigned(t);
   const root = await parts.signIn('admin');
-  const first = await open(root, 'after=-1');
-  await hasCheckpoint(first, 300);
-  await add(40);
-  await certify(parts);
-  await hasCheckpoint(first, 340);
-  first.close();
-  await add(60);
-  await certify(parts);
-  const second = await open(root, 'after=-1', { 'last-event-id': lastIdOf(first.text()) });
-  await hasCheckpoint(second, 400);
-  second.close();
-  const texts = [first.text(), second.text()];
-  t.match(verify(parts, texts, -1), {
-    verdict: 'proven',
-    findings: [],
-    proven: [0, 399],
-    rows: 400,
-    connections: 2,
-    filter: null,
-  });
-  const without = texts.map((text) => text.replace(/^id: 123\nevent: audit\ndata: .*\n\n/m, ''));
-  t.strictSame(found(verify(parts, without, -1)), ['refuted', ['rows_missing', 123]]);
-  t.strictSame(found(verify(parts, [second.text()], -1)), ['refuted', ['rows_missing', 0]]);
-});
 
-test('entries come once they are signed, and a stream may begin before that', async (t) => {
-  const { parts, add, open } = await buildSigned(t);
-  const root = await parts.signIn('admin');
-  const line = await open(root, '');
-  await add(10);
-  const later = await open(root, 'after=304');
-  await until(() => line.text().split(':\nid: 299\n').length > 2, { what: 'heartbeats came' });
-  t.strictSame(indexesOf(line.text()), [], 'sealed, and not signed');
-  await certify(parts);
-  await hasCheckpoint(line, 310);
-  await hasCheckpoint(later, 310);
-  t.match(verify(parts, [line.text()], 299), { verdict: 'proven', proven: [300, 309] });
-  t.match(verify(parts, [later.text()], 304), { verdict: 'proven', proven: [305, 309], rows: 5 });
-  line.close();
-  later.close();
-});
-
-test("a user's stream proves their entries, and names what it cannot prove", async (t) => {
-  const { parts, ada, add, open } = await buildSigned(t);
-  const line = await open(ada, 'after=-1');
-  await hasCheckpoint(line, 300);
-  await until(() => line.text().includes(':\nid: 299\n'), { what: 'a heartbeat came' });
-  const resumed = await open(ada, '', { 'last-event-id': lastIdOf(line.text()) });
-  await add(8);
-  await certify(parts);
-  await hasCheckpoint(line, 308);
-  await hasCheckpoint(resumed, 308);
-  line.close();
-  resumed.close();
-  const report = verify(parts, [line.text()], -1);
-  t.match(report, {
-    verdict: 'incomplete',
-    findings: [],
-    proven: [0, 307],
-    rows: 45,
-    left_out: 263,
-    filter: { concerning: ada.id },
+  await t.test('rows carry the personal values that the reader may see', async (t) => {
+    await storeEvents(parts, [eventsOf(ada), eventsOf(ada, { personal: { ip: '198.51.100.9' } })]);
+    await certify(parts);
+    const line = await open(ada, 'after=299');
+    const narrowed = await open(ada, 'after=299&ip=192.0.2.7');
+    await hasCheckpoint(line, 302);
+    await hasCheckpoint(narrowed, 302);
+    line.close();
+    narrowed.close();
+    t.match(verify(parts, [line.text()]), {
+      verdict: 'proven',
+      rows: 2,
+      personal: { matched: 2, withheld: 0 },
+    });
+    t.match(
+      verify(parts, [narrowed.text()]),
+      {
+        verdict: 'incomplete',
+        findings: [],
+        rows: 1,
+        left_out: 1,
+        filter: { ip: '192.0.2.7', concerning: ada.id },
+      },
+      'and a filter by them is no proof that nothing was missed',
+    );
   });
-  t.match(verify(parts, [resumed.text()], 299), { findings: [], rows: 2, proven: [300, 307] });
-});
 
-test('rows carry the personal values that the reader may see, and a filter by them', async (t) => {
-  const { parts, ada, open } = await buildSigned(t);
-  await storeEvents(parts, [eventsOf(ada), eventsOf(ada, { personal: { ip: '198.51.100.9' } })]);
-  await certify(parts);
-  const line = await open(ada, 'after=299');
-  const narrowed = await open(ada, 'after=299&ip=192.0.2.7');
-  await hasCheckpoint(line, 302);
-  await hasCheckpoint(narrowed, 302);
-  t.match(verify(parts, [line.text()]), {
-    verdict: 'proven',
-    rows: 2,
-    personal: { matched: 2, withheld: 0 },
+  await t.test('what is recorded shows that nothing was missed', async (t) => {
+    const first = await open(root, 'after=-1');
+    await hasCheckpoint(first, 302);
+    await add(40);
+    await certify(parts);
+    await hasCheckpoint(first, 342);
+    first.close();
+    await add(60);
+    await certify(parts);
+    const second = await open(root, 'after=-1', { 'last-event-id': lastIdOf(first.text()) });
+    await hasCheckpoint(second, 402);
+    second.close();
+    const texts = [first.text(), second.text()];
+    t.match(verify(parts, texts, -1), {
+      verdict: 'proven',
+      findings: [],
+      proven: [0, 401],
+      rows: 402,
+      connections: 2,
+      filter: null,
+    });
+    const without = texts.map((text) => text.replace(/^id: 123\nevent: audit\ndata: .*\n\n/m, ''));
+    t.strictSame(found(verify(parts, without, -1)), ['refuted', ['rows_missing', 123]]);
+    t.strictSame(found(verify(parts, [second.text()], -1)), ['refuted', ['rows_missing', 0]]);
   });
-  t.match(verify(parts, [narrowed.text()]), {
-    verdict: 'incomplete',
-    findings: [],
-    rows: 1,
-    left_out: 1,
-    filter: { ip: '192.0.2.7', concerning: ada.id },
-  });
-  line.close();
-  narrowed.close();
-});
 
-test('a stream of entries carries checkpoints too, each behind what it signs', async (t) => {
-  const { parts, url, add } = await buildSigned(t);
-  const root = await parts.signIn('admin');
-  const line = await connect(`${url}/api/audit/stream?after=289`, root);
-  await hasCheckpoint(line, 300);
-  await add(5);
-  await until(() => indexesOf(line.text()).length === 15, { timeoutMs: timeBound(5_000) });
-  await certify(parts);
-  await hasCheckpoint(line, 305);
-  const text = line.text();
-  t.ok(text.indexOf('"index":299,') < text.indexOf('{"size":300,'));
-  t.ok(text.indexOf('"index":304,') < text.indexOf('{"size":305,'));
-  const note = JSON.parse(/{"size":305,.*}/.exec(text)?.[0] ?? '{}') as { note: string };
-  t.equal(note.note, (await parts.get('/api/audit/checkpoint', root)).body);
-  line.close();
+  await t.test('entries come once they are signed, wherever a stream begins', async (t) => {
+    const line = await open(root, '');
+    await add(10);
+    const later = await open(root, 'after=406');
+    await until(() => line.text().split(':\nid: 401\n').length > 2, { what: 'heartbeats came' });
+    t.strictSame(indexesOf(line.text()), [], 'sealed, and not signed');
+    await certify(parts);
+    await hasCheckpoint(line, 412);
+    await hasCheckpoint(later, 412);
+    line.close();
+    later.close();
+    t.match(verify(parts, [line.text()], 401), { verdict: 'proven', proven: [402, 411] });
+    t.match(verify(parts, [later.text()], 406), { verdict: 'proven', proven: [407, 411], rows: 5 });
+  });
+
+  await t.test("a user's stream proves their entries, and names what it cannot", async (t) => {
+    const line = await open(ada, 'after=-1');
+    await hasCheckpoint(line, 412);
+    await until(() => line.text().includes(':\nid: 411\n'), { what: 'a heartbeat came' });
+    const resumed = await open(ada, '', { 'last-event-id': lastIdOf(line.text()) });
+    await add(8);
+    await certify(parts);
+    await hasCheckpoint(line, 420);
+    await hasCheckpoint(resumed, 420);
+    line.close();
+    resumed.close();
+    t.match(verify(parts, [line.text()], -1), {
+      verdict: 'incomplete',
+      findings: [],
+      proven: [0, 419],
+      rows: 64,
+      left_out: 356,
+      filter: { concerning: ada.id },
+    });
+    t.match(verify(parts, [resumed.text()], 411), { findings: [], rows: 2, proven: [412, 419] });
+  });
+
+  await t.test('a stream of entries carries checkpoints too, behind what they sign', async (t) => {
+    const line = await connect(`${url}/api/audit/stream?after=409`, root);
+    await hasCheckpoint(line, 420);
+    await add(5);
+    await until(() => indexesOf(line.text()).length === 15, { timeoutMs: timeBound(5_000) });
+    await certify(parts);
+    await hasCheckpoint(line, 425);
+    line.close();
+    const text = line.text();
+    t.ok(text.indexOf('"index":419,') < text.indexOf('{"size":420,'));
+    t.ok(text.indexOf('"index":424,') < text.indexOf('{"size":425,'));
+    const note = JSON.parse(/{"size":425,.*}/.exec(text)?.[0] ?? '{}') as { note: string };
+    t.equal(note.note, (await parts.get('/api/audit/checkpoint', root)).body);
+  });
 });
