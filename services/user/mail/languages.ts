@@ -17,7 +17,7 @@ export type MailTemplate = (typeof TEMPLATES)[number];
 /**
  * What a text may name, as `{{product}}`. Requesters choose none freely, or mails would carry spam.
  */
-export const PLACEHOLDERS = ['product', 'email', 'new_email', 'minutes', 'link'] as const;
+export const PLACEHOLDERS = ['product', 'email', 'new_email', 'minutes', 'until', 'link'] as const;
 export type MailValues = Partial<Record<(typeof PLACEHOLDERS)[number], string>>;
 
 /**
@@ -71,11 +71,22 @@ function readFolders(folders: readonly string[]): Map<string, Language> {
   const byTag = new Map<string, Language>();
   for (const folder of folders) {
     for (const file of readdirSync(folder).filter((name) => name.endsWith('.json'))) {
-      const tag = file.slice(0, -'.json'.length).toLowerCase();
+      const tag = readTag(folder, file);
       byTag.set(tag, { ...byTag.get(tag), ...readLanguage(join(folder, file)) });
     }
   }
   return byTag;
+}
+
+/** @throws an error that names the file: its mails could not tell a date */
+function readTag(folder: string, file: string): string {
+  const tag = file.slice(0, -'.json'.length);
+  try {
+    Intl.getCanonicalLocales(tag);
+  } catch (cause) {
+    throw new Error(`${join(folder, file)}: ${tag} is no BCP 47 tag`, { cause });
+  }
+  return tag.toLowerCase();
 }
 
 /** @throws an error that names the file */

@@ -3,6 +3,7 @@ import { repeat } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { restartEmailChange } from '../verification/email-change-queries.ts';
 import { restartResetToken } from '../verification/recovery-queries.ts';
+import { linkLifetime } from './link-lifetime.ts';
 import { measureMails, type MailCounters } from './mail-metrics.ts';
 import {
   claimMails,
@@ -85,10 +86,12 @@ const UNWRITTEN: MailFailure = { code: 'EWRITE', status: null, permanent: false,
 /** Starts a link's lifetime when its mail is sent. @returns false for a void link */
 async function restartToken(
   { data: { db }, config }: Pick<Sender, 'data' | 'config'>,
-  { reset_token: resetToken, email_change: emailChange }: ClaimedMail,
+  mail: ClaimedMail,
 ): Promise<boolean> {
-  if (resetToken) return restartResetToken(db, resetToken, config.RESET_TOKEN_TTL_S);
-  return !emailChange || restartEmailChange(db, emailChange, config.EMAIL_TOKEN_TTL_S);
+  const { reset_token: resetToken, email_change: emailChange } = mail;
+  const seconds = linkLifetime(config, mail);
+  if (resetToken) return restartResetToken(db, resetToken, seconds);
+  return !emailChange || restartEmailChange(db, emailChange, seconds);
 }
 
 async function settleFailure(

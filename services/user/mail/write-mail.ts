@@ -2,6 +2,7 @@ import type { UserContext } from '../context.ts';
 import type { MailTemplate, MailValues } from './languages.ts';
 import type { ClaimedMail } from './mail-outbox-queries.ts';
 import type { OutgoingMail } from './mailer.ts';
+import { linkLifetime } from './link-lifetime.ts';
 import { openMail } from './queue-mail.ts';
 import { renderMail } from './render-mail.ts';
 
@@ -24,10 +25,22 @@ function linkValues(
   config: UserContext['config'],
   mail: ClaimedMail,
   token: string,
-): Pick<MailValues, 'link' | 'minutes'> {
-  const [page, seconds] = mail.reset_token
-    ? [config.MAIL_LINK_RESET ?? `${config.PUBLIC_URL}/reset-password`, config.RESET_TOKEN_TTL_S]
-    : [config.MAIL_LINK_EMAIL ?? `${config.PUBLIC_URL}/confirm-email`, config.EMAIL_TOKEN_TTL_S];
+): Pick<MailValues, 'link' | 'minutes' | 'until'> {
+  const page = mail.reset_token
+    ? (config.MAIL_LINK_RESET ?? `${config.PUBLIC_URL}/reset-password`)
+    : (config.MAIL_LINK_EMAIL ?? `${config.PUBLIC_URL}/confirm-email`);
+  const seconds = linkLifetime(config, mail);
   const minutes = String(Math.floor(seconds / SECONDS_PER_MINUTE));
-  return { link: `${page}#token=${token}`, minutes };
+  const until = formatTime(Date.now() + seconds * 1_000, mail.locale);
+  return { link: `${page}#token=${token}`, minutes, until };
+}
+
+/** A time as its readers write it, in UTC: the reader's zone is unknown. */
+function formatTime(time: number, locale: string): string {
+  const format = new Intl.DateTimeFormat(locale, {
+    dateStyle: 'long',
+    timeStyle: 'short',
+    timeZone: 'UTC',
+  });
+  return `${format.format(time)} UTC`;
 }

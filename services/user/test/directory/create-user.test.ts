@@ -32,6 +32,7 @@ test('an administrator creates a user, whose mail sets the first password', asyn
     phone_valid: false,
     post_code: '10115',
     country: 'Germany',
+    country_code: 'DE',
     city: 'Berlin',
     external_id: 'crm-1',
     is_verified: false,
@@ -59,6 +60,23 @@ test('an administrator creates a user, whose mail sets the first password', asyn
     body: { email: 'grace@example.org', password: PASSWORD },
   });
   t.match(login.json(), { user: { id: created.id, is_verified: true } });
+});
+
+test('the link of an invitation lives as long as its setting and its mail say', async (t) => {
+  const server = await buildWithMail(t, { INVITATION_TOKEN_TTL_S: '864000' });
+  const { token } = await registerAs(server);
+  const email = 'grace@example.org';
+  const headers = { 'accept-language': 'de' };
+  await server.call('POST', '/api/users', { token, body: { email }, headers });
+  const [mail] = await server.mailsTo(email);
+  const [row] = await server.rows<{ expires_at: Date }>(
+    'select expires_at from identity.reset_tokens',
+  );
+  const days = ((row?.expires_at.getTime() ?? 0) - Date.now()) / 86_400_000;
+  t.ok(days > 9.9 && days <= 10, `${days} days`);
+  const day = new Intl.DateTimeFormat('de', { dateStyle: 'long', timeZone: 'UTC' });
+  const said = /Der Link gilt bis (.+) um \d\d:\d\d UTC/.exec(mail?.text ?? '')?.[1];
+  t.equal(said, day.format(row?.expires_at));
 });
 
 test('without an invitation no mail goes', async (t) => {
@@ -117,6 +135,7 @@ test('each bad field is named by its pointer, and nothing is created', async (t)
     [{ email, first_name: '' }, '/first_name'],
     [{ email, city: 'a\nb' }, '/city'],
     [{ email, country: 'x'.repeat(101) }, '/country'],
+    [{ email, country: 'Atlantis' }, '/country'],
     [{ email, isProfileUpdated: 'yes' }, '/isProfileUpdated'],
     [{ email, status: 'active' }, '/status'],
     [{ email, is_verified: true }, '/is_verified'],

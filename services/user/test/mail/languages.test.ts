@@ -72,6 +72,12 @@ test('a malformed language file stops the start and is named', (t) => {
   t.end();
 });
 
+test('a language file whose name is no tag stops the start and is named', (t) => {
+  const folder = t.testdir({ 'de_AT.json': '{}' });
+  t.throws(() => loadLanguages(folder), /de_AT\.json: de_AT is no BCP 47 tag/);
+  t.end();
+});
+
 test('HTML values are escaped, and a value that looks like a placeholder stays text', (t) => {
   const hostile = `"><script>alert(1)</script>&'{{link}}`;
   const { subject, text, html } = renderMail(
