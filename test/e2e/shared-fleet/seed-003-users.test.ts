@@ -15,6 +15,30 @@ interface Page {
 }
 
 const EMAIL = 'seed-003-vendor@example.com';
+/** The document's model of a user. */
+const MODEL = [
+  'id',
+  'type',
+  'aws_cognito_id',
+  'first_name',
+  'last_name',
+  'email',
+  'phone',
+  'post_code',
+  'country',
+  'city',
+  'is_verified',
+  'verified_at',
+  'is_profile_updated',
+  'is_profile_reverified',
+  'profile_reverified_at',
+  'status',
+  'created_by',
+  'updated_by',
+  'created_at',
+  'updated_at',
+];
+
 /** The body of the document's sign-up, which is also a user. */
 const JOHN = { firstName: 'John', lastName: 'Doe', email: EMAIL, phone: '+1234567890' };
 
@@ -58,7 +82,9 @@ test("seed 003's nine routes of users work on the document's own paths", async (
 
   const has = ({ data }: Page): boolean => data.some((one) => one.id === id);
   t.ok(has(await read<Page>('/users')), 'GET /users');
-  t.match(await read<User>(`/users/${id}`), { id, email: EMAIL });
+  const shown = await read<User>(`/users/${id}`);
+  t.match(shown, { id, email: EMAIL });
+  for (const field of MODEL) t.ok(field in shown, `the model's ${field}`);
   t.ok(has(await read<Page>('/users/search?q=seed-003')), 'GET /users/search');
   t.ok(has(await read<Page>('/users/search?q=Jhon%20Doe')), 'a typing error');
   t.ok(has(await read<Page>('/users/vendors')), 'GET /users/vendors');
@@ -86,6 +112,49 @@ test("seed 003's nine routes of users work on the document's own paths", async (
     await until(async () => (await call('GET', `/api/audit/logs/${event}`)).status === 200, {
       what: `the event ${event} is in the trail`,
     });
+});
+
+test("seed 003's lists of users go by pages on the document's own paths", async (t) => {
+  const fleet = await shareFleet();
+  const token = await signUpAdministrator(t, fleet);
+  const ids: string[] = [];
+  for (const name of ['One', 'Two', 'Three']) {
+    const json = { type: 'vendor', firstName: name, email: `paged-${name}@seed-003.example` };
+    const made = await fleet.call('POST', '/users', { token, json: { ...json, invite: false } });
+    ids.push(((await made.json()) as User).id);
+  }
+  for (const prefix of ['', '/api'])
+    for (const path of ['/users', '/users/vendors', '/users/by-type/vendor', '/users/search']) {
+      const query = path.endsWith('search') ? 'q=paged' : `ids=${ids.join(',')}`;
+      const found: string[] = [];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const next: string = cursor && `&cursor=${cursor}`;
+        const url = `${prefix}${path}?${query}&limit=2${next}`;
+        const page = (await (await fleet.call('GET', url, { token })).json()) as Page;
+        found.push(...page.data.map(({ id }) => id));
+        cursor = page.next_cursor;
+      }
+      t.strictSame(found.toSorted(), ids.toSorted(), prefix + path);
+    }
+});
+
+test("what seed 003's routes refuse on the document's own paths", async (t) => {
+  const fleet = await shareFleet();
+  const token = await signUpAdministrator(t, fleet);
+  for (const [method, path, json, pointer] of [
+    ['GET', '/users?page=1', undefined, '/querystring/page'],
+    ['GET', '/users/1', undefined, '/params/id'],
+    ['GET', '/users/search', undefined, '/querystring/q'],
+    ['GET', '/users/by-type/robot', undefined, '/params/type'],
+    ['POST', '/users', { ...JOHN, email: 'no address' }, '/email'],
+    ['PATCH', '/users/1', { city: 'Boston' }, '/params/id'],
+    ['PATCH', '/users/1/status', { status: 'active' }, '/params/id'],
+    ['DELETE', '/users/1', undefined, '/params/id'],
+  ] as const) {
+    const answer = await fleet.call(method, path, { token, ...(json && { json }) });
+    t.equal(answer.status, 400, method + path);
+    t.match(await answer.json(), { code: 'validation_failed', errors: [{ pointer }] });
+  }
 });
 
 test('nobody but administrators and auditors reaches the directory', async (t) => {

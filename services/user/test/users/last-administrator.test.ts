@@ -116,14 +116,3 @@ for (const [how, removal] of [
     t.strictSame(await remaining(server), ['second@example.com']);
     t.equal((await call('GET', '/api/users/me', { token: second.token })).statusCode, 200);
   });
-
-test('of administrators that delete themselves at once exactly one stays', async (t) => {
-  const server = await build(t);
-  const admins = await Promise.all(
-    ['a', 'b', 'c'].map((name) => newAdmin(server, `${name}@example.com`)),
-  );
-  const answers = await Promise.all(admins.map((admin) => deleteOwn(server, admin)));
-  t.equal(answers.filter(({ statusCode }) => statusCode === 204).length, 2);
-  t.equal(answers.find(({ statusCode }) => statusCode !== 204)?.statusCode, 409);
-  t.equal((await remaining(server)).length, 1);
-});
