@@ -59,8 +59,6 @@ async function runSeeders(direction: 'up' | 'down'): Promise<void> {
       await seeder[direction](context);
     }
   });
-  if (direction === 'up')
-    console.log('All of them have the password in DATA/secrets/demo-password.');
 }
 
 async function run(args: string[]): Promise<void> {
@@ -69,10 +67,10 @@ async function run(args: string[]): Promise<void> {
     allowPositionals: true,
     options: { name: { type: 'string' } },
   });
-  const [command] = positionals;
+  const command = positionals.join(' ');
   if (command === 'create') return create(values.name);
   if (command === 'up' || command === 'down') return runSeeders(command);
-  throw new Error(`There is no command ${positionals.join(' ')}: create, up, down.`);
+  throw new Error(`There is no command ${command}: create, up, down.`);
 }
 
 try {

@@ -1,10 +1,12 @@
-import { crc32, deflateSync } from 'node:zlib';
+import { constants, crc32, deflateSync } from 'node:zlib';
 import type { Random } from './random.ts';
 
 export interface Document {
+  /** ASCII, without quotes. */
   name: string;
   type: string;
-  bytes: Buffer<ArrayBuffer>;
+  /** Makes the content, once: a run that finds the file needs its name alone. */
+  render(): Buffer;
 }
 
 const ITEMS = [
@@ -26,27 +28,39 @@ const SENTENCES = [
   'The signature of one managing director is enough.',
 ];
 
+const STRIPE_HEIGHT = 8;
+
 const MAKERS = [createInvoice, createNote, createPicture, createLetter];
 
-/** What a person of an office keeps: an invoice, a note, a picture or a letter. */
+/**
+ * What a person of an office keeps: an invoice, a note, a picture or a letter.
+ * @param random its own, since the content is made later or not at all
+ */
 export function createDocument(random: Random, n: number): Document {
   return random.pick(MAKERS)(random, n);
 }
 
 function createInvoice(random: Random, n: number): Document {
+  const name = `invoice-${random.integer(2019, 2026)}-${String(n).padStart(3, '0')}.csv`;
+  return { name, type: 'text/csv', render: () => renderInvoice(random) };
+}
+
+function renderInvoice(random: Random): Buffer {
   const lines = Array.from({ length: random.integer(3, 400) }, () => {
     const [amount, cents] = [random.integer(1, 40), random.integer(150, 90_000)];
     return `${random.pick(ITEMS)},${amount},${(cents / 100).toFixed(2)}`;
   });
-  const text = `item,amount,price\n${lines.join('\n')}\n`;
-  const name = `invoice-${random.integer(2019, 2026)}-${String(n).padStart(3, '0')}.csv`;
-  return { name, type: 'text/csv', bytes: Buffer.from(text) };
+  return Buffer.from(`item,amount,price\n${lines.join('\n')}\n`);
 }
 
 function createNote(random: Random, n: number): Document {
-  const text = Array.from({ length: random.integer(5, 600) }, () => random.pick(SENTENCES));
   const name = `${random.pick(SUBJECTS)}-${n}.txt`;
-  return { name, type: 'text/plain', bytes: Buffer.from(`${text.join(' ')}\n`) };
+  return { name, type: 'text/plain', render: () => renderNote(random) };
+}
+
+function renderNote(random: Random): Buffer {
+  const text = Array.from({ length: random.integer(5, 600) }, () => random.pick(SENTENCES));
+  return Buffer.from(`${text.join(' ')}\n`);
 }
 
 function pngChunk(type: string, data: Buffer): Buffer {
@@ -58,28 +72,39 @@ function pngChunk(type: string, data: Buffer): Buffer {
   return chunk;
 }
 
-/** Stripes of colours, as a PNG (ISO/IEC 15948) of eight-bit RGB without a filter. */
 function createPicture(random: Random, n: number): Document {
+  return { name: `photo-${n}.png`, type: 'image/png', render: () => renderPicture(random) };
+}
+
+/** Stripes of colours, as a PNG (ISO/IEC 15948) of eight-bit RGB without a filter. */
+function renderPicture(random: Random): Buffer {
   const [width, height] = [random.integer(64, 480), random.integer(64, 320)];
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
   header.set([8, 2, 0, 0, 0], 8);
-  const rows = Array.from({ length: height }, () => {
+  const rows = Array.from({ length: Math.ceil(height / STRIPE_HEIGHT) }, () => {
     const colour = [random.integer(0, 255), random.integer(0, 255), random.integer(0, 255)];
-    return Buffer.concat([Buffer.from([0]), Buffer.alloc(width * 3, Buffer.from(colour))]);
-  });
-  const bytes = Buffer.concat([
+    const row = Buffer.concat([Buffer.from([0]), Buffer.alloc(width * 3, Buffer.from(colour))]);
+    return Array.from({ length: STRIPE_HEIGHT }, () => row);
+  }).flat();
+  return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
     pngChunk('IHDR', header),
-    pngChunk('IDAT', deflateSync(Buffer.concat(rows))),
+    pngChunk(
+      'IDAT',
+      deflateSync(Buffer.concat(rows.slice(0, height)), { level: constants.Z_BEST_SPEED }),
+    ),
     pngChunk('IEND', Buffer.alloc(0)),
   ]);
-  return { name: `photo-${n}.png`, type: 'image/png', bytes };
+}
+
+function createLetter(random: Random, n: number): Document {
+  return { name: `letter-${n}.pdf`, type: 'application/pdf', render: () => renderLetter(random) };
 }
 
 /** One page with one line, as a PDF (ISO 32000) with its table of offsets. */
-function createLetter(random: Random, n: number): Document {
+function renderLetter(random: Random): Buffer {
   const drawing = `BT /F1 12 Tf 72 770 Td (${random.pick(SENTENCES)}) Tj ET`;
   const objects = [
     '<< /Type /Catalog /Pages 2 0 R >>',
@@ -96,6 +121,5 @@ function createLetter(random: Random, n: number): Document {
   });
   const table = `xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${offsets.join('')}`;
   const trailer = `trailer\n<< /Size ${objects.length + 1} /Root 1 0 R >>\n`;
-  const bytes = Buffer.from(`${text}${table}${trailer}startxref\n${text.length}\n%%EOF\n`);
-  return { name: `letter-${n}.pdf`, type: 'application/pdf', bytes };
+  return Buffer.from(`${text}${table}${trailer}startxref\n${text.length}\n%%EOF\n`);
 }

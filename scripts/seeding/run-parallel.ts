@@ -1,8 +1,8 @@
-const REPORT_EVERY_MS = 2_000;
+const REPORT_EVERY_MS = 5_000;
 
 interface ParallelRun {
   concurrency: number;
-  /** Called every two seconds and at the end. */
+  /** Called every five seconds. */
   onProgress(done: number): void;
 }
 
@@ -31,6 +31,5 @@ export async function runParallel(
     throw error;
   } finally {
     clearInterval(timer);
-    onProgress(done);
   }
 }

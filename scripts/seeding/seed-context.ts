@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { writeAtomically } from '@muniment/cluster';
 import pg from 'pg';
 import type { RequestContext } from '@muniment/server';
@@ -11,7 +11,7 @@ import type { UserContext } from '../../services/user/context.ts';
 import { signUp } from '../../services/user/sign-in/sign-up.ts';
 import { deleteUser, lockUser } from '../../services/user/users/user-queries.ts';
 import type { FleetFacts } from '../commands/fleet-facts.ts';
-import { createGateway, type CallGateway } from './gateway.ts';
+import { openCaller, type Caller } from './gateway.ts';
 import type { Person } from './people.ts';
 
 /** What a seeder works with. */
@@ -20,10 +20,14 @@ export interface SeedContext {
   users: number;
   /** Which data to make, by SEED. */
   seed: number;
-  /** The password of all people, in DATA/secrets/demo-password. */
+  /** The password of all people. */
   password: string;
-  /** The fleet's API. */
-  call: CallGateway;
+  /** The file that holds it, as a path from here. */
+  passwordFile: string;
+  /** Of the gateway. */
+  url: string;
+  /** A person's connection to the gateway. */
+  connect(person: Person): Caller;
   /** Creates an account with its event and session, without the limits. @returns its token */
   signUp(person: Person): Promise<string>;
   /** Deletes an account with its event; files and personal values follow. */
@@ -40,10 +44,15 @@ export interface Seeder {
 }
 
 /** Made once for each fleet, so that nobody can sign in by a password that stands in a page. */
-function demoPassword({ environments }: FleetFacts): string {
-  const file = join(dirname(environments.user.MASTER_KEY_FILE ?? ''), 'demo-password');
+function readPassword(file: string): string {
   if (!existsSync(file)) writeAtomically(file, `${randomBytes(15).toString('base64url')}\n`);
   return readFileSync(file, 'utf8').trim();
+}
+
+/** From here, where it is below here. */
+function shortPath(file: string): string {
+  const path = relative(process.cwd(), file);
+  return path.startsWith('..') ? file : path;
 }
 
 const requestOf = ({ ip, userAgent }: Pick<Person, 'ip' | 'userAgent'>): RequestContext => ({
@@ -86,7 +95,9 @@ export async function withSeedContext(
   { users, seed }: Pick<SeedContext, 'users' | 'seed'>,
   work: (context: SeedContext) => Promise<void>,
 ): Promise<void> {
-  const password = demoPassword(fleet);
+  const secrets = dirname(fleet.environments.user.MASTER_KEY_FILE ?? '');
+  const passwordFile = join(secrets, 'demo-password');
+  const password = readPassword(passwordFile);
   const service = await buildService(fleet, password);
   const pool = new pg.Pool({ connectionString: fleet.postgres.url, max: 2 });
   try {
@@ -94,7 +105,9 @@ export async function withSeedContext(
       users,
       seed,
       password,
-      call: createGateway(fleet.gateway.http),
+      passwordFile: shortPath(passwordFile),
+      url: fleet.gateway.http,
+      connect: (person) => openCaller(fleet.gateway.http, person),
       async signUp(person) {
         const { email, first_name, last_name, type } = person;
         const registration = { email, password, first_name, last_name, type };

@@ -4,7 +4,6 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
 import { timeBound, until, type Rows } from '@muniment/testing';
-import { createDocument } from '../../scripts/seeding/documents.ts';
 import { createPerson } from '../../scripts/seeding/people.ts';
 import { runScript, startFleet, type Fleet } from './fleet.ts';
 import { openDatabase, trailGaps } from './stores.ts';
@@ -12,6 +11,8 @@ import { openDatabase, trailGaps } from './stores.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const SEED = 7;
 const USERS = 12;
+const PEOPLE = Array.from({ length: USERS }, (_, index) => createPerson(SEED, index + 1));
+const VENDORS = PEOPLE.filter(({ type }) => type === 'vendor');
 
 interface Run {
   code: number | null;
@@ -75,6 +76,7 @@ async function countAll(): Promise<unknown> {
   const [counts] = await rows(
     `select (select count(*)::int from identity.users where ${isSeeded}) as users,
        (select count(*)::int from files.files where status = 'ready') as files,
+       (select count(*)::int from identity.vendor_profiles) as profiles,
        (select count(*)::int from identity.sessions) as sessions`,
   );
   return counts;
@@ -121,28 +123,36 @@ test('the commands of seed 003, on a running fleet', async (t) => {
   await t.test('seeded data is whole, and its trail is proven', async (t) => {
     const seeded = await run([SEEDING, 'up'], { DATA, USERS: `${USERS}`, SEED: `${SEED}` });
     t.equal(seeded.code, 0, seeded.output);
-    t.match(seeded.output, `seed ${SEED}: ${USERS} of ${USERS} users looked after`);
-    const people = Array.from({ length: USERS }, (_, n) => createPerson(SEED, n + 1));
+    t.match(seeded.output, `seed ${SEED}: made ${USERS} users, ${VENDORS.length} vendor profiles`);
+    t.match(seeded.output, `password in ${join(DATA, 'secrets/demo-password')}`);
     t.strictSame(
       (await rows<{ email: string }>(`select email from identity.users where ${isSeeded}`))
         .map(({ email }) => email)
         .sort(),
-      people.map(({ email }) => email).sort(),
+      PEOPLE.map(({ email }) => email).sort(),
       'who they are depends on the seed alone',
     );
     const files = await rows<{ name: string; sha256: string; mime_type: string }>(
       `select name, sha256, mime_type from files.files where status = 'ready'`,
     );
     t.ok(files.length > USERS / 2);
-    const { random } = createPerson(SEED, 1);
-    random.integer(0, 6);
-    random.integer(0, 6);
-    const { name, type, bytes } = createDocument(random, 1);
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    t.same(
+    const [document] = PEOPLE.flatMap(({ documents }) => documents);
+    const { name = '', type, render } = document ?? {};
+    const sha256 = createHash('sha256')
+      .update(render?.() ?? '')
+      .digest('hex');
+    t.match(
       files.filter((file) => file.sha256 === sha256),
       [{ name, sha256, mime_type: type }],
       'and so do their files',
+    );
+    const profiles = await rows<{ name: string }>(
+      'select business_name as name from identity.vendor_profiles',
+    );
+    t.strictSame(
+      new Set(profiles.map(({ name: company }) => company)),
+      new Set(VENDORS.map(({ company }) => company?.business_name)),
+      'and what vendors say of their companies',
     );
     t.match((await verify(t)).output, 'proven');
   });
@@ -151,7 +161,8 @@ test('the commands of seed 003, on a running fleet', async (t) => {
     const before = await countAll();
     const again = await run([SEEDING, 'up'], { DATA, USERS: `${USERS}`, SEED: `${SEED}` });
     t.equal(again.code, 0, again.output);
-    t.match(again.output, '0 users and 0 files made');
+    t.match(again.output, `${USERS} of ${USERS} users are complete`);
+    t.match(again.output, 'made 0 users, 0 vendor profiles and 0 files');
     t.strictSame(await countAll(), before);
   });
 
@@ -163,7 +174,7 @@ test('the commands of seed 003, on a running fleet', async (t) => {
     );
     t.ok(lost);
     const again = await run([SEEDING, 'up'], { DATA, USERS: `${USERS}`, SEED: `${SEED}` });
-    t.match(again.output, '0 users and 1 files made');
+    t.match(again.output, 'made 0 users, 0 vendor profiles and 1 files');
     t.match(await countAll(), { files: (before as { files: number }).files });
   });
 
