@@ -24,6 +24,12 @@ export function findChromium(): string | undefined {
     });
 }
 
+/** The options of a test that needs Chromium. */
+export const withChromium =
+  findChromium() === undefined
+    ? { skip: 'no Chromium is installed (Debian: apt-get install chromium)' }
+    : {};
+
 export interface PageRequest {
   method: string;
   url: string;

@@ -19,6 +19,7 @@ export {
 export { createBoundCursors, type BoundCursors } from './http/cursors/bound-cursor.ts';
 export { decodeCursor, encodeCursor, formatUuid, toPage } from './http/cursors/cursor.ts';
 export {
+  CURSOR_DESCRIPTION,
   dateTime,
   idParams,
   nullable,

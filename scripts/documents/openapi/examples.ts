@@ -1,7 +1,9 @@
-import type { Json } from '../json.ts';
+import type { Json, JsonObject } from '../json.ts';
 
 interface Example {
   body?: Json;
+  /** Several, by name, instead of `body`. */
+  bodies?: Readonly<Record<string, { summary: string; value: Json }>>;
   /** By status. */
   response?: Readonly<Record<number, Json>>;
 }
@@ -44,7 +46,7 @@ const file: Json = {
   updated: NOW,
 };
 
-const vendorProfile: Json = {
+const vendorProfile: JsonObject = {
   id: '0198c5f4-2b7c-7d10-8f3e-6a2c9e4d1b57',
   user_id: USER_ID,
   business_type: 'Technology',
@@ -62,10 +64,19 @@ const vendorProfile: Json = {
   establishment: 2020,
 };
 
+const newUser = { email: EMAIL, password: PASSWORD, first_name: 'Alice', last_name: 'Doe' };
+const vendorProfiles: Json = { data: [vendorProfile], next_cursor: null };
+
 /** Requests and answers as a person writes them, by operation. Tests hold them to the schemas. */
 export const examples: Readonly<Record<string, Example>> = {
   'sign-in.register_user': {
-    body: { email: EMAIL, password: PASSWORD, first_name: 'Alice', last_name: 'Doe' },
+    bodies: {
+      customer: { summary: 'A customer', value: newUser },
+      vendor: {
+        summary: 'A vendor, who may create a vendor profile',
+        value: { ...newUser, email: 'victor@example.com', first_name: 'Victor', type: 'vendor' },
+      },
+    },
     response: { 201: signedIn },
   },
   'sign-in.log_in_user': {
@@ -110,9 +121,14 @@ export const examples: Readonly<Record<string, Example>> = {
   },
   'vendor-profiles.update_vendor_profile': {
     body: { city: 'Boston', working_days: ['monday', 'saturday'], website: null },
-    response: { 200: vendorProfile },
+    response: { 200: { ...vendorProfile, city: 'Boston', website: null } },
   },
   'vendor-profiles.get_vendor_profile': { response: { 200: vendorProfile } },
+  'vendor-profiles.get_profile_of_user': { response: { 200: vendorProfile } },
+  'vendor-profiles.list_vendor_profiles': { response: { 200: vendorProfiles } },
+  'vendor-profiles.search_vendor_profiles': { response: { 200: vendorProfiles } },
+  'vendor-profiles.list_by_business_type': { response: { 200: vendorProfiles } },
+  'vendor-profiles.list_by_country': { response: { 200: vendorProfiles } },
   'uploads.upload_file': { response: { 201: file } },
   'files.list_files': { response: { 200: [file] } },
   'files.get_file_metadata': { response: { 200: file } },

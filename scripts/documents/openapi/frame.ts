@@ -12,20 +12,15 @@ export const INFO: JsonObject = {
     'Errors are problems (RFC 9457) with a stable `code`. ' +
       'A 429 or 503 says in `Retry-After` when to try again.',
     'Each POST takes an `Idempotency-Key`: a repeated request gets the first answer again.',
-    'To try requests on this page, log in by `POST /api/users/login` and give its `token` to ' +
-      '**Authorize**, under `bearer`.',
+    'To try requests on this page, create an account by `POST /api/users/register`, or log in by ' +
+      '`POST /api/users/login`. Copy the `token` of the answer, press **Authorize**, and paste it ' +
+      'under `bearer`. It is valid for 15 minutes.',
     'WebSocket and event stream are in [the AsyncAPI document](/api/docs/async).',
   ].join('\n\n'),
   license: { name: 'MIT', identifier: 'MIT' },
 };
 
 export const SECURITY_SCHEMES: JsonObject = {
-  bearer: {
-    type: 'http',
-    scheme: 'bearer',
-    bearerFormat: 'JWT',
-    description: 'The `token` of a sign-up, a sign-in or a refresh.',
-  },
   login_info: {
     type: 'apiKey',
     in: 'cookie',
@@ -49,6 +44,13 @@ export const SECURITY_SCHEMES: JsonObject = {
     scheme: 'bearer',
     bearerFormat: 'mvt_…',
     description: 'Reads the trail of one tenant, see `POST /api/audit/viewer-tokens`.',
+  },
+  // The last: Swagger UI's dialog opens with the focus on its last field.
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'The `token` of a sign-up, a sign-in or a refresh.',
   },
 };
 
@@ -87,16 +89,16 @@ export const RESPONSES: JsonObject = {
  */
 export const TAGS: Readonly<Record<string, string>> = {
   'sign-in': 'Registration and login.',
-  sessions: 'Where a user is signed in.',
   account: "The caller's own account.",
+  'vendor-profiles': 'Companies of vendors: one profile each, for every signed-in user to find.',
+  uploads: 'New files.',
+  downloads: 'The bytes of files.',
+  files: 'What is known of files.',
+  sessions: 'Where a user is signed in.',
   passwords: 'Changed and forgotten passwords.',
   'api-tokens': 'API tokens, service accounts and introspection.',
   directory: 'Users, for administrators.',
   import: 'Users of other systems, with their passwords.',
-  'vendor-profiles': 'Profiles of vendors.',
-  uploads: 'New files.',
-  downloads: 'The bytes of files.',
-  files: 'What is known of files.',
   trail: 'The entries of the audit trail.',
   live: 'The trail as it grows.',
   export: 'The trail as a file.',

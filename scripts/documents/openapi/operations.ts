@@ -15,6 +15,14 @@ const WILDCARD = 'path';
 export const toTemplate = (url: string): string =>
   url.replaceAll(/:([A-Za-z_]+)/g, '{$1}').replace('*', `{${WILDCARD}}`);
 
+/** Of `:id` in `/api/vendor-profiles/:id`: the `id` of a vendor profile. */
+function describeId({ url }: AnyRouteDefinition, name: string): string | undefined {
+  const segments = url.split('/');
+  const resource = segments[segments.indexOf(`:${name}`) - 1] ?? '';
+  if (name !== 'id') return undefined;
+  return `The \`id\` of the ${resource.replaceAll('-', ' ').replace(/s$/, '')}.`;
+}
+
 /** The query, the path and the headers of a route, as parameters. */
 function parametersOf(route: AnyRouteDefinition, { schemas }: Parts): JsonObject[] {
   const stated = (['path', 'query', 'header'] as const).flatMap((place) => {
@@ -25,12 +33,13 @@ function parametersOf(route: AnyRouteDefinition, { schemas }: Parts): JsonObject
     };
     return Object.entries(properties).map(([name, property]): JsonObject => {
       const { description, ...rest } = schemas.convert(property);
+      const meaning = description ?? (place === 'path' ? describeId(route, name) : undefined);
       const isRequired = place === 'path' || (required.includes(name) && !('default' in property));
       return {
         name: name === '*' ? WILDCARD : name,
         in: place,
         ...(isRequired && { required: true }),
-        ...(description !== undefined && { description }),
+        ...(meaning !== undefined && { description: meaning }),
         schema: rest,
       };
     });
@@ -44,7 +53,10 @@ function commonHeaders(route: AnyRouteDefinition): JsonObject[] {
   const names = [
     ...(methods.includes('POST') ? ['Idempotency-Key'] : []),
     ...(isRead && route.preconditions !== 'path' ? ['If-None-Match'] : []),
-    ...(isRead || route.access === 'public' ? [] : ['If-Match']),
+    // What a POST creates has no version yet.
+    ...(['PUT', 'PATCH', 'DELETE'].some((method) => methods.includes(method as never))
+      ? ['If-Match']
+      : []),
     ...(206 in route.response ? ['Range'] : []),
   ];
   return names.map((name) => reference('parameters', name));
@@ -87,12 +99,13 @@ function bodyOf(route: AnyRouteDefinition, { schemas }: Parts): JsonObject | und
   const body = presentBody(route.body);
   const types = { ...(body !== undefined && { [JSON_TYPE]: body }), ...media };
   if (Object.keys(types).length === 0) return undefined;
-  const example = examples[operation]?.body;
+  const { body: example, bodies } = examples[operation] ?? {};
   const content = Object.entries(types).map(([type, schema]): [string, Json] => [
     type,
     {
       schema: schemas.convertAs(namesOf(route, 'Request'), schema),
       ...(example !== undefined && type === JSON_TYPE && { example }),
+      ...(bodies && type === JSON_TYPE && { examples: bodies }),
     },
   ]);
   return { required: body === route.body, content: Object.fromEntries(content) };

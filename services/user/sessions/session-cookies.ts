@@ -12,7 +12,12 @@ import { isSessionRefreshed } from './refresh-token-queries.ts';
 
 /** `token`: tokens are in the body. `cookie`: in cookies; scripts read only the payload. */
 export const sessionQuerySchema = Type.Object(
-  { session: Type.Union([Type.Literal('token'), Type.Literal('cookie')], { default: 'token' }) },
+  {
+    session: Type.Union([Type.Literal('token'), Type.Literal('cookie')], {
+      default: 'token',
+      description: '`token` answers with the tokens; `cookie` sets cookies instead, for pages.',
+    }),
+  },
   { additionalProperties: false },
 );
 export type SessionMode = Static<typeof sessionQuerySchema>['session'];

@@ -20,7 +20,7 @@ export const createVendorProfile = defineRoute({
   method: 'POST',
   url: '/api/vendor-profiles',
   operation: 'vendor-profiles.create_vendor_profile',
-  summary: 'Create the profile of a vendor.',
+  summary: 'Create the profile of the calling vendor, or as administrator of any vendor.',
   access: { permission: 'vendor-profiles:write' },
   body: newProfileSchema,
   response: { 201: vendorProfileSchema },

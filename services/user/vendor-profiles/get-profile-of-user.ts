@@ -12,7 +12,9 @@ export const getProfileOfUser = defineRoute({
   operation: 'vendor-profiles.get_profile_of_user',
   summary: 'Get the profile of a vendor by the id of the user.',
   access: { permission: 'vendor-profiles:read' },
-  params: Type.Object({ userId: uuid }),
+  params: Type.Object({
+    userId: Type.String({ ...uuid, description: "The `id` of the vendor's user." }),
+  }),
   response: { 200: vendorProfileSchema },
   sends: { 200: ['ETag', 'Last-Modified'] },
   errors: [VendorProfileNotFound],

@@ -12,7 +12,13 @@ export const listByBusinessType = defineRoute({
   operation: 'vendor-profiles.list_by_business_type',
   summary: 'List the vendor profiles of a business type, newest first.',
   access: { permission: 'vendor-profiles:read' },
-  params: Type.Object({ type: Type.String({ minLength: 1, maxLength: 100 }) }),
+  params: Type.Object({
+    type: Type.String({
+      minLength: 1,
+      maxLength: 100,
+      description: 'As `Technology`. Case, accents and the order of words do not count.',
+    }),
+  }),
   query: pageQuery({}),
   response: { 200: pageOf(vendorProfileSchema) },
   errors: [CursorInvalid],

@@ -13,7 +13,14 @@ export const listByCountry = defineRoute({
   operation: 'vendor-profiles.list_by_country',
   summary: 'List the vendor profiles of a country, newest first.',
   access: { permission: 'vendor-profiles:read' },
-  params: Type.Object({ country: Type.String({ minLength: 1, maxLength: 100 }) }),
+  params: Type.Object({
+    country: Type.String({
+      minLength: 1,
+      maxLength: 100,
+      description:
+        'An ISO 3166 code, an ISO name or an English name: `US`, `USA`, `United States`.',
+    }),
+  }),
   query: pageQuery({}),
   response: { 200: pageOf(vendorProfileSchema) },
   errors: [CursorInvalid],

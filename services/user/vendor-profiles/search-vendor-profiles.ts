@@ -2,10 +2,11 @@ import { Type } from 'typebox';
 import { principalOf } from '@muniment/security';
 import {
   createBoundCursors,
+  CURSOR_DESCRIPTION,
   CursorInvalid,
   defineRoute,
   pageOf,
-  strictObject,
+  pageQuery,
 } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { createProfileReader } from './profile/profile-reader.ts';
@@ -15,7 +16,7 @@ import { findSearchPage, foldWords, type SearchPlace } from './search/profile-te
 /** Each word costs a look-up for each entry that a page reads. Shorter words beyond do not count. */
 const MAX_WORDS = 8;
 
-const querySchema = strictObject({
+const querySchema = pageQuery({
   q: Type.String({
     minLength: 1,
     maxLength: 200,
@@ -23,8 +24,7 @@ const querySchema = strictObject({
       'Beginnings of words of public fields. All must be found, in any order; of more than eight ' +
       'the longest eight.',
   }),
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-  cursor: Type.Optional(Type.String({ maxLength: 300 })),
+  cursor: Type.Optional(Type.String({ maxLength: 300, description: CURSOR_DESCRIPTION })),
 });
 
 /** Case and accents do not count. A page may be short and still have a next one. */

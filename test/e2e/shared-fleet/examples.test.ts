@@ -11,9 +11,11 @@ const NOT_SENT = new Set(['webhooks.create_webhook']);
 /** What a request gets that does not fit its schema. */
 const UNFIT = [400, 415];
 
+type Named = Record<string, { value: unknown }>;
+
 interface Operation {
   operationId: string;
-  requestBody?: { content: Record<string, { example?: unknown }> };
+  requestBody?: { content: Record<string, { example?: unknown; examples?: Named }> };
 }
 
 const file = join(import.meta.dirname, '../../../docs/openapi.json');
@@ -22,10 +24,12 @@ const { paths } = JSON.parse(readFileSync(file, 'utf8')) as {
 };
 const examples = Object.entries(paths).flatMap(([path, methods]) =>
   Object.entries(methods).flatMap(([method, { operationId, requestBody }]) => {
-    const json = requestBody?.content['application/json']?.example;
-    return json === undefined || NOT_SENT.has(operationId)
-      ? []
-      : [{ method: method.toUpperCase(), path, operationId, json }];
+    if (NOT_SENT.has(operationId)) return [];
+    const { example, examples: named = {} } = requestBody?.content['application/json'] ?? {};
+    const bodies = [example, ...Object.values(named).map(({ value }) => value)];
+    return bodies
+      .filter((json) => json !== undefined)
+      .map((json) => ({ method: method.toUpperCase(), path, operationId, json }));
   }),
 );
 
@@ -53,7 +57,7 @@ test('every route takes the example of its body', async (t) => {
     const token = await signInAdmin(fleet, rows);
     const url = path.replaceAll(/\{[^}]+\}/g, () => randomUUID());
     // Other tests of this fleet register the address of the examples.
-    const own = JSON.stringify(json).replaceAll('alice@', `alice-${randomUUID()}@`);
+    const own = JSON.stringify(json).replaceAll(/(alice|victor)@/g, `$1-${randomUUID()}@`);
     const body = JSON.parse(own) as Record<string, unknown>;
     // A profile is the caller's own, and an administrator has none.
     if (operationId === 'vendor-profiles.create_vendor_profile')

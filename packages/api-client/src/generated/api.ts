@@ -216,14 +216,17 @@ export interface Api {
       Schemas['VendorProfilePage'],
       Schemas['VendorProfile']
     >;
-    /** Create the profile of a vendor. `POST /api/vendor-profiles` */
+    /**
+     * Create the profile of the calling vendor, or as administrator of any vendor. `POST
+     * /api/vendor-profiles`
+     */
     createVendorProfile: Call<
       { body: Schemas['CreateVendorProfileRequest'] },
       Schemas['VendorProfile']
     >;
     /** Search vendor profiles by the beginnings of words. `GET /api/vendor-profiles/search` */
     searchVendorProfiles: ListCall<
-      { query: { q: string; limit?: number; cursor?: string } },
+      { query: { limit?: number; cursor?: string; q: string } },
       Schemas['VendorProfilePage'],
       Schemas['VendorProfile']
     >;

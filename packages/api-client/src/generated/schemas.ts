@@ -99,35 +99,49 @@ export interface Schemas {
     isProfileReverified?: boolean;
   };
   CreateVendorProfileRequest: {
-    /** The vendor; absent: the caller. */
+    /** For administrators: the vendor. Absent, it is the caller. */
     user_id?: string;
+    /** A new profile needs it. As `Technology`. */
     business_type?: string;
+    /** A new profile needs it. */
     business_name?: string;
     company_name?: string | null;
     contact_person?: string | null;
     designation?: string | null;
+    /** An ISO 3166 code, an ISO name or an English name. */
     country?: string | null;
     city?: string | null;
+    /** By http or https, of a domain name. */
     website?: string | null;
+    /** In India it is checked with its check digit. */
     gst_number?: string | null;
     address?: string | null;
     company_details?: string | null;
+    /** With + and the country code. */
     whatsapp_number?: string | null;
+    /** English names of days: a list, or a text such as `Mon - Fri`. */
     working_days?: string | string[] | null;
     employee_count?: number | null;
+    /** A list, or a text with commas. */
     payment_mode?: string | string[] | null;
     establishment?: number | null;
-    /** The vendor; absent: the caller. */
+    /** For administrators: the vendor. Absent, it is the caller. */
     userId?: string;
+    /** A new profile needs it. As `Technology`. */
     businessType?: string;
+    /** A new profile needs it. */
     businessName?: string;
     companyName?: string | null;
     contactPerson?: string | null;
+    /** In India it is checked with its check digit. */
     gstNumber?: string | null;
     companyDetails?: string | null;
+    /** With + and the country code. */
     whatsappNumber?: string | null;
+    /** English names of days: a list, or a text such as `Mon - Fri`. */
     workingDays?: string | string[] | null;
     employeeCount?: number | null;
+    /** A list, or a text with commas. */
     paymentMode?: string | string[] | null;
   };
   CreateViewerTokenRequest: {
@@ -553,31 +567,45 @@ export interface Schemas {
     reason?: string;
   };
   UpdateVendorProfileRequest: {
+    /** A new profile needs it. As `Technology`. */
     business_type?: string;
+    /** A new profile needs it. */
     business_name?: string;
     company_name?: string | null;
     contact_person?: string | null;
     designation?: string | null;
+    /** An ISO 3166 code, an ISO name or an English name. */
     country?: string | null;
     city?: string | null;
+    /** By http or https, of a domain name. */
     website?: string | null;
+    /** In India it is checked with its check digit. */
     gst_number?: string | null;
     address?: string | null;
     company_details?: string | null;
+    /** With + and the country code. */
     whatsapp_number?: string | null;
+    /** English names of days: a list, or a text such as `Mon - Fri`. */
     working_days?: string | string[] | null;
     employee_count?: number | null;
+    /** A list, or a text with commas. */
     payment_mode?: string | string[] | null;
     establishment?: number | null;
+    /** A new profile needs it. As `Technology`. */
     businessType?: string;
+    /** A new profile needs it. */
     businessName?: string;
     companyName?: string | null;
     contactPerson?: string | null;
+    /** In India it is checked with its check digit. */
     gstNumber?: string | null;
     companyDetails?: string | null;
+    /** With + and the country code. */
     whatsappNumber?: string | null;
+    /** English names of days: a list, or a text such as `Mon - Fri`. */
     workingDays?: string | string[] | null;
     employeeCount?: number | null;
+    /** A list, or a text with commas. */
     paymentMode?: string | string[] | null;
   };
   UpdateWebhookRequest: {

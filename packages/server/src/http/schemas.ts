@@ -13,9 +13,12 @@ export const strictObject = <Properties extends TProperties>(
   properties: Properties,
 ): TObject<Properties> => Type.Object(properties, { additionalProperties: false });
 
+export const CURSOR_DESCRIPTION =
+  'The `next_cursor` of the page before; absent for the first page.';
+
 const pageFields = {
-  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
-  cursor: Type.Optional(Type.String({ maxLength: 100 })),
+  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Items on a page.' }),
+  cursor: Type.Optional(Type.String({ maxLength: 100, description: CURSOR_DESCRIPTION })),
 };
 
 /** The query of a list by pages; `filters` are fields besides `limit` and `cursor`. */

@@ -2,37 +2,46 @@ import { Type, type Static, type TObject } from 'typebox';
 import { bothSpellings, nullable, readSpellings, uuid } from '@muniment/server';
 
 /** With a visible character. */
-const text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '\\S' });
-const clearable = (maxLength: number) => Type.Optional(nullable(text(maxLength)));
+const text = (maxLength: number, description?: string) =>
+  Type.String({ minLength: 1, maxLength, pattern: '\\S', ...(description && { description }) });
+const clearable = (maxLength: number, description?: string) =>
+  Type.Optional(nullable(text(maxLength, description)));
 /** A list, or a text with commas. */
-const list = (maxItems: number) =>
+const list = (maxItems: number, description: string) =>
   Type.Optional(
-    Type.Union([Type.String({ maxLength: 500 }), Type.Array(text(50), { maxItems }), Type.Null()]),
+    Type.Union([Type.String({ maxLength: 500 }), Type.Array(text(50), { maxItems }), Type.Null()], {
+      description,
+    }),
   );
 
 /** What its vendor states. null clears a field. */
 export const PROFILE_FIELDS = {
-  business_type: Type.Optional(text(100)),
-  business_name: Type.Optional(text(200)),
+  business_type: Type.Optional(text(100, 'A new profile needs it. As `Technology`.')),
+  business_name: Type.Optional(text(200, 'A new profile needs it.')),
   company_name: clearable(200),
   contact_person: clearable(200),
   designation: clearable(100),
-  country: clearable(100),
+  country: clearable(100, 'An ISO 3166 code, an ISO name or an English name.'),
   city: clearable(100),
-  website: clearable(2_048),
-  gst_number: clearable(40),
+  website: clearable(2_048, 'By http or https, of a domain name.'),
+  gst_number: clearable(40, 'In India it is checked with its check digit.'),
   address: clearable(1_000),
   company_details: clearable(5_000),
-  whatsapp_number: clearable(40),
-  working_days: list(7),
+  whatsapp_number: clearable(40, 'With + and the country code.'),
+  working_days: list(7, 'English names of days: a list, or a text such as `Mon - Fri`.'),
   employee_count: Type.Optional(nullable(Type.Integer({ minimum: 0, maximum: 10_000_000 }))),
-  payment_mode: list(20),
+  payment_mode: list(20, 'A list, or a text with commas.'),
   establishment: Type.Optional(nullable(Type.Integer({ minimum: 1_600, maximum: 9_999 }))),
 };
 export type ProfileFields = Static<TObject<typeof PROFILE_FIELDS>>;
 
 const NEW_PROFILE_FIELDS = {
-  user_id: Type.Optional(Type.String({ ...uuid, description: 'The vendor; absent: the caller.' })),
+  user_id: Type.Optional(
+    Type.String({
+      ...uuid,
+      description: 'For administrators: the vendor. Absent, it is the caller.',
+    }),
+  ),
   ...PROFILE_FIELDS,
 };
 
