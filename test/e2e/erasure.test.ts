@@ -49,44 +49,41 @@ test('a deleted account ends at once; its trail stays without personal data', as
     token,
     refresh_token: refreshToken,
   } = JSON.parse(signedUp.body) as { user: { id: string }; token: string; refresh_token: string };
-  await fleet.call('POST', '/api/users/login', {
-    json: { email, password: 'not the password' },
-    headers,
-  });
-  await fleet.call('POST', '/api/users/register', { json: { email, password: PASSWORD }, headers });
-  for (const name of ['encomium-moriae.txt', 'adagia.txt'])
-    t.equal((await fleet.upload(token, name, `bytes of ${name}`)).status, 201);
-  const large = await fleet.upload(token, 'colloquia.bin', Buffer.alloc(6 * 1024 ** 2));
-  t.equal(large.status, 201);
-  const { id: fileId } = (await large.json()) as { id: string };
-  t.equal(
-    (
-      await fleet.call('PATCH', `/api/files/${fileId}`, {
-        token,
-        json: { name: 'moriae-encomium.txt' },
-      })
-    ).status,
-    200,
+  const client = fleet.client();
+  const { api } = client;
+  await t.rejects(
+    api.signIn.logInUser({ body: { email, password: 'not the password' }, headers }),
+    { code: 'invalid_credentials' },
   );
-  await (await fleet.call('GET', `/api/files/${fileId}`, { token })).arrayBuffer();
-  const profile = await fleet.call('POST', '/vendor-profiles', {
-    token,
-    json: {
+  await t.rejects(api.signIn.registerUser({ body: { email, password: PASSWORD }, headers }), {
+    code: 'email_taken',
+  });
+  client.session.adopt({ token, expires_in: 900 });
+  for (const name of ['encomium-moriae.txt', 'adagia.txt'])
+    await client.upload({ file: new Blob([`bytes of ${name}`]), name });
+  const { id: fileId } = (
+    await client.upload({ file: new Blob([Buffer.alloc(6 * 1024 ** 2)]), name: 'colloquia.bin' })
+  ).data;
+  const path = { id: fileId };
+  await api.files.renameFile({ path, body: { name: 'moriae-encomium.txt' } });
+  await new Response((await api.downloads.downloadFile({ path })).data).arrayBuffer();
+  await api.vendorProfiles.createVendorProfile({
+    body: {
       business_type: 'Calligraphy',
       business_name: 'Officina Frobeniana',
       contact_person: 'Beatus Rhenanus',
       city: 'Basilea',
     },
   });
-  t.equal(profile.status, 201);
-  t.equal((await fleet.call('GET', '/vendor-profiles/search?q=frobeniana', { token })).status, 200);
+  const found = await api.vendorProfiles.searchVendorProfiles({ query: { q: 'frobeniana' } });
+  t.equal(found.data.data.length, 1);
   const other = await fleet.signUp();
   t.equal((await fleet.upload(other.token, 'stays.txt', 'of another')).status, 201);
 
   const logs = await until(
     async () => {
-      const found = await fleet.trail(token);
-      return found.some(({ action }) => action === 'FILE_DOWNLOAD') && found;
+      const trail = await fleet.trail(token);
+      return trail.some(({ action }) => action === 'FILE_DOWNLOAD') && trail;
     },
     { what: 'the trail is there' },
   );
@@ -129,20 +126,9 @@ test('a deleted account ends at once; its trail stays without personal data', as
     { what: 'a checkpoint covers them', timeoutMs: timeBound(10_000) },
   );
 
-  t.equal(
-    (await fleet.call('POST', '/api/auth/forgot-password', { json: { email }, headers })).status,
-    202,
-  );
-  t.equal(
-    (
-      await fleet.call('POST', '/api/users/me/email', {
-        token,
-        json: { email: 'desiderius@example.org', password: PASSWORD },
-        headers,
-      })
-    ).status,
-    202,
-  );
+  await api.passwords.forgotPassword({ body: { email }, headers });
+  const newAddress = { email: 'desiderius@example.org', password: PASSWORD };
+  await api.account.changeEmail({ body: newAddress, headers });
   await until(
     async () =>
       (
@@ -158,10 +144,7 @@ test('a deleted account ends at once; its trail stays without personal data', as
     },
   );
 
-  t.equal(
-    (await fleet.call('DELETE', '/api/users/me', { token, json: { password: PASSWORD } })).status,
-    204,
-  );
+  await api.account.deleteAccount({ body: { password: PASSWORD } });
 
   // Each replica at its own port. Changes are refused at once, reads within a second.
   const { processes } = await fleet.describe();
@@ -213,22 +196,12 @@ test('a deleted account ends at once; its trail stays without personal data', as
     },
     { what: 'no replica serves the token', timeoutMs: timeBound(1_000) },
   );
-  await isProblem(
-    t,
-    await fleet.call('POST', '/api/auth/refresh', { json: { refresh_token: refreshToken } }),
-    401,
-    'refresh_token_invalid',
-    'the refresh token',
-  );
-  await isProblem(
-    t,
-    await fleet.call('POST', '/api/users/login', {
-      json: { email: email.toLowerCase(), password: PASSWORD },
-    }),
-    401,
-    'invalid_credentials',
-    'the password',
-  );
+  await t.rejects(api.sessions.refreshSession({ body: { refresh_token: refreshToken } }), {
+    status: 401,
+    code: 'refresh_token_invalid',
+  });
+  const credentials = { email: email.toLowerCase(), password: PASSWORD };
+  await t.rejects(client.logIn(credentials), { status: 401, code: 'invalid_credentials' });
 
   await until(
     async () =>
@@ -348,10 +321,5 @@ test('a deleted account ends at once; its trail stays without personal data', as
       `«${value}» stands in no table, record of the stream, object or log`,
     );
   }
-  t.equal(
-    (await fleet.call('POST', '/api/users/register', { json: { email, password: PASSWORD } }))
-      .status,
-    201,
-    'the address is free again',
-  );
+  await t.resolves(client.signUp({ email, password: PASSWORD }), 'the address is free again');
 });

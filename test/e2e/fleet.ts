@@ -4,6 +4,11 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until, type Teardown } from '@muniment/testing';
+import {
+  createClient,
+  type Client,
+  type ClientOptions,
+} from '../../packages/api-client/src/index.ts';
 import { holdToContract, loadContract } from './contract.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -55,6 +60,11 @@ export interface Fleet {
   describe(): Promise<FleetDescription>;
   /** One request through the gateway. Rejects where the answer breaks the OpenAPI document. */
   call(method: string, path: string, options?: CallOptions): Promise<Response>;
+  /**
+   * The product's own client: for what is tested of the product, not of the wire. An answer that
+   * breaks the OpenAPI document ends the test, however the client or the test takes it.
+   */
+  client(options?: Omit<ClientOptions, 'url' | 'fetch'>): Client;
   /** A new account, signed in. */
   signUp(): Promise<SignedIn>;
   upload(
@@ -90,6 +100,8 @@ export interface AuditLog {
 }
 
 const contract = loadContract();
+/** As `call`: one request, and its answer is what the test sees. */
+const ONCE = { retry: { maxAttempts: 1 } };
 
 /** Where the shared fleet may deliver webhooks, and nothing listens. */
 export const DEAD_HOOK = 'http://127.0.0.1:9/';
@@ -177,6 +189,18 @@ export async function shareFleet(): Promise<Fleet> {
   return connectToFleet(dataDir);
 }
 
+async function fetchAsDocumented(url: string, init: RequestInit): Promise<Response> {
+  const answer = await fetch(url, init);
+  const { pathname, search } = new URL(url);
+  const request = { method: init.method ?? 'GET', path: pathname + search };
+  await holdToContract(contract, request, answer).catch((breach: unknown) => {
+    // The client would try again and reject with its own error: nobody may catch this one.
+    void Promise.reject(breach);
+    throw breach;
+  });
+  return answer;
+}
+
 /** Speaks to a fleet that runs already. Another release's answers fit other documents. */
 export async function connectToFleet(dataDir: string, isOtherRelease = false): Promise<Fleet> {
   const describe = async (): Promise<FleetDescription> =>
@@ -201,19 +225,20 @@ export async function connectToFleet(dataDir: string, isOtherRelease = false): P
     return answer;
   };
 
+  const client: Fleet['client'] = (options) =>
+    createClient({ ...options, url, ...(!isOtherRelease && { fetch: fetchAsDocumented }) });
+
   return {
     url,
     dataDir,
     describe,
     call,
+    client,
     async signUp() {
       accounts += 1;
-      const answer = await call('POST', '/api/users/register', {
-        json: { email: `user-${process.pid}-${accounts}@example.com`, password: PASSWORD },
-      });
-      if (answer.status !== 201)
-        throw new Error(`sign-up answered ${answer.status}: ${await answer.text()}`);
-      return (await answer.json()) as SignedIn;
+      const email = `user-${process.pid}-${accounts}@example.com`;
+      const { data } = await client(ONCE).signUp({ email, password: PASSWORD });
+      return data as SignedIn;
     },
     upload(token, name, bytes, type = 'application/octet-stream') {
       const form = new FormData();
@@ -221,17 +246,10 @@ export async function connectToFleet(dataDir: string, isOtherRelease = false): P
       return call('POST', '/api/files', { token, body: form });
     },
     async trail(token) {
+      const { api } = client({ ...ONCE, apiToken: token });
       const logs: AuditLog[] = [];
-      let path: string | undefined = '/api/audit/logs?limit=200';
-      while (path !== undefined) {
-        const answer: Response = await call('GET', path, { token });
-        if (answer.status !== 200)
-          throw new Error(`the trail answered ${answer.status}: ${await answer.text()}`);
-        logs.push(...((await answer.json()) as AuditLog[]));
-        const next = /<([^>]+)>; rel="next"/.exec(answer.headers.get('link') ?? '')?.[1];
-        path =
-          next === undefined ? undefined : new URL(next, url).pathname + new URL(next, url).search;
-      }
+      for await (const log of api.trail.listLogs({ query: { limit: 200 } }))
+        logs.push(log as AuditLog);
       return logs.reverse();
     },
   };

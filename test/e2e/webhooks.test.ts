@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type Test } from 'tap';
 import { until } from '@muniment/testing';
+import type { Client } from '../../packages/api-client/src/index.ts';
 import { PASSWORD, startFleet, type Fleet } from './fleet.ts';
 import { findProcess, kill } from './processes.ts';
 import { openDatabase } from './stores.ts';
@@ -49,14 +50,14 @@ const signatureOf = (secret: string, headers: Record<string, string>, body: stri
   return `v1,${createHmac('sha256', key).update(signed).digest('base64')}`;
 };
 
-async function signUpAdministrator(t: Test, fleet: Fleet): Promise<string> {
+/** A client of a new administrator. */
+async function signUpAdministrator(t: Test, fleet: Fleet): Promise<Client> {
   const { user } = await fleet.signUp();
   const rows = await openDatabase(t, fleet);
   await rows("update identity.users set type = 'admin' where id = $1", [user.id]);
-  const answer = await fleet.call('POST', '/api/users/login', {
-    json: { email: user.email, password: PASSWORD },
-  });
-  return ((await answer.json()) as { token: string }).token;
+  const client = fleet.client();
+  await client.logIn({ email: user.email, password: PASSWORD });
+  return client;
 }
 
 test('a webhook gets every event of the fleet, whichever replica delivers', async (t) => {
@@ -66,28 +67,23 @@ test('a webhook gets every event of the fleet, whichever replica delivers', asyn
     WEBHOOK_ALLOW: receiver.host,
     WEBHOOK_LEASE_TTL_MS: '1000',
   });
-  const admin = await signUpAdministrator(t, fleet);
-  const made = await fleet.call('POST', '/api/audit/webhooks', {
-    token: admin,
-    json: { url: `http://${receiver.host}/hook`, actions: ['USER_UPDATED'] },
+  const { webhooks } = (await signUpAdministrator(t, fleet)).api;
+  const made = await webhooks.createWebhook({
+    body: { url: `http://${receiver.host}/hook`, actions: ['USER_UPDATED'] },
   });
-  t.equal(made.status, 201);
-  const { id, secret } = (await made.json()) as { id: string; secret: string };
-  const tested = await fleet.call('POST', `/api/audit/webhooks/${id}/test`, { token: admin });
-  t.match(await tested.json(), { delivered: true, status: 204 });
+  const { id, secret } = made.data;
+  const tested = await webhooks.testWebhook({ path: { id } });
+  t.match(tested.data, { delivered: true, status: 204 });
   receiver.received.length = 0;
 
   const ada = await fleet.signUp();
+  const client = fleet.client({ apiToken: ada.token });
   for (let change = 0; change < 12; change += 1) {
     // The first deliveries are refused and tried again; then a replica dies, and the other.
     receiver.status = change < 3 ? 503 : 204;
     if (change === 5) kill((await findProcess(fleet, 'audit-1')).pid);
     if (change === 9) kill((await findProcess(fleet, 'audit-2')).pid);
-    const answer = await fleet.call('PATCH', '/api/users/me', {
-      token: ada.token,
-      json: { name: `name ${change}` },
-    });
-    t.equal(answer.status, 200);
+    await client.api.account.updateProfile({ body: { name: `name ${change}` } });
   }
   const trail = async () =>
     (await fleet.trail(ada.token)).filter(({ action }) => action === 'USER_UPDATED');
