@@ -3,18 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, normalize } from 'node:path';
-import { test } from 'tap';
+import tap, { test } from 'tap';
 import type { Teardown } from '@muniment/testing';
-import { findChromium, openPage } from '../browser.ts';
+import { findChromium, openPage, withChromium, type Page } from '../browser.ts';
 import { shareFleet } from '../fleet.ts';
 import { forwardRequest } from './fault-proxy.ts';
 import { installPackage } from './installed-package.ts';
-
-const chromium = findChromium();
-const withChromium =
-  chromium === undefined
-    ? { skip: 'no Chromium is installed (Debian: apt-get install chromium)' }
-    : {};
 
 const PAGE = `<!doctype html><title>app</title><script type="module">
 import { createClient } from '/app/index.js';
@@ -25,7 +19,11 @@ globalThis.createClient = createClient;
 async function servePage(t: Teardown, target: string, folder: string): Promise<string> {
   const server = createServer((request, response) => {
     const path = normalize(request.url ?? '');
-    if (!path.startsWith('/app/')) return forwardRequest(target, { request, response });
+    if (!path.startsWith('/app/')) {
+      // As a development server does: the services know the gateway's origin alone.
+      if (request.headers.origin !== undefined) request.headers.origin = target;
+      return forwardRequest(target, { request, response });
+    }
     if (path === '/app/') return void response.setHeader('content-type', 'text/html').end(PAGE);
     readFile(join(folder, path.slice('/app/'.length))).then(
       (code) => response.setHeader('content-type', 'text/javascript').end(code),
@@ -62,14 +60,82 @@ const SCRIPT = `(async () => {
   };
 })()`;
 
-test('in a browser: one refresh, an upload, pages and the stream', withChromium, async (t) => {
+/** Signs up, lets the tokens end twice, uploads, changes the password and logs out. */
+const COOKIE_SCRIPT = `(async () => {
+  const open = () => createClient({ url: location.origin, cookies: true });
+  const read = (client) =>
+    Promise.all(Array.from({ length: 20 }, () => client.api.account.getProfile()));
+  const failure = (client) => client.api.account.getProfile().catch(({ code }) => code);
+  const requests = performance.getEntriesByType.bind(performance, 'resource');
+  const refreshes = () => requests().filter(({ name }) => name.includes('/auth/refresh')).length;
+  const client = open();
+  const { data } = await client.signUp({ email: EMAIL, password: 'correct horse battery' });
+  const readable = document.cookie;
+  client.session.adopt({ expires_in: 0 });
+  await read(client);
+  const ahead = refreshes();
+  // After fifteen minutes the browser has no access token, and the page is opened anew.
+  document.cookie = 'login_info=; max-age=0; path=/; secure';
+  const later = open();
+  const profiles = await read(later);
+  const afterwards = refreshes();
+  const file = new File(['hello'], 'page.txt');
+  const { status } = await later.upload({ file, onProgress: () => undefined });
+  await later.changePassword({
+    current_password: 'correct horse battery', new_password: 'staple battery horse',
+  });
+  const current = (await later.api.account.getProfile()).data.email;
+  await later.logOut();
+  return {
+    tokens: [data.token, data.refresh_token, client.session.current().token], readable, ahead,
+    afterwards, profiles: profiles.length, status, current,
+    ended: [await failure(later), await failure(open())], left: document.cookie,
+  };
+})()`;
+
+/** For all tests of this file. */
+let installed: Promise<string> | undefined;
+
+const pageEmail = (): string => `page-${process.pid}-${Date.now()}@example.com`;
+
+async function openApp(t: Teardown): Promise<Page> {
   const fleet = await shareFleet();
-  const project = await installPackage(t);
+  const project = await (installed ??= installPackage(tap));
   const dist = join(project, 'node_modules/@muniment/api-client/dist');
   const url = await servePage(t, fleet.url, dist);
-  const page = await openPage(t, chromium ?? '');
+  const page = await openPage(t, findChromium() ?? '');
   await page.open(`${url}/app/`);
-  const email = JSON.stringify(`page-${process.pid}-${Date.now()}@example.com`);
+  return page;
+}
+
+test('in a browser by cookies: no script sees a token, one refresh', withChromium, async (t) => {
+  const page = await openApp(t);
+  const email = pageEmail();
+  const script = COOKIE_SCRIPT.replace('EMAIL', JSON.stringify(email));
+  const done = await page.evaluate<Record<string, unknown>>(script);
+  t.match(done, {
+    readable: /^login_info=[^;]+$/,
+    ahead: 1,
+    afterwards: 2,
+    profiles: 20,
+    status: 201,
+    current: email,
+    ended: ['unauthenticated', 'unauthenticated'],
+    left: '',
+  });
+  t.same(done['tokens'], [null, null, null]);
+  const called = page.requests.filter(({ url }) => url.includes('/api/'));
+  t.ok(called.length > 40);
+  t.same(
+    called.filter(({ headers }) => 'authorization' in headers),
+    [],
+  );
+  t.same(page.errors, []);
+});
+
+test('in a browser: one refresh, an upload, pages and the stream', withChromium, async (t) => {
+  const page = await openApp(t);
+  const email = JSON.stringify(pageEmail());
   const done = await page.evaluate<Record<string, unknown>>(SCRIPT.replace('EMAIL', email));
   t.match(done, {
     profiles: 20,

@@ -1,10 +1,13 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { test } from 'tap';
+import tap, { test } from 'tap';
 import { shareFleet } from '../fleet.ts';
 import { installPackage, runCommand } from './installed-package.ts';
 
 const root = join(import.meta.dirname, '../../..');
+
+/** Packing and installing take seconds, and no test changes it. */
+const installed = installPackage(tap);
 
 /** The README's examples, one program, for this fleet and an address of its own. */
 async function readExamples(url: string): Promise<string> {
@@ -49,7 +52,7 @@ async function findNodes(folder: string): Promise<Map<string, string>> {
 
 test('the examples of the README run in a project that installed the package', async (t) => {
   const fleet = await shareFleet();
-  const project = await installPackage(t);
+  const project = await installed;
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(CONFIG));
   await runCommand(project, ['tsc', '--version']);
   const nodes = await findNodes(project);
@@ -76,7 +79,7 @@ test('the examples of the README run in a project that installed the package', a
 });
 
 test('the package has JavaScript and types, no sources, and needs nothing of Node', async (t) => {
-  const folder = join(await installPackage(t), 'node_modules/@muniment/api-client');
+  const folder = join(await installed, 'node_modules/@muniment/api-client');
   const files = await readdir(folder, { recursive: true });
   t.ok(files.includes('README.md'));
   t.ok(files.includes('dist/index.d.ts'));
@@ -91,8 +94,24 @@ test('the package has JavaScript and types, no sources, and needs nothing of Nod
   }
 });
 
+test('TypeScript 5 takes the types, by either way of finding modules', async (t) => {
+  const project = await installed;
+  await writeFile(join(project, 'examples.ts'), await readExamples('http://localhost'));
+  for (const resolution of [
+    { module: 'node16', moduleResolution: 'node16' },
+    { module: 'esnext', moduleResolution: 'bundler' },
+  ]) {
+    const compilerOptions = { ...CONFIG.compilerOptions, ...resolution, noEmit: true };
+    await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ ...CONFIG, compilerOptions }));
+    const compiler = join(root, 'node_modules/typescript-5/bin/tsc');
+    t.match(await runCommand(project, [process.execPath, compiler, '--version']), /^Version 5\./);
+    const compiled = runCommand(project, [process.execPath, compiler, '-p', 'tsconfig.json']);
+    await t.resolves(compiled, resolution.moduleResolution);
+  }
+});
+
 test('a call that does not fit the document does not compile', async (t) => {
-  const project = await installPackage(t);
+  const project = await installed;
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(CONFIG));
   const wrong = [
     `await client.api.files.getFileMetadata();`,
