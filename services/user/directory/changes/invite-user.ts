@@ -97,7 +97,7 @@ async function mailInvitation(
   { user: { id, email }, request }: { user: User; request: RequestContext },
 ): Promise<void> {
   const { token, hash } = createLinkToken('reset_password');
-  await insertResetToken(trx, id, { tokenHash: hash, ttlSeconds: config.RESET_TOKEN_TTL_S });
+  await insertResetToken(trx, id, { tokenHash: hash, ttlSeconds: config.INVITATION_TOKEN_TTL_S });
   const { headers } = request as { headers: { 'accept-language'?: string } };
   await queueMail(trx, crypto.masterKey, {
     userId: id,
