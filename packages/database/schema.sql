@@ -536,6 +536,15 @@ CREATE TABLE files.outbox_lanes (
 ALTER TABLE files.outbox_lanes ADD CONSTRAINT outbox_lanes_pkey PRIMARY KEY (lane);
 GRANT SELECT, UPDATE ON files.outbox_lanes TO file_service;
 
+CREATE TABLE files.profile_files (
+  file_id uuid NOT NULL,
+  unclaimed_since timestamp with time zone DEFAULT now()
+);
+ALTER TABLE files.profile_files ADD CONSTRAINT profile_files_pkey PRIMARY KEY (file_id);
+CREATE INDEX profile_files_unclaimed ON files.profile_files USING btree (unclaimed_since) WHERE (unclaimed_since IS NOT NULL);
+GRANT DELETE, INSERT, SELECT ON files.profile_files TO file_service;
+GRANT UPDATE (unclaimed_since) ON files.profile_files TO file_service;
+
 CREATE TABLE identity.access_token_lifetimes (
   seconds integer NOT NULL,
   used_at timestamp with time zone NOT NULL
@@ -912,8 +921,9 @@ CREATE INDEX vendor_profiles_listed_by_country ON identity.vendor_profiles USING
 CREATE INDEX vendor_profiles_listed_by_type ON identity.vendor_profiles USING btree (business_type_key, id) WHERE is_listed;
 CREATE TRIGGER vendor_profiles_index_terms AFTER INSERT OR UPDATE OF business_name, company_name, business_type, city, country, website, company_details ON identity.vendor_profiles FOR EACH ROW EXECUTE FUNCTION identity.index_vendor_profile_terms();
 CREATE TRIGGER vendor_profiles_list BEFORE INSERT ON identity.vendor_profiles FOR EACH ROW EXECUTE FUNCTION identity.list_vendor_profile();
+CREATE TRIGGER vendor_profiles_release_files AFTER DELETE OR UPDATE OF logo, business_registration_certificate ON identity.vendor_profiles FOR EACH ROW EXECUTE FUNCTION identity.release_profile_files();
 GRANT DELETE, SELECT ON identity.vendor_profiles TO user_service;
-GRANT INSERT (id, user_id, business_type, business_name, company_name, contact_person, designation, country, country_code, city, website, gst_number, address, company_details, whatsapp_number, working_days, employee_count, payment_mode, establishment, created_by, updated_by) ON identity.vendor_profiles TO user_service;
+GRANT INSERT (id, user_id, business_type, business_name, company_name, contact_person, designation, country, country_code, city, website, business_registration_certificate, gst_number, address, company_details, whatsapp_number, logo, working_days, employee_count, payment_mode, establishment, created_by, updated_by) ON identity.vendor_profiles TO user_service;
 GRANT UPDATE (business_type, business_name, company_name, contact_person, designation, country, country_code, city, website, business_registration_certificate, gst_number, address, company_details, whatsapp_number, logo, working_days, employee_count, payment_mode, establishment, updated_by, updated) ON identity.vendor_profiles TO user_service;
 
 CREATE TABLE keys.erased_subjects (
@@ -1204,6 +1214,15 @@ CREATE VIEW shared.user_status WITH (security_barrier=true) AS
 GRANT SELECT ON shared.user_status TO audit_service;
 GRANT SELECT ON shared.user_status TO file_service;
 GRANT SELECT ON shared.user_status TO user_service;
+
+CREATE VIEW shared.vendor_profile_files AS
+ SELECT id AS profile_id,
+    user_id,
+    logo,
+    business_registration_certificate AS certificate,
+    is_listed
+   FROM identity.vendor_profiles;
+GRANT SELECT ON shared.vendor_profile_files TO file_service;
 
 CREATE OR REPLACE FUNCTION audit.add_search_terms(terms bytea[], event_ids uuid[], subjects text[])
  RETURNS integer
@@ -1698,6 +1717,28 @@ AS $function$
     end $function$
 ;
 
+CREATE OR REPLACE FUNCTION identity.release_profile_files()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      declare
+        kept uuid[] := '{}';
+        file uuid;
+      begin
+        if tg_op = 'UPDATE' then
+          kept := array[new.logo, new.business_registration_certificate];
+        end if;
+        foreach file in array array[old.logo, old.business_registration_certificate] loop
+          if file is not null and array_position(kept, file) is null then
+            perform shared.release_profile_file(file);
+          end if;
+        end loop;
+        return null;
+      end $function$
+;
+
 CREATE OR REPLACE FUNCTION identity.relist_vendor_profile()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1922,6 +1963,22 @@ AS $function$
 ;
 GRANT EXECUTE ON FUNCTION keys.rotate_subject_key(text,uuid,bytea) TO audit_service;
 
+CREATE OR REPLACE FUNCTION shared.claim_profile_file(file uuid, owner uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      declare media_type text;
+      begin
+        update files.profile_files p set unclaimed_since = null where p.file_id = file;
+        select f.mime_type into media_type from files.files f
+        where f.id = file and f.user_id = owner and f.status = 'ready' for share;
+        return media_type;
+      end $function$
+;
+GRANT EXECUTE ON FUNCTION shared.claim_profile_file(uuid,uuid) TO user_service;
+
 CREATE OR REPLACE FUNCTION shared.find_api_tokens(hashes bytea[], ids uuid[])
  RETURNS TABLE(id uuid, token_hash bytea, user_id uuid, role text, scopes text[], allowed_ips text[], expires_at timestamp with time zone)
  LANGUAGE sql
@@ -1999,6 +2056,16 @@ AS $function$
 GRANT EXECUTE ON FUNCTION shared.refund_limits(bytea[],bigint[]) TO audit_service;
 GRANT EXECUTE ON FUNCTION shared.refund_limits(bytea[],bigint[]) TO file_service;
 GRANT EXECUTE ON FUNCTION shared.refund_limits(bytea[],bigint[]) TO user_service;
+
+CREATE OR REPLACE FUNCTION shared.release_profile_file(file uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+        update files.profile_files p set unclaimed_since = now() where p.file_id = file
+      $function$
+;
 
 CREATE OR REPLACE FUNCTION shared.replay_erasures(erased uuid[])
  RETURNS SETOF uuid

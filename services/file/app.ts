@@ -9,12 +9,18 @@ import { files } from './files/routes.ts';
 import { createObjectBatches } from './object-batches/object-batches.ts';
 import { openObjectStore } from './object-store/open-object-store.ts';
 import { isS3Unavailable } from './object-store/unavailable.ts';
+import { profileFiles, serviceCalls } from './profile-files/routes.ts';
 import type { Tables } from './tables.ts';
 import { uploads } from './uploads/routes.ts';
 import { measureUploads } from './uploads/upload-metrics.ts';
 
 /** By dependency: a feature imports only from features before it in this list. */
-export const features: readonly FeatureRoutes<FileContext>[] = [files, uploads, downloads];
+export const features: readonly FeatureRoutes<FileContext>[] = [
+  files,
+  uploads,
+  downloads,
+  profileFiles,
+];
 
 /** Builds the file service. It neither listens nor starts its loops. */
 export async function buildApp(config: Config): Promise<FileContext> {
@@ -40,6 +46,6 @@ export async function buildApp(config: Config): Promise<FileContext> {
   openCleanup(context);
   measureUploads(store.pool, context.metrics);
 
-  await registerFeatures(context.http.app, context, features);
+  await registerFeatures(context.http.app, context, [...features, serviceCalls]);
   return context;
 }

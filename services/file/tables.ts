@@ -43,7 +43,15 @@ export interface ObjectBatchesTable {
   withdrawn: Date | null;
 }
 
+/** files.profile_files: files that were stored for a vendor profile. */
+export interface ProfileFilesTable {
+  file_id: string;
+  /** Null while a profile names it. The cleanup deletes those unclaimed for long. */
+  unclaimed_since: Generated<Date | null>;
+}
+
 export interface Tables {
+  'files.profile_files': ProfileFilesTable;
   'files.files': FilesTable;
   'files.orphans': OrphansTable;
   'files.object_batches': ObjectBatchesTable;

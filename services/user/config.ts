@@ -137,6 +137,13 @@ export const settings = Type.Object({
     default: 30_000,
     description: 'Time after which a WebSocket is closed of which no message has succeeded.',
   }),
+  FILE_SERVICE_URLS: Type.String({
+    pattern: '^https?://[^/,]+(,https?://[^/,]+)*$',
+    default: 'http://127.0.0.1:8082',
+    description:
+      'Replicas of the file service, comma separated, past the gateway. They store the files of ' +
+      'vendor profiles; without one, forms with files get 503.',
+  }),
   REQUIRE_IF_MATCH: Type.Union([Type.Literal('on'), Type.Literal('off')], {
     default: 'off',
     description:

@@ -45,6 +45,12 @@ export const LastAdministrator = createError(
   'This is the last active administrator. Make another one first.',
   409,
 );
+/** Nothing is changed where a form's files could not be stored. */
+export const FileServiceUnavailable = createError(
+  'file_service_unavailable',
+  'The file service is out of reach. Nothing was changed. Try again shortly.',
+  503,
+);
 /** One answer for ended, foreign and unknown sessions, so an id discloses nothing. */
 export const SessionNotFound = createError(
   'session_not_found',

@@ -4,7 +4,7 @@ const QUERIES = 'services/file/files/file-queries.ts';
 const PENDING = 'services/file/cleanup/pending-file-queries.ts';
 const PURGE = 'services/file/cleanup/purge-objects.ts';
 const ERASE = 'services/file/cleanup/erase-files.ts';
-const DOWNLOAD = 'services/file/downloads/download-file.ts';
+const DOWNLOAD = 'services/file/downloads/send-file.ts';
 const BATCHES = 'services/file/object-batches/object-batch-queries.ts';
 const BATCHES_TEST = 'services/file/test/object-batches/object-batch-queries.test.ts';
 const SWEEP_TEST = 'services/file/test/cleanup/sweep-batches.test.ts';
@@ -116,7 +116,7 @@ export const FILE_MUTANTS: Mutant[] = [
   },
   {
     name: 'bytes-before-the-event',
-    file: 'services/file/downloads/download-file.ts',
+    file: 'services/file/downloads/send-file.ts',
     find: `    await recordDownload(context, request, answer);
   } catch`,
     replace: `    void recordDownload(context, request, answer);

@@ -17,7 +17,7 @@ import {
   verifyMigrated,
   type MigrationSet,
 } from '@muniment/database';
-import { loadSharedSecret, type AccessTokens } from '@muniment/security';
+import { loadSharedSecret, type AccessTokens, type ServiceTokens } from '@muniment/security';
 import { loadMasterKey, type MasterKey } from '@muniment/master-key';
 import { openActivity, type Activity } from './audit/activity.ts';
 import { createErasures, type Erasures } from './audit/erasures.ts';
@@ -84,6 +84,8 @@ export interface ServiceContext<DB> {
   auth: Auth & {
     /** Verifies access tokens; the user service issues them too. */
     accessTokens: AccessTokens;
+    /** Verifies the calls of other services; the user service signs them. */
+    serviceTokens: ServiceTokens;
   };
   limits: RequestLimits;
   jobs: Jobs;
@@ -142,7 +144,7 @@ export async function createServer<DB>(options: ServerOptions<DB>): Promise<Serv
       http: { app, log, problemOf: (error, id) => problemOf(error, id, isUnavailable) },
       data: { db, inTransaction },
       audit: { ...audit, recordDenial },
-      auth: { ...auth, accessTokens: app.accessTokens },
+      auth: { ...auth, accessTokens: app.accessTokens, serviceTokens: app.serviceTokens },
       limits,
       jobs,
       crypto,

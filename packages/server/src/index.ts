@@ -42,8 +42,30 @@ export { nameAuditEvent } from './audit/audit-event-header.ts';
 export { InvalidFields, type FieldFault } from './http/fields/invalid-fields.ts';
 export { bothSpellings, pointerTo, readSpellings } from './http/fields/spellings.ts';
 export { isUuid } from './http/validation.ts';
+export { acceptForms, isForm } from './http/forms/accept-forms.ts';
+export { discardBody } from './http/forms/discard-body.ts';
+export {
+  FileTooLarge,
+  FileTypeRefused,
+  FileUnexpected,
+  FormTooLarge,
+  MultipartMalformed,
+  NameInvalid,
+  ObjectStoreUnavailable,
+  TooManyParts,
+  UploadCapacity,
+  UploadCutOff,
+  UploadNotMultipart,
+  UploadSuperseded,
+  UploadTimeout,
+} from './http/forms/upload-errors.ts';
 export { rawProblem } from './http/problem.ts';
-export { CursorInvalid, ExportCapacity } from './errors.ts';
+export {
+  CursorInvalid,
+  ExportCapacity,
+  IdempotencyInProgress,
+  IdempotencyKeyReused,
+} from './errors.ts';
 export { csvField, parseCsvField } from './export/csv-field.ts';
 export { createWatchedStream, type RunningExport } from './export/watched-stream.ts';
 export { defineFeature, registerFeatures, type FeatureRoutes } from './http/features.ts';

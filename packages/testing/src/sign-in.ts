@@ -6,6 +6,7 @@ import {
   createPublicKeyRing,
   loadPublicKeys,
   type Role,
+  type ServiceTokens,
   type SigningKey,
 } from '@muniment/security';
 import type { Rows } from './database/rows.ts';
@@ -28,6 +29,8 @@ export interface SignedInUser {
 export interface TokenIssuer {
   /** @returns an access token for the session */
   issue(user: SignedInUser): string;
+  /** @returns a token of the user service for one call of another service */
+  issueCall: ServiceTokens['issue'];
 }
 
 const DAY_MS = 86_400_000;
@@ -71,5 +74,8 @@ export async function createTokenIssuer(
     keys.close();
     await app.close();
   });
-  return { issue: (user) => app.accessTokens.issue(user).token };
+  return {
+    issue: (user) => app.accessTokens.issue(user).token,
+    issueCall: app.serviceTokens.issue,
+  };
 }

@@ -123,6 +123,10 @@ export const examples: Readonly<Record<string, Example>> = {
     body: { city: 'Boston', working_days: ['monday', 'saturday'], website: null },
     response: { 200: { ...vendorProfile, city: 'Boston', website: null } },
   },
+  'vendor-profiles.update_profile_files': {
+    body: { logo: null },
+    response: { 200: vendorProfile },
+  },
   'vendor-profiles.get_vendor_profile': { response: { 200: vendorProfile } },
   'vendor-profiles.get_profile_of_user': { response: { 200: vendorProfile } },
   'vendor-profiles.list_vendor_profiles': { response: { 200: vendorProfiles } },

@@ -99,6 +99,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   'api-tokens': 'API tokens, service accounts and introspection.',
   directory: 'Users, for administrators.',
   import: 'Users of other systems, with their passwords.',
+  'profile-files': 'Logos and certificates of vendors.',
   trail: 'The entries of the audit trail.',
   live: 'The trail as it grows.',
   export: 'The trail as a file.',

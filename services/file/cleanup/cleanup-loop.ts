@@ -11,15 +11,25 @@ import { eraseFiles } from './erase-files.ts';
 import { withdrawAbandonedFiles } from './pending-file-queries.ts';
 import { purgeDeletedFiles, removeOrphans } from './purge-objects.ts';
 import { sweepBatches } from './sweep-batches.ts';
+import { createUnclaimedCleanup } from './unclaimed-files.ts';
 
 const LEASE_MS = 30_000;
 const BATCH_SIZE = 100;
+const HOUR_MS = 3_600_000;
 
 export interface CleanupOptions {
   db: Kysely<Tables>;
   store: ObjectStore;
-  config: Pick<Config, 'REPLICA' | 'SETTLE_INTERVAL_MS' | 'UPLOAD_ABANDONED_MS' | 'UPLOAD_LATE_MS'>;
+  config: Pick<
+    Config,
+    | 'IDEMPOTENCY_TTL_S'
+    | 'REPLICA'
+    | 'SETTLE_INTERVAL_MS'
+    | 'UPLOAD_ABANDONED_MS'
+    | 'UPLOAD_LATE_MS'
+  >;
   erase(userId: string): Promise<void>;
+  deleteUnclaimed: ReturnType<typeof createUnclaimedCleanup>;
   log: { warn(details: object, message: string): void };
 }
 
@@ -33,7 +43,9 @@ export function openCleanup(
   const erasure = eraseFiles({ db, store, subjectKeys, lateMs: config.UPLOAD_LATE_MS });
   context.erasures.handle(erasure);
   const { erase } = erasure;
-  context.jobs.add(createCleanupLoop({ db, store, config, erase, log: context.http.log }));
+  const deleteUnclaimed = createUnclaimedCleanup(db, subjectKeys);
+  const { log } = context.http;
+  context.jobs.add(createCleanupLoop({ db, store, config, erase, deleteUnclaimed, log }));
 }
 
 /**
@@ -69,12 +81,17 @@ export function createCleanupLoop(options: CleanupOptions): BackgroundLoop {
   };
 }
 
-async function cleanUp({ db, store, config, erase, log }: CleanupOptions): Promise<void> {
+/** A retry under its key must still find its files, so they stay longer than its answer. */
+const graceOf = ({ config }: CleanupOptions): number => config.IDEMPOTENCY_TTL_S * 1_000 + HOUR_MS;
+
+async function cleanUp(options: CleanupOptions): Promise<void> {
+  const { db, store, config, erase, deleteUnclaimed, log } = options;
   const withdrawn = await withdrawAbandonedFiles(db, config.UPLOAD_ABANDONED_MS, BATCH_SIZE);
   if (withdrawn > 0) log.warn({ uploads: withdrawn }, 'abandoned uploads are cleaned away');
   const batches = await withdrawAbandonedBatches(db, config.UPLOAD_ABANDONED_MS);
   if (batches > 0) log.warn({ batches }, 'the uploads of dead replicas are cleaned away');
   for (const userId of await findErasedUsersWithFiles(db)) await erase(userId);
+  await deleteUnclaimed({ graceMs: graceOf(options), limit: BATCH_SIZE });
   const results = await Promise.allSettled([
     removeOrphans({ db, store }, config.UPLOAD_LATE_MS),
     purgeDeletedFiles({ db, store }),

@@ -13,9 +13,11 @@ const aboutFile = ({ id, name }: Pick<EventFile, 'id' | 'name'>) => ({
   personal: { filename: name },
 });
 
-export const fileUploaded = (file: EventFile): RequestEvent => ({
+/** Its name is personal to the owner, for whom another may upload it. */
+export const fileUploaded = (file: EventFile & { user_id: string }): RequestEvent => ({
   action: 'FILE_UPLOAD',
   ...aboutFile(file),
+  subject: { userId: file.user_id },
   metadata: { size: file.size },
 });
 

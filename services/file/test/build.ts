@@ -15,6 +15,7 @@ import {
   temporaryFolder,
 } from '@muniment/testing';
 import { createMasterKey } from '@muniment/master-key';
+import type { ServiceCall } from '@muniment/security';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { CursorInvalid, type App } from '@muniment/server';
@@ -38,6 +39,8 @@ export interface Fixture {
   /** The events in the outbox, oldest first. */
   events(): Promise<OpenedEvent[]>;
   signIn(role?: 'customer' | 'vendor' | 'admin'): Promise<TestUser>;
+  /** A token of the user service for a form of files. */
+  callToken(user: TestUser, changed?: Partial<ServiceCall>): string;
   /** Keys of all objects and multipart uploads, without the fault proxy. */
   stored(): Promise<{ objects: string[]; uploads: string[] }>;
   s3: { endpoint: string; proxy: FaultProxy };
@@ -113,18 +116,17 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
   requireStatedErrors(t, { ...errors, CursorInvalid });
   const s3 = await startStore(t);
   const database = await createTestDatabase(t);
-  const key = Buffer.alloc(32, 7);
+  const masterKey = Buffer.alloc(32, 7);
   const environment = await serviceEnvironment(t, {
     databaseUrl: database.url('file_service'),
-    masterKey: key.toString('base64'),
+    masterKey: masterKey.toString('base64'),
   });
   const superuser = new pg.Pool({ connectionString: database.url(), max: 2 });
   superuser.on('error', () => undefined);
   // The file service may not read keys of subjects; the audit service may.
   const auditor = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: superuser }) });
-  const issuer = await createTokenIssuer(t, auditor, {
-    key: await ensureSigningKey(auditor, createMasterKey(key)),
-  });
+  const key = await ensureSigningKey(auditor, createMasterKey(masterKey));
+  const issuer = await createTokenIssuer(t, auditor, { key });
   t.teardown(async () => {
     await Promise.all(servers.map(({ http }) => http.app.close()));
     await Promise.all([superuser.end(), s3.stop()]);
@@ -167,6 +169,30 @@ export async function build(t: Teardown, settings: Record<string, string> = {}):
         headers: { authorization: `Bearer ${issuer.issue(user)}` },
       };
     },
+    callToken: (user, changed) =>
+      issuer.issueCall({
+        audience: 'file',
+        operation: 'store_form',
+        caller: {
+          id: user.id,
+          role: 'vendor',
+          sessionId: user.sessionId,
+          tokenId: 'token',
+          keyId: key.kid,
+          expiresAt: new Date(Date.now() + 60_000),
+          apiToken: null,
+        },
+        ip: '203.0.113.9',
+        userAgent: 'the client',
+        requestId: 'f'.repeat(32),
+        traceparent: null,
+        grant: {
+          owner: user.id,
+          ownerFields: [],
+          types: { logo: ['image/png'], certificate: ['image/png', 'application/pdf'] },
+        },
+        ...changed,
+      }),
     stored: s3.stored,
     s3,
     replica,

@@ -17,6 +17,7 @@ const OVERHEAD_BYTES = 64 * 1024;
 const BOUNDARY = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
 const BOUNDARY_PARAMETER = /;[ \t]*boundary=(?:"([^"\\]*)"|([^\s;"]+))[ \t]*(?:;|$)/i;
 
+/** A file's part by its header. */
 export interface FormFile {
   /** As sent: may be a path, is never empty. */
   filename: string;
@@ -31,17 +32,32 @@ export interface FileSink {
   write(chunk: Buffer): Promise<void>;
 }
 
+/** A part by its header. */
+export interface FormPart extends Omit<FormFile, 'filename'> {
+  name: string;
+  /** Undefined for a text, empty where a browser's user chose no file. */
+  filename: string | undefined;
+}
+
+/** Receives a part. An error of either function ends the reading. */
+export interface PartSink {
+  write(chunk: Buffer): Promise<void>;
+  end?(): Promise<void>;
+}
+
 export interface FormLimits {
-  /** Maximum size of the file. */
+  /** Maximum size of a file, and of all that is no file. */
   maxBytes: number;
   /** Longest silence of the client, in milliseconds. */
   idleMs: number;
   signal: AbortSignal;
+  /** Maximum of whole files; absent: one. */
+  files?: number;
 }
 
 /** Treats each part as a file, so other fields are never buffered. */
-export const formOptions = (maxBytes: number): FastifyMultipartBaseOptions => ({
-  limits: { fileSize: maxBytes, files: 2, parts: 3, headerPairs: 20 },
+export const formOptions = (maxBytes: number, parts = 2): FastifyMultipartBaseOptions => ({
+  limits: { fileSize: maxBytes, files: parts, parts: parts + 1, headerPairs: 20 },
   throwFileSizeLimit: false,
   preservePath: true,
   isPartAFile: () => true,
@@ -87,41 +103,45 @@ async function* piecesOf(
 }
 
 /** Checks a part's header, which may lack the typed names. */
-function checkPart(
-  part: { fieldname?: string; filename?: string; encoding: string; mimetype: string },
-  before: FormFile | undefined,
-): FormFile {
+function readHeader(part: {
+  fieldname?: string;
+  filename?: string;
+  encoding: string;
+  mimetype: string;
+}): FormPart {
   if (part.fieldname === undefined)
     throw new MultipartMalformed('a part does not say which field it is');
-  if (part.fieldname !== 'file') throw new UnknownField();
-  if (before) throw new TooManyFiles();
-  // A browser sends an empty filename when nothing was chosen.
-  if (part.filename === undefined || part.filename === '') throw new FileMissing();
+  // Browsers escape these three (WHATWG HTML, multipart/form-data encoding).
+  const filename = part.filename?.replace(/%(?:22|0d|0a)/gi, (escape) =>
+    decodeURIComponent(escape),
+  );
+  return { name: part.fieldname, filename, declaredType: part.mimetype };
+}
+
+/** Checks what a part's bytes are. */
+function checkEncoding({ encoding, filename }: { encoding: string; filename?: string }): void {
   // RFC 7578 §4.7 abolished encodings; encoded bytes would be another file.
-  if (!['binary', '8bit', '7bit'].includes(part.encoding))
+  if (!['binary', '8bit', '7bit'].includes(encoding))
     throw new MultipartMalformed('a part is encoded');
   // The parser writes it for bytes that it cannot decode.
-  if (part.filename.includes('\uFFFD'))
+  if (filename?.includes('\uFFFD'))
     throw new MultipartMalformed('the name of the file is not UTF-8');
-  // Browsers escape these three (WHATWG HTML, multipart/form-data encoding).
-  const filename = part.filename.replace(/%(?:22|0d|0a)/gi, (escape) => decodeURIComponent(escape));
-  return { filename, declaredType: part.mimetype };
 }
 
 /**
- * Reads a form with one file, with back-pressure. After an error the connection stays open for an
+ * Reads the parts of a form with back-pressure. After an error the connection stays open for an
  * answer.
  * @throws a malformed form's error, UploadCutOff, UploadTimeout, the signal's reason
  */
-export async function parseForm(
+export async function readParts(
   request: FastifyRequest,
-  sink: FileSink,
-  { maxBytes, idleMs, signal }: FormLimits,
+  begin: (part: FormPart) => PartSink | Promise<PartSink>,
+  { maxBytes, idleMs, signal, files = 1 }: FormLimits,
 ): Promise<void> {
   const boundary = boundaryOf(request.headers['content-type'] ?? '');
+  const maxBody = files * maxBytes + OVERHEAD_BYTES;
   // A declared length is refused before a byte is read.
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes + OVERHEAD_BYTES)
-    throw new FileTooLarge(maxBytes);
+  if (Number(request.headers['content-length'] ?? 0) > maxBody) throw new FileTooLarge(maxBytes);
   if (request.raw.destroyed) throw new UploadCutOff();
 
   const parts = request.parts();
@@ -132,11 +152,10 @@ export async function parseForm(
     idleMs,
     signal,
     // Bounds what the parser skips: preamble, epilogue, foreign parts.
-    onData: (received) =>
-      received > maxBytes + OVERHEAD_BYTES && watch.end(new FileTooLarge(maxBytes)),
+    onData: (received) => received > maxBody && watch.end(new FileTooLarge(maxBytes)),
     onEnd: (error) => reading?.destroy(error),
   });
-  let file: FormFile | undefined;
+  let count = 0;
   try {
     for (;;) {
       const { value: part, done } = await Promise.race([next, watch.ended]).catch(
@@ -146,19 +165,43 @@ export async function parseForm(
       );
       if (done) break;
       if (part.type !== 'file') throw new UnknownField();
-      file = checkPart(part, file);
-      sink.begin(file);
+      const sink = await begin(readHeader(part));
+      checkEncoding(part);
+      count += 1;
       reading = part.file.on('limit', () => watch.end(new FileTooLarge(maxBytes)));
       if (part.file.truncated) throw new FileTooLarge(maxBytes);
       for await (const chunk of piecesOf(part.file, request)) await sink.write(chunk);
+      await sink.end?.();
       next = parts.next();
     }
   } finally {
     watch.close();
   }
-  if (file) return;
   // A form without parts is only its closing delimiter.
-  if (watch.received() > 0 && watch.received() <= boundary.length + '----\r\n'.length)
-    throw new FileMissing();
-  throw new MultipartMalformed('it has no part that says which field it is');
+  const isEmpty = watch.received() > 0 && watch.received() <= boundary.length + '----\r\n'.length;
+  if (count === 0 && !isEmpty)
+    throw new MultipartMalformed('it has no part that says which field it is');
+}
+
+/**
+ * Reads a form with one file.
+ * @throws as `readParts`, FileMissing, TooManyFiles, UnknownField
+ */
+export async function parseForm(
+  request: FastifyRequest,
+  sink: FileSink,
+  limits: FormLimits,
+): Promise<void> {
+  let found = false;
+  function begin({ name, filename, declaredType }: FormPart): PartSink {
+    if (name !== 'file') throw new UnknownField();
+    if (found) throw new TooManyFiles();
+    // A browser sends an empty filename when nothing was chosen.
+    if (filename === undefined || filename === '') throw new FileMissing();
+    found = true;
+    sink.begin({ filename, declaredType });
+    return sink;
+  }
+  await readParts(request, begin, limits);
+  if (!found) throw new FileMissing();
 }

@@ -1,208 +1,80 @@
 import type { FastifyRequest } from 'fastify';
-import { uuidv7 } from '@muniment/database';
 import { principalOf } from '@muniment/security';
-import { deleteOrphan } from '../cleanup/orphan-queries.ts';
-import {
-  insertFailedFile,
-  touchPendingFile,
-  withdrawPendingFile,
-} from '../cleanup/pending-file-queries.ts';
-import type { FileContext } from '../context.ts';
-import { FileMissing, UploadSuperseded } from '../errors.ts';
+import type { RequestContext } from '@muniment/server';
+import type { Transaction } from 'kysely';
 import { fileUploaded } from '../files/file-events.ts';
-import { nameOfUpload } from '../files/file-name.ts';
-import {
-  insertPendingFile,
-  insertReadyFile,
-  markFileReady,
-  type NewFile,
-  type StoredFile,
-} from '../files/file-queries.ts';
-import { servedMediaType, sniffMediaType } from '../files/media-type.ts';
-import type { BatchedObject } from '../object-batches/object-batches.ts';
-import {
-  createObjectWriter,
-  type ObjectWriter,
-  type WrittenObject,
-} from '../object-store/object-writer.ts';
-import { isS3Unavailable } from '../object-store/unavailable.ts';
-import type { ReadyFile } from '../tables.ts';
+import type { ReadyFile, Tables } from '../tables.ts';
 import { uploadContent } from './digest-upload.ts';
+import { openUpload, type FileUpload, type UploadContext } from './file-upload.ts';
 import { parseForm } from './parse-form.ts';
 
-type UploadContext = Pick<FileContext, 'http' | 'data' | 'config' | 'store' | 'batches'>;
-
-/** One upload in progress. */
-interface Upload {
-  id: string;
-  userId: string;
-  created: Date;
-  object: BatchedObject;
-  /** Known once the form's file part has begun. */
-  file?: { name: string; declaredType: string };
-  /** Known once the first bytes were read. */
-  mediaType?: string;
-  /** Set before the insert of a pending row, which may succeed although its answer is lost. */
-  mayBePending: boolean;
-  heartbeat?: NodeJS.Timeout;
-  /** Aborted when the upload cannot succeed any more. */
-  failure: AbortController;
-  /** Whether a row names the object, or S3 has nothing of it. */
-  isAccounted: boolean;
-}
-
-/**
- * Receives one file: bytes to S3, then row `ready` with FILE_UPLOAD in one transaction. Until then
- * its batch names the object, and that of parts a row `pending` too. A failure removes row and
- * bytes, or leaves them to the cleanup.
- */
+/** Receives one file: bytes to S3, then row `ready` with FILE_UPLOAD in one transaction. */
 export async function receiveUpload(
   context: UploadContext,
   request: FastifyRequest,
 ): Promise<ReadyFile> {
-  const upload = await startUpload(context, request);
-  const { failure, object, userId: owner } = upload;
-  const writer = createObjectWriter({
-    store: context.store,
-    key: object.key,
-    owner,
-    failure,
-    async onHead(head, isWhole) {
-      const mediaType = await readHead(upload, head);
-      if (!isWhole) await insertPending(context, upload);
-      return mediaType;
-    },
-  });
+  const failure = new AbortController();
+  const upload = await openUpload(context, { owner: principalOf(request).id, failure });
+  const read = async (): Promise<void> => {
+    await parseForm(request, upload, {
+      maxBytes: context.config.UPLOAD_MAX_BYTES,
+      idleMs: context.config.UPLOAD_IDLE_TIMEOUT_MS,
+      signal: failure.signal,
+    });
+    const content = uploadContent(await upload.finish());
+    // The content that the Idempotency-Key stands for is known only now.
+    request.idempotency?.identify(content);
+  };
+  const [ready] = await storeUploads(context, request, { uploads: [upload], read });
+  if (!ready) throw new Error('a form with a file was stored without it');
+  return ready;
+}
+
+export interface Uploads {
+  /** Those that `read` opens come in by and by. */
+  uploads: readonly FileUpload[];
+  /** Resolves once S3 has all bytes of all uploads. */
+  read(): Promise<void>;
+  /** Called for each file, within the transaction that makes them ready. */
+  onReady?: (trx: Transaction<Tables>, file: ReadyFile) => Promise<void>;
+}
+
+/**
+ * Makes files of uploads, each with its event, in one transaction. A failure removes all rows and
+ * bytes, or leaves them to the cleanup.
+ */
+export async function storeUploads(
+  context: UploadContext,
+  request: RequestContext,
+  { uploads, read, onReady }: Uploads,
+): Promise<ReadyFile[]> {
   try {
-    await readForm(context, request, { upload, writer });
-    const written = await writer.finish();
-    const ready = await commitFile(context, request, { upload, written });
-    upload.isAccounted = true;
+    await read();
+    const ready = await commitUploads(context, request, { uploads, ...(onReady && { onReady }) });
+    for (const upload of uploads) upload.settle();
     return ready;
   } catch (error) {
-    await writer.release();
-    await undoUpload(context, { upload, writer, error });
+    for (const upload of uploads) await upload.undo(error);
     throw error;
   } finally {
-    clearInterval(upload.heartbeat);
-    object.leave(upload.isAccounted);
+    for (const upload of uploads) upload.close();
   }
 }
 
-async function startUpload({ batches }: UploadContext, request: FastifyRequest): Promise<Upload> {
-  const created = new Date();
-  return {
-    id: uuidv7(created.getTime()),
-    userId: principalOf(request).id,
-    created,
-    object: await batches.join(),
-    mayBePending: false,
-    failure: new AbortController(),
-    isAccounted: false,
-  };
-}
-
-function readForm(
-  { config }: UploadContext,
-  request: FastifyRequest,
-  { upload, writer }: { upload: Upload; writer: ObjectWriter },
-): Promise<void> {
-  const sink = {
-    begin({ filename, declaredType }: { filename: string; declaredType: string }) {
-      upload.file = { name: nameOfUpload(filename), declaredType };
-    },
-    write: writer.write,
-  };
-  return parseForm(request, sink, {
-    maxBytes: config.UPLOAD_MAX_BYTES,
-    idleMs: config.UPLOAD_IDLE_TIMEOUT_MS,
-    signal: upload.failure.signal,
-  });
-}
-
-/** @returns the media type that S3 and downloads serve */
-async function readHead(upload: Upload, head: Buffer): Promise<string> {
-  if (!upload.file) throw new FileMissing();
-  upload.mediaType = await sniffMediaType(head, upload.file.declaredType);
-  return servedMediaType(upload.mediaType);
-}
-
-/** Inserts the row of an upload in parts, which may take long, and its heartbeat. */
-async function insertPending(context: UploadContext, upload: Upload): Promise<void> {
-  upload.mayBePending = true;
-  if (!(await insertPendingFile(context.data.db, newFileOf(upload)))) throw new UploadSuperseded();
-  upload.heartbeat = startHeartbeat(context, upload.id);
-}
-
-const newFileOf = ({ id, userId, file, object, created }: Upload): NewFile => ({
-  id,
-  userId,
-  name: file?.name ?? '',
-  objectKey: object.key,
-  created,
-});
-
-function startHeartbeat({ http, data, config }: UploadContext, id: string): NodeJS.Timeout {
-  const touch = (): void => {
-    touchPendingFile(data.db, id).catch((error: unknown) =>
-      http.log.warn({ err: error }, 'the heartbeat of an upload failed'),
-    );
-  };
-  return setInterval(touch, config.UPLOAD_ABANDONED_MS / 4).unref();
-}
-
-async function commitFile(
-  { data }: UploadContext,
-  request: FastifyRequest,
-  { upload, written }: { upload: Upload; written: WrittenObject },
-): Promise<ReadyFile> {
-  const { id, file, mediaType } = upload;
-  if (!file || mediaType === undefined) throw new FileMissing();
-  const { size, sha256, etag, versionId: objectVersion } = written;
-  // The content that the Idempotency-Key stands for is known only now.
-  request.idempotency?.identify(uploadContent({ name: file.name, size, sha256 }));
-  const stored: StoredFile = { id, size, sha256, etag, mimeType: mediaType, objectVersion };
+async function commitUploads(
+  { data }: Pick<UploadContext, 'data'>,
+  request: RequestContext,
+  { uploads, onReady }: Omit<Uploads, 'read'>,
+): Promise<ReadyFile[]> {
+  if (uploads.length === 0) return [];
   return data.inTransaction(request, async (trx, record) => {
-    const ready = await (upload.mayBePending
-      ? markFileReady(trx, stored)
-      : insertReadyFile(trx, { ...newFileOf(upload), ...stored }, upload.object.batchId));
-    if (!ready) throw new UploadSuperseded();
-    await record(fileUploaded(ready));
-    return ready;
+    const files: ReadyFile[] = [];
+    for (const upload of uploads) {
+      const file = await upload.commit(trx);
+      await onReady?.(trx, file);
+      await record(fileUploaded(file));
+      files.push(file);
+    }
+    return files;
   });
-}
-
-interface FailedUpload {
-  upload: Upload;
-  writer: ObjectWriter;
-  error: unknown;
-}
-
-async function undoUpload(context: UploadContext, failed: FailedUpload): Promise<void> {
-  const { upload, error } = failed;
-  try {
-    await removeFailed(context, failed);
-    // After a withdrawal no upload of the batch can commit: the next one opens another.
-    upload.isAccounted = !(error instanceof UploadSuperseded);
-  } catch (cause) {
-    context.http.log.warn(
-      { err: cause, file_id: upload.id },
-      'the cleanup will remove a failed upload',
-    );
-  }
-}
-
-/** Withdraws the row first, so it cannot become ready without bytes. */
-async function removeFailed(
-  { data }: UploadContext,
-  { upload, writer, error }: FailedUpload,
-): Promise<void> {
-  const mayHaveRow = upload.mayBePending || writer.isInDoubt();
-  if (!upload.mayBePending && mayHaveRow) await insertFailedFile(data.db, newFileOf(upload));
-  // The commit took place and its answer was lost: the file stays.
-  if (mayHaveRow && !(await withdrawPendingFile(data.db, upload.id))) return;
-  // The client must not wait for a second time-out of S3: the cleanup removes these bytes.
-  if (isS3Unavailable(error) && writer.isInDoubt()) return;
-  await writer.discard();
-  if (mayHaveRow) await deleteOrphan(data.db, upload.object.key);
 }

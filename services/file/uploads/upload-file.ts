@@ -1,8 +1,6 @@
-import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { defineRoute, rawBody } from '@muniment/server';
-import type { FileContext } from '../context.ts';
+import { defineRoute, discardBody, rawBody } from '@muniment/server';
 import {
   FileMissing,
   FileTooLarge,
@@ -19,12 +17,8 @@ import {
 } from '../errors.ts';
 import { fileSchema, toFileResource } from '../files/file-resource.ts';
 import { digestUpload } from './digest-upload.ts';
+import type { UploadContext } from './file-upload.ts';
 import { receiveUpload } from './receive-upload.ts';
-
-/** How long a refused upload is read, so its client sees the answer. */
-const LINGER_MS = 5_000;
-
-type UploadContext = Pick<FileContext, 'http' | 'data' | 'config' | 'store' | 'batches'>;
 
 const formSchema = Type.Object({ file: rawBody('The file.', 'application/octet-stream') });
 
@@ -70,16 +64,6 @@ async function readForm<T>(request: FastifyRequest, read: () => Promise<T>): Pro
   try {
     return await read();
   } finally {
-    discardRest(request.raw);
+    discardBody(request.raw);
   }
-}
-
-function discardRest(body: IncomingMessage): void {
-  if (body.readableEnded || body.destroyed) return;
-  // The form parser would hold the body back.
-  body.unpipe();
-  body.on('error', () => undefined).resume();
-  setTimeout(() => {
-    if (!body.complete) body.destroy();
-  }, LINGER_MS).unref();
 }

@@ -193,6 +193,11 @@ const table: Record<string, Row> = {
     answers: 404,
     send: () => ({ json: { city: 'Oslo' } }),
   },
+  'PATCH /api/vendor-profiles/:id/files': {
+    access: 'vendor-profiles:write',
+    answers: 404,
+    send: () => ({ json: { logo: null } }),
+  },
   'DELETE /api/vendor-profiles/:id': { access: 'vendor-profiles:write', answers: 404 },
   'GET /ws': { access: 'public', answers: 426 },
   'POST /api/auth/logout': { access: 'sessions:manage', answers: 204, ends: true },
@@ -216,6 +221,10 @@ const table: Record<string, Row> = {
     send: () => ({ json: { name: 'renamed.txt' } }),
   },
   'DELETE /api/files/:id': { access: 'files:write', isNamed: true, answers: 204, ends: true },
+  'GET /api/files/vendor-logos/:id': { access: 'vendor-profiles:read', answers: 404 },
+  'HEAD /api/files/vendor-logos/:id': { access: 'vendor-profiles:read', answers: 404 },
+  'GET /api/files/vendor-certificates/:id': { access: 'vendor-profiles:write', answers: 404 },
+  'HEAD /api/files/vendor-certificates/:id': { access: 'vendor-profiles:write', answers: 404 },
   'GET /api/audit/logs': { access: 'audit:read-own', answers: 200, viewer: 200 },
   'GET /api/audit/logs/:id': {
     access: 'audit:read-own',

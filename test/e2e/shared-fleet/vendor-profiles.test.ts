@@ -113,6 +113,124 @@ test("seed 003's vendor profiles work at the document's paths on two replicas", 
   );
 });
 
+const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNg', 'base64');
+const file = (content: Uint8Array<ArrayBuffer> | string, name: string): File =>
+  new File([content], name);
+
+function formOf(parts: Record<string, string | File>): FormData {
+  const form = new FormData();
+  for (const [name, part] of Object.entries(parts)) form.append(name, part);
+  return form;
+}
+
+test("seed 003's files are uploaded by PATCH, at both paths", async (t) => {
+  const fleet = await shareFleet();
+  const [vendor, customer] = [await signUp(fleet, 'vendor'), await signUp(fleet, 'customer')];
+  const { token } = vendor;
+  const made = await fleet.call('POST', '/api/vendor-profiles', {
+    token,
+    json: { business_type: 'Technology', business_name: 'Tech Solutions Inc.' },
+  });
+  const { id } = (await made.json()) as Profile;
+  const first = await fleet.call('PATCH', `/vendor-profiles/${id}/files`, {
+    token,
+    body: formOf({
+      logo: file(PNG, 'logo.png'),
+      business_registration_certificate: file('%PDF-1.7\n', 'registration.pdf'),
+    }),
+  });
+  t.equal(first.status, 200);
+  const { logo, business_registration_certificate: certificate } = (await first.json()) as Profile;
+  const second = await fleet.call('PATCH', `/api/vendor-profiles/${id}/files`, {
+    token,
+    body: formOf({ logo: file(PNG, 'second.png') }),
+  });
+  t.equal(second.status, 200);
+  const shown = (await second.json()) as Profile;
+  t.equal(shown.business_registration_certificate, certificate, 'the other one stays');
+  t.not(shown.logo, logo);
+
+  const image = await fleet.call('GET', `/api/files/vendor-logos/${id}`, { token: customer.token });
+  t.equal(image.headers.get('content-type'), 'image/png');
+  t.same(Buffer.from(await image.arrayBuffer()), PNG, 'every signed-in user sees it');
+  const secret = `/api/files/vendor-certificates/${id}`;
+  const hidden = await fleet.call('GET', secret, { token: customer.token });
+  await isProblem(t, hidden, 403, 'permission_denied', 'the certificate');
+  t.equal((await fleet.call('GET', secret, { token })).status, 200);
+  const svg = await fleet.call('PATCH', `/vendor-profiles/${id}/files`, {
+    token,
+    body: formOf({ logo: file('<svg xmlns="http://www.w3.org/2000/svg"/>', 'logo.png') }),
+  });
+  await isProblem(t, svg, 415, 'file_type_refused', 'an SVG');
+  const internal = await fleet.call('POST', '/internal/forms', { token, body: formOf({}) });
+  await isProblem(t, internal, 404, 'not_found', "the services' own path");
+
+  const logs = await until(
+    async () => {
+      const found = (await fleet.trail(token)).filter(({ action }) => /FILE/.test(action));
+      return found.length === 7 && found;
+    },
+    { what: 'the changes are in the trail', timeoutMs: timeBound(10_000) },
+  );
+  t.strictSame(logs.map(({ action }) => action).toSorted(), [
+    'FILE_DOWNLOAD',
+    'FILE_UPLOAD',
+    'FILE_UPLOAD',
+    'FILE_UPLOAD',
+    'VENDOR_PROFILE_CREATED',
+    'VENDOR_PROFILE_UPDATED',
+    'VENDOR_PROFILE_UPDATED',
+  ]);
+});
+
+test('a profile is made and changed by one form, and a retry makes no second file', async (t) => {
+  const fleet = await shareFleet();
+  const rows = await openDatabase(t, fleet);
+  const vendor = await signUp(fleet, 'vendor');
+  const { token } = vendor;
+  const create = (): Promise<Response> =>
+    fleet.call('POST', '/vendor-profiles', {
+      token,
+      body: formOf({
+        business_type: 'Technology',
+        business_name: 'Tech Solutions Inc.',
+        employee_count: '50',
+        working_days: 'Mon - Fri',
+        company_name: '',
+        logo: file(PNG, 'logo.png'),
+      }),
+      headers: { 'idempotency-key': `profile-${vendor.user.id}` },
+    });
+  const made = await create();
+  t.equal(made.status, 201);
+  const profile = (await made.json()) as Profile;
+  t.match(profile, { employee_count: 50, company_name: null, logo: String });
+  const again = await create();
+  t.strictSame([again.status, again.headers.get('idempotent-replayed')], [201, 'true']);
+  t.equal(((await again.json()) as Profile).logo, profile.logo);
+  const changed = await fleet.call('PATCH', `/vendor-profiles/${profile.id}`, {
+    token,
+    body: formOf({ city: 'Boston', logo: file(PNG, 'new.png') }),
+  });
+  t.equal(changed.status, 200);
+  t.match(await changed.json(), { city: 'Boston', employee_count: 50 });
+  const wrong = await fleet.call('PATCH', `/vendor-profiles/${profile.id}`, {
+    token,
+    body: formOf({ establishment: 'long ago', logo: file(PNG, 'lost.png') }),
+  });
+  await isProblem(t, wrong, 400, 'validation_failed', 'a field beside a file');
+  const files = await rows<{ name: string; claimed: boolean }>(
+    `select name, unclaimed_since is null as claimed from files.files
+     join files.profile_files on file_id = id where user_id = $1 order by id`,
+    [vendor.user.id],
+  );
+  t.strictSame(files, [
+    { name: 'logo.png', claimed: false },
+    { name: 'new.png', claimed: true },
+    { name: 'lost.png', claimed: false },
+  ]);
+});
+
 test('a suspended vendor is hidden on every replica at once', async (t) => {
   const fleet = await shareFleet();
   const rows = await openDatabase(t, fleet);

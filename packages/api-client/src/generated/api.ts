@@ -255,13 +255,21 @@ export interface Api {
     getProfileOfUser: Call<{ path: { userId: string } }, Schemas['VendorProfile']>;
     /** Get a vendor profile. `GET /api/vendor-profiles/{id}` */
     getVendorProfile: Call<{ path: { id: string } }, Schemas['VendorProfile']>;
-    /** Change fields of a vendor profile. `PATCH /api/vendor-profiles/{id}` */
+    /** Change fields and files of a vendor profile. `PATCH /api/vendor-profiles/{id}` */
     updateVendorProfile: Call<
       { path: { id: string }; body: Schemas['UpdateVendorProfileRequest'] },
       Schemas['VendorProfile']
     >;
     /** Delete a vendor profile. `DELETE /api/vendor-profiles/{id}` */
     deleteVendorProfile: Call<{ path: { id: string } }, undefined>;
+    /**
+     * Upload the logo or the certificate of a vendor profile. `PATCH
+     * /api/vendor-profiles/{id}/files`
+     */
+    updateProfileFiles: Call<
+      { path: { id: string }; body: Schemas['UpdateProfileFilesRequest'] },
+      Schemas['VendorProfile']
+    >;
   };
   import: {
     /**
@@ -314,6 +322,28 @@ export interface Api {
     downloadFile: Call<{ path: { id: string } }, ReadableStream<Uint8Array<ArrayBuffer>>>;
     /** Download a file, or a range of it. `HEAD /api/files/{id}` */
     downloadFileHead: Call<{ path: { id: string } }, undefined>;
+  };
+  profileFiles: {
+    /**
+     * Download the logo of a vendor profile, by the id of the profile. `GET
+     * /api/files/vendor-logos/{id}`
+     */
+    getVendorLogo: Call<{ path: { id: string } }, ReadableStream<Uint8Array<ArrayBuffer>>>;
+    /**
+     * Download the logo of a vendor profile, by the id of the profile. `HEAD
+     * /api/files/vendor-logos/{id}`
+     */
+    getVendorLogoHead: Call<{ path: { id: string } }, undefined>;
+    /**
+     * Download the certificate of a vendor profile, as its vendor or an administrator. `GET
+     * /api/files/vendor-certificates/{id}`
+     */
+    getVendorCertificate: Call<{ path: { id: string } }, ReadableStream<Uint8Array<ArrayBuffer>>>;
+    /**
+     * Download the certificate of a vendor profile, as its vendor or an administrator. `HEAD
+     * /api/files/vendor-certificates/{id}`
+     */
+    getVendorCertificateHead: Call<{ path: { id: string } }, undefined>;
   };
   trail: {
     /** List the entries of the trail that the caller may read. `GET /api/audit/logs` */

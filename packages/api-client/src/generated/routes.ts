@@ -149,6 +149,11 @@ export const ROUTES: { [Group in keyof Api]: Record<keyof Api[Group], Route> } =
     getVendorProfile: { method: 'GET', path: '/api/vendor-profiles/{id}', answer: 'json' },
     updateVendorProfile: { method: 'PATCH', path: '/api/vendor-profiles/{id}', answer: 'json' },
     deleteVendorProfile: { method: 'DELETE', path: '/api/vendor-profiles/{id}', answer: 'none' },
+    updateProfileFiles: {
+      method: 'PATCH',
+      path: '/api/vendor-profiles/{id}/files',
+      answer: 'json',
+    },
   },
   import: {
     importUsers: { method: 'POST', path: '/api/users/import', answer: 'stream', isKeyed: true },
@@ -193,6 +198,20 @@ export const ROUTES: { [Group in keyof Api]: Record<keyof Api[Group], Route> } =
   downloads: {
     downloadFile: { method: 'GET', path: '/api/files/{id}', answer: 'stream' },
     downloadFileHead: { method: 'HEAD', path: '/api/files/{id}', answer: 'none' },
+  },
+  profileFiles: {
+    getVendorLogo: { method: 'GET', path: '/api/files/vendor-logos/{id}', answer: 'stream' },
+    getVendorLogoHead: { method: 'HEAD', path: '/api/files/vendor-logos/{id}', answer: 'none' },
+    getVendorCertificate: {
+      method: 'GET',
+      path: '/api/files/vendor-certificates/{id}',
+      answer: 'stream',
+    },
+    getVendorCertificateHead: {
+      method: 'HEAD',
+      path: '/api/files/vendor-certificates/{id}',
+      answer: 'none',
+    },
   },
   trail: {
     listLogs: { method: 'GET', path: '/api/audit/logs', answer: 'json', isList: true },

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 // The plan sets these, so that no shell can lead the local fleet to foreign stores.
 const PLANNED =
-  /^(HOST|PORT|REPLICA|TRUSTED_PROXIES|(MASTER_KEY|GATEWAY_SECRET|METRICS_TOKEN)_FILE|SMTP_URL|MAIL_FROM|AWS_[A-Z_]+|([A-Z_]+_)?DATABASE_(DIRECT_)?URL|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AUDIT_(S3_ENDPOINT|BUCKET|KEY_FILE))$/;
+  /^(HOST|PORT|REPLICA|TRUSTED_PROXIES|(MASTER_KEY|GATEWAY_SECRET|METRICS_TOKEN)_FILE|FILE_SERVICE_URLS|SMTP_URL|MAIL_FROM|AWS_[A-Z_]+|([A-Z_]+_)?DATABASE_(DIRECT_)?URL|KINESIS_(ENDPOINT|STREAM)|S3_(ENDPOINT|BUCKET)|AUDIT_(S3_ENDPOINT|BUCKET|KEY_FILE))$/;
 
 /** Whether `make up` sets this service setting itself. */
 export function isPlannedSetting(name: string): boolean {

@@ -78,7 +78,7 @@ export function nginxConfig(config: GatewayConfig): string {
     LISTEN: listen.join('\n    '),
     UPLOAD_PASS: 'proxy_pass http://file;',
     EVENTS_PASS: 'proxy_pass http://audit;',
-    IMPORT_PASS: 'proxy_pass http://user$bare_path;',
+    USER_PASS: 'proxy_pass http://user$bare_path;',
     // One MiB more for the multipart frame: the service itself answers a file slightly too large.
     UPLOAD_MAX_BODY: String(config.uploadMaxBytes + 1024 * 1024),
     // Comments the lines of limits out.

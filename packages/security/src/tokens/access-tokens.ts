@@ -8,6 +8,7 @@ import type { Role } from '../permissions.ts';
 import type { PublicKeyRing } from '../keys/public-key-ring.ts';
 import type { VerificationKey } from '../keys/read-keys.ts';
 import { type AccessTokenClaims, hasExpired, isClaims, kidOf } from './claims.ts';
+import { createServiceTokens, type ServiceTokens } from './service-tokens.ts';
 
 export interface IssuedAccessToken {
   token: string;
@@ -61,6 +62,7 @@ export interface AccessTokenOptions {
 declare module 'fastify' {
   interface FastifyInstance {
     accessTokens: AccessTokens;
+    serviceTokens: ServiceTokens;
   }
 }
 
@@ -193,7 +195,7 @@ function createVerifier(
   };
 }
 
-/** Decorates the app with `accessTokens`. */
+/** Decorates the app with `accessTokens` and `serviceTokens`. */
 export const accessTokens = fp<AccessTokenOptions>(
   async (app, options) => {
     const { keys, signing, cacheSize = 10_000 } = options;
@@ -203,6 +205,12 @@ export const accessTokens = fp<AccessTokenOptions>(
       issue: createIssuer(app, signing, firstKey?.kid),
       verify: createVerifier(app, keys, cacheSize),
     });
+    const findPem = async (decoded: unknown) => (await findKey(keys, decoded)).pem;
+    const sign = signing && (() => currentKey(signing.key));
+    app.decorate(
+      'serviceTokens',
+      createServiceTokens(app, { issuer: options.issuer, findPem, sign }),
+    );
   },
   { name: '@muniment/access-tokens', fastify: '5.x' },
 );

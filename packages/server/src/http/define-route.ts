@@ -98,6 +98,7 @@ export interface RouteDefinition<
 type FastifyOptions = Partial<
   Pick<
     RouteOptions,
+    | 'attachValidation'
     | 'bodyLimit'
     | 'exposeHeadRoute'
     | 'logLevel'

@@ -17,6 +17,8 @@ const DEFAULTS = {
   denials: { burst: 100, seconds: 15 * 60 },
   /** Introspections by one caller: a customer's service makes one for each of its requests. */
   introspection: { burst: 60_000, seconds: 60 },
+  /** Calls of other services, by the network of the one that calls. */
+  service_calls: { burst: 60_000, seconds: 60 },
   /** API tokens made by one user. */
   token_creation: { burst: 60, seconds: 3_600 },
   /** Failures without a device token of the account. */

@@ -29,6 +29,8 @@ export const EMPTY_PROFILE: StatedProfile = {
   employee_count: null,
   payment_mode: [],
   establishment: null,
+  logo: null,
+  business_registration_certificate: null,
 };
 
 /** What the vendor of a stored profile has stated. */

@@ -1,5 +1,5 @@
 import { Type, type Static, type TObject } from 'typebox';
-import { bothSpellings, nullable, readSpellings, uuid } from '@muniment/server';
+import { bothSpellings, nullable, rawBody, readSpellings, uuid } from '@muniment/server';
 
 /** With a visible character. */
 const text = (maxLength: number, description?: string) =>
@@ -13,6 +13,10 @@ const list = (maxItems: number, description: string) =>
       description,
     }),
   );
+
+/** The id of a file of the vendor. */
+const fileId = Type.Optional(nullable(uuid));
+const FILE_FIELDS = { logo: fileId, business_registration_certificate: fileId };
 
 /** What its vendor states. null clears a field. */
 export const PROFILE_FIELDS = {
@@ -32,6 +36,7 @@ export const PROFILE_FIELDS = {
   employee_count: Type.Optional(nullable(Type.Integer({ minimum: 0, maximum: 10_000_000 }))),
   payment_mode: list(20, 'A list, or a text with commas.'),
   establishment: Type.Optional(nullable(Type.Integer({ minimum: 1_600, maximum: 9_999 }))),
+  ...FILE_FIELDS,
 };
 export type ProfileFields = Static<TObject<typeof PROFILE_FIELDS>>;
 
@@ -47,6 +52,18 @@ const NEW_PROFILE_FIELDS = {
 
 export const newProfileSchema = bothSpellings(NEW_PROFILE_FIELDS);
 export const profileChangeSchema = bothSpellings(PROFILE_FIELDS);
+export const profileFilesSchema = bothSpellings(FILE_FIELDS);
+
+const FILES = {
+  logo: Type.Optional(rawBody('A PNG, JPEG or WebP image.', 'image/*')),
+  business_registration_certificate: Type.Optional(
+    rawBody('A PDF, PNG, JPEG or WebP file.', 'application/octet-stream'),
+  ),
+};
+/** Forms as documents show them: fields as in JSON, the files as they are. */
+export const newProfileForm = Type.Object({ ...NEW_PROFILE_FIELDS, ...FILES });
+export const profileChangeForm = Type.Object({ ...PROFILE_FIELDS, ...FILES });
+export const profileFilesForm = Type.Object(FILES);
 
 /** The fields of a new profile. @throws InvalidFields */
 export const readNewProfile = (body: object) =>

@@ -27,6 +27,20 @@ export async function findChangeableProfile(
 }
 
 /**
+ * The same, with the request's conditions judged before a file is stored; the lock judges again.
+ * @throws PreconditionFailed besides
+ */
+export async function findUnchangedProfile(
+  context: Pick<UserContext, 'data' | 'audit'>,
+  request: FastifyRequest<{ Params: { id: string } }>,
+): Promise<VendorProfile> {
+  const profile = await findChangeableProfile(context, request, request.params.id);
+  const resource = createProfileReader(principalOf(request)).show(profile);
+  requirePreconditions(request, profileValidators(profile, resource));
+  return profile;
+}
+
+/**
  * Locks a profile behind its user, in the order of the triggers, and judges the request's
  * conditions on it.
  * @throws VendorProfileNotFound where it was deleted meanwhile, PreconditionFailed

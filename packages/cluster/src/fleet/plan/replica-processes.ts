@@ -117,11 +117,19 @@ export function allowedOrigins({
     .join(',');
 }
 
+/** Each replica, past the gateway, as the user service reaches them. */
+const fileServiceUrls = (parts: FleetParts): string =>
+  replicaNames(parts.settings.replicas)
+    .filter(({ service }) => service === 'file')
+    .map(({ name }) => `http://127.0.0.1:${portOf(parts, name)}`)
+    .join(',');
+
 function ownEnvironment(parts: FleetParts, service: ServiceName): Record<string, string> {
   const s3Endpoint = `http://127.0.0.1:${servicePortOf(parts, 's3')}`;
   switch (service) {
     case 'user':
       return {
+        FILE_SERVICE_URLS: fileServiceUrls(parts),
         SMTP_URL: smtpUrl(parts, servicePortOf(parts, 'smtp')),
         MAIL_FROM: 'Muniment <no-reply@muniment.localhost>',
       };
