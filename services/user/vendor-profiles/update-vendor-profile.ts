@@ -1,4 +1,4 @@
-import { defineRoute, idParams, nameAuditEvent } from '@muniment/server';
+import { defineRoute, idParams } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { VendorProfileNotFound } from '../errors.ts';
 import {
@@ -7,10 +7,7 @@ import {
   readProfileChange,
 } from './fields/profile-body.ts';
 import { FORM_ERRORS } from './files/read-answer.ts';
-import { readProfileBody } from './files/read-profile-body.ts';
-import { changeStoredProfile } from './profile/change-stored-profile.ts';
-import { findUnchangedProfile } from './profile/lock-profile.ts';
-import { showProfile } from './profile/show-profile.ts';
+import { answerChange } from './profile/answer-change.ts';
 import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';
 
 /** Changes what the body names (RFC 7396). null clears a field. */
@@ -29,14 +26,6 @@ export const updateVendorProfile = defineRoute({
   preconditions: 'handler',
   options: { attachValidation: true },
   handler:
-    (context: Pick<UserContext, 'auth' | 'config' | 'data' | 'audit'>) =>
-    async (request, reply) => {
-      const found = await findUnchangedProfile(context, request);
-      const owner = { owner: found.user_id, isChosen: false };
-      const { body } = await readProfileBody(context, request, owner);
-      const fields = readProfileChange(body);
-      const { row, eventId } = await changeStoredProfile(context, request, { found, fields, body });
-      nameAuditEvent(reply, eventId);
-      return showProfile(request, reply, row);
-    },
+    (context: Pick<UserContext, 'auth' | 'config' | 'data' | 'audit'>) => async (request, reply) =>
+      answerChange(context, request, reply),
 });

@@ -14,7 +14,7 @@ async function connect(url: URL, headers: OutgoingHttpHeaders): Promise<ClientRe
   outgoing.on('error', () => undefined);
   try {
     outgoing.flushHeaders();
-    const { signal } = { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) };
+    const signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
     const [socket] = await once(outgoing, 'socket', { signal });
     if (socket.connecting) await once(socket, isTls ? 'secureConnect' : 'connect', { signal });
   } catch (error) {
