@@ -1,11 +1,7 @@
 import { defineRoute, idParams } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { VendorProfileNotFound } from '../errors.ts';
-import {
-  profileChangeForm,
-  profileChangeSchema,
-  readProfileChange,
-} from './fields/profile-body.ts';
+import { profileChangeForm, profileChangeSchema } from './fields/profile-body.ts';
 import { FORM_ERRORS } from './files/read-answer.ts';
 import { answerChange } from './profile/answer-change.ts';
 import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';

@@ -119,7 +119,7 @@ test('other types, fields and doubled files are refused and leave nothing', asyn
     ['an empty file', 415, 'file_type_refused', [{ ...logo, content: '' }]],
     ['the second of two', 415, 'file_type_refused', [logo, { ...certificate, content: SVG }]],
     ['another field', 400, 'file_unexpected', [{ ...logo, name: 'file' }]],
-    ['a member of every object', 400, 'file_unexpected', [{ ...logo, name: 'valueOf' }]],
+    ['a member of every object', 400, 'malformed_multipart', [{ ...logo, name: 'valueOf' }]],
     ['two logos', 400, 'too_many_parts', [logo, logo]],
   ] as [string, number, string, Part[]][]) {
     const answer = await send(callToken(vendor), parts);
