@@ -167,7 +167,7 @@ test('the cleanup takes what no profile names, with an event, and nothing else',
   t.match(deleted, { action: 'FILE_DELETE', user_id: null, metadata: { reason: 'unreferenced' } });
 });
 
-test('a claim and the cleanup exclude each other', async (t) => {
+test('only the owner of a file claims it, and only while it is there', async (t) => {
   const { files } = (await send(callToken(vendor), [logo])).json();
   const [{ id }] = files;
   const claim = async (file: string, owner: string) =>
