@@ -120,11 +120,11 @@ export const MANNERS_MUTANTS: Mutant[] = [
   },
   {
     name: 'old-name-after-a-304',
-    file: 'services/file/downloads/download-file.ts',
-    find: `            ...validatorHeaders(file),
-            'content-disposition': contentDisposition(file.name),
+    file: 'services/file/downloads/send-file.ts',
+    find: `          ...validatorHeaders(file),
+          'content-disposition': contentDisposition(file.name),
 `,
-    replace: '            ...validatorHeaders(file),\n',
+    replace: '          ...validatorHeaders(file),\n',
     tests: ['services/file/test/downloads/download-file.test.ts'],
   },
   {
