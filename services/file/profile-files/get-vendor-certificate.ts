@@ -1,7 +1,12 @@
 import { principalOf, reachOf } from '@muniment/security';
 import { defineRoute, idParams } from '@muniment/server';
 import type { FileContext } from '../context.ts';
-import { FILE_ANSWERS, FILE_HEADERS, sendFile, type DownloadContext } from '../downloads/send-file.ts';
+import {
+  FILE_ANSWERS,
+  FILE_HEADERS,
+  sendFile,
+  type DownloadContext,
+} from '../downloads/send-file.ts';
 import { FileNotFound, ObjectStoreUnavailable, RangeNotSatisfiable } from '../errors.ts';
 import { findProfileFile } from './profile-file-queries.ts';
 

@@ -125,6 +125,8 @@ export interface Schemas {
     /** A list, or a text with commas. */
     payment_mode?: string | string[] | null;
     establishment?: number | null;
+    logo?: string | null;
+    business_registration_certificate?: string | null;
     /** For administrators: the vendor. Absent, it is the caller. */
     userId?: string;
     /** A new profile needs it. As `Technology`. */
@@ -143,6 +145,7 @@ export interface Schemas {
     employeeCount?: number | null;
     /** A list, or a text with commas. */
     paymentMode?: string | string[] | null;
+    businessRegistrationCertificate?: string | null;
   };
   CreateViewerTokenRequest: {
     /** The customer's customer. Its viewers see the event. */
@@ -535,6 +538,11 @@ export interface Schemas {
     error: string | null;
     duration_ms: number;
   };
+  UpdateProfileFilesRequest: {
+    logo?: string | null;
+    business_registration_certificate?: string | null;
+    businessRegistrationCertificate?: string | null;
+  };
   UpdateProfileRequest: {
     name?: string | null;
     first_name?: string | null;
@@ -591,6 +599,8 @@ export interface Schemas {
     /** A list, or a text with commas. */
     payment_mode?: string | string[] | null;
     establishment?: number | null;
+    logo?: string | null;
+    business_registration_certificate?: string | null;
     /** A new profile needs it. As `Technology`. */
     businessType?: string;
     /** A new profile needs it. */
@@ -607,6 +617,7 @@ export interface Schemas {
     employeeCount?: number | null;
     /** A list, or a text with commas. */
     paymentMode?: string | string[] | null;
+    businessRegistrationCertificate?: string | null;
   };
   UpdateWebhookRequest: {
     url?: string;
@@ -670,6 +681,74 @@ export interface Schemas {
     updated_at: string;
   };
   VendorProfilePage: { data: Schemas['VendorProfile'][]; next_cursor: string | null };
+  VendorProfilesCreateVendorProfileRequest: {
+    /** For administrators: the vendor. Absent, it is the caller. */
+    user_id?: string;
+    /** A new profile needs it. As `Technology`. */
+    business_type?: string;
+    /** A new profile needs it. */
+    business_name?: string;
+    company_name?: string | null;
+    contact_person?: string | null;
+    designation?: string | null;
+    /** An ISO 3166 code, an ISO name or an English name. */
+    country?: string | null;
+    city?: string | null;
+    /** By http or https, of a domain name. */
+    website?: string | null;
+    /** In India it is checked with its check digit. */
+    gst_number?: string | null;
+    address?: string | null;
+    company_details?: string | null;
+    /** With + and the country code. */
+    whatsapp_number?: string | null;
+    /** English names of days: a list, or a text such as `Mon - Fri`. */
+    working_days?: string | string[] | null;
+    employee_count?: number | null;
+    /** A list, or a text with commas. */
+    payment_mode?: string | string[] | null;
+    establishment?: number | null;
+    /** A PNG, JPEG or WebP image. */
+    logo?: Blob;
+    /** A PDF, PNG, JPEG or WebP file. */
+    business_registration_certificate?: Blob;
+  };
+  VendorProfilesUpdateProfileFilesRequest: {
+    /** A PNG, JPEG or WebP image. */
+    logo?: Blob;
+    /** A PDF, PNG, JPEG or WebP file. */
+    business_registration_certificate?: Blob;
+  };
+  VendorProfilesUpdateVendorProfileRequest: {
+    /** A new profile needs it. As `Technology`. */
+    business_type?: string;
+    /** A new profile needs it. */
+    business_name?: string;
+    company_name?: string | null;
+    contact_person?: string | null;
+    designation?: string | null;
+    /** An ISO 3166 code, an ISO name or an English name. */
+    country?: string | null;
+    city?: string | null;
+    /** By http or https, of a domain name. */
+    website?: string | null;
+    /** In India it is checked with its check digit. */
+    gst_number?: string | null;
+    address?: string | null;
+    company_details?: string | null;
+    /** With + and the country code. */
+    whatsapp_number?: string | null;
+    /** English names of days: a list, or a text such as `Mon - Fri`. */
+    working_days?: string | string[] | null;
+    employee_count?: number | null;
+    /** A list, or a text with commas. */
+    payment_mode?: string | string[] | null;
+    establishment?: number | null;
+    /** A PNG, JPEG or WebP image. */
+    logo?: Blob;
+    /** A PDF, PNG, JPEG or WebP file. */
+    business_registration_certificate?: Blob;
+  };
   ViewerToken: {
     id: string;
     tenant_id: string;
