@@ -82,7 +82,7 @@ export const PLANTED_BUGS: PlantedBug[] = [
     story: 'a download that the gateway retries on a second replica gets a second event id',
     mutations: [
       {
-        file: 'services/file/downloads/download-file.ts',
+        file: 'services/file/downloads/send-file.ts',
         find: '    id: derivedEventId(request.id, request.startedAtMs),\n',
         replace: '',
       },
