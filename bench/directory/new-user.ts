@@ -8,7 +8,7 @@ const NEW_USERS = 2_000;
 const FIRST = 10_000_000;
 const DIRECTORY_INDEXES = `users_aws_cognito_id, identity.users_external_id,
   identity.users_verified_phone, identity.users_phone, identity.users_by_created,
-  identity.users_by_type, identity.users_by_status, identity.users_by_country,
+  identity.users_by_type, identity.users_by_status, identity.users_by_country_code,
   identity.users_by_last_active`;
 const WITHOUT_TERMS = 'alter table identity.users disable trigger users_index_terms';
 const WITHOUT_INDEXES = `${WITHOUT_TERMS}; drop index identity.${DIRECTORY_INDEXES}`;

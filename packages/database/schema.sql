@@ -795,6 +795,22 @@ ALTER TABLE identity.status_changes ADD CONSTRAINT status_changes_pkey PRIMARY K
 CREATE INDEX status_changes_user ON identity.status_changes USING btree (user_id);
 GRANT DELETE, SELECT ON identity.status_changes TO user_service;
 
+CREATE TABLE identity.token_metadata_keys (
+  key text NOT NULL
+);
+ALTER TABLE identity.token_metadata_keys ADD CONSTRAINT token_metadata_keys_pkey PRIMARY KEY (key);
+GRANT DELETE, INSERT, SELECT ON identity.token_metadata_keys TO user_service;
+
+CREATE TABLE identity.user_metadata_terms (
+  user_id uuid NOT NULL,
+  term bytea NOT NULL,
+  user_created timestamp with time zone NOT NULL
+);
+ALTER TABLE identity.user_metadata_terms ADD CONSTRAINT user_metadata_terms_pkey PRIMARY KEY (user_id, term);
+ALTER TABLE identity.user_metadata_terms ADD CONSTRAINT user_metadata_terms_user_id_fkey FOREIGN KEY (user_id) REFERENCES identity.users(id) ON DELETE CASCADE;
+CREATE INDEX user_metadata_terms_term ON identity.user_metadata_terms USING btree (term, user_created, user_id);
+GRANT SELECT ON identity.user_metadata_terms TO user_service;
+
 CREATE TABLE identity.user_terms (
   user_id uuid NOT NULL,
   term text NOT NULL
@@ -835,16 +851,21 @@ CREATE TABLE identity.users (
   created_by uuid,
   updated_by uuid,
   last_active_on date,
-  foreign_hash text
+  foreign_hash text,
+  country_code text,
+  user_metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+  app_metadata jsonb DEFAULT '{}'::jsonb NOT NULL
 );
+ALTER TABLE identity.users ADD CONSTRAINT users_country_code_form CHECK (((country_code IS NULL) OR ((country_code ~ '^[A-Z]{2}$'::text) AND (country IS NOT NULL)))) NOT VALID;
 ALTER TABLE identity.users ADD CONSTRAINT users_email_key UNIQUE (email_key);
+ALTER TABLE identity.users ADD CONSTRAINT users_metadata_form CHECK (((jsonb_typeof(user_metadata) = 'object'::text) AND (jsonb_typeof(app_metadata) = 'object'::text))) NOT VALID;
 ALTER TABLE identity.users ADD CONSTRAINT users_phone_form CHECK ((((phone ~ '^\+[1-9][0-9]{1,17}$'::text) AND (phone_valid IS NOT NULL)) OR (phone IS NULL)));
 ALTER TABLE identity.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 ALTER TABLE identity.users ADD CONSTRAINT users_service_has_no_password CHECK (((NOT service) OR (password_hash IS NULL)));
 ALTER TABLE identity.users ADD CONSTRAINT users_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'suspended'::text, 'pending'::text])));
 ALTER TABLE identity.users ADD CONSTRAINT users_type_check CHECK ((type = ANY (ARRAY['customer'::text, 'vendor'::text, 'admin'::text, 'auditor'::text]))) NOT VALID;
 CREATE UNIQUE INDEX users_aws_cognito_id ON identity.users USING btree (aws_cognito_id);
-CREATE INDEX users_by_country ON identity.users USING btree (country, created, id) WHERE ((NOT service) AND (country IS NOT NULL));
+CREATE INDEX users_by_country_code ON identity.users USING btree (country_code, created, id) WHERE ((NOT service) AND (country_code IS NOT NULL));
 CREATE INDEX users_by_created ON identity.users USING btree (created, id) WHERE (NOT service);
 CREATE INDEX users_by_last_active ON identity.users USING btree (COALESCE(last_active_on, '-infinity'::date), id) WHERE (NOT service);
 CREATE INDEX users_by_status ON identity.users USING btree (status, created, id) WHERE (NOT service);
@@ -859,9 +880,12 @@ CREATE TRIGGER administrator_deleted AFTER DELETE ON identity.users FOR EACH ROW
 CREATE TRIGGER administrator_updated AFTER UPDATE OF type, status, service ON identity.users FOR EACH ROW WHEN (((old.type = 'admin'::text) AND (old.status = 'active'::text) AND (NOT old.service) AND ((new.type <> 'admin'::text) OR (new.status <> 'active'::text) OR new.service))) EXECUTE FUNCTION identity.require_administrator();
 CREATE TRIGGER users_announce_change AFTER UPDATE OF type, status, password_hash ON identity.users FOR EACH ROW WHEN (((old.type <> new.type) OR (old.status <> new.status) OR (old.password_hash IS DISTINCT FROM new.password_hash))) EXECUTE FUNCTION identity.announce_user_change();
 CREATE TRIGGER users_announce_deletion AFTER DELETE ON identity.users FOR EACH ROW EXECUTE FUNCTION identity.announce_user_change();
+CREATE TRIGGER users_announce_token_metadata AFTER UPDATE OF app_metadata ON identity.users FOR EACH ROW WHEN ((old.app_metadata <> new.app_metadata)) EXECUTE FUNCTION identity.announce_token_metadata();
 CREATE TRIGGER users_derive_verification BEFORE INSERT OR UPDATE OF is_verified, email_verified_at, phone_verified_at ON identity.users FOR EACH ROW EXECUTE FUNCTION identity.derive_verification();
 CREATE TRIGGER users_end_access AFTER UPDATE OF status ON identity.users FOR EACH ROW WHEN ((old.status <> new.status)) EXECUTE FUNCTION identity.end_access_of_user();
+CREATE TRIGGER users_index_changed_metadata AFTER UPDATE OF user_metadata, app_metadata ON identity.users FOR EACH ROW WHEN (((old.user_metadata <> new.user_metadata) OR (old.app_metadata <> new.app_metadata))) EXECUTE FUNCTION identity.index_user_metadata();
 CREATE TRIGGER users_index_changed_terms AFTER UPDATE OF name, first_name, last_name, email, email_key, phone ON identity.users FOR EACH ROW WHEN (((NOT new.service) AND ((((((old.name IS DISTINCT FROM new.name) OR (old.first_name IS DISTINCT FROM new.first_name)) OR (old.last_name IS DISTINCT FROM new.last_name)) OR (old.email IS DISTINCT FROM new.email)) OR (old.email_key IS DISTINCT FROM new.email_key)) OR (old.phone IS DISTINCT FROM new.phone)))) EXECUTE FUNCTION identity.index_user_terms();
+CREATE TRIGGER users_index_metadata AFTER INSERT ON identity.users FOR EACH ROW WHEN (((new.user_metadata <> '{}'::jsonb) OR (new.app_metadata <> '{}'::jsonb))) EXECUTE FUNCTION identity.index_user_metadata();
 CREATE TRIGGER users_index_terms AFTER INSERT ON identity.users FOR EACH ROW WHEN ((NOT new.service)) EXECUTE FUNCTION identity.index_user_terms();
 CREATE TRIGGER users_relist_vendor_profile AFTER UPDATE OF type, status ON identity.users FOR EACH ROW WHEN (((old.type <> new.type) OR (old.status <> new.status))) EXECUTE FUNCTION identity.relist_vendor_profile();
 CREATE TRIGGER users_void_foreign_hash BEFORE UPDATE OF password_hash ON identity.users FOR EACH ROW WHEN ((old.foreign_hash IS NOT NULL)) EXECUTE FUNCTION identity.void_foreign_hash();
@@ -925,6 +949,19 @@ CREATE TRIGGER vendor_profiles_release_files AFTER DELETE OR UPDATE OF logo, bus
 GRANT DELETE, SELECT ON identity.vendor_profiles TO user_service;
 GRANT INSERT (id, user_id, business_type, business_name, company_name, contact_person, designation, country, country_code, city, website, business_registration_certificate, gst_number, address, company_details, whatsapp_number, logo, working_days, employee_count, payment_mode, establishment, created_by, updated_by) ON identity.vendor_profiles TO user_service;
 GRANT UPDATE (business_type, business_name, company_name, contact_person, designation, country, country_code, city, website, business_registration_certificate, gst_number, address, company_details, whatsapp_number, logo, working_days, employee_count, payment_mode, establishment, updated_by, updated) ON identity.vendor_profiles TO user_service;
+
+CREATE VIEW identity.token_metadata AS
+ SELECT id AS user_id,
+    ( SELECT
+                CASE
+                    WHEN (octet_length((named.part)::text) <= 512) THEN named.part
+                    ELSE NULL::jsonb
+                END AS "case"
+           FROM ( SELECT jsonb_object_agg(k.key, (u.app_metadata -> k.key)) AS part
+                   FROM identity.token_metadata_keys k
+                  WHERE (u.app_metadata ? k.key)) named) AS app_metadata
+   FROM identity.users u;
+GRANT SELECT ON identity.token_metadata TO user_service;
 
 CREATE TABLE keys.erased_subjects (
   subject text NOT NULL,
@@ -1070,7 +1107,15 @@ CREATE VIEW shared.live_sessions WITH (security_barrier=true) AS
  SELECT s.id AS session_id,
     u.id AS user_id,
     u.type AS role,
-    u.status
+    u.status,
+    ( SELECT
+                CASE
+                    WHEN (octet_length((named.part)::text) <= 512) THEN named.part
+                    ELSE NULL::jsonb
+                END AS "case"
+           FROM ( SELECT jsonb_object_agg(k.key, (u.app_metadata -> k.key)) AS part
+                   FROM identity.token_metadata_keys k
+                  WHERE (u.app_metadata ? k.key)) named) AS app_metadata
    FROM (identity.sessions s
      JOIN identity.users u ON ((u.id = s.user_id)))
   WHERE ((s.revoked_at IS NULL) AND (s.expires_at > clock_timestamp()) AND ((s.last_seen + s.idle_timeout) > clock_timestamp()) AND (u.status = 'active'::text));
@@ -1587,6 +1632,21 @@ AS $function$
     end $function$
 ;
 
+CREATE OR REPLACE FUNCTION identity.announce_token_metadata()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    begin
+      if exists (select from identity.token_metadata_keys k
+        where old.app_metadata -> k.key is distinct from new.app_metadata -> k.key) then
+        perform identity.announce_revocation('user', old.id::text, identity.access_tokens_end());
+      end if;
+      return null;
+    end $function$
+;
+
 CREATE OR REPLACE FUNCTION identity.announce_user_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1673,6 +1733,23 @@ AS $function$
 ;
 GRANT EXECUTE ON FUNCTION identity.fold_words(text) TO PUBLIC;
 
+CREATE OR REPLACE FUNCTION identity.index_user_metadata()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    declare terms bytea[] := array(
+      select identity.metadata_terms('user', new.user_metadata)
+      union select identity.metadata_terms('app', new.app_metadata));
+    begin
+      delete from identity.user_metadata_terms t where t.user_id = new.id and t.term <> all (terms);
+      insert into identity.user_metadata_terms (user_id, term, user_created)
+      select new.id, term, new.created from unnest(terms) term on conflict do nothing;
+      return null;
+    end $function$
+;
+
 CREATE OR REPLACE FUNCTION identity.index_user_terms()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1716,6 +1793,30 @@ AS $function$
       return new;
     end $function$
 ;
+
+CREATE OR REPLACE FUNCTION identity.metadata_terms(kind text, metadata jsonb)
+ RETURNS SETOF bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+      with recursive node (path, value) as (
+        select jsonb_build_array(kind), metadata
+        union all
+        select case when inside.key is null then node.path
+          else node.path || jsonb_build_array(inside.key) end, inside.value
+        from node, lateral (
+          select key, value from jsonb_each(
+            case jsonb_typeof(node.value) when 'object' then node.value else '{}' end)
+          union all
+          select null, value from jsonb_array_elements(
+            case jsonb_typeof(node.value) when 'array' then node.value else '[]' end)) inside
+      )
+      select distinct sha256(convert_to((path || jsonb_build_array(value))::text, 'UTF8'))
+      from node where jsonb_typeof(value) not in ('object', 'array')
+    $function$
+;
+GRANT EXECUTE ON FUNCTION identity.metadata_terms(text,jsonb) TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION identity.release_profile_files()
  RETURNS trigger

@@ -16,6 +16,7 @@ import { saveTokenLifetime } from './sessions/revocation-queries.ts';
 import { sessions } from './sessions/routes.ts';
 import { signIn } from './sign-in/routes.ts';
 import { signingKeys } from './signing-keys/routes.ts';
+import { parseTokenKeys, saveTokenMetadataKeys } from './users/metadata/token-metadata-queries.ts';
 import { vendorProfiles } from './vendor-profiles/routes.ts';
 import { webSocket } from './web-socket/routes.ts';
 
@@ -28,8 +29,8 @@ export const features: readonly FeatureRoutes<UserContext>[] = [
   signIn,
   passwords,
   account,
-  directory,
   vendorProfiles,
+  directory,
   userImport,
   seed004,
   webSocket,
@@ -43,6 +44,7 @@ export async function buildApp(config: Config): Promise<UserContext> {
   await http.app.register(cookie, { hook: false });
   await auth.keys.refresh();
   await saveTokenLifetime(data.db, config.ACCESS_TOKEN_TTL_S);
+  await saveTokenMetadataKeys(data.db, parseTokenKeys(config.TOKEN_APP_METADATA_KEYS));
   // Each adds its loops to `context.jobs`, which start once the service listens.
   startMaintenance(context);
   startRecoveries(context);

@@ -15,6 +15,14 @@ export const settings = Type.Object({
     default: 30,
     description: 'Time for which a key signs access tokens. 0: until `make rotate-keys`.',
   }),
+  TOKEN_APP_METADATA_KEYS: Type.String({
+    default: '',
+    maxLength: 500,
+    pattern: '^([\\w-]{1,64}(,[\\w-]{1,64})*)?$',
+    description:
+      'Members of app_metadata that enter access tokens as the claim app_metadata, comma ' +
+      'separated. Of a user with more than 512 bytes in them none enters.',
+  }),
   REFRESH_TOKEN_TTL_S: Type.Integer({
     minimum: 60,
     default: 14 * 86_400,

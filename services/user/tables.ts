@@ -1,6 +1,9 @@
 import type { Generated, GeneratedAlways, Selectable } from 'kysely';
 import type { Role } from '@muniment/security';
 
+/** A JSON object of a user, as its writer named its members. */
+export type Metadata = Readonly<Record<string, unknown>>;
+
 export interface UsersTable {
   id: string;
   type: Generated<Role>;
@@ -21,8 +24,15 @@ export interface UsersTable {
   /** False for a number that cannot exist, which gets no message. Null without a number. */
   phone_valid: Generated<boolean | null>;
   post_code: Generated<string | null>;
+  /** As it was sent. */
   country: Generated<string | null>;
+  /** ISO 3166-1 alpha-2. */
+  country_code: Generated<string | null>;
   city: Generated<string | null>;
+  /** What the owner stores: a JSON object. */
+  user_metadata: Generated<Metadata>;
+  /** What administrators store: a JSON object. */
+  app_metadata: Generated<Metadata>;
   is_profile_updated: Generated<boolean>;
   is_profile_reverified: Generated<boolean>;
   profile_reverified_at: Generated<Date | null>;
@@ -131,6 +141,13 @@ export interface UserTermsTable {
   term: string;
 }
 
+/** Hashes of metadata's paths with their values. Only a trigger writes them. */
+export interface UserMetadataTermsTable {
+  user_id: string;
+  term: Buffer;
+  user_created: Date;
+}
+
 export interface VendorProfilesTable {
   id: string;
   user_id: string;
@@ -206,6 +223,7 @@ export interface SignerKeysTable {
 export interface Tables {
   'identity.users': UsersTable;
   'identity.user_terms': UserTermsTable;
+  'identity.user_metadata_terms': UserMetadataTermsTable;
   'identity.sessions': SessionsTable;
   'identity.refresh_tokens': RefreshTokensTable;
   'identity.recovery_requests': RecoveryRequestsTable;

@@ -77,6 +77,11 @@ test('a deleted account ends at once; its trail stays without personal data', as
   });
   const found = await api.vendorProfiles.searchVendorProfiles({ query: { q: 'frobeniana' } });
   t.equal(found.data.data.length, 1);
+  const metadata = { user_metadata: { 'folly-praised': 'Stultitiae Laus' } };
+  await api.account.updateProfile({ body: metadata });
+  const terms = () =>
+    rows('select from identity.user_metadata_terms where user_id = $1', [user.id]);
+  t.equal((await terms()).length, 1, 'found by its metadata before');
   const other = await fleet.signUp();
   t.equal((await fleet.upload(other.token, 'stays.txt', 'of another')).status, 201);
 
@@ -258,6 +263,7 @@ test('a deleted account ends at once; its trail stays without personal data', as
     [],
     'no search term leads there',
   );
+  t.strictSame(await terms(), [], 'no metadata either');
   t.strictSame(
     (
       await rows<{ resource: string }>(
@@ -312,6 +318,8 @@ test('a deleted account ends at once; its trail stays without personal data', as
     'Beatus Rhenanus',
     'Basilea',
     'Calligraphy',
+    'folly-praised',
+    'Stultitiae Laus',
   ]) {
     // Only the gateway's access log names the client, until logs are rotated.
     const stated = value === agent || value === ADDRESS ? ['nginx/access.log'] : [];

@@ -45,7 +45,9 @@ export async function findSessionPrincipal(
     throw error;
   }
   const { sub: id, sid: sessionId, kid: keyId } = claims;
-  const session = await sources.sessions.isLive({ sessionId, userId: id, role: claims.role });
+  const appMetadata = claims.app_metadata ?? null;
+  const claim = { sessionId, userId: id, role: claims.role, appMetadata };
+  const session = await sources.sessions.isLive(claim);
   // Checked after the session: the key may have been revoked during the query.
   if (!session.live || !(await isKeyValid(sources, keyId))) return undefined;
   sources.lastSeen?.seen(sessionId);

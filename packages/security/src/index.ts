@@ -1,5 +1,5 @@
 export { accessTokens } from './tokens/access-tokens.ts';
-export type { AccessTokenClaims } from './tokens/claims.ts';
+export type { AccessTokenClaims, AppMetadata } from './tokens/claims.ts';
 export type { ServiceCall, ServiceTokens } from './tokens/service-tokens.ts';
 export type {
   AccessTokenOptions,

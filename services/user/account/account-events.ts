@@ -2,8 +2,13 @@ import type { RequestEvent } from '@muniment/server';
 import { aboutUser } from '../users/user-events.ts';
 
 /** Lists changed fields without values: names are personal, and the trail stays forever. */
-export const profileUpdated = (userId: string, fields: string[]): RequestEvent => ({
+export const profileUpdated = (
+  userId: string,
+  { fields, metadataKeys }: { fields: string[]; metadataKeys: string[] | undefined },
+): RequestEvent => ({
   action: 'USER_UPDATED',
+  // Their owner made the keys up, so they are readable only while the user exists.
+  ...(metadataKeys && { personal: { user_metadata_keys: metadataKeys } }),
   ...aboutUser(userId),
   metadata: { fields },
 });

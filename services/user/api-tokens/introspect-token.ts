@@ -4,6 +4,7 @@ import { denialOf, isApiToken, PERMISSION_NAMES } from '@muniment/security';
 import { defineRoute, strictObject } from '@muniment/server';
 import { FormMalformed } from '../errors.ts';
 import type { UserContext } from '../context.ts';
+import { metadataSchema } from '../users/metadata/merge-metadata.ts';
 
 const bodySchema = strictObject({
   token: Type.String({ minLength: 1 }),
@@ -23,6 +24,7 @@ const answerSchema = Type.Object({
   jti: Type.Optional(Type.String()),
   iat: Type.Optional(Type.Integer()),
   exp: Type.Optional(Type.Integer()),
+  app_metadata: Type.Optional(metadataSchema),
   allowed_ips: Type.Optional(Type.Array(Type.String())),
 });
 type Auth = UserContext['auth'];
@@ -61,8 +63,9 @@ async function introspectAccessToken(
     throw error;
   });
   if (!claims || (!revocations.isFresh() && !(await keys.revalidate(claims.kid)))) return INACTIVE;
-  const { sub, sid, iss, aud, jti, iat, exp } = claims;
-  const session = await sessions.isLive({ sessionId: sid, userId: sub, role: claims.role });
+  const { sub, sid, iss, aud, jti, iat, exp, app_metadata: appMetadata = null } = claims;
+  const claim = { sessionId: sid, userId: sub, role: claims.role, appMetadata };
+  const session = await sessions.isLive(claim);
   if (!session.live) return INACTIVE;
   const { role } = session;
   const scope = PERMISSION_NAMES.filter(
@@ -81,6 +84,7 @@ async function introspectAccessToken(
     jti,
     iat,
     exp,
+    ...(appMetadata && { app_metadata: appMetadata }),
   };
 }
 

@@ -1,63 +1,25 @@
+import type { FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
-import {
-  createBoundCursors,
-  InvalidFields,
-  isUuid,
-  nullable,
-  strictObject,
-  type BoundCursors,
-} from '@muniment/server';
+import { createBoundCursors, nullable, strictObject, type BoundCursors } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { EmailMalformed } from '../errors.ts';
+import { roleSchema, toDirectoryUser } from '../users/directory-resource.ts';
 import {
   countUsers,
   findUserPage,
   type UserFilter,
   type UserOrder,
-} from '../users/directory-queries.ts';
-import {
-  directoryUserSchema,
-  roleSchema,
-  statusSchema,
-  toDirectoryUser,
-  type DirectoryUserResource,
-} from '../users/directory-resource.ts';
-import { parseEmail } from '../users/email-address.ts';
-import { parsePhoneNumber } from '../users/phone-number.ts';
+} from './lists/user-list-queries.ts';
+import { addIncluded, includeSchema, readInclude } from './include.ts';
+import { filters, readFilter } from './lists/list-filter.ts';
+import { listedUserSchema } from './listed-user-resource.ts';
 
 /** A count beyond says only that there are at least so many. */
 const MAX_COUNT = 10_000;
-const MAX_IDS = 200;
-
-const time = (description: string) =>
-  Type.Optional(Type.String({ format: 'date-time', description }));
-const day = (description: string) => Type.Optional(Type.String({ format: 'date', description }));
-const exact = (maxLength: number) => Type.Optional(Type.String({ minLength: 1, maxLength }));
-
 /** Cursors hold an address at most, with its nonce and tag. */
 export const cursorSchema = Type.Optional(Type.String({ minLength: 1, maxLength: 600 }));
 export const limitSchema = Type.Integer({ minimum: 1, maximum: 200, default: 50 });
 
 const ORDERS = ['-created', 'created', 'email', '-email', 'last_active', '-last_active'] as const;
-
-const filters = {
-  status: Type.Optional(statusSchema),
-  country: exact(100),
-  created_from: time('Created at this time or later.'),
-  created_to: time('Created before this time.'),
-  last_active_from: day('Last active on this day (UTC) or later.'),
-  last_active_to: day('Last active before this day, or never.'),
-  ids: Type.Optional(
-    Type.String({
-      pattern: '^[0-9a-fA-F-]{36}(,[0-9a-fA-F-]{36})*$',
-      maxLength: MAX_IDS * 37,
-      description: 'Ids, comma separated, 200 at most.',
-    }),
-  ),
-  email: exact(320),
-  phone: exact(40),
-  external_id: exact(255),
-};
 
 const paging = {
   limit: limitSchema,
@@ -69,6 +31,7 @@ const paging = {
     ),
   ),
   count: Type.Boolean({ default: false, description: 'Whether to count under the same filter.' }),
+  include: includeSchema,
 };
 
 /** The query of a list of one type. */
@@ -82,7 +45,7 @@ const countSchema = Type.Object({
 });
 
 export const userPageSchema = Type.Object({
-  data: Type.Array(directoryUserSchema),
+  data: Type.Array(listedUserSchema),
   next_cursor: nullable(Type.String()),
   count: Type.Optional(countSchema),
 });
@@ -91,22 +54,33 @@ export const userPageSchema = Type.Object({
 export const userCursors = ({ limits }: Pick<UserContext, 'limits'>): BoundCursors =>
   createBoundCursors(limits.secret('directory-cursors'));
 
-/** @throws CursorInvalid, InvalidFields */
+type PageContext = Pick<UserContext, 'audit' | 'data'>;
+
+/** @throws CursorInvalid, and as `readFilter` and `readInclude` */
 export async function readUserPage(
-  { data: { db } }: Pick<UserContext, 'data'>,
-  cursors: BoundCursors,
-  { limit, cursor, order: stated, count: wantsCount, ...given }: ListQuery,
+  context: PageContext & { cursors: BoundCursors },
+  request: FastifyRequest,
+  { limit, cursor, order: stated, count: wantsCount, include: wanted, ...given }: ListQuery,
 ): Promise<Static<typeof userPageSchema>> {
+  const { cursors } = context;
+  const { db } = context.data;
   const boundTo = { list: 'users', order: stated, filter: given };
   const after = cursor === undefined ? undefined : cursors.open(cursor, boundTo);
   const filter = readFilter(given);
-  const descending = stated.startsWith('-');
-  const order = stated.replace(/^-/, '') as UserOrder;
-  const rows = await findUserPage(db, { filter, order, descending, after, limit: limit + 1 });
+  const include = await readInclude(context, request, wanted);
+  const rows = await findUserPage(db, {
+    filter,
+    order: stated.replace(/^-/, '') as UserOrder,
+    descending: stated.startsWith('-'),
+    after,
+    limit: limit + 1,
+    metadata: include.has('metadata'),
+  });
   const page = rows.slice(0, limit);
   const last = rows.length > limit ? page.at(-1) : undefined;
+  const users = page.map(({ order_key: _key, ...user }) => toDirectoryUser(user));
   return {
-    data: page.map(({ order_key: _key, ...user }): DirectoryUserResource => toDirectoryUser(user)),
+    data: await addIncluded(db, request, { users, include }),
     next_cursor: last ? cursors.seal([last.order_key, last.id], boundTo) : null,
     ...(wantsCount && { count: await honestCount(db, filter) }),
   };
@@ -120,57 +94,4 @@ async function honestCount(
   return count > MAX_COUNT
     ? { count: MAX_COUNT, relation: 'at_least' }
     : { count, relation: 'exact' };
-}
-
-type GivenFilter = Omit<ListQuery, keyof typeof paging>;
-
-/** @throws InvalidFields where a well-formed value means nothing */
-function readFilter({ ids, email, phone, ...given }: GivenFilter): UserFilter {
-  for (const [from, to] of [
-    ['created_from', 'created_to'],
-    ['last_active_from', 'last_active_to'],
-  ] as const) {
-    const [first, last] = [given[from], given[to]];
-    if (first !== undefined && last !== undefined && Date.parse(first) >= Date.parse(last))
-      throw invalid(from, `must be before ${to}`);
-  }
-  const number = phone === undefined ? undefined : parsePhoneNumber(phone);
-  if (phone !== undefined && !number)
-    throw invalid('phone', 'is not an international number (E.164: +49...)');
-  const names = [
-    ['created_from', 'createdFrom'],
-    ['created_to', 'createdTo'],
-    ['last_active_from', 'activeFrom'],
-    ['last_active_to', 'activeTo'],
-    ['external_id', 'externalId'],
-    ['type', 'type'],
-    ['status', 'status'],
-    ['country', 'country'],
-  ] as const;
-  return {
-    ...Object.fromEntries(
-      names.flatMap(([name, of]) => (given[name] === undefined ? [] : [[of, given[name]]])),
-    ),
-    ...(ids !== undefined && { ids: readIds(ids) }),
-    ...(email !== undefined && { emailKey: readEmailKey(email) }),
-    ...(number && { phone: number.phone }),
-  };
-}
-
-const invalid = (name: string, message: string): InvalidFields =>
-  new InvalidFields([{ pointer: `/querystring/${name}`, message }]);
-
-function readIds(text: string): string[] {
-  const ids = text.split(',');
-  if (!ids.every(isUuid)) throw invalid('ids', 'must be UUIDs, comma separated');
-  return ids;
-}
-
-function readEmailKey(typed: string): string {
-  try {
-    return parseEmail(typed).emailKey;
-  } catch (error) {
-    if (error instanceof EmailMalformed) throw invalid('email', 'is not an e-mail address');
-    throw error;
-  }
 }

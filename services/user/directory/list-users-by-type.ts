@@ -4,7 +4,7 @@ import type { UserContext } from '../context.ts';
 import { roleSchema } from '../users/directory-resource.ts';
 import { readUserPage, typedListQuery, userCursors, userPageSchema } from './list-page.ts';
 
-type ListContext = Pick<UserContext, 'data' | 'limits'>;
+type ListContext = Pick<UserContext, 'audit' | 'data' | 'limits'>;
 
 export const listUsersByType = defineRoute({
   method: 'GET',
@@ -17,8 +17,10 @@ export const listUsersByType = defineRoute({
   response: { 200: userPageSchema },
   errors: [CursorInvalid],
   handler: (context: ListContext) => {
-    const cursors = userCursors(context);
-    return async ({ query, params: { type } }) =>
-      readUserPage(context, cursors, { ...query, type });
+    const paging = { ...context, cursors: userCursors(context) };
+    return async (request) => {
+      const { type } = request.params;
+      return readUserPage(paging, request, { ...request.query, type });
+    };
   },
 });

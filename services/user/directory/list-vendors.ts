@@ -2,7 +2,7 @@ import { CursorInvalid, defineRoute } from '@muniment/server';
 import type { UserContext } from '../context.ts';
 import { readUserPage, typedListQuery, userCursors, userPageSchema } from './list-page.ts';
 
-type ListContext = Pick<UserContext, 'data' | 'limits'>;
+type ListContext = Pick<UserContext, 'audit' | 'data' | 'limits'>;
 
 export const listVendors = defineRoute({
   method: 'GET',
@@ -14,7 +14,7 @@ export const listVendors = defineRoute({
   response: { 200: userPageSchema },
   errors: [CursorInvalid],
   handler: (context: ListContext) => {
-    const cursors = userCursors(context);
-    return async (request) => readUserPage(context, cursors, { ...request.query, type: 'vendor' });
+    const paging = { ...context, cursors: userCursors(context) };
+    return async (request) => readUserPage(paging, request, { ...request.query, type: 'vendor' });
   },
 });

@@ -18,18 +18,18 @@ export async function insertImported(
   const { rows } = await sql<{ id: string }>`
     insert into identity.users (id, external_id, aws_cognito_id, type, status, email, email_key,
       email_verified_at, phone, phone_valid, phone_verified_at, verified_at, name, first_name,
-      last_name, post_code, country, city, is_profile_updated, is_profile_reverified,
+      last_name, post_code, country, country_code, city, is_profile_updated, is_profile_reverified,
       profile_reverified_at, foreign_hash, created, created_by)
     select id, external_id, aws_cognito_id,
       case when type = 'vendor' then 'vendor' else 'customer' end, status, email, email_key,
       email_verified_at, phone, phone_valid, phone_verified_at, verified_at, name, first_name,
-      last_name, post_code, country, city, is_profile_updated, is_profile_reverified,
+      last_name, post_code, country, country_code, city, is_profile_updated, is_profile_reverified,
       profile_reverified_at, foreign_hash, coalesce(created, now()), ${createdBy}::uuid
     from jsonb_to_recordset(${JSON.stringify(users)}::jsonb) as r (id uuid, external_id text,
       aws_cognito_id text, type text, status text, email text, email_key text,
       email_verified_at timestamptz, phone text, phone_valid boolean,
       phone_verified_at timestamptz, verified_at timestamptz, name text, first_name text,
-      last_name text, post_code text, country text, city text, is_profile_updated boolean,
+      last_name text, post_code text, country text, country_code text, city text, is_profile_updated boolean,
       is_profile_reverified boolean, profile_reverified_at timestamptz, foreign_hash text,
       created timestamptz)
     on conflict do nothing

@@ -28,7 +28,7 @@ export async function openSession(
   const expiresAt = new Date(Date.now() + config.SESSION_TTL_S * 1_000);
   const userAgent = request.headers['user-agent'];
   const refreshToken = createRefreshToken();
-  await insertSession(trx, {
+  const appMetadata = await insertSession(trx, {
     id: sessionId,
     user_id: user.id,
     ip: request.ip,
@@ -41,6 +41,7 @@ export async function openSession(
     userId: user.id,
     sessionId,
     role: user.type,
+    appMetadata,
     sessionExpiresAt: new Date(
       Math.min(expiresAt.getTime(), Date.now() + config.SESSION_IDLE_TTL_S * 1_000),
     ),

@@ -1,5 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
-import type { Role } from '@muniment/security';
+import type { AppMetadata, Role } from '@muniment/security';
 import type { Tables } from '../tables.ts';
 
 /** Time in which a spent token answers a retry with the same child. */
@@ -14,6 +14,8 @@ export interface RefreshedSession {
   role: Role;
   /** End of the session if unused; no token may outlive it. */
   lasts_until: Date;
+  /** What its access tokens hold. */
+  app_metadata: AppMetadata | null;
 }
 
 export interface Rotation {
@@ -43,12 +45,12 @@ export async function rotateRefreshToken(
       from held join shared.live_sessions s on s.session_id = held.id
       where t.token_hash = ${parentHash} and t.session_id = held.id
         and t.spent_at is null and t.expires_at > now()
-      returning s.session_id, s.user_id, s.role, held.lasts_until
+      returning s.session_id, s.user_id, s.role, s.app_metadata, held.lasts_until
     ), child as (
       insert into identity.refresh_tokens (token_hash, session_id, expires_at)
       select ${childHash}, session_id, now() + ${ttlSeconds} * interval '1 second' from spent
     )
-    select session_id, user_id, role, lasts_until from spent`.execute(trx);
+    select session_id, user_id, role, app_metadata, lasts_until from spent`.execute(trx);
   return rows[0];
 }
 
@@ -65,7 +67,7 @@ export async function findSpentToken(
   tokenHash: Buffer,
 ): Promise<SpentToken | undefined> {
   const { rows } = await sql<SpentToken>`
-    select s.session_id, s.user_id, s.role, ${LASTS_UNTIL} as lasts_until,
+    select s.session_id, s.user_id, s.role, s.app_metadata, ${LASTS_UNTIL} as lasts_until,
       case when t.spent_at > clock_timestamp() - ${RETRY_WINDOW_S} * interval '1 second'
         then t.sealed_child end as sealed_child,
       child.spent_at is not null as child_spent

@@ -137,6 +137,7 @@ function issueTokens(
     userId: session.user_id,
     sessionId: session.session_id,
     role: session.role,
+    appMetadata: session.app_metadata,
     sessionExpiresAt: session.lasts_until,
   });
   return {

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Transaction } from 'kysely';
 import { ownedBy } from '@muniment/database';
-import type { SessionPrincipal } from '@muniment/security';
+import type { AppMetadata, SessionPrincipal } from '@muniment/security';
 import type { Session, Tables } from '../tables.ts';
 
 export interface NewSession {
@@ -13,20 +13,25 @@ export interface NewSession {
   refresh_token: { hash: Buffer; ttlSeconds: number };
 }
 
-/** Inserts a session with its first refresh token: one statement, since each login executes it. */
+/**
+ * Inserts a session with its first refresh token: one statement, since each login executes it.
+ * @returns the app_metadata of its access token
+ */
 export async function insertSession(
   trx: Transaction<Tables>,
   { refresh_token: token, ...session }: NewSession,
-): Promise<void> {
-  await sql`
+): Promise<AppMetadata | null> {
+  const { rows } = await sql<{ app_metadata: AppMetadata | null }>`
     with opened as (
       insert into identity.sessions (id, user_id, ip, user_agent, idle_timeout, expires_at)
       values (${session.id}, ${session.user_id}, ${session.ip}, ${session.user_agent},
         ${session.idle_seconds} * interval '1 second', ${session.expires_at})
-      returning id)
-    insert into identity.refresh_tokens (token_hash, session_id, expires_at)
-    select ${token.hash}, id, now() + ${token.ttlSeconds} * interval '1 second'
-    from opened`.execute(trx);
+      returning id, user_id), spendable as (
+      insert into identity.refresh_tokens (token_hash, session_id, expires_at)
+      select ${token.hash}, id, now() + ${token.ttlSeconds} * interval '1 second' from opened)
+    select t.app_metadata
+    from opened join identity.token_metadata t on t.user_id = opened.user_id`.execute(trx);
+  return rows[0]?.app_metadata ?? null;
 }
 
 const LIVE = sql<boolean>`revoked_at is null and expires_at > clock_timestamp()

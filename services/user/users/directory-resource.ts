@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox';
 import { ROLES, type Role } from '@muniment/security';
 import { dateTime, etagOf, nullable, uuid, type Validators } from '@muniment/server';
 import type { User } from '../tables.ts';
+import { metadataSchema } from './metadata/merge-metadata.ts';
 
 /** The user types as they are filtered and set. */
 export const roleSchema = Type.Unsafe<Role>(Type.Union(ROLES.map((role) => Type.Literal(role))));
@@ -30,8 +31,11 @@ export const directoryUserSchema = Type.Object({
     Type.Boolean({ description: 'False: the number cannot exist, so it gets no message.' }),
   ),
   post_code: optionalText,
-  country: optionalText,
+  country: nullable(Type.String({ description: 'As it was sent.' })),
+  country_code: nullable(Type.String({ description: 'ISO 3166-1 alpha-2.' })),
   city: optionalText,
+  user_metadata: Type.Optional(metadataSchema),
+  app_metadata: Type.Optional(metadataSchema),
   aws_cognito_id: optionalText,
   external_id: optionalText,
   is_verified: Type.Boolean(),
@@ -52,11 +56,12 @@ export const directoryUserSchema = Type.Object({
 
 export type DirectoryUserResource = Static<typeof directoryUserSchema>;
 
-/** The columns that the directory shows; the day is read as text. */
-export type DirectoryUser = Omit<
-  User,
-  'email_key' | 'password_hash' | 'foreign_hash' | 'password_epoch' | 'service' | 'last_active_on'
-> & { last_active_on: string | null };
+type MetadataColumn = 'user_metadata' | 'app_metadata';
+type HiddenColumn = 'email_key' | 'password_hash' | 'foreign_hash' | 'password_epoch' | 'service';
+
+/** The columns that the directory shows; the day is read as text, metadata only where asked for. */
+export type DirectoryUser = Omit<User, HiddenColumn | MetadataColumn | 'last_active_on'> &
+  Partial<Pick<User, MetadataColumn>> & { last_active_on: string | null };
 
 const timeOf = (date: Date | null): string | null => date?.toISOString() ?? null;
 

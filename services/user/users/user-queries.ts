@@ -25,6 +25,8 @@ export type NewUserDetails = Partial<
     | 'phone_valid'
     | 'post_code'
     | 'country'
+    | 'country_code'
+    | 'app_metadata'
     | 'city'
     | 'external_id'
     | 'aws_cognito_id'
@@ -66,6 +68,7 @@ export type AccountRow = Pick<
   | 'post_code'
   | 'country'
   | 'city'
+  | 'user_metadata'
   | 'password_hash'
   | 'foreign_hash'
   | 'password_epoch'
@@ -81,8 +84,8 @@ export async function findUsersById(
 ): Promise<AccountRow[]> {
   const { rows } = await sql<AccountRow>`
     select id, type, status, is_verified, email_verified_at, phone_verified_at, name, first_name,
-      last_name, email, email_key, phone, post_code, country, city, password_hash, foreign_hash,
-      password_epoch, service, created, updated
+      last_name, email, email_key, phone, post_code, country, city, user_metadata, password_hash,
+      foreign_hash, password_epoch, service, created, updated
     from identity.users where id = any(${ids}::uuid[])`.execute(db);
   return rows;
 }
@@ -188,7 +191,9 @@ export async function updateEmail(
     .execute();
 }
 
-export type ProfileChange = Partial<Pick<User, 'name' | 'first_name' | 'last_name'>>;
+export type ProfileChange = Partial<
+  Pick<User, 'name' | 'first_name' | 'last_name' | 'user_metadata'>
+>;
 
 /** Undefined when the caller's session or API token has ended. */
 export async function updateProfile(

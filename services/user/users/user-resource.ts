@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { dateTime, etagOf, nullable, uuid, type Validators } from '@muniment/server';
 import type { User } from '../tables.ts';
+import { metadataSchema } from './metadata/merge-metadata.ts';
 
 /** A user as the API shows it. */
 export const userSchema = Type.Object({
@@ -18,6 +19,7 @@ export const userSchema = Type.Object({
   post_code: nullable(Type.String()),
   country: nullable(Type.String()),
   city: nullable(Type.String()),
+  user_metadata: metadataSchema,
   created: dateTime,
   updated: dateTime,
 });
@@ -58,6 +60,7 @@ export function toUserResource(user: UserRow): UserResource {
     post_code: user.post_code,
     country: user.country,
     city: user.city,
+    user_metadata: user.user_metadata,
     created: user.created.toISOString(),
     updated: user.updated.toISOString(),
   };

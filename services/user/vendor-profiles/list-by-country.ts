@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { CursorInvalid, defineRoute, InvalidFields, pageOf, pageQuery } from '@muniment/server';
 import type { UserContext } from '../context.ts';
-import { findCountry } from './fields/country.ts';
+import { findCountry } from '../users/countries/country.ts';
 import { readProfilePage } from './profile/read-profile-page.ts';
 import { selectProfilesByCountry } from './profile/vendor-profile-queries.ts';
 import { vendorProfileSchema } from './profile/vendor-profile-resource.ts';

@@ -91,7 +91,7 @@ export interface Api {
     confirmEmail: Call<{ body: Schemas['ConfirmEmailRequest'] }, undefined>;
     /** Get the caller's own profile. `GET /api/users/me` */
     getProfile: Call<NoInput, Schemas['User']>;
-    /** Change or clear the caller's names. `PATCH /api/users/me` */
+    /** Change or clear the caller's names and user_metadata. `PATCH /api/users/me` */
     updateProfile: Call<{ body: Schemas['UpdateProfileRequest'] }, Schemas['User']>;
     /** Delete the caller's account. `DELETE /api/users/me` */
     deleteAccount: Call<{ body: Schemas['DeleteAccountRequest'] }, undefined>;
@@ -100,114 +100,6 @@ export interface Api {
      * /api/users/me/email`
      */
     changeEmail: Call<{ body: Schemas['ChangeEmailRequest'] }, Schemas['ChangeEmailResponse']>;
-  };
-  directory: {
-    /** List users by filter and order. `GET /api/users` */
-    listUsers: ListCall<
-      {
-        query?: {
-          limit?: number;
-          cursor?: string;
-          order?: '-created' | 'created' | 'email' | '-email' | 'last_active' | '-last_active';
-          count?: boolean;
-          type?: 'customer' | 'vendor' | 'admin' | 'auditor';
-          status?: 'active' | 'inactive' | 'suspended' | 'pending';
-          country?: string;
-          created_from?: string;
-          created_to?: string;
-          last_active_from?: string;
-          last_active_to?: string;
-          ids?: string;
-          email?: string;
-          phone?: string;
-          external_id?: string;
-        };
-      },
-      Schemas['DirectoryUserPage'],
-      Schemas['DirectoryUser']
-    >;
-    /** Create a user, whom a mail invites to set a password. `POST /api/users` */
-    createUser: Call<{ body: Schemas['CreateUserRequest'] }, Schemas['DirectoryUser']>;
-    /** List vendors by filter and order. `GET /api/users/vendors` */
-    listVendors: ListCall<
-      {
-        query?: {
-          limit?: number;
-          cursor?: string;
-          order?: '-created' | 'created' | 'email' | '-email' | 'last_active' | '-last_active';
-          count?: boolean;
-          status?: 'active' | 'inactive' | 'suspended' | 'pending';
-          country?: string;
-          created_from?: string;
-          created_to?: string;
-          last_active_from?: string;
-          last_active_to?: string;
-          ids?: string;
-          email?: string;
-          phone?: string;
-          external_id?: string;
-        };
-      },
-      Schemas['DirectoryUserPage'],
-      Schemas['DirectoryUser']
-    >;
-    /** List users of one type by filter and order. `GET /api/users/by-type/{type}` */
-    listUsersByType: ListCall<
-      {
-        path: { type: 'customer' | 'vendor' | 'admin' | 'auditor' };
-        query?: {
-          limit?: number;
-          cursor?: string;
-          order?: '-created' | 'created' | 'email' | '-email' | 'last_active' | '-last_active';
-          count?: boolean;
-          status?: 'active' | 'inactive' | 'suspended' | 'pending';
-          country?: string;
-          created_from?: string;
-          created_to?: string;
-          last_active_from?: string;
-          last_active_to?: string;
-          ids?: string;
-          email?: string;
-          phone?: string;
-          external_id?: string;
-        };
-      },
-      Schemas['DirectoryUserPage'],
-      Schemas['DirectoryUser']
-    >;
-    /** Find users by one box, the best first. `GET /api/users/search` */
-    searchUsers: ListCall<
-      { query: { q: string; limit?: number; cursor?: string } },
-      Schemas['DirectoryUserPage'],
-      Schemas['DirectoryUser']
-    >;
-    /**
-     * Export all users, without passwords, in a form that an import takes. `GET
-     * /api/users/export`
-     */
-    exportUsers: Call<
-      { query?: { format?: 'ndjson' | 'csv' } },
-      ReadableStream<Uint8Array<ArrayBuffer>>
-    >;
-    /** Get a user. `GET /api/users/{id}` */
-    getUser: Call<{ path: { id: string } }, Schemas['DirectoryUser']>;
-    /** Change a user. `PATCH /api/users/{id}` */
-    updateUser: Call<
-      { path: { id: string }; body: Schemas['UpdateUserRequest'] },
-      Schemas['DirectoryUser']
-    >;
-    /** Delete a user: see the deletion plan for what goes. `DELETE /api/users/{id}` */
-    deleteUser: Call<{ path: { id: string } }, undefined>;
-    /**
-     * Tell what the deletion of a user would end and erase. `GET
-     * /api/users/{id}/deletion-plan`
-     */
-    getDeletionPlan: Call<{ path: { id: string } }, Schemas['GetDeletionPlanResponse']>;
-    /** Change a user's status. `PATCH /api/users/{id}/status` */
-    updateUserStatus: Call<
-      { path: { id: string }; body: Schemas['UpdateUserStatusRequest'] },
-      Schemas['DirectoryUser']
-    >;
   };
   vendorProfiles: {
     /** List vendor profiles, newest first. `GET /api/vendor-profiles` */
@@ -269,6 +161,123 @@ export interface Api {
     updateProfileFiles: Call<
       { path: { id: string }; body: Schemas['UpdateProfileFilesRequest'] },
       Schemas['VendorProfile']
+    >;
+  };
+  directory: {
+    /** List users by filter and order. `GET /api/users` */
+    listUsers: ListCall<
+      {
+        query?: {
+          limit?: number;
+          cursor?: string;
+          order?: '-created' | 'created' | 'email' | '-email' | 'last_active' | '-last_active';
+          count?: boolean;
+          include?: string;
+          type?: 'customer' | 'vendor' | 'admin' | 'auditor';
+          status?: 'active' | 'inactive' | 'suspended' | 'pending';
+          country?: string;
+          created_from?: string;
+          created_to?: string;
+          last_active_from?: string;
+          last_active_to?: string;
+          ids?: string;
+          email?: string;
+          phone?: string;
+          external_id?: string;
+          user_metadata?: string;
+          app_metadata?: string;
+        };
+      },
+      Schemas['ListedUserPage'],
+      Schemas['ListedUser']
+    >;
+    /** Create a user, whom a mail invites to set a password. `POST /api/users` */
+    createUser: Call<{ body: Schemas['CreateUserRequest'] }, Schemas['DirectoryUser']>;
+    /** List vendors by filter and order. `GET /api/users/vendors` */
+    listVendors: ListCall<
+      {
+        query?: {
+          limit?: number;
+          cursor?: string;
+          order?: '-created' | 'created' | 'email' | '-email' | 'last_active' | '-last_active';
+          count?: boolean;
+          include?: string;
+          status?: 'active' | 'inactive' | 'suspended' | 'pending';
+          country?: string;
+          created_from?: string;
+          created_to?: string;
+          last_active_from?: string;
+          last_active_to?: string;
+          ids?: string;
+          email?: string;
+          phone?: string;
+          external_id?: string;
+          user_metadata?: string;
+          app_metadata?: string;
+        };
+      },
+      Schemas['ListedUserPage'],
+      Schemas['ListedUser']
+    >;
+    /** List users of one type by filter and order. `GET /api/users/by-type/{type}` */
+    listUsersByType: ListCall<
+      {
+        path: { type: 'customer' | 'vendor' | 'admin' | 'auditor' };
+        query?: {
+          limit?: number;
+          cursor?: string;
+          order?: '-created' | 'created' | 'email' | '-email' | 'last_active' | '-last_active';
+          count?: boolean;
+          include?: string;
+          status?: 'active' | 'inactive' | 'suspended' | 'pending';
+          country?: string;
+          created_from?: string;
+          created_to?: string;
+          last_active_from?: string;
+          last_active_to?: string;
+          ids?: string;
+          email?: string;
+          phone?: string;
+          external_id?: string;
+          user_metadata?: string;
+          app_metadata?: string;
+        };
+      },
+      Schemas['ListedUserPage'],
+      Schemas['ListedUser']
+    >;
+    /** Find users by one box, the best first. `GET /api/users/search` */
+    searchUsers: ListCall<
+      { query: { q: string; limit?: number; cursor?: string } },
+      Schemas['ListedUserPage'],
+      Schemas['ListedUser']
+    >;
+    /**
+     * Export all users, without passwords, in a form that an import takes. `GET
+     * /api/users/export`
+     */
+    exportUsers: Call<
+      { query?: { format?: 'ndjson' | 'csv' } },
+      ReadableStream<Uint8Array<ArrayBuffer>>
+    >;
+    /** Get a user. `GET /api/users/{id}` */
+    getUser: Call<{ path: { id: string }; query?: { include?: string } }, Schemas['ListedUser']>;
+    /** Change a user. `PATCH /api/users/{id}` */
+    updateUser: Call<
+      { path: { id: string }; body: Schemas['UpdateUserRequest'] },
+      Schemas['DirectoryUser']
+    >;
+    /** Delete a user: see the deletion plan for what goes. `DELETE /api/users/{id}` */
+    deleteUser: Call<{ path: { id: string } }, undefined>;
+    /**
+     * Tell what the deletion of a user would end and erase. `GET
+     * /api/users/{id}/deletion-plan`
+     */
+    getDeletionPlan: Call<{ path: { id: string } }, Schemas['GetDeletionPlanResponse']>;
+    /** Change a user's status. `PATCH /api/users/{id}/status` */
+    updateUserStatus: Call<
+      { path: { id: string }; body: Schemas['UpdateUserStatusRequest'] },
+      Schemas['DirectoryUser']
     >;
   };
   import: {

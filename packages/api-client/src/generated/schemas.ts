@@ -86,6 +86,8 @@ export interface Schemas {
     city?: string | null;
     external_id?: string | null;
     aws_cognito_id?: string | null;
+    /** A JSON Merge Patch (RFC 7396): null removes a member, an absent one stays. */
+    app_metadata?: { [name: string]: unknown } | null;
     is_profile_updated?: boolean;
     is_profile_reverified?: boolean;
     /** false: no mail; forgot-password sets the first password. */
@@ -95,6 +97,8 @@ export interface Schemas {
     postCode?: string | null;
     externalId?: string | null;
     awsCognitoId?: string | null;
+    /** A JSON Merge Patch (RFC 7396): null removes a member, an absent one stays. */
+    appMetadata?: { [name: string]: unknown } | null;
     isProfileUpdated?: boolean;
     isProfileReverified?: boolean;
   };
@@ -217,8 +221,15 @@ export interface Schemas {
     /** False: the number cannot exist, so it gets no message. */
     phone_valid: boolean | null;
     post_code: string | null;
+    /** As it was sent. */
     country: string | null;
+    /** ISO 3166-1 alpha-2. */
+    country_code: string | null;
     city: string | null;
+    /** A JSON object of at most 8 KiB, 100 members and items, five levels, keys of 64 bytes. */
+    user_metadata?: { [name: string]: unknown };
+    /** A JSON object of at most 8 KiB, 100 members and items, five levels, keys of 64 bytes. */
+    app_metadata?: { [name: string]: unknown };
     aws_cognito_id: string | null;
     external_id: string | null;
     is_verified: boolean;
@@ -236,11 +247,6 @@ export interface Schemas {
     updated: string;
     created_at: string;
     updated_at: string;
-  };
-  DirectoryUserPage: {
-    data: Schemas['DirectoryUser'][];
-    next_cursor: string | null;
-    count?: { count: number; relation: 'exact' | 'at_least' };
   };
   EndOtherSessionsResponse: { ended: number };
   EraseSubjectRequest: {
@@ -379,7 +385,55 @@ export interface Schemas {
     jti?: string;
     iat?: number;
     exp?: number;
+    /** A JSON object of at most 8 KiB, 100 members and items, five levels, keys of 64 bytes. */
+    app_metadata?: { [name: string]: unknown };
     allowed_ips?: string[];
+  };
+  ListedUser: {
+    id: string;
+    type: 'customer' | 'vendor' | 'admin' | 'auditor';
+    status: 'active' | 'inactive' | 'suspended' | 'pending';
+    email: string;
+    name: string | null;
+    first_name: string | null;
+    last_name: string | null;
+    /** In E.164 form. */
+    phone: string | null;
+    /** False: the number cannot exist, so it gets no message. */
+    phone_valid: boolean | null;
+    post_code: string | null;
+    /** As it was sent. */
+    country: string | null;
+    /** ISO 3166-1 alpha-2. */
+    country_code: string | null;
+    city: string | null;
+    /** A JSON object of at most 8 KiB, 100 members and items, five levels, keys of 64 bytes. */
+    user_metadata?: { [name: string]: unknown };
+    /** A JSON object of at most 8 KiB, 100 members and items, five levels, keys of 64 bytes. */
+    app_metadata?: { [name: string]: unknown };
+    aws_cognito_id: string | null;
+    external_id: string | null;
+    is_verified: boolean;
+    verified_at: string | null;
+    email_verified_at: string | null;
+    phone_verified_at: string | null;
+    is_profile_updated: boolean;
+    is_profile_reverified: boolean;
+    profile_reverified_at: string | null;
+    /** A day in UTC. */
+    last_active_on: string | null;
+    created_by: string | null;
+    updated_by: string | null;
+    created: string;
+    updated: string;
+    created_at: string;
+    updated_at: string;
+    vendor_profile?: Schemas['VendorProfile'] | null;
+  };
+  ListedUserPage: {
+    data: Schemas['ListedUser'][];
+    next_cursor: string | null;
+    count?: { count: number; relation: 'exact' | 'at_least' };
   };
   LogInUserRequest: { email: string; password: string; device_token?: string };
   /** An error (RFC 9457). `code` is stable; `detail` is for people. */
@@ -547,6 +601,8 @@ export interface Schemas {
     name?: string | null;
     first_name?: string | null;
     last_name?: string | null;
+    /** A JSON Merge Patch (RFC 7396): null removes a member, an absent one stays. */
+    user_metadata?: { [name: string]: unknown } | null;
   };
   UpdateUserRequest: {
     type?: 'customer' | 'vendor' | 'admin' | 'auditor';
@@ -560,6 +616,8 @@ export interface Schemas {
     city?: string | null;
     external_id?: string | null;
     aws_cognito_id?: string | null;
+    /** A JSON Merge Patch (RFC 7396): null removes a member, an absent one stays. */
+    app_metadata?: { [name: string]: unknown } | null;
     is_profile_updated?: boolean;
     is_profile_reverified?: boolean;
     firstName?: string | null;
@@ -567,6 +625,8 @@ export interface Schemas {
     postCode?: string | null;
     externalId?: string | null;
     awsCognitoId?: string | null;
+    /** A JSON Merge Patch (RFC 7396): null removes a member, an absent one stays. */
+    appMetadata?: { [name: string]: unknown } | null;
     isProfileUpdated?: boolean;
     isProfileReverified?: boolean;
   };
@@ -648,6 +708,8 @@ export interface Schemas {
     post_code: string | null;
     country: string | null;
     city: string | null;
+    /** A JSON object of at most 8 KiB, 100 members and items, five levels, keys of 64 bytes. */
+    user_metadata: { [name: string]: unknown };
     created: string;
     updated: string;
   };

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type QueryExecutorProvider, sql } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import { isRole, type Role } from '../permissions.ts';
+import type { AppMetadata } from '../tokens/claims.ts';
 import { createBatchedLookup } from './batched-lookup.ts';
 import type { RevocationKind, Revocations } from './revocations.ts';
 
@@ -9,6 +11,8 @@ export interface LiveSessionRow {
   session_id: string;
   user_id: string;
   role: string;
+  /** What a token of now would hold; null for nothing. */
+  app_metadata?: AppMetadata | null;
 }
 
 /** The session claims of a verified access token. */
@@ -16,6 +20,8 @@ export interface SessionClaim {
   sessionId: string;
   userId: string;
   role: Role;
+  /** Of a token, whose claim must be the current one; null without. Absent: not compared. */
+  appMetadata?: AppMetadata | null;
 }
 
 /** `asOf` is the moment that this describes, by the monotonic clock. */
@@ -40,6 +46,7 @@ export type SessionLookup = ReturnType<typeof createSessionLookup>;
 interface CachedSession {
   role: Role | undefined;
   userId: string;
+  appMetadata: AppMetadata | null;
   askedAt: number;
 }
 
@@ -53,7 +60,7 @@ export const queryLiveSessions =
   (db: QueryExecutorProvider) =>
   async (sessionIds: readonly string[]): Promise<readonly LiveSessionRow[]> => {
     const { rows } = await sql<LiveSessionRow>`
-      select session_id, user_id, role from shared.live_sessions
+      select session_id, user_id, role, app_metadata from shared.live_sessions
       where session_id = any(${sessionIds}::uuid[])`.execute(db);
     return rows;
   };
@@ -65,6 +72,10 @@ const byId = (rows: readonly LiveSessionRow[]): ReadonlyMap<string, LiveSessionR
 function roleOf(row: LiveSessionRow | undefined, userId: string): Role | undefined {
   return row && row.user_id === userId && isRole(row.role) ? row.role : undefined;
 }
+
+/** A token with a former claim has ended: others read the claim, and cannot ask. */
+const isCurrent = ({ appMetadata }: SessionClaim, current: AppMetadata | null): boolean =>
+  appMetadata === undefined || isDeepStrictEqual(appMetadata, current);
 
 /**
  * Creates the look-up of sessions. Fresh revocations answer for all but changed users.
@@ -85,8 +96,11 @@ export function createSessionLookup(options: SessionLookupOptions) {
     const { sessionId, userId } = claim;
     lookups[reason]++;
     const { answer, askedAt } = await ask('session', sessionId);
-    const role = roleOf(answer.get(sessionId), userId);
-    cache.set(sessionId, { role, userId, askedAt });
+    const row = answer.get(sessionId);
+    const role = roleOf(row, userId);
+    const appMetadata = row?.app_metadata ?? null;
+    cache.set(sessionId, { role, userId, appMetadata, askedAt });
+    if (!isCurrent(claim, appMetadata)) return DEAD;
     // The session may have been revoked during the query.
     if (role === undefined || revocations.isSessionRevoked(sessionId)) return DEAD;
     return { live: true, role, asOf: askedAt };
@@ -111,7 +125,9 @@ export function createSessionLookup(options: SessionLookupOptions) {
       if (!known || known.userId !== userId || known.askedAt <= changedAt)
         return lookUp(claim, 'user_changed');
       // The set shows no later change, so the answer is as current as the set.
-      return known.role === undefined ? DEAD : { live: true, role: known.role, asOf };
+      return known.role === undefined || !isCurrent(claim, known.appMetadata)
+        ? DEAD
+        : { live: true, role: known.role, asOf };
     },
 
     /** Refuses a session that this replica has revoked. Call it after the commit. */

@@ -7,7 +7,7 @@ import { Unauthenticated } from '../errors.ts';
 import type { Role } from '../permissions.ts';
 import type { PublicKeyRing } from '../keys/public-key-ring.ts';
 import type { VerificationKey } from '../keys/read-keys.ts';
-import { type AccessTokenClaims, hasExpired, isClaims, kidOf } from './claims.ts';
+import { type AccessTokenClaims, type AppMetadata, hasExpired, isClaims, kidOf } from './claims.ts';
 import { createServiceTokens, type ServiceTokens } from './service-tokens.ts';
 
 export interface IssuedAccessToken {
@@ -24,6 +24,8 @@ export interface TokenSubject {
   role: Role;
   /** When the session ends if it is not used again. */
   sessionExpiresAt: Date;
+  /** Absent or null: no claim. */
+  appMetadata?: AppMetadata | null;
 }
 
 export interface AccessTokens {
@@ -71,7 +73,7 @@ interface VerifiedToken {
   key: VerificationKey;
 }
 
-/** Our tokens have about 600 characters. Longer texts are rejected unparsed. */
+/** Our tokens have about 600 characters, with app_metadata 1,300. Longer texts are rejected unparsed. */
 const MAX_TOKEN_LENGTH = 4_096;
 /**
  * The one spelling of a token. The last letter of a signature of 64 bytes holds two bits. Decoders
@@ -121,7 +123,7 @@ function createIssuer(
   signing: AccessTokenOptions['signing'],
   firstKid: string | undefined,
 ): AccessTokens['issue'] {
-  return ({ userId, sessionId, role, sessionExpiresAt }) => {
+  return ({ userId, sessionId, role, sessionExpiresAt, appMetadata }) => {
     if (!signing) throw new Error('this service was given no signing key');
     const key = currentKey(signing.key);
     const issuedAt = Math.floor(Date.now() / 1_000);
@@ -133,7 +135,16 @@ function createIssuer(
     // The signer of the first key is made once; options make one for each token.
     const options = key.kid === firstKid ? undefined : { key: key.privatePem, kid: key.kid };
     const token = app.jwt.sign(
-      { kid: key.kid, sub: userId, sid: sessionId, jti: tokenId, role, iat: issuedAt, exp },
+      {
+        kid: key.kid,
+        sub: userId,
+        sid: sessionId,
+        jti: tokenId,
+        role,
+        iat: issuedAt,
+        exp,
+        ...(appMetadata && { app_metadata: appMetadata }),
+      },
       options,
     );
     return {

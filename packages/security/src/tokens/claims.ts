@@ -1,5 +1,8 @@
 import { isRole, type Role } from '../permissions.ts';
 
+/** A JSON object of at most 512 bytes. */
+export type AppMetadata = Readonly<Record<string, unknown>>;
+
 /** The claims of an access token. `exp` and `iat` in seconds since 1970. */
 export interface AccessTokenClaims {
   kid: string;
@@ -13,6 +16,8 @@ export interface AccessTokenClaims {
   iat: number;
   exp: number;
   role: Role;
+  /** The named part of what administrators store of the user; absent without one. */
+  app_metadata?: AppMetadata;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -23,9 +28,13 @@ const MAX_KID_LENGTH = 128;
 const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value);
 const isInstant = (value: unknown): value is number => Number.isSafeInteger(value);
 
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 export function isClaims(value: unknown): value is AccessTokenClaims {
   if (typeof value !== 'object' || value === null) return false;
-  const { kid, iss, aud, sub, sid, jti, iat, exp, role } = value as Record<string, unknown>;
+  const claims = value as Record<string, unknown>;
+  const { kid, iss, aud, sub, sid, jti, iat, exp, role, app_metadata: metadata } = claims;
   return (
     typeof kid === 'string' &&
     typeof iss === 'string' &&
@@ -36,7 +45,8 @@ export function isClaims(value: unknown): value is AccessTokenClaims {
     isInstant(iat) &&
     isInstant(exp) &&
     exp - iat <= MAX_LIFETIME_S &&
-    isRole(role)
+    isRole(role) &&
+    (metadata === undefined || isObject(metadata))
   );
 }
 

@@ -12,7 +12,7 @@ import { EmailTaken, IdTaken, OwnAccount, StatusConflict } from '../../errors.ts
 import { queueMail } from '../../mail/queue-mail.ts';
 import { grantRole } from '../../sign-in/grant-role.ts';
 import { countRevoked, dropAccess, type RevokedAccess } from '../../sign-in/revoke-access.ts';
-import type { Tables, User } from '../../tables.ts';
+import type { Metadata, Tables, User } from '../../tables.ts';
 import {
   findDirectoryUser,
   updateDirectoryUser,
@@ -20,6 +20,8 @@ import {
 } from '../../users/directory-queries.ts';
 import type { DirectoryUser } from '../../users/directory-resource.ts';
 import { lockUserFor } from '../../users/lock-user.ts';
+import { changedKeys, mergeMetadata } from '../../users/metadata/merge-metadata.ts';
+import { requireTokenSize } from '../../users/metadata/token-metadata-queries.ts';
 import { lockUser } from '../../users/user-queries.ts';
 import { deleteEmailChange } from '../../verification/email-change-queries.ts';
 import { deleteResetTokens } from '../../verification/recovery-queries.ts';
@@ -66,7 +68,7 @@ export async function changeUser(
     );
     afterCommit(request, () => {
       if (revoked) dropAccess(context, revoked);
-      if (fields.type) auth.sessions.dropUser(id);
+      if (fields.type || fields.appMetadata) auth.sessions.dropUser(id);
     });
     return changed;
   } catch (error) {
@@ -95,13 +97,21 @@ async function applyUpdate(
   if (granted && caller.apiToken) throw new SessionRequired();
   // The grant would make the user active by the way.
   if (granted && user.status !== 'active') throw new StatusConflict(user.status);
-  const change = toChange(fields, user, { moves, grants: granted !== undefined });
+  const { appMetadata: patch } = fields;
+  const appMetadata = patch && mergeMetadata(user.app_metadata, patch);
+  const change = toChange(fields, user, {
+    moves,
+    grants: granted !== undefined,
+    ...(appMetadata && { appMetadata }),
+  });
   await updateDirectoryUser(trx, id, { change, actorId: caller.id });
+  if (patch) await requireTokenSize(trx, id, patch.pointer);
   if (moves) await leaveAddress(context, trx, { user, newEmail: fields.address?.email ?? '' });
   const revoked = granted && (await grant(context, { trx, record }, { id, type: granted }));
   const details = {
     ...(fields.type && { type: fields.type }),
     ...(revoked && countRevoked(revoked)),
+    ...(appMetadata && { appKeys: changedKeys(user.app_metadata, appMetadata) }),
   };
   const eventId = await record(userUpdated(id, fields.names, details));
   const changed = await findDirectoryUser(trx, id);
@@ -122,14 +132,16 @@ async function grant(
 }
 
 function toChange(
-  { type, address, phone, others }: UserFields,
+  { type, address, phone, country, others }: UserFields,
   user: User,
-  { moves, grants }: { moves: boolean; grants: boolean },
+  { moves, grants, appMetadata }: { moves: boolean; grants: boolean; appMetadata?: Metadata },
 ): DirectoryChange {
   const number = phone === null ? { phone: null, phone_valid: null } : phone;
   const reverified = others.is_profile_reverified;
   return {
     ...others,
+    ...country,
+    ...(appMetadata && { app_metadata: appMetadata }),
     ...(type && !grants && { type }),
     ...(address && { email: address.email, email_key: address.emailKey }),
     ...(moves && { email_verified_at: null }),

@@ -29,12 +29,25 @@ export const invitationSent = (userId: string, email: string): RequestEvent => (
   metadata: { purpose: 'invitation', channel: 'mail' },
 });
 
+interface UpdateDetails {
+  type?: string;
+  sessions_ended?: number;
+  api_tokens_revoked?: number;
+  /** Changed members of app_metadata. */
+  appKeys?: string[];
+}
+
 /** Lists changed fields without values: they are personal, and the trail stays for ever. */
 export const userUpdated = (
   id: string,
   fields: readonly string[],
-  details: { type?: string; sessions_ended?: number; api_tokens_revoked?: number } = {},
-): RequestEvent => ({ action: 'USER_UPDATED', ...aboutUser(id), metadata: { fields, ...details } });
+  { appKeys, ...details }: UpdateDetails = {},
+): RequestEvent => ({
+  action: 'USER_UPDATED',
+  ...(appKeys && { subject: { userId: id }, personal: { app_metadata_keys: appKeys } }),
+  ...aboutUser(id),
+  metadata: { fields, ...details },
+});
 
 export const userUpdateRefused = (id: string, error: string): RequestEvent => ({
   action: 'USER_UPDATED',

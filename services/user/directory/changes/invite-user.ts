@@ -10,6 +10,8 @@ import { isCallerLive } from '../../users/caller-queries.ts';
 import { findDirectoryUser } from '../../users/directory-queries.ts';
 import type { DirectoryUser } from '../../users/directory-resource.ts';
 import type { EmailAddress } from '../../users/email-address.ts';
+import { mergeMetadata } from '../../users/metadata/merge-metadata.ts';
+import { requireTokenSize } from '../../users/metadata/token-metadata-queries.ts';
 import { insertUser, type NewUser, type NewUserDetails } from '../../users/user-queries.ts';
 import { createLinkToken } from '../../verification/link-tokens.ts';
 import { insertResetToken } from '../../verification/recovery-queries.ts';
@@ -59,6 +61,7 @@ async function insertInvited(
     if (!(await isCallerLive(trx, caller))) throw new Unauthenticated();
     const inserted = await insertUser(trx, toNewUser(fields, caller.id));
     if (!inserted) throw new EmailTaken();
+    if (fields.appMetadata) await requireTokenSize(trx, inserted.id, fields.appMetadata.pointer);
     const eventId = await record(userCreated(inserted));
     if (invite) {
       await mailInvitation(context, trx, { user: inserted, request });
@@ -71,7 +74,7 @@ async function insertInvited(
 }
 
 function toNewUser(
-  { type, address: { email, emailKey }, phone, others }: Invitation['fields'],
+  { type, address: { email, emailKey }, phone, country, appMetadata, others }: Invitation['fields'],
   createdBy: string,
 ): NewUser & NewUserDetails {
   const { name = null, first_name = null, last_name = null, ...details } = others;
@@ -86,6 +89,8 @@ function toNewUser(
     password_hash: null,
     ...details,
     ...phone,
+    ...country,
+    ...(appMetadata && { app_metadata: mergeMetadata({}, appMetadata) }),
     ...(details.is_profile_reverified && { profile_reverified_at: new Date() }),
     created_by: createdBy,
   };

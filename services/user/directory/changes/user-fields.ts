@@ -1,8 +1,17 @@
 import { Type, type Static, type TObject } from 'typebox';
-import { InvalidFields, nullable, readSpellings, type FieldFault } from '@muniment/server';
+import {
+  InvalidFields,
+  nullable,
+  pointerTo,
+  readSpellings,
+  type FieldFault,
+} from '@muniment/server';
 import { EmailMalformed } from '../../errors.ts';
+import type { User } from '../../tables.ts';
 import { roleSchema } from '../../users/directory-resource.ts';
+import { findCountry, NO_COUNTRY } from '../../users/countries/country.ts';
 import { parseEmail, type EmailAddress } from '../../users/email-address.ts';
+import { metadataPatchSchema, type MetadataPatch } from '../../users/metadata/merge-metadata.ts';
 import { parsePhoneNumber, type PhoneNumber } from '../../users/phone-number.ts';
 import { emailSchema, personNameSchema } from '../../users/user-resource.ts';
 
@@ -26,6 +35,7 @@ export const userFields = {
   city: text(100),
   external_id: text(255),
   aws_cognito_id: text(255),
+  app_metadata: Type.Optional(metadataPatchSchema),
   is_profile_updated: Type.Optional(Type.Boolean()),
   is_profile_reverified: Type.Optional(Type.Boolean()),
 };
@@ -40,7 +50,10 @@ export interface UserFields {
   address?: EmailAddress;
   /** null clears the number. */
   phone?: PhoneNumber | null;
-  others: Omit<GivenFields, 'type' | 'email' | 'phone'>;
+  /** null clears it. */
+  country?: Pick<User, 'country' | 'country_code'>;
+  appMetadata?: MetadataPatch;
+  others: Omit<GivenFields, 'type' | 'email' | 'phone' | 'country' | 'app_metadata'>;
 }
 
 /**
@@ -51,12 +64,13 @@ export function readUserFields(
   body: object,
   { required = [] }: { required?: ('email' | 'type')[] } = {},
 ): UserFields {
-  const { type, email, phone, ...others } = readSpellings(body, userFields, { required });
+  const given = readSpellings(body, userFields, { required });
+  const { type, email, phone, country: typedCountry, app_metadata: patch, ...others } = given;
   const faults: FieldFault[] = [];
   const address = email === undefined ? undefined : readEmail(email, faults);
   const number = typeof phone === 'string' ? readPhone(phone, faults) : phone;
+  const country = typedCountry === undefined ? undefined : readCountry(typedCountry, faults);
   if (faults.length > 0) throw new InvalidFields(faults);
-  const given = { type, email, phone, ...others };
   return {
     names: Object.keys(given)
       .filter((name) => given[name as keyof typeof given] !== undefined)
@@ -64,6 +78,10 @@ export function readUserFields(
     ...(type && { type }),
     ...(address && { address }),
     ...(number !== undefined && { phone: number }),
+    ...(country && { country }),
+    ...(patch !== undefined && {
+      appMetadata: { patch, pointer: pointerTo(body, 'app_metadata') },
+    }),
     others,
   };
 }
@@ -83,4 +101,12 @@ function readPhone(typed: string, faults: FieldFault[]): PhoneNumber | undefined
   if (!number)
     faults.push({ pointer: '/phone', message: 'is not an international number (E.164: +49...)' });
   return number;
+}
+
+/** The code by which countries are compared stands beside what was sent. */
+function readCountry(typed: string | null, faults: FieldFault[]): UserFields['country'] {
+  if (typed === null) return { country: null, country_code: null };
+  const code = findCountry(typed);
+  if (code === undefined) faults.push({ pointer: '/country', message: NO_COUNTRY });
+  return { country: typed.trim(), country_code: code ?? null };
 }

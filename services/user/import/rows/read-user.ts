@@ -12,6 +12,7 @@ import {
 } from '@muniment/security';
 import { EmailMalformed } from '../../errors.ts';
 import type { HashCost } from '../../foreign-hashes/foreign-hash-queries.ts';
+import { findCountry } from '../../users/countries/country.ts';
 import { parseEmail, type EmailAddress } from '../../users/email-address.ts';
 import { parsePhoneNumber, type PhoneNumber } from '../../users/phone-number.ts';
 import { readBoolean, readLine, readProof, readText, readTime, readWord } from './read-values.ts';
@@ -37,6 +38,8 @@ export interface ImportedUser {
   last_name: string | null;
   post_code: string | null;
   country: string | null;
+  /** null for a text that names no country: another system's users must not be lost by it. */
+  country_code: string | null;
   city: string | null;
   is_profile_updated: boolean;
   is_profile_reverified: boolean;
@@ -56,6 +59,7 @@ const STATUSES = ['active', 'inactive', 'suspended', 'pending'] as const;
 export function readUser(raw: RawUser): ImportedUser {
   const phone = readPhone(raw.phone);
   const phoneProof = readProof('phone_verified', raw.phone_verified);
+  const country = readLine('country', raw.country, 100);
   return {
     ...readIds(raw),
     aws_cognito_id: readLine('aws_cognito_id', raw.aws_cognito_id, 255),
@@ -71,7 +75,8 @@ export function readUser(raw: RawUser): ImportedUser {
     first_name: readText('first_name', raw.first_name, 200),
     last_name: readText('last_name', raw.last_name, 200),
     post_code: readLine('post_code', raw.post_code, 20),
-    country: readLine('country', raw.country, 100),
+    country,
+    country_code: country === null ? null : (findCountry(country) ?? null),
     city: readLine('city', raw.city, 100),
     ...readProfileMarks(raw),
     created: readTime('created', raw.created),

@@ -13,6 +13,7 @@ const GRACE = {
   country: 'Germany',
   city: 'Berlin',
   externalId: 'crm-1',
+  appMetadata: { plan: 'pro' },
   isProfileUpdated: true,
 };
 
@@ -32,8 +33,11 @@ test('an administrator creates a user, whose mail sets the first password', asyn
     phone_valid: false,
     post_code: '10115',
     country: 'Germany',
+    country_code: 'DE',
     city: 'Berlin',
     external_id: 'crm-1',
+    app_metadata: { plan: 'pro' },
+    user_metadata: {},
     is_verified: false,
     verified_at: null,
     is_profile_updated: true,
@@ -134,6 +138,7 @@ test('each bad field is named by its pointer, and nothing is created', async (t)
     [{ email, first_name: '' }, '/first_name'],
     [{ email, city: 'a\nb' }, '/city'],
     [{ email, country: 'x'.repeat(101) }, '/country'],
+    [{ email, country: 'Atlantis' }, '/country'],
     [{ email, isProfileUpdated: 'yes' }, '/isProfileUpdated'],
     [{ email, status: 'active' }, '/status'],
     [{ email, is_verified: true }, '/is_verified'],

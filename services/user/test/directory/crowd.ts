@@ -100,8 +100,8 @@ const LOCAL_PART = `
  */
 export const INSERT_CROWD = `
   insert into identity.users (id, type, status, email, email_key, password_hash, first_name,
-    last_name, phone, phone_valid, country, external_id, email_verified_at, created, updated,
-    last_active_on)
+    last_name, phone, phone_valid, country, country_code, external_id, email_verified_at, created,
+    updated, last_active_on, app_metadata, user_metadata)
   select ${ID},
     case n % 200000 when 5 then 'admin' when 6 then 'auditor'
       else case when ${draw(21)} < 0.08 then 'vendor' else 'customer' end end,
@@ -111,12 +111,17 @@ export const INSERT_CROWD = `
     '$argon2id$v=19$m=19456,p=1,t=2$' || left(md5(n::text), 22) || '$' || left(repeat(md5(n::text),
       2), 43),
     first_name, last_name, phone, case when phone is null then null else true end,
-    case n % 100000 when 7 then 'IS' else ${pick(COUNTRIES, 24, 3)} end,
+    country, country,
     case when ${draw(25)} < 0.3 then 'crm-' || n end,
     case when ${draw(26)} < 0.9 then created end, created, created,
     case when ${draw(27)} < 0.7
-      then current_date - floor(900 * power(${draw(28)}, 3))::integer end
+      then current_date - floor(900 * power(${draw(28)}, 3))::integer end,
+    case when n % 8 = 3 then jsonb_build_object('seat', n,
+      'plan', case when n % 32 = 3 then 'pro' else 'free' end) else '{}' end,
+    case when n % 8 = 3 then jsonb_build_object(
+      'color', case when n % 24 = 3 then 'blue' else 'green' end) else '{}' end
   from (select *, ${LOCAL_PART} as local,
+      case n % 100000 when 7 then 'IS' else ${pick(COUNTRIES, 24, 3)} end as country,
       case when ${draw(29)} < 0.6 then ${pick(['+1', '+49', '+44', '+91', '+55'], 30)}
         || (1700000000 + (hashint8extended(n, 31) & 268435455)) end as phone
     from (${PEOPLE}) people) addressed`;
@@ -182,6 +187,12 @@ export async function insertCrowd(connections: readonly Rows[], count: number): 
   for (const on of connections) await on(`reset session_replication_role`);
   await rows(index?.definition ?? '');
   await rows(INSERT_CROWD_PROFILES);
-  for (const table of ['users', 'user_terms', 'vendor_profiles', 'vendor_profile_terms'])
+  for (const table of [
+    'users',
+    'user_terms',
+    'user_metadata_terms',
+    'vendor_profiles',
+    'vendor_profile_terms',
+  ])
     await rows(`vacuum analyze identity.${table}`);
 }

@@ -4,12 +4,11 @@ import { findHolders } from '../../import/import-queries.ts';
 import { readUser } from '../../import/rows/read-user.ts';
 import {
   countUsers,
-  findDirectoryUsers,
-  findPeopleAfter,
   findUserPage,
   type UserFilter,
   type UserPage,
-} from '../../users/directory-queries.ts';
+} from '../../directory/lists/user-list-queries.ts';
+import { findDirectoryUsers, findPeopleAfter } from '../../users/directory-queries.ts';
 import { findCandidates } from '../../users/search/find-candidates.ts';
 
 /** Somebody from the middle of a crowd, with every field that a look-up takes. */
@@ -53,14 +52,17 @@ const FILTERS: Record<string, UserFilter> = {
   'by the most common type': { type: 'customer' },
   'by the rarest type': { type: 'admin' },
   'by status': { status: 'suspended' },
-  'by the most common country': { country: 'US' },
-  'by a country that nobody has': { country: 'XX' },
-  'by type and country': { type: 'vendor', country: 'DE' },
-  'by rare types of a rare country': { type: 'auditor', country: 'IS' },
-  'by type, status and country': { type: 'vendor', status: 'suspended', country: 'FR' },
+  'by the most common country': { countryCode: 'US' },
+  'by a country that nobody has': { countryCode: 'XX' },
+  'by type and country': { type: 'vendor', countryCode: 'DE' },
+  'by rare types of a rare country': { type: 'auditor', countryCode: 'IS' },
+  'by type, status and country': { type: 'vendor', status: 'suspended', countryCode: 'FR' },
 };
 
-/** Pages of every filter in every order, a range of times and of days, and later pages. */
+const PRO = ['app', 'plan', 'pro'] as const;
+const BLUE = ['user', 'color', 'blue'] as const;
+
+/** Pages of every filter in every order, ranges, values of metadata, and later pages. */
 export function listPages({ id, email_key, created, last_active_on }: Somebody) {
   const orders = {
     'newest first': { order: 'created', descending: true, after: [created, id] },
@@ -73,6 +75,17 @@ export function listPages({ id, email_key, created, last_active_on }: Somebody) 
       filter: { createdFrom: created, createdTo: '2999-01-01T00:00:00Z' },
     }),
     'active in a range': list({ filter: { activeFrom: last_active_on, activeTo: '2999-01-01' } }),
+    'by a value that many have': list({ filter: { metadata: [PRO] } }),
+    'by two values, in the middle': list({
+      filter: { metadata: [PRO, BLUE] },
+      after: [created, id],
+    }),
+    'by a value that nobody has': list({ filter: { metadata: [['app', 'plan', 'none']] } }),
+    'by a value of one, by address': list({
+      filter: { metadata: [['app', 'seat', 11]] },
+      order: 'email',
+      descending: false,
+    }),
   };
   for (const [name, { after, ...order }] of Object.entries(orders)) {
     pages[`all, ${name}`] = list(order);
@@ -107,7 +120,8 @@ export function listLookUps(
     'a count of all': (db) => countUsers(db, {}, 10_001),
     'a count by type and status': (db) =>
       countUsers(db, { type: 'vendor', status: 'suspended' }, 10_001),
-    'a count of nobody': (db) => countUsers(db, { country: 'XX' }, 10_001),
+    'a count by a value': (db) => countUsers(db, { metadata: [PRO] }, 10_001),
+    'a count of nobody': (db) => countUsers(db, { countryCode: 'XX' }, 10_001),
   };
 }
 

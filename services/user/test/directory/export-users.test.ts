@@ -44,7 +44,7 @@ const everybody = ({ rows }: TestServer) =>
   rows(
     `select id, external_id, aws_cognito_id, type, status, email, email_key, email_verified_at,
        phone, phone_valid, phone_verified_at, is_verified, verified_at, name, first_name, last_name,
-       post_code, country, city, is_profile_updated, is_profile_reverified, profile_reverified_at,
+       post_code, country, country_code, city, is_profile_updated, is_profile_reverified, profile_reverified_at,
        date_trunc('milliseconds', created) as created
      from identity.users where type <> 'admin' order by id`,
   );

@@ -9,9 +9,15 @@ interface Page {
 }
 
 const PEOPLE = [
-  { type: 'vendor', country: 'DE', last_active_on: '2026-03-01', external_id: 'x-1' },
-  { type: 'customer', country: 'DE', last_active_on: '2026-03-01' },
-  { type: 'vendor', country: 'FR', status: 'suspended' },
+  {
+    type: 'vendor',
+    country: 'Germany',
+    country_code: 'DE',
+    last_active_on: '2026-03-01',
+    external_id: 'x-1',
+  },
+  { type: 'customer', country: 'DE', country_code: 'DE', last_active_on: '2026-03-01' },
+  { type: 'vendor', country: 'FR', country_code: 'FR', status: 'suspended' },
   { type: 'customer', phone: '+4930901820', phone_valid: true },
   { type: 'vendor', last_active_on: '2026-05-01', created: '2026-01-01T00:00:02.000001Z' },
 ];
@@ -57,6 +63,8 @@ test('filters narrow the list and its count alike', async (t) => {
     ['type=vendor', [5, 3, 1]],
     ['type=vendor&status=active', [5, 1]],
     ['country=DE', [2, 1]],
+    ['country=Germany', [2, 1]],
+    ['country=deu', [2, 1]],
     ['last_active_from=2026-03-01&last_active_to=2026-04-01', [2, 1]],
     ['last_active_to=2026-03-01&type=vendor', [3]],
     ['created_from=2026-01-01T00:00:01Z&created_to=2026-01-01T00:00:03Z', [5, 3, 2]],
@@ -103,6 +111,71 @@ test('service accounts are no people', async (t) => {
   t.equal((await server.call('DELETE', `/api/users/${id}`, { token })).statusCode, 404);
 });
 
+test('a page includes profiles and metadata that are asked for, and nothing else', async (t) => {
+  const server = await build(t);
+  const { call, rows } = server;
+  const { token } = await registerAs(server);
+  const [vendor, other] = await insertPeople(server, [{ type: 'vendor' }, { type: 'vendor' }]);
+  await rows(`update identity.users set app_metadata = '{"a":1}' where id = $1`, [vendor]);
+  const profile = {
+    user_id: vendor,
+    business_type: 'Tech',
+    business_name: 'Acme',
+    address: 'Here',
+  };
+  const made = await call('POST', '/api/vendor-profiles', { token, body: profile });
+  const vendor_profile = made.json();
+  const read = async (query: string) =>
+    (await call('GET', `/api/users/vendors${query}`, { token })).json<Page>().data;
+  const plain = await read('');
+  t.notOk(plain.some((user) => 'vendor_profile' in user || 'app_metadata' in user));
+  t.match(await read('?include=vendor_profile,metadata'), [
+    { id: other, vendor_profile: null, app_metadata: {}, user_metadata: {} },
+    { id: vendor, vendor_profile, app_metadata: { a: 1 } },
+  ]);
+  const url = `/api/users/${vendor}`;
+  const one = await call('GET', `${url}?include=vendor_profile`, { token });
+  t.strictSame(one.json().vendor_profile, vendor_profile);
+  t.notOk(one.headers.etag, 'each resource has its own');
+  t.ok((await call('GET', `${url}?include=metadata`, { token })).headers.etag);
+  for (const path of ['/api/users', '/api/users/by-type/vendor', url])
+    for (const include of ['sessions', 'vendor_profile,', 'VENDOR_PROFILE', 'constructor'])
+      t.match(
+        (await call('GET', `${path}?include=${include}`, { token })).json(),
+        { status: 400, errors: [{ pointer: '/querystring/include' }] },
+        include,
+      );
+});
+
+test('a token includes no profiles without their scope; an auditor sees them whole', async (t) => {
+  const server = await build(t);
+  const { call, events } = server;
+  const root = await registerAs(server);
+  const auditor = await registerAs(server, 'auditor');
+  const [vendor] = await insertPeople(server, [{ type: 'vendor' }]);
+  const url = `/api/users/${vendor}?include=vendor_profile`;
+  const body = { user_id: vendor, business_type: 'Tech', business_name: 'A', address: 'Here' };
+  await call('POST', '/api/vendor-profiles', { token: root.token, body });
+  const shown = await call('GET', url, { token: auditor.token });
+  t.match(shown.json(), { vendor_profile: { address: 'Here' } });
+  for (const [scopes, status] of [
+    [['directory:read'], 403],
+    [['directory:read', 'vendor-profiles:read'], 200],
+  ] as const) {
+    const made = await call('POST', '/api/auth/tokens', {
+      token: root.token,
+      body: { name: 'reader', scopes },
+    });
+    const { token } = made.json<{ token: string }>();
+    t.equal((await call('GET', url, { token })).statusCode, status);
+    t.equal((await call('GET', `/api/users/${vendor}`, { token })).statusCode, 200);
+  }
+  t.match(
+    (await events()).findLast(({ action }) => action === 'ACCESS_DENIED'),
+    { metadata: { permission: 'vendor-profiles:read', reason: 'scope' } },
+  );
+});
+
 test('a cursor of another filter, order or list, or an edited one, is refused', async (t) => {
   const server = await build(t);
   const { token } = await registerAs(server);
@@ -142,6 +215,7 @@ test('each malformed part of a query is named', async (t) => {
     ['ids=1,2', '/querystring/ids'],
     [`ids=${'-'.repeat(36)}`, '/querystring/ids'],
     ['email=nobody', '/querystring/email'],
+    ['country=Atlantis', '/querystring/country'],
     ['phone=call-me', '/querystring/phone'],
     ['page=2', '/querystring/page'],
   ] as const) {

@@ -88,6 +88,28 @@ test('REQUIRE_IF_MATCH refuses a change that names no state', async (t) => {
   t.equal(changed.statusCode, 200);
 });
 
+test('a country is answered as it was sent, and stored by its code', async (t) => {
+  const { patch, call, root, ada } = await buildDirectory(t);
+  for (const [country, code] of [
+    ['United States', 'US'],
+    [' deutschland ', undefined],
+    ['DEU', 'DE'],
+    [null, null],
+  ] as const) {
+    const answer = await patch({ country });
+    if (code === undefined) t.match(answer.json(), { errors: [{ pointer: '/country' }] });
+    else t.match(answer.json(), { country, country_code: code });
+  }
+  await patch({ country: 'Germany' });
+  const { data } = (await call('GET', '/api/users?country=de', { token: root.token })).json<{
+    data: { id: string }[];
+  }>();
+  t.strictSame(
+    data.map(({ id }) => id),
+    [ada.user.id],
+  );
+});
+
 test('a new address is unproved, and its former reader is told', async (t) => {
   const { patch, rows, ada } = await buildDirectory(t);
   await rows('update identity.users set is_verified = true where id = $1', [ada.user.id]);

@@ -98,6 +98,23 @@ t.test('an import is resumed under its key, and no row is doubled', async (t) =>
   t.match(other.rows[0], { code: 'email_taken' });
 });
 
+t.test('countries get their code; what names none stays, without a code', async (t) => {
+  const countries = ['Germany', 'DEU', 'de', 'Atlantis', undefined];
+  const users = countries.map((country, n) => ({ email: `${n}@example.com`, country }));
+  const { summary } = await importFile(server, token, { body: ndjson(...users) });
+  t.equal(summary?.created, users.length);
+  const found = await server.rows(
+    `select country, country_code from identity.users where type <> 'admin' order by email`,
+  );
+  t.strictSame(found, [
+    { country: 'Germany', country_code: 'DE' },
+    { country: 'DEU', country_code: 'DE' },
+    { country: 'de', country_code: 'DE' },
+    { country: 'Atlantis', country_code: null },
+    { country: null, country_code: null },
+  ]);
+});
+
 t.test('ids are kept, others become external ids, and taken ones are refused', async (t) => {
   const id = '6f1f1bb0-8f5e-4c39-9f0a-2b1d3c4e5f60';
   const body = ndjson(

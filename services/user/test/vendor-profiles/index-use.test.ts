@@ -6,6 +6,7 @@ import {
   selectProfiles,
   selectProfilesByCountry,
   selectProfilesByType,
+  selectProfilesOfUsers,
 } from '../../vendor-profiles/profile/vendor-profile-queries.ts';
 import { selectSearchPage } from '../../vendor-profiles/search/profile-term-queries.ts';
 
@@ -52,6 +53,8 @@ test('no list or search reads a whole table, nor more rows than its bound', asyn
   const server = await build(t);
   await (CROWD ? insertCrowd([server.rows], CROWD) : fill(server));
   const { db } = server.context.data;
+  const users = await server.rows<{ id: string }>('select id from identity.users limit 50');
+  const ids = users.map(({ id }) => id);
   const raw = (query: { compile(): { sql: string; parameters: readonly unknown[] } }) => {
     const { sql: text, parameters } = query.compile();
     const parts = text.split(/\$\d+/);
@@ -69,6 +72,7 @@ test('no list or search reads a whole table, nor more rows than its bound', asyn
       ['list', raw(selectProfiles(db, page)), 60],
       ['by country', raw(selectProfilesByCountry(db, FOUND.country, page)), 60],
       ['by type', raw(selectProfilesByType(db, FOUND.type, page)), 60],
+      ['of a page of users', raw(selectProfilesOfUsers(db, ids)), 60],
       ['search', selectSearchPage({ ...search, words: [FOUND.words[0]] }), 2_000],
       ['search for two', selectSearchPage({ ...search, words: FOUND.words }), 2_000],
     ];

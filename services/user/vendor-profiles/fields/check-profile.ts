@@ -1,7 +1,7 @@
 import { InvalidFields, pointerTo } from '@muniment/server';
 import type { VendorProfile } from '../../tables.ts';
+import { findCountry, NO_COUNTRY } from '../../users/countries/country.ts';
 import { parsePhoneNumber } from '../../users/phone-number.ts';
-import { findCountry } from './country.ts';
 import { parseIndianGstNumber } from './gst-number.ts';
 import { parsePaymentModes, parseWorkingDays } from './lists.ts';
 import type { ProfileFields } from './profile-body.ts';
@@ -55,8 +55,7 @@ function readCountry({ country }: ProfileFields, refuse: Refuse): Partial<Stated
   if (country === undefined) return {};
   if (country === null) return { country_code: null };
   const code = findCountry(country);
-  if (code === undefined)
-    refuse('country', 'must be an ISO 3166 code, an ISO name or an English name of a country');
+  if (code === undefined) refuse('country', NO_COUNTRY);
   return { country_code: code ?? null };
 }
 

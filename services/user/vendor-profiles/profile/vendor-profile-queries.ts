@@ -74,6 +74,12 @@ export async function findProfile(
   return profiles(db).selectAll().where(column, '=', value).executeTakeFirst();
 }
 
+/** The profiles of some users, in no order. */
+export const selectProfilesOfUsers = (db: Kysely<Tables>, userIds: readonly string[]) =>
+  profiles(db)
+    .selectAll()
+    .where(sql<boolean>`user_id = any(${userIds}::uuid[])`);
+
 /** Locks a profile until the transaction ends. Lock its user before: triggers go that way. */
 export async function lockProfile(
   trx: Transaction<Tables>,

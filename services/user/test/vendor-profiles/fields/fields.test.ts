@@ -1,8 +1,8 @@
 import { test } from 'tap';
-import { findCountry } from '../../../vendor-profiles/fields/country.ts';
+import { findCountry } from '../../../users/countries/country.ts';
 import { parseIndianGstNumber } from '../../../vendor-profiles/fields/gst-number.ts';
 import { parsePaymentModes, parseWorkingDays } from '../../../vendor-profiles/fields/lists.ts';
-import { CODES } from '../../../vendor-profiles/fields/iso-3166.ts';
+import { CODES } from '../../../users/countries/iso-3166.ts';
 import { isWebsite } from '../../../vendor-profiles/fields/website.ts';
 
 test('each of the 249 countries is found by both codes and its English name', (t) => {

@@ -30,10 +30,17 @@ function readCountries(): ReadonlyMap<string, string> {
 const toEntry = ([code, name]: readonly [code: string, name: string]) =>
   [keyOf(name), code] as const;
 
-const COUNTRIES = readCountries();
+let countries: ReadonlyMap<string, string> | undefined;
 
 /**
  * The ISO 3166-1 alpha-2 code of a country by its code of two or three letters, its ISO short name
  * or its English name in CLDR. Kosovo has the code XK, as everywhere.
  */
-export const findCountry = (typed: string): string | undefined => COUNTRIES.get(keyOf(typed));
+export function findCountry(typed: string): string | undefined {
+  // At first use: the names are 3 MB, which a replica that reads no country need not hold.
+  countries ??= readCountries();
+  return countries.get(keyOf(typed));
+}
+
+/** What is wrong with a text that names no country. */
+export const NO_COUNTRY = 'must be an ISO 3166 code, an ISO name or an English name of a country';
