@@ -9,7 +9,7 @@ import { measureRows, type Figures, type Measured, type Middle } from './measure
 /** Starts the fleet again, with other settings over the same data. */
 export type Restart = (settings: Record<string, string>) => Promise<Fleet>;
 
-const EVENTS = Number(process.env.GROWTH_EVENTS ?? 10_000_000);
+const EVENTS = Number(process.env.GROWTH_EVENTS ?? 300_000);
 const FILES = EVENTS / 10;
 const SMALL_FILES = 120;
 const REPLICAS = 6;

@@ -33,7 +33,11 @@ export interface Measured {
   administrator: SignedIn['user'];
 }
 
-type RowRequest = Omit<LoadRequest, 'url' | 'connections' | 'seconds'> & { path: string };
+type RowRequest = Omit<LoadRequest, 'url' | 'connections' | 'seconds'> & {
+  path: string;
+  /** A replica's, in the place of the gateway's. */
+  origin?: string;
+};
 
 /** A session opened now: growing takes longer than a token lives. */
 async function signIn(fleet: Fleet, { email }: { email: string }): Promise<string> {
@@ -57,6 +61,12 @@ function uploadRequest(authorization: string): RowRequest {
   };
 }
 
+async function originOfReplica(fleet: Fleet): Promise<string> {
+  const { processes } = await fleet.describe();
+  const replica = processes.find(({ service }) => service === 'user');
+  return `http://127.0.0.1:${replica?.port}`;
+}
+
 /** The requests of each row, by its name. */
 async function listRows(
   { fleet, owner, administrator }: Measured,
@@ -70,6 +80,11 @@ async function listRows(
     'list of 50 files': own('/api/files?limit=50'),
     'list of 50 files, in the middle': own(`/api/files?limit=50&cursor=${encodeCursor(fileId)}`),
     profile: own('/api/users/me'),
+    // Shows what other replicas take from the caches: this one's work is the same.
+    'profile, one replica asked directly': {
+      ...own('/api/users/me'),
+      origin: await originOfReplica(fleet),
+    },
     'change with its event': {
       method: 'PATCH',
       path: '/api/users/me',
@@ -91,10 +106,10 @@ const caughtUp = ({ trail }: Measured): Promise<boolean> =>
 
 async function run(
   { fleet }: Measured,
-  { path, ...request }: RowRequest,
+  { path, origin = fleet.url, ...request }: RowRequest,
   seconds: number,
 ): Promise<LoadResult> {
-  const url = fleet.url + path;
+  const url = origin + path;
   const result = await load({ ...request, url, connections: CONNECTIONS, seconds });
   if (result.failed > 0) throw new Error(`${result.failed} requests for ${path} failed.`);
   return result;
