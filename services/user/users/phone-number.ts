@@ -1,10 +1,9 @@
 import { createRequire } from 'node:module';
-
-type PhoneNumbers = typeof import('libphonenumber-js/max');
+import type * as PhoneNumbers from 'libphonenumber-js/max';
 
 const require = createRequire(import.meta.url);
 // Loaded by the first number: the plans of all countries take 5 MB of a replica's memory.
-const loadPhoneNumbers = (): PhoneNumbers => require('libphonenumber-js/max') as PhoneNumbers;
+const loadPhoneNumbers = () => require('libphonenumber-js/max') as typeof PhoneNumbers;
 
 export interface PhoneNumber {
   /** E.164: a plus and digits. */
