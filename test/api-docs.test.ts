@@ -46,11 +46,10 @@ interface Coded {
 
 /** The catalogues' errors, less those that clients see as internal_error. */
 function catalogued(): Coded[] {
-  const files = [
-    ...folders('packages').map((folder) => `${folder}/src/errors.ts`),
-    ...folders('services').map((folder) => `${folder}/errors.ts`),
-  ].filter(exists);
-  return files
+  return [...folders('packages').map((folder) => `${folder}/src`), ...folders('services')]
+    .filter(exists)
+    .flatMap(sourceFiles)
+    .filter((file) => /[/-]errors\.ts$/.test(file))
     .flatMap((from) =>
       [
         ...read(from).matchAll(
