@@ -56,7 +56,6 @@ export async function sendFile(
   const range = isRangeAllowed(request.headers['if-range'], validators)
     ? readRange(request.headers.range, file)
     : undefined;
-  reply.headers({ ...validatorHeaders(file), ...contentHeaders(file) });
   return context.config.DOWNLOAD_MODE === 'accel'
     ? sendByGateway(context, request, { reply, file, range })
     : sendStream(context, request, { reply, file, range });
@@ -101,7 +100,10 @@ interface Answer {
   range: ByteRange | undefined;
 }
 
-/** Commits the event before the answer's first byte. Retried requests derive the same event id. */
+/**
+ * Commits the event before the answer's first byte. Retried requests derive the same event id.
+ * Headers of the file are set behind it: where it fails, the problem must not carry them.
+ */
 async function recordDownload(
   { audit }: Pick<FileContext, 'audit'>,
   request: FastifyRequest,
@@ -125,6 +127,7 @@ async function sendByGateway(
   await recordDownload(context, request, answer);
   // Under their plain names Nginx would also send these with its own error when S3 fails.
   reply
+    .headers({ ...validatorHeaders(file), ...contentHeaders(file) })
     .removeHeader('cache-control')
     .headers({
       'x-accel-content-disposition': contentDisposition(file.name),
@@ -153,6 +156,8 @@ async function sendStream(
     reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${file.size}`);
   return reply
     .headers({
+      ...validatorHeaders(file),
+      ...contentHeaders(file),
       'content-disposition': contentDisposition(file.name),
       'accept-ranges': 'bytes',
       'content-length': range ? range.end - range.start + 1 : file.size,

@@ -119,13 +119,17 @@ test("seed 003's lists of users go by pages on the document's own paths", async 
   const token = await signUpAdministrator(t, fleet);
   const ids: string[] = [];
   for (const name of ['One', 'Two', 'Three']) {
-    const json = { type: 'vendor', firstName: name, email: `paged-${name}@seed-003.example` };
+    const json = {
+      type: 'vendor',
+      firstName: name,
+      email: `seed003pages-${name}@seed-003.example`,
+    };
     const made = await fleet.call('POST', '/users', { token, json: { ...json, invite: false } });
     ids.push(((await made.json()) as User).id);
   }
   for (const prefix of ['', '/api'])
     for (const path of ['/users', '/users/vendors', '/users/by-type/vendor', '/users/search']) {
-      const query = path.endsWith('search') ? 'q=paged' : `ids=${ids.join(',')}`;
+      const query = path.endsWith('search') ? 'q=seed003pages' : `ids=${ids.join(',')}`;
       const found: string[] = [];
       for (let cursor: string | null = ''; cursor !== null;) {
         const next: string = cursor && `&cursor=${cursor}`;

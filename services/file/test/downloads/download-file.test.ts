@@ -328,6 +328,8 @@ test('stream mode: an empty file, and 503 without an event when S3 is down', asy
     [answer.statusCode, answer.json().code, answer.headers['retry-after']],
     [503, 'dependency_unavailable', /\d/],
   );
+  const { etag, 'last-modified': modified, 'cache-control': caching } = answer.headers;
+  t.strictSame([etag, modified, caching], [undefined, undefined, 'no-store']);
   t.equal((await events()).filter(({ action }) => action === 'FILE_DOWNLOAD').length, 1);
 });
 
