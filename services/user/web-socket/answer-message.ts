@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
-import { Type } from 'typebox';
+import { Type, type TSchema } from 'typebox';
 import { Unauthenticated, type Principal } from '@muniment/security';
 import { parseStorableJson } from '@muniment/server';
 import type { UserContext } from '../context.ts';
@@ -31,12 +31,17 @@ export interface Answered {
   token?: Principal;
 }
 
+/** @throws MessageInvalid, which names the fields */
+type RequireValid<Shape> = (message: unknown) => Shape;
+
 /** A channel with its compiled schema. */
 interface KnownChannel {
   channel: Channel;
-  /** @throws MessageInvalid, which names the fields */
-  requireValid(message: unknown): Message;
+  requireValid: RequireValid<Message>;
 }
+
+/** @throws MessageInvalid, ChannelUnknown */
+type FindChannel = (message: unknown) => KnownChannel;
 
 interface Message {
   payload: { id?: string };
@@ -49,7 +54,7 @@ const UNKNOWN_CHANNEL = 'unknown';
 export function createMessages(
   context: UserContext,
 ): (handshake: FastifyRequest, text: string) => Promise<Answered> {
-  const known = compileChannels(context);
+  const findChannel = compileChannels(context);
   return async (handshake, text) => {
     const request = createRequest(handshake);
     const answered = (answer: object, outcome: string): Answered => ({
@@ -59,7 +64,7 @@ export function createMessages(
       ...(request.token && { token: request.token }),
     });
     try {
-      const read = await readMessage(context, request, { known, text });
+      const read = await readMessage(context, request, { findChannel, text });
       return answered(await answerMessage(context, request, read), 'success');
     } catch (error) {
       const failure = renderError(context, request, error);
@@ -68,19 +73,35 @@ export function createMessages(
   };
 }
 
-function compileChannels({ http }: Pick<UserContext, 'http'>): Map<string, KnownChannel> {
+function compileSchema<Shape>(
+  { http }: Pick<UserContext, 'http'>,
+  schema: TSchema,
+): RequireValid<Shape> {
   const compile = http.app.validatorCompiler as FastifySchemaCompiler<object>;
-  const entries = channels.map((channel): [string, KnownChannel] => {
-    const schema = messageSchema(channel);
-    const validate = compile({ schema, method: 'GET', url: '/ws', httpPart: 'body' });
-    function requireValid(message: unknown): Message {
-      if (validate(message as never) === true) return message as Message;
-      const faults = { validation: validate.errors ?? [], validationContext: 'body' };
-      throw Object.assign(new MessageInvalid(), faults);
-    }
-    return [channel.name, { channel, requireValid }];
-  });
-  return new Map(entries);
+  const validate = compile({ schema, method: 'GET', url: '/ws', httpPart: 'body' });
+  return (message) => {
+    if (validate(message as never) === true) return message as Shape;
+    const faults = { validation: validate.errors ?? [], validationContext: 'body' };
+    throw Object.assign(new MessageInvalid(), faults);
+  };
+}
+
+/** What a message of any channel has. */
+const envelopeSchema = Type.Object({ channel: Type.Unknown() });
+
+function compileChannels(context: Pick<UserContext, 'http'>): FindChannel {
+  const requireEnvelope = compileSchema<{ channel: unknown }>(context, envelopeSchema);
+  const known = new Map<unknown, KnownChannel>(
+    channels.map((channel) => [
+      channel.name,
+      { channel, requireValid: compileSchema(context, messageSchema(channel)) },
+    ]),
+  );
+  return (message) => {
+    const entry = known.get(requireEnvelope(message).channel);
+    if (!entry) throw new ChannelUnknown();
+    return entry;
+  };
 }
 
 const messageSchema = ({ access, payload }: Channel) =>
@@ -106,25 +127,15 @@ function createRequest({ ip, traceparent, headers }: FastifyRequest): SocketRequ
   };
 }
 
-function findChannel(known: Map<string, KnownChannel>, message: unknown): KnownChannel {
-  const name =
-    typeof message === 'object' && message !== null && 'channel' in message
-      ? message.channel
-      : undefined;
-  const entry = typeof name === 'string' ? known.get(name) : undefined;
-  if (!entry) throw name === undefined ? new MessageInvalid() : new ChannelUnknown();
-  return entry;
-}
-
 /** Reads a message. One that cannot be read counts as a request of its network. */
 async function readMessage(
   { limits }: Pick<UserContext, 'limits'>,
   request: SocketRequest,
-  { known, text }: { known: Map<string, KnownChannel>; text: string },
+  { findChannel, text }: { findChannel: FindChannel; text: string },
 ): Promise<{ channel: Channel; message: Message }> {
   try {
     const message = parseStorableJson(text);
-    const { channel, requireValid } = findChannel(known, message);
+    const { channel, requireValid } = findChannel(message);
     request.channel = channel.name;
     request.operation = channel.operation;
     return { channel, message: requireValid(message) };
@@ -181,6 +192,6 @@ function renderError(
     http.log.error({ err: error, request_id, operation }, 'message failed');
   }
   if (!errors) return { code, message: detail };
-  const fields = errors.map(({ pointer, message }) => `${pointer} ${message}`).join(', ');
+  const fields = errors.map(({ pointer, message }) => `${pointer} ${message}`.trim()).join(', ');
   return { code, message: `The message does not fit its channel: ${fields}.`, errors };
 }

@@ -521,6 +521,11 @@ test('sockets of one replica', async (t) => {
       t.match(answer, { success: false, error: { code: 'message_invalid', errors } }, payload);
       t.match(answer.error?.message, errors[0].pointer, 'for people too');
     }
+    for (const [text, errors] of [
+      ['{}', [{ pointer: '/channel', message: "must have required property 'channel'" }]],
+      ['[]', [{ pointer: '', message: 'must be object' }]],
+    ] as const)
+      t.strictSame((await client.send(text)).error?.errors, errors, text);
   });
 
   await t.test('a socket closes within a second of the end of its last token', async (t) => {
