@@ -82,8 +82,8 @@ export function createFeeds({ db, subjectKeys, tail, tree }: FeedOptions): Creat
 }
 
 /**
- * Whether an event has these personal values, once they are opened. Search terms may follow a moment after the
- * seal, and a stream never goes back.
+ * Whether an event has these personal values, once they are opened. Search terms may follow a
+ * moment after the seal, and a stream never goes back.
  */
 function matchValues({
   ip,

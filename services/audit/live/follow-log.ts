@@ -28,6 +28,10 @@ const WRITE_SIZE = 32;
 const RETRY_MS = 1_000;
 const OUTAGE_PAUSE_MS = 500;
 
+/** Whether anything may be written about the log. */
+const mayWrite = (stream: OpenStream): boolean =>
+  stream.end === undefined && stream.isRevalidated();
+
 /** Spreads the reconnects: a replica that stops sends all its readers to the others. */
 const chooseRetryMs = (): number => Math.round(RETRY_MS * (1 + Math.random()));
 
@@ -58,9 +62,8 @@ export async function* followLog(
     upTo: number,
   ): AsyncGenerator<string, void, void> {
     for (let at = 0; at < events.length; at += WRITE_SIZE) {
-      // Checked before each write, as the last one may have waited long. The rest is read again
-      // later.
-      if (stream.end !== undefined || !stream.isRevalidated()) return stream.wait(OUTAGE_PAUSE_MS);
+      // Before each write, as the last one may have waited long. The rest is read again later.
+      if (!mayWrite(stream)) return stream.wait(OUTAGE_PAUSE_MS);
       const batch = events.slice(at, at + WRITE_SIZE);
       yield* write(await format.events(batch));
       position = batch.at(-1)?.index ?? position;
@@ -71,6 +74,7 @@ export async function* followLog(
   async function* writeCheckpoint(): AsyncGenerator<string, void, void> {
     const signed = feed.checkpoint();
     if (!signed || signed.size <= signedSize || signed.size > position + 1) return;
+    if (!mayWrite(stream)) return;
     yield* write(await format.checkpoint(signed));
     signedSize = signed.size;
   }

@@ -82,7 +82,6 @@ export function createProvenFormat(options: ProvenFormatOptions): StreamFormat {
   }
 
   return {
-    isProven: true,
     async open() {
       const hashes = await hashRange(0, covered);
       return formatNotice('opening', { muniment_stream: 1, filter, after: start, hashes });

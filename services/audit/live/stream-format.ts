@@ -13,8 +13,6 @@ export const checkpointSchema = Type.Object({
 
 /** How a stream writes the part of the log that it shows. One object serves one stream. */
 export interface StreamFormat {
-  /** Whether nothing may be written before it is signed. */
-  readonly isProven: boolean;
   /** The text before the first event. */
   open(): Promise<string>;
   /** The text of events in the log's order. Those between them are left out. */
@@ -43,7 +41,6 @@ export function createEntryFormat(
   { visibility, matches }: { visibility: Visibility; matches: MatchValues | undefined },
 ): StreamFormat {
   return {
-    isProven: false,
     open: async () => '',
     async events(events) {
       const entries = await renderEntries(parts, visibility, events);
