@@ -78,13 +78,14 @@ test('a confirmation that is older than a second is not valid', async (t) => {
 });
 
 test('a reader that takes nothing is cut off; a slow one is not', async (t) => {
-  const { open, ended, destroyed } = build({ stallMs: 500 });
+  const { open, ended, destroyed } = build({ stallMs: 1_500 });
   const stalled = open({ owner: 'stalled' });
   const slow = open({ owner: 'slow' });
   stalled.setWriting(true);
-  for (let n = 0; n < 4; n += 1) {
+  // Together longer than a stall and a check, each far below: sleeps are late under load.
+  for (let n = 0; n < 12; n += 1) {
     slow.setWriting(true);
-    await sleep(300);
+    await sleep(200);
     slow.setWriting(false);
   }
   t.equal(stalled.end, 'stalled');
