@@ -1,3 +1,4 @@
+import type { Finding } from './findings.ts';
 import type { LaneReport } from './lane-continuity.ts';
 import type { Report } from './report.ts';
 
@@ -8,8 +9,19 @@ const VERDICTS = {
   unreadable: 'NOT AN EXPORT',
 } as const;
 
-export const count = (n: number, one: string): string =>
-  `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`;
+export const count = (n: number, one: string, many = `${one}s`): string =>
+  `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
+
+export const leaves = (size: number): string => count(size, 'leaf', 'leaves');
+
+/** What is wrong, behind where. */
+export function describeFinding({ line, index, message }: Finding): string {
+  const where = [
+    ...(line === undefined ? [] : [`line ${line}`]),
+    ...(index === undefined ? [] : [`index ${index}`]),
+  ].join(', ');
+  return where === '' ? message : `${where}: ${message}`;
+}
 
 function completeness({
   verdict,
@@ -42,7 +54,7 @@ export function describeConsistency({
   consistency: answer,
 }: Pick<Report, 'consistency'>): string | undefined {
   if (!answer) return undefined;
-  const size = count(answer.earlier_size, 'leaf').replace(/leafs$/, 'leaves');
+  const size = leaves(answer.earlier_size);
   if (answer.outcome === 'proven')
     return `with the earlier checkpoint of ${size}: nothing of it was rewritten`;
   return answer.outcome === 'refuted'
@@ -50,7 +62,7 @@ export function describeConsistency({
     : `with the earlier checkpoint of ${size} NOT SHOWN: needs ${answer.needed}`;
 }
 
-export function lanesOf(lanes: readonly LaneReport[]): string {
+function lanesOf(lanes: readonly LaneReport[]): string {
   const broken = lanes.filter(({ holes_total: holes, disordered }) => holes > 0 || disordered > 0);
   if (broken.length === 0) return `${count(lanes.length, 'lane')}, each numbered without holes`;
   const shown = broken.slice(0, 8).map(({ lane, holes, holes_total: total, disordered }) => {
@@ -70,22 +82,11 @@ export function describe(name: string, report: Report): string {
   const say = (label: string, text: string | undefined): void => {
     if (text !== undefined) lines.push(`  ${label.padEnd(12)}${text}`);
   };
-  for (const { line, index, message } of findings) {
-    const where = [
-      line === undefined ? '' : `line ${line}`,
-      index === undefined ? '' : `index ${index}`,
-    ]
-      .filter(Boolean)
-      .join(', ');
-    say('wrong', `${where === '' ? '' : `${where}: `}${message}`);
-  }
+  for (const finding of findings) say('wrong', describeFinding(finding));
   if (total > findings.length) say('', `and ${total - findings.length} more`);
   if (verdict === 'unreadable') say('wrong', 'its first line is not the header of an export');
   if (!checkpoint) return `${lines.join('\n')}\n`;
-  say(
-    'log',
-    `${checkpoint.origin}, ${count(checkpoint.size, 'leaf').replace(/leafs$/, 'leaves')}, root ${checkpoint.root}`,
-  );
+  say('log', `${checkpoint.origin}, ${leaves(checkpoint.size)}, root ${checkpoint.root}`);
   say('signed by', checkpoint.signed_by.join(', '));
   say('rows', completeness(report));
   say('consistent', describeConsistency(report));

@@ -1,5 +1,5 @@
-import { count, describeConsistency } from '../export/describe.ts';
-import { indexes, type Finding } from '../export/findings.ts';
+import { count, describeConsistency, describeFinding, leaves } from '../export/describe.ts';
+import { indexes } from '../export/findings.ts';
 import type { StreamReport } from './stream-report.ts';
 
 const VERDICTS = {
@@ -9,14 +9,6 @@ const VERDICTS = {
   unreadable: 'NOT A STREAM WITH PROOFS',
 } as const;
 
-function describeFinding({ line, index, message }: Finding): string {
-  const where = [
-    ...(line === undefined ? [] : [`line ${line}`]),
-    ...(index === undefined ? [] : [`index ${index}`]),
-  ].join(', ');
-  return where === '' ? message : `${where}: ${message}`;
-}
-
 function describeRange({ verdict, proven, left_out: leftOut, filter }: StreamReport): string {
   if (verdict === 'refuted') return 'nothing is claimed, since something is wrong';
   if (!proven) return 'no entry, as no checkpoint follows one';
@@ -24,8 +16,9 @@ function describeRange({ verdict, proven, left_out: leftOut, filter }: StreamRep
   if (leftOut === 0)
     return `${range}: each entry of the log is here as it was sealed, none missing`;
   return (
-    `${range}: the rows are as they were sealed; ${count(leftOut, 'other entry').replace('entrys', 'entries')} ` +
-    `not in here, chosen by ${JSON.stringify(filter)}. ` +
+    `${range}: the rows are as they were sealed; ` +
+    `${count(leftOut, 'other entry', 'other entries')} not in here, ` +
+    `chosen by ${JSON.stringify(filter)}. ` +
     'Whether a row that matches was left out cannot be told from the stream'
   );
 }
@@ -54,7 +47,7 @@ export function describeStream(name: string, report: StreamReport): string {
     if (checkpoint)
       say(
         'log',
-        `${checkpoint.origin}, ${count(checkpoint.size, 'leaf').replace(/leafs$/, 'leaves')}, ` +
+        `${checkpoint.origin}, ${leaves(checkpoint.size)}, ` +
           `root ${checkpoint.root}, signed by ${checkpoint.signed_by.join(', ')}`,
       );
     say('consistent', describeConsistency(report));

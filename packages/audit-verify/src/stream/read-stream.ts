@@ -135,7 +135,8 @@ function requireSameHistory(
   if (!isComparable || tree.size !== signed?.size || tree.root().equals(signed.root)) return;
   findings.add(
     'history_rewritten',
-    `history rewritten: the entries below index ${tree.size} are not those of the connection before`,
+    `history rewritten: the entries below index ${tree.size} ` +
+      'are not those of the connection before',
     { line, index: tree.size - 1 },
   );
 }
