@@ -61,7 +61,7 @@ RUN cd packages/cluster/node_modules/swagger-ui-dist \
 FROM ${NGINX} AS gateway
 COPY nginx/nginx.conf.template /etc/muniment/nginx.conf.template
 COPY nginx/pages /usr/share/muniment/pages
-COPY docs/api.md docs/authentication.md docs/audit.md /usr/share/muniment/pages/docs/
+COPY docs/api.md docs/authentication.md docs/permissions.md docs/audit.md /usr/share/muniment/pages/docs/
 COPY --from=api-pages /api-pages /usr/share/muniment/pages
 COPY docker/gateway/start.sh /usr/local/bin/start-gateway
 USER 101:101

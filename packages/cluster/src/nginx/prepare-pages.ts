@@ -17,7 +17,7 @@ import { gzipSync } from 'node:zlib';
 const ROOT = path.join(import.meta.dirname, '../../../..');
 const SOURCE = path.join(ROOT, 'nginx/pages');
 /** The documents that the front page links to. */
-export const DOCUMENTS = ['api.md', 'authentication.md', 'audit.md'];
+export const DOCUMENTS = ['api.md', 'authentication.md', 'permissions.md', 'audit.md'];
 /** For programs; the page of /api/docs reads the first. */
 export const API_DOCUMENTS = ['openapi.json', 'asyncapi.json', 'asyncapi.yaml'];
 /** Of the package swagger-ui-dist. */
