@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { roleAllows, type Role } from '@muniment/security';
+import { roleAllows, TOKEN_SCOPES, type Role } from '@muniment/security';
 import { until, type Rows } from '@muniment/testing';
 import { newAccount } from '../access/callers.ts';
 import { DEAD_HOOK, PASSWORD, type Fleet, type SignedIn } from '../fleet.ts';
@@ -63,7 +63,7 @@ async function openBelongings(
 }
 
 /** On a loaded machine a request may fail that a second attempt does not. */
-export async function openAccount(context: Context, role: Role): Promise<Actor> {
+async function openAccount(context: Context, role: Role): Promise<Actor> {
   const open = async (): Promise<Actor> => openOnce(context, role);
   return open().catch(open).catch(open);
 }
@@ -91,11 +91,11 @@ async function openOnce(context: Context, role: Role): Promise<Actor> {
 }
 
 /** An account whose requests carry an API token of all scopes that its role may have. */
-async function openApiToken(context: Context, role: Role, scopes: string[]): Promise<Actor> {
+async function openApiToken(context: Context, role: Role): Promise<Actor> {
   const actor = await openAccount(context, role);
   const answer = await context.fleet.call('POST', '/api/auth/tokens', {
     ...(actor.token !== undefined && { token: actor.token }),
-    json: { name: 'all', scopes },
+    json: { name: 'all', scopes: TOKEN_SCOPES.filter((scope) => roleAllows(role, scope)) },
   });
   const { token, id } = (await answer.json()) as { token: string; id: string };
   return { token, own: { ...actor.own, apiToken: id } };
@@ -131,25 +131,6 @@ async function openViewer(context: Context): Promise<Actor> {
   return { token: ((await answer.json()) as { token: string }).token, own: {} };
 }
 
-const CUSTOMER_SCOPES = [
-  'profile:read',
-  'profile:write',
-  'files:read',
-  'files:write',
-  'audit:read-own',
-];
-const ADMIN_SCOPES = [
-  ...CUSTOMER_SCOPES,
-  'tokens:introspect',
-  'directory:read',
-  'directory:write',
-  'vendor-profiles:read',
-  'vendor-profiles:write',
-  'audit:read-all',
-  'audit:write-events',
-  'audit:operate',
-];
-
 export function listCallers(context: Context): Caller[] {
   const account = (role: Role): Caller => ({
     name: role,
@@ -169,12 +150,8 @@ export function listCallers(context: Context): Caller[] {
     {
       ...account('customer'),
       name: 'customer-token',
-      open: () => openApiToken(context, 'customer', CUSTOMER_SCOPES),
+      open: () => openApiToken(context, 'customer'),
     },
-    {
-      ...account('admin'),
-      name: 'admin-token',
-      open: () => openApiToken(context, 'admin', ADMIN_SCOPES),
-    },
+    { ...account('admin'), name: 'admin-token', open: () => openApiToken(context, 'admin') },
   ];
 }

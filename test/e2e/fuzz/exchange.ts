@@ -48,11 +48,7 @@ function prepare(
 }
 
 /** A command that sends the same again; the token is that of such a caller. */
-export function toCurl(
-  url: string,
-  { method, path, headers, body }: Sent,
-  signedIn: boolean,
-): string {
+function toCurl(url: string, { method, path, headers, body }: Sent, signedIn: boolean): string {
   const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
   const all = Object.entries(headers).map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`);
   const bearer = signedIn ? ['-H "Authorization: Bearer $TOKEN"'] : [];
@@ -145,6 +141,11 @@ function requireEqual(
   const [first, second] = [compared(one, names(one.sent)), compared(other, names(other.sent))];
   if (first !== second)
     throw new Error(
-      `what is another's differs from what is absent:\n${first.slice(0, 700)}\n${second.slice(0, 700)}\n${command}`,
+      [
+        "what is another's differs from what is absent:",
+        first.slice(0, 700),
+        second.slice(0, 700),
+        command,
+      ].join('\n'),
     );
 }
