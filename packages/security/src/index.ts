@@ -69,7 +69,6 @@ export {
 export {
   decodeBase64,
   parseForeignHash,
-  readDigestName,
   readLogCost,
 } from './passwords/foreign-hashes/parse-foreign-hash.ts';
 export { createPasswordHasher } from './passwords/passwords.ts';

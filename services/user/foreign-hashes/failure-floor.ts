@@ -24,6 +24,7 @@ export function createFailureFloor(db: Kysely<Tables>, passwords: PasswordHasher
   const measured = new Map<string, Promise<number>>();
   let costs: Promise<HashCost[]> = Promise.resolve([]);
   let readAt = -Infinity;
+  let measuring: Promise<unknown> = Promise.resolve();
 
   function readCosts(): Promise<HashCost[]> {
     const now = performance.now();
@@ -47,7 +48,9 @@ export function createFailureFloor(db: Kysely<Tables>, passwords: PasswordHasher
   async function timeOf({ cost_class: costClass, decoy }: HashCost): Promise<number> {
     let time = measured.get(costClass);
     if (!time) {
-      time = measure(decoy);
+      // One after another: many at once would wait for each other, and logins for them.
+      time = measuring.then(() => measure(decoy));
+      measuring = time.catch(() => {});
       measured.set(costClass, time);
       // Without a place in the queue it is measured at the next failure.
       time.catch(() => measured.delete(costClass));

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { uuidv7 } from '@muniment/database';
 import { isPrivileged, Unauthenticated, type Principal } from '@muniment/security';
 import type { RequestContext, RequestEvent } from '@muniment/server';
@@ -15,7 +15,7 @@ import { findHolders, insertImported, type InsertableUser } from './import-queri
 import { explainRefusal, isTaken, refuseRow, type RowOutcome } from './row-outcome.ts';
 import type { ImportedUser } from './rows/read-user.ts';
 
-export type ImportContext = Pick<UserContext, 'config' | 'crypto' | 'data' | 'mail'>;
+export type ImportContext = Pick<UserContext, 'config' | 'crypto' | 'data' | 'limits' | 'mail'>;
 
 /** One import, as all its batches know it. */
 export interface Import {
@@ -32,11 +32,12 @@ export interface ReadyRow {
 
 /**
  * The id of a user whose file has none. Under an Idempotency-Key it follows from the address, so
- * that a repeated import finds its rows without a record of them.
+ * that a repeated import finds its rows without a record of them. It is keyed: the ids of erased
+ * users stay in the trail, where they would confirm a guessed address.
  */
-function createId({ caller, idempotencyKey }: Import, emailKey: string): string {
+function createId({ caller, idempotencyKey }: Import, emailKey: string, secret: Buffer): string {
   if (idempotencyKey === undefined) return uuidv7(Date.now());
-  const digest = createHash('sha256')
+  const digest = createHmac('sha256', secret)
     .update(JSON.stringify([caller.id, idempotencyKey, emailKey]))
     .digest();
   // UUIDv8 (RFC 9562 §5.8).
@@ -54,10 +55,11 @@ export async function importBatch(
   request: RequestContext,
   { rows, ...given }: Import & { rows: readonly ReadyRow[] },
 ): Promise<RowOutcome[]> {
+  const secret = context.limits.secret('import-ids');
   const candidates = rows.map(({ line, user: { hashCost: _cost, ...user } }) => ({
     line,
     isOwnId: user.id === null,
-    user: { ...user, id: user.id ?? createId(given, user.email_key) },
+    user: { ...user, id: user.id ?? createId(given, user.email_key, secret) },
   }));
   const users = candidates.map(({ user }) => user);
   const holders = await findHolders(context.data.db, users);

@@ -90,6 +90,12 @@ const REFUSED: Record<string, [hash: string, reason: RegExp]> = {
   'argon2 of 256 MiB': [`$argon2id$v=19$m=262144,t=1,p=1$${some}$${some}`, /128 MiB/],
   'argon2 of 1,000 passes': [`$argon2id$v=19$m=65536,t=1000,p=1$${some}$${some}`, /1 GiB/],
   'scrypt of 256 MiB': [`$scrypt$ln=18,r=8,p=1$${some}$${some}`, /128 MiB/],
+  'scrypt of 128 MiB eight times': [`$scrypt$ln=17,r=8,p=8$${some}$${some}`, /512 MiB/],
+  'scrypt of long blocks': [`$scrypt$ln=1,r=1025,p=1$${some}$${some}`, /block size/],
+  'PBKDF2 of many blocks': [
+    `$pbkdf2-sha256$i=1000000$${some}$${unpadded(Buffer.alloc(96))}`,
+    /2,000,000/,
+  ],
   'scrypt of no power': [`scrypt:1000:8:1$salt$${'ab'.repeat(32)}`, /power of two/],
   'PBKDF2 of 2,000,001 rounds': [`$pbkdf2-sha256$i=2000001$${some}$${some}`, /2,000,000/],
   'PBKDF2 with MD5': [`$pbkdf2-md5$i=1000$${some}$${some}`, /unknown/],

@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { pipeline, Readable } from 'node:stream';
-import { CsvError, parse } from 'csv-parse';
+import { parse, type Parser } from 'csv-parse';
 import { parseCsvField, parseStorableJson } from '@muniment/server';
 import {
   CsvMalformed,
@@ -137,31 +136,74 @@ interface ParsedRecord {
   record: Record<string, string>;
 }
 
+/**
+ * Feeds a parser until there is a fault. It ends what is parsed without destroying it, so that all
+ * rows before the fault can still be read.
+ * @returns the fault of the text itself
+ */
+async function feed(
+  parser: Parser,
+  text: AsyncIterable<string>,
+  hasFault: () => boolean,
+): Promise<unknown> {
+  let isWhole = false;
+  try {
+    for await (const part of text) {
+      isWhole = part.endsWith('\n');
+      await new Promise<void>((resolve, reject) =>
+        parser.write(part, (error) => (error ? reject(error) : resolve())),
+      );
+      if (hasFault()) return undefined;
+    }
+    parser.end();
+    return undefined;
+  } catch (error) {
+    // The parser reads some characters ahead before it ends a row.
+    if (isWhole) parser.write('\n\n\n\n');
+    return error;
+  } finally {
+    if (!parser.writableEnded) parser.push(null);
+  }
+}
+
+/** Behind such an error the parser drops what it holds, and rows would be lost unseen. */
+const ENDS_CSV = new Set(['CSV_MAX_RECORD_SIZE', 'CSV_QUOTE_NOT_CLOSED']);
+
 async function* readCsv(text: AsyncIterable<string>): AsyncGenerator<SentRow> {
   const skipped: SentRow[] = [];
+  let lastSkipped = 0;
+  let hasHeader = false;
+  let fault: unknown;
   const parser = parse({
-    columns: checkHeader,
+    columns(names: string[]) {
+      hasHeader = true;
+      return checkHeader(names);
+    },
     info: true,
     max_record_size: MAX_ROW_CHARACTERS,
     skip_empty_lines: true,
     skip_records_with_error: true,
+    on_record: (record: unknown) => (fault === undefined ? record : null),
     on_skip(error) {
-      skipped.push(malformed(Number(error?.lines ?? 0), 'does not have the fields of the header'));
+      const line = Number(error?.lines ?? 0);
+      // Each wrong quote of a row is an error of its own.
+      if (fault !== undefined || line === lastSkipped) return;
+      lastSkipped = line;
+      if (!hasHeader || ENDS_CSV.has(error?.code ?? '')) fault = new CsvMalformed(`${line}`);
+      // They wait for the next good row, which may never come.
+      else if (skipped.length >= MAX_ROWS) fault = new TooManyRows();
+      else skipped.push(malformed(line, 'does not have the fields of the header'));
     },
   });
-  pipeline(Readable.from(text), parser, () => {});
-  try {
-    for await (const { info, record } of parser as AsyncIterable<ParsedRecord>) {
-      yield* skipped.splice(0);
-      const fields = Object.entries(record).map(([name, field]) => [name, parseCsvField(field)]);
-      yield fields.some(([, value]) => value?.includes('\0'))
-        ? malformed(info.lines, 'has a NUL character')
-        : { line: info.lines, fields: Object.fromEntries(fields) as Record<string, string> };
-    }
-  } catch (error) {
-    if (error instanceof CsvError)
-      throw new CsvMalformed(typeof error.lines === 'number' ? `${error.lines}` : '?');
-    throw error;
+  const fed = feed(parser, text, () => fault !== undefined);
+  for await (const { info, record } of parser as AsyncIterable<ParsedRecord>) {
+    yield* skipped.splice(0);
+    const fields = Object.entries(record).map(([name, field]) => [name, parseCsvField(field)]);
+    yield fields.some(([, value]) => value?.includes('\0'))
+      ? malformed(info.lines, 'has a NUL character')
+      : { line: info.lines, fields: Object.fromEntries(fields) as Record<string, string> };
   }
   yield* skipped.splice(0);
+  fault ??= await fed;
+  if (fault !== undefined) throw fault;
 }

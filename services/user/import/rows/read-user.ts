@@ -10,6 +10,7 @@ import {
   type ForeignHash,
   type Role,
 } from '@muniment/security';
+import { isUuid } from '@muniment/server';
 import { EmailMalformed } from '../../errors.ts';
 import type { HashCost } from '../../foreign-hashes/foreign-hash-queries.ts';
 import { findCountry } from '../../users/countries/country.ts';
@@ -49,7 +50,6 @@ export interface ImportedUser {
   hashCost: HashCost | undefined;
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const STATUSES = ['active', 'inactive', 'suspended', 'pending'] as const;
 
 /**
@@ -98,8 +98,7 @@ function readProfileMarks(
 function readIds(raw: RawUser): Pick<ImportedUser, 'id' | 'external_id'> {
   const id = readWord('id', raw.id, 255);
   const externalId = readLine('external_id', raw.external_id, 255);
-  if (id === null || UUID.test(id))
-    return { id: id?.toLowerCase() ?? null, external_id: externalId };
+  if (id === null || isUuid(id)) return { id: id?.toLowerCase() ?? null, external_id: externalId };
   if (externalId !== null) throw refuseField('id', 'must be a UUID beside an external_id');
   return { id: null, external_id: id };
 }

@@ -10,6 +10,8 @@ export function readText(name: string, value: unknown, maxLength: number): strin
   // As JSON Schema counts: code points.
   if (value.length > maxLength && Array.from(value).length > maxLength)
     throw refuseField(name, `must have at most ${maxLength} characters`);
+  // A source's own JSON, inside a field, is not checked before.
+  if (value.includes('\0')) throw refuseField(name, 'has a NUL character');
   if (!value.isWellFormed()) throw refuseField(name, 'has half of a surrogate pair');
   return value;
 }
@@ -61,7 +63,8 @@ export function readTime(name: string, value: unknown): Date | null {
       : /^\d{12,14}$/.test(String(value))
         ? new Date(Number(value))
         : undefined;
-  if (!date || Number.isNaN(date.getTime()))
+  // PostgreSQL has no year 0.
+  if (!date || Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1)
     throw refuseField(name, 'must be a time in ISO 8601 with a zone');
   if (date.getTime() > Date.now()) throw refuseField(name, 'must not be in the future');
   return date;

@@ -50,8 +50,17 @@ export class ForeignHashFault extends Error {
 const MAX_BCRYPT_COST = 13;
 const MIN_BCRYPT_COST = 4;
 const MAX_SCRYPT_BYTES = 128 * 1024 * 1024;
+/** Memory × parallelism: the lanes run one after another. */
+const MAX_SCRYPT_WORK_BYTES = 512 * 1024 * 1024;
 const MAX_SCRYPT_PARALLELISM = 16;
+const MAX_SCRYPT_BLOCK_SIZE = 1_024;
 const MAX_PBKDF2_ITERATIONS = 2_000_000;
+/** PBKDF2 runs all its rounds for each block of so many bytes (RFC 8018 §5.2). */
+const PBKDF2_BLOCK_BYTES: Readonly<Record<Pbkdf2Digest, number>> = {
+  sha1: 20,
+  sha256: 32,
+  sha512: 64,
+};
 const MAX_ARGON2_KIB = 128 * 1024;
 /** Memory × passes; 1 GiB takes 430 ms where our own hash takes 16. */
 const MAX_ARGON2_WORK_KIB = 1024 * 1024;
@@ -70,9 +79,18 @@ function checkScrypt(logCost: number, blockSize: number, parallelism: number): v
     logCost >= 1 &&
     blockSize >= 1 &&
     parallelism >= 1, 'scrypt needs a cost above zero.');
-  require(logCost <= 31 &&
-    128 * blockSize * 2 ** logCost <= MAX_SCRYPT_BYTES, 'scrypt may take 128 MiB at most.');
+  require(blockSize <= MAX_SCRYPT_BLOCK_SIZE, 'scrypt may have a block size of 1,024 at most.');
+  const bytes = 128 * blockSize * 2 ** logCost;
+  require(bytes <= MAX_SCRYPT_BYTES, 'scrypt may take 128 MiB at most.');
   require(parallelism <= MAX_SCRYPT_PARALLELISM, 'scrypt may have a parallelism of 16 at most.');
+  require(bytes * parallelism <= MAX_SCRYPT_WORK_BYTES, 'scrypt may fill 512 MiB at most.');
+}
+
+function checkPbkdf2({ digestName, iterations, digest }: ForeignHash & { algorithm: 'pbkdf2' }) {
+  require(iterations >= 1, 'PBKDF2 needs a round at least.');
+  const blocks = Math.ceil(digest.length / PBKDF2_BLOCK_BYTES[digestName]);
+  require(iterations * blocks <=
+    MAX_PBKDF2_ITERATIONS, 'PBKDF2 may have 2,000,000 rounds, over all blocks of the hash.');
 }
 
 function checkArgon2(hash: ForeignHash & { algorithm: 'argon2' }): void {
@@ -96,12 +114,11 @@ export function checkForeignHash(hash: ForeignHash): void {
     return;
   }
   if (hash.algorithm === 'argon2') checkArgon2(hash);
-  else if (hash.algorithm === 'pbkdf2')
-    require(hash.iterations >= 1 &&
-      hash.iterations <= MAX_PBKDF2_ITERATIONS, 'PBKDF2 may have 1 to 2,000,000 rounds.');
+  else if (hash.algorithm === 'pbkdf2') checkPbkdf2(hash);
   else checkScrypt(hash.logCost, hash.blockSize, 'parallelism' in hash ? hash.parallelism : 1);
   const { length } = hash.digest;
   require(length >= MIN_DIGEST_BYTES &&
     length <= MAX_DIGEST_BYTES, 'The hash must have 16 to 512 bytes.');
+  require(hash.salt.length >= 1, 'The salt is missing.');
   require(hash.salt.length <= MAX_SALT_BYTES, 'The salt may have 256 bytes at most.');
 }

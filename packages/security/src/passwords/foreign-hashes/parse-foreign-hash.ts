@@ -33,7 +33,7 @@ const pbkdf2 = (digest: string, iterations: string, salt: Buffer, hash: Buffer):
   digest: hash,
 });
 
-export function readDigestName(name: string): Pbkdf2Digest {
+function readDigestName(name: string): Pbkdf2Digest {
   const found = PBKDF2_DIGESTS.find((known) => known === name.toLowerCase().replace('-', ''));
   if (!found) throw new ForeignHashFault('PBKDF2 needs SHA-1, SHA-256 or SHA-512.');
   return found;
