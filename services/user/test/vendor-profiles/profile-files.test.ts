@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import tap, { test } from 'tap';
+import tap, { test, type Test } from 'tap';
 import { until } from '@muniment/testing';
 import { build, type SignedIn } from '../build.ts';
 import { createVendors } from './vendors.ts';
@@ -115,6 +115,24 @@ test('a new certificate asks for a new verification, a new logo does not', async
   t.match((await server.events()).at(-1), { metadata: { reverify: true } });
 });
 
+/** @returns the server's URL */
+async function listen(t: Test, it: Server): Promise<string> {
+  const sockets = new Set<Socket>();
+  it.on('connection', (socket) => sockets.add(socket)).listen(0, '127.0.0.1');
+  await once(it, 'listening');
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    it.close();
+  });
+  return `http://127.0.0.1:${(it.address() as AddressInfo).port}`;
+}
+
+/** A server that reads and never answers. */
+const holding = (sockets: Set<Socket>): Server =>
+  createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined).resume());
+  });
+
 const FORM = { 'content-type': 'multipart/form-data; boundary=b' };
 const body = [
   '--b\r\nContent-Disposition: form-data; name="business_name"\r\n\r\nAcme\r\n',
@@ -149,6 +167,64 @@ test('without the file service a form gets 503 at once, and nothing is changed',
   );
 });
 
+/** A user service in front of a program at the file service's place. */
+async function replicaAt(...urls: string[]): Promise<URL> {
+  const { context } = await server.replica({ FILE_SERVICE_URLS: urls.join(',') });
+  return new URL(await context.http.app.listen({ host: '127.0.0.1', port: 0 }));
+}
+
+test('an answer that breaks off or is no JSON is an outage', async (t) => {
+  const answers = [
+    'HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\n{"fields":',
+    'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>',
+  ];
+  const vendor = await newUser();
+  const { id } = await newProfile(vendor);
+  for (const answer of answers) {
+    const broken = createServer((socket) => {
+      socket.on('error', () => undefined).once('data', () => socket.end(answer));
+    });
+    const { context } = await server.replica({ FILE_SERVICE_URLS: await listen(t, broken) });
+    const got = await context.http.app.inject({
+      method: 'PATCH',
+      url: `/api/vendor-profiles/${id}/files`,
+      headers: { ...FORM, authorization: `Bearer ${vendor.token}` },
+      payload: body,
+    });
+    t.strictSame([got.statusCode, got.json().code], [503, 'file_service_unavailable'], answer);
+  }
+});
+
+test('a client that leaves while a replica is sought holds none', async (t) => {
+  const [silent, found] = [new Set<Socket>(), new Set<Socket>()];
+  // Over TLS it accepts, and says nothing.
+  const urls = [
+    (await listen(t, holding(silent))).replace('http', 'https'),
+    await listen(t, holding(found)),
+  ];
+  const url = await replicaAt(...urls);
+  const vendor = await newUser();
+  const { id } = await newProfile(vendor);
+  // Replicas take turns, so one of the two requests comes to the silent one first.
+  for (const attempt of [1, 2]) {
+    const asked = silent.size + found.size;
+    const client = httpRequest({
+      port: url.port,
+      method: 'PATCH',
+      path: `/api/vendor-profiles/${id}/files`,
+      headers: { ...FORM, authorization: `Bearer ${vendor.token}` },
+    });
+    client.on('error', () => undefined).write('--b\r\n');
+    await until(() => silent.size + found.size > asked, { what: 'a replica is asked' });
+    client.destroy();
+    await until(() => found.size === attempt, { what: 'the other one is found' });
+  }
+  await until(() => [...found].every(({ destroyed }) => destroyed), {
+    what: 'the connections are closed',
+    timeoutMs: 10_000,
+  });
+});
+
 test('a form is refused before a byte is forwarded to callers who may not change it', async (t) => {
   const { id } = await newProfile(await newUser());
   const other = await newUser();
@@ -174,16 +250,12 @@ test('a form is refused before a byte is forwarded to callers who may not change
 
 test('a file is not held: a file service that does not read stops the client', async (t) => {
   const sockets: Socket[] = [];
-  const stalled = createServer((socket) => sockets.push(socket.pause()));
-  stalled.listen(0, '127.0.0.1');
-  await once(stalled, 'listening');
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-    stalled.close();
-  });
-  const { port } = stalled.address() as AddressInfo;
-  const { context } = await server.replica({ FILE_SERVICE_URLS: `http://127.0.0.1:${port}` });
-  const url = new URL(await context.http.app.listen({ host: '127.0.0.1', port: 0 }));
+  const url = await replicaAt(
+    await listen(
+      t,
+      createServer((socket) => sockets.push(socket.pause())),
+    ),
+  );
   const vendor = await newUser();
   const { id } = await newProfile(vendor);
   const client = httpRequest({

@@ -65,12 +65,14 @@ async function pump(body: IncomingMessage, outgoing: ClientRequest): Promise<Inc
     answered.reject(new FileServiceUnavailable(cause === undefined ? {} : { cause }));
   outgoing.once('error', fail).once('close', () => fail());
   const cutOff = (): void => {
-    if (body.complete) return;
+    if (body.readableEnded) return;
     answered.reject(new UploadCutOff());
     outgoing.destroy();
   };
   body.once('close', cutOff);
-  body.pipe(outgoing);
+  // The client may have left while a replica was sought.
+  if (body.destroyed) cutOff();
+  else body.pipe(outgoing);
   try {
     return await answered.promise;
   } finally {

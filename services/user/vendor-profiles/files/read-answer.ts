@@ -56,10 +56,27 @@ async function readText(answer: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
+/** @throws FileServiceUnavailable where the answer breaks off, or is another program's */
+async function readJson(answer: IncomingMessage): Promise<unknown> {
+  try {
+    return JSON.parse(await readText(answer));
+  } catch (cause) {
+    throw new FileServiceUnavailable({ cause });
+  }
+}
+
+interface Refused {
+  code?: string;
+  detail?: string;
+}
+
 /** The error that a problem of the file service is here. */
-function toError(status: number | undefined, text: string, retryAfter: number): Error {
+function toError(
+  status: number | undefined,
+  { code = '', detail = '' }: Refused,
+  retryAfter: number,
+): Error {
   if (status === 401) return new Unauthenticated();
-  const { code = '', detail = '' } = JSON.parse(text) as { code?: string; detail?: string };
   const Refusal = FORM_ERRORS.find((Class) => new Class().code.toLowerCase() === code);
   if (!Refusal) return new FileServiceUnavailable({ cause: new Error(`${status} ${code}`) });
   const error = Object.assign(new Refusal(), { message: detail });
@@ -68,7 +85,8 @@ function toError(status: number | undefined, text: string, retryAfter: number): 
 
 /** @throws one of FORM_ERRORS, Unauthenticated where the caller's session has ended */
 export async function readAnswer(answer: IncomingMessage): Promise<StoredForm> {
-  const text = await readText(answer);
-  if (answer.statusCode === 201) return JSON.parse(text) as StoredForm;
-  throw toError(answer.statusCode, text, Number(answer.headers['retry-after'] ?? Number.NaN));
+  const body = await readJson(answer);
+  if (answer.statusCode === 201) return body as StoredForm;
+  const retryAfter = Number(answer.headers['retry-after'] ?? Number.NaN);
+  throw toError(answer.statusCode, body as Refused, retryAfter);
 }
