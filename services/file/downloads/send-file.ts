@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { create as contentDisposition } from 'content-disposition';
 import { derivedEventId } from '@muniment/audit-events';
+import { principalOf } from '@muniment/security';
 import { isNotModified, isRangeAllowed, rawBody, validatorFields } from '@muniment/server';
 import type { FileContext } from '../context.ts';
 import { FileNotFound, RangeNotSatisfiable } from '../errors.ts';
@@ -112,6 +113,7 @@ async function recordDownload(
   const event = fileDownloaded(file, {
     id: derivedEventId(request.id, request.startedAtMs),
     range,
+    readerId: principalOf(request).id,
   });
   await audit.record(request, event);
 }

@@ -27,14 +27,25 @@ export const fileDeleted = (file: EventFile): RequestEvent => ({
   metadata: { size: file.size },
 });
 
-/** `id` is derived from the request, so a retried download stays one event. */
+interface Download {
+  /** Derived from the request, so a retried download stays one event. */
+  id: string;
+  range: { start: number; end: number } | undefined;
+  readerId: string;
+}
+
+/**
+ * The event is the reader's, and another's file has no name in it: the owner's erasure would not
+ * remove it.
+ */
 export const fileDownloaded = (
-  file: EventFile,
-  { id, range }: { id: string; range: { start: number; end: number } | undefined },
+  file: EventFile & { user_id: string },
+  { id, range, readerId }: Download,
 ): RequestEvent => ({
   id,
   action: 'FILE_DOWNLOAD',
   ...aboutFile(file),
+  ...(readerId !== file.user_id && { personal: {} }),
   metadata: { size: file.size, ...(range && { first_byte: range.start, last_byte: range.end }) },
 });
 

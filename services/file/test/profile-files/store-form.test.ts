@@ -202,6 +202,8 @@ test("a listed profile's logo is everyone's to see, its certificate is not", asy
   );
   const reads = (await events()).filter(({ action }) => action === 'FILE_DOWNLOAD');
   t.equal(reads.length, 6, 'each read is an event');
+  for (const { user_id: reader, personal } of reads)
+    t.equal(personal?.filename !== undefined, reader === owner.id, "a name is its owner's alone");
   await query(`update identity.users set status = 'suspended' where id = $1`, [owner.id]);
   t.strictSame(
     await Promise.all([customer, other, admin].map((reader) => get('logo', reader))),
