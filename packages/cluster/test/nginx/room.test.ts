@@ -81,6 +81,28 @@ test('a network has 64 half-sent bodies at most, and others are served meanwhile
   );
 });
 
+for (const url of [
+  '/api/vendor-profiles',
+  '/vendor-profiles/x/files',
+  '/api/users/import',
+  '/api/files',
+  '/api/uploads/x',
+])
+  test(`no body that ${url} does not stream comes to the disk`, async (t) => {
+    const [user, file] = [await upstream(t, 'user'), await upstream(t, 'file')];
+    const served = await gateway(t, { user: [user.port], file: [file.port] });
+    for (const method of ['GET', 'PUT'])
+      for (const framing of ['Content-Length: 1000000', 'Transfer-Encoding: chunked']) {
+        const head = `${method} ${url} HTTP/1.1\r\nHost: a\r\n${framing}\r\n\r\n`;
+        const half = halfSend(t, served.port, { head, bytes: 0 });
+        half.socket.write(framing.endsWith('chunked') ? 'f4240\r\n' : '');
+        half.socket.write(Buffer.alloc(900_000, 'x'));
+        await until(() => half.status, { what: `${method} ${framing}`, timeoutMs: 5_000 });
+        t.equal(half.status, '413', `${method} ${framing}`);
+      }
+    t.equal((await fetch(served.http + url)).status, 200, 'without a body it is answered');
+  });
+
 test('ab -n 1000 on /health works twice in a row, and leaves other requests alone', async (t) => {
   const user = await upstream(t, 'user');
   const { http } = await gateway(t, { user: [user.port], limits: true });
