@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,14 +9,21 @@ import { freePort } from '../../src/free-port.ts';
 import { ensureNginx } from '../../src/nginx/ensure-nginx.ts';
 import { gateway, upstream, type Gateway } from './gateway.ts';
 
+/** The ids of nginx's workers. It accepts connections before it has written its own. */
+function workersOf({ dir }: Gateway): string[] | undefined {
+  const file = path.join(dir, 'nginx.pid');
+  const master = existsSync(file) && readFileSync(file, 'utf8').trim();
+  if (!master) return undefined;
+  const children = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim();
+  return children === '' ? undefined : children.split(' ');
+}
+
 /** Resident memory of nginx's workers, in MiB. */
-function workersMemory({ dir }: Gateway): number {
-  const master = readFileSync(path.join(dir, 'nginx.pid'), 'utf8').trim();
-  const children = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8');
-  const sizes = children
-    .trim()
-    .split(' ')
-    .map((pid) => /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+async function workersMemory(served: Gateway): Promise<number> {
+  const workers = await until(() => workersOf(served), { what: 'nginx has workers' });
+  const sizes = workers.map(
+    (pid) => /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1],
+  );
   return sizes.reduce((sum, size) => sum + Number(size), 0) / 1024;
 }
 
@@ -52,14 +59,14 @@ for (const [name, length] of [
 ] as const) {
   test(`80 half-sent batches by ${name} get the service's refusal and no memory`, async (t) => {
     const served = await gateway(t, { audit: [(await refusing(t)).port] });
-    const before = workersMemory(served);
+    const before = await workersMemory(served);
     const head = `POST /api/audit/events HTTP/1.1\r\nHost: a\r\n${length}`;
     const halves = Array.from({ length: 80 }, () =>
       halfSend(t, served.port, { head, bytes: 4_000_000 }),
     );
     await until(() => halves.every(({ status }) => status !== undefined), { timeoutMs: 10_000 });
     t.same([...new Set(halves.map(({ status }) => status))], ['401']);
-    const grown = workersMemory(served) - before;
+    const grown = (await workersMemory(served)) - before;
     t.ok(grown < 60, `the workers grew by ${grown.toFixed()} MiB`);
   });
 }
