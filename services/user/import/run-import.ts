@@ -73,12 +73,19 @@ function createBatchCompleter(context: ImportContext, request: RequestContext, g
   };
 }
 
+/**
+ * Kinds of hashes by their cost that one import may bring. Each is measured at every replica, while
+ * failed logins wait.
+ */
+const MAX_COST_CLASSES = 16;
+
 /** Reads rows in order: Firebase's parameters stand before its users. */
 function createRowReader(
   context: ImportContext,
   { source, caller }: Pick<RunningImport, 'source' | 'caller'>,
 ): (row: SentRow) => Promise<ReadyRow | RowOutcome | undefined> {
   let parameters: FirebaseParameters | undefined;
+  const costClasses = new Set<string>();
   return async ({ line, fields = {}, fault }) => {
     if (fault) return { line, status: 'refused', ...fault };
     try {
@@ -90,6 +97,11 @@ function createRowReader(
       // A stolen API token must not make itself a more powerful account.
       if (caller.apiToken && isPrivileged(user.type))
         return refuseRow(line, 'session_required', { type: 'needs a session, not an API token' });
+      if (user.hashCost) costClasses.add(user.hashCost.cost_class);
+      if (costClasses.size > MAX_COST_CLASSES) {
+        costClasses.delete(user.hashCost?.cost_class ?? '');
+        return refuseRow(line, 'hash_refused', { password_hash: 'is of too many different costs' });
+      }
       return { line, user };
     } catch (error) {
       if (!(error instanceof RowRefused)) throw error;

@@ -125,3 +125,18 @@ t.test('kinds of hashes are measured one after another', async (t) => {
   await server.rows('delete from identity.foreign_hash_costs');
   t.equal(most, 1);
 });
+
+t.test('an import brings at most 16 kinds of costs, and its other rows are done', async (t) => {
+  const hash = (rounds: number): string =>
+    `$pbkdf2-sha256$i=${rounds},l=32$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+  const users = Array.from({ length: 18 }, (_, n) => ({
+    email: `cost-${n}@example.com`,
+    password_hash: hash(1_000 + n),
+  }));
+  const last = { email: 'known-cost@example.com', password_hash: hash(1_000) };
+  const { rows } = await importFile(server, token, { body: ndjson(...users, last) });
+  t.strictSame(
+    rows.map((row) => ('code' in row ? row.code : 'done')),
+    [...Array(16).fill('done'), 'hash_refused', 'hash_refused', 'done'],
+  );
+});
