@@ -53,6 +53,7 @@ export {
   NameInvalid,
   ObjectStoreUnavailable,
   TooManyParts,
+  UPLOAD_ERRORS,
   UploadCapacity,
   UploadCutOff,
   UploadNotMultipart,

@@ -1,23 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import { Type, type Static } from 'typebox';
-import { defineRoute, discardBody, uuid } from '@muniment/server';
+import { defineRoute, discardBody, UPLOAD_ERRORS, uuid } from '@muniment/server';
 import type { FileContext } from '../context.ts';
-import {
-  FileMissing,
-  FileTooLarge,
-  FileTypeRefused,
-  FileUnexpected,
-  FormTooLarge,
-  MultipartMalformed,
-  NameInvalid,
-  ObjectStoreUnavailable,
-  TooManyParts,
-  UploadCapacity,
-  UploadCutOff,
-  UploadNotMultipart,
-  UploadSuperseded,
-  UploadTimeout,
-} from '../errors.ts';
+import { FileMissing, UploadNotMultipart } from '../errors.ts';
 import { createDigest } from '../uploads/digest-upload.ts';
 import { openUpload, type FileUpload, type UploadContext } from '../uploads/file-upload.ts';
 import { storeUploads } from '../uploads/receive-upload.ts';
@@ -52,22 +37,7 @@ export const storeForm = defineRoute({
   access: 'public',
   limit: 'service_calls',
   response: { 201: storedFormSchema },
-  errors: [
-    FileMissing,
-    FileTooLarge,
-    FileTypeRefused,
-    FileUnexpected,
-    FormTooLarge,
-    MultipartMalformed,
-    NameInvalid,
-    ObjectStoreUnavailable,
-    TooManyParts,
-    UploadCapacity,
-    UploadCutOff,
-    UploadNotMultipart,
-    UploadSuperseded,
-    UploadTimeout,
-  ],
+  errors: [FileMissing, UploadNotMultipart, ...UPLOAD_ERRORS],
   idempotency: 'content',
   options: (context: UploadContext & Pick<FileContext, 'auth'>) => ({
     onRequest: requireServiceCall(context, 'store_form'),

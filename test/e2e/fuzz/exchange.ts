@@ -139,13 +139,13 @@ function requireEqual(
     ...ids(sentText(sent)).flatMap((value) => [value, encodeURIComponent(value)]),
   ];
   const [first, second] = [compared(one, names(one.sent)), compared(other, names(other.sent))];
-  if (first !== second)
+  if (first !== second) {
+    const at = Array.from(first).findIndex((letter, index) => letter !== second[index]);
+    const part = (text: string): string => text.slice(Math.max(0, at - 200), Math.max(0, at) + 500);
     throw new Error(
-      [
-        "what is another's differs from what is absent:",
-        first.slice(0, 700),
-        second.slice(0, 700),
-        command,
-      ].join('\n'),
+      ["what is another's differs from what is absent:", part(first), part(second), command].join(
+        '\n',
+      ),
     );
+  }
 }

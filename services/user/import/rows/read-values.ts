@@ -52,6 +52,9 @@ export function readFlag(value: unknown): boolean | undefined {
 /** PostgreSQL writes a blank for the T, and zones without minutes. */
 const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d(?::?\d\d)?)$/;
 
+const isDay = (day?: string): boolean =>
+  day === undefined || new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
+
 /** A time in ISO 8601, PostgreSQL's form, or as milliseconds. @throws RowRefused */
 export function readTime(name: string, value: unknown): Date | null {
   if (isNone(value)) return null;
@@ -63,8 +66,8 @@ export function readTime(name: string, value: unknown): Date | null {
       : /^\d{12,14}$/.test(String(value))
         ? new Date(Number(value))
         : undefined;
-  // PostgreSQL has no year 0.
-  if (!date || Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1)
+  // PostgreSQL has no year 0, and `Date` takes 30 February for 1 March.
+  if (!date || Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1 || !isDay(day))
     throw refuseField(name, 'must be a time in ISO 8601 with a zone');
   if (date.getTime() > Date.now()) throw refuseField(name, 'must not be in the future');
   return date;

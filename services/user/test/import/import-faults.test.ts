@@ -72,11 +72,13 @@ t.test('a value that PostgreSQL cannot hold is a fault of its row', async (t) =>
   const body = ndjson(
     { email: 'one@example.com', raw_user_meta_data: '{"full_name":"A\\u0000da"}' },
     { email: 'two@example.com', created_at: '0000-06-01T00:00:00Z' },
-    { email: 'three@example.com' },
+    { email: 'three@example.com', created_at: '2024-02-30T00:00:00Z' },
+    { email: 'four@example.com', created_at: '2024-02-29T00:00:00Z' },
   );
   const { rows } = await importFile(server, token, { body, source: 'supabase' });
   t.match(rows, [
     { code: 'validation_failed', errors: [{ pointer: '/name' }] },
+    { code: 'validation_failed', errors: [{ pointer: '/created' }] },
     { code: 'validation_failed', errors: [{ pointer: '/created' }] },
     { status: 'created' },
   ]);

@@ -108,11 +108,17 @@ test('a new certificate asks for a new verification, a new logo does not', async
   ]);
   await change(vendor, `${id}/files`, { logo: await newFile(vendor) });
   t.strictSame(await isVerified(), { is: true });
-  await change(vendor, `${id}/files`, {
-    business_registration_certificate: await newFile(vendor, 'application/pdf'),
-  });
+  const certificate = await newFile(vendor, 'application/pdf');
+  await change(vendor, `${id}/files`, { business_registration_certificate: certificate });
   t.strictSame(await isVerified(), { is: false });
   t.match((await server.events()).at(-1), { metadata: { reverify: true } });
+  await rows('update identity.users set is_profile_reverified = true where id = $1', [
+    vendor.user.id,
+  ]);
+  await change(vendor, `${id}/files`, {
+    business_registration_certificate: certificate.toUpperCase(),
+  });
+  t.strictSame(await isVerified(), { is: true }, 'the same id in capitals');
 });
 
 /** @returns the server's URL */

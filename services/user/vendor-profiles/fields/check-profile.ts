@@ -2,6 +2,7 @@ import { InvalidFields, pointerTo } from '@muniment/server';
 import type { VendorProfile } from '../../tables.ts';
 import { findCountry, NO_COUNTRY } from '../../users/countries/country.ts';
 import { parsePhoneNumber } from '../../users/phone-number.ts';
+import { FILE_FIELDS } from '../files/file-fields.ts';
 import { parseIndianGstNumber } from './gst-number.ts';
 import { parsePaymentModes, parseWorkingDays } from './lists.ts';
 import type { ProfileFields } from './profile-body.ts';
@@ -49,6 +50,12 @@ function readPlain(fields: ProfileFields): Partial<StatedProfile> {
   const { working_days: _days, payment_mode: _modes, ...plain } = fields;
   const entries = Object.entries(plain).map(([name, value]) => [name, trimmed(value)]);
   return Object.fromEntries(entries) as Partial<StatedProfile>;
+}
+
+/** In lower case (RFC 9562 §4), so that a stored id is no other one in capitals. */
+function readFileIds(fields: ProfileFields): Partial<StatedProfile> {
+  const named = FILE_FIELDS.filter((name) => typeof fields[name] === 'string');
+  return Object.fromEntries(named.map((name) => [name, fields[name]?.toLowerCase()]));
 }
 
 function readCountry({ country }: ProfileFields, refuse: Refuse): Partial<StatedProfile> {
@@ -114,6 +121,7 @@ export function changeProfile(
   const changed: StatedProfile = {
     ...current,
     ...readPlain(fields),
+    ...readFileIds(fields),
     ...readCountry(fields, refuse),
     ...readLists(fields, refuse),
     ...readPhone(fields, refuse),

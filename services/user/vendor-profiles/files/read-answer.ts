@@ -1,40 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import {
-  FileTooLarge,
-  FileTypeRefused,
-  FileUnexpected,
-  FormTooLarge,
-  IdempotencyInProgress,
-  IdempotencyKeyReused,
-  MultipartMalformed,
-  NameInvalid,
-  ObjectStoreUnavailable,
-  TooManyParts,
-  UploadCapacity,
-  UploadCutOff,
-  UploadSuperseded,
-  UploadTimeout,
-} from '@muniment/server';
+import { IdempotencyInProgress, IdempotencyKeyReused, UPLOAD_ERRORS } from '@muniment/server';
 import { Unauthenticated } from '@muniment/security';
 import { FileServiceUnavailable } from '../../errors.ts';
 
 /** Refusals of the file service that its form's sender can mend, and what each route answers. */
 export const FORM_ERRORS = [
   FileServiceUnavailable,
-  FileTooLarge,
-  FileTypeRefused,
-  FileUnexpected,
-  FormTooLarge,
   IdempotencyInProgress,
   IdempotencyKeyReused,
-  MultipartMalformed,
-  NameInvalid,
-  ObjectStoreUnavailable,
-  TooManyParts,
-  UploadCapacity,
-  UploadCutOff,
-  UploadSuperseded,
-  UploadTimeout,
+  ...UPLOAD_ERRORS,
 ];
 
 /** What the file service has stored of a form, and the form's texts. */

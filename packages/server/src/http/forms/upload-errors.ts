@@ -63,3 +63,19 @@ export const TooManyParts = createError(
   'The form has too many parts, or a file twice. Send each field once.',
   400,
 );
+
+/** What the sender of a form with files can be answered, by each service on its way. */
+export const UPLOAD_ERRORS = [
+  FileTooLarge,
+  FileTypeRefused,
+  FileUnexpected,
+  FormTooLarge,
+  MultipartMalformed,
+  NameInvalid,
+  ObjectStoreUnavailable,
+  TooManyParts,
+  UploadCapacity,
+  UploadCutOff,
+  UploadSuperseded,
+  UploadTimeout,
+];
